@@ -1,0 +1,107 @@
+"""What a destination is: its options, how it plans, packs and reads answers, how it checks itself.
+
+Everything here is pure but for `check`, which is handed the means to send a request. A destination knows no
+clock, no disk, and nothing of how or when its requests are sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from hogline.model import Answer, Event, Operation, Person, Plan, Request, Response
+
+Send: TypeAlias = Callable[[Request], Awaitable[Response]]
+"""Sends one request, without following redirects. Raises `Unreachable`."""
+
+
+class Unreachable(Exception):
+    """No answer came. The text is a short cause that is safe to show: no payload, no secret."""
+
+
+class Choice(Struct, frozen=True):
+    value: str
+    title: str
+
+
+class Option(Struct, frozen=True, kw_only=True):
+    """One option of a connection, as the command line and the console ask for it."""
+
+    key: str
+    title: str
+    kind: Literal["text", "choice", "yes_no", "whole_number"]
+    hint: str
+    required: bool = False
+    secret: bool = False
+    default: str | bool | int = ""
+    choices: tuple[Choice, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+class OptionProblem(Struct, frozen=True):
+    key: str
+    sentence: str
+
+
+class InvalidOptions(ValueError):
+    """Options that cannot be used; `problems` has one sentence for each mistake."""
+
+    def __init__(self, problems: Sequence[OptionProblem]) -> None:
+        super().__init__(" ".join(problem.sentence for problem in problems))
+        self.problems = tuple(problems)
+
+
+class Check(Struct, frozen=True):
+    """What came of checking a connection's credentials."""
+
+    outcome: Literal["ok", "refused", "wrong_region", "unreachable"]
+    sentence: str
+    """What was found and what to do, for people."""
+    region: str | None = None
+    workspace: str | None = None
+
+
+OptionsT = TypeVar("OptionsT")
+
+
+class Limits(Struct, frozen=True):
+    """How much goes into one request of a batch."""
+
+    request_bytes: int
+    operations: int
+    envelope_bytes: int
+    """What the request adds around the operations; between two of them stands one byte."""
+
+
+class Destination(Protocol[OptionsT]):
+    key: str
+    """Names it on the command line and in the store: `customerio`."""
+    title: str
+    summary: str
+    options: tuple[Option, ...]
+    limits: Limits
+
+    def read_options(self, values: Mapping[str, object]) -> OptionsT:
+        """The options from raw values by key (text as typed, or JSON values); raises `InvalidOptions`."""
+        ...
+
+    def plan(self, event: Event, person: Person | None, options: OptionsT) -> Plan:
+        """What the event comes to for somebody of whom this is known. Pure: the same arguments always give
+        the same operations, byte for byte."""
+        ...
+
+    def request(self, operations: Sequence[Operation], options: OptionsT) -> Request:
+        """One request: several operations without a `path`, or a single one with it."""
+        ...
+
+    def read_answer(self, operations: Sequence[Operation], response: Response, now_s: float) -> Answer:
+        """What the response says of each operation. `now_s` (seconds since 1970) makes a `Retry-After`
+        date a duration."""
+        ...
+
+    async def check(self, options: OptionsT, send: Send) -> Check:
+        """Asks the destination whether the credentials are good. Never raises for what it answers."""
+        ...

@@ -1,0 +1,263 @@
+"""The words of Hogline as frozen values: event, person, operation, request, answer.
+
+What PostHog said comes in as an `Event`; what a destination is asked comes out as `Operation`s; what we
+remember of somebody in between is a `Person`. This module knows no clock, no network, no disk and none of
+the other rooms; it is imported by all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+
+class Event(Struct, frozen=True, array_like=True):
+    """What PostHog said: one event of one user, in whichever of the five shapes it arrived.
+
+    The journal keeps events in this form, as MessagePack arrays: new fields are added at the end, with a
+    default, and no field is ever removed or moved.
+    """
+
+    uuid: str
+    """Canonical lower-case UUID: the event's identity for ever, and the source of its ULID."""
+    name: str
+    distinct_id: str
+    timestamp_ms: int
+    """When it happened, milliseconds since 1970 UTC, corrected for the client's clock; may be negative."""
+    received_ms: int
+    """When we received it."""
+    properties: dict[str, object]
+    """Without `$set`, `$set_once` and `$unset`."""
+    set: dict[str, object] = {}
+    set_once: dict[str, object] = {}
+    unset: tuple[str, ...] = ()
+    person_properties: dict[str, object] = {}
+    """PostHog's person at that time, where the shape carries it (webhook, Kafka, exports)."""
+    personless: bool = False
+    """PostHog keeps no person for this event: it teaches nothing about its user."""
+    elements_chain: str = ""
+    url: str = ""
+    """Where PostHog shows the event (webhooks carry it)."""
+    repaired: tuple[str, ...] = ()
+    """What had to be changed to make the event storable, one reason for each kind of change."""
+
+
+_event_encoder = msgspec.msgpack.Encoder()
+_event_decoder = msgspec.msgpack.Decoder(Event)
+
+
+def encode_event(event: Event) -> bytes:
+    """The event as the journal keeps it.
+
+    Raises OverflowError for an integer beyond 64 bits and UnicodeEncodeError for a lone surrogate: reading
+    repairs both before an event gets here.
+    """
+    return _event_encoder.encode(event)
+
+
+def decode_event(body: bytes) -> Event:
+    return _event_decoder.decode(body)
+
+
+class Identifier(Struct, frozen=True):
+    """Whom a destination knows somebody as."""
+
+    kind: Literal["id", "email"]
+    value: str
+
+
+class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one connection remembers of one distinct_id.
+
+    Attributes stand in three places. `unsent`: learned, and not yet accepted by the destination. `accepted`:
+    the value that the destination last accepted. `refused`: the value was refused; it is not sent again until
+    it changes. A name may stand in `accepted` with its old value and in one of the others with its new one.
+    """
+
+    distinct_id: str
+    identified: bool = False
+    email: str | None = None
+    customer: Identifier | None = None
+    """The identifier under which the destination first accepted them; None: no customer yet."""
+    linked_email: str | None = None
+    """The email that reaches the same customer, accepted under its id; None: not usable as an identifier."""
+    accepted: dict[str, object] = {}
+    unsent: dict[str, object] = {}
+    refused: dict[str, object] = {}
+    attributes_ms: int | None = None
+    """Time of the newest event whose attributes were applied."""
+    first_seen_ms: int = 0
+    last_seen_ms: int = 0
+
+    def attribute(self, name: str) -> object:
+        """The newest value we know of an attribute; `UNKNOWN` if there is none."""
+        for place in (self.unsent, self.refused, self.accepted):
+            if name in place:
+                return place[name]
+        return UNKNOWN
+
+    def attributes(self) -> dict[str, object]:
+        return {**self.accepted, **self.refused, **self.unsent}
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN = _Unknown()
+
+
+def same_value(one: object, other: object) -> bool:
+    """Whether two attribute values are the same JSON: 1 is not true, and 1 is not 1.0."""
+    return (
+        type(one) is type(other)
+        and one == other
+        and (not isinstance(one, (list, dict)) or msgspec.json.encode(one) == msgspec.json.encode(other))
+    )
+
+
+class Promise(Struct, frozen=True):
+    """What becomes true of a person when the destination accepts an operation."""
+
+    customer: Identifier | None = None
+    """The customer exists, under this identifier."""
+    attributes: dict[str, object] = {}
+    """These values were accepted."""
+    linked_email: str | None = None
+    """From then on this email reaches the same customer as the id."""
+
+
+class Operation(Struct, frozen=True):
+    """One thing that we ask of a destination."""
+
+    action: str
+    """In the destination's words: `identify`, `event`, `page`, …"""
+    body: bytes
+    """The JSON text, exactly as it goes out."""
+    promise: Promise = Promise()
+    path: str | None = None
+    """None: travels in a batch. Otherwise it is a request of its own, to this path."""
+
+
+class Refusal(Struct, frozen=True):
+    """Why something was not accepted: a short reason to count by, and a sentence for people."""
+
+    reason: str
+    message: str = ""
+    field: str = ""
+    operation: bytes = b""
+    """The operation's JSON text; empty where none could be made."""
+
+
+class Plan(Struct, frozen=True):
+    """What one event comes to, for one connection."""
+
+    person: Person | None
+    """What is known after this event, before any of its operations is accepted. None: nothing is kept."""
+    operations: tuple[Operation, ...] = ()
+    filtered: str | None = None
+    """The rule that kept the event from being sent. Operations may still carry what it taught."""
+    refusals: tuple[Refusal, ...] = ()
+    """Operations that can never be accepted: the event is a dead letter."""
+    adjusted: tuple[str, ...] = ()
+    """What was cut, left out or renamed, one entry for each place, as a reason to count by."""
+
+
+class Request(Struct, frozen=True):
+    """Operations packed into one HTTP call, as data."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class Response(Struct, frozen=True):
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+class Settled(Struct, frozen=True):
+    """Every operation of the request has its outcome: None is accepted."""
+
+    outcomes: Sequence[Refusal | None]
+
+
+class Refused(Struct, frozen=True):
+    """The request as a whole was refused. With several operations, any of them may be the culprit."""
+
+    refusal: Refusal
+
+
+class Retry(Struct, frozen=True):
+    """Nothing was accepted, and it is nobody's fault that lasts: try again."""
+
+    reason: str
+    after_s: float | None = None
+    """The least time to wait, if the destination named one."""
+    throttled: bool = False
+    """The destination says that we are too fast."""
+
+
+class Stop(Struct, frozen=True):
+    """The connection itself is wrong: nothing more is sent until somebody changes it."""
+
+    reason: str
+    """A sentence: what is wrong and what to do."""
+
+
+Answer: TypeAlias = Settled | Refused | Retry | Stop
+
+
+def accept(person: Person, promise: Promise) -> Person:
+    """The person after the destination accepted an operation that promised this."""
+    if promise.customer is None and not promise.attributes and promise.linked_email is None:
+        return person
+    if not promise.attributes:
+        if (person.customer or promise.customer) is person.customer and promise.linked_email is None:
+            return person
+        accepted, unsent, refused = person.accepted, person.unsent, person.refused
+    else:
+        accepted = {**person.accepted, **promise.attributes}
+        unsent = _without(person.unsent, promise.attributes)
+        refused = _without(person.refused, promise.attributes)
+    return msgspec.structs.replace(
+        person,
+        customer=person.customer or promise.customer,
+        linked_email=promise.linked_email or person.linked_email,
+        accepted=accepted,
+        unsent=unsent,
+        refused=refused,
+    )
+
+
+def refuse(person: Person, promise: Promise) -> Person:
+    """The person after the destination refused an operation that promised this: its values are not sent
+    again until they change."""
+    refused = {
+        name: value
+        for name, value in promise.attributes.items()
+        if name in person.unsent and same_value(person.unsent[name], value)
+    }
+    if not refused:
+        return person
+    return msgspec.structs.replace(
+        person, unsent=_without(person.unsent, refused), refused={**person.refused, **refused}
+    )
+
+
+def _without(values: dict[str, object], promised: Mapping[str, object]) -> dict[str, object]:
+    """Those values that the promise does not cover: a newer value of the same name stays."""
+    if not values:
+        return values
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in promised or not same_value(value, promised[name])
+    }
