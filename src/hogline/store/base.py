@@ -1,12 +1,18 @@
 """What a store must do: keep received events in order (the journal), and keep what became of them (the state).
 
-The journal is only appended to, by what receives; the state is only written by what delivers.
+The journal is only appended to, by what receives; the state is only written by what delivers. Each has one
+writer, so that receiving and delivering can run in one process or in several. `tests/conformance` says in
+tests what these protocols promise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+from msgspec import Struct, field
+
+from hogline.model import Person, Refusal
 
 
 class Unwritable(Exception):
@@ -17,8 +23,21 @@ class Unwritable(Exception):
         self.retry_after_s = retry_after_s
 
 
+class Unusable(Exception):
+    """The store cannot be opened; the text says why and what to do."""
+
+
+class NameTaken(Exception):
+    """A connection of that name exists already."""
+
+
 class Journal(Protocol):
     """The durable, ordered log of received events. Positions are 1, 2, 3, …, without gaps."""
+
+    @property
+    def end(self) -> int:
+        """The position of the newest event on disk; 0 when nothing was ever received."""
+        ...
 
     async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
         """Keep events (as `model.encode_event` makes them) and count what was refused at the door.
@@ -27,3 +46,140 @@ class Journal(Protocol):
         were none. Raises `Unwritable`.
         """
         ...
+
+    async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """At most `limit` events behind a position, in order."""
+        ...
+
+    async def wait(self, after: int) -> None:
+        """Returns as soon as there is an event behind that position."""
+        ...
+
+    async def refused(self) -> dict[str, int]:
+        """How many events were refused at the door, by reason."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """An installed destination with its options."""
+
+    id: int
+    name: str
+    destination: str
+    options: dict[str, object]
+    """As the user gave them, secrets included: nothing prints this."""
+    enabled: bool
+    stopped: str | None
+    """The sentence why it stopped itself; None: it did not."""
+    start: int
+    """The journal's end when it was installed: it gets every event behind it."""
+    created_ms: int
+
+    def __repr__(self) -> str:
+        return f"Connection(id={self.id}, name={self.name!r}, destination={self.destination!r})"
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """An event of which something was refused, with all that is needed to look at it and try again."""
+
+    position: int
+    uuid: str
+    event: bytes
+    refusals: tuple[Refusal, ...]
+    at_ms: int
+
+    @property
+    def reason(self) -> str:
+        return self.refusals[0].reason
+
+
+class Settlement(Struct, frozen=True, kw_only=True):
+    """What became of events, to be written in one transaction with the new positions."""
+
+    connection: int
+    lanes: Mapping[int, int]
+    """For some lanes the position up to which all their events are settled."""
+    people: Sequence[Person] = ()
+    delivered: int = 0
+    filtered: Mapping[str, int] = field(default_factory=dict)
+    adjusted: Mapping[str, int] = field(default_factory=dict)
+    dead_letters: Sequence[DeadLetter] = ()
+    requests: int = 0
+    retries: Mapping[str, int] = field(default_factory=dict)
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """What became of a connection's events so far. The first four count events and never overlap."""
+
+    delivered: int = 0
+    filtered: dict[str, int] = field(default_factory=dict)
+    held: int = 0
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    adjusted: dict[str, int] = field(default_factory=dict)
+    requests: int = 0
+    retries: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> int:
+        return self.delivered + sum(self.filtered.values()) + self.held + sum(self.dead_letters.values())
+
+
+class State(Protocol):
+    """Connections, and for each: people, positions, counters, dead letters. Every write is durable when the
+    call returns, and is done whole or not at all. Writes raise `Unwritable`.
+    """
+
+    async def tokens(self) -> list[str]:
+        """The project's tokens, newest last."""
+        ...
+
+    async def add_token(self, token: str) -> None: ...
+
+    async def connections(self) -> list[Connection]:
+        """All connections, in the order in which they were installed."""
+        ...
+
+    async def add_connection(
+        self,
+        *,
+        name: str,
+        destination: str,
+        options: Mapping[str, object],
+        enabled: bool,
+        start: int,
+        now_ms: int,
+    ) -> Connection:
+        """Raises `NameTaken`."""
+        ...
+
+    async def change_connection(self, changed: Connection) -> None:
+        """Write a connection's options, whether it is enabled and why it stopped."""
+        ...
+
+    async def remove_connection(self, connection: int) -> None:
+        """Forget a connection with all its people, counters and dead letters."""
+        ...
+
+    async def lanes(self, connection: int) -> dict[int, int]:
+        """The position up to which all events of a lane are settled, for the lanes that ever settled any."""
+        ...
+
+    async def settle(self, settlement: Settlement) -> None: ...
+
+    async def counts(self, connection: int) -> Counts: ...
+
+    async def people(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, Person]:
+        """Those of them that are known."""
+        ...
+
+    async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[Person]:
+        """People whose distinct_id or email contains the text (in any case), by distinct_id."""
+        ...
+
+    async def dead_letters(self, connection: int, *, after: int = 0, limit: int = 100) -> list[DeadLetter]:
+        """Dead letters behind a position, in order."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,67 @@
+"""Requests over HTTP. Follows no redirect, and says of a failure only what kind it was."""
+
+from __future__ import annotations
+
+import ssl
+
+import aiohttp
+
+from hogline.destinations.base import Unreachable
+from hogline.model import Request, Response
+
+CONNECT_TIMEOUT_S = 10
+ANSWER_TIMEOUT_S = 60
+LARGEST_ANSWER_BYTES = 2_000_000
+
+
+class Client:
+    """One pool of connections to destinations. Must be made in the running event loop, and closed."""
+
+    def __init__(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+            timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            auto_decompress=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,
+            # An answer is only a few bytes, a request half a megabyte: no need for large reads.
+            read_bufsize=2**16,
+        )
+
+    async def send(self, request: Request) -> Response:
+        """Raises `Unreachable` when no whole answer came."""
+        try:
+            async with self._session.request(
+                request.method, request.url, data=request.body or None, headers=request.headers, allow_redirects=False
+            ) as answer:
+                body = await answer.content.read(LARGEST_ANSWER_BYTES) if answer.content_length != 0 else b""
+                while not answer.content.at_eof() and len(body) < LARGEST_ANSWER_BYTES:
+                    body += await answer.content.read(LARGEST_ANSWER_BYTES - len(body))
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(answer.status, headers, body)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable(_cause(error)) from None
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+# From the most special to the most general; TimeoutError is an OSError.
+_CAUSES: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.ConnectionTimeoutError, "no connection within the time limit"),
+    (TimeoutError, "no answer within the time limit"),
+    (aiohttp.ClientConnectorCertificateError, "the server's certificate is not trusted"),
+    (aiohttp.ClientSSLError, "no secure connection (TLS)"),
+    (ssl.SSLError, "no secure connection (TLS)"),
+    (aiohttp.ClientConnectorDNSError, "the host name is unknown"),
+    (aiohttp.ClientConnectorError, "no connection"),
+    (aiohttp.ServerDisconnectedError, "the connection was closed before an answer"),
+    (ConnectionError, "the connection was closed before an answer"),
+    (aiohttp.ClientPayloadError, "the answer was cut off"),
+    (aiohttp.ClientResponseError, "the answer was no HTTP"),
+)
+
+
+def _cause(error: Exception) -> str:
+    """What kind of failure it was, without host, path or payload."""
+    return next((cause for kind, cause in _CAUSES if isinstance(error, kind)), type(error).__name__)

@@ -1,0 +1,97 @@
+"""The gate before a destination: when the next request may go out. Rate, and backing off after failures.
+
+Knows nothing of what is sent. All who want to send pass it; while the destination is in trouble, one at a time
+tries it and the others wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from hogline.delivery.backoff import pause_s
+from hogline.delivery.clock import Clock
+
+
+class Rate:
+    """A token bucket that never lets more than `per_second` pass in any one second.
+
+    What it holds and what flows in within a second add up to the rate: a small burst, then an even flow.
+    """
+
+    def __init__(self, per_second: int, clock: Clock) -> None:
+        self._clock = clock
+        self._holds = max(1.0, per_second / 25)
+        self._per_s = max(per_second - self._holds, 0.5)
+        self._tokens = self._holds
+        self._at_s = clock.now_s()
+
+    def _refill(self) -> None:
+        now_s = self._clock.now_s()
+        self._tokens = min(self._holds, self._tokens + (now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+
+    def wait_s(self) -> float:
+        """Seconds until a token is there; 0 if one is."""
+        self._refill()
+        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._per_s
+
+    def take(self) -> None:
+        """Take one, or owe it: whoever waits next waits for both."""
+        self._refill()
+        self._tokens -= 1
+
+
+class Gate:
+    def __init__(self, rate: Rate, clock: Clock, random: Callable[[], float]) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._random = random
+        self._failures = 0
+        self._closed_until_s = 0.0
+        self._probe = asyncio.Lock()
+        self.trouble: str | None = None
+        """Why it waits; None while all is well."""
+
+    async def wait(self) -> None:
+        """Returns when a request may go out. Whoever fills a batch waits here first and fills it then."""
+        while (pause := max(self._rate.wait_s(), self._closed_until_s - self._clock.now_s())) > 0:
+            await self._clock.sleep(pause)
+
+    @asynccontextmanager
+    async def passing(self) -> AsyncIterator[None]:
+        """Around every request: inside, it may be sent."""
+        probing = await self._may_probe()
+        try:
+            await self.wait()
+            self._rate.take()
+            yield
+        finally:
+            if probing:
+                self._probe.release()
+
+    async def _may_probe(self) -> bool:
+        """In trouble, wait to be the one that tries; True for that one."""
+        while self._failures:
+            await self._probe.acquire()
+            if self._failures:
+                return True
+            self._probe.release()
+        return False
+
+    def succeeded(self) -> None:
+        self._failures = 0
+        self._closed_until_s = 0.0
+        self.trouble = None
+
+    def failed(self, reason: str, asked_s: float | None) -> None:
+        """A request failed in a way that may pass. Failures of requests that were out at the same time count
+        as one.
+        """
+        now_s = self._clock.now_s()
+        if now_s >= self._closed_until_s:
+            self._failures += 1
+        pause = pause_s(self._failures, asked_s, self._random())
+        self._closed_until_s = max(self._closed_until_s, now_s + pause)
+        self.trouble = reason

@@ -1,0 +1,56 @@
+"""Packing: operations in order → the groups that become requests. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hogline.destinations.base import Limits
+from hogline.model import Operation
+
+
+class Room:
+    """How much still goes into the batch that is being filled."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._bytes = limits.envelope_bytes
+        self._operations = 0
+        self.full = False
+
+    def takes(self, operations: Sequence[Operation]) -> bool:
+        """Add one event's operations; False if they do not fit any more. The first event always fits: what is
+        too much for one request becomes several.
+
+        An operation that travels alone fills the room: others need not wait for it in the same line.
+        """
+        added = sum(len(operation.body) + 1 for operation in operations)
+        if (
+            self.full
+            or self._operations
+            and (
+                self._bytes + added > self._limits.request_bytes
+                or self._operations + len(operations) > self._limits.operations
+            )
+        ):
+            self.full = True
+            return False
+        self._bytes += added
+        self._operations += len(operations)
+        self.full = self._operations >= self._limits.operations or any(op.path is not None for op in operations)
+        return True
+
+
+def pack(operations: Sequence[Operation], limits: Limits) -> list[list[Operation]]:
+    """Consecutive groups, each to be sent as one request, in order: batches within the limits, and each
+    operation that has a path of its own alone.
+    """
+    groups: list[list[Operation]] = []
+    room: Room | None = None
+    for operation in operations:
+        if room is not None and operation.path is None and room.takes((operation,)):
+            groups[-1].append(operation)
+        else:
+            room = Room(limits)
+            room.takes((operation,))
+            groups.append([operation])
+    return groups

@@ -1,0 +1,96 @@
+"""The data directory: private to its user, and one Hogline's at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hogline.store.base import Unusable
+from hogline.store.secrets import Vault
+
+
+class Held(Exception):
+    """Another process works on this data directory."""
+
+
+class DataDirectory:
+    """A directory with `journal.db`, `state.db`, `secret.key` and, while somebody serves, `control.sock`.
+
+    As a context manager it holds the directory: entering raises `Held` if another process does. The lock is
+    the kernel's and ends with the process, however it ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Makes the directory if it is missing. Raises `Unusable`."""
+        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.chmod(0o700)
+        except OSError as error:
+            raise Unusable(
+                f"The data directory {path} cannot be used ({error.strerror}). Choose another with --data."
+            ) from error
+        self._lock: int | None = None
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.db"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state.db"
+
+    @property
+    def control(self) -> Path:
+        return self.path / "control.sock"
+
+    def vault(self, key: str | None) -> Vault:
+        """The vault with the given key, or with the directory's own, which is made on first use."""
+        return Vault(key or self._own_key())
+
+    def _own_key(self) -> str:
+        file = self.path / "secret.key"
+        try:
+            return file.read_text("ascii").strip()
+        except FileNotFoundError:
+            key = Vault.new_key()
+            _write_durably(file, key + "\n")
+            return key
+        except (OSError, ValueError) as error:
+            raise Unusable("secret.key in the data directory cannot be read.") from error
+
+    def __enter__(self) -> Self:
+        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise Held from None
+        self._lock = lock
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _write_durably(file: Path, text: str) -> None:
+    """Write a new private file so that after a power cut it is there whole or not at all."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    draft.rename(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,41 @@
+"""Secrets at rest: credentials and tokens are encrypted with a key that lies beside, not inside, the database.
+
+Whoever copies the database alone (a backup, a support bundle) gets no credentials.
+"""
+
+from __future__ import annotations
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from hogline.store.base import Unusable
+
+
+class Vault:
+    """Encrypts and decrypts with one key: 32 bytes as URL-safe base64, as `Vault.new_key` makes them."""
+
+    def __init__(self, key: str) -> None:
+        """Raises `Unusable` for a key that is none."""
+        try:
+            self._fernet = Fernet(key)
+        except ValueError:
+            raise Unusable(
+                "The key for secrets is no valid key: 32 bytes as URL-safe base64. Restore secret.key in the data "
+                "directory from your backup, or set HOGLINE_SECRET_KEY."
+            ) from None
+
+    @staticmethod
+    def new_key() -> str:
+        return Fernet.generate_key().decode("ascii")
+
+    def encrypt(self, secret: bytes) -> bytes:
+        return self._fernet.encrypt(secret)
+
+    def decrypt(self, encrypted: bytes) -> bytes:
+        """Raises `Unusable` if it was encrypted with another key."""
+        try:
+            return self._fernet.decrypt(encrypted)
+        except InvalidToken:
+            raise Unusable(
+                "The stored credentials were encrypted with another key. Restore secret.key in the data directory "
+                "from your backup, or set HOGLINE_SECRET_KEY."
+            ) from None
