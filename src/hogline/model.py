@@ -215,25 +215,25 @@ class Stop(Struct, frozen=True):
 Answer: TypeAlias = Settled | Refused | Retry | Stop
 
 
-def accept(person: Person, promise: Promise) -> Person:
-    """The person after the destination accepted an operation that promised this."""
-    if promise.customer is None and not promise.attributes and promise.linked_email is None:
-        return person
+def accept(person: Person, promise: Promise, *, only_expected: bool = False) -> Person:
+    """The person after the destination accepted an operation that promised this.
+
+    `only_expected`: it has not answered yet. What follows in the same request may count on it, except on the
+    email as an identifier: the order of processing within a request is not documented.
+    """
+    customer = person.customer or promise.customer
+    linked_email = person.linked_email if only_expected else promise.linked_email or person.linked_email
     if not promise.attributes:
-        if (person.customer or promise.customer) is person.customer and promise.linked_email is None:
+        if customer is person.customer and linked_email == person.linked_email:
             return person
-        accepted, unsent, refused = person.accepted, person.unsent, person.refused
-    else:
-        accepted = {**person.accepted, **promise.attributes}
-        unsent = _without(person.unsent, promise.attributes)
-        refused = _without(person.refused, promise.attributes)
+        return msgspec.structs.replace(person, customer=customer, linked_email=linked_email)
     return msgspec.structs.replace(
         person,
-        customer=person.customer or promise.customer,
-        linked_email=promise.linked_email or person.linked_email,
-        accepted=accepted,
-        unsent=unsent,
-        refused=refused,
+        customer=customer,
+        linked_email=linked_email,
+        accepted={**person.accepted, **promise.attributes},
+        unsent=_without(person.unsent, promise.attributes),
+        refused=_without(person.refused, promise.attributes),
     )
 
 
@@ -257,7 +257,5 @@ def _without(values: dict[str, object], promised: Mapping[str, object]) -> dict[
     if not values:
         return values
     return {
-        name: value
-        for name, value in values.items()
-        if name not in promised or not same_value(value, promised[name])
+        name: value for name, value in values.items() if name not in promised or not same_value(value, promised[name])
     }

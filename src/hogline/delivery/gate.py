@@ -51,11 +51,19 @@ class Gate:
         self._failures = 0
         self._closed_until_s = 0.0
         self._probe = asyncio.Lock()
+        self._well = asyncio.Event()
+        self._well.set()
         self.trouble: str | None = None
         """Why it waits; None while all is well."""
 
-    async def wait(self) -> None:
-        """Returns when a request may go out. Whoever fills a batch waits here first and fills it then."""
+    async def open(self) -> None:
+        """Returns when a new request may go out. Whoever fills a batch waits here first and fills it then; in
+        trouble that is until a request that is out already has got through.
+        """
+        await self._well.wait()
+        await self._wait()
+
+    async def _wait(self) -> None:
         while (pause := max(self._rate.wait_s(), self._closed_until_s - self._clock.now_s())) > 0:
             await self._clock.sleep(pause)
 
@@ -64,7 +72,7 @@ class Gate:
         """Around every request: inside, it may be sent."""
         probing = await self._may_probe()
         try:
-            await self.wait()
+            await self._wait()
             self._rate.take()
             yield
         finally:
@@ -84,6 +92,7 @@ class Gate:
         self._failures = 0
         self._closed_until_s = 0.0
         self.trouble = None
+        self._well.set()
 
     def failed(self, reason: str, asked_s: float | None) -> None:
         """A request failed in a way that may pass. Failures of requests that were out at the same time count
@@ -95,3 +104,4 @@ class Gate:
         pause = pause_s(self._failures, asked_s, self._random())
         self._closed_until_s = max(self._closed_until_s, now_s + pause)
         self.trouble = reason
+        self._well.clear()

@@ -81,7 +81,8 @@ class Lanes:
     def settled(self, positions: Mapping[int, int], shipped: Iterable[Lane], size_bytes: int) -> None:
         """The positions are on disk: the lanes are free again."""
         for number, position in positions.items():
-            self._lanes[number].settled = position
+            lane = self._lanes[number]
+            lane.settled = max(lane.settled, position)
         for lane in shipped:
             lane.busy = False
         self.size_bytes -= size_bytes

@@ -24,14 +24,9 @@ class Room:
         An operation that travels alone fills the room: others need not wait for it in the same line.
         """
         added = sum(len(operation.body) + 1 for operation in operations)
-        if (
-            self.full
-            or self._operations
-            and (
-                self._bytes + added > self._limits.request_bytes
-                or self._operations + len(operations) > self._limits.operations
-            )
-        ):
+        too_many = self._operations + len(operations) > self._limits.operations
+        too_much = self._bytes + added > self._limits.request_bytes
+        if self.full or (self._operations and (too_many or too_much)):
             self.full = True
             return False
         self._bytes += added

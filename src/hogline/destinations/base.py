@@ -68,12 +68,13 @@ OptionsT = TypeVar("OptionsT")
 
 
 class Limits(Struct, frozen=True):
-    """How much goes into one request of a batch."""
+    """How much goes into one request of a batch, and how many requests go out."""
 
     request_bytes: int
     operations: int
     envelope_bytes: int
     """What the request adds around the operations; between two of them stands one byte."""
+    requests_per_second: int = 100
 
 
 class Destination(Protocol[OptionsT]):
@@ -91,6 +92,10 @@ class Destination(Protocol[OptionsT]):
     def plan(self, event: Event, person: Person | None, options: OptionsT) -> Plan:
         """What the event comes to for somebody of whom this is known. Pure: the same arguments always give
         the same operations, byte for byte."""
+        ...
+
+    def not_sent(self, person: Person, options: OptionsT) -> str | None:
+        """The rule that keeps this person from being a customer; None if they only have nothing sent yet."""
         ...
 
     def request(self, operations: Sequence[Operation], options: OptionsT) -> Request:

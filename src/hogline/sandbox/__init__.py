@@ -1,0 +1,4 @@
+"""A local emulator of Customer.io's Track API: what its documentation says, with People one can look at.
+
+The other side of the wire: nothing in here imports, or is imported by, what delivers.
+"""

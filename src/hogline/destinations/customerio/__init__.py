@@ -1,0 +1,68 @@
+"""The Customer.io destination: events and people by its Track API.
+
+`CUSTOMERIO` is what others use; the modules beside it each know one part (who is sent, what is learned, how
+it is written, what an answer means).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hogline import __version__
+from hogline.destinations.base import Check, Destination, Limits, Option, Send
+from hogline.destinations.customerio.answers import read_answer
+from hogline.destinations.customerio.check import check
+from hogline.destinations.customerio.gate import not_sent
+from hogline.destinations.customerio.limits import REQUEST_BYTES
+from hogline.destinations.customerio.options import OPTIONS, Options, read_options
+from hogline.destinations.customerio.plan import plan
+from hogline.model import Answer, Event, Operation, Person, Plan, Request, Response
+
+__all__ = ["CUSTOMERIO", "Options"]
+
+_BEFORE, _AFTER = b'{"batch":[', b"]}"
+
+
+class _CustomerIo:
+    def __init__(self) -> None:
+        self.key = "customerio"
+        self.title = "Customer.io"
+        self.summary = "Events and people become events and customers in Customer.io."
+        self.options: tuple[Option, ...] = OPTIONS
+        # Customer.io names no limit of operations: a request is full by its bytes long before this.
+        self.limits = Limits(REQUEST_BYTES, operations=10_000, envelope_bytes=len(_BEFORE + _AFTER))
+
+    def read_options(self, values: Mapping[str, object]) -> Options:
+        return read_options(values)
+
+    def plan(self, event: Event, person: Person | None, options: Options) -> Plan:
+        return plan(event, person, options)
+
+    def not_sent(self, person: Person, options: Options) -> str | None:
+        return not_sent(person, options)
+
+    def request(self, operations: Sequence[Operation], options: Options) -> Request:
+        path = operations[0].path
+        if path is None:
+            path = "/api/v2/batch"
+            body = _BEFORE + b",".join([operation.body for operation in operations]) + _AFTER
+        else:
+            body = operations[0].body
+        return Request("POST", options.base_url + path, _headers(options), body)
+
+    def read_answer(self, operations: Sequence[Operation], response: Response, now_s: float) -> Answer:
+        return read_answer(operations, response, now_s)
+
+    async def check(self, options: Options, send: Send) -> Check:
+        return await check(options, send)
+
+
+def _headers(options: Options) -> dict[str, str]:
+    return {
+        "authorization": options.authorization,
+        "content-type": "application/json",
+        "user-agent": f"hogline/{__version__}",
+    }
+
+
+CUSTOMERIO: Destination[Options] = _CustomerIo()

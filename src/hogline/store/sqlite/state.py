@@ -250,6 +250,6 @@ def _settle(settlement: Settlement, people: bytes, database: apsw.Connection) ->
         )
     database.execute(
         "INSERT INTO lanes SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true"
-        " ON CONFLICT DO UPDATE SET position = excluded.position",
+        " ON CONFLICT DO UPDATE SET position = max(position, excluded.position)",
         (connection, msgspec.json.encode(list(settlement.lanes.items())).decode()),
     )

@@ -1,0 +1,53 @@
+"""The `hogline` command and its errors: one sentence on standard error and an exit code.
+
+0: done. 1: could not be done, or (send) something is a dead letter or was no event. 2: asked in a wrong way.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App, CycloptsError
+
+from hogline import __version__
+from hogline.cli import connections, demo, files, people, serving
+from hogline.cli.common import Failed
+from hogline.service import Mistake
+from hogline.settings import InvalidSettings
+from hogline.store.base import Unusable, Unwritable
+
+app = App(
+    name="hogline",
+    help="Brings PostHog's events and people into Customer.io.",
+    version=__version__,
+    help_format="plaintext",
+    error_formatter=lambda error: _sentence(error),  # noqa: PLW0108  # defined below
+    suppress_keyboard_interrupt=False,
+)
+for room in (connections, serving, files, people, demo):
+    room.add_to(app)
+
+
+def _sentence(error: CycloptsError) -> str:
+    return f"hogline: {' '.join(str(error).split())} See `hogline --help`."
+
+
+def main() -> None:
+    try:
+        app(exit_on_error=False, result_action="return_none", print_error=False)
+    except CycloptsError as error:
+        _fail(_sentence(error), 2)
+    except (Mistake, InvalidSettings, Unusable, Unwritable) as error:
+        _fail(f"hogline: {error}", 1)
+    except Failed:
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _fail("hogline: interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _fail(sentence: str, code: int) -> None:
+    sys.stderr.write(sentence + "\n")
+    sys.exit(code)

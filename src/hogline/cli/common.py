@@ -1,0 +1,49 @@
+"""What all commands share: where the data is, how to run, how to print, how to fail in one sentence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+import uvloop
+from cyclopts import Parameter
+from rich.console import Console
+
+from hogline.settings import Settings, read_settings
+from hogline.telemetry.logs import set_up_logs
+
+T = TypeVar("T")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Failed(Exception):
+    """The command did what it could and has to end with exit code 1; all has been said already."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    data: Annotated[Path | None, Parameter(help="The data directory (HOGLINE_DATA).")] = None
+
+    def settings(self, *, logs: bool = False) -> Settings:
+        """The settings; without `logs` only what goes wrong is logged, as the command says the rest itself."""
+        settings = read_settings(data=self.data)
+        set_up_logs(settings.log_format, settings.log_level if logs else "error")
+        return settings
+
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, for programs.")]
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    return uvloop.run(work)
+
+
+def print_json(value: object) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")

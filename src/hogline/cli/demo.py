@@ -1,0 +1,227 @@
+"""hogline demo: the whole way on this machine. A small shop sends its traffic with the real PostHog SDK; a
+sandbox Customer.io fills with people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import msgspec
+from cyclopts import App, Parameter
+from msgspec import Struct, field
+from rich.table import Table
+from rich.text import Text
+
+from hogline.cli.common import out, run
+from hogline.cli.people import people_table
+from hogline.cli.serving import print_status
+from hogline.delivery.client import Client
+from hogline.model import Request
+from hogline.process import serving
+from hogline.sandbox.server import Sandbox
+from hogline.service import Mistake, Service
+from hogline.settings import Settings, read_settings
+from hogline.telemetry.logs import set_up_logs
+
+if TYPE_CHECKING:
+    from posthog import Posthog
+
+SETTLE_WITHIN_S = 30.0
+
+
+class _Customer(Struct):
+    """A row of the sandbox's People, as far as the demo shows it."""
+
+    cio_id: str
+    id: str | None = None
+    email: str | None = None
+    attributes: dict[str, object] = field(default_factory=dict)
+    events: int = 0
+
+
+_Customers: TypeAlias = Callable[[], Awaitable[list[_Customer]]]
+
+
+class _Step(Struct, frozen=True):
+    sentence: str
+    distinct_id: str
+    event: str
+    properties: dict[str, object]
+
+
+_VISITOR, _PASSER_BY, _ADA, _BOB = "0192a7c4-visitor", "0192b1d0-visitor", "user-1", "user-2"
+
+STORY = (
+    _Step("A visitor looks around", _VISITOR, "$pageview", {"$current_url": "https://shop.example/"}),
+    _Step("… and puts a lamp into the cart", _VISITOR, "product added", {"product": "lamp"}),
+    _Step("Somebody else just passes by", _PASSER_BY, "$pageview", {"$current_url": "https://shop.example/"}),
+    _Step(
+        "The visitor signs up: it is Ada",
+        _ADA,
+        "$identify",
+        {
+            "$anon_distinct_id": _VISITOR,
+            "$set": {"email": "ada@example.com", "name": "Ada", "plan": "free", "created_at": "2026-11-01T10:00:00Z"},
+        },
+    ),
+    _Step("Ada orders the lamp", _ADA, "order completed", {"product": "lamp", "total": 49}),
+    _Step("Ada changes her plan", _ADA, "$set", {"plan": "pro"}),
+    _Step("Bob signs up", _BOB, "$identify", {"$set": {"email": "bob@example.com", "name": "Bob", "plan": "free"}}),
+    _Step("Bob orders a chair", _BOB, "order completed", {"product": "chair", "total": 120}),
+    _Step("Ada orders again", _ADA, "order completed", {"product": "desk", "total": 310}),
+)
+
+
+def add_to(app: App) -> None:
+    app.command(demo)
+
+
+def demo(
+    *,
+    keep_running: Annotated[
+        bool, Parameter(negative="", help="Leave Hogline and the sandbox up at the end, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """See a small shop's visitors become people in a sandbox Customer.io. Needs no account and no network."""
+    if find_spec("posthog") is None:
+        raise Mistake("The demo sends with PostHog's SDK, which is not installed. Install hogline[demo].")
+    with tempfile.TemporaryDirectory(prefix="hogline-demo-") as data:
+        settings = read_settings(data=Path(data), listen="127.0.0.1:0", public_url="")
+        set_up_logs(settings.log_format, "error")
+        run(_demo(settings, keep_running=keep_running))
+
+
+async def _demo(settings: Settings, *, keep_running: bool) -> None:
+    async with Sandbox() as sandbox, serving(settings) as service:
+        options: dict[str, object] = {
+            "site_id": "sandbox-site",
+            "api_key": "sandbox-key",
+            "tracking_endpoint": sandbox.url,
+            "anonymous_users": "identified",
+        }
+        await service.connect("customerio", options)
+        token = (await service.token()).token
+        out.print(f"[dim]Sandbox Customer.io[/]  {sandbox.url}  [dim](an emulator of what Customer.io documents)[/]")
+        out.print(f"[dim]Hogline[/]              {service.receives_at}  [dim](data in {settings.data})[/]")
+        out.print("[dim]Connection[/]           customerio, only send events from users that have been identified\n")
+        async with _customers_of(sandbox.url) as customers:
+            with _sdk(token, service.receives_at) as posthog:
+                shop = _Shop(posthog, service, customers)
+                for step in STORY:
+                    await shop.play(step)
+            await _conclude(service, customers)
+        if keep_running:
+            await _until_interrupted(settings, sandbox.url)
+
+
+@contextlib.asynccontextmanager
+async def _customers_of(sandbox: str) -> AsyncIterator[_Customers]:
+    """A function that gives the sandbox's People."""
+    client = Client()
+
+    async def customers() -> list[_Customer]:
+        answer = await client.send(Request("GET", f"{sandbox}/sandbox/people", {}))
+        return msgspec.json.decode(answer.body, type=list[_Customer])
+
+    try:
+        yield customers
+    finally:
+        await client.close()
+
+
+@contextlib.contextmanager
+def _sdk(token: str, host: str) -> Iterator[Posthog]:
+    from posthog import Posthog  # noqa: PLC0415  # only installed for the demo
+
+    # Every event in a request of its own, at once, so that one sees cause and effect.
+    posthog = Posthog(token, host=host, sync_mode=True, disable_geoip=True)
+    try:
+        yield posthog
+    finally:
+        posthog.shutdown()
+
+
+class _Shop:
+    """Plays steps and prints what changed among the people of Customer.io."""
+
+    def __init__(self, posthog: Posthog, service: Service, customers: _Customers) -> None:
+        self._posthog = posthog
+        self._service = service
+        self._customers = customers
+        self._before: dict[str, _Customer] = {}
+
+    async def play(self, step: _Step) -> None:
+        received = (await self._service.status()).connections[0].received
+        await asyncio.to_thread(_send, self._posthog, step)
+        status = await self._settled(received + 1)
+        out.print(f"[bold]{step.sentence}[/]")
+        people = {person.cio_id: person for person in await self._customers()}
+        changes = [_change(self._before.get(key), person) for key, person in people.items()]
+        told = [change for change in changes if change]
+        for change in told:
+            out.print(Text("  Customer.io: ", style="green").append(change, style="default"))
+        if not told:
+            rules = ", ".join(f"{reason} {n}" for reason, n in status.items())
+            out.print(f"  not sent  [dim](filtered so far: {rules})[/]", style="yellow")
+        self._before = people
+
+    async def _settled(self, received: int) -> dict[str, int]:
+        """Waits until so many events are received and all are settled; what was filtered so far."""
+        async with asyncio.timeout(SETTLE_WITHIN_S):
+            while True:
+                status = (await self._service.status()).connections[0]
+                if status.received >= received and status.pending == 0:
+                    return status.filtered
+                await asyncio.sleep(0.02)
+
+
+def _change(before: _Customer | None, after: _Customer) -> str:
+    who = after.email or after.id or after.cio_id
+    if before is None:
+        return f"new person {who} ({_attributes(after.attributes)}), {after.events} event{'s' * (after.events != 1)}"
+    changed = {name: value for name, value in after.attributes.items() if before.attributes.get(name) != value}
+    told = [_attributes(changed)] if changed else []
+    if after.events != before.events:
+        told.append(f"{after.events} events")
+    return f"{who}: {', '.join(told)}" if told else ""
+
+
+def _attributes(attributes: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in attributes.items() if name not in {"email", "id"})
+
+
+def _send(posthog: Posthog, step: _Step) -> None:
+    if step.event == "$set":
+        posthog.set(distinct_id=step.distinct_id, properties=step.properties)
+    else:
+        posthog.capture(step.event, distinct_id=step.distinct_id, properties=step.properties)
+
+
+async def _conclude(service: Service, customers: _Customers) -> None:
+    out.print("\n[bold]People in Customer.io[/]")
+    table = Table("id", "email", "attributes", "events", box=None, pad_edge=False, header_style="dim")
+    for person in await customers():
+        table.add_row(person.id or "", person.email or "", Text(_attributes(person.attributes)), str(person.events))
+    out.print(table)
+    out.print("\n[bold]People Hogline knows[/]")
+    out.print(people_table(await service.people()))
+    out.print(
+        "[dim]Of anonymous visitors who taught nothing, nothing is kept: they cost neither disk nor a profile.[/]\n"
+    )
+    for connection in (await service.status()).connections:
+        print_status(connection)
+
+
+async def _until_interrupted(settings: Settings, sandbox: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    out.print(f"\nStill running, until Ctrl-C. People: {sandbox}/   Try: hogline status --data {settings.data}")
+    await stop.wait()

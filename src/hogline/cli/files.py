@@ -1,0 +1,173 @@
+"""hogline send, hogline preview: files of events."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+from rich.text import Text
+
+from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
+from hogline.process import service_for
+from hogline.service import Mistake, Service
+from hogline.sources.files import Line, read_file
+from hogline.views import BadLine, Delivery, PreviewedEvent
+
+_DEFAULT = Common()
+LINES_AT_ONCE = 500
+MOST_BAD_LINES_SHOWN = 20
+
+File = Annotated[
+    str, Parameter(help="JSON lines of events in any of PostHog's shapes, .gz too; - reads standard input.")
+]
+
+
+def add_to(app: App) -> None:
+    for command in (send, preview):
+        app.command(command)
+
+
+def send(file: File, /, *, json: Json = False, common: Common = _DEFAULT) -> None:
+    """Deliver a file of events to every enabled connection, and wait until all of it is settled.
+
+    Ends with exit code 1 if something became a dead letter or a line holds no event; the other lines are
+    delivered.
+    """
+
+    async def work() -> tuple[list[Delivery], list[BadLine]]:
+        async with service_for(common.settings(), delivers=True) as service:
+            handle = await service.begin_sending()
+            try:
+                bad = await _send_all(service, handle, file)
+                return await _settled(service, handle, quiet=json), bad
+            finally:
+                await service.end_sending(handle)
+
+    deliveries, bad = run(work())
+    if json:
+        print_json({"connections": deliveries, "bad_lines": bad})
+    else:
+        for delivery in deliveries:
+            _print_delivery(delivery)
+    _print_bad(bad)
+    if bad or any(delivery.dead_letters or delivery.pending for delivery in deliveries):
+        raise Failed
+
+
+async def _send_all(service: Service, handle: str, file: str) -> list[BadLine]:
+    bad: list[BadLine] = []
+    for lines, broken in _chunks(file):
+        bad += broken
+        if lines:
+            bad += await service.send_lines(handle, lines)
+    return bad
+
+
+def _chunks(file: str) -> Iterator[tuple[list[tuple[int, bytes]], list[BadLine]]]:
+    """The numbered lines of the file, some hundred at a time, and those that could not be read."""
+    lines = _lines(file)
+    while chunk := list(islice(lines, LINES_AT_ONCE)):
+        readable = [(line.number, line.body) for line in chunk if line.problem is None]
+        yield readable, [BadLine(line.number, line.problem.sentence) for line in chunk if line.problem is not None]
+
+
+def _lines(file: str) -> Iterator[Line]:
+    try:
+        yield from read_file(file)
+    except OSError as error:
+        raise Mistake(f"{file} cannot be read: {error.strerror}.") from None
+
+
+async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delivery]:
+    """Wait, saying now and then what for. Returns early when a connection cannot go on by itself."""
+    said = ""
+    while True:
+        deliveries = await service.sending(handle, 2.0)
+        open_ = [delivery for delivery in deliveries if delivery.pending]
+        if all(delivery.state not in {"delivering", "waiting"} for delivery in open_):
+            return deliveries
+        says = "; ".join(
+            f"{delivery.connection}: {delivery.pending:,} pending"
+            + (f" ({delivery.reason})" if delivery.reason else "")
+            for delivery in open_
+        )
+        if says != said and not quiet:
+            err.print(says, style="dim", markup=False)
+            said = says
+
+
+def _print_delivery(delivery: Delivery) -> None:
+    filtered, dead = sum(delivery.filtered.values()), sum(delivery.dead_letters.values())
+    out.print(
+        f"[bold]{delivery.connection}[/]: {delivery.events:,} events, {delivery.delivered:,} delivered, "
+        f"{filtered:,} filtered, {dead:,} dead letters"
+        + (f", {delivery.pending:,} still waiting" if delivery.pending else "")
+    )
+    for title, counts in (("filtered", delivery.filtered), ("dead letters", delivery.dead_letters)):
+        for reason, n in sorted(counts.items(), key=lambda item: -item[1]):
+            out.print(f"  {title}: {reason} {n:,}", markup=False)
+    if delivery.pending:
+        out.print(f"  {delivery.state}: {delivery.reason or 'see `hogline status`'}", style="red", markup=False)
+
+
+def _print_bad(bad: list[BadLine]) -> None:
+    for line in bad[:MOST_BAD_LINES_SHOWN]:
+        err.print(f"line {line.number}: {line.sentence}", style="red", markup=False)
+    if len(bad) > MOST_BAD_LINES_SHOWN:
+        err.print(f"… and {len(bad) - MOST_BAD_LINES_SHOWN:,} more broken lines", style="red")
+
+
+def preview(
+    file: File,
+    /,
+    *,
+    connection: Annotated[str, Parameter(help="For this connection only (default: all).")] = "",
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
+    """The operations that would be sent, event by event, or why not. Sends nothing, changes nothing.
+
+    Without any connection it shows what Customer.io would get under the defaults.
+    """
+
+    async def work() -> list[BadLine]:
+        bad: list[BadLine] = []
+        async with service_for(common.settings()) as service:
+            handle = await service.begin_preview(connection)
+            try:
+                for lines, broken in _chunks(file):
+                    events, unreadable = await service.preview_lines(handle, lines)
+                    bad += broken + unreadable
+                    for event in events:
+                        _print_preview(event, json=json)
+            finally:
+                await service.end_preview(handle)
+        return bad
+
+    bad = run(work())
+    _print_bad(bad)
+    if bad:
+        raise Failed
+
+
+def _print_preview(event: PreviewedEvent, *, json: bool) -> None:
+    if json:
+        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")  # one line an event, as they come
+        return
+    title = Text.assemble((f"{event.line:>4} ", "dim"), (event.event, "bold"), "  ", event.distinct_id)
+    title.append(f"  → {event.connection}", style="dim")
+    out.print(title)
+    if event.filtered:
+        out.print(f"     not sent: {event.filtered}", style="yellow", markup=False)
+    if event.refused:
+        out.print(f"     dead letter: {event.refused}", style="red", markup=False)
+    for operation in event.operations:
+        route = "" if operation.route == "batch" else f" ({operation.route})"
+        body = msgspec.json.encode(operation.body).decode()
+        out.print(Text.assemble("     ", (operation.action, "green"), route, "  ", body))
+    if event.adjusted:
+        out.print(f"     adjusted: {', '.join(event.adjusted)}", style="dim", markup=False)

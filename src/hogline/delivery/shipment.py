@@ -1,0 +1,186 @@
+"""A shipment: events of some lanes, planned together, on their way to the destination. Pure but for loading
+people.
+
+People's states before the shipment are on disk. Within it, what follows is planned as if everything before
+was accepted; what really was is known at the end, and only that is settled.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeAlias
+
+from hogline.delivery.lanes import Item, Lane
+from hogline.delivery.pack import Room
+from hogline.destinations.base import Limits
+from hogline.model import Event, Operation, Person, Plan, Refusal, accept, encode_event, refuse
+from hogline.store.base import DeadLetter, Settlement
+
+MOST_EVENTS = 2_000
+"""In one shipment, however few of them are sent: the event loop has others to serve."""
+SLICE = 100
+"""Events planned between two chances for others."""
+
+Planner: TypeAlias = Callable[[Event, Person | None], Plan]
+LoadPeople: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Person | None]]]
+"""The people of these distinct_ids as they are on disk; None for those we do not know."""
+
+
+class Planned(NamedTuple):
+    item: Item
+    plan: Plan
+    first: int
+    """Where its operations begin in the shipment's."""
+
+
+class Shipment:
+    """Its lanes are busy from `plan_shipment` until it is settled."""
+
+    def __init__(self) -> None:
+        self.lanes: list[Lane] = []
+        self.planned: list[Planned] = []
+        self.operations: list[Operation] = []
+        self.before: dict[str, Person | None] = {}
+        self.expected: dict[str, Person | None] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(planned.item.size_bytes for planned in self.planned)
+
+    def add(self, item: Item, plan: Plan) -> None:
+        person = plan.person
+        if person is not None:
+            for operation in plan.operations:
+                person = accept(person, operation.promise, only_expected=True)
+        self.planned.append(Planned(item, plan, len(self.operations)))
+        self.operations.extend(plan.operations)
+        self.expected[item.event.distinct_id] = person
+
+
+async def plan_shipment(ready: Sequence[Lane], load: LoadPeople, planner: Planner, limits: Limits) -> Shipment:
+    """Take events from the lanes, in their order, until a request is full or nothing waits."""
+    shipment = Shipment()
+    room = Room(limits)
+    for lane in ready:
+        lane.busy = True
+        shipment.lanes.append(lane)
+        while lane.waiting and not room.full and len(shipment.planned) < MOST_EVENTS:
+            await _plan_slice(shipment, lane, room, load, planner)
+        if room.full or len(shipment.planned) >= MOST_EVENTS:
+            break
+    return shipment
+
+
+async def _plan_slice(shipment: Shipment, lane: Lane, room: Room, load: LoadPeople, planner: Planner) -> None:
+    items = list(islice(lane.waiting, SLICE))
+    unknown = {item.event.distinct_id for item in items} - shipment.before.keys()
+    if unknown:
+        loaded = await load(list(unknown))
+        shipment.before.update(loaded)
+        shipment.expected.update(loaded)
+    for item in items:
+        plan = planner(item.event, shipment.expected[item.event.distinct_id])
+        if not room.takes(plan.operations):
+            return
+        shipment.add(item, plan)
+        lane.waiting.popleft()
+        if room.full:
+            return
+
+
+class Result(NamedTuple):
+    """What became of a shipment."""
+
+    settlement: Settlement
+    people: dict[str, Person | None]
+    """As they are once the settlement is on disk."""
+    outcomes: list[tuple[int, str, str]]
+    """For each event: its position, `delivered`, `filtered` or `dead_letter`, and the reason."""
+
+
+def settle(
+    shipment: Shipment,
+    outcomes: Sequence[Refusal | None],
+    planner: Planner,
+    *,
+    connection: int,
+    positions: Mapping[int, int],
+    now_ms: int,
+    requests: int,
+    retries: Mapping[str, int],
+) -> Result:
+    """The settlement of a shipment, when every operation has its outcome (None: accepted)."""
+    filtered: Counter[str] = Counter()
+    adjusted: Counter[str] = Counter()
+    letters = []
+    events: list[tuple[int, str, str]] = []
+    for planned in shipment.planned:
+        adjusted.update(planned.plan.adjusted)
+        refusals = _refusals(planned, outcomes)
+        position = planned.item.position
+        if refusals:
+            letters.append(_dead_letter(planned, refusals, now_ms))
+            events.append((position, "dead_letter", refusals[0].reason))
+        elif planned.plan.filtered is not None:
+            filtered[planned.plan.filtered] += 1
+            events.append((position, "filtered", planned.plan.filtered))
+        else:
+            events.append((position, "delivered", ""))
+    people = _people(shipment, outcomes, planner)
+    settlement = Settlement(
+        connection=connection,
+        lanes=positions,
+        people=[person for person in people.values() if person is not None],
+        delivered=len(events) - len(letters) - filtered.total(),
+        filtered=filtered,
+        adjusted=adjusted,
+        dead_letters=letters,
+        requests=requests,
+        retries=retries,
+    )
+    return Result(settlement, people, events)
+
+
+def _answered(planned: Planned, outcomes: Sequence[Refusal | None]) -> Iterator[tuple[Operation, Refusal | None]]:
+    operations = planned.plan.operations
+    return zip(operations, outcomes[planned.first : planned.first + len(operations)], strict=True)
+
+
+def _refusals(planned: Planned, outcomes: Sequence[Refusal | None]) -> tuple[Refusal, ...]:
+    refused = [
+        Refusal(outcome.reason, outcome.message, outcome.field, operation.body)
+        for operation, outcome in _answered(planned, outcomes)
+        if outcome is not None
+    ]
+    return (*planned.plan.refusals, *refused)
+
+
+def _dead_letter(planned: Planned, refusals: tuple[Refusal, ...], now_ms: int) -> DeadLetter:
+    event = planned.item.event
+    return DeadLetter(
+        position=planned.item.position, uuid=event.uuid, event=encode_event(event), refusals=refusals, at_ms=now_ms
+    )
+
+
+def _people(shipment: Shipment, outcomes: Sequence[Refusal | None], planner: Planner) -> dict[str, Person | None]:
+    """Everybody as they are now. What was expected is right unless something was refused or an email linked:
+    those learn their events once more, this time with what was really accepted.
+    """
+    surprised = {
+        planned.item.event.distinct_id
+        for planned in shipment.planned
+        for operation, outcome in _answered(planned, outcomes)
+        if outcome is not None or operation.promise.linked_email is not None
+    }
+    people = {**shipment.expected, **{distinct_id: shipment.before[distinct_id] for distinct_id in surprised}}
+    for planned in shipment.planned if surprised else ():
+        distinct_id = planned.item.event.distinct_id
+        if distinct_id in surprised:
+            person = planner(planned.item.event, people[distinct_id]).person
+            for operation, outcome in _answered(planned, outcomes):
+                if person is not None:
+                    person = (accept if outcome is None else refuse)(person, operation.promise)
+            people[distinct_id] = person
+    return people

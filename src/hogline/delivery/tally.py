@@ -1,0 +1,61 @@
+"""A tally: what becomes of certain events, for whoever waits for just those."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+
+
+class Tally:
+    """Counts the outcomes of the events that are claimed. An event may be settled before it is claimed."""
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self.filtered: Counter[str] = Counter()
+        self.dead_letters: Counter[str] = Counter()
+        self.claimed = 0
+        self._unclaimed: dict[int, tuple[str, str]] = {}
+        self._first_unclaimed = 0
+        self._claims: list[range] = []
+        self._changed = asyncio.Event()
+
+    @property
+    def settled(self) -> int:
+        return self.delivered + self.filtered.total() + self.dead_letters.total()
+
+    def claim(self, positions: range) -> None:
+        """These events are meant; later claims lie behind earlier ones."""
+        self.claimed += len(positions)
+        early = {position: outcome for position, outcome in self._unclaimed.items() if position in positions}
+        for outcome in early.values():
+            self._count(*outcome)
+        self._unclaimed = {
+            position: outcome for position, outcome in self._unclaimed.items() if position >= positions.stop
+        }
+        if len(early) < len(positions):
+            self._claims.append(positions)
+
+    def note(self, outcomes: Iterable[tuple[int, str, str]]) -> None:
+        """Events were settled: position, `delivered`, `filtered` or `dead_letter`, and the reason."""
+        for position, outcome, reason in outcomes:
+            if any(position in positions for positions in self._claims):
+                self._count(outcome, reason)
+            else:
+                self._unclaimed[position] = (outcome, reason)
+
+    def _count(self, outcome: str, reason: str) -> None:
+        match outcome:
+            case "delivered":
+                self.delivered += 1
+            case "filtered":
+                self.filtered[reason] += 1
+            case _:
+                self.dead_letters[reason] += 1
+        self._changed.set()
+
+    async def wait(self) -> None:
+        """Returns when every claimed event is settled."""
+        while self.settled < self.claimed:
+            self._changed.clear()
+            await self._changed.wait()

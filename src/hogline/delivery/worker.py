@@ -1,0 +1,230 @@
+"""The worker that runs one connection: journal → plan → send → settle, until it is stopped.
+
+Two loops: one pulls events from the journal into lanes, the other makes shipments of what waits whenever a
+request may go out. While requests are out, the next events gather: batches grow by themselves under load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Generic, TypeVar
+
+import structlog
+
+from hogline.delivery.clock import Clock
+from hogline.delivery.gate import Gate
+from hogline.delivery.lanes import Lanes
+from hogline.delivery.pack import pack
+from hogline.delivery.people import People
+from hogline.delivery.shipment import Result, Shipment, plan_shipment, settle
+from hogline.delivery.tally import Tally
+from hogline.destinations.base import Destination, Send, Unreachable
+from hogline.model import Event, Operation, Person, Plan, Refusal, Refused, Retry, Settled, Stop, decode_event
+from hogline.store.base import Connection, Journal, Settlement, State, Unwritable
+
+OptionsT = TypeVar("OptionsT")
+
+log = structlog.get_logger("hogline.delivery")
+
+WINDOW_BYTES = 8_000_000
+"""Events that are waiting or in flight, as they lie in the journal: what bounds a connection's memory."""
+PULL = 1_000
+"""Events read from the journal at once."""
+
+
+class Stopped(Exception):
+    """The destination says that the connection itself is wrong; the text says what to do."""
+
+
+class Worker(Generic[OptionsT]):
+    def __init__(
+        self,
+        connection: Connection,
+        destination: Destination[OptionsT],
+        options: OptionsT,
+        *,
+        journal: Journal,
+        state: State,
+        send: Send,
+        gate: Gate,
+        clock: Clock,
+    ) -> None:
+        self._connection = connection
+        self._destination = destination
+        self._options = options
+        self._journal = journal
+        self._state = state
+        self._send = send
+        self._gate = gate
+        self._clock = clock
+        self._people = People(state, connection.id)
+        self._lanes = Lanes(connection.start, {})
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._shipping: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
+        self._requests = 0
+        self._retries: Counter[str] = Counter()
+        self._unwritable: str | None = None
+        self.tallies: set[Tally] = set()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it waits; None while all is well."""
+        return self._unwritable or self._gate.trouble
+
+    @property
+    def unsaved_requests(self) -> int:
+        """Requests that were sent but belong to no settlement yet."""
+        return self._requests
+
+    def _plan(self, event: Event, person: Person | None) -> Plan:
+        try:
+            return self._destination.plan(event, person, self._options)
+        except Exception as error:
+            # A mistake of ours over one event must not keep all others from being delivered.
+            log.error("planning failed", connection=self._connection.name, uuid=event.uuid, error=type(error).__name__)  # noqa: TRY400  # a traceback may quote the event
+            return Plan(person, refusals=(Refusal("internal_error", "Hogline failed over this event."),))
+
+    async def run(self) -> None:
+        """Runs until `close`. Raises `Stopped` when the connection has to stop; then nothing is in flight."""
+        self._lanes = Lanes(self._connection.start, await self._state.lanes(self._connection.id))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                loops = [tasks.create_task(self._pull()), tasks.create_task(self._ship(tasks))]
+                await self._closing.wait()
+                for loop in loops:
+                    loop.cancel()
+        except* Stopped as stopped:
+            raise stopped.exceptions[0] from None
+        finally:
+            # Behind all writes that are under way: whoever starts this connection next sees them.
+            await self._state.settle(
+                Settlement(connection=self._connection.id, lanes={}, requests=self._requests, retries=self._retries)
+            )
+
+    async def close(self, within_s: float = 20.0) -> None:
+        """No new requests; those in flight are settled, or given up when the time is over or the destination is
+        in trouble: they are sent again after the next start.
+        """
+        self._closing.set()
+        if self._shipping:
+            _, late = await asyncio.wait(self._shipping, timeout=0 if self.trouble else within_s)
+            for shipping in late:
+                shipping.cancel()
+
+    async def _pull(self) -> None:
+        """Journal → lanes, as far as the window has room."""
+        lanes = self._lanes
+        while True:
+            await self._journal.wait(lanes.read)
+            while lanes.size_bytes >= WINDOW_BYTES:
+                self._room.clear()
+                await self._room.wait()
+            for position, body in await self._journal.read(lanes.read, PULL):
+                lanes.add(position, decode_event(body), len(body))
+            self._wake.set()
+            await asyncio.sleep(0)
+
+    async def _ship(self, tasks: asyncio.TaskGroup) -> None:
+        """Lanes → shipments, whenever a request may go out."""
+        while True:
+            await self._wake.wait()
+            await self._gate.open()
+            self._wake.clear()
+            ready = self._lanes.ready()
+            if not ready:
+                continue
+            shipment = await plan_shipment(ready, self._people.load, self._plan, self._destination.limits)
+            shipping = tasks.create_task(self._carry(shipment))
+            self._shipping.add(shipping)
+            shipping.add_done_callback(self._shipping.discard)
+            self._wake.set()
+            await asyncio.sleep(0)  # it passes the gate now, so that the next one is filled when it may go
+
+    async def _carry(self, shipment: Shipment) -> None:
+        """Send everything, settle it, free the lanes."""
+        outcomes: list[Refusal | None] = []
+        for operations in pack(shipment.operations, self._destination.limits):
+            outcomes += await self._deliver(operations)
+        await self._settle(shipment, outcomes)
+
+    async def _deliver(self, operations: list[Operation]) -> list[Refusal | None]:
+        """The outcome of each, however long it takes. What is refused as a whole is halved until the culprits
+        are alone.
+        """
+        outcomes: list[Refusal | None] = []
+        rest = [operations]
+        while rest:
+            part = rest.pop()
+            answer = await self._ask(part)
+            match answer:
+                case Settled():
+                    outcomes += answer.outcomes
+                case Refused() if len(part) == 1:
+                    outcomes.append(answer.refusal)
+                case Refused():
+                    half = len(part) // 2
+                    rest += [part[half:], part[:half]]
+                case Retry():
+                    rest.append(part)
+        return outcomes
+
+    async def _ask(self, operations: list[Operation]) -> Settled | Refused | Retry:
+        request = self._destination.request(operations, self._options)
+        async with self._gate.passing():
+            self._requests += 1
+            try:
+                response = await self._send(request)
+            except Unreachable as unreachable:
+                answer: Settled | Refused | Retry | Stop = Retry(
+                    f"{self._destination.title} cannot be reached: {unreachable}."
+                )
+                status = "unreachable"
+            else:
+                answer = self._destination.read_answer(operations, response, self._clock.time_ms() / 1_000)
+                status = str(response.status)
+            match answer:
+                case Retry():
+                    self._retries[status] += 1
+                    self._gate.failed(answer.reason, answer.after_s)
+                case Stop():
+                    raise Stopped(answer.reason)
+                case _:
+                    self._gate.succeeded()
+            return answer
+
+    async def _settle(self, shipment: Shipment, outcomes: list[Refusal | None]) -> None:
+        requests, self._requests = self._requests, 0
+        retries, self._retries = self._retries, Counter()
+        positions = self._lanes.settle(shipment.lanes)
+        result = settle(
+            shipment,
+            outcomes,
+            self._plan,
+            connection=self._connection.id,
+            positions=positions,
+            now_ms=self._clock.time_ms(),
+            requests=requests,
+            retries=retries,
+        )
+        await self._keep(result)
+        self._people.settled(result.people)
+        self._lanes.settled(positions, shipment.lanes, shipment.size_bytes)
+        for tally in self.tallies:
+            tally.note(result.outcomes)
+        self._wake.set()
+        self._room.set()
+
+    async def _keep(self, result: Result) -> None:
+        """Write the settlement, however long the disk refuses it: what was accepted must not be forgotten."""
+        while True:
+            try:
+                await self._state.settle(result.settlement)
+            except Unwritable as trouble:
+                self._unwritable = str(trouble)
+                await self._clock.sleep(trouble.retry_after_s)
+            else:
+                self._unwritable = None
+                return

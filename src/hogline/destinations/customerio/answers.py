@@ -1,0 +1,146 @@
+"""What an answer of Customer.io says of each operation of the request.
+
+In doubt a request is sent again: its events carry ULIDs and its attributes their time, so a repeat changes
+nothing, while an operation taken for accepted wrongly is lost. Knows no clock and sends nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+
+from hogline.destinations.customerio.endpoint import EU, US
+from hogline.model import Answer, Operation, Refusal, Refused, Response, Retry, Settled, Stop
+
+LONGEST_WAIT_S = 3_600.0
+"""A `Retry-After` beyond this is cut to it: whoever says more is asked again in an hour."""
+_MESSAGE_CHARACTERS = 500
+_REASON = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_TRY_AGAIN = frozenset({408, 425, 429})
+
+
+class Complaint(Struct, frozen=True):
+    """One error of an answer. `index` is None if it does not say which operation it means."""
+
+    reason: str = ""
+    message: str = ""
+    field: str = ""
+    index: int | None = None
+
+
+def read_answer(operations: Sequence[Operation], response: Response, now_s: float) -> Answer:
+    status = response.status
+    if 200 <= status < 300:
+        return _read_success(operations, response)
+    if 300 <= status < 400:
+        return Stop(
+            f"Customer.io answered with a redirect ({status}): Tracking Endpoint is not the one of this"
+            f" workspace's region. Choose {US} or {EU}."
+        )
+    if status in {401, 403}:
+        return Stop(
+            f"Customer.io refused the credentials ({status}). Check the Site ID and the API Key, and that"
+            " Tracking Endpoint is the one of the workspace's region."
+        )
+    if status in {404, 405} and not any(operation.path for operation in operations):
+        return Stop(
+            f"What answers at the Tracking Endpoint is not Customer.io's Track API ({status})."
+            f" Choose {US} or {EU}, or correct the base URL."
+        )
+    if status in _TRY_AGAIN or not 400 <= status < 500:
+        after_s = _retry_after_s(response.headers.get("retry-after", ""), now_s)
+        return Retry(f"status_{status}", after_s, throttled=status == 429)
+    return Refused(_refusal(status, complaints(response.body) or (), operations))
+
+
+def _read_success(operations: Sequence[Operation], response: Response) -> Answer:
+    if not response.body.strip() and response.status != 207:
+        return Settled([None] * len(operations))
+    found = complaints(response.body)
+    if found is None:
+        # A proxy's page, a body cut off: nobody knows what became of the operations.
+        return Retry("unreadable_answer")
+    by_index: dict[int, list[Complaint]] = {}
+    for complaint in found:
+        index = 0 if len(operations) == 1 else complaint.index
+        if index is None or not 0 <= index < len(operations):
+            # Something was refused, and not said what. Refused as a whole, the request is sent again in
+            # parts, and the culprit is found; what was accepted is recognised by its ULID.
+            return Refused(_refusal(response.status, found, operations))
+        by_index.setdefault(index, []).append(complaint)
+    return Settled(
+        [
+            _refusal(response.status, by_index[index], (operation,)) if index in by_index else None
+            for index, operation in enumerate(operations)
+        ]
+    )
+
+
+def complaints(body: bytes) -> tuple[Complaint, ...] | None:
+    """The errors of a body in any of Customer.io's three forms; None: the body is no JSON object."""
+    try:
+        answer: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    meta = answer.get("meta")
+    found = _listed(answer.get("errors"))
+    if isinstance(meta, dict):
+        found += _listed(meta.get("errors")) + _listed(meta.get("error"))
+    return tuple(_complaint(item) for item in found)
+
+
+def _listed(errors: object) -> list[object]:
+    if isinstance(errors, list):
+        return errors
+    return [] if errors is None or errors == "" else [errors]
+
+
+def _complaint(item: object) -> Complaint:
+    if not isinstance(item, dict):
+        return Complaint(message=_text(item))
+    values = cast("dict[str, object]", item)
+    index = values.get("batch_index")
+    return Complaint(
+        reason=_text(values.get("reason")),
+        message=_text(values.get("message")),
+        field=_text(values.get("field")),
+        index=index if isinstance(index, int) and not isinstance(index, bool) else None,
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _refusal(status: int, found: Sequence[Complaint], operations: Sequence[Operation]) -> Refusal:
+    """One refusal of all complaints: the first names the reason. The operation is known if it is the only
+    one."""
+    reason = found[0].reason.lower() if found else ""
+    message = " ".join(complaint.message for complaint in found if complaint.message)
+    return Refusal(
+        reason=reason if _REASON.fullmatch(reason) else f"refused_{status}",
+        message=(message or f"Customer.io answered {status}.")[:_MESSAGE_CHARACTERS],
+        field=found[0].field[:100] if found else "",
+        operation=operations[0].body if len(operations) == 1 else b"",
+    )
+
+
+def _retry_after_s(text: str, now_s: float) -> float | None:
+    """The seconds to wait that a `Retry-After` names, as a number or a date; None if it names none."""
+    text = text.strip()
+    try:
+        wait_s = float(text) if text.isascii() and text.isdigit() else _date_s(text) - now_s
+    except (ValueError, OverflowError):
+        return None
+    return min(max(wait_s, 0.0), LONGEST_WAIT_S)
+
+
+def _date_s(text: str) -> float:
+    return parsedate_to_datetime(text).timestamp()

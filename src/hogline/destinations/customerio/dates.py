@@ -1,0 +1,77 @@
+"""Date attributes: whatever an app writes for a date becomes whole seconds since 1970, UTC.
+
+Customer.io compares dates as integer seconds; a date as ISO text is a text to it. Nothing here knows the
+server's time zone: a date without a zone is UTC, so the result is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import calendar
+import math
+import re
+from datetime import date
+
+_MILLISECONDS_FROM = 10_000_000_000
+"""A number this far from 1970 or further is milliseconds: as seconds it would lie beyond the years 1653 to
+2286, and as milliseconds everything nearer lies within four months of 1970."""
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
+_ISO = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?"
+    r" ?(?:[Zz]|UTC|([+-])([0-9]{2})(?::?([0-9]{2}))?)?)?"
+)
+_COMPACT = re.compile(r"((?:19|20)[0-9]{2})([0-9]{2})([0-9]{2})")
+_NUMBER = re.compile(r"-?[0-9]{9,14}(?:\.[0-9]+)?")
+
+
+def whole_seconds(value: object) -> int | None:
+    """Seconds since 1970, rounded down, of an ISO text, seconds or milliseconds; None: cannot be read.
+
+    Digits in a text count as a number from nine digits on, and as a day if they are eight that make one.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        return _from_number(value)
+    return _from_text(value.strip()) if isinstance(value, str) else None
+
+
+def _from_number(number: float) -> int | None:
+    if not math.isfinite(number):
+        return None
+    if abs(number) >= _MILLISECONDS_FROM:
+        number = number // 1000
+    seconds = math.floor(number)
+    return seconds if _FIRST <= seconds <= _LAST else None
+
+
+def _from_text(text: str) -> int | None:
+    if len(text) > 64:
+        return None
+    if _NUMBER.fullmatch(text):
+        return _from_number(float(text) if "." in text else int(text))
+    if compact := _COMPACT.fullmatch(text):
+        year, month, day = compact.groups()
+        return _from_parts((int(year), int(month), int(day)), (0, 0, 0), 0)
+    if not (iso := _ISO.fullmatch(text)):
+        return None
+    year, month, day, hour, minute, second, sign, zone_hour, zone_minute = iso.groups("0")
+    offset_s = int(zone_hour) * 3600 + int(zone_minute) * 60
+    if offset_s >= 86_400 or int(zone_minute) > 59:
+        return None
+    return _from_parts(
+        (int(year), int(month), int(day)),
+        (int(hour), int(minute), int(second)),
+        -offset_s if sign == "-" else offset_s,
+    )
+
+
+def _from_parts(day: tuple[int, int, int], time: tuple[int, int, int], offset_s: int) -> int | None:
+    hour, minute, second = time
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    try:
+        date(*day)
+    except ValueError:
+        return None
+    return calendar.timegm((*day, *time)) - offset_s

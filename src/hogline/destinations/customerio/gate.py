@@ -1,0 +1,90 @@
+"""Who is sent, and as whom: the choices of a connection against what is known of somebody.
+
+Knows nothing of attributes or of how anything is written. What an event teaches is learned before it comes
+here.
+"""
+
+from __future__ import annotations
+
+from hogline.destinations.customerio import limits
+from hogline.destinations.customerio.emails import address
+from hogline.destinations.customerio.options import Options
+from hogline.model import Identifier, Person
+
+APPLIED = frozenset({"$set", "$create_alias", "$merge_dangerously", "$groupidentify"})
+"""Events that say something about people or groups and are not sent themselves, unless the allowlist names
+them."""
+
+
+def never_sent(name: str, distinct_id: str) -> str | None:
+    """Why an event is sent for nobody and teaches nothing, whatever the options; None if it may be."""
+    if name == "$snapshot":
+        return "snapshot"
+    if distinct_id.startswith("cookieless_") or distinct_id == "$posthog_cookieless":
+        return "cookieless"
+    return None
+
+
+def filtered(name: str, person: Person, options: Options) -> str | None:
+    """The rule that keeps this person's event from being sent; None if it passes."""
+    if options.allowlist and name not in options.allowlist:
+        return "not_in_allowlist"
+    return not_qualified(person, options)
+
+
+def not_qualified(person: Person, options: Options) -> str | None:
+    """The choice of `anonymous_users` that this person does not meet; None if they do."""
+    if options.anonymous_users == "identified" and not person.identified:
+        return "not_identified"
+    if options.anonymous_users == "emails" and known_email(person) is None:
+        return "no_email"
+    return None
+
+
+def not_sent(person: Person, options: Options) -> str | None:
+    """The rule that keeps this person from being a customer; None if they are one, or only have nothing sent
+    yet."""
+    if person.customer is not None:
+        return None
+    never = never_sent("", person.distinct_id)
+    if never is None and identity(person, options) is None:
+        never = "identifier_too_long"
+    return never or not_qualified(person, options)
+
+
+def known_email(person: Person) -> str | None:
+    """The email that is remembered, else the `distinct_id` if it is one and was not taken away."""
+    if person.email is not None:
+        return person.email
+    if "@" not in person.distinct_id or person.attribute("email") is None:
+        return None
+    return address(person.distinct_id)
+
+
+def identity(person: Person, options: Options) -> Identifier | None:
+    """The identifier of this person's operations; None: they have none that Customer.io takes.
+
+    One person stays one customer. Who was created under an email keeps it. Who was created under the id
+    keeps that until Customer.io accepted an identify under the id that carries the email: from then on both
+    reach the same customer.
+    """
+    customer = person.customer
+    if customer is not None and (customer.kind == "email" or not options.identify_by_email):
+        return customer
+    if options.identify_by_email:
+        email = _usable_email(person)
+        if email is not None and (customer is None or person.linked_email == email):
+            return Identifier("email", email)
+    if customer is not None:
+        return customer
+    if limits.too_long(person.distinct_id, limits.IDENTIFIER_BYTES):
+        return None
+    return Identifier("id", person.distinct_id)
+
+
+def _usable_email(person: Person) -> str | None:
+    """The known email, unless Customer.io refused it or it is too long for an identifier."""
+    email = known_email(person)
+    if email is None or len(email) > limits.IDENTIFIER_BYTES or "email" in person.refused:
+        return None
+    return email

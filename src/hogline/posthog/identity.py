@@ -1,0 +1,85 @@
+"""Which event and whose: PostHog's `uuid` and `distinct_id` in their one form.
+
+Knows nothing of what else an event says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Callable
+from typing import TypeAlias
+
+UUID_DERIVED = "uuid_derived"
+DISTINCT_ID_AS_TEXT = "distinct_id_as_text"
+DISTINCT_ID_CUT = "distinct_id_cut"
+
+CAPTURED_DISTINCT_ID = 200
+"""Characters that PostHog's capture keeps of a `distinct_id`."""
+
+NewUuid: TypeAlias = Callable[[int], str]
+"""Makes the uuid of an event that came without one, from the time of receipt in milliseconds."""
+
+_CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_NAMESPACE = uuid.UUID("6f0d1c9e-5b1f-4c53-9a77-2f3f5f1d8f4e")
+"""Ours, and fixed for ever: a text that is no UUID gives the same event today and in ten years."""
+
+
+def uuid7(received_ms: int) -> str:
+    """A new UUID of version 7 (RFC 9562): it sorts by time, its other bits are random."""
+    random = int.from_bytes(os.urandom(10))
+    bits = (
+        (received_ms & 0xFFFF_FFFF_FFFF) << 80
+        | 0x7 << 76
+        | (random >> 62 & 0xFFF) << 64
+        | 0b10 << 62
+        | random & 0x3FFF_FFFF_FFFF_FFFF
+    )
+    return str(uuid.UUID(int=bits))
+
+
+def event_uuid(value: object, received_ms: int, new_uuid: NewUuid, reasons: list[str]) -> str:
+    """The event's UUID in its canonical form: lower case, with hyphens.
+
+    Missing or empty: a new one. Something else than a UUID: one derived from it, the same every time, so
+    that a repeat stays the same event.
+    """
+    if isinstance(value, str):
+        if _CANONICAL(value):
+            return value
+        text = value.strip()
+    elif value is None:
+        text = ""
+    else:
+        text = json_text(value)
+    if not text:
+        return new_uuid(received_ms)
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        reasons.append(UUID_DERIVED)
+        return str(uuid.uuid5(_NAMESPACE, text))
+
+
+def id_text(value: object, reasons: list[str]) -> str:
+    """A `distinct_id` of any JSON type as PostHog makes it text; blank if there is none."""
+    if isinstance(value, str):
+        return value if value.strip() else ""
+    if value is None:
+        return ""
+    reasons.append(DISTINCT_ID_AS_TEXT)
+    return json_text(value)
+
+
+def cut_captured(distinct_id: str, reasons: list[str]) -> str:
+    """What PostHog's capture keeps of it."""
+    if len(distinct_id) <= CAPTURED_DISTINCT_ID:
+        return distinct_id
+    reasons.append(DISTINCT_ID_CUT)
+    return distinct_id[:CAPTURED_DISTINCT_ID]
+
+
+def json_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,88 @@
+"""What reading comes to: an event with the bytes that are kept of it, or why there is none.
+
+Knows the journal's encoding of an event (from `model`), nothing of the shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import msgspec
+from msgspec import Struct
+
+from hogline.model import Event, encode_event
+from hogline.posthog.identity import NewUuid
+from hogline.posthog.repair import repair
+
+
+class Unreadable(Exception):
+    """The sender's fault. The text says what is wrong and what to do, and quotes nothing of what was sent."""
+
+    def __init__(self, sentence: str, status: Literal[400, 401, 413] = 400, reason: str = "unreadable") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.status: Literal[400, 401, 413] = status
+        self.reason = reason
+        """A short word to count by."""
+
+
+class Receipt(Struct, frozen=True):
+    """When it came, and how an event without a uuid gets one."""
+
+    received_ms: int
+    new_uuid: NewUuid
+
+
+class Received(Struct, frozen=True):
+    event: Event
+    body: bytes
+    """The event as the journal keeps it."""
+
+
+class Batch(Struct, frozen=True):
+    """All that one body or line said."""
+
+    received: Sequence[Received]
+    refused: dict[str, int]
+    """Events that cannot be kept, counted by reason."""
+    problem: Unreadable | None = None
+    """The first of them."""
+
+
+class Collected:
+    """Events and refusals on their way into a `Batch`."""
+
+    __slots__ = ("_problem", "_received", "_refused")
+
+    def __init__(self) -> None:
+        self._received: list[Received] = []
+        self._refused: dict[str, int] = {}
+        self._problem: Unreadable | None = None
+
+    def keep(self, event: Event) -> None:
+        self._received.append(encode_repaired(event))
+
+    def refuse(self, problem: Unreadable) -> None:
+        self._problem = self._problem or problem
+        self._refused[problem.reason] = self._refused.get(problem.reason, 0) + 1
+
+    def batch(self) -> Batch:
+        return Batch(self._received, self._refused, self._problem)
+
+
+def encode_repaired(event: Event) -> Received:
+    """The event and its bytes. What MessagePack cannot hold (integers beyond 64 bits, lone surrogates) is
+    repaired first and recorded in the event; ordinary events are not looked through."""
+    try:
+        return Received(event, encode_event(event))
+    except (OverflowError, UnicodeEncodeError):
+        reasons = list(event.repaired)
+        fields = msgspec.structs.asdict(event)
+        whole = {name: repair(fields[name], reasons) for name in ("name", "distinct_id", "elements_chain", "url")}
+        values = {
+            name: repair(fields[name], reasons) for name in ("properties", "set", "set_once", "person_properties")
+        }
+        unset = tuple(cast("str", repair(name, reasons)) for name in event.unset)
+        event = msgspec.structs.replace(event, **whole, **values, unset=unset, repaired=tuple(reasons))
+        return Received(event, encode_event(event))

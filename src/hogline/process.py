@@ -1,0 +1,117 @@
+"""A process of Hogline put together and taken apart: directory, store, service, listeners, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from hogline.control import Unanswered, offered, reached
+from hogline.delivery.client import Client
+from hogline.delivery.clock import Clock, SystemClock
+from hogline.service import Mistake, Service
+from hogline.settings import Settings
+from hogline.sources.http import create_app
+from hogline.sources.server import Listener
+from hogline.sources.tokens import TokenCheck
+from hogline.store.directory import DataDirectory, Held
+from hogline.store.sqlite.journal import SqliteJournal
+from hogline.store.sqlite.state import SqliteState
+
+log = structlog.get_logger("hogline")
+
+WAIT_FOR_OTHER_S = 10.0
+"""Another command may hold the data directory for a moment."""
+STOP_WITHIN_S = 20.0
+
+
+@asynccontextmanager
+async def own_service(
+    settings: Settings, directory: DataDirectory, *, delivers: bool, clock: Clock | None = None
+) -> AsyncIterator[tuple[Service, SqliteJournal]]:
+    """A service of this process on a directory that it holds."""
+    key = settings.secret_key.get_secret_value() if settings.secret_key else None
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        client = Client()
+        stack.push_async_callback(client.close)
+        journal = SqliteJournal(directory.journal)
+        stack.push_async_callback(journal.close)
+        state = SqliteState(directory.state, directory.vault(key))
+        stack.push_async_callback(state.close)
+        service = Service(settings, journal=journal, state=state, send=client.send, clock=clock, delivers=delivers)
+        stack.push_async_callback(service.close, STOP_WITHIN_S)
+        await service.start()
+        if delivers:
+            await stack.enter_async_context(offered(service, directory.control))
+        yield service, journal
+
+
+@asynccontextmanager
+async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIterator[Service]:
+    """The service for one command: the running process's if one holds the data directory, else our own.
+
+    `delivers`: our own runs the connections as long as the command lasts. Raises `Mistake`.
+    """
+    directory = DataDirectory(settings.data)
+    async with AsyncExitStack() as stack:
+        for _ in range(int(WAIT_FOR_OTHER_S / 0.05)):
+            try:
+                stack.enter_context(directory)
+            except Held:
+                try:
+                    service = await stack.enter_async_context(reached(directory.control))
+                except Unanswered:
+                    await asyncio.sleep(0.05)
+                    continue
+            else:
+                service, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
+            yield service
+            return
+        raise Mistake("Another Hogline holds this data directory and does not answer. Stop it, or wait and try again.")
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """Receive and deliver as long as the context lasts. Raises `Mistake`."""
+    directory = DataDirectory(settings.data)
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        try:
+            stack.enter_context(directory)
+        except Held:
+            raise Mistake(
+                f"Another Hogline already runs on {directory.path}. Choose another --data, or stop it."
+            ) from None
+        service, journal = await stack.enter_async_context(own_service(settings, directory, delivers=True, clock=clock))
+        app = create_app(journal, TokenCheck(await service.tokens()), service.problems, clock.time_ms)
+        listener = Listener(app, settings.listen_host, settings.listen_port)
+        try:
+            await stack.enter_async_context(listener)
+        except OSError as error:
+            raise Mistake(
+                f"Cannot listen on {settings.listen} ({error.strerror}). Choose another address with HOGLINE_LISTEN."
+            ) from None
+        if not settings.public_url:
+            host = f"[{listener.host}]" if ":" in listener.host else listener.host
+            service.receives_at = f"http://{host}:{listener.port}"
+        yield service
+
+
+async def serve(settings: Settings, ready: Callable[[Service], None]) -> None:
+    """Receive and deliver until SIGTERM or SIGINT. `ready` is called once events are accepted."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(settings) as service:
+        # What was made by now lives as long as the process: the collector need not look at it again.
+        gc.freeze()
+        ready(service)
+        await stop.wait()
+        log.info("stopping")
+    log.info("stopped")

@@ -1,0 +1,117 @@
+"""The workers of a running process: one for each enabled connection, and what state each is in."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from hogline.delivery.clock import Clock
+from hogline.delivery.gate import Gate, Rate
+from hogline.delivery.tally import Tally
+from hogline.delivery.worker import Stopped, Worker
+from hogline.destinations.base import InvalidOptions, Send
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.store.base import Connection, Journal, State
+
+log = structlog.get_logger("hogline.delivery")
+
+
+class Workers:
+    """Starts and stops workers. `stopped` is called when a connection stops itself, with the reason."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        state: State,
+        send: Send,
+        clock: Clock,
+        stopped: Callable[[Connection, str], Awaitable[None]],
+    ) -> None:
+        self._journal = journal
+        self._state = state
+        self._send = send
+        self._clock = clock
+        self._stopped = stopped
+        self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
+
+    def start(self, connection: Connection) -> None:
+        """Run this connection; nothing happens if it runs already."""
+        if connection.id in self._running:
+            return
+        destination = DESTINATIONS[connection.destination]
+        worker: Worker[Any] = Worker(
+            connection,
+            destination,
+            destination.read_options(connection.options),
+            journal=self._journal,
+            state=self._state,
+            send=self._send,
+            gate=Gate(Rate(destination.limits.requests_per_second, self._clock), self._clock, random.random),
+            clock=self._clock,
+        )
+        task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
+        self._running[connection.id] = (worker, task)
+
+    async def _run(self, connection: Connection, worker: Worker[Any]) -> None:
+        log.info("connection started", connection=connection.name)
+        try:
+            await worker.run()
+        except (Stopped, InvalidOptions) as stop:
+            await self._report(connection, str(stop))
+        except Exception as error:
+            # Its text may quote an event; the kind and the place are enough to find it.
+            where = _innermost(error)
+            log.error("connection failed", connection=connection.name, error=type(error).__name__, where=where)  # noqa: TRY400
+            await self._report(connection, f"Hogline failed ({type(error).__name__} at {where}); please report it.")
+        else:
+            log.info("connection ended", connection=connection.name)
+
+    async def _report(self, connection: Connection, reason: str) -> None:
+        self._running.pop(connection.id, None)
+        log.warning("connection stopped", connection=connection.name, reason=reason)
+        await self._stopped(connection, reason)
+
+    async def stop(self, connection: int, within_s: float = 20.0) -> None:
+        """Returns when nothing of this connection is in flight any more; harmless if it does not run."""
+        if running := self._running.pop(connection, None):
+            worker, task = running
+            await worker.close(within_s)
+            await task
+
+    async def close(self, within_s: float = 20.0) -> None:
+        await asyncio.gather(*(self.stop(connection, within_s) for connection in list(self._running)))
+
+    def trouble(self, connection: int) -> str | None:
+        running = self._running.get(connection)
+        return running[0].trouble if running else None
+
+    def unsaved_requests(self, connection: int) -> int:
+        running = self._running.get(connection)
+        return running[0].unsaved_requests if running else 0
+
+    def tally(self) -> dict[int, Tally]:
+        """A tally for each running connection, counting from now on."""
+        tallies = {}
+        for connection, (worker, _) in self._running.items():
+            tallies[connection] = Tally()
+            worker.tallies.add(tallies[connection])
+        return tallies
+
+    def forget(self, tallies: dict[int, Tally]) -> None:
+        for connection, tally in tallies.items():
+            if running := self._running.get(connection):
+                running[0].tallies.discard(tally)
+
+
+def _innermost(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "?"

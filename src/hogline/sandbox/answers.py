@@ -1,0 +1,65 @@
+"""Answers of the Track API as values, and the error bodies in their documented forms. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+import msgspec
+from msgspec import Struct
+
+from hogline.sandbox.limits import Problem
+
+JSON = "application/json; charset=utf-8"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer(Struct, gc=False):
+    status: int
+    body: bytes = b"{}"
+    headers: tuple[tuple[str, str], ...] = (("content-type", JSON),)
+    operations: int = 0
+    """How many the request held, as far as it could be read."""
+    refused: int = 0
+
+
+def refused_whole(problem: Problem, operations: int = 1) -> Answer:
+    """v2's 400: nothing of the request was accepted."""
+    return Answer(400, _encode({"errors": [_error(problem)]}), operations=operations, refused=operations)
+
+
+def refused_in_part(problems: Iterable[tuple[int, Problem]], operations: int) -> Answer:
+    """v2's 207: what is listed was refused, all else was accepted. 200 if nothing is listed."""
+    errors = [{"batch_index": index, **_error(problem)} for index, problem in problems]
+    if not errors:
+        return Answer(200, operations=operations)
+    return Answer(207, _encode({"errors": errors}), operations=operations, refused=len(errors))
+
+
+def refused_v1(problem: Problem) -> Answer:
+    """v1's 400, which has sentences only."""
+    return Answer(400, _encode({"meta": {"errors": [problem.message]}}), operations=1, refused=1)
+
+
+def meta_error(status: int, sentence: str | None = None) -> Answer:
+    """The form of everything that is not about an operation: credentials, routes, scripted failures."""
+    return Answer(status, _encode({"meta": {"error": sentence or _phrase(status)}}))
+
+
+UNAUTHORIZED = meta_error(401, "Unauthorized request")
+
+
+def as_json(value: object, status: int = 200) -> Answer:
+    return Answer(status, _encode(value))
+
+
+def _error(problem: Problem) -> dict[str, str]:
+    return {"reason": problem.reason, "field": problem.field, "message": problem.message}
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status}"

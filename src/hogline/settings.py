@@ -1,0 +1,127 @@
+"""Every setting of the process once: name, default, unit, help. Each is an environment variable `HOGLINE_<NAME>`;
+`HOGLINE_<NAME>_FILE` names a file that holds the value, which is the way for secrets.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "HOGLINE_"
+
+
+class InvalidSettings(Exception):
+    """A setting that cannot be used; the text names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    data: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("hogline", appauthor=False)),
+        description="The data directory: events, people, connections. Private to its user.",
+    )
+    listen: str = Field(
+        default="127.0.0.1:8000",
+        description="Where events are received: host:port. Port 0 takes any free one.",
+    )
+    public_url: str = Field(
+        default="",
+        description="The address under which PostHog reaches the receiving side, if it is another (a proxy).",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="The key that encrypts credentials, instead of secret.key in the data directory.",
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="How log lines are written to standard error."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important log lines that are written."
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _is_address(cls, text: str) -> str:
+        host, colon, port = text.rpartition(":")
+        if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+            raise ValueError("must be host:port, for example 127.0.0.1:8000")
+        return text
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_url(cls, text: str) -> str:
+        if text and not text.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
+        return text.rstrip("/")
+
+    @property
+    def listen_host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def listen_port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # asked for by pydantic
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, _FromFiles(settings_cls))
+
+
+class _FromFiles(PydanticBaseSettingsSource):
+    """`HOGLINE_<NAME>_FILE`: the value is what stands in that file."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  # as above
+        return from_file(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: from_file(name) for name in self.settings_cls.model_fields}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def from_file(name: str) -> str | None:
+    """What stands in the file that `HOGLINE_<NAME>_FILE` names, without the line's end; None if it is not set.
+    Raises `InvalidSettings`.
+    """
+    variable = f"{PREFIX}{name.upper()}_FILE"
+    path = os.environ.get(variable)
+    if not path:
+        return None
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, ValueError):
+        raise InvalidSettings(f"{variable} names a file that cannot be read.") from None
+
+
+def from_environment(name: str) -> str | None:
+    """`HOGLINE_<NAME>`, or the file that `HOGLINE_<NAME>_FILE` names. For values that are no settings of the
+    process, such as the credentials of a connection.
+    """
+    return os.environ.get(PREFIX + name.upper()) or from_file(name)
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings from the environment, with what was given on the command line over it (None: not given).
+
+    Raises `InvalidSettings` with a sentence for the first one that cannot be used.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        name = str(problem["loc"][0]) if problem["loc"] else "?"
+        message = problem["msg"].removeprefix("Value error, ")
+        raise InvalidSettings(f"{PREFIX}{name.upper()} {message[:1].lower()}{message[1:]}.") from None

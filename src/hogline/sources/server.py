@@ -1,0 +1,184 @@
+"""An ASGI app on a port, in the event loop that runs already.
+
+uvicorn speaks HTTP; here it gets limits for a request's head, no signal handlers, and a stop that waits.
+Knows nothing of the app.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from hogline.sources.asgi import App, Header, problem
+from hogline.sources.limits import DEFAULT, Limits
+
+KEEP_ALIVE_S = 75
+STOP_S = 10
+_BACKLOG = 2_048
+
+
+class _LimitedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 with limits for what stands before a body: count, bytes, and time."""
+
+    limits: Limits = DEFAULT
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._header_bytes = 0
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._refused:
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._header_bytes = 0
+        if self._head_timer is None:
+            self._start_head_timer()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self.limits.url_bytes:
+            self._refuse(414, f"The address is longer than {self.limits.url_bytes:,} bytes.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        limits = self.limits
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > limits.header_bytes:
+            self._refuse(431, f"The headers are longer than {limits.header_bytes:,} bytes.")
+        elif len(self.headers) >= limits.headers:
+            self._refuse(431, f"There are more than {limits.headers} headers.")
+        else:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._stop_head_timer()
+        if not self._refused:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._refused:
+            super().on_message_complete()
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        """Answer without asking the app, and close."""
+        if self._refused:
+            return
+        self._refused = True
+        self._stop_head_timer()
+        reply = problem(status, sentence, close=True)
+        lines = [b"HTTP/1.1 %d \r\n" % status, *(_line(header) for header in reply.headers), b"\r\n"]
+        self.transport.write(b"".join((*lines, reply.body)))
+        self.transport.close()
+
+    def _start_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self.limits.head_s, self._head_too_slow)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_too_slow(self) -> None:
+        self._head_timer = None
+        self._refuse(408, f"The headers did not arrive within {self.limits.head_s:g} seconds.")
+
+
+def _line(header: Header) -> bytes:
+    return b"%s: %s\r\n" % header
+
+
+class Listener:
+    """`async with Listener(app, host, port) as listener:` accepts connections on `listener.port` until the
+    block ends. Starting raises OSError if the address cannot be had. Stopping twice does nothing."""
+
+    def __init__(
+        self,
+        app: App,
+        host: str,
+        port: int,
+        *,
+        limits: Limits = DEFAULT,
+        stop_s: int = STOP_S,
+    ) -> None:
+        self.host = host
+        self.port = port
+        """0 until started: the system chooses one."""
+        protocol: type[HttpToolsProtocol] = type("_Protocol", (_LimitedProtocol,), {"limits": limits})
+        config = uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=stop_s,
+        )
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        self._sockets: list[socket.socket] = []
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        bound = _bind(self.host, self.port)
+        self.port = bound.getsockname()[1]
+        self._sockets = [bound]
+        await self._server.startup(sockets=self._sockets)
+        self._ticking = asyncio.create_task(self._server.main_loop())
+
+    async def stop(self) -> None:
+        """Accept nothing more, answer what is open within `stop_s` seconds, then cut."""
+        ticking, self._ticking = self._ticking, None
+        if ticking is None:
+            return
+        self._server.should_exit = True
+        await ticking
+        await self._server.shutdown(sockets=self._sockets)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    bound.settimeout(0)
+    return bound

@@ -1,0 +1,30 @@
+"""Log lines: what happened, as short names and values. Never a payload, never a secret, nothing personal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+def set_up_logs(form: Literal["console", "json"], level: str) -> None:
+    """Log lines go to standard error: standard output is for what was asked."""
+    as_text: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            as_text,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # What libraries have to say that matters comes as exceptions; their texts may quote what was sent.
+    logging.getLogger().handlers = [logging.NullHandler()]
