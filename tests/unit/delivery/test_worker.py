@@ -1,0 +1,299 @@
+"""A connection at work: the journal and the state are real, the destination is the real Customer.io one, its server
+answers as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from delivery_cases import MovedClock, Server, event, failing, refusing
+
+from hogline.delivery.gate import Gate, Rate
+from hogline.delivery.worker import Stopped, Worker
+from hogline.destinations.base import Unreachable
+from hogline.destinations.customerio import CUSTOMERIO
+from hogline.model import Event, Response, encode_event
+from hogline.store.base import Connection, Counts
+from hogline.store.secrets import Vault
+from hogline.store.sqlite.journal import SqliteJournal
+from hogline.store.sqlite.state import SqliteState
+
+pytestmark = pytest.mark.anyio
+
+OPTIONS: dict[str, object] = {"site_id": "site", "api_key": "key"}
+
+
+class Bench:
+    """A journal, a state and one connection; workers come and go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.journal = SqliteJournal(folder / "journal.db")
+        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
+        self.clock = MovedClock()
+        self.connection: Connection
+
+    async def connect(self, **options: object) -> None:
+        self.connection = await self.state.add_connection(
+            name="customerio", destination="customerio", options=OPTIONS | options, enabled=True, start=0, now_ms=0
+        )
+
+    def worker(self, server: Server) -> Worker:  # type: ignore[type-arg]
+        return Worker(
+            self.connection,
+            CUSTOMERIO,
+            CUSTOMERIO.read_options(self.connection.options),
+            journal=self.journal,
+            state=self.state,
+            send=server.send,
+            gate=Gate(Rate(100, self.clock), self.clock, lambda: 0.5),
+            clock=self.clock,
+        )
+
+    async def receive(self, *events: Event) -> None:
+        await self.journal.append([encode_event(one) for one in events])
+
+    async def counts(self) -> Counts:
+        return await self.state.counts(self.connection.id)
+
+    async def settled(self, events: int) -> Counts:
+        async with asyncio.timeout(20):
+            while (counts := await self.counts()).settled < events:
+                await asyncio.sleep(0.002)
+        return counts
+
+    @asynccontextmanager
+    async def running(self, server: Server) -> AsyncIterator[Worker]:  # type: ignore[type-arg]
+        worker = self.worker(server)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            await worker.close()
+            await task
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path)
+    await made.connect()
+    yield made
+    await made.journal.close()
+    await made.state.close()
+
+
+PEOPLE = [f"person-{n}" for n in range(40)]
+
+
+def traffic(events_each: int, first: int = 0) -> list[Event]:
+    return [event(person, n) for n in range(first, first + events_each) for person in PEOPLE]
+
+
+def assert_everything_in_order(server: Server, events_each: int) -> None:
+    for person in PEOPLE:
+        assert server.events_of(person) == list(range(events_each))
+
+
+async def test_what_is_received_is_delivered_in_each_persons_order(bench: Bench) -> None:
+    server = Server()
+    async with bench.running(server):
+        for first in range(0, 20, 5):
+            await bench.receive(*traffic(5, first))
+        counts = await bench.settled(800)
+    assert counts.delivered == 800
+    assert_everything_in_order(server, 20)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        failing(429, {"retry-after": "3"}),
+        failing(500),
+        failing(503),
+        failing(408),
+        Unreachable("no connection"),
+        Response(200, {}, b"<html>garbage"),
+    ],
+    ids=["429", "500", "503", "408", "unreachable", "garbage"],
+)
+async def test_an_outage_costs_time_and_nothing_else(bench: Bench, trouble: Response | Unreachable) -> None:
+    server = Server(*[trouble] * 30)
+    await bench.receive(*traffic(5))
+    async with bench.running(server):
+        counts = await bench.settled(200)
+    assert counts.delivered == 200
+    assert sum(counts.retries.values()) == 30
+    assert counts.requests == len(server.requests)
+    assert_everything_in_order(server, 5)
+
+
+async def test_retry_after_is_waited_for(bench: Bench) -> None:
+    server = Server(failing(429, {"retry-after": "77"}))
+    await bench.receive(event("ada"))
+    begin = bench.clock.at_s
+    async with bench.running(server):
+        await bench.settled(1)
+    assert bench.clock.at_s - begin >= 77
+
+
+async def test_refused_operations_become_dead_letters_and_the_others_are_delivered(bench: Bench) -> None:
+    await bench.receive(event("ada", 0), event("ada", 1), event("ada", 2))
+    server = Server(refusing(2))  # identify, event 0, event 1, event 2
+    async with bench.running(server):
+        counts = await bench.settled(3)
+    assert (counts.delivered, counts.dead_letters) == (2, {"invalid": 1})
+    assert server.events_of("ada") == [0, 2]
+    (letter,) = await bench.state.dead_letters(bench.connection.id)
+    assert letter.uuid == event("ada", 1).uuid
+    assert b'"n":1' in letter.refusals[0].operation
+    assert letter.refusals[0].message == "no"
+
+
+@pytest.mark.parametrize("culprit", [0, 17, 39])
+async def test_a_request_that_is_refused_whole_is_halved_until_the_culprit_is_alone(bench: Bench, culprit: int) -> None:
+    bad = f"person-{culprit}"
+
+    def refuse_culprit(operations: list[dict[str, object]]) -> Response:
+        return (
+            failing(400) if any(one["identifiers"] == {"id": bad} for one in operations) else Response(200, {}, b"{}")
+        )
+
+    server = Server(*[refuse_culprit] * 1_000)
+    await bench.receive(*traffic(2))
+    async with bench.running(server):
+        counts = await bench.settled(80)
+    assert counts.delivered == 78
+    assert sum(counts.dead_letters.values()) == 2
+    assert server.events_of(bad) == []
+    assert all(server.events_of(person) == [0, 1] for person in PEOPLE if person != bad)
+
+
+async def test_a_refused_identify_is_not_remembered_as_accepted(bench: Bench) -> None:
+    await bench.receive(event("ada", 0, set={"plan": "pro"}))
+    async with bench.running(Server(refusing(0))):
+        await bench.settled(1)
+    ada = (await bench.state.people(bench.connection.id, ["ada"]))["ada"]
+    assert (ada.accepted, ada.refused) == ({}, {"plan": "pro"})
+    assert ada.customer is not None  # the event itself made her one
+
+
+async def test_what_follows_a_refusal_in_the_same_request_does_not_hide_it(bench: Bench) -> None:
+    """The second event was planned as if the first identify were accepted; it was not."""
+    await bench.receive(event("ada", 0, set={"plan": "pro"}), event("ada", 1, set={"seats": 3}))
+    async with bench.running(Server(refusing(0))):
+        await bench.settled(2)
+    ada = (await bench.state.people(bench.connection.id, ["ada"]))["ada"]
+    assert (ada.accepted, ada.refused) == ({"seats": 3}, {"plan": "pro"})
+
+
+@pytest.mark.parametrize("status", [401, 403, 301, 302])
+async def test_wrong_credentials_or_endpoint_stop_the_connection_and_nothing_is_thrown_away(
+    bench: Bench, status: int
+) -> None:
+    server = Server(default=failing(status))
+    await bench.receive(*traffic(1))
+    with pytest.raises(Stopped) as stopped:
+        await asyncio.wait_for(bench.worker(server).run(), 10)
+    assert len(str(stopped.value)) > 20
+    counts = await bench.counts()
+    assert counts.settled == 0
+    assert counts.requests == len(server.requests)
+    good = Server()
+    async with bench.running(good):
+        await bench.settled(40)
+    assert_everything_in_order(good, 1)
+
+
+async def test_it_goes_on_where_it_stopped_and_counts_everything_once(bench: Bench) -> None:
+    first, second = Server(), Server()
+    await bench.receive(*traffic(3))
+    async with bench.running(first):
+        await bench.settled(120)
+    await bench.receive(*traffic(3, 3))
+    async with bench.running(second):
+        counts = await bench.settled(240)
+    assert counts.delivered == 240
+    for person in PEOPLE:
+        assert first.events_of(person) + second.events_of(person) == list(range(6))
+
+
+async def test_what_is_not_settled_when_it_stops_is_sent_again_the_same(bench: Bench) -> None:
+    """The answer to the first requests never arrives; afterwards the same operations go out, byte for byte."""
+
+    class Silent(Server):
+        async def send(self, request: object) -> Response:
+            await super().send(request)  # type: ignore[arg-type]
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    silent, server = Silent(), Server()
+    await bench.receive(*[event(person, 0, set={"plan": "pro"}) for person in PEOPLE])
+    worker = bench.worker(silent)
+    task = asyncio.create_task(worker.run())
+    async with asyncio.timeout(10):
+        while not silent.accepted:
+            await asyncio.sleep(0.001)
+    await worker.close(within_s=0.0)
+    await task
+    assert (await bench.counts()).settled == 0
+    async with bench.running(server):
+        counts = await bench.settled(40)
+    assert counts.delivered == 40
+    again = {_key(one): one for one in server.accepted}
+    assert all(again[_key(one)] == one for one in silent.accepted)
+
+
+def _key(operation: dict[str, object]) -> tuple[str, str]:
+    return (str(operation["identifiers"]), str(operation["action"]))
+
+
+async def test_a_filtered_event_is_settled_without_a_request(bench: Bench) -> None:
+    await bench.state.remove_connection(bench.connection.id)
+    await bench.connect(anonymous_users="identified")
+    server = Server()
+    await bench.receive(*traffic(3))
+    async with bench.running(server):
+        counts = await bench.settled(120)
+    assert counts.filtered == {"not_identified": 120}
+    assert server.requests == []
+    assert await bench.state.find_people(bench.connection.id, "") == []
+
+
+async def test_one_event_that_we_fail_over_harms_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan: Callable[..., object] = CUSTOMERIO.plan
+
+    def failing_plan(one: Event, *rest: object) -> object:
+        if one.properties["n"] == 1:
+            raise ZeroDivisionError
+        return plan(one, *rest)
+
+    monkeypatch.setattr(type(CUSTOMERIO), "plan", lambda _self, *arguments: failing_plan(*arguments))
+    server = Server()
+    await bench.receive(*traffic(3))
+    async with bench.running(server):
+        counts = await bench.settled(120)
+    assert (counts.delivered, counts.dead_letters) == (80, {"internal_error": 40})
+
+
+async def test_batches_grow_by_themselves_under_load(bench: Bench) -> None:
+    server = Server()
+    await bench.receive(*traffic(50))
+    async with bench.running(server):
+        counts = await bench.settled(2_000)
+    assert counts.requests <= 2_000 / 100
+
+
+async def test_an_email_is_an_identifier_only_once_it_was_accepted_under_the_id(bench: Bench) -> None:
+    await bench.state.remove_connection(bench.connection.id)
+    await bench.connect(identify_by_email=True)
+    server = Server()
+    async with bench.running(server):
+        await bench.receive(event("ada", 0))
+        await bench.settled(1)
+        await bench.receive(event("ada", 1, set={"email": "ada@example.com"}), event("ada", 2))
+        await bench.settled(3)
+        await bench.receive(event("ada", 3))
+        await bench.settled(4)
+    assert [one["identifiers"] for one in server.accepted] == [{"id": "ada"}] * 5 + [{"email": "ada@example.com"}]
