@@ -22,7 +22,11 @@ LINES_AT_ONCE = 500
 MOST_BAD_LINES_SHOWN = 20
 
 File = Annotated[
-    str, Parameter(help="JSON lines of events in any of PostHog's shapes, .gz too; - reads standard input.")
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="JSON lines of events in any of PostHog's shapes, .gz too; - reads standard input.",
+    ),
 ]
 
 

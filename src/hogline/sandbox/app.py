@@ -33,6 +33,7 @@ class SandboxApp:
                 Route("/", self._page),
                 Route("/sandbox/people", self._people),
                 Route("/sandbox/events", self._events),
+                Route("/sandbox/objects", self._objects),
                 Route("/sandbox/requests", self._requests),
                 Route("/sandbox/summary", self._summary),
                 Route("/sandbox/script", self._script, methods=["GET", "PUT"]),
@@ -76,6 +77,10 @@ class SandboxApp:
                 name=query.get("name"),
             )
         )
+
+    async def _objects(self, request: Request) -> Response:
+        limit = _number(request, "limit", DEFAULT_LIMIT, MAX_LIMIT)
+        return _json(views.objects(self._member(request).workspace, limit=limit))
 
     async def _requests(self, request: Request) -> Response:
         site_id = None

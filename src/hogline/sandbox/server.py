@@ -48,8 +48,8 @@ class _Server(uvicorn.Server):
 class Sandbox:
     """A sandbox inside the running asyncio loop, from `async with` to its end.
 
-    Port 0 takes any free one; entering raises OSError where the address cannot be had. What it holds is gone
-    with it. One object can be entered once.
+    Port 0 takes any free one; entering raises OSError where the address cannot be had. Entered again, after it
+    was left, the same object listens on the same port and still holds what it held: an outage.
     """
 
     def __init__(self, settings: SandboxSettings | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -67,6 +67,7 @@ class Sandbox:
 
     async def __aenter__(self) -> Self:
         listener = _listen(self._host, self._port)
+        self.app.track.stopping = asyncio.Event()
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
             self.app,

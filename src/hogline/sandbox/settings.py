@@ -40,9 +40,9 @@ class SandboxSettings(Struct, frozen=True, kw_only=True):
     """Which of Customer.io's hosts the sandbox plays."""
     kept_events: int = 1_000_000
     """So many events of a workspace keep their data; older ones lose it."""
-    kept_bytes: int = 400_000_000
+    kept_bytes: int = 256_000_000
     """So many bytes of event data a workspace keeps; beyond, the oldest events lose theirs."""
-    remembered_events: int = 5_000_000
+    remembered_events: int = 2_000_000
     """So many events of a workspace are known at all, and their ULIDs with them."""
 
     def __post_init__(self) -> None:

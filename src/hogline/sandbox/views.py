@@ -15,7 +15,9 @@ from hogline.sandbox.people import Person
 from hogline.sandbox.workspace import Workspace
 
 
-class RelationshipView(Struct):
+class ObjectView(Struct):
+    """An object with its own attributes, or a person's relationship to it with the relationship's."""
+
     object_type_id: str
     object_id: str
     attributes: dict[str, object]
@@ -31,7 +33,7 @@ class PersonView(Struct):
     events: int
     created_at: int
     devices: list[dict[str, object]]
-    relationships: list[RelationshipView]
+    relationships: list[ObjectView]
 
 
 class OwnerView(Struct):
@@ -67,7 +69,7 @@ def person_view(person: Person) -> PersonView:
         events=person.events,
         created_at=person.created_at,
         devices=list(person.devices.values()),
-        relationships=[RelationshipView(kind, key, about) for (kind, key), about in person.relationships.items()],
+        relationships=[ObjectView(kind, key, about) for (kind, key), about in person.relationships.items()],
     )
 
 
@@ -125,6 +127,12 @@ def events(
         if (name is None or event.name == name) and (owner is None or event.owner() is owner)
     )
     return [event_view(event) for event in islice(found, limit)]
+
+
+def objects(workspace: Workspace, *, limit: int) -> list[ObjectView]:
+    """Objects with their own attributes, in the order of creation."""
+    found = (ObjectView(kind, key, values) for (kind, key), values in workspace.objects.items())
+    return list(islice(found, limit))
 
 
 def summary(workspace: Workspace) -> dict[str, object]:

@@ -1,0 +1,3 @@
+from hogline.cli import main
+
+main()

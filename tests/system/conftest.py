@@ -1,0 +1,17 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import processes
+import pytest
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[str]:
+    """The URL of a fresh sandbox Customer.io."""
+    with processes.sandbox() as running:
+        yield running.url
