@@ -21,7 +21,7 @@ import structlog
 from msgspec import Struct
 
 from hogline.service import Mistake, Service
-from hogline.store.base import Unwritable
+from hogline.store.base import Unusable, Unwritable
 
 log = structlog.get_logger("hogline.control")
 
@@ -34,11 +34,14 @@ class Unanswered(Exception):
 
 
 class _Call(Struct):
+    number: int
     function: str
     arguments: dict[str, msgspec.Raw]
 
 
 class _Answer(Struct, omit_defaults=True):
+    number: int = 0
+    """The call's own: whoever was cancelled while it waited leaves an answer behind. 0: the call had none."""
     result: msgspec.Raw = msgspec.Raw(b"null")
     mistake: str | None = None
 
@@ -54,51 +57,69 @@ def _types(function: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def offered(service: Service, socket: Path) -> AsyncIterator[None]:
-    """Answer calls at the socket as long as the context lasts. The data directory must be held."""
+    """Answer calls at the socket as long as the context lasts; a call that is under way at its end is given up.
+    The data directory must be held. Raises `Mistake` where there can be no socket.
+    """
     if len(bytes(socket)) > LONGEST_PATH_BYTES:
         raise Mistake(f"The path of the data directory is too long for its socket ({socket}). Choose a shorter one.")
-    socket.unlink(missing_ok=True)
-
-    writers: set[asyncio.StreamWriter] = set()
+    talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.add(writer)
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        talks.add(task)
         try:
             while line := await reader.readline():
                 writer.write(msgspec.json.encode(await _perform(service, line)) + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # the caller went away, or it is none of our clients
+        except asyncio.CancelledError:
+            pass  # we stop; asyncio would report a cancelled talk as a failure
         finally:
-            writers.discard(writer)
+            talks.discard(task)
             writer.close()
 
-    server = await asyncio.start_unix_server(talk, socket, limit=LONGEST_LINE_BYTES)
-    socket.chmod(0o600)
+    try:
+        socket.unlink(missing_ok=True)  # of a process that was killed
+        server = await asyncio.start_unix_server(talk, socket, limit=LONGEST_LINE_BYTES)
+        socket.chmod(0o600)
+    except OSError as error:
+        raise Mistake(
+            f"There can be no socket in the data directory ({error.strerror}: {socket}). Choose another with --data."
+        ) from None
     try:
         yield
     finally:
         server.close()
-        for writer in writers:
-            writer.close()
+        for task in talks:
+            task.cancel()
+        if talks:
+            await asyncio.wait(talks)
         await server.wait_closed()
         socket.unlink(missing_ok=True)
 
 
 async def _perform(service: Service, line: bytes) -> _Answer:
+    number = 0
     try:
         call = msgspec.json.decode(line, type=_Call)
-        types = _types(call.function)
+        number, types = call.number, _types(call.function)
         if not types:
-            return _Answer(mistake="The running Hogline does not know this command; is it another version?")
+            return _Answer(number, mistake="The running Hogline does not know this command; is it another version?")
         arguments = {name: msgspec.json.decode(raw, type=types[name]) for name, raw in call.arguments.items()}
-        result = await getattr(service, call.function)(**arguments)
-        return _Answer(result=msgspec.Raw(msgspec.json.encode(result)))
-    except (Mistake, Unwritable) as mistake:
-        return _Answer(mistake=str(mistake))
-    except (msgspec.MsgspecError, KeyError, TypeError) as error:
+        inspect.signature(getattr(service, call.function)).bind(**arguments)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError) as error:
         log.warning("a call was not understood", error=type(error).__name__)
-        return _Answer(mistake="The running Hogline did not understand this command; is it another version?")
+        return _Answer(number, mistake="The running Hogline did not understand this command; is it another version?")
+    try:
+        result = await getattr(service, call.function)(**arguments)
+        return _Answer(number, msgspec.Raw(msgspec.json.encode(result)))
+    except (Mistake, Unwritable, Unusable) as mistake:
+        return _Answer(number, mistake=str(mistake))
+    except Exception as error:
+        # A mistake of ours. Its text may quote an event; the kind is enough for the caller.
+        log.error("a command failed", function=call.function, error=type(error).__name__)  # noqa: TRY400  # as above
+        return _Answer(number, mistake=f"The running Hogline failed over this command ({type(error).__name__}).")
 
 
 class _Remote:
@@ -108,34 +129,39 @@ class _Remote:
         self._reader = reader
         self._writer = writer
         self._one_at_a_time = asyncio.Lock()
+        self._calls = 0
 
     def __getattr__(self, function: str) -> Callable[..., Awaitable[object]]:
         types = _types(function)
         if not types:
             raise AttributeError(function)
-        names = [name for name in inspect.signature(getattr(Service, function)).parameters if name != "self"]
+        signature = inspect.signature(getattr(Service, function))
 
         async def call(*positional: object, **named: object) -> object:
-            given = {**dict(zip(names, positional, strict=False)), **named}
+            given = signature.bind(self, *positional, **named).arguments
+            del given["self"]
             arguments = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in given.items()}
-            answer = await self._ask(_Call(function, arguments))
+            answer = await self._ask(function, arguments)
             if answer.mistake is not None:
                 raise Mistake(answer.mistake)
             return msgspec.json.decode(answer.result, type=types["return"])
 
         return call
 
-    async def _ask(self, call: _Call) -> _Answer:
+    async def _ask(self, function: str, arguments: dict[str, msgspec.Raw]) -> _Answer:
         async with self._one_at_a_time:
+            self._calls += 1
+            call = _Call(self._calls, function, arguments)
             try:
                 self._writer.write(msgspec.json.encode(call) + b"\n")
                 await self._writer.drain()
-                line = await self._reader.readline()
+                while line := await self._reader.readline():
+                    answer = msgspec.json.decode(line, type=_Answer)
+                    if answer.number == call.number:
+                        return answer
             except ConnectionError:
-                line = b""
-        if not line:
-            raise Mistake("The running Hogline stopped before it answered. Try again.")
-        return msgspec.json.decode(line, type=_Answer)
+                pass
+        raise Mistake("The running Hogline stopped before it answered. Try again.")
 
 
 @asynccontextmanager

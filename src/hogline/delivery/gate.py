@@ -14,17 +14,20 @@ from hogline.delivery.backoff import pause_s
 from hogline.delivery.clock import Clock
 
 
+_ROUNDING = 1e-6
+
+
 class Rate:
     """A token bucket that never lets more than `per_second` pass in any one second.
 
-    What it holds and what flows in within a second add up to the rate: a small burst, then an even flow.
+    What it holds and what flows in before a second is over add up to the rate: a small burst, then an even flow.
     """
 
     def __init__(self, per_second: int, clock: Clock) -> None:
         self._clock = clock
-        self._holds = max(1.0, per_second / 25)
-        self._per_s = max(per_second - self._holds, 0.5)
-        self._tokens = self._holds
+        self._holds = max(1, per_second // 25)
+        self._per_s = per_second - self._holds + 1
+        self._tokens = float(self._holds)
         self._at_s = clock.now_s()
 
     def _refill(self) -> None:
@@ -35,7 +38,8 @@ class Rate:
     def wait_s(self) -> float:
         """Seconds until a token is there; 0 if one is."""
         self._refill()
-        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._per_s
+        missing = 1 - self._tokens
+        return missing / self._per_s if missing > _ROUNDING else 0.0
 
     def take(self) -> None:
         """Take one, or owe it: whoever waits next waits for both."""

@@ -16,7 +16,6 @@ class Tally:
         self.dead_letters: Counter[str] = Counter()
         self.claimed = 0
         self._unclaimed: dict[int, tuple[str, str]] = {}
-        self._first_unclaimed = 0
         self._claims: list[range] = []
         self._changed = asyncio.Event()
 
@@ -34,7 +33,12 @@ class Tally:
             position: outcome for position, outcome in self._unclaimed.items() if position >= positions.stop
         }
         if len(early) < len(positions):
-            self._claims.append(positions)
+            self._remember(positions)
+
+    def _remember(self, positions: range) -> None:
+        if self._claims and self._claims[-1].stop == positions.start:
+            positions = range(self._claims.pop().start, positions.stop)
+        self._claims.append(positions)
 
     def note(self, outcomes: Iterable[tuple[int, str, str]]) -> None:
         """Events were settled: position, `delivered`, `filtered` or `dead_letter`, and the reason."""

@@ -179,7 +179,7 @@ class Worker(Generic[OptionsT]):
                 response = await self._send(request)
             except Unreachable as unreachable:
                 answer: Settled | Refused | Retry | Stop = Retry(
-                    f"{self._destination.title} cannot be reached: {unreachable}."
+                    f"{self._destination.title} cannot be reached ({unreachable}); Hogline tries again."
                 )
                 status = "unreachable"
             else:

@@ -147,7 +147,7 @@ def read_envelope(envelope: Envelope, received_ms: int, new_uuid: NewUuid = uuid
         reasons: list[str] = []
         value = repair(entry, reasons) if suspicious else entry
         try:
-            collected.keep(read(event_object(value), receipt, reasons, sent_ms=sent_ms, engage=engage))
+            collected.keep(read(event_object(value), receipt, reasons, sent_ms=sent_ms, engage=engage, token=envelope.token))
         except Unreadable as problem:
             collected.refuse(problem)
     return collected.batch()
@@ -165,12 +165,18 @@ def read(
     *,
     sent_ms: int | None = None,
     engage: bool = False,
+    token: str | None = None,
 ) -> Event:
     """One captured event. `sent_ms`: when the client says that it sent it, None if that is not known.
+
+    posthog-js repeats the project's token in every event's properties; it is no property, and no secret of
+    ours is to travel on.
 
     Raises `Unreadable`.
     """
     properties = object_in(value, "properties", reasons)
+    if token is not None and properties.get("token") == token:
+        del properties["token"]
     identity = value.get("distinct_id")
     if identity is None:
         identity = value.get("$distinct_id")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -33,7 +33,7 @@ from hogline.sources.asgi import (
 )
 from hogline.sources.cors import cors_headers
 from hogline.sources.limits import DEFAULT, Limits
-from hogline.store.base import Journal, Unwritable
+from hogline.store.base import Unwritable
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,12 @@ _WRONG_TOKEN = problem(401, "This token is not known here: `hogline token` print
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class Keeps(Protocol):
+    """What receiving asks of the journal (`store.base.Journal`): to keep, and no more."""
+
+    async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int: ...
 
 
 class _Request:
@@ -88,9 +94,9 @@ class _Route(Struct, frozen=True):
 
 
 def create_app(
-    journal: Journal,
+    journal: Keeps,
     tokens: Callable[[str], bool],
-    ready: Callable[[], list[str]],
+    ready: Callable[[], Awaitable[list[str]]],
     clock: Callable[[], int],
     limits: Limits = DEFAULT,
 ) -> App:
@@ -102,9 +108,9 @@ def create_app(
 class _Receiver:
     def __init__(
         self,
-        journal: Journal,
+        journal: Keeps,
         tokens: Callable[[str], bool],
-        ready: Callable[[], list[str]],
+        ready: Callable[[], Awaitable[list[str]]],
         clock: Callable[[], int],
         limits: Limits,
     ) -> None:
@@ -236,7 +242,7 @@ class _Receiver:
         return answer_json(200, {"alive": True})
 
     async def _readiness(self, _: _Request) -> Answer:
-        problems = self._ready()
+        problems = await self._ready()
         return answer_json(503 if problems else 200, {"ready": not problems, "problems": problems})
 
 

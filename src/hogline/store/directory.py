@@ -30,10 +30,13 @@ class DataDirectory:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
         except OSError as error:
-            raise Unusable(
-                f"The data directory {path} cannot be used ({error.strerror}). Choose another with --data."
-            ) from error
+            raise self._unusable(error) from error
         self._lock: int | None = None
+
+    def _unusable(self, error: OSError) -> Unusable:
+        return Unusable(
+            f"The data directory {self.path} cannot be used ({error.strerror}). Choose another with --data."
+        )
 
     @property
     def journal(self) -> Path:
@@ -57,18 +60,27 @@ class DataDirectory:
             return file.read_text("ascii").strip()
         except FileNotFoundError:
             key = Vault.new_key()
-            _write_durably(file, key + "\n")
+            try:
+                _write_durably(file, key + "\n")
+            except OSError as error:
+                raise self._unusable(error) from error
             return key
         except (OSError, ValueError) as error:
             raise Unusable("secret.key in the data directory cannot be read.") from error
 
     def __enter__(self) -> Self:
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._unusable(error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
             raise Held from None
+        except OSError as error:  # a network drive without locks
+            os.close(lock)
+            raise self._unusable(error) from error
         self._lock = lock
         return self
 

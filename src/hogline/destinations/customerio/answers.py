@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import cast
 
@@ -54,7 +55,7 @@ def read_answer(operations: Sequence[Operation], response: Response, now_s: floa
         )
     if status in _TRY_AGAIN or not 400 <= status < 500:
         after_s = _retry_after_s(response.headers.get("retry-after", ""), now_s)
-        return Retry(f"status_{status}", after_s, throttled=status == 429)
+        return Retry(f"Customer.io answers {status}; Hogline tries again.", after_s, throttled=status == 429)
     return Refused(_refusal(status, complaints(response.body) or (), operations))
 
 
@@ -64,7 +65,7 @@ def _read_success(operations: Sequence[Operation], response: Response) -> Answer
     found = complaints(response.body)
     if found is None:
         # A proxy's page, a body cut off: nobody knows what became of the operations.
-        return Retry("unreadable_answer")
+        return Retry("Customer.io's answer cannot be read; Hogline tries again.")
     by_index: dict[int, list[Complaint]] = {}
     for complaint in found:
         index = 0 if len(operations) == 1 else complaint.index
@@ -143,4 +144,6 @@ def _retry_after_s(text: str, now_s: float) -> float | None:
 
 
 def _date_s(text: str) -> float:
-    return parsedate_to_datetime(text).timestamp()
+    date = parsedate_to_datetime(text)
+    # A date that names no zone is UTC, as HTTP has it, on whatever server this runs.
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

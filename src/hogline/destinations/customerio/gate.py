@@ -11,9 +11,9 @@ from hogline.destinations.customerio.emails import address
 from hogline.destinations.customerio.options import Options
 from hogline.model import Identifier, Person
 
-APPLIED = frozenset({"$set", "$create_alias", "$merge_dangerously", "$groupidentify"})
+APPLIED = frozenset({"$set", "$set_once", "$unset", "$create_alias", "$merge_dangerously", "$groupidentify"})
 """Events that say something about people or groups and are not sent themselves, unless the allowlist names
-them."""
+them. (`$set_once` is what the SDKs' `set_once()` sends.)"""
 
 
 def never_sent(name: str, distinct_id: str) -> str | None:
@@ -69,8 +69,6 @@ def identity(person: Person, options: Options) -> Identifier | None:
     reach the same customer.
     """
     customer = person.customer
-    if customer is not None and (customer.kind == "email" or not options.identify_by_email):
-        return customer
     if options.identify_by_email:
         email = _usable_email(person)
         if email is not None and (customer is None or person.linked_email == email):

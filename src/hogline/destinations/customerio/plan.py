@@ -79,22 +79,20 @@ def _identify(event: Event, lesson: Lesson, who: _Who) -> tuple[Operation, ...]:
     if person.refused:
         said = {name: value for name, value in said.items() if not _was_refused(person, name, value)}
     event_ms = time_ms(event)
-    if lesson.outdated and person.customer is not None and said:
+    if lesson.outdated and person.customer is not None:
         # Customer.io orders updates by time, so an older value changes nothing newer. Nobody knows whether
         # this one came to be: nothing of it counts as accepted.
         return operations.identify(who.identifier, said, event_ms // 1000, Promise(customer=who.customer))
-    if person.customer is not None and not person.unsent:
-        return ()
     attributes = {**person.unsent} if lesson.outdated else {**said, **person.unsent}
     if "email" not in attributes and "email" not in person.refused and person.accepted.get("email"):
         attributes["email"] = person.accepted["email"]
-    newest_ms = max(event_ms, person.attributes_ms or event_ms)
     email = attributes.get("email")
     promise = Promise(
         customer=who.customer,
         attributes=attributes,
         linked_email=email if who.identifier.kind == "id" and isinstance(email, str) else None,
     )
+    newest_ms = max(event_ms, person.attributes_ms or event_ms)
     return operations.identify(who.identifier, attributes, newest_ms // 1000, promise)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import apsw
 
-from hogline.store.base import Unusable, Unwritable
+from hogline.store.base import Unusable
 
 APPLICATION_ID = int.from_bytes(hashlib.sha256(b"hogline").digest()[:4], "big", signed=True)
 
@@ -31,6 +34,17 @@ _DISK_TROUBLES: tuple[tuple[type[apsw.Error], str], ...] = (
     ),
 )
 
+# What a database says when what it was told to do is wrong: the same again gives the same.
+_OUR_FAULT = (
+    apsw.BindingsError,
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    apsw.MisuseError,
+    apsw.RangeError,
+    apsw.SQLError,
+    apsw.TooBigError,
+)
+
 
 def migrations(kind: str) -> list[str]:
     """The SQL scripts that make a database of this kind (`journal`, `state`), in order."""
@@ -44,36 +58,68 @@ def open_database(path: Path, kind: str, vfs: str | None = None) -> apsw.Connect
     Raises `Unusable` if the file is another program's, damaged, or a newer Hogline's.
     """
     try:
+        _make_private(path)
         database = apsw.Connection(str(path), vfs=vfs)
         database.set_busy_timeout(5_000)
+        scripts = migrations(kind)
+        _check_owner(database, path, len(scripts))
         # FULL: a commit is on disk when it returns. NORMAL loses acknowledged events in a power cut.
         database.pragma("journal_mode", "wal")
         database.pragma("synchronous", "full")
         database.pragma("foreign_keys", 1)
         database.pragma("trusted_schema", 0)
-        _migrate(database, path, migrations(kind))
-    except apsw.NotADBError as error:
+        _migrate(database, scripts)
+    except OSError as error:
+        raise Unusable(f"{path.name} in the data directory cannot be made ({error.strerror}).") from error
+    except (apsw.NotADBError, apsw.CorruptError) as error:
         raise Unusable(f"{path.name} in the data directory is damaged or no database of Hogline's.") from error
     except apsw.Error as error:
         raise Unusable(f"{path.name} in the data directory cannot be opened: {explain(error)}") from error
     return database
 
 
-def _migrate(database: apsw.Connection, path: Path, scripts: list[str]) -> None:
+def _make_private(path: Path) -> None:
+    """SQLite gives its other files (-wal, -shm) the mode of the database, and makes that as the umask says."""
+    if not path.exists():
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _check_owner(database: apsw.Connection, path: Path, known: int) -> None:
+    """Before anything is written: nothing is changed in a file that is not ours, or too new for us."""
     owner, version = database.pragma("application_id"), database.pragma("user_version")
-    if version > len(scripts) and owner == APPLICATION_ID:
+    if owner == APPLICATION_ID and version > known:
         raise Unusable(
             f"The data directory was written by a newer Hogline ({path.name} has version {version}, this one knows "
-            f"{len(scripts)}). Install that version or a newer one, or choose another directory with --data."
+            f"{known}). Install that version or a newer one, or choose another directory with --data."
         )
-    has_tables = value(database, "SELECT count(*) FROM sqlite_schema")
-    if owner != APPLICATION_ID and has_tables:
+    if owner != APPLICATION_ID and (owner or version or value(database, "SELECT count(*) FROM sqlite_schema")):
         raise Unusable(f"{path.name} in the data directory belongs to another program. Choose another with --data.")
+
+
+def _migrate(database: apsw.Connection, scripts: list[str]) -> None:
+    version: int = database.pragma("user_version")
     for number, script in enumerate(scripts[version:], version + 1):
-        with database:
+        with transaction(database):
             database.execute(script)
             database.pragma("application_id", APPLICATION_ID)
             database.pragma("user_version", number)
+
+
+@contextmanager
+def transaction(database: apsw.Connection) -> Iterator[None]:
+    """All that is written in it, or nothing.
+
+    apsw's own `with database` is not enough: when SQLite has undone the transaction already (it does on a full
+    disk), that fails over the missing transaction, and the cause is lost.
+    """
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
 
 
 def rows(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = None) -> list[tuple[Any, ...]]:
@@ -94,5 +140,6 @@ def explain(error: apsw.Error) -> str:
     return f"The database answered with {type(error).__name__}."
 
 
-def unwritable(error: apsw.Error) -> Unwritable:
-    return Unwritable(explain(error))
+def is_trouble(error: BaseException) -> TypeGuard[apsw.Error]:
+    """Whether the disk or the file is at fault: a cause outside of what is being written, which may pass."""
+    return isinstance(error, apsw.Error) and not isinstance(error, _OUR_FAULT)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import apsw
 
-from hogline.store.sqlite.database import open_database, rows, value
+from hogline.store.sqlite.database import open_database, rows, transaction, value
 from hogline.store.sqlite.writer import Writer
 
 
@@ -27,7 +27,7 @@ class SqliteJournal:
         self._read = open_database(path, "journal", vfs)
         self._end: int = self._written.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get or 0
         self._grown = asyncio.Event()
-        self._writer: Writer[_Append] = Writer(self._written, self._perform, name="journal-writer")
+        self._writer: Writer[_Append] = Writer(self._perform, name="journal-writer", written=self._reached)
 
     @property
     def end(self) -> int:
@@ -39,11 +39,13 @@ class SqliteJournal:
         position = await self._writer.write(_Append(events, refused or {}))
         if not isinstance(position, int):
             raise TypeError(position)
-        if position > self._end:
+        return position
+
+    def _reached(self, position: object) -> None:
+        if isinstance(position, int) and position > self._end:
             self._end = position
             grown, self._grown = self._grown, asyncio.Event()
             grown.set()
-        return position
 
     async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         # A read of some hundred rows takes less than a millisecond: cheaper here than in another thread.
@@ -66,7 +68,7 @@ class SqliteJournal:
     def _perform(self, jobs: list[_Append]) -> list[object]:
         events = tuple(body for job in jobs for body in job.events)
         if any(job.refused for job in jobs):
-            with self._written:
+            with transaction(self._written):
                 self._insert(events)
                 for job in jobs:
                     self._count(job.refused)

@@ -13,7 +13,7 @@ import msgspec
 from hogline.model import Person, Refusal
 from hogline.store.base import Connection, Counts, DeadLetter, NameTaken, Settlement
 from hogline.store.secrets import Vault
-from hogline.store.sqlite.database import open_database, rows, value
+from hogline.store.sqlite.database import open_database, rows, transaction, value
 from hogline.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -35,12 +35,13 @@ class SqliteState:
         self._vault = vault
         self._written = open_database(path, "state", vfs)
         self._read = open_database(path, "state", vfs)
-        self._writer: Writer[_Job] = Writer(self._written, self._perform, name="state-writer")
+        # SQLite's own lower() knows only the letters of ASCII.
+        self._read.create_scalar_function("folded", _folded, 1, deterministic=True)
+        self._writer: Writer[_Job] = Writer(self._perform, name="state-writer")
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
-        with self._written:
-            results = [job(self._written) for job in jobs]
-        return results  # noqa: RET504  # only once the transaction is committed
+        with transaction(self._written):
+            return [job(self._written) for job in jobs]
 
     async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
         return await self._writer.write(job)  # type: ignore[return-value]  # what `_perform` gave for this job
@@ -194,11 +195,16 @@ class SqliteState:
         found = rows(
             self._read,
             "SELECT person FROM people WHERE connection = ?1 AND distinct_id > ?2"
-            " AND (?3 = '' OR instr(lower(distinct_id), lower(?3)) OR instr(email, lower(?3)))"
+            " AND (?3 = '' OR instr(folded(distinct_id), ?3) OR instr(folded(email), ?3))"
             " ORDER BY distinct_id LIMIT ?4",
-            (connection, after, text, limit),
+            (connection, after, text.casefold(), limit),
         )
         return [_person.decode(person) for (person,) in found]
+
+
+def _folded(text: apsw.SQLiteValue) -> str | None:
+    """The text in no case, for comparing; None for none."""
+    return text.casefold() if isinstance(text, str) else None
 
 
 def _people_as_json(settlement: Settlement) -> bytes:

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-import apsw
-
-from hogline.store.sqlite.database import unwritable
+from hogline.store.base import Unwritable
+from hogline.store.sqlite.database import explain, is_trouble
 
 JobT = TypeVar("JobT")
 
@@ -24,15 +23,23 @@ _Result = tuple["asyncio.Future[object]", object, "Exception | None"]
 
 
 class Writer(Generic[JobT]):
-    """Hands jobs to `perform`, as many as wait at once, each time inside of one transaction.
+    """Hands jobs to `perform`, as many as wait at once.
 
-    `perform(jobs)` returns one result for each job. An error undoes the transaction and reaches everybody
-    in it as `Unwritable`, or as it is if it is not SQLite's.
+    `perform(jobs)` does all of them in one transaction or none, and returns one result for each. When the disk
+    is at fault, everybody is told `Unwritable`. When a job is, all are done again one by one: only the one at
+    fault gets the error. `written(result)` is called in the event loop for every job that is on disk, also
+    when nobody waits for it any more.
     """
 
-    def __init__(self, database: apsw.Connection, perform: Callable[[list[JobT]], list[object]], *, name: str) -> None:
-        self._database = database
+    def __init__(
+        self,
+        perform: Callable[[list[JobT]], list[object]],
+        *,
+        name: str,
+        written: Callable[[object], None] = lambda _: None,
+    ) -> None:
         self._perform = perform
+        self._written = written
         self._jobs: SimpleQueue[tuple[asyncio.Future[object], JobT] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._closed = False
@@ -76,26 +83,24 @@ class Writer(Generic[JobT]):
     def _commit(self, waiting: list[tuple[asyncio.Future[object], JobT]]) -> list[_Result]:
         try:
             results = self._perform([job for _, job in waiting])
-        except Exception as error:
-            self._undo()
-            told = unwritable(error) if isinstance(error, apsw.Error) else error
-            return [(future, None, told) for future, _ in waiting]
+        except Exception as error:  # whatever it is, somebody waits to be told
+            if is_trouble(error):
+                return [(future, None, Unwritable(explain(error))) for future, _ in waiting]
+            if len(waiting) == 1:
+                return [(waiting[0][0], None, error)]
+            return [result for one in waiting for result in self._commit([one])]
         return [(future, result, None) for (future, _), result in zip(waiting, results, strict=True)]
 
-    def _undo(self) -> None:
-        # Some errors (a full disk) have undone the transaction already.
-        if self._database.in_transaction:
-            self._database.execute("ROLLBACK")
-
     def _tell(self, results: list[_Result]) -> None:
-        self._loop.call_soon_threadsafe(_resolve, results)
+        self._loop.call_soon_threadsafe(self._resolve, results)
 
-
-def _resolve(results: list[_Result]) -> None:
-    for future, result, error in results:
-        if future.done():  # whoever waited was cancelled; the write stands
-            continue
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+    def _resolve(self, results: list[_Result]) -> None:
+        for future, result, error in results:
+            if error is None:
+                self._written(result)
+            if future.done():  # whoever waited was cancelled; the write stands
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)

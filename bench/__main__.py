@@ -1,0 +1,21 @@
+"""`python -m bench [NAME …]`: run benchmarks and print their figures."""
+
+from __future__ import annotations
+
+import sys
+
+from bench import send
+
+BENCHMARKS = {"send": send.main}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"There is no benchmark {unknown[0]!r}. There are: {', '.join(BENCHMARKS)}.")
+    for name in names:
+        BENCHMARKS[name]()
+
+
+main()

@@ -1,0 +1,475 @@
+"""What an identify carries, what counts as accepted, and what becomes of attributes beyond the limits."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from customerio_cases import (
+    NOW_MS,
+    NOW_S,
+    accepted,
+    actions,
+    bodies,
+    body,
+    customer,
+    event,
+    history,
+    options,
+    plan,
+)
+
+from hogline.destinations.customerio.emails import address
+from hogline.model import Person, accept, refuse
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+def attributes(dates: str = "created_at", /, **said: object) -> tuple[object, tuple[str, ...]]:
+    made = plan(event(set=said), None, options(date_attributes=dates))
+    return bodies(made)[0]["attributes"], made.adjusted
+
+
+def test_set_becomes_attributes_and_properties_never_do() -> None:
+    made = plan(event(set={"plan": "pro"}, properties={"total": 12}))
+    identify, sent = bodies(made)
+    assert identify == {
+        "type": "person",
+        "identifiers": {"id": "u1"},
+        "action": "identify",
+        "timestamp": NOW_S,
+        "attributes": {"plan": "pro"},
+    }
+    assert sent["attributes"] == {"total": 12}
+
+
+def test_a_new_customer_without_any_attribute_is_identified_too() -> None:
+    assert bodies(plan(event()))[0]["attributes"] == {}
+
+
+def test_unchanged_attributes_are_not_sent_again() -> None:
+    plans, _ = history(event(set={"plan": "pro", "n": 1}), event(set={"plan": "pro"}), event())
+    assert [actions(made) for made in plans] == [["identify", "event"], ["event"], ["event"]]
+
+
+def test_a_changed_attribute_goes_with_the_set_of_its_event_and_the_email() -> None:
+    plans, _ = history(
+        event(set={"email": "ann@example.com", "plan": "free", "city": "Oslo"}),
+        event(set={"plan": "pro", "seats": 2}),
+    )
+    assert bodies(plans[1])[0]["attributes"] == {"plan": "pro", "seats": 2, "email": "ann@example.com"}
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, True), (1, 1.0), (0, False), ([1], [True]), ("1", 1), (None, "")])
+def test_values_of_another_type_are_other_values(old: object, new: object) -> None:
+    plans, _ = history(event(set={"x": old}), event(set={"x": new}))
+    assert actions(plans[1]) == ["identify", "event"]
+
+
+def test_a_value_that_goes_back_before_it_was_accepted_is_sent() -> None:
+    person = customer(accepted={"plan": "free"}, unsent={"plan": "pro"}, attributes_ms=NOW_MS)
+    made = plan(event(set={"plan": "free"}), person)
+    assert bodies(made)[0]["attributes"] == {"plan": "free"}
+
+
+def test_what_was_not_accepted_is_sent_with_the_next_event() -> None:
+    first = plan(event(set={"plan": "pro"}), customer())
+    made = plan(event(), first.person)
+    assert bodies(made)[0]["attributes"] == {"plan": "pro"}
+
+
+def test_a_refused_value_is_not_sent_again_until_it_changes() -> None:
+    first = plan(event(set={"phone": "nonsense", "plan": "pro"}), customer())
+    assert first.person is not None
+    person = refuse(first.person, first.operations[0].promise)
+    same = plan(event(set={"phone": "nonsense"}), person)
+    assert actions(same) == ["event"]
+    other = plan(event(set={"phone": "+4712345678", "plan": "pro"}), person)
+    assert bodies(other)[0]["attributes"] == {"phone": "+4712345678"}
+    after = accepted(other)
+    assert after is not None
+    assert after.attribute("phone") == "+4712345678"
+
+
+def test_unset_names_become_null_once_and_win_over_set() -> None:
+    plans, _ = history(event(set={"plan": "pro"}, unset=("plan",)), event(unset=("plan",)))
+    assert bodies(plans[0])[0]["attributes"] == {"plan": None}
+    assert actions(plans[1]) == ["event"]
+
+
+def test_an_unset_name_that_cannot_be_an_attribute_is_left_out_and_counted() -> None:
+    made = plan(event(unset=("id", "plan")))
+    assert bodies(made)[0]["attributes"] == {"plan": None}
+    assert made.adjusted == ("reserved_attribute",)
+
+
+def test_set_once_is_not_sent() -> None:
+    its = event()
+    with_once = msgspec.structs.replace(its, set_once={"source": "ad"})
+    assert bodies(plan(with_once)) == bodies(plan(its))
+
+
+def test_an_older_event_teaches_only_names_that_are_not_known() -> None:
+    person = customer(accepted={"plan": "pro"}, attributes_ms=NOW_MS)
+    made = plan(event(at_s=NOW_S - 60, set={"plan": "free", "city": "Oslo"}), person)
+    assert made.person is not None
+    assert made.person.attributes() == {"plan": "pro", "city": "Oslo"}
+    assert made.person.attributes_ms == NOW_MS
+
+
+def test_an_older_event_sends_its_own_values_at_its_own_time_and_promises_none() -> None:
+    person = customer(accepted={"plan": "pro"}, attributes_ms=NOW_MS)
+    made = plan(event(at_s=NOW_S - 60, set={"plan": "free", "city": "Oslo"}), person)
+    identify = bodies(made)[0]
+    assert (identify["timestamp"], identify["attributes"]) == (NOW_S - 60, {"plan": "free", "city": "Oslo"})
+    assert made.operations[0].promise.attributes == {}
+    assert bodies(plan(event(), accepted(made)))[0]["attributes"] == {"city": "Oslo"}
+
+
+def test_an_older_event_that_says_what_is_known_sends_no_identify() -> None:
+    person = customer(accepted={"plan": "pro"}, attributes_ms=NOW_MS)
+    assert actions(plan(event(at_s=NOW_S - 60, set={"plan": "pro"}), person)) == ["event"]
+
+
+def test_an_older_event_of_the_same_second_does_not_overwrite() -> None:
+    person = customer(accepted={"plan": "pro"}, attributes_ms=NOW_MS + 900)
+    assert actions(plan(event(at_s=NOW_S, set={"plan": "free"}), person)) == ["event"]
+
+
+def test_an_older_event_whose_values_were_refused_sends_no_empty_identify() -> None:
+    person = customer(refused={"plan": "pro"}, accepted={"plan": "free", "n": 1}, attributes_ms=NOW_MS)
+    assert actions(plan(event(at_s=NOW_S - 60, set={"plan": "pro"}), person)) == ["event"]
+    newer = plan(event(at_s=NOW_S - 60, set={"plan": "pro", "n": 2}), person)
+    assert bodies(newer)[0]["attributes"] == {"n": 2}
+
+
+def test_an_older_event_neither_changes_the_email_nor_the_identifier() -> None:
+    person = customer(
+        email="new@example.com",
+        linked_email="new@example.com",
+        accepted={"email": "new@example.com"},
+        attributes_ms=NOW_MS,
+    )
+    made = plan(event(at_s=NOW_S - 60, set={"email": "old@example.com"}), person)
+    assert actions(made) == ["event"]
+    assert made.person is not None
+    assert made.person.email == "new@example.com"
+
+
+def test_an_older_event_may_teach_an_email_that_was_not_known() -> None:
+    person = customer(accepted={"plan": "pro"}, attributes_ms=NOW_MS)
+    made = plan(event(at_s=NOW_S - 60, set={"email": "ann@example.com"}), person)
+    identify = bodies(made)[0]
+    assert (identify["timestamp"], identify["attributes"]) == (NOW_S, {"email": "ann@example.com"})
+
+
+def test_a_first_event_that_is_older_than_what_was_learned_carries_everything_at_the_newest_time() -> None:
+    plans, _ = history(
+        event("seen", set={"plan": "pro"}),
+        event(at_s=NOW_S - 60, set={"plan": "free", "city": "Oslo"}),
+        with_options=options(event_allowlist="order completed"),
+    )
+    identify, sent = bodies(plans[1])
+    assert (identify["timestamp"], identify["attributes"]) == (NOW_S, {"plan": "pro", "city": "Oslo"})
+    assert sent["timestamp"] == NOW_S - 60
+    assert plans[1].operations[0].promise.attributes == {"plan": "pro", "city": "Oslo"}
+
+
+@pytest.mark.parametrize(
+    ("it", "email"),
+    [
+        (event(set={"email": "set@x.co"}, person_properties={"email": "pp@x.co"}), "set@x.co"),
+        (event(person_properties={"email": "pp@x.co"}, distinct_id="id@x.co"), "pp@x.co"),
+        (event(distinct_id="id@x.co"), "id@x.co"),
+        (event(person_properties={"email": "nonsense"}, distinct_id="id@x.co"), "id@x.co"),
+        (event(set={"email": " set@x.co\n"}), "set@x.co"),
+        (event(set={"email": ["set@x.co"]}, person_properties={"email": "pp@x.co"}), "pp@x.co"),
+        (event(person_properties={"plan": "pro"}), None),
+    ],
+)
+def test_the_email_is_the_first_valid_one(it: object, email: str | None) -> None:
+    made = plan(it)  # type: ignore[arg-type]
+    assert made.person is not None
+    assert made.person.email == email
+    assert bodies(made)[0]["attributes"] == ({} if email is None else {"email": email})
+
+
+def test_the_remembered_email_comes_before_what_posthog_stored() -> None:
+    _, person = history(event(set={"email": "a@x.co"}), event(person_properties={"email": "b@x.co"}))
+    assert person is not None
+    assert person.email == "a@x.co"
+
+
+def test_an_email_taken_away_does_not_come_back_by_itself() -> None:
+    plans, person = history(
+        event(distinct_id="ann@example.com"),
+        event(distinct_id="ann@example.com", unset=("email",)),
+        event(distinct_id="ann@example.com"),
+        event(distinct_id="ann@example.com", at_s=NOW_S - 9, person_properties={"email": "ann@example.com"}),
+        event("personless", "ann@example.com", personless=True),
+        with_options=options(anonymous_users="emails"),
+    )
+    assert [made.filtered for made in plans] == [None, *["no_email"] * 4]
+    assert person is not None
+    assert person.email is None
+    made = plan(event(distinct_id="ann@example.com", person_properties={"email": "ann@b.co"}), person)
+    assert made.person is not None
+    assert made.person.email == "ann@b.co"
+
+
+@pytest.mark.parametrize("value", [None, "", "nobody", ["a@b.co"], {"a": "a@b.co"}, 5, True, "a b@c.de", "x" * 300])
+def test_an_email_that_is_no_address_is_left_out_and_counted(value: object) -> None:
+    found, adjusted = attributes(email=value, plan="pro")
+    assert (found, adjusted) == ({"plan": "pro"}, ("invalid_email",))
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [
+        ("ann@example.com", True),
+        ("Ann.O'Neil+shop@mail.example.co.uk", True),
+        ("a@b.co", True),
+        ("1@2.io", True),
+        (f"{'a' * 64}@example.com", True),
+        (f"{'a' * 65}@example.com", False),
+        (f"a@{'b' * 63}.com", True),
+        (f"a@{'b' * 64}.com", False),
+        (f"a@{'.'.join(['b' * 49] * 5)}.co", True),
+        (f"a@{'.'.join(['b' * 49] * 5)}.com", False),
+        ("a@b", False),
+        ("@b.co", False),
+        ("a@", False),
+        ("a@@b.co", False),
+        ("a@b@c.co", False),
+        (".a@b.co", False),
+        ("a.@b.co", False),
+        ("a..b@c.co", False),
+        ("a@-b.co", False),
+        ("a@b-.co", False),
+        ("a@b..co", False),
+        ("a@b.co.", False),
+        ("a@127.0.0.1", False),
+        ("a b@c.de", False),
+        (" a@b.co", False),
+        ("a@b.co\n", False),
+        ("a\x00@b.co", False),
+        ('"a b"@c.de', False),
+        ("<a@b.co>", False),
+        ("ä@b.co", False),
+        ("a@ä.co", False),
+    ],
+)
+def test_what_is_an_email_address(text: str, *, valid: bool) -> None:
+    assert (address(text) == text) is valid
+
+
+@pytest.mark.parametrize("name", ["id", "cio_id", "_update", "_timestamp", "cio_relationships", "anonymous_id"])
+def test_names_that_mean_something_else_to_customerio_are_left_out_and_counted(name: str) -> None:
+    for spelt in (name, f" {name} "):
+        assert attributes(**{spelt: "x", "plan": "pro"}) == ({"plan": "pro"}, ("reserved_attribute",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept", "reason"),
+    [
+        ("text", "x" * 1000, "x" * 1000, None),
+        ("text", "x" * 1001, "x" * 1000, "attribute_cut"),
+        ("text", "ü" * 500, "ü" * 500, None),
+        ("text", "x" + "ü" * 500, "x" + "ü" * 499, "attribute_cut"),
+        ("text", "😀" * 251, "😀" * 250, "attribute_cut"),
+        ("n" * 150, 1, 1, None),
+        ("n" * 151, 1, ..., "attribute_name_too_long"),
+        ("ü" * 75, 1, 1, None),
+        ("ü" * 76, 1, ..., "attribute_name_too_long"),
+        ("", 1, ..., "attribute_name_blank"),
+        (" ", 1, ..., "attribute_name_blank"),
+        (" email", "a@b.co", ..., "reserved_attribute"),
+        ("list", ["x" * 996], ["x" * 996], None),
+        ("list", ["x" * 997], ..., "attribute_too_large"),
+        ("object", {"k": "x" * 992}, {"k": "x" * 992}, None),
+        ("object", {"k": "x" * 993}, ..., "attribute_too_large"),
+        ("nan", NAN, ..., "not_a_number"),
+        ("infinity", INFINITY, ..., "not_a_number"),
+        ("inner", {"k": [NAN]}, ..., "not_a_number"),
+        ("inner", {"k": [None, "null"]}, {"k": [None, "null"]}, None),
+        ("whole", 2**64 - 1, 2**64 - 1, None),
+        ("half", 0.5, 0.5, None),
+        ("none", None, None, None),
+        ("yes", True, True, None),
+    ],
+)
+def test_attributes_beyond_a_limit_are_cut_or_left_out_and_counted(
+    name: str, value: object, kept: object, reason: str | None
+) -> None:
+    found, adjusted = attributes(**{name: value})
+    assert found == ({} if kept is ... else {name: kept})
+    assert adjusted == (() if reason is None else (reason,))
+
+
+def test_the_301st_attribute_is_left_out_and_counted() -> None:
+    found, adjusted = attributes(**{f"a{n}": n for n in range(302)})
+    assert found == {f"a{n}": n for n in range(300)}
+    assert adjusted == ("too_many_attributes",) * 2
+
+
+def test_the_301st_attribute_over_several_events_is_left_out_but_known_ones_still_change() -> None:
+    plans, person = history(
+        event(set={f"a{n}": n for n in range(299)}),
+        event(set={"b": 1, "c": 1, "email": "ann@example.com"}),
+        event(set={"a1": "new", "c": 1}),
+    )
+    assert [made.adjusted for made in plans] == [(), ("too_many_attributes",) * 2, ("too_many_attributes",)]
+    assert bodies(plans[1])[0]["attributes"] == {"email": "ann@example.com"}
+    assert bodies(plans[2])[0]["attributes"] == {"a1": "new", "email": "ann@example.com"}
+    assert person is not None
+    assert len(person.attributes()) == 300
+
+
+def test_what_was_repaired_when_reading_is_counted_too() -> None:
+    made = plan(event(repaired=("integer_as_text",), set={"id": 1}))
+    assert made.adjusted == ("integer_as_text", "reserved_attribute")
+    assert plan(event("$snapshot", repaired=("nul_removed",))).adjusted == ("nul_removed",)
+
+
+def test_an_identify_over_32_000_bytes_is_split_and_each_part_promises_its_own() -> None:
+    said: dict[str, object] = {f"a{n}": "\x01" * 1000 for n in range(20)}
+    made = plan(event(set={**said, "email": "ann@example.com"}))
+    identifies = [operation for operation in made.operations if operation.action == "identify"]
+    assert len(identifies) > 1
+    assert all(len(operation.body) <= 32_000 for operation in identifies)
+    found: dict[str, object] = {}
+    for operation in identifies:
+        assert operation.promise.attributes == body(operation)["attributes"]
+        assert body(operation)["timestamp"] == NOW_S
+        assert (operation.promise.linked_email is not None) == ("email" in operation.promise.attributes)
+        found |= body(operation)["attributes"]
+    assert found == {**said, "email": "ann@example.com"}
+
+
+def test_an_older_identify_that_is_split_promises_no_attributes_either() -> None:
+    said: dict[str, object] = {f"a{n}": "\x01" * 1000 for n in range(20)}
+    made = plan(event(at_s=NOW_S - 60, set=said), customer(attributes_ms=NOW_MS))
+    assert len(made.operations) > 2
+    assert all(not operation.promise.attributes for operation in made.operations)
+
+
+@pytest.fixture(params=["UTC", "Pacific/Auckland", "America/St_Johns"])
+def server_time_zone(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = request.param
+    time.tzset()
+    yield
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()
+
+
+DATES = [
+    ("1990-05-04", 641_779_200),
+    ("19900504", 641_779_200),
+    ("1955-11-05", -446_774_400),
+    ("1969-12-31T23:59:59.5", -1),
+    ("2026-11-01T10:00:00Z", 1_793_527_200),
+    ("2026-11-01T10:00:00.123456Z", 1_793_527_200),
+    ("2026-11-01 10:00:00", 1_793_527_200),
+    ("2026-11-01 10:00", 1_793_527_200),
+    (" 2026-11-01 10:00:00 UTC ", 1_793_527_200),
+    ("2026-11-01T10:00:00+02:00", 1_793_520_000),
+    ("2026-11-01T10:00:00-0330", 1_793_539_800),
+    ("2026-11-01T10:00:00+02", 1_793_520_000),
+    (1_793_527_200, 1_793_527_200),
+    (1_793_527_200.9, 1_793_527_200),
+    (-0.5, -1),
+    (1_793_527_200_123, 1_793_527_200),
+    (1_793_527_200_123.5, 1_793_527_200),
+    ("1793527200", 1_793_527_200),
+    ("1793527200123", 1_793_527_200),
+    ("1793527200.75", 1_793_527_200),
+    (-446_601_600, -446_601_600),
+    (-446_601_600_001, -446_601_601),
+    ("-446601600000", -446_601_600),
+    (0, 0),
+    (9_999_999_999, 9_999_999_999),
+    (10_000_000_000, 10_000_000),
+    (-9_999_999_999, -9_999_999_999),
+    (253_402_300_799_999, 253_402_300_799),
+    (-62_135_596_800_000, -62_135_596_800),
+]
+UNREADABLE = [
+    "soon",
+    "",
+    "2026",
+    "20260230",
+    "2026-13-01",
+    "2026-02-30",
+    "2026-11-01T25:00",
+    "2026-11-01T10:60",
+    "2026-11-01T10:00:60",
+    "2026-11-01T10:00:00+24:00",
+    "2026-11-01T10:00:00+02:60",
+    "0000-01-01",
+    "x" * 65,
+    253_402_300_800_000,
+    -62_135_596_801_000,
+    10**18,
+    -(10**18),
+    True,
+    None,
+    ["2026-11-01"],
+]
+
+
+@pytest.mark.usefixtures("server_time_zone")
+@pytest.mark.parametrize(("written", "seconds"), DATES)
+def test_a_date_attribute_is_whole_seconds_the_same_on_every_server(written: object, seconds: int) -> None:
+    found, adjusted = attributes("created_at, dob", dob=written)
+    assert (found, adjusted) == ({"dob": seconds}, ())
+    assert attributes(created_at=written) == ({"created_at": seconds}, ())
+
+
+@pytest.mark.parametrize("written", UNREADABLE)
+def test_a_date_attribute_that_cannot_be_read_is_sent_as_it_is(written: object) -> None:
+    assert attributes(created_at=written) == ({"created_at": written}, ())
+
+
+def test_a_date_attribute_that_is_no_number_is_left_out() -> None:
+    assert attributes(created_at=NAN) == ({}, ("not_a_number",))
+
+
+def test_a_date_like_text_under_another_name_stays_text() -> None:
+    assert attributes(sku="2026-11-01") == ({"sku": "2026-11-01"}, ())
+
+
+def test_no_name_is_a_date_if_none_is_chosen() -> None:
+    assert attributes("", created_at="2026-11-01") == ({"created_at": "2026-11-01"}, ())
+
+
+def test_accepting_in_the_same_request_does_not_yet_make_the_email_an_identifier() -> None:
+    chosen = options(identify_by_email=True)
+    made = plan(event(set={"email": "ann@example.com"}), customer(), chosen)
+    person = made.person
+    assert person is not None
+    for operation in made.operations:
+        person = accept(person, operation.promise, only_expected=True)
+    assert bodies(plan(event(), person, chosen)) == [{**bodies(made)[1]}]
+
+
+def test_an_email_kept_back_drops_what_was_to_be_sent_before() -> None:
+    known = Person(
+        distinct_id="u1",
+        email="ann@example.com",
+        customer=plan(event(set={"email": "ann@example.com"}), None, options(identify_by_email=True))
+        .operations[0]
+        .promise.customer,
+        unsent={"email": "ann@example.com"},
+        attributes_ms=NOW_MS,
+    )
+    made = plan(event(set={"email": "other@example.com"}), known)
+    assert actions(made) == ["event"]
+    assert made.person is not None
+    assert (made.person.unsent, made.person.refused) == ({}, {"email": "other@example.com"})

@@ -1,0 +1,182 @@
+"""The options: what is asked for, what is understood, and a sentence for each mistake."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from customerio_cases import options
+
+from hogline.destinations.base import InvalidOptions
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.customerio import CUSTOMERIO, Options
+
+KEYS = {"site_id": "site", "api_key": "key"}
+
+
+def mistakes(**values: object) -> dict[str, str]:
+    with pytest.raises(InvalidOptions) as caught:
+        CUSTOMERIO.read_options({**KEYS, **values})
+    return {problem.key: problem.sentence for problem in caught.value.problems}
+
+
+def test_the_catalogue_lists_customerio_under_its_key() -> None:
+    assert list(DESTINATIONS) == ["customerio"]
+    assert DESTINATIONS["customerio"] is CUSTOMERIO
+    assert (CUSTOMERIO.key, CUSTOMERIO.title) == ("customerio", "Customer.io")
+    assert CUSTOMERIO.summary
+
+
+def test_the_options_are_asked_for_by_these_keys_with_these_defaults() -> None:
+    assert [(o.key, o.kind, o.required, o.secret, o.default) for o in CUSTOMERIO.options] == [
+        ("site_id", "text", True, True, ""),
+        ("api_key", "text", True, True, ""),
+        ("tracking_endpoint", "choice", False, False, "track.customer.io"),
+        ("identify_by_email", "yes_no", False, False, False),
+        ("anonymous_users", "choice", False, False, "all"),
+        ("event_allowlist", "text", False, False, ""),
+        ("date_attributes", "text", False, False, "created_at"),
+    ]
+    assert all(option.title and option.hint for option in CUSTOMERIO.options)
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    assert options() == Options(
+        base_url="https://track.customer.io",
+        authorization="Basic " + base64.b64encode(b"site:key").decode(),
+    )
+    nothing = dict.fromkeys(option.key for option in CUSTOMERIO.options)
+    assert CUSTOMERIO.read_options({**nothing, **KEYS}) == options()
+    assert options(tracking_endpoint="", identify_by_email="", anonymous_users="") == options()
+
+
+def test_lists_of_names_are_comma_separated_without_blanks_or_empty_names() -> None:
+    read = options(event_allowlist=" order completed,, signed up ,", date_attributes="created_at, dob")
+    assert read.allowlist == {"order completed", "signed up"}
+    assert read.date_attributes == {"created_at", "dob"}
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [(True, True), (False, False), ("Yes", True), (" true ", True), ("NO", False), ("false", False)],
+)
+def test_yes_and_no_are_understood_as_typed_and_as_json(value: object, *, meant: bool) -> None:
+    assert options(identify_by_email=value).identify_by_email is meant
+
+
+@pytest.mark.parametrize("choice", ["all", "identified", "emails"])
+def test_each_choice_of_anonymous_users_is_understood(choice: str) -> None:
+    assert options(anonymous_users=f" {choice} ").anonymous_users == choice
+
+
+def test_credentials_are_taken_without_the_blanks_around_them() -> None:
+    assert options(site_id=" site ", api_key="key\n") == options()
+
+
+def test_no_secret_stands_in_the_text_form_of_options() -> None:
+    read = options()
+    shown = f"{read!r} {read} {read.__rich_repr__()}"
+    assert read.authorization.removeprefix("Basic ") not in shown
+    assert "https://track.customer.io" in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "base_url"),
+    [
+        ("track.customer.io", "https://track.customer.io"),
+        ("track-eu.customer.io", "https://track-eu.customer.io"),
+        (" Track.Customer.io ", "https://track.customer.io"),
+        ("https://track.customer.io/", "https://track.customer.io"),
+        ("HTTPS://proxy.example.com:8443/customerio//", "https://proxy.example.com:8443/customerio"),
+        ("proxy.example.com/a/b", "https://proxy.example.com/a/b"),
+        ("http://127.0.0.1:8010", "http://127.0.0.1:8010"),
+        ("http://127.8.9.1", "http://127.8.9.1"),
+        ("http://localhost:8010/", "http://localhost:8010"),
+        ("http://[::1]:8010", "http://[::1]:8010"),
+        ("https://10.0.0.1", "https://10.0.0.1"),
+        ("https://sandbox", "https://sandbox"),
+    ],
+)
+def test_a_tracking_endpoint_is_a_host_or_a_base_url(given: str, base_url: str) -> None:
+    assert options(tracking_endpoint=given).base_url == base_url
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("http://track.customer.io", "https://"),
+        ("http://10.0.0.1", "https://"),
+        ("http://localhost.evil.example", "https://"),
+        ("ftp://track.customer.io", "https://"),
+        ("https://me:secret@track.customer.io", "credentials"),
+        ("https://@track.customer.io", "credentials"),
+        ("https://track.customer.io?x=1", "?"),
+        ("https://track.customer.io#x", "?"),
+        ("https://track.customer.io/../x", "path"),
+        ("https://track.customer.io/.", "path"),
+        ("https://track.customer.io/a//b", "path"),
+        ("https://track.customer.io/%2e%2e/x", "path"),
+        ("https://track.customer.io\\x", "characters"),
+        ("https://track.customer.io/a b", "characters"),
+        ("https://track.\ncustomer.io", "characters"),
+        ("https://träck.customer.io", "characters"),
+        ("https://", "no address"),
+        ("https://:443", "no address"),
+        ("https://a..b", "no address"),
+        ("https://track.customer.io:0", "no address"),
+        ("https://track.customer.io:99999", "no address"),
+        ("https://track.customer.io:x", "no address"),
+        ("https://[::1", "no address"),
+    ],
+)
+def test_any_other_tracking_endpoint_is_a_mistake(given: str, says: str) -> None:
+    sentence = mistakes(tracking_endpoint=given)["tracking_endpoint"]
+    assert sentence.startswith("Tracking Endpoint ")
+    assert says in sentence
+    assert "secret" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("site_id", "", "Customer.io Site ID is missing"),
+        ("site_id", None, "Customer.io Site ID is missing"),
+        ("site_id", "a b", "blanks"),
+        ("site_id", "a\tb", "blanks"),
+        ("site_id", "ä", "blanks"),
+        ("site_id", "\ud800", "blanks"),
+        ("api_key", "\ud800", "blanks"),
+        ("site_id", "site:key", "colon"),
+        ("site_id", 5, "must be a text"),
+        ("api_key", "", "Customer.io API Key is missing"),
+        ("api_key", "a\nb", "blanks"),
+        ("api_key", ["x"], "must be a text"),
+        ("tracking_endpoint", 5, "must be a text"),
+        ("identify_by_email", "maybe", "must be Yes or No"),
+        ("identify_by_email", 1, "must be Yes or No"),
+        ("anonymous_users", "some", "must be one of: all, identified, emails"),
+        ("anonymous_users", True, "must be a text"),
+        ("event_allowlist", ["a"], "must be a text"),
+        ("date_attributes", 7, "must be a text"),
+        ("colour", "red", "Customer.io has no option “colour”."),
+    ],
+)
+def test_each_mistake_has_a_sentence(key: str, value: object, says: str) -> None:
+    found = mistakes(**{key: value})
+    assert list(found) == [key]
+    assert says in found[key]
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    found = mistakes(site_id="", api_key="a b", anonymous_users="x", tracking_endpoint="http://x", hue=1)
+    assert set(found) == {"hue", "site_id", "api_key", "tracking_endpoint", "anonymous_users"}
+
+
+def test_one_mistake_is_one_sentence() -> None:
+    with pytest.raises(InvalidOptions) as caught:
+        CUSTOMERIO.read_options({**KEYS, "anonymous_users": 5, "tracking_endpoint": 5})
+    assert [problem.key for problem in caught.value.problems] == ["tracking_endpoint", "anonymous_users"]
+
+
+def test_a_colon_may_stand_in_the_api_key() -> None:
+    assert options(api_key="a:b").authorization == "Basic " + base64.b64encode(b"site:a:b").decode()

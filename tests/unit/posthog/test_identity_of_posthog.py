@@ -1,0 +1,147 @@
+"""Which event, and whose."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hogline.model import Event
+from hogline.posthog import encode_repaired, uuid7
+from hogline.posthog.identity import cut_captured, event_uuid, id_text
+from hogline.posthog.joins import Join, join_of, may_be_joined
+
+CANONICAL = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+def read_uuid(value):
+    reasons: list[str] = []
+    return event_uuid(value, 7, lambda received_ms: f"made at {received_ms}", reasons), reasons
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        CANONICAL,
+        CANONICAL.upper(),
+        f" {CANONICAL} ",
+        f"{{{CANONICAL}}}",
+        CANONICAL.replace("-", ""),
+        f"urn:uuid:{CANONICAL}",
+    ],
+)
+def test_a_uuid_is_one_however_it_is_written(written):
+    assert read_uuid(written) == (CANONICAL, [])
+
+
+@pytest.mark.parametrize("missing", [None, "", "  "])
+def test_a_missing_uuid_is_made_on_receipt(missing):
+    assert read_uuid(missing) == ("made at 7", [])
+
+
+@pytest.mark.parametrize("other", ["order-1", 17, ["x"], True, "ü" * 9])
+def test_what_is_no_uuid_gives_the_same_one_every_time(other):
+    derived, reasons = read_uuid(other)
+    assert uuid.UUID(derived).version == 5
+    assert derived == read_uuid(other)[0] != read_uuid("order-2")[0]
+    assert reasons == ["uuid_derived"]
+
+
+def test_derived_uuids_never_change():
+    assert read_uuid("order-1")[0] == "b6fb4141-1f89-58e9-983e-68374abe3a02"
+
+
+@given(st.integers(0, 2**48 - 1))
+def test_uuid7_sorts_by_time_and_never_repeats(ms):
+    one, other = uuid.UUID(uuid7(ms)), uuid.UUID(uuid7(ms))
+    assert one != other
+    assert one.version == 7
+    assert one.variant == uuid.RFC_4122
+    assert one.int >> 80 == ms
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "reasons"),
+    [
+        ("user-1", "user-1", []),
+        (" user 1 ", " user 1 ", []),
+        ("\n\t ", "", []),
+        (None, "", []),
+        (True, "true", ["distinct_id_as_text"]),
+        (1.0, "1.0", ["distinct_id_as_text"]),
+        (10**30, "1" + "0" * 30, ["distinct_id_as_text"]),
+        ({"a": "ü"}, '{"a":"ü"}', ["distinct_id_as_text"]),
+    ],
+)
+def test_an_id_is_text(value, text, reasons):
+    noted: list[str] = []
+    assert (id_text(value, noted), noted) == (text, reasons)
+
+
+def test_capture_keeps_200_characters():
+    reasons: list[str] = []
+    assert cut_captured("😀" * 200, reasons) == "😀" * 200
+    assert reasons == []
+    assert cut_captured("😀" * 201, reasons) == "😀" * 200
+    assert reasons == ["distinct_id_cut"]
+
+
+def test_an_event_that_cannot_be_encoded_is_repaired_in_every_field():
+    event = Event(CANONICAL, "n\ud800", "d\ud800", 0, 0, {"k\ud800": 2**64}, unset=("u\ud800",), repaired=("before",))
+    repaired = encode_repaired(event).event
+    assert (repaired.name, repaired.distinct_id, repaired.unset) == ("n\ufffd", "d\ufffd", ("u\ufffd",))
+    assert repaired.properties == {"k\ufffd": str(2**64)}
+    assert repaired.repaired == ("before", "lone_surrogate_replaced", "integer_as_text")
+
+
+ILLEGAL = [
+    "anonymous",
+    "guest",
+    "distinctid",
+    "distinct_id",
+    "id",
+    "not_authenticated",
+    "email",
+    "undefined",
+    "true",
+    "false",
+]
+ILLEGAL += ["ANONYMOUS", "Distinct_Id", "True", "'guest'", '"Email"']
+ILLEGAL += ["[object Object]", "NaN", "None", "none", "null", "0", "'NaN'", '"[object Object]"']
+ILLEGAL += ["", " ", "\t\n", "''", '" "', "a\0b", "x" * 401]
+LEGAL = ["user-1", "nan", "NONE", "Null", "00", "[object object]", "'anonymous\"", "'", "anonymous2", "x" * 400, "."]
+
+
+@pytest.mark.parametrize("distinct_id", ILLEGAL)
+def test_ids_that_posthog_refuses_to_merge(distinct_id):
+    assert not may_be_joined(distinct_id)
+
+
+@pytest.mark.parametrize("distinct_id", LEGAL)
+def test_ids_that_posthog_merges(distinct_id):
+    assert may_be_joined(distinct_id)
+
+
+def join(name, distinct_id="user-1", **properties):
+    return join_of(Event(CANONICAL, name, distinct_id, 0, 0, properties))
+
+
+def test_events_that_join():
+    assert join("$identify", **{"$anon_distinct_id": "anon"}) == Join("user-1", "anon", protected=True)
+    assert join("$create_alias", alias="other") == Join("user-1", "other", protected=True)
+    assert join("$merge_dangerously", alias="other") == Join("user-1", "other", protected=False)
+
+
+@pytest.mark.parametrize("other", ["user-1", "guest", "", None, 7, ["x"]])
+def test_joins_that_posthog_would_not_make(other):
+    assert join("$identify", **{"$anon_distinct_id": other}) is None
+    assert join("$create_alias", alias=other) is None
+    assert join("$merge_dangerously", alias=other) is None
+
+
+def test_events_that_do_not_join():
+    assert join("$identify") is None
+    assert join("order completed", alias="other", **{"$anon_distinct_id": "anon"}) is None
+    assert join("$create_alias", distinct_id="anonymous", alias="other") is None

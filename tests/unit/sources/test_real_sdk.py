@@ -1,0 +1,127 @@
+"""The real `posthog` Python SDK, pointed at Hogline: its events arrive whole."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+import asyncio
+import itertools
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import posthog
+import pytest
+from posthog.request import reset_sessions
+from receiving import TOKEN, UUID, Journal
+
+from hogline.sources.http import create_app
+from hogline.sources.server import Listener
+from hogline.sources.tokens import TokenCheck
+
+AT = datetime(2026, 11, 1, 9, 58, 30, 250_000, tzinfo=UTC)
+AT_MS = 1_793_527_110_250
+CLOCK_TOLERANCE_MS = 5_000
+"""The SDK says when it sends; what passes until we receive is taken for a clock that is off."""
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def no_problems() -> list[str]:
+    return []
+
+
+@contextmanager
+def running(token=TOKEN):
+    """A listener in a thread of its own: the SDK blocks this one."""
+    journal = Journal()
+    app = create_app(journal, TokenCheck([token]), no_problems, now_ms)
+    port: list[int] = []
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve():
+        async with Listener(app, "127.0.0.1", 0) as listener:
+            port.append(listener.port)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    ready.wait(10)
+    try:
+        yield journal, f"http://127.0.0.1:{port[0]}"
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
+        reset_sessions()
+
+
+MODES = [{"sync_mode": sync, "gzip": gzip} for sync, gzip in itertools.product([True, False], [True, False])]
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: " ".join(key for key, on in mode.items() if on) or "plain")
+def test_what_the_sdk_sends_arrives_whole(mode):
+    with running() as (journal, host):
+        client = posthog.Posthog(TOKEN, host=host, **mode)
+        client.capture(
+            "order completed",
+            distinct_id="user-1",
+            uuid=UUID,
+            timestamp=AT,
+            properties={"total": 12.5, "items": [{"sku": "ü"}], "$set": {"plan": "pro"}, "$set_once": {"first": 1}},
+            groups={"company": "acme"},
+        )
+        client.set(distinct_id="user-1", properties={"email": "a@b.co"})
+        client.set_once(distinct_id="user-1", properties={"referrer": "mail"})
+        client.alias(previous_id="anon-1", distinct_id="user-1")
+        client.group_identify("company", "acme", {"size": 7}, distinct_id="user-1")
+        with client.new_context():
+            client.identify_context("user-2")
+            client.capture("signed up")
+        client.capture("page seen", properties={"a": float("nan")})
+        client.shutdown()
+    assert journal.refused == {}
+    events = {event.name: event for event in journal.events}
+    assert [event.name for event in journal.events] == [
+        "order completed", "$set", "$set_once", "$create_alias", "$groupidentify", "signed up", "page seen",
+    ]  # fmt: skip
+    order = events["order completed"]
+    assert (order.uuid, order.distinct_id) == (UUID, "user-1")
+    assert abs(order.timestamp_ms - AT_MS) < CLOCK_TOLERANCE_MS
+    assert (order.set, order.set_once) == ({"plan": "pro"}, {"first": 1})
+    assert order.properties["total"] == 12.5
+    assert order.properties["items"] == [{"sku": "ü"}]
+    assert order.properties["$groups"] == {"company": "acme"}
+    assert order.properties["$lib"] == "posthog-python"
+    assert events["$set"].set == {"email": "a@b.co"}
+    assert events["$set_once"].set_once == {"referrer": "mail"}
+    alias = events["$create_alias"]
+    assert (alias.distinct_id, alias.properties["alias"]) == ("anon-1", "user-1")
+    assert events["$groupidentify"].properties["$group_set"] == {"size": 7}
+    assert events["signed up"].distinct_id == "user-2"
+    assert events["page seen"].personless
+    assert len({event.uuid for event in journal.events}) == 7
+
+
+def test_a_wrong_token_is_an_error_in_the_sdk_and_not_tried_again():
+    errors: list[Exception] = []
+    with running("phc_other") as (journal, host):
+        client = posthog.Posthog(TOKEN, host=host, on_error=lambda error, batch: errors.append(error))
+        client.capture("order completed", distinct_id="user-1")
+        client.shutdown()
+    (error,) = errors
+    assert getattr(error, "status", None) == 401
+    assert "not known here" in str(error)
+    assert journal.events == []
+
+
+def test_the_sdk_finds_no_feature_flags():
+    with running() as (_, host):
+        client = posthog.Posthog(TOKEN, host=host)
+        flags = client.evaluate_flags("user-1")
+        assert not flags.is_enabled("new-checkout")
+        client.shutdown()
