@@ -41,7 +41,7 @@ class _Call(Struct):
 
 class _Answer(Struct, omit_defaults=True):
     number: int = 0
-    """The call's own: whoever was cancelled while it waited leaves an answer behind. 0: the call had none."""
+    """The call's own: whoever was cancelled while it waited leaves an answer behind. 0: it could not be read."""
     result: msgspec.Raw = msgspec.Raw(b"null")
     mistake: str | None = None
 
@@ -157,7 +157,7 @@ class _Remote:
                 await self._writer.drain()
                 while line := await self._reader.readline():
                     answer = msgspec.json.decode(line, type=_Answer)
-                    if answer.number == call.number:
+                    if answer.number in {call.number, 0}:
                         return answer
             except ConnectionError:
                 pass

@@ -13,11 +13,11 @@ import structlog
 from hogline.control import Unanswered, offered, reached
 from hogline.delivery.client import Client
 from hogline.delivery.clock import Clock, SystemClock
+from hogline.housekeeping import Housekeeping
 from hogline.service import Mistake, Service
 from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.sources.server import Listener
-from hogline.sources.tokens import TokenCheck
 from hogline.store.directory import DataDirectory, Held
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -32,14 +32,14 @@ STOP_WITHIN_S = 20.0
 @asynccontextmanager
 async def own_service(
     settings: Settings, directory: DataDirectory, *, delivers: bool, clock: Clock | None = None
-) -> AsyncIterator[tuple[Service, SqliteJournal]]:
+) -> AsyncIterator[tuple[Service, SqliteJournal, SqliteState]]:
     """A service of this process on a directory that it holds."""
     key = settings.secret_key.get_secret_value() if settings.secret_key else None
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         client = Client()
         stack.push_async_callback(client.close)
-        journal = SqliteJournal(directory.journal)
+        journal = SqliteJournal(directory.journal, clock.time_ms)
         stack.push_async_callback(journal.close)
         state = SqliteState(directory.state, directory.vault(key))
         stack.push_async_callback(state.close)
@@ -48,7 +48,7 @@ async def own_service(
         await service.start()
         if delivers:
             await stack.enter_async_context(offered(service, directory.control))
-        yield service, journal
+        yield service, journal, state
 
 
 @asynccontextmanager
@@ -69,7 +69,7 @@ async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIte
                     await asyncio.sleep(0.05)
                     continue
             else:
-                service, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
+                service, _, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
             yield service
             return
         raise Mistake("Another Hogline holds this data directory and does not answer. Stop it, or wait and try again.")
@@ -87,8 +87,13 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             raise Mistake(
                 f"Another Hogline already runs on {directory.path}. Choose another --data, or stop it."
             ) from None
-        service, journal = await stack.enter_async_context(own_service(settings, directory, delivers=True, clock=clock))
-        app = create_app(journal, TokenCheck(await service.tokens()), service.problems, clock.time_ms)
+        service, journal, state = await stack.enter_async_context(
+            own_service(settings, directory, delivers=True, clock=clock)
+        )
+        housekeeping = Housekeeping(journal, state, settings, clock)
+        keeping = asyncio.create_task(housekeeping.run(), name="housekeeping")
+        stack.callback(keeping.cancel)
+        app = create_app(housekeeping, service.token_check, service.problems, clock.time_ms)
         listener = Listener(app, settings.listen_host, settings.listen_port)
         try:
             await stack.enter_async_context(listener)

@@ -44,14 +44,15 @@ class Workers:
         if connection.id in self._running:
             return
         destination = DESTINATIONS[connection.destination]
+        options = destination.read_options(connection.options)
         worker: Worker[Any] = Worker(
             connection,
             destination,
-            destination.read_options(connection.options),
+            options,
             journal=self._journal,
             state=self._state,
             send=self._send,
-            gate=Gate(Rate(destination.limits.requests_per_second, self._clock), self._clock, random.random),
+            gate=Gate(Rate(destination.requests_per_second(options), self._clock), self._clock, random.random),
             clock=self._clock,
         )
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
@@ -89,6 +90,11 @@ class Workers:
     def trouble(self, connection: int) -> str | None:
         running = self._running.get(connection)
         return running[0].trouble if running else None
+
+    def ask_again(self, connection: int) -> None:
+        """Dead letters are to be retried, or a replay has begun; one that does not run finds out at its start."""
+        if running := self._running.get(connection):
+            running[0].ask_again()
 
     def unsaved_requests(self, connection: int) -> int:
         running = self._running.get(connection)

@@ -9,24 +9,30 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import structlog
 
 from hogline.delivery.clock import Clock
+from hogline.delivery.lanes import Lanes
 from hogline.destinations.base import Destination, InvalidOptions, Send
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Person
+from hogline.model import Person, decode_event
 from hogline.running import Workers
 from hogline.sending import Preview, Sending
 from hogline.settings import Settings
-from hogline.store.base import Connection, Journal, NameTaken, State
+from hogline.sources.tokens import TokenCheck
+from hogline.store.base import Connection, DeadLetter, Journal, NameTaken, Replay, State
 from hogline.views import (
     BadLine,
     CheckView,
     ConnectionStatus,
     ConnectionView,
     Delivery,
+    FailureDetails,
+    FailureView,
     PersonView,
     PreviewedEvent,
+    RefusalView,
     Status,
     TokenView,
 )
@@ -58,11 +64,13 @@ class Service:
         self._previews: dict[str, Preview] = {}
         self.receives_at = settings.public_url or f"http://{settings.listen}"
         """Where events are received."""
+        self.token_check = TokenCheck(())
 
     async def start(self) -> None:
         """Make the project's token if there is none yet, and run every enabled connection."""
         if not await self._state.tokens():
-            await self._state.add_token("hog_" + secrets.token_urlsafe(32))
+            await self._state.add_token(_new_token())
+        self.token_check.replace(await self._state.tokens())
         for connection in await self._state.connections():
             if self._delivers and connection.enabled and connection.stopped is None:
                 self._workers.start(connection)
@@ -210,11 +218,27 @@ class Service:
 
     async def token(self) -> TokenView:
         """The project's token, and the URL to give PostHog's HTTP Webhook destination."""
-        token = (await self._state.tokens())[-1]
-        return TokenView(token=token, webhook_url=f"{self.receives_at}/webhook/{token}")
+        tokens = await self._state.tokens()
+        return TokenView(token=tokens[-1], webhook_url=f"{self.receives_at}/webhook/{tokens[-1]}", older=tokens[:-1])
 
-    async def tokens(self) -> list[str]:
-        return await self._state.tokens()
+    async def rotate_token(self) -> TokenView:
+        """Make a new token. The old ones stay valid until they are revoked."""
+        await self._state.add_token(_new_token())
+        return await self._tokens_changed()
+
+    async def revoke_token(self, token: str) -> TokenView:
+        """Take an old token's validity away; the newest one stays."""
+        tokens = await self._state.tokens()
+        if token not in tokens:
+            raise Mistake("There is no such token. `hogline token` lists those that are valid.")
+        if token == tokens[-1]:
+            raise Mistake("This is the newest token: rotate first, and revoke it when nothing uses it any more.")
+        await self._state.remove_token(token)
+        return await self._tokens_changed()
+
+    async def _tokens_changed(self) -> TokenView:
+        self.token_check.replace(await self._state.tokens())
+        return await self.token()
 
     async def status(self) -> Status:
         return Status(
@@ -241,7 +265,17 @@ class Service:
             requests=counts.requests + self._workers.unsaved_requests(connection.id),
             adjusted=counts.adjusted,
             retries=counts.retries,
+            replayed=counts.replayed,
+            lag_s=await self._lag_s(connection) if received > counts.settled else 0.0,
         )
+
+    async def _settled(self, connection: Connection) -> int:
+        """The position up to which everything is settled."""
+        return Lanes(connection.start, await self._state.lanes(connection.id)).read
+
+    async def _lag_s(self, connection: Connection) -> float:
+        received_ms = await self._journal.received_at(await self._settled(connection) + 1)
+        return max(0.0, (self._clock.time_ms() - received_ms) / 1_000) if received_ms is not None else 0.0
 
     async def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
@@ -265,6 +299,73 @@ class Service:
             people = await self._state.find_people(one.id, text, after=after, limit=limit)
             found += [_person_view(one, person, destination.not_sent(person, options)) for person in people]
         return found
+
+    # dead letters, and sending again
+
+    async def failures(
+        self, connection: str = "", *, reason: str = "", after: int = 0, limit: int = 100
+    ) -> list[FailureView]:
+        """Dead letters, at each connection or at one, in the order in which the events came."""
+        found: list[FailureView] = []
+        for one in [await self._find(connection)] if connection else await self._state.connections():
+            letters = await self._state.dead_letters(one.id, reason=reason, after=after, limit=limit)
+            found += [_failure_view(one, letter) for letter in letters]
+        return found
+
+    async def failure(self, connection: str, id_: int) -> FailureDetails:
+        """One dead letter: the event, what was sent, what was answered, when."""
+        one = await self._find(connection)
+        letter = await self._state.dead_letter(one.id, id_)
+        if letter is None:
+            raise Mistake(f"{connection} has no dead letter {id_}. `hogline failures {connection}` lists them.")
+        return _failure_details(one, letter)
+
+    async def retry_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
+        """Send dead letters again: all, those of a reason, or these. Returns how many; what becomes of them shows
+        in the status, as for every event.
+        """
+        one = await self._find(connection)
+        retried = await self._state.retry_dead_letters(one.id, reason=reason, positions=ids)
+        self._workers.ask_again(one.id)
+        return retried
+
+    async def retrying_failures(self, connection: str) -> int:
+        """How many dead letters wait to be sent again (at most 1,000 are counted)."""
+        one = await self._find(connection)
+        return len(await self._state.dead_letters(one.id, retrying=True, limit=1_000))
+
+    async def discard_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
+        """Remove dead letters for good; their events count as filtered (`discarded`). Returns how many."""
+        one = await self._find(connection)
+        return await self._state.discard_dead_letters(one.id, reason=reason, positions=ids)
+
+    async def replay(
+        self, connection: str, *, since_ms: int, until_ms: int | None = None, events: list[str] | None = None
+    ) -> int:
+        """Send the events again that were received in that time and are in the journal still. Returns how many
+        that are, of all names. What was delivered before is recognised by its id.
+        """
+        one = await self._find(connection)
+        if await self._state.replay(one.id) is not None:
+            raise Mistake(f"A replay of {connection} is under way; wait for its end.")
+        first = max(await self._journal.position_at(since_ms), one.start + 1)
+        last = min(
+            await self._settled(one),
+            self._journal.end if until_ms is None else await self._journal.position_at(until_ms) - 1,
+        )
+        if last < first:
+            raise Mistake(
+                "The journal has no settled events of that time. `journal_retention_days` says how long it keeps them."
+            )
+        await self._state.begin_replay(one.id, Replay(settled=first - 1, last=last, events=tuple(events or ())))
+        self._workers.ask_again(one.id)
+        return last - first + 1
+
+    async def replaying(self, connection: str) -> int:
+        """How many events of a replay are not settled yet."""
+        one = await self._find(connection)
+        replay = await self._state.replay(one.id)
+        return replay.last - replay.settled if replay else 0
 
     # files of events
 
@@ -318,6 +419,10 @@ def _read_options(destination: Destination[Any], values: Mapping[str, object]) -
         raise Mistake(str(invalid)) from None
 
 
+def _new_token() -> str:
+    return "hog_" + secrets.token_urlsafe(32)
+
+
 def _taken(name: str) -> str:
     return f"There is a connection {name!r} already. Choose another --name, or change it with `hogline configure`."
 
@@ -339,4 +444,36 @@ def _person_view(connection: Connection, person: Person, not_sent: str | None) -
         refused=sorted(person.refused),
         first_seen_ms=person.first_seen_ms,
         last_seen_ms=person.last_seen_ms,
+    )
+
+
+def _failure_view(connection: Connection, letter: DeadLetter) -> FailureView:
+    event = decode_event(letter.event)
+    return FailureView(
+        connection=connection.name,
+        id=letter.position,
+        reason=letter.reason,
+        event=event.name,
+        distinct_id=event.distinct_id,
+        uuid=letter.uuid,
+        at_ms=letter.at_ms,
+    )
+
+
+def _failure_details(connection: Connection, letter: DeadLetter) -> FailureDetails:
+    event = decode_event(letter.event)
+    return FailureDetails(
+        failure=_failure_view(connection, letter),
+        refusals=[
+            RefusalView(
+                reason=refusal.reason,
+                message=refusal.message,
+                field=refusal.field,
+                operation=msgspec.json.decode(refusal.operation) if refusal.operation else None,
+            )
+            for refusal in letter.refusals
+        ],
+        properties=event.properties,
+        set=event.set,
+        timestamp_ms=event.timestamp_ms,
     )

@@ -39,6 +39,17 @@ class Settings(BaseSettings):
         default=None,
         description="The key that encrypts credentials, instead of secret.key in the data directory.",
     )
+    journal_retention_days: int = Field(
+        default=7, ge=0, le=3_650, description="So many days events are kept after they are settled, for replays."
+    )
+    journal_retention_bytes: int = Field(
+        default=2_000_000_000, ge=0, description="At most so many bytes of settled events are kept for replays."
+    )
+    journal_max_bytes: int = Field(
+        default=20_000_000_000,
+        ge=1_000_000,
+        description="When so many bytes of events wait to be delivered, receiving pauses (503) until there are less.",
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="How log lines are written to standard error."
     )

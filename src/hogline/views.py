@@ -31,6 +31,10 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
     """Places in events that were cut, left out or renamed, by reason."""
     retries: dict[str, int]
     """Requests that had to be sent again, by status."""
+    replayed: dict[str, int]
+    """What became of replayed events; they were counted above when they came."""
+    lag_s: float
+    """How long the oldest pending event waits."""
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -57,9 +61,11 @@ class CheckView(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-class TokenView(Struct, frozen=True, kw_only=True):
+class TokenView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     token: str
     webhook_url: str
+    older: list[str] = field(default_factory=list)
+    """Tokens that are still valid until they are revoked."""
 
 
 class PersonView(Struct, frozen=True, kw_only=True):
@@ -76,6 +82,36 @@ class PersonView(Struct, frozen=True, kw_only=True):
     refused: list[str]
     first_seen_ms: int
     last_seen_ms: int
+
+
+class FailureView(Struct, frozen=True, kw_only=True):
+    """A dead letter."""
+
+    connection: str
+    id: int
+    reason: str
+    event: str
+    distinct_id: str
+    uuid: str
+    at_ms: int
+
+
+class RefusalView(Struct, frozen=True, kw_only=True):
+    reason: str
+    message: str
+    field: str
+    operation: object
+    """As it was sent; None if there could be none."""
+
+
+class FailureDetails(Struct, frozen=True, kw_only=True):
+    """A dead letter, whole."""
+
+    failure: FailureView
+    refusals: list[RefusalView]
+    properties: dict[str, object]
+    set: dict[str, object]
+    timestamp_ms: int
 
 
 class BadLine(Struct, frozen=True):

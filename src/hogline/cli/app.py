@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from hogline import __version__
-from hogline.cli import connections, demo, files, people, serving
+from hogline.cli import connections, demo, failures, files, people, serving
 from hogline.cli.common import Failed
 from hogline.service import Mistake
 from hogline.settings import InvalidSettings
@@ -21,10 +21,11 @@ app = App(
     help="Brings PostHog's events and people into Customer.io.",
     version=__version__,
     help_format="plaintext",
+    default_parameter=Parameter(show_default=lambda value: str(value) if value else None),
     error_formatter=lambda error: _sentence(error),  # noqa: PLW0108  # defined below
     suppress_keyboard_interrupt=False,
 )
-for room in (connections, serving, files, people, demo):
+for room in (connections, serving, files, people, failures, demo):
     room.add_to(app)
 
 

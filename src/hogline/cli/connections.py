@@ -62,6 +62,10 @@ Dates = Annotated[
     ),
 ]
 
+Pace = Annotated[
+    int | None, Parameter(group=_OPTIONS, help="At most so many requests in any second, 1 to 1000 (default: 100).")
+]
+
 
 def add_to(app: App) -> None:
     for command in (connect, configure, check, connections, enable, disable, disconnect):
@@ -79,6 +83,7 @@ def connect(
     anonymous_users: Anonymous = None,
     event_allowlist: Allowlist = None,
     date_attributes: Dates = None,
+    max_requests_per_second: Pace = None,
     name: Annotated[str, Parameter(help="What to call the connection (default: the destination's name).")] = "",
     enable: Annotated[bool, Parameter(help="Send events from now on; --no-enable leaves that for later.")] = True,
     json: Json = False,
@@ -93,6 +98,7 @@ def connect(
         anonymous_users=anonymous_users,
         event_allowlist=event_allowlist,
         date_attributes=date_attributes,
+        max_requests_per_second=max_requests_per_second,
     )
     if sys.stdin.isatty():
         for key, title in (("site_id", "Customer.io Site ID"), ("api_key", "Customer.io API Key")):
@@ -125,6 +131,7 @@ def configure(
     anonymous_users: Anonymous = None,
     event_allowlist: Allowlist = None,
     date_attributes: Dates = None,
+    max_requests_per_second: Pace = None,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
@@ -137,6 +144,7 @@ def configure(
         anonymous_users=anonymous_users,
         event_allowlist=event_allowlist,
         date_attributes=date_attributes,
+        max_requests_per_second=max_requests_per_second,
     )
 
     async def work() -> ConnectionView:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from rich.control import Control
 from rich.table import Table
 
 from hogline.cli.common import Common, Json, err, out, print_json, run
@@ -13,6 +15,7 @@ from hogline.process import service_for
 from hogline.sandbox.server import run as run_sandbox
 from hogline.sandbox.settings import SandboxSettings, WorkspaceSettings
 from hogline.service import Mistake, Service
+from hogline.settings import Settings
 from hogline.views import ConnectionStatus, Status, TokenView
 
 _DEFAULT = Common()
@@ -35,12 +38,20 @@ def serve(*, common: Common = _DEFAULT) -> None:
     run(serve_until_stopped(settings, ready))
 
 
-def token(*, json: Json = False, common: Common = _DEFAULT) -> None:
+def token(
+    *,
+    rotate: Annotated[bool, Parameter(negative="", help="Make a new token; the old one stays valid.")] = False,
+    revoke: Annotated[str, Parameter(help="Take this old token's validity away.")] = "",
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
     """The project's token, and the webhook URL to give PostHog."""
 
     async def work() -> TokenView:
         async with service_for(common.settings()) as service:
-            return await service.token()
+            if revoke:
+                await service.revoke_token(revoke)
+            return await service.rotate_token() if rotate else await service.token()
 
     found = run(work())
     if json:
@@ -48,12 +59,22 @@ def token(*, json: Json = False, common: Common = _DEFAULT) -> None:
         return
     out.print(f"token        {found.token}", markup=False)
     out.print(f"webhook URL  {found.webhook_url}", markup=False)
+    for older in found.older:
+        out.print(f"still valid  {older}", markup=False)
     out.print("\nIn PostHog: Data pipeline, Destinations, HTTP Webhook, with this URL. An SDK takes the token as its")
     out.print("project API key and the address before /webhook as its host.")
 
 
-def status(*, json: Json = False, common: Common = _DEFAULT) -> None:
+def status(
+    *,
+    watch: Annotated[bool, Parameter(negative="", help="Show it anew every second, until Ctrl-C.")] = False,
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
     """What became of the events of each connection."""
+    if watch:
+        run(_watch(common.settings()))
+        return
 
     async def work() -> Status:
         async with service_for(common.settings()) as service:
@@ -62,7 +83,22 @@ def status(*, json: Json = False, common: Common = _DEFAULT) -> None:
     found = run(work())
     if json:
         print_json(found)
-        return
+    else:
+        _print(found)
+
+
+async def _watch(settings: Settings) -> None:
+    with out.screen(hide_cursor=True):
+        while True:
+            # Anew each time: a command that only looks must not keep `hogline serve` from starting.
+            async with service_for(settings) as service:
+                found = await service.status()
+            out.control(Control.home(), Control.clear())
+            _print(found)
+            await asyncio.sleep(1)
+
+
+def _print(found: Status) -> None:
     if not found.connections:
         out.print("There is no connection yet. Make one with `hogline connect customerio`.")
     for connection in found.connections:
@@ -86,11 +122,14 @@ def print_status(connection: ConnectionStatus) -> None:
     table.add_row("  filtered", f"{sum(connection.filtered.values()):,}", _counts(connection.filtered))
     table.add_row("  held", f"{connection.held:,}", "")
     table.add_row("  dead letters", f"{sum(connection.dead_letters.values()):,}", _counts(connection.dead_letters))
-    table.add_row("  pending", f"{connection.pending:,}", "")
+    waits = f"the oldest for {connection.lag_s:,.0f} s" if connection.pending else ""
+    table.add_row("  pending", f"{connection.pending:,}", waits)
     if connection.adjusted:
         table.add_row("  adjusted", f"{sum(connection.adjusted.values()):,}", _counts(connection.adjusted))
     if connection.retries:
         table.add_row("  sent again", f"{sum(connection.retries.values()):,}", _counts(connection.retries))
+    if connection.replayed:
+        table.add_row("  replayed", f"{sum(connection.replayed.values()):,}", _counts(connection.replayed))
     out.print(table)
 
 

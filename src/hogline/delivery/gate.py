@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager
 from hogline.delivery.backoff import pause_s
 from hogline.delivery.clock import Clock
 
-
 _ROUNDING = 1e-6
+RECOVERS_WITHIN_S = 60.0
+"""From a halved rate to the whole one, when nothing more is said against it."""
 
 
 class Rate:
@@ -25,14 +26,22 @@ class Rate:
 
     def __init__(self, per_second: int, clock: Clock) -> None:
         self._clock = clock
+        self._most = per_second
         self._holds = max(1, per_second // 25)
-        self._per_s = per_second - self._holds + 1
+        self._share = 1.0
+        """Of the rate, as much as is used after the destination found us too fast."""
         self._tokens = float(self._holds)
         self._at_s = clock.now_s()
 
+    @property
+    def _per_s(self) -> float:
+        return max((self._most - self._holds + 1) * self._share, 0.1)
+
     def _refill(self) -> None:
         now_s = self._clock.now_s()
-        self._tokens = min(self._holds, self._tokens + (now_s - self._at_s) * self._per_s)
+        passed_s = now_s - self._at_s
+        self._tokens = min(self._holds, self._tokens + passed_s * self._per_s)
+        self._share = min(1.0, self._share + passed_s / RECOVERS_WITHIN_S)
         self._at_s = now_s
 
     def wait_s(self) -> float:
@@ -45,6 +54,12 @@ class Rate:
         """Take one, or owe it: whoever waits next waits for both."""
         self._refill()
         self._tokens -= 1
+
+    def halve(self) -> None:
+        """The destination says that we are too fast."""
+        self._refill()
+        self._share /= 2
+        self._tokens = min(self._tokens, 1.0)
 
 
 class Gate:
@@ -98,13 +113,15 @@ class Gate:
         self.trouble = None
         self._well.set()
 
-    def failed(self, reason: str, asked_s: float | None) -> None:
+    def failed(self, reason: str, asked_s: float | None, *, too_fast: bool = False) -> None:
         """A request failed in a way that may pass. Failures of requests that were out at the same time count
         as one.
         """
         now_s = self._clock.now_s()
         if now_s >= self._closed_until_s:
             self._failures += 1
+            if too_fast:
+                self._rate.halve()
         pause = pause_s(self._failures, asked_s, self._random())
         self._closed_until_s = max(self._closed_until_s, now_s + pause)
         self.trouble = reason

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import NamedTuple
 from zlib import crc32
 
@@ -20,21 +21,40 @@ a migration.
 """
 
 
+class Source(Enum):
+    """Why an event is in a lane."""
+
+    JOURNAL = "journal"
+    """It was received and is not settled yet."""
+    RETRY = "retry"
+    """It was a dead letter, and somebody asked for another try."""
+    REPLAY = "replay"
+    """It was settled, and somebody asked to send it again."""
+
+
 class Item(NamedTuple):
     position: int
     event: Event
     size_bytes: int
     """What the event took in the journal: a measure for memory."""
+    source: Source = Source.JOURNAL
 
 
 class Lane:
-    __slots__ = ("busy", "number", "settled", "waiting")
+    __slots__ = ("again", "busy", "number", "settled", "waiting")
 
     def __init__(self, number: int, settled: int) -> None:
         self.number = number
         self.settled = settled
         self.waiting: deque[Item] = deque()
+        self.again: deque[Item] = deque()
+        """What is sent again; it says nothing about the lane's position."""
         self.busy = False
+
+    @property
+    def line(self) -> deque[Item]:
+        """Where the next event comes from."""
+        return self.again or self.waiting
 
 
 def lane_of(distinct_id: str) -> int:
@@ -58,10 +78,15 @@ class Lanes:
             lane.waiting.append(Item(position, event, size_bytes))
             self.size_bytes += size_bytes
 
+    def add_again(self, item: Item) -> None:
+        """An event that is sent once more, before what waits in its lane."""
+        self._lanes[lane_of(item.event.distinct_id)].again.append(item)
+        self.size_bytes += item.size_bytes
+
     def ready(self) -> list[Lane]:
         """Lanes with waiting events and none in flight; the one that waits longest first."""
-        ready = [lane for lane in self._lanes if lane.waiting and not lane.busy]
-        ready.sort(key=lambda lane: lane.waiting[0].position)
+        ready = [lane for lane in self._lanes if lane.line and not lane.busy]
+        ready.sort(key=lambda lane: lane.line[0].position)
         return ready
 
     def settle(self, shipped: Iterable[Lane]) -> dict[int, int]:
@@ -89,4 +114,4 @@ class Lanes:
 
     @property
     def idle(self) -> bool:
-        return not any(lane.waiting or lane.busy for lane in self._lanes)
+        return not any(lane.line or lane.busy for lane in self._lanes)

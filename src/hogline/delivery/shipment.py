@@ -7,12 +7,12 @@ was accepted; what really was is known at the end, and only that is settled.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
-from hogline.delivery.lanes import Item, Lane
+from hogline.delivery.lanes import Item, Lane, Source
 from hogline.delivery.pack import Room
 from hogline.destinations.base import Limits
 from hogline.model import Event, Operation, Person, Plan, Refusal, accept, encode_event, refuse
@@ -66,15 +66,15 @@ async def plan_shipment(ready: Sequence[Lane], load: LoadPeople, planner: Planne
     for lane in ready:
         lane.busy = True
         shipment.lanes.append(lane)
-        while lane.waiting and not room.full and len(shipment.planned) < MOST_EVENTS:
-            await _plan_slice(shipment, lane, room, load, planner)
+        while lane.line and not room.full and len(shipment.planned) < MOST_EVENTS:
+            await _plan_slice(shipment, lane.line, room, load, planner)
         if room.full or len(shipment.planned) >= MOST_EVENTS:
             break
     return shipment
 
 
-async def _plan_slice(shipment: Shipment, lane: Lane, room: Room, load: LoadPeople, planner: Planner) -> None:
-    items = list(islice(lane.waiting, SLICE))
+async def _plan_slice(shipment: Shipment, line: deque[Item], room: Room, load: LoadPeople, planner: Planner) -> None:
+    items = list(islice(line, SLICE))
     unknown = {item.event.distinct_id for item in items} - shipment.before.keys()
     if unknown:
         loaded = await load(list(unknown))
@@ -85,9 +85,18 @@ async def _plan_slice(shipment: Shipment, lane: Lane, room: Room, load: LoadPeop
         if not room.takes(plan.operations):
             return
         shipment.add(item, plan)
-        lane.waiting.popleft()
+        line.popleft()
         if room.full:
             return
+
+
+class Outcome(NamedTuple):
+    """What became of one event."""
+
+    position: int
+    kind: Literal["delivered", "filtered", "dead_letter"]
+    reason: str
+    """Of filtered events the rule, of dead letters why the first operation was refused; else empty."""
 
 
 class Result(NamedTuple):
@@ -96,8 +105,46 @@ class Result(NamedTuple):
     settlement: Settlement
     people: dict[str, Person | None]
     """As they are once the settlement is on disk."""
-    outcomes: list[tuple[int, str, str]]
-    """For each event: its position, `delivered`, `filtered` or `dead_letter`, and the reason."""
+    outcomes: list[Outcome]
+
+
+class _Counted:
+    """The counters of a settlement, on their way."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        self.delivered = 0
+        self.filtered: Counter[str] = Counter()
+        self.adjusted: Counter[str] = Counter()
+        self.replayed: Counter[str] = Counter()
+        self.letters: list[DeadLetter] = []
+        self.resolved: list[int] = []
+        self.outcomes: list[Outcome] = []
+
+    def count(self, planned: Planned, refusals: tuple[Refusal, ...]) -> None:
+        """One event. One that is replayed was counted when it came; it is only noted beside."""
+        position, source = planned.item.position, planned.item.source
+        filtered = planned.plan.filtered
+        if refusals:
+            outcome = Outcome(position, "dead_letter", refusals[0].reason)
+        elif filtered is not None:
+            outcome = Outcome(position, "filtered", filtered)
+        else:
+            outcome = Outcome(position, "delivered", "")
+        if source is Source.REPLAY:
+            self.replayed[outcome.reason or outcome.kind] += 1
+            return
+        self.outcomes.append(outcome)
+        if source is Source.JOURNAL:
+            self.adjusted.update(planned.plan.adjusted)
+        elif not refusals:
+            self.resolved.append(position)
+        if refusals:
+            self.letters.append(_dead_letter(planned, refusals, self._now_ms))
+        elif filtered is not None:
+            self.filtered[filtered] += 1
+        else:
+            self.delivered += 1
 
 
 def settle(
@@ -110,37 +157,28 @@ def settle(
     now_ms: int,
     requests: int,
     retries: Mapping[str, int],
+    replay_settled: int | None,
 ) -> Result:
     """The settlement of a shipment, when every operation has its outcome (None: accepted)."""
-    filtered: Counter[str] = Counter()
-    adjusted: Counter[str] = Counter()
-    letters = []
-    events: list[tuple[int, str, str]] = []
+    counted = _Counted(now_ms)
     for planned in shipment.planned:
-        adjusted.update(planned.plan.adjusted)
-        refusals = _refusals(planned, outcomes)
-        position = planned.item.position
-        if refusals:
-            letters.append(_dead_letter(planned, refusals, now_ms))
-            events.append((position, "dead_letter", refusals[0].reason))
-        elif planned.plan.filtered is not None:
-            filtered[planned.plan.filtered] += 1
-            events.append((position, "filtered", planned.plan.filtered))
-        else:
-            events.append((position, "delivered", ""))
+        counted.count(planned, _refusals(planned, outcomes))
     people = _people(shipment, outcomes, planner)
     settlement = Settlement(
         connection=connection,
         lanes=positions,
         people=[person for person in people.values() if person is not None],
-        delivered=len(events) - len(letters) - filtered.total(),
-        filtered=filtered,
-        adjusted=adjusted,
-        dead_letters=letters,
+        delivered=counted.delivered,
+        filtered=counted.filtered,
+        adjusted=counted.adjusted,
+        dead_letters=counted.letters,
+        resolved=counted.resolved,
         requests=requests,
         retries=retries,
+        replayed=counted.replayed,
+        replay_settled=replay_settled,
     )
-    return Result(settlement, people, events)
+    return Result(settlement, people, counted.outcomes)
 
 
 def _answered(planned: Planned, outcomes: Sequence[Refusal | None]) -> Iterator[tuple[Operation, Refusal | None]]:

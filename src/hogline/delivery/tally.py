@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
+from hogline.delivery.shipment import Outcome
+
 
 class Tally:
     """Counts the outcomes of the events that are claimed. An event may be settled before it is claimed."""
@@ -40,8 +42,8 @@ class Tally:
             positions = range(self._claims.pop().start, positions.stop)
         self._claims.append(positions)
 
-    def note(self, outcomes: Iterable[tuple[int, str, str]]) -> None:
-        """Events were settled: position, `delivered`, `filtered` or `dead_letter`, and the reason."""
+    def note(self, outcomes: Iterable[Outcome]) -> None:
+        """Events were settled."""
         for position, outcome, reason in outcomes:
             if any(position in positions for positions in self._claims):
                 self._count(outcome, reason)

@@ -12,9 +12,11 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from hogline.delivery.again import Again
 from hogline.delivery.clock import Clock
+from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
-from hogline.delivery.lanes import Lanes
+from hogline.delivery.lanes import Item, Lanes, Source
 from hogline.delivery.pack import pack
 from hogline.delivery.people import People
 from hogline.delivery.shipment import Result, Shipment, plan_shipment, settle
@@ -67,6 +69,9 @@ class Worker(Generic[OptionsT]):
         self._requests = 0
         self._retries: Counter[str] = Counter()
         self._unwritable: str | None = None
+        self._again = Again()
+        self._asked_again = asyncio.Event()
+        self._fuse = Fuse()
         self.tallies: set[Tally] = set()
 
     @property
@@ -92,7 +97,11 @@ class Worker(Generic[OptionsT]):
         self._lanes = Lanes(self._connection.start, await self._state.lanes(self._connection.id))
         try:
             async with asyncio.TaskGroup() as tasks:
-                loops = [tasks.create_task(self._pull()), tasks.create_task(self._ship(tasks))]
+                loops = [
+                    tasks.create_task(self._pull()),
+                    tasks.create_task(self._pull_again()),
+                    tasks.create_task(self._ship(tasks)),
+                ]
                 await self._closing.wait()
                 for loop in loops:
                     loop.cancel()
@@ -114,18 +123,70 @@ class Worker(Generic[OptionsT]):
             for shipping in late:
                 shipping.cancel()
 
+    def ask_again(self) -> None:
+        """Dead letters are to be retried, or a replay has begun: the state says what."""
+        self._asked_again.set()
+
+    async def _space(self) -> None:
+        """Returns when the window has room for more events."""
+        while self._lanes.size_bytes >= WINDOW_BYTES:
+            self._room.clear()
+            await self._room.wait()
+
     async def _pull(self) -> None:
         """Journal → lanes, as far as the window has room."""
         lanes = self._lanes
         while True:
             await self._journal.wait(lanes.read)
-            while lanes.size_bytes >= WINDOW_BYTES:
-                self._room.clear()
-                await self._room.wait()
+            await self._space()
             for position, body in await self._journal.read(lanes.read, PULL):
                 lanes.add(position, decode_event(body), len(body))
             self._wake.set()
             await asyncio.sleep(0)
+
+    async def _pull_again(self) -> None:
+        """Dead letters that are retried, and a replay → lanes."""
+        while True:
+            await self._pull_retries()
+            await self._pull_replay()
+            await self._asked_again.wait()
+            self._asked_again.clear()
+
+    async def _pull_retries(self) -> None:
+        after = 0
+        while letters := await self._state.dead_letters(self._connection.id, after=after, limit=PULL, retrying=True):
+            after = letters[-1].position
+            new = self._again.new_retries(letter.position for letter in letters)
+            await self._space()
+            for letter in letters:
+                if letter.position in new:
+                    self._add_again(letter.position, letter.event, Source.RETRY)
+
+    async def _pull_replay(self) -> None:
+        again = self._again
+        if again.replay is None and (replay := await self._state.replay(self._connection.id)) is not None:
+            again.begin(replay)
+        while again.replay is not None and again.read < again.replay.last:
+            replay = again.replay
+            await self._space()
+            rows = [row for row in await self._journal.read(again.read, PULL) if row[0] <= replay.last]
+            wanted = [
+                (position, body)
+                for position, body in rows
+                if not replay.events or decode_event(body).name in replay.events
+            ]
+            again.replaying([position for position, _ in wanted], rows[-1][0] if rows else replay.last)
+            for position, body in wanted:
+                self._add_again(position, body, Source.REPLAY)
+            if not wanted:  # nothing of it will be settled by a shipment
+                await self._state.settle(
+                    Settlement(connection=self._connection.id, lanes={}, replay_settled=again.ended(()))
+                )
+            await asyncio.sleep(0)
+
+    def _add_again(self, position: int, body: bytes, source: Source) -> None:
+        self._lanes.add_again(Item(position, decode_event(body), len(body), source))
+        self._wake.set()
 
     async def _ship(self, tasks: asyncio.TaskGroup) -> None:
         """Lanes → shipments, whenever a request may go out."""
@@ -188,7 +249,7 @@ class Worker(Generic[OptionsT]):
             match answer:
                 case Retry():
                     self._retries[status] += 1
-                    self._gate.failed(answer.reason, answer.after_s)
+                    self._gate.failed(answer.reason, answer.after_s, too_fast=answer.throttled)
                 case Stop():
                     raise Stopped(answer.reason)
                 case _:
@@ -208,6 +269,7 @@ class Worker(Generic[OptionsT]):
             now_ms=self._clock.time_ms(),
             requests=requests,
             retries=retries,
+            replay_settled=self._again.ended(planned.item for planned in shipment.planned),
         )
         await self._keep(result)
         self._people.settled(result.people)
@@ -216,6 +278,12 @@ class Worker(Generic[OptionsT]):
             tally.note(result.outcomes)
         self._wake.set()
         self._room.set()
+        self._fuse.note(outcome is not None for outcome in outcomes)
+        if self._fuse.blown:
+            raise Stopped(
+                f"{self._destination.title} refused more than half of what was lately sent: probably the connection's "
+                "options are wrong. `hogline failures` shows what was refused; `hogline enable` goes on."
+            )
 
     async def _keep(self, result: Result) -> None:
         """Write the settlement, however long the disk refuses it: what was accepted must not be forgotten."""

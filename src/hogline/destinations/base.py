@@ -37,8 +37,24 @@ class Option(Struct, frozen=True, kw_only=True):
     secret: bool = False
     default: str | bool | int = ""
     choices: tuple[Choice, ...] = ()
-    minimum: int | None = None
-    maximum: int | None = None
+    minimum: int = 0
+    maximum: int = 0
+
+    def allows(self, number: int) -> bool:
+        return self.minimum <= number <= self.maximum
+
+
+PACE = Option(
+    key="max_requests_per_second",
+    title="Requests per second",
+    kind="whole_number",
+    default=100,
+    minimum=1,
+    maximum=1_000,
+    hint="At most so many requests go out in any second. A request carries up to about a thousand events, so this is"
+    " seldom what limits.",
+)
+"""An option that every destination has."""
 
 
 class OptionProblem(Struct, frozen=True):
@@ -68,13 +84,12 @@ OptionsT = TypeVar("OptionsT")
 
 
 class Limits(Struct, frozen=True):
-    """How much goes into one request of a batch, and how many requests go out."""
+    """How much goes into one request of a batch."""
 
     request_bytes: int
     operations: int
     envelope_bytes: int
     """What the request adds around the operations; between two of them stands one byte."""
-    requests_per_second: int = 100
 
 
 class Destination(Protocol[OptionsT]):
@@ -87,6 +102,10 @@ class Destination(Protocol[OptionsT]):
 
     def read_options(self, values: Mapping[str, object]) -> OptionsT:
         """The options from raw values by key (text as typed, or JSON values); raises `InvalidOptions`."""
+        ...
+
+    def requests_per_second(self, options: OptionsT) -> int:
+        """How many requests may go out in any second."""
         ...
 
     def plan(self, event: Event, person: Person | None, options: OptionsT) -> Plan:

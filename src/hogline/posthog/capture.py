@@ -147,7 +147,9 @@ def read_envelope(envelope: Envelope, received_ms: int, new_uuid: NewUuid = uuid
         reasons: list[str] = []
         value = repair(entry, reasons) if suspicious else entry
         try:
-            collected.keep(read(event_object(value), receipt, reasons, sent_ms=sent_ms, engage=engage, token=envelope.token))
+            collected.keep(
+                read(event_object(value), receipt, reasons, sent_ms=sent_ms, engage=engage, token=envelope.token)
+            )
         except Unreadable as problem:
             collected.refuse(problem)
     return collected.batch()

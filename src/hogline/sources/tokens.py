@@ -11,6 +11,11 @@ class TokenCheck:
     """Called with what a sender showed: whether it is one of the tokens. Keeps digests only."""
 
     def __init__(self, tokens: Iterable[str]) -> None:
+        self._digests: list[bytes] = []
+        self.replace(tokens)
+
+    def replace(self, tokens: Iterable[str]) -> None:
+        """From now on these are the known ones."""
         self._digests = [_digest(token) for token in tokens]
 
     def __call__(self, shown: str) -> bool:

@@ -31,13 +31,8 @@ class NameTaken(Exception):
     """A connection of that name exists already."""
 
 
-class Journal(Protocol):
-    """The durable, ordered log of received events. Positions are 1, 2, 3, …, without gaps."""
-
-    @property
-    def end(self) -> int:
-        """The position of the newest event on disk; 0 when nothing was ever received."""
-        ...
+class Inlet(Protocol):
+    """Where received events are kept."""
 
     async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
         """Keep events (as `model.encode_event` makes them) and count what was refused at the door.
@@ -47,12 +42,46 @@ class Journal(Protocol):
         """
         ...
 
+
+class Journal(Inlet, Protocol):
+    """The durable, ordered log of received events. Positions are 1, 2, 3, …, without gaps; the oldest are trimmed
+    when every connection has settled them and they are no longer needed for a replay.
+    """
+
+    @property
+    def first(self) -> int:
+        """The position of the oldest event that is still there; `end + 1` if none is."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """The position of the newest event on disk; 0 when nothing was ever received."""
+        ...
+
     async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """At most `limit` events behind a position, in order."""
         ...
 
     async def wait(self, after: int) -> None:
         """Returns as soon as there is an event behind that position."""
+        ...
+
+    async def received_at(self, position: int) -> int | None:
+        """When that event was received, milliseconds since 1970; None if it is not there."""
+        ...
+
+    async def position_at(self, received_ms: int) -> int:
+        """The position of the oldest event received at that time or later; `end + 1` if there is none."""
+        ...
+
+    async def trim(self, settled: int, *, received_before_ms: int, most_bytes: int) -> int:
+        """Remove the oldest events up to a position, if they were received before that time or if all events
+        together take more than so many bytes. Returns how many were removed.
+        """
+        ...
+
+    async def size_bytes(self) -> int:
+        """What the events take on disk."""
         ...
 
     async def refused(self) -> dict[str, int]:
@@ -95,6 +124,16 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
         return self.refusals[0].reason
 
 
+class Replay(Struct, frozen=True, kw_only=True):
+    """Events of the journal that are sent once more."""
+
+    settled: int
+    """Everything up to here was sent again, or did not have to be."""
+    last: int
+    events: tuple[str, ...] = ()
+    """Only events of these names; empty: all."""
+
+
 class Settlement(Struct, frozen=True, kw_only=True):
     """What became of events, to be written in one transaction with the new positions."""
 
@@ -106,8 +145,14 @@ class Settlement(Struct, frozen=True, kw_only=True):
     filtered: Mapping[str, int] = field(default_factory=dict)
     adjusted: Mapping[str, int] = field(default_factory=dict)
     dead_letters: Sequence[DeadLetter] = ()
+    """New ones, and retried ones that were refused again."""
+    resolved: Sequence[int] = ()
+    """Positions of dead letters that were retried and are none any more."""
     requests: int = 0
     retries: Mapping[str, int] = field(default_factory=dict)
+    replayed: Mapping[str, int] = field(default_factory=dict)
+    replay_settled: int | None = None
+    """How far the replay has come; at its last position it is over."""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -120,6 +165,8 @@ class Counts(Struct, frozen=True, kw_only=True):
     adjusted: dict[str, int] = field(default_factory=dict)
     requests: int = 0
     retries: dict[str, int] = field(default_factory=dict)
+    replayed: dict[str, int] = field(default_factory=dict)
+    """What became of replayed events, which were counted when they came."""
 
     @property
     def settled(self) -> int:
@@ -136,6 +183,8 @@ class State(Protocol):
         ...
 
     async def add_token(self, token: str) -> None: ...
+
+    async def remove_token(self, token: str) -> None: ...
 
     async def connections(self) -> list[Connection]:
         """All connections, in the order in which they were installed."""
@@ -178,8 +227,34 @@ class State(Protocol):
         """People whose distinct_id or email contains the text (in any case), by distinct_id."""
         ...
 
-    async def dead_letters(self, connection: int, *, after: int = 0, limit: int = 100) -> list[DeadLetter]:
-        """Dead letters behind a position, in order."""
+    async def dead_letters(
+        self, connection: int, *, after: int = 0, limit: int = 100, reason: str = "", retrying: bool = False
+    ) -> list[DeadLetter]:
+        """Dead letters behind a position, in order: all, those of a reason, those that wait to be retried."""
+        ...
+
+    async def dead_letter(self, connection: int, position: int) -> DeadLetter | None: ...
+
+    async def retry_dead_letters(
+        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
+    ) -> int:
+        """Mark dead letters (all, those of a reason, those at these positions) to be sent again; returns how
+        many. They stay dead letters until a settlement resolves them.
+        """
+        ...
+
+    async def discard_dead_letters(
+        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
+    ) -> int:
+        """Remove dead letters and count their events as filtered (`discarded`); returns how many."""
+        ...
+
+    async def replay(self, connection: int) -> Replay | None:
+        """The replay that is under way."""
+        ...
+
+    async def begin_replay(self, connection: int, replay: Replay) -> None:
+        """Takes the place of one that is under way."""
         ...
 
     async def close(self) -> None: ...

@@ -30,9 +30,9 @@ class Bench:
     """A journal, a state and one connection; workers come and go."""
 
     def __init__(self, folder: Path) -> None:
-        self.journal = SqliteJournal(folder / "journal.db")
-        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
         self.clock = MovedClock()
+        self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
+        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
         self.connection: Connection
 
     async def connect(self, **options: object) -> None:

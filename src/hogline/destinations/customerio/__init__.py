@@ -35,6 +35,9 @@ class _CustomerIo:
     def read_options(self, values: Mapping[str, object]) -> Options:
         return read_options(values)
 
+    def requests_per_second(self, options: Options) -> int:
+        return options.requests_per_second
+
     def plan(self, event: Event, person: Person | None, options: Options) -> Plan:
         return plan(event, person, options)
 

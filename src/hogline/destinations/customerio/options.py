@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias, cast
 
 from msgspec import Struct
 
-from hogline.destinations.base import Choice, InvalidOptions, Option, OptionProblem
+from hogline.destinations.base import PACE, Choice, Option
 from hogline.destinations.customerio.endpoint import EU, US, BadEndpoint, base_url
+from hogline.destinations.given import Given
 
 AnonymousUsers: TypeAlias = Literal["all", "identified", "emails"]
 
@@ -77,8 +78,8 @@ OPTIONS: tuple[Option, ...] = (
         default="created_at",
         hint="Comma-separated names of attributes whose values are sent as dates (Unix seconds).",
     ),
+    PACE,
 )
-_BY_KEY = {option.key: option for option in OPTIONS}
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -93,6 +94,7 @@ class Options(Struct, frozen=True, kw_only=True):
     allowlist: frozenset[str] = frozenset()
     """Empty: every event is sent."""
     date_attributes: frozenset[str] = frozenset({"created_at"})
+    requests_per_second: int = 100
 
     def __repr__(self) -> str:
         return f"Options(base_url={self.base_url!r}, authorization=***)"
@@ -103,82 +105,28 @@ class Options(Struct, frozen=True, kw_only=True):
 
 def read_options(values: Mapping[str, object]) -> Options:
     """Options from text as typed, or JSON values; None counts as not given. Raises `InvalidOptions`."""
-    given = _Given(values)
+    given = Given("Customer.io", OPTIONS, values)
     site_id = given.credential("site_id")
     api_key = given.credential("api_key")
     options = Options(
-        base_url=given.endpoint("tracking_endpoint"),
+        base_url=_endpoint(given, "tracking_endpoint"),
         authorization="Basic " + base64.b64encode(f"{site_id}:{api_key}".encode()).decode(),
         identify_by_email=given.yes_no("identify_by_email"),
         # `choice` gives one of the choices above, whose values are those of the type.
         anonymous_users=cast("AnonymousUsers", given.choice("anonymous_users")),
         allowlist=given.names("event_allowlist"),
         date_attributes=given.names("date_attributes"),
+        requests_per_second=given.whole_number(PACE.key),
     )
-    if given.problems:
-        raise InvalidOptions(given.problems)
+    if ":" in site_id:
+        given.problem("site_id", "has a colon in it. Give the Site ID alone, without the API Key.")
+    given.check()
     return options
 
 
-class _Given:
-    """What was given, read one option at a time; mistakes are collected."""
-
-    def __init__(self, values: Mapping[str, object]) -> None:
-        self._values = {key: value for key, value in values.items() if value is not None}
-        self.problems = [
-            OptionProblem(key, f"Customer.io has no option “{key[:50]}”.") for key in self._values if key not in _BY_KEY
-        ]
-
-    def _problem(self, key: str, sentence: str) -> None:
-        self.problems.append(OptionProblem(key, f"{_BY_KEY[key].title} {sentence}"))
-
-    def _text(self, key: str) -> str:
-        """The text without blanks around it; the default if none was given."""
-        value = self._values.get(key, _BY_KEY[key].default)
-        if isinstance(value, str):
-            return value.strip()
-        self._problem(key, "must be a text.")
+def _endpoint(given: Given, key: str) -> str:
+    try:
+        return base_url(given.text(key) or US)
+    except BadEndpoint as why:
+        given.problem(key, str(why))
         return ""
-
-    def credential(self, key: str) -> str:
-        """The text as it may stand in the header; empty if it is a mistake."""
-        mistakes = len(self.problems)
-        text = self._text(key)
-        if len(self.problems) > mistakes:
-            return ""
-        if not text:
-            self._problem(key, "is missing. It is provided during Customer.io setup.")
-        elif not (text.isascii() and text.isprintable()) or " " in text:
-            self._problem(key, "has blanks or characters in it that Customer.io does not use. Copy it again.")
-        elif key == "site_id" and ":" in text:
-            self._problem(key, "has a colon in it. Give the Site ID alone, without the API Key.")
-        else:
-            return text
-        return ""
-
-    def endpoint(self, key: str) -> str:
-        try:
-            return base_url(self._text(key) or US)
-        except BadEndpoint as why:
-            self._problem(key, str(why))
-            return ""
-
-    def yes_no(self, key: str) -> bool:
-        value = self._values.get(key, _BY_KEY[key].default)
-        if isinstance(value, bool):
-            return value
-        answer = value.strip().lower() if isinstance(value, str) else "?"
-        if answer not in {"yes", "true", "no", "false", ""}:
-            self._problem(key, "must be Yes or No.")
-        return answer in {"yes", "true"}
-
-    def choice(self, key: str) -> str:
-        option = _BY_KEY[key]
-        text = self._text(key) or str(option.default)
-        values = [choice.value for choice in option.choices]
-        if text not in values:
-            self._problem(key, f"must be one of: {', '.join(values)}.")
-        return text
-
-    def names(self, key: str) -> frozenset[str]:
-        return frozenset(name.strip() for name in self._text(key).split(",")) - {""}

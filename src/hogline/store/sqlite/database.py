@@ -60,15 +60,11 @@ def open_database(path: Path, kind: str, vfs: str | None = None) -> apsw.Connect
     try:
         _make_private(path)
         database = apsw.Connection(str(path), vfs=vfs)
-        database.set_busy_timeout(5_000)
-        scripts = migrations(kind)
-        _check_owner(database, path, len(scripts))
-        # FULL: a commit is on disk when it returns. NORMAL loses acknowledged events in a power cut.
-        database.pragma("journal_mode", "wal")
-        database.pragma("synchronous", "full")
-        database.pragma("foreign_keys", 1)
-        database.pragma("trusted_schema", 0)
-        _migrate(database, scripts)
+        try:
+            _prepare(database, path, migrations(kind))
+        except BaseException:
+            database.close()
+            raise
     except OSError as error:
         raise Unusable(f"{path.name} in the data directory cannot be made ({error.strerror}).") from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
@@ -76,6 +72,17 @@ def open_database(path: Path, kind: str, vfs: str | None = None) -> apsw.Connect
     except apsw.Error as error:
         raise Unusable(f"{path.name} in the data directory cannot be opened: {explain(error)}") from error
     return database
+
+
+def _prepare(database: apsw.Connection, path: Path, scripts: list[str]) -> None:
+    database.set_busy_timeout(5_000)
+    _check_owner(database, path, len(scripts))
+    # FULL: a commit is on disk when it returns. NORMAL loses acknowledged events in a power cut.
+    database.pragma("journal_mode", "wal")
+    database.pragma("synchronous", "full")
+    database.pragma("foreign_keys", 1)
+    database.pragma("trusted_schema", 0)
+    _migrate(database, scripts)
 
 
 def _make_private(path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,31 +13,48 @@ import apsw
 from hogline.store.sqlite.database import open_database, rows, transaction, value
 from hogline.store.sqlite.writer import Writer
 
+TRIMMED_AT_ONCE = 20_000
+
 
 class _Append(NamedTuple):
     events: Sequence[bytes]
     refused: Mapping[str, int]
+    received_ms: int
+
+
+class _Trim(NamedTuple):
+    last: int
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class SqliteJournal:
     """Implements `store.base.Journal`."""
 
-    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
-        """Raises `Unusable`. Must be made in the running event loop."""
+    def __init__(self, path: Path, time_ms: Callable[[], int] = _now_ms, *, vfs: str | None = None) -> None:
+        """`time_ms`: milliseconds since 1970. Raises `Unusable`. Must be made in the running event loop."""
+        self._time_ms = time_ms
         self._written = open_database(path, "journal", vfs)
         self._read = open_database(path, "journal", vfs)
-        self._end: int = self._written.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").get or 0
+        self._end = self._last()
         self._grown = asyncio.Event()
-        self._writer: Writer[_Append] = Writer(self._perform, name="journal-writer", written=self._reached)
+        self._writer: Writer[_Append | _Trim] = Writer(self._perform, name="journal-writer", written=self._reached)
 
     @property
     def end(self) -> int:
         return self._end
 
+    @property
+    def first(self) -> int:
+        first: int | None = value(self._read, "SELECT min(position) FROM events")
+        return self._end + 1 if first is None else first
+
     async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
         if not events and not refused:
             return self._end
-        position = await self._writer.write(_Append(events, refused or {}))
+        position = await self._writer.write(_Append(events, refused or {}, self._time_ms()))
         if not isinstance(position, int):
             raise TypeError(position)
         return position
@@ -57,6 +75,37 @@ class SqliteJournal:
         while self._end <= after:
             await self._grown.wait()
 
+    async def received_at(self, position: int) -> int | None:
+        found: int | None = value(self._read, "SELECT received_ms FROM events WHERE position = ?", (position,))
+        return found
+
+    async def position_at(self, received_ms: int) -> int:
+        # Positions and times grow together, so the times need no index.
+        low, high = self.first, self._end + 1
+        while low < high:
+            middle = (low + high) // 2
+            if (await self.received_at(middle) or 0) < received_ms:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    async def size_bytes(self) -> int:
+        used = value(self._read, "PRAGMA page_count") - value(self._read, "PRAGMA freelist_count")
+        return int(used * value(self._read, "PRAGMA page_size"))
+
+    async def trim(self, settled: int, *, received_before_ms: int, most_bytes: int) -> int:
+        removed = 0
+        while (first := self.first) <= settled:
+            old = min(await self.position_at(received_before_ms) - 1, settled, first + TRIMMED_AT_ONCE - 1)
+            if old < first and await self.size_bytes() > most_bytes:
+                old = min(settled, first + TRIMMED_AT_ONCE - 1)
+            if old < first:
+                break
+            await self._writer.write(_Trim(old))
+            removed += old - first + 1
+        return removed
+
     async def refused(self) -> dict[str, int]:
         return dict(rows(self._read, "SELECT reason, events FROM refused ORDER BY reason"))
 
@@ -65,24 +114,37 @@ class SqliteJournal:
         self._read.close()
         self._written.close()
 
-    def _perform(self, jobs: list[_Append]) -> list[object]:
-        events = tuple(body for job in jobs for body in job.events)
-        if any(job.refused for job in jobs):
+    def _perform(self, jobs: list[_Append | _Trim]) -> list[object]:
+        appends = [job for job in jobs if isinstance(job, _Append)]
+        events = tuple(body for append in appends for body in append.events)
+        if len(appends) < len(jobs) or any(append.refused for append in appends):
             with transaction(self._written):
-                self._insert(events)
+                self._insert(events, appends)
                 for job in jobs:
-                    self._count(job.refused)
+                    self._beside(job)
         else:
-            self._insert(events)  # one statement is a transaction by itself
-        positions, position = [], self._last() - len(events)
+            self._insert(events, appends)  # one statement is a transaction by itself
+        position = self._last() - len(events)
+        positions: list[object] = []
         for job in jobs:
-            position += len(job.events)
+            position += len(job.events) if isinstance(job, _Append) else 0
             positions.append(position)
-        return list(positions)
+        return positions
 
-    def _insert(self, events: tuple[bytes, ...]) -> None:
+    def _insert(self, events: tuple[bytes, ...], appends: list[_Append]) -> None:
+        """Who shares a commit shares the time of receipt: the earliest of them."""
         if events:
-            self._written.execute("INSERT INTO events (body) SELECT value FROM carray(?)", (apsw.carray(events),))
+            received_ms = min(append.received_ms for append in appends)
+            self._written.execute(
+                "INSERT INTO events (received_ms, body) SELECT ?, value FROM carray(?)",
+                (received_ms, apsw.carray(events)),
+            )
+
+    def _beside(self, job: _Append | _Trim) -> None:
+        if isinstance(job, _Trim):
+            self._written.execute("DELETE FROM events WHERE position <= ?", (job.last,))
+        else:
+            self._count(job.refused)
 
     def _count(self, refused: Mapping[str, int]) -> None:
         self._written.executemany(

@@ -11,9 +11,10 @@ import apsw
 import msgspec
 
 from hogline.model import Person, Refusal
-from hogline.store.base import Connection, Counts, DeadLetter, NameTaken, Settlement
+from hogline.store.base import Connection, Counts, DeadLetter, NameTaken, Replay, Settlement
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.database import open_database, rows, transaction, value
+from hogline.store.sqlite.settling import count, people_as_json, settle
 from hogline.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -22,6 +23,13 @@ _Job = Callable[[apsw.Connection], object]
 _person = msgspec.json.Decoder(Person)
 _refusals = msgspec.json.Decoder(tuple[Refusal, ...])
 
+_DEAD_LETTERS = "SELECT position, uuid, event, refusals, at_ms FROM dead_letters WHERE connection = ?1"
+_CHOSEN = (
+    "WHERE connection = ?1 AND (?2 = '' OR reason = ?2)"
+    " AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3)))"
+)
+_RETRY = f"UPDATE dead_letters SET retrying = 1 {_CHOSEN}"  # noqa: S608  # parts are ours, values are bound
+_DISCARD = f"DELETE FROM dead_letters {_CHOSEN}"  # noqa: S608  # as above
 _CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms FROM connections"
 
 
@@ -61,6 +69,12 @@ class SqliteState:
     async def add_token(self, token: str) -> None:
         encrypted = self._vault.encrypt(token.encode())
         await self._write(lambda database: database.execute("INSERT INTO tokens (token) VALUES (?)", (encrypted,)))
+
+    async def remove_token(self, token: str) -> None:
+        # Each encryption of the same token differs, so they are compared in the clear.
+        for id_, encrypted in rows(self._read, "SELECT id, token FROM tokens"):
+            if self._vault.decrypt(encrypted).decode() == token:
+                await self._write(functools.partial(_remove_token, id_))
 
     # connections
 
@@ -132,6 +146,7 @@ class SqliteState:
                 ("lanes", "connection"),
                 ("counters", "connection"),
                 ("dead_letters", "connection"),
+                ("replays", "connection"),
                 ("connections", "id"),
             ):
                 database.execute(f"DELETE FROM {table} WHERE {column} = ?", (connection,))  # noqa: S608  # names are ours
@@ -144,7 +159,7 @@ class SqliteState:
         return dict(rows(self._read, "SELECT lane, position FROM lanes WHERE connection = ?", (connection,)))
 
     async def settle(self, settlement: Settlement) -> None:
-        await self._write(functools.partial(_settle, settlement, _people_as_json(settlement)))
+        await self._write(functools.partial(settle, settlement, people_as_json(settlement)))
 
     async def counts(self, connection: int) -> Counts:
         found = rows(
@@ -164,19 +179,56 @@ class SqliteState:
             dead_letters=by_kind.get("dead_letters", {}),
             adjusted=by_kind.get("adjusted", {}),
             retries=by_kind.get("retries", {}),
+            replayed=by_kind.get("replayed", {}),
         )
 
-    async def dead_letters(self, connection: int, *, after: int = 0, limit: int = 100) -> list[DeadLetter]:
+    # dead letters and replays
+
+    async def dead_letters(
+        self, connection: int, *, after: int = 0, limit: int = 100, reason: str = "", retrying: bool = False
+    ) -> list[DeadLetter]:
         found = rows(
             self._read,
-            "SELECT position, uuid, event, refusals, at_ms FROM dead_letters"
-            " WHERE connection = ? AND position > ? ORDER BY position LIMIT ?",
-            (connection, after, limit),
+            f"{_DEAD_LETTERS} AND position > ?2 AND (?3 = '' OR reason = ?3)"
+            f"{' AND retrying' if retrying else ''} ORDER BY position LIMIT ?4",
+            (connection, after, reason, limit),
         )
-        return [
-            DeadLetter(position=position, uuid=uuid, event=event, refusals=_refusals.decode(refusals), at_ms=at_ms)
-            for position, uuid, event, refusals, at_ms in found
-        ]
+        return [_dead_letter(row) for row in found]
+
+    async def dead_letter(self, connection: int, position: int) -> DeadLetter | None:
+        found = rows(self._read, f"{_DEAD_LETTERS} AND position = ?2", (connection, position))
+        return _dead_letter(found[0]) if found else None
+
+    async def retry_dead_letters(
+        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
+    ) -> int:
+        def mark(database: apsw.Connection) -> int:
+            database.execute(_RETRY, _chosen(connection, reason, positions))
+            return database.changes()
+
+        return await self._write(mark)
+
+    async def discard_dead_letters(
+        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
+    ) -> int:
+        def discard(database: apsw.Connection) -> int:
+            database.execute(_DISCARD, _chosen(connection, reason, positions))
+            discarded = database.changes()
+            count(database, connection, [("filtered", "discarded", discarded)])
+            return discarded
+
+        return await self._write(discard)
+
+    async def replay(self, connection: int) -> Replay | None:
+        found = rows(self._read, "SELECT settled, last, events FROM replays WHERE connection = ?", (connection,))
+        if not found:
+            return None
+        settled, last, events = found[0]
+        return Replay(settled=settled, last=last, events=msgspec.json.decode(events, type=tuple[str, ...]))
+
+    async def begin_replay(self, connection: int, replay: Replay) -> None:
+        row = (connection, replay.settled, replay.last, msgspec.json.encode(replay.events).decode())
+        await self._write(lambda database: database.execute("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?)", row))
 
     # people
 
@@ -202,60 +254,20 @@ class SqliteState:
         return [_person.decode(person) for (person,) in found]
 
 
-def _folded(text: apsw.SQLiteValue) -> str | None:
-    """The text in no case, for comparing; None for none."""
-    return text.casefold() if isinstance(text, str) else None
+def _folded(*texts: apsw.SQLiteValue) -> apsw.SQLiteValue:
+    """One text without its case, for comparing; NULL stays NULL."""
+    (text,) = texts
+    return text.casefold() if isinstance(text, str) else text
 
 
-def _people_as_json(settlement: Settlement) -> bytes:
-    """One JSON text for all people: one statement writes them, and SQLite works while other threads do too."""
-    return msgspec.json.encode(
-        [(person.distinct_id, person.email.lower() if person.email else None, person) for person in settlement.people]
-    )
+def _remove_token(id_: int, database: apsw.Connection) -> None:
+    database.execute("DELETE FROM tokens WHERE id = ?", (id_,))
 
 
-def _settle(settlement: Settlement, people: bytes, database: apsw.Connection) -> None:
-    connection = settlement.connection
-    if settlement.people:
-        database.execute(
-            "INSERT INTO people SELECT ?1, value ->> 0, value ->> 1, value -> 2 FROM json_each(?2) WHERE true"
-            " ON CONFLICT DO UPDATE SET email = excluded.email, person = excluded.person",
-            (connection, people.decode()),
-        )
-    counted = [
-        (kind, reason, n)
-        for kind, counts in (
-            ("delivered", {"": settlement.delivered}),
-            ("filtered", settlement.filtered),
-            ("adjusted", settlement.adjusted),
-            ("requests", {"": settlement.requests}),
-            ("retries", settlement.retries),
-        )
-        for reason, n in counts.items()
-        if n
-    ]
-    if counted:
-        database.execute(
-            "INSERT INTO counters SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2) WHERE true"
-            " ON CONFLICT DO UPDATE SET n = n + excluded.n",
-            (connection, msgspec.json.encode(counted).decode()),
-        )
-    for letter in settlement.dead_letters:
-        database.execute(
-            "INSERT INTO dead_letters (connection, position, uuid, reason, at_ms, event, refusals)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                connection,
-                letter.position,
-                letter.uuid,
-                letter.reason,
-                letter.at_ms,
-                letter.event,
-                msgspec.json.encode(letter.refusals),
-            ),
-        )
-    database.execute(
-        "INSERT INTO lanes SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true"
-        " ON CONFLICT DO UPDATE SET position = max(position, excluded.position)",
-        (connection, msgspec.json.encode(list(settlement.lanes.items())).decode()),
-    )
+def _dead_letter(row: tuple[Any, ...]) -> DeadLetter:
+    position, uuid, event, refusals, at_ms = row
+    return DeadLetter(position=position, uuid=uuid, event=event, refusals=_refusals.decode(refusals), at_ms=at_ms)
+
+
+def _chosen(connection: int, reason: str, positions: Sequence[int] | None) -> tuple[int, str, str | None]:
+    return connection, reason, None if positions is None else msgspec.json.encode(list(positions)).decode()

@@ -32,7 +32,7 @@ CREATE TABLE people (
 
 CREATE INDEX people_by_email ON people (connection, email) WHERE email IS NOT NULL;
 
--- kind: delivered, filtered, adjusted, requests, retries. Dead letters are counted where they lie.
+-- kind: delivered, filtered, adjusted, requests, retries, replayed. Dead letters are counted where they lie.
 CREATE TABLE counters (
     connection INTEGER NOT NULL,
     kind       TEXT NOT NULL,
@@ -47,9 +47,19 @@ CREATE TABLE dead_letters (
     uuid       TEXT NOT NULL,
     reason     TEXT NOT NULL,         -- of the first refusal: what the event is counted by
     at_ms      INTEGER NOT NULL,
+    retrying   INTEGER NOT NULL DEFAULT 0,
     event      BLOB NOT NULL,         -- model.encode_event
     refusals   BLOB NOT NULL,         -- JSON
     PRIMARY KEY (connection, position)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX dead_letters_by_reason ON dead_letters (connection, reason);
+
+CREATE INDEX dead_letters_retrying ON dead_letters (connection, position) WHERE retrying;
+
+CREATE TABLE replays (
+    connection INTEGER PRIMARY KEY,
+    settled    INTEGER NOT NULL,
+    last       INTEGER NOT NULL,
+    events     TEXT NOT NULL          -- JSON: names, none for all
+) STRICT;

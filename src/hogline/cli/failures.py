@@ -1,0 +1,204 @@
+"""hogline failures (list, show, retry, discard, export), hogline replay."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+from rich.table import Table
+from rich.text import Text
+
+from hogline.cli.common import Common, Json, err, out, print_json, run
+from hogline.process import service_for
+from hogline.service import Mistake, Service
+from hogline.views import FailureDetails, FailureView
+
+_DEFAULT = Common()
+_PAGE = 500
+
+Name = Annotated[str, Parameter(help="The connection.")]
+Ids = Annotated[tuple[int, ...], Parameter(help="As `hogline failures NAME` lists them.")]
+Reason = Annotated[str, Parameter(help="Only those of this reason.")]
+All = Annotated[bool, Parameter(name="--all", negative="", help="All of the connection.")]
+
+
+def add_to(app: App) -> None:
+    failures = App(
+        name="failures",
+        help="Dead letters: events of which something was refused. List, show, retry, discard or export them.",
+    )
+    failures.default(list_)
+    for command in (show, retry, discard, export):
+        failures.command(command)
+    app.command(failures)
+    app.command(replay)
+
+
+def list_(
+    name: Annotated[str, Parameter(help="The connection (default: all).")] = "",
+    /,
+    *,
+    reason: Reason = "",
+    limit: Annotated[int, Parameter(help="At most so many for each connection.")] = 100,
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
+    """List dead letters: why, which event, whose, when."""
+
+    async def work() -> list[FailureView]:
+        async with service_for(common.settings()) as service:
+            return await service.failures(name, reason=reason, limit=limit)
+
+    found = run(work())
+    if json:
+        print_json({"failures": found})
+        return
+    if not found:
+        out.print("There are no dead letters.")
+        return
+    table = Table(
+        "connection", "id", "reason", "event", "distinct_id", "when", box=None, pad_edge=False, header_style="dim"
+    )
+    for failure in found:
+        table.add_row(
+            failure.connection,
+            str(failure.id),
+            Text(failure.reason, style="red"),
+            Text(failure.event),
+            Text(failure.distinct_id),
+            _moment(failure.at_ms),
+        )
+    out.print(table)
+    by_reason = Counter(failure.reason for failure in found)
+    out.print("\n" + ", ".join(f"{reason} {n:,}" for reason, n in by_reason.most_common()), style="dim", markup=False)
+
+
+def _moment(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def show(
+    name: Name, id_: Annotated[int, Parameter(name="id")], /, *, json: Json = False, common: Common = _DEFAULT
+) -> None:
+    """Show one dead letter whole: the event, what was sent, what was answered, when."""
+
+    async def work() -> FailureDetails:
+        async with service_for(common.settings()) as service:
+            return await service.failure(name, id_)
+
+    found = run(work())
+    if json:
+        print_json(found)
+        return
+    failure = found.failure
+    out.print(Text.assemble((failure.event, "bold"), "  ", failure.distinct_id, "  ", (failure.uuid, "dim")))
+    out.print(f"  happened {_moment(found.timestamp_ms)}, refused {_moment(failure.at_ms)}", style="dim", markup=False)
+    for title, values in (("properties", found.properties), ("$set", found.set)):
+        if values:
+            out.print(f"  {title}  {msgspec.json.encode(values).decode()}", markup=False)
+    for refusal in found.refusals:
+        where = f" (field {refusal.field})" if refusal.field else ""
+        out.print(f"  {refusal.reason}{where}: {refusal.message}", style="red", markup=False)
+        if refusal.operation is not None:
+            out.print(f"    {msgspec.json.encode(refusal.operation).decode()}", markup=False)
+
+
+def _which(ids: tuple[int, ...], reason: str, *, all_: bool) -> tuple[str, list[int] | None]:
+    if sum((bool(ids), bool(reason), all_)) != 1:
+        raise Mistake("Say which: some ids, --reason REASON, or --all.")
+    return reason, list(ids) or None
+
+
+def retry(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, common: Common = _DEFAULT) -> None:
+    """Send dead letters again, with the ids that they had, and wait for what becomes of them."""
+    chosen, positions = _which(ids, reason, all_=all_)
+
+    async def work() -> tuple[int, int]:
+        async with service_for(common.settings(), delivers=True) as service:
+            before = await _dead(service, name)
+            retried = await service.retry_failures(name, reason=chosen, ids=positions)
+            while await service.retrying_failures(name) and await _goes_on(service, name):
+                await asyncio.sleep(0.1)
+            return retried, before - await _dead(service, name)
+
+    retried, resolved = run(work())
+    out.print(f"{retried:,} sent again, {resolved:,} are dead letters no more.")
+
+
+async def _dead(service: Service, name: str) -> int:
+    return sum(sum(one.dead_letters.values()) for one in (await service.status()).connections if one.name == name)
+
+
+async def _goes_on(service: Service, name: str) -> bool:
+    """False, with a word why, when nothing more happens by itself."""
+    one = next(one for one in (await service.status()).connections if one.name == name)
+    if one.state in {"delivering", "waiting"}:
+        return True
+    err.print(f"{name} is {one.state}: {one.reason or 'it goes on when it is enabled'}", style="yellow", markup=False)
+    return False
+
+
+def discard(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, common: Common = _DEFAULT) -> None:
+    """Remove dead letters for good. Their events count as filtered (discarded)."""
+    chosen, positions = _which(ids, reason, all_=all_)
+
+    async def work() -> int:
+        async with service_for(common.settings()) as service:
+            return await service.discard_failures(name, reason=chosen, ids=positions)
+
+    out.print(f"{run(work()):,} discarded.")
+
+
+def export(name: Name, /, *, reason: Reason = "", common: Common = _DEFAULT) -> None:
+    """Print dead letters as JSON lines: event, operations, answers. `hogline failures export NAME > file`."""
+
+    async def work() -> None:
+        async with service_for(common.settings()) as service:
+            after = 0
+            while page := await service.failures(name, reason=reason, after=after, limit=_PAGE):
+                after = page[-1].id
+                for failure in page:
+                    details = await service.failure(name, failure.id)
+                    sys.stdout.write(msgspec.json.encode(details).decode() + "\n")
+
+    run(work())
+
+
+def replay(
+    name: Name,
+    /,
+    *,
+    since: Annotated[
+        str, Parameter(help="Received at this time or later, e.g. 2026-11-01T00:00Z (UTC if it names no zone).")
+    ],
+    until: Annotated[str, Parameter(help="Received before this time (default: up to now).")] = "",
+    events: Annotated[str, Parameter(help="Comma-separated; only these events (default: all).")] = "",
+    common: Common = _DEFAULT,
+) -> None:
+    """Send events of the journal again. What the destination has already it recognises by its id."""
+    since_ms = _read_moment(since, "--since")
+    until_ms = _read_moment(until, "--until") if until else None
+    names = [event.strip() for event in events.split(",") if event.strip()]
+
+    async def work() -> int:
+        async with service_for(common.settings(), delivers=True) as service:
+            count = await service.replay(name, since_ms=since_ms, until_ms=until_ms, events=names)
+            while await service.replaying(name) and await _goes_on(service, name):
+                await asyncio.sleep(0.2)
+            return count
+
+    count = run(work())
+    out.print(f"{count:,} events of that time were looked at and sent again where they had to be.")
+
+
+def _read_moment(text: str, option: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Mistake(f"{option} must be a date and time such as 2026-11-01T00:00Z.") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)

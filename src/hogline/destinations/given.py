@@ -1,0 +1,86 @@
+"""Options as they were given, read one at a time by what they are; all mistakes are found at once.
+
+A sentence about a mistake never repeats a value: it may be a secret. Knows no destination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hogline.destinations.base import InvalidOptions, Option, OptionProblem
+
+
+class Given:
+    """What was given, read one option at a time; mistakes are collected."""
+
+    def __init__(self, destination: str, options: Sequence[Option], values: Mapping[str, object]) -> None:
+        """None counts as not given. `destination` is its title."""
+        self._destination = destination
+        self._options = {option.key: option for option in options}
+        self._values = {key: value for key, value in values.items() if value is not None}
+        self._problems = [
+            OptionProblem(key, f"{destination} has no option “{key[:50]}”.")
+            for key in self._values
+            if key not in self._options
+        ]
+
+    def check(self) -> None:
+        """Raises `InvalidOptions` if there was any mistake."""
+        if self._problems:
+            raise InvalidOptions(self._problems)
+
+    def problem(self, key: str, sentence: str) -> None:
+        """A mistake; the sentence goes on after the option's title."""
+        self._problems.append(OptionProblem(key, f"{self._options[key].title} {sentence}"))
+
+    def text(self, key: str) -> str:
+        """The text without blanks around it; the default if none was given."""
+        value = self._values.get(key, self._options[key].default)
+        if isinstance(value, str):
+            return value.strip()
+        self.problem(key, "must be a text.")
+        return ""
+
+    def credential(self, key: str) -> str:
+        """The text as it may stand in a header; empty if it is a mistake."""
+        mistakes = len(self._problems)
+        text = self.text(key)
+        if len(self._problems) > mistakes:
+            return ""
+        if not text:
+            self.problem(key, f"is missing. {self._options[key].hint}")
+        elif not (text.isascii() and text.isprintable()) or " " in text:
+            self.problem(key, f"has blanks or characters in it that {self._destination} does not use. Copy it again.")
+        else:
+            return text
+        return ""
+
+    def yes_no(self, key: str) -> bool:
+        value = self._values.get(key, self._options[key].default)
+        if isinstance(value, bool):
+            return value
+        answer = value.strip().lower() if isinstance(value, str) else "?"
+        if answer not in {"yes", "true", "no", "false", ""}:
+            self.problem(key, "must be Yes or No.")
+        return answer in {"yes", "true"}
+
+    def choice(self, key: str) -> str:
+        option = self._options[key]
+        text = self.text(key) or str(option.default)
+        values = [choice.value for choice in option.choices]
+        if text not in values:
+            self.problem(key, f"must be one of: {', '.join(values)}.")
+        return text
+
+    def names(self, key: str) -> frozenset[str]:
+        return frozenset(name.strip() for name in self.text(key).split(",")) - {""}
+
+    def whole_number(self, key: str) -> int:
+        option = self._options[key]
+        value = self._values.get(key, option.default)
+        if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 20:
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and option.allows(value):
+            return value
+        self.problem(key, f"must be a whole number from {option.minimum} to {option.maximum}.")
+        return 0

@@ -1,0 +1,76 @@
+"""Keeping the journal within its bounds: old events that everybody settled go, and when too many wait, receiving
+pauses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from hogline.delivery.clock import Clock
+from hogline.delivery.lanes import Lanes
+from hogline.settings import Settings
+from hogline.store.base import Journal, State, Unwritable
+
+log = structlog.get_logger("hogline.journal")
+
+EVERY_S = 5.0
+_DAY_MS = 86_400_000
+
+
+class Housekeeping:
+    def __init__(self, journal: Journal, state: State, settings: Settings, clock: Clock) -> None:
+        self._journal = journal
+        self._state = state
+        self._settings = settings
+        self._clock = clock
+        self._full = False
+
+    async def run(self) -> None:
+        """Looks after the journal every few seconds, until it is cancelled."""
+        while True:
+            try:
+                await self.once()
+            except Unwritable as trouble:
+                log.warning("the journal cannot be trimmed", reason=str(trouble))
+            await self._clock.sleep(EVERY_S)
+
+    async def once(self) -> None:
+        settings = self._settings
+        settled = await self._settled()
+        removed = await self._journal.trim(
+            settled,
+            received_before_ms=self._clock.time_ms() - settings.journal_retention_days * _DAY_MS,
+            most_bytes=settings.journal_retention_bytes,
+        )
+        if removed:
+            log.info("journal trimmed", events=removed)
+        full = await self._unsettled_bytes(settled) > settings.journal_max_bytes
+        if full != self._full:
+            log.warning("receiving pauses: too many events wait" if full else "receiving goes on")
+        self._full = full
+
+    async def _settled(self) -> int:
+        """Everything up to here is settled by every connection, and not part of a replay that is under way."""
+        settled = self._journal.end
+        for connection in await self._state.connections():
+            settled = min(settled, Lanes(connection.start, await self._state.lanes(connection.id)).read)
+            if replay := await self._state.replay(connection.id):
+                settled = min(settled, replay.settled)
+        return settled
+
+    async def _unsettled_bytes(self, settled: int) -> int:
+        """An estimate: events that wait are as large as all that are there."""
+        events = self._journal.end - self._journal.first + 1
+        waiting = self._journal.end - max(settled, self._journal.first - 1)
+        return await self._journal.size_bytes() * waiting // events if events else 0
+
+    async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
+        """The journal's `append`, for what receives: raises `Unwritable` while too many events wait."""
+        if self._full:
+            raise Unwritable(
+                "Too many events wait to be delivered (HOGLINE_JOURNAL_MAX_BYTES). Send this one again later.",
+                retry_after_s=30,
+            )
+        return await self._journal.append(events, refused)
