@@ -1,0 +1,17 @@
+"""What a user can ask of Hogline, one function each. The command line, the control socket and later the console
+call the same functions; who calls makes no difference.
+"""
+
+from __future__ import annotations
+
+from hogline.service.connections import Connections
+from hogline.service.core import Mistake
+from hogline.service.failures import Failures
+from hogline.service.files import Files
+from hogline.service.reports import Reports
+
+__all__ = ["Mistake", "Service"]
+
+
+class Service(Connections, Reports, Failures, Files):
+    """All that a user can ask. Every function raises `Mistake` for what cannot be done."""

@@ -1,0 +1,119 @@
+"""Installing, changing, checking, enabling and removing connections."""
+
+from __future__ import annotations
+
+import re
+
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.service.core import Core, Mistake, evolved, read_options
+from hogline.store.base import Connection, NameTaken
+from hogline.views import CheckView, ConnectionView
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class Connections(Core):
+    async def connect(
+        self, destination: str, options: dict[str, object], *, name: str = "", enable: bool = True
+    ) -> ConnectionView:
+        """Install a destination. Its credentials are checked first; refused, nothing is kept. Without a name it
+        gets the destination's.
+        """
+        sort = DESTINATIONS.get(destination)
+        if sort is None:
+            raise Mistake(f"There is no destination {destination!r}. Known are: {', '.join(DESTINATIONS)}.")
+        parsed = read_options(sort, options)
+        name = name or await self._free_name(destination)
+        if not _NAME.fullmatch(name):
+            raise Mistake("A name has up to 64 lower-case letters, digits, - and _, and begins with a letter or digit.")
+        if any(existing.name == name for existing in await self._state.connections()):
+            raise Mistake(_taken(name))
+        check = await sort.check(parsed, self._send)
+        if check.outcome != "ok" and (enable or check.outcome != "unreachable"):
+            raise Mistake(f"{check.sentence} Nothing was kept.")
+        try:
+            connection = await self._state.add_connection(
+                name=name,
+                destination=destination,
+                options=options,
+                enabled=enable,
+                start=self._journal.end,
+                now_ms=self._clock.time_ms(),
+            )
+        except NameTaken:
+            raise Mistake(_taken(name)) from None
+        self._run(connection)
+        return self._view(connection)
+
+    async def _free_name(self, destination: str) -> str:
+        taken = {connection.name for connection in await self._state.connections()}
+        names = (destination if n == 1 else f"{destination}-{n}" for n in range(1, len(taken) + 2))
+        return next(name for name in names if name not in taken)
+
+    async def configure(self, name: str, options: dict[str, object]) -> ConnectionView:
+        """Change some options of a connection; None takes one back to its default. A connection that had
+        stopped itself goes on where it stopped, if the credentials are good now.
+        """
+        connection = await self._find(name)
+        given = {**connection.options, **options}
+        kept = {key: value for key, value in given.items() if value is not None}
+        parsed = read_options(DESTINATIONS[connection.destination], kept)
+        if connection.enabled:
+            check = await DESTINATIONS[connection.destination].check(parsed, self._send)
+            if check.outcome != "ok":
+                raise Mistake(f"{check.sentence} Nothing was changed.")
+        return await self._change(name, options=kept, stopped=None)
+
+    async def check(self, name: str) -> CheckView:
+        """Whether the credentials are good, and what to do if not."""
+        connection = await self._find(name)
+        destination = DESTINATIONS[connection.destination]
+        check = await destination.check(read_options(destination, connection.options), self._send)
+        return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
+
+    async def connections(self) -> list[ConnectionView]:
+        return [self._view(connection) for connection in await self._state.connections()]
+
+    async def enable(self, name: str) -> ConnectionView:
+        """Check the credentials and run the connection, from where it was; refused, it stays as it is."""
+        check = await self.check(name)
+        if not check.ok:
+            raise Mistake(f"{check.sentence} {name} is not enabled.")
+        return await self._change(name, enabled=True, stopped=None)
+
+    async def disable(self, name: str) -> ConnectionView:
+        """Stop sending. Events that come in wait until it is enabled again."""
+        return await self._change(name, enabled=False)
+
+    async def _change(self, name: str, **changes: object) -> ConnectionView:
+        """Stop what is under way, write the change, and go on from there."""
+        async with self._changing:
+            connection = await self._find(name)
+            await self._workers.stop(connection.id)
+            connection = evolved(connection, **changes)
+            await self._state.change_connection(connection)
+            self._run(connection)
+            return self._view(connection)
+
+    async def disconnect(self, name: str) -> None:
+        """Remove the connection with all that it knows. The destination keeps what it has."""
+        async with self._changing:
+            connection = await self._find(name)
+            await self._workers.stop(connection.id)
+            await self._state.remove_connection(connection.id)
+
+    def _view(self, connection: Connection) -> ConnectionView:
+        state, reason = self._standing(connection)
+        hidden = {option.key for option in DESTINATIONS[connection.destination].options if option.secret}
+        return ConnectionView(
+            name=connection.name,
+            destination=connection.destination,
+            enabled=connection.enabled,
+            state=state,
+            reason=reason,
+            options={key: value for key, value in connection.options.items() if key not in hidden},
+        )
+
+
+def _taken(name: str) -> str:
+    return f"There is a connection {name!r} already. Choose another --name, or change it with `hogline configure`."

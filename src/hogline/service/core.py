@@ -1,0 +1,105 @@
+"""What all functions of the service share: the store, the workers, and how a connection is found and stands."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from hogline.delivery.clock import Clock
+from hogline.delivery.lanes import Lanes
+from hogline.destinations.base import Destination, InvalidOptions, Send
+from hogline.running import Workers
+from hogline.sending import Preview, Sending
+from hogline.settings import Settings
+from hogline.sources.tokens import TokenCheck
+from hogline.store.base import Connection, Journal, State
+
+
+class Mistake(Exception):
+    """What was asked cannot be done; the text is one sentence that says why and what to do."""
+
+
+class Core:
+    def __init__(
+        self, settings: Settings, *, journal: Journal, state: State, send: Send, clock: Clock, delivers: bool
+    ) -> None:
+        """`delivers`: connections are run as long as this service lives."""
+        self._settings = settings
+        self._journal = journal
+        self._state = state
+        self._send = send
+        self._clock = clock
+        self._delivers = delivers
+        self._workers = Workers(journal=journal, state=state, send=send, clock=clock, stopped=self._stopped)
+        self.receives_at = settings.public_url or f"http://{settings.listen}"
+        """Where events are received."""
+        self.token_check = TokenCheck(())
+        self._changing = asyncio.Lock()
+        """Held by whoever changes a connection: one at a time."""
+        self._sendings: dict[str, Sending] = {}
+        self._previews: dict[str, Preview] = {}
+
+    async def start(self) -> None:
+        """Make the project's token if there is none yet, and run every enabled connection."""
+        if not await self._state.tokens():
+            await self._state.add_token(new_token())
+        self.token_check.replace(await self._state.tokens())
+        for connection in await self._state.connections():
+            if self._delivers and connection.enabled and connection.stopped is None:
+                self._workers.start(connection)
+
+    async def close(self, within_s: float = 20.0) -> None:
+        """What is in flight is settled, or given up after that time."""
+        await self._workers.close(within_s)
+
+    async def _stopped(self, connection: Connection, reason: str) -> None:
+        found = await self._find(connection.name)
+        await self._state.change_connection(evolved(found, stopped=reason))
+
+    async def _find(self, name: str) -> Connection:
+        connections = await self._state.connections()
+        for connection in connections:
+            if connection.name == name:
+                return connection
+        names = ", ".join(connection.name for connection in connections)
+        raise Mistake(
+            f"There is no connection {name!r}. There are: {names}."
+            if names
+            else f"There is no connection {name!r}, nor any other. Make one with `hogline connect`."
+        )
+
+    def _run(self, connection: Connection) -> None:
+        if self._delivers and connection.enabled and connection.stopped is None:
+            self._workers.start(connection)
+
+    def _standing(self, connection: Connection) -> tuple[str, str | None]:
+        """Its state and the reason for it."""
+        if not connection.enabled:
+            return "disabled", None
+        if connection.stopped is not None:
+            return "stopped", connection.stopped
+        if not self._delivers:
+            return "not_serving", "Start `hogline serve` to receive and deliver."
+        trouble = self._workers.trouble(connection.id)
+        return ("waiting", trouble) if trouble else ("delivering", None)
+
+    async def _settled(self, connection: Connection) -> int:
+        """The position up to which everything is settled."""
+        return Lanes(connection.start, await self._state.lanes(connection.id)).read
+
+
+def read_options(destination: Destination[Any], values: Mapping[str, object]) -> Any:  # noqa: ANN401  # the destination's own
+    try:
+        return destination.read_options(values)
+    except InvalidOptions as invalid:
+        raise Mistake(str(invalid)) from None
+
+
+def new_token() -> str:
+    return "hog_" + secrets.token_urlsafe(32)
+
+
+def evolved(connection: Connection, **changes: object) -> Connection:
+    return Connection(**{**{field: getattr(connection, field) for field in connection.__struct_fields__}, **changes})

@@ -1,0 +1,109 @@
+"""Dead letters, and sending again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hogline.model import decode_event
+from hogline.service.core import Core, Mistake
+from hogline.store.base import Connection, DeadLetter, Replay
+from hogline.views import FailureDetails, FailureView, RefusalView
+
+
+class Failures(Core):
+    async def failures(
+        self, connection: str = "", *, reason: str = "", after: int = 0, limit: int = 100
+    ) -> list[FailureView]:
+        """Dead letters, at each connection or at one, in the order in which the events came."""
+        found: list[FailureView] = []
+        for one in [await self._find(connection)] if connection else await self._state.connections():
+            letters = await self._state.dead_letters(one.id, reason=reason, after=after, limit=limit)
+            found += [_failure_view(one, letter) for letter in letters]
+        return found
+
+    async def failure(self, connection: str, id_: int) -> FailureDetails:
+        """One dead letter: the event, what was sent, what was answered, when."""
+        one = await self._find(connection)
+        letter = await self._state.dead_letter(one.id, id_)
+        if letter is None:
+            raise Mistake(f"{connection} has no dead letter {id_}. `hogline failures {connection}` lists them.")
+        return _failure_details(one, letter)
+
+    async def retry_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
+        """Send dead letters again: all, those of a reason, or these. Returns how many; what becomes of them shows
+        in the status, as for every event.
+        """
+        one = await self._find(connection)
+        retried = await self._state.retry_dead_letters(one.id, reason=reason, positions=ids)
+        self._workers.ask_again(one.id)
+        return retried
+
+    async def retrying_failures(self, connection: str) -> int:
+        """How many dead letters wait to be sent again (at most 1,000 are counted)."""
+        one = await self._find(connection)
+        return len(await self._state.dead_letters(one.id, retrying=True, limit=1_000))
+
+    async def discard_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
+        """Remove dead letters for good; their events count as filtered (`discarded`). Returns how many."""
+        one = await self._find(connection)
+        return await self._state.discard_dead_letters(one.id, reason=reason, positions=ids)
+
+    async def replay(
+        self, connection: str, *, since_ms: int, until_ms: int | None = None, events: list[str] | None = None
+    ) -> int:
+        """Send the events again that were received in that time and are in the journal still. Returns how many
+        that are, of all names. What was delivered before is recognised by its id.
+        """
+        one = await self._find(connection)
+        if await self._state.replay(one.id) is not None:
+            raise Mistake(f"A replay of {connection} is under way; wait for its end.")
+        first = max(await self._journal.position_at(since_ms), one.start + 1)
+        last = min(
+            await self._settled(one),
+            self._journal.end if until_ms is None else await self._journal.position_at(until_ms) - 1,
+        )
+        if last < first:
+            raise Mistake(
+                "The journal has no settled events of that time. `journal_retention_days` says how long it keeps them."
+            )
+        await self._state.begin_replay(one.id, Replay(settled=first - 1, last=last, events=tuple(events or ())))
+        self._workers.ask_again(one.id)
+        return last - first + 1
+
+    async def replaying(self, connection: str) -> int:
+        """How many events of a replay are not settled yet."""
+        one = await self._find(connection)
+        replay = await self._state.replay(one.id)
+        return replay.last - replay.settled if replay else 0
+
+
+def _failure_view(connection: Connection, letter: DeadLetter) -> FailureView:
+    event = decode_event(letter.event)
+    return FailureView(
+        connection=connection.name,
+        id=letter.position,
+        reason=letter.reason,
+        event=event.name,
+        distinct_id=event.distinct_id,
+        uuid=letter.uuid,
+        at_ms=letter.at_ms,
+    )
+
+
+def _failure_details(connection: Connection, letter: DeadLetter) -> FailureDetails:
+    event = decode_event(letter.event)
+    return FailureDetails(
+        failure=_failure_view(connection, letter),
+        refusals=[
+            RefusalView(
+                reason=refusal.reason,
+                message=refusal.message,
+                field=refusal.field,
+                operation=msgspec.json.decode(refusal.operation) if refusal.operation else None,
+            )
+            for refusal in letter.refusals
+        ],
+        properties=event.properties,
+        set=event.set,
+        timestamp_ms=event.timestamp_ms,
+    )

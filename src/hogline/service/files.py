@@ -1,0 +1,54 @@
+"""Files of events: sending them and previewing them. A handle stands for a file that is under way."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from hogline.sending import Preview, Sending
+from hogline.service.core import Core, Mistake
+from hogline.views import BadLine, Delivery, PreviewedEvent
+
+
+class Files(Core):
+    async def begin_sending(self) -> str:
+        """Begin to deliver events from somewhere else than the receiving side; returns a handle."""
+        tallies = self._workers.tally()
+        running = [connection for connection in await self._state.connections() if connection.id in tallies]
+        if not running:
+            raise Mistake("No connection is enabled and able to run. See `hogline connections`.")
+        handle = secrets.token_hex(8)
+        self._sendings[handle] = Sending(journal=self._journal, clock=self._clock, connections=running, tallies=tallies)
+        return handle
+
+    async def send_lines(self, handle: str, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
+        """Keep the events of these numbered lines; returns the lines that hold none, or some that cannot be
+        kept.
+        """
+        return await self._sendings[handle].keep(lines)
+
+    async def sending(self, handle: str, wait_s: float) -> list[Delivery]:
+        """How far each connection is with what was sent, when all is settled or after that time."""
+        sending = self._sendings[handle]
+        await sending.wait(wait_s)
+        standing = {c.id: self._standing(c) for c in await self._state.connections()}
+        return sending.deliveries(standing)
+
+    async def end_sending(self, handle: str) -> None:
+        self._workers.forget(self._sendings.pop(handle).tallies)
+
+    async def begin_preview(self, connection: str = "") -> str:
+        """Begin a preview for a connection, or for all; without any, for Customer.io with its defaults."""
+        chosen = [await self._find(connection)] if connection else await self._state.connections()
+        handle = secrets.token_hex(8)
+        self._previews[handle] = Preview(self._state, chosen, self._clock)
+        return handle
+
+    async def preview_lines(
+        self, handle: str, lines: Sequence[tuple[int, bytes]]
+    ) -> tuple[list[PreviewedEvent], list[BadLine]]:
+        """What each event of these lines would come to, after those before. Sends nothing, changes nothing."""
+        return await self._previews[handle].lines(lines)
+
+    async def end_preview(self, handle: str) -> None:
+        del self._previews[handle]

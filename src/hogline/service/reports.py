@@ -1,0 +1,107 @@
+"""What goes on: status, people, the project's tokens."""
+
+from __future__ import annotations
+
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.model import Person
+from hogline.service.core import Core, Mistake, new_token, read_options
+from hogline.store.base import Connection
+from hogline.views import ConnectionStatus, PersonView, Status, TokenView
+
+
+class Reports(Core):
+    async def token(self) -> TokenView:
+        """The project's token, and the URL to give PostHog's HTTP Webhook destination."""
+        tokens = await self._state.tokens()
+        return TokenView(token=tokens[-1], webhook_url=f"{self.receives_at}/webhook/{tokens[-1]}", older=tokens[:-1])
+
+    async def rotate_token(self) -> TokenView:
+        """Make a new token. The old ones stay valid until they are revoked."""
+        await self._state.add_token(new_token())
+        return await self._tokens_changed()
+
+    async def revoke_token(self, token: str) -> TokenView:
+        """Take an old token's validity away; the newest one stays."""
+        tokens = await self._state.tokens()
+        if token not in tokens:
+            raise Mistake("There is no such token. `hogline token` lists those that are valid.")
+        if token == tokens[-1]:
+            raise Mistake("This is the newest token: rotate first, and revoke it when nothing uses it any more.")
+        await self._state.remove_token(token)
+        return await self._tokens_changed()
+
+    async def _tokens_changed(self) -> TokenView:
+        self.token_check.replace(await self._state.tokens())
+        return await self.token()
+
+    async def status(self) -> Status:
+        return Status(
+            connections=[await self._status(connection) for connection in await self._state.connections()],
+            refused=await self._journal.refused(),
+        )
+
+    async def _status(self, connection: Connection) -> ConnectionStatus:
+        counts = await self._state.counts(connection.id)
+        state, reason = self._standing(connection)
+        received = self._journal.end - connection.start
+        return ConnectionStatus(
+            name=connection.name,
+            destination=connection.destination,
+            enabled=connection.enabled,
+            state=state,
+            reason=reason,
+            received=received,
+            delivered=counts.delivered,
+            filtered=counts.filtered,
+            held=counts.held,
+            dead_letters=counts.dead_letters,
+            pending=received - counts.settled,
+            requests=counts.requests + self._workers.unsaved_requests(connection.id),
+            adjusted=counts.adjusted,
+            retries=counts.retries,
+            replayed=counts.replayed,
+            lag_s=await self._lag_s(connection) if received > counts.settled else 0.0,
+        )
+
+    async def _lag_s(self, connection: Connection) -> float:
+        received_ms = await self._journal.received_at(await self._settled(connection) + 1)
+        return max(0.0, (self._clock.time_ms() - received_ms) / 1_000) if received_ms is not None else 0.0
+
+    async def problems(self) -> list[str]:
+        """Why the service is not ready; empty if it is."""
+        return [
+            f"{connection.name}: {connection.stopped}"
+            for connection in await self._state.connections()
+            if connection.enabled and connection.stopped is not None
+        ]
+
+    async def people(
+        self, text: str = "", *, connection: str = "", after: str = "", limit: int = 100
+    ) -> list[PersonView]:
+        """People whose distinct_id or email contains the text, at each connection or at one; `after` is the last
+        distinct_id of the page before.
+        """
+        chosen = [await self._find(connection)] if connection else await self._state.connections()
+        found = []
+        for one in chosen:
+            destination = DESTINATIONS[one.destination]
+            options = read_options(destination, one.options)
+            people = await self._state.find_people(one.id, text, after=after, limit=limit)
+            found += [_person_view(one, person, destination.not_sent(person, options)) for person in people]
+        return found
+
+
+def _person_view(connection: Connection, person: Person, not_sent: str | None) -> PersonView:
+    return PersonView(
+        connection=connection.name,
+        distinct_id=person.distinct_id,
+        email=person.email,
+        identified=person.identified,
+        customer=person.customer,
+        not_sent=None if person.customer else not_sent,
+        attributes=person.attributes(),
+        unsent=sorted(person.unsent),
+        refused=sorted(person.refused),
+        first_seen_ms=person.first_seen_ms,
+        last_seen_ms=person.last_seen_ms,
+    )

@@ -1,0 +1,84 @@
+"""The stores that the suite runs on, and the words its tests share. A new store is one line in `STORES`.
+
+Knows how a store is opened, and nothing of how it keeps things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from hogline.model import Event, Person, Refusal, encode_event
+from hogline.store.base import Connection, DeadLetter, Journal, State
+from hogline.store.secrets import Vault
+from hogline.store.sqlite.journal import SqliteJournal
+from hogline.store.sqlite.state import SqliteState
+
+NOW_MS = 1_793_527_200_000
+
+
+class Store(Protocol):
+    """One installation, empty at first. Whatever is opened later finds what was kept before."""
+
+    async def journal(self) -> Journal: ...
+
+    async def state(self) -> State: ...
+
+
+class SqliteStore:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._vault = Vault(Vault.new_key())
+
+    async def journal(self) -> Journal:
+        return SqliteJournal(self._folder / "journal.db")
+
+    async def state(self) -> State:
+        return SqliteState(self._folder / "state.db", self._vault)
+
+
+STORES: dict[str, Callable[[Path], Store]] = {
+    "sqlite": SqliteStore,
+}
+
+
+def body(number: int) -> bytes:
+    """An event as the journal keeps it; the number stands in its name."""
+    return encode_event(
+        Event(
+            uuid=f"0199f3a0-0000-7000-8000-{number:012d}",
+            name=f"event {number}",
+            distinct_id=f"user {number % 7}",
+            timestamp_ms=NOW_MS + number,
+            received_ms=NOW_MS,
+            properties={"n": number},
+        )
+    )
+
+
+def letter(position: int, reason: str = "invalid", **fields: object) -> DeadLetter:
+    values: dict[str, object] = {
+        "position": position,
+        "uuid": f"0199f3a0-0000-7000-8000-{position:012d}",
+        "event": body(position),
+        "refusals": (Refusal(reason, f"It is {reason}.", "name", b'{"type":"person"}'),),
+        "at_ms": NOW_MS,
+    }
+    return DeadLetter(**(values | fields))  # type: ignore[arg-type]
+
+
+def somebody(distinct_id: str, email: str | None = None) -> Person:
+    return Person(distinct_id=distinct_id, email=email, first_seen_ms=NOW_MS, last_seen_ms=NOW_MS)
+
+
+async def installed(state: State, name: str = "customerio", **fields: object) -> Connection:
+    """A connection, as `connect` installs it."""
+    values: dict[str, object] = {
+        "destination": "customerio",
+        "options": {"site_id": "site", "api_key": "key"},
+        "enabled": True,
+        "start": 0,
+        "now_ms": NOW_MS,
+    }
+    return await state.add_connection(name=name, **(values | fields))  # type: ignore[arg-type]

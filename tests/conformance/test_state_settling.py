@@ -1,0 +1,193 @@
+"""What the state promises of settling: a settlement is written whole or not at all, and nothing is counted twice."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from conformance_stores import Store, installed, letter, somebody
+
+from hogline.model import Refusal
+from hogline.store.base import Counts, Settlement, State, Unwritable
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_of_a_new_connection_nothing_is_settled(state: State) -> None:
+    connection = await installed(state)
+    assert await state.lanes(connection.id) == {}
+    assert await state.counts(connection.id) == Counts()
+    assert await state.dead_letters(connection.id) == []
+
+
+async def test_a_settlement_is_kept_whole(store: Store, state: State) -> None:
+    connection = await installed(state)
+    await state.settle(
+        Settlement(
+            connection=connection.id,
+            lanes={0: 5, 3: 9},
+            people=[somebody("ann"), somebody("bob")],
+            delivered=3,
+            filtered={"not_identified": 2, "not_in_allowlist": 1},
+            adjusted={"name_cut": 4},
+            dead_letters=[letter(4)],
+            requests=2,
+            retries={"503": 1},
+        )
+    )
+    other = await store.state()  # opened beside it: whatever it sees is on disk
+    for one in (state, other):
+        assert await one.lanes(connection.id) == {0: 5, 3: 9}
+        assert await one.people(connection.id, ["ann", "bob"]) == {"ann": somebody("ann"), "bob": somebody("bob")}
+        assert await one.dead_letters(connection.id) == [letter(4)]
+        assert await one.counts(connection.id) == Counts(
+            delivered=3,
+            filtered={"not_identified": 2, "not_in_allowlist": 1},
+            dead_letters={"invalid": 1},
+            adjusted={"name_cut": 4},
+            requests=2,
+            retries={"503": 1},
+        )
+    await other.close()
+
+
+async def test_counts_add_up_over_settlements(state: State) -> None:
+    connection = await installed(state)
+    for position in range(1, 6):
+        await state.settle(
+            Settlement(
+                connection=connection.id,
+                lanes={0: position * 10},
+                delivered=2,
+                filtered={"not_identified": 1},
+                adjusted={"name_cut": 1},
+                dead_letters=[letter(position, "too_large" if position % 2 else "invalid")],
+                requests=3,
+                retries={"429": 1},
+            )
+        )
+    counts = await state.counts(connection.id)
+    assert counts == Counts(
+        delivered=10,
+        filtered={"not_identified": 5},
+        dead_letters={"too_large": 3, "invalid": 2},
+        adjusted={"name_cut": 5},
+        requests=15,
+        retries={"429": 5},
+    )
+    assert counts.settled == 20
+
+
+async def test_settlements_at_once_lose_no_count(state: State) -> None:
+    connection = await installed(state)
+    await asyncio.gather(
+        *(
+            state.settle(Settlement(connection=connection.id, lanes={n % 4: n}, delivered=1, dead_letters=[letter(n)]))
+            for n in range(1, 61)
+        )
+    )
+    counts = await state.counts(connection.id)
+    assert (counts.delivered, counts.dead_letters) == (60, {"invalid": 60})
+    assert await state.lanes(connection.id) == {0: 60, 1: 57, 2: 58, 3: 59}
+
+
+async def test_nothing_counted_is_nothing_shown(state: State) -> None:
+    connection = await installed(state)
+    await state.settle(Settlement(connection=connection.id, lanes={}, filtered={"not_identified": 0}))
+    assert await state.counts(connection.id) == Counts()
+    assert await state.lanes(connection.id) == {}
+
+
+async def test_one_connections_settlements_are_none_of_anothers(state: State) -> None:
+    one, other = await installed(state, "one"), await installed(state, "other")
+    await state.settle(Settlement(connection=one.id, lanes={0: 4}, delivered=1, dead_letters=[letter(4)]))
+    assert await state.lanes(other.id) == {}
+    assert await state.counts(other.id) == Counts()
+    assert await state.dead_letters(other.id) == []
+    await state.settle(Settlement(connection=other.id, lanes={0: 4}, dead_letters=[letter(4)]))
+    assert (await state.counts(one.id)).dead_letters == {"invalid": 1}
+
+
+async def test_a_lane_never_goes_back(state: State) -> None:
+    connection = await installed(state)
+    await state.settle(Settlement(connection=connection.id, lanes={0: 10, 1: 3}))
+    await state.settle(Settlement(connection=connection.id, lanes={0: 7, 1: 5, 2: 1}))
+    assert await state.lanes(connection.id) == {0: 10, 1: 5, 2: 1}
+
+
+async def refused_settlement(state: State, connection: int) -> Settlement:
+    """One that changes everything, and whose last dead letter cannot be one: nothing of it was refused."""
+    await state.settle(Settlement(connection=connection, lanes={0: 9}, delivered=8, dead_letters=[letter(9)]))
+    return Settlement(
+        connection=connection,
+        lanes={0: 20, 1: 20},
+        people=[somebody("mallory")],
+        delivered=7,
+        filtered={"not_identified": 7},
+        adjusted={"name_cut": 7},
+        dead_letters=[letter(19), letter(20, refusals=())],
+        requests=7,
+        retries={"503": 7},
+    )
+
+
+async def test_a_settlement_that_cannot_be_written_leaves_nothing_of_itself(state: State) -> None:
+    connection = (await installed(state)).id
+    refused = await refused_settlement(state, connection)
+
+    with pytest.raises(Exception) as raised:  # each store has its own kind
+        await state.settle(refused)
+
+    assert not isinstance(raised.value, Unwritable)  # which promises that trying again may help
+    assert await state.lanes(connection) == {0: 9}
+    assert await state.people(connection, ["mallory"]) == {}
+    assert await state.dead_letters(connection) == [letter(9)]
+    assert await state.counts(connection) == Counts(delivered=8, dead_letters={"invalid": 1})
+
+
+async def test_a_settlement_that_cannot_be_written_harms_no_other(state: State) -> None:
+    connection, other = (await installed(state, "one")).id, (await installed(state, "other")).id
+    refused = await refused_settlement(state, connection)
+    good = [Settlement(connection=other, lanes={n: 1}, delivered=1, people=[somebody(f"p{n}")]) for n in range(40)]
+
+    results = await asyncio.gather(
+        *(state.settle(settlement) for settlement in good[:20]),
+        state.settle(refused),
+        state.add_token("hog_one"),
+        *(state.settle(settlement) for settlement in good[20:]),
+        return_exceptions=True,
+    )
+
+    assert [type(result) for result in results if result is not None] == [type(results[20])]
+    assert isinstance(results[20], Exception)
+    assert (await state.counts(other)).delivered == 40
+    assert await state.lanes(other) == dict.fromkeys(range(40), 1)
+    assert len(await state.find_people(other, "")) == 40
+    assert await state.tokens() == ["hog_one"]
+    assert await state.counts(connection) == Counts(delivered=8, dead_letters={"invalid": 1})
+
+
+async def test_a_dead_letter_keeps_all_that_is_needed_to_look_at_it(state: State) -> None:
+    connection = await installed(state)
+    kept = letter(
+        3,
+        event=b"\x00\xff\x93",
+        refusals=(
+            Refusal("invalid", "It says \N{SNOWMAN} 'no'.", "attributes.email", b'{"a":"\xf0\x9f\x90\x97"}'),
+            Refusal("too_large"),
+        ),
+    )
+    await state.settle(Settlement(connection=connection.id, lanes={}, dead_letters=[kept]))
+    assert await state.dead_letters(connection.id) == [kept]
+    assert (await state.counts(connection.id)).dead_letters == {"invalid": 1}  # by the first of its refusals
+
+
+@pytest.mark.parametrize(
+    ("after", "limit", "positions"), [(0, 2, [1, 2]), (2, 2, [3, 7]), (3, 9, [7, 8]), (8, 9, []), (0, 0, [])]
+)
+async def test_dead_letters_are_paged_by_position(state: State, after: int, limit: int, positions: list[int]) -> None:
+    connection = await installed(state)
+    for position in (7, 1, 8, 3, 2):
+        await state.settle(Settlement(connection=connection.id, lanes={}, dead_letters=[letter(position)]))
+    found = await state.dead_letters(connection.id, after=after, limit=limit)
+    assert found == [letter(position) for position in positions]

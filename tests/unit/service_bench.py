@@ -1,0 +1,115 @@
+"""A service with a real store in a folder, for the tests of who calls it; Customer.io answers in a few lines.
+
+Its time is moved, not waited for, so that the same calls give the same on two benches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from hogline.control import offered, reached
+from hogline.model import Request, Response
+from hogline.service import Service
+from hogline.settings import Settings
+from hogline.store.directory import DataDirectory
+from hogline.store.sqlite.journal import SqliteJournal
+from hogline.store.sqlite.state import SqliteState
+
+TOKEN = "hog_bench"
+GOOD: dict[str, object] = {"site_id": "site", "api_key": "key"}
+REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')
+
+
+class MovedClock:
+    """Sleeping moves it; nobody waits."""
+
+    def __init__(self) -> None:
+        self._at_s = 1_000.0
+
+    def now_s(self) -> float:
+        return self._at_s
+
+    def time_ms(self) -> int:
+        return 1_793_527_200_000
+
+    async def sleep(self, seconds: float) -> None:
+        until = self._at_s + seconds
+        await asyncio.sleep(0)
+        self._at_s = max(self._at_s, until)
+
+
+class CustomerIo:
+    """Accepts the credentials, and all operations but events named `refuse me`, once it is `open`. `asked` is set
+    by every request.
+    """
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked = asyncio.Event()
+        self.check = REGION
+
+    async def send(self, request: Request) -> Response:
+        self.asked.set()
+        await self.open.wait()
+        return self.check if request.method == "GET" else _answer(request.body)
+
+
+def _answer(body: bytes) -> Response:
+    batch = msgspec.json.decode(body, type=dict[str, list[dict[str, object]]])["batch"]
+    errors = [
+        {"batch_index": index, "reason": "invalid", "field": "name", "message": "It asks for it."}
+        for index, operation in enumerate(batch)
+        if operation.get("name") == "refuse me"
+    ]
+    return Response(207, {}, msgspec.json.encode({"errors": errors})) if errors else Response(200, {}, b"{}")
+
+
+class Bench:
+    """`service` is called directly; `socket` is where it is offered to others."""
+
+    def __init__(self, service: Service, customerio: CustomerIo, socket: Path) -> None:
+        self.service = service
+        self.customerio = customerio
+        self.socket = socket
+
+    @asynccontextmanager
+    async def offered(self) -> AsyncIterator[None]:
+        async with offered(self.service, self.socket):
+            yield
+
+    @asynccontextmanager
+    async def remote(self) -> AsyncIterator[Service]:
+        """The service as another process reaches it."""
+        async with self.offered(), reached(self.socket) as remote:
+            yield remote
+
+
+@asynccontextmanager
+async def bench_in(folder: Path) -> AsyncIterator[Bench]:
+    directory = DataDirectory(folder)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(directory)
+        clock = MovedClock()
+        journal = SqliteJournal(directory.journal, clock.time_ms)
+        stack.push_async_callback(journal.close)
+        state = SqliteState(directory.state, directory.vault(None))
+        stack.push_async_callback(state.close)
+        await state.add_token(TOKEN)
+        customerio = CustomerIo()
+        service = Service(
+            Settings(data=folder),
+            journal=journal,
+            state=state,
+            send=customerio.send,
+            clock=clock,
+            delivers=True,
+        )
+        stack.push_async_callback(service.close)
+        await service.start()
+        yield Bench(service, customerio, directory.control)

@@ -1,0 +1,139 @@
+"""The data directory: private to its user, and one Hogline's at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hogline.store.base import Unusable
+from hogline.store.directory import DataDirectory, Held
+from hogline.store.sqlite.journal import SqliteJournal
+from hogline.store.sqlite.state import SqliteState
+
+HOLD = """
+import sys
+from pathlib import Path
+from hogline.store.directory import DataDirectory
+with DataDirectory(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def careless_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("careless_umask")
+def test_a_new_directory_is_private(tmp_path: Path) -> None:
+    assert mode(DataDirectory(tmp_path / "a" / "b").path) == 0o700
+
+
+def test_a_directory_that_was_open_to_others_becomes_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    DataDirectory(tmp_path)
+    assert mode(tmp_path) == 0o700
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("careless_umask")
+async def test_all_its_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    with DataDirectory(tmp_path) as directory:
+        journal = SqliteJournal(directory.journal)
+        state = SqliteState(directory.state, directory.vault(None))
+        await journal.append([b"one"])
+        await state.add_token("hog_one")
+        files = {file.name: oct(mode(file)) for file in tmp_path.iterdir()}
+        await journal.close()
+        await state.close()
+    assert files.keys() >= {"journal.db", "journal.db-wal", "state.db", "state.db-wal", "secret.key", "lock"}
+    assert set(files.values()) == {"0o600"}
+
+
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_file_in_its_place_is_one_clear_sentence(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(Unusable, match=r"^The data directory .* cannot be used \(.*\)\. Choose another with --data\.$"):
+        DataDirectory(tmp_path / "file" / below)
+
+
+def test_a_lock_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(Unusable, match="cannot be used"), DataDirectory(tmp_path):
+        pass
+
+
+def test_one_holds_it_at_a_time(tmp_path: Path) -> None:
+    with DataDirectory(tmp_path):
+        with pytest.raises(Held), DataDirectory(tmp_path):
+            pass
+        with pytest.raises(Held), DataDirectory(tmp_path):  # the one in vain has not let it go
+            pass
+    with DataDirectory(tmp_path):
+        pass
+
+
+def test_it_is_let_go_when_the_holder_fails(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), DataDirectory(tmp_path):
+        raise ZeroDivisionError
+    with DataDirectory(tmp_path):
+        pass
+
+
+def test_another_process_holds_it_until_it_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(Held), DataDirectory(tmp_path):
+            pass
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(10)
+        with DataDirectory(tmp_path):
+            pass
+
+
+@pytest.mark.anyio
+async def test_opening_and_closing_fifty_times_leaves_no_file_and_no_thread(tmp_path: Path) -> None:
+    async def open_and_close() -> None:
+        with DataDirectory(tmp_path) as directory:
+            journal = SqliteJournal(directory.journal)
+            state = SqliteState(directory.state, directory.vault(None))
+            await journal.append([b"one"])
+            await state.tokens()
+            await journal.close()
+            await state.close()
+
+    def in_use() -> tuple[int, int]:
+        writers = [task for task in Path("/proc/self/task").iterdir() if "writer" in (task / "comm").read_text()]
+        return len(list(Path("/proc/self/fd").iterdir())), len(writers)
+
+    await open_and_close()
+    before = in_use()
+    for _ in range(50):
+        await open_and_close()
+    assert in_use() == before
+
+
+def test_a_directory_that_cannot_be_held_leaves_no_file_open(tmp_path: Path) -> None:
+    with DataDirectory(tmp_path):
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(50):
+            with pytest.raises(Held), DataDirectory(tmp_path):
+                pass
+        assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -1,0 +1,224 @@
+"""The documentation says what the code does: generated pages are fresh, reasons are explained, links lead somewhere."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+import ast
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from hogline.cli.app import app
+from hogline.destinations.customerio.options import OPTIONS
+from hogline.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SOURCE = ROOT / "src" / "hogline"
+BEHAVIOUR = (DOCS / "behaviour.md").read_text("utf-8")
+PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
+
+REASON = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+IN_BACKTICKS = re.compile(r"`([^`]+)`")
+
+# Where reasons are made; in these files of the destination every text that is returned or put together is one.
+ROOMS = ("posthog", "destinations/customerio", "delivery")
+ALL_REASONS = {"gate.py", "learn.py", "limits.py", "plan.py"}
+NO_REASONS = {"limits.py": {"recipient", "address", "reply", "posthog_…"}, "plan.py": {"event", "page", "screen"}}
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["commands.md", "settings.md", "behaviour.md"])
+def test_generated_pages_and_examples_are_up_to_date(generate, page):
+    wanted = generate.pages()[DOCS / page]
+    assert (DOCS / page).read_text("utf-8") == wanted, "Run `.venv/bin/python docs/generate.py`."
+
+
+def test_what_is_generated_does_not_depend_on_the_terminal(generate, monkeypatch):
+    before = generate.commands()
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("HOGLINE_LISTEN", "127.0.0.1:1")
+    assert generate.commands() == before
+    assert "127.0.0.1:8000" in generate.settings()
+
+
+def test_every_command_is_documented():
+    commands = (DOCS / "commands.md").read_text("utf-8")
+    for name in app:
+        assert name.startswith("-") or f"\n## hogline {name}\n" in commands
+
+
+def test_every_setting_is_documented():
+    settings = (DOCS / "settings.md").read_text("utf-8")
+    for name in Settings.model_fields:
+        assert f"| `{PREFIX}{name.upper()}` |" in settings
+
+
+def test_every_option_of_a_connection_is_documented_with_its_choices():
+    options = _section("The options")
+    for option in OPTIONS:
+        assert f"| {option.title} | `{option.key}` | `--{option.key.replace('_', '-')}` |" in options
+        for choice in option.choices:
+            assert f"`{choice.value}`" in BEHAVIOUR
+
+
+def _section(title: str) -> str:
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", BEHAVIOUR, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def _reasons() -> Iterator[tuple[str, str]]:
+    """Every reason that the code gives, with the file that does. `…` stands for what is filled in."""
+    for room in ROOMS:
+        for file in sorted((SOURCE / room).glob("*.py")):
+            tree = ast.parse(file.read_text("utf-8"))
+            names = {
+                target.id: _texts(node.value)
+                for node in tree.body
+                if isinstance(node, ast.Assign)
+                for target in node.targets
+                if isinstance(target, ast.Name) and target.id.isupper()
+            }
+            for node in ast.walk(tree):
+                for place in _places(node, file.name):
+                    found = names.get(place.id, []) if isinstance(place, ast.Name) else _texts(place)
+                    yield from ((reason, file.name) for reason in found if reason not in NO_REASONS.get(file.name, ()))
+
+
+def _places(node: ast.AST, file: str) -> Iterator[ast.expr]:
+    """The expressions in this node that stand where a reason stands."""
+    if isinstance(node, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        place = {"Refusal": 0, "note": 1, "append": 0, "NotJson": 1, "Unreadable": 2, "_broken": 2}
+        if place.get(called, 99) < len(node.args):
+            yield node.args[place[called]]
+        yield from (keyword.value for keyword in node.keywords if keyword.arg in {"reason", "filtered"})
+    elif file in ALL_REASONS and isinstance(node, ast.Return | ast.Assign) and node.value is not None:
+        yield node.value
+    elif file in ALL_REASONS and isinstance(node, ast.Tuple):
+        yield from node.elts
+
+
+def _texts(place: ast.expr) -> list[str]:
+    """The reasons in an expression: texts that are one word in snake case, of either branch of a condition."""
+    match place:
+        case ast.Constant(value=str(text)) if REASON.fullmatch(text):
+            return [text]
+        case ast.JoinedStr(values=[*_, ast.Constant(value=str(end))]):
+            return [f"…{end}"] if REASON.fullmatch(end.lstrip("_")) else []
+        case ast.JoinedStr(values=[ast.Constant(value=str(start)), *_]):
+            return [f"{start}…"]
+        case ast.IfExp():
+            return [*_texts(place.body), *_texts(place.orelse)]
+        case _:
+            return []
+
+
+def _documented() -> set[str]:
+    """What stands in backticks in a table's row of behaviour.md."""
+    rows = [line for line in BEHAVIOUR.splitlines() if line.startswith("|")]
+    return {text for row in rows for text in IN_BACKTICKS.findall(row)}
+
+
+@pytest.mark.parametrize(("reason", "file"), sorted(set(_reasons())))
+def test_every_reason_is_explained(reason, file):
+    documented = _documented()
+    if reason.startswith("…"):
+        assert any(text.endswith(reason[1:]) for text in documented), f"{reason} of {file}"
+    elif reason.endswith("…"):
+        assert any(text.startswith(reason[:-1]) for text in documented), f"{reason} of {file}"
+    else:
+        assert reason in documented, f"{reason} of {file} is missing in docs/behaviour.md"
+
+
+def test_the_reasons_are_found_in_the_code():
+    """So that the test above cannot pass by finding nothing."""
+    found = {reason for reason, _ in _reasons()}
+    assert found >= {
+        "not_in_allowlist",
+        "snapshot",
+        "nothing_to_send",
+        "identifier_too_long",
+        "internal_error",
+        "refused_…",
+        "email_change_not_sent",
+        "event_name_cut",
+        "property_renamed",
+        "timestamp_ahead",
+        "lone_surrogate_replaced",
+        "…_not_an_object",
+        "too_many_events",
+        "too_deep",
+    }
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Reasons why an event is filtered",
+        "Limits and hostile values",
+        "Reasons why an event is a dead letter",
+        "Reasons why something is refused at the door",
+    ],
+)
+def test_no_reason_is_explained_that_no_longer_exists(title):
+    section = re.search(rf"^##+ {title}\n(.*?)(?=^##|\Z)", BEHAVIOUR, re.MULTILINE | re.DOTALL)
+    assert section is not None
+    column = -2 if title.startswith("Limits") else 1
+    cells = [row.split("|")[column] for row in section.group(1).splitlines() if row.startswith("| ")]
+    explained = {text for cell in cells for text in IN_BACKTICKS.findall(cell)}
+    assert explained
+    # The default of `Unreadable`, and what the state counts by itself.
+    found = {reason for reason, _ in _reasons()} | {"unreadable", "discarded"}
+    for reason in explained:
+        assert any(
+            reason == known
+            or (known.startswith("…") and reason.endswith(known[1:]))
+            or (known.endswith("…") and reason.startswith(known[:-1]))
+            for known in found
+        ), reason
+
+
+def _anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_the_pages_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in _anchors(linked), f"{page.name} links to {target}"
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    reached, open_ = set(), [ROOT / "README.md"]
+    while open_:
+        page = open_.pop()
+        reached.add(page)
+        for path in re.findall(r"\]\(([^)#\s]+\.md)", page.read_text("utf-8")):
+            linked = (page.parent / path).resolve()
+            if linked.exists() and linked not in reached:
+                open_.append(linked)
+    assert reached == set(PAGES)
