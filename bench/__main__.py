@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import send
+from bench import send, serve
 
-BENCHMARKS = {"send": send.main}
+BENCHMARKS = {"send": send.main, "serve": serve.main}
 
 
 def main() -> None:

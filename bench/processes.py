@@ -64,3 +64,9 @@ def sandbox() -> Iterator[str]:
 def get(url: str) -> Any:  # noqa: ANN401  # JSON
     with urlopen(url, timeout=60) as answer:  # noqa: S310  # loopback
         return msgspec.json.decode(answer.read())
+
+
+def peak_mb(process: subprocess.Popen[bytes]) -> float:
+    """The most memory that a running process had so far."""
+    status = Path(f"/proc/{process.pid}/status").read_text("ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
