@@ -13,7 +13,9 @@ import pytest
 
 from hogline.cli.app import app
 from hogline.destinations.customerio.options import OPTIONS
+from hogline.posthog.repair import MAX_DEPTH
 from hogline.settings import PREFIX, Settings
+from hogline.sources.limits import MIB, Limits
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -73,6 +75,21 @@ def test_every_option_of_a_connection_is_documented_with_its_choices():
         assert f"| {option.title} | `{option.key}` | `--{option.key.replace('_', '-')}` |" in options
         for choice in option.choices:
             assert f"`{choice.value}`" in BEHAVIOUR
+
+
+def test_the_limits_that_senders_meet_are_those_of_the_code():
+    told = _section("What senders are told")
+    limits = Limits()
+    for said in (
+        f"| {limits.body_bytes // MIB} MiB; `/batch` {limits.batch_body_bytes // MIB} MiB |",
+        f"| a body once it is decompressed | {limits.unpacked_bytes // MIB} MiB |",
+        f"| {limits.batch_events:,} |",
+        f"| nesting | {MAX_DEPTH} levels |",
+        f"| headers | {limits.headers}, together {limits.header_bytes // 1024} KiB |",
+        f"| {limits.url_bytes // 1024} KiB |",
+        f"headers ({limits.head_s:g} s) or body ({limits.body_s:g} s)",
+    ):
+        assert said in told
 
 
 def _section(title: str) -> str:
@@ -210,6 +227,13 @@ def test_links_between_the_pages_lead_somewhere(page):
         assert linked.exists(), f"{page.name} links to {target}"
         if anchor:
             assert anchor in _anchors(linked), f"{page.name} links to {target}"
+
+
+def test_every_room_stands_in_the_architecture():
+    rooms = (DOCS / "architecture.md").read_text("utf-8").partition("\n## Rooms\n")[2].partition("\n## ")[0]
+    for found in SOURCE.iterdir():
+        if not found.name.startswith(("_", ".")) and found.suffix in {"", ".py"}:
+            assert f" {found.name}{'/' if found.is_dir() else ''} " in rooms, found.name
 
 
 def test_every_page_can_be_reached_from_the_readme():

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Writes the parts of the documentation that the code itself knows: `docs/commands.md` from every command's
+`--help`, `docs/settings.md` from the settings, and the results of the examples in `docs/behaviour.md`.
+
+Run it as `.venv/bin/python docs/generate.py`; with `--check` it writes nothing and ends with exit code 1 if
+something is out of date. What it writes depends on nothing of the machine: no terminal, no clock, no data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import cast, get_args
+
+import msgspec
+from cyclopts import App
+from pydantic_core import PydanticUndefined
+from rich.console import Console
+
+from hogline.cli.app import app
+from hogline.model import Person
+from hogline.sending import Preview
+from hogline.settings import PREFIX, Settings
+from hogline.store.base import Connection, State
+from hogline.views import PreviewedEvent
+
+DOCS = Path(__file__).parent
+WIDTH = 100
+NOW_MS = 1_793_600_000_000
+"""When the examples are previewed: 2 November 2026."""
+
+_EXAMPLE = re.compile(
+    r"^```jsonl(?P<options>[^\n]*)\n(?P<events>.*?)^```\n\n```text\n(?P<result>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+COMMANDS_HEAD = """\
+# Commands
+
+*Written by `docs/generate.py` from what each command says under `--help`. Do not edit.*
+
+Every command works whether or not `hogline serve` runs on the same data directory: beside a running one it asks that
+process through its control socket, otherwise it does the work itself.
+
+Exit codes: 0, done. 1, could not be done (one sentence on standard error says why), or, of `send` and `preview`, a line
+of the file holds no event, or, of `send`, something became a dead letter or is still waiting. 2, asked in a wrong way.
+130, interrupted.
+
+Settings that hold for all commands, such as `HOGLINE_DATA`, stand in [settings.md](settings.md).
+"""
+
+SETTINGS_HEAD = """\
+# Settings
+
+*Written by `docs/generate.py` from `src/hogline/settings.py`. Do not edit.*
+
+Every setting is an environment variable. `<NAME>_FILE` names a file that holds the value instead, which is the way for
+secrets; the variable itself wins over the file. `--data` on the command line wins over both.
+
+| variable | default | what it is |
+|---|---|---|
+"""
+
+SETTINGS_TAIL = """
+The data directory is, unless set otherwise, `~/.local/share/hogline` on Linux and
+`~/Library/Application Support/hogline` on macOS. It is made with mode 0700 and holds `journal.db`, `state.db`,
+`secret.key` and, while Hogline serves, `control.sock`. Back up all of it, with `secret.key`: without that key the
+stored credentials cannot be read.
+
+`hogline connect` reads the credentials of the new connection from `HOGLINE_SITE_ID` and `HOGLINE_API_KEY`, or from the
+files that `HOGLINE_SITE_ID_FILE` and `HOGLINE_API_KEY_FILE` name, if they are not given as options. What else a
+connection can be told stands under [The options](behaviour.md#the-options).
+
+Requests to Customer.io go through the proxy that `HTTPS_PROXY` names, if it is set.
+"""
+
+
+def commands() -> str:
+    """`docs/commands.md`."""
+    return "\n".join([COMMANDS_HEAD, *(_section(tokens) for tokens in _chains(app, ()))])
+
+
+def _chains(command: App, tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """A command and those below it, each as what is typed behind `hogline`."""
+    yield tokens
+    for name in sorted(name for name in command if not name.startswith("-")):
+        yield from _chains(command[name], (*tokens, name))
+
+
+def _section(tokens: Sequence[str]) -> str:
+    text = io.StringIO()
+    plain = Console(file=text, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+    app.help_print(list(tokens), console=plain)
+    lines = [line.rstrip() for line in text.getvalue().strip().splitlines()]
+    return f"## {' '.join(('hogline', *tokens))}\n\n```text\n" + "\n".join(lines) + "\n```\n"
+
+
+def settings() -> str:
+    """`docs/settings.md`."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (PydanticUndefined, None, "") else f"`{field.default}`"
+        shown = default or ("the platform's" if field.default_factory else "none")
+        choices = " or ".join(f"`{choice}`" for choice in get_args(field.annotation) if isinstance(choice, str))
+        described = f"{field.description} {choices[:1].upper()}{choices[1:]}.".replace(" .", "")
+        rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {described} |\n")
+    return SETTINGS_HEAD + "".join(rows) + SETTINGS_TAIL
+
+
+def with_results(page: str) -> str:
+    """The page with the result under each example: what `hogline preview` shows of its events.
+
+    An example is a fence `jsonl`, with options of the connection behind it if they are not the defaults, and
+    a fence `text` for the result.
+    """
+    return _EXAMPLE.sub(
+        lambda found: (
+            f"```jsonl{found['options']}\n{found['events']}```\n\n"
+            f"```text\n{result(found['events'], _options(found['options']))}```"
+        ),
+        page,
+    )
+
+
+def _options(text: str) -> Mapping[str, object]:
+    return dict(word.split("=", 1) for word in shlex.split(text))
+
+
+def result(events: str, options: Mapping[str, object]) -> str:
+    """What these events come to, one after the other, for somebody of whom nothing was known."""
+    connection = Connection(
+        id=1,
+        name="customerio",
+        destination="customerio",
+        options={"site_id": "site", "api_key": "key", **options},
+        enabled=True,
+        stopped=None,
+        start=0,
+        created_ms=NOW_MS,
+    )
+    lines = list(enumerate(events.encode().splitlines(), 1))
+    previewed, bad = asyncio.run(Preview(cast("State", _Nobody()), [connection], _Clock()).lines(lines))
+    if bad:
+        raise ValueError(f"An example in behaviour.md cannot be read: {bad[0].sentence}")
+    return "".join(_shown(event) for event in previewed)
+
+
+def _shown(event: PreviewedEvent) -> str:
+    lines = [f"{event.event}  {event.distinct_id}"]
+    if event.filtered:
+        lines.append(f"  not sent: {event.filtered}")
+    if event.refused:
+        lines.append(f"  dead letter: {event.refused}")
+    for operation in event.operations:
+        route = "" if operation.route == "batch" else f" ({operation.route})"
+        lines.append(f"  {operation.action}{route}  {msgspec.json.encode(operation.body).decode()}")
+    if event.adjusted:
+        lines.append(f"  adjusted: {', '.join(event.adjusted)}")
+    return "\n".join(lines) + "\n"
+
+
+class _Nobody:
+    """A state that knows nobody: all that a preview asks of it."""
+
+    async def people(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, Person]:  # noqa: ARG002  # State
+        return {}
+
+
+class _Clock:
+    def now_s(self) -> float:
+        return 0.0
+
+    def time_ms(self) -> int:
+        return NOW_MS
+
+    async def sleep(self, seconds: float) -> None:
+        """Nothing waits here."""
+
+
+def pages() -> dict[Path, str]:
+    """What the generated pages must hold, by file."""
+    behaviour = DOCS / "behaviour.md"
+    return {
+        DOCS / "commands.md": commands(),
+        DOCS / "settings.md": settings(),
+        behaviour: with_results(behaviour.read_text("utf-8")),
+    }
+
+
+def main() -> None:
+    wanted = pages()
+    stale = [page for page, text in wanted.items() if not page.exists() or page.read_text("utf-8") != text]
+    for page in stale:
+        sys.stdout.write(f"{page.name} {'is out of date' if '--check' in sys.argv else 'written'}\n")
+        if "--check" not in sys.argv:
+            page.write_text(wanted[page], "utf-8")
+    if stale and "--check" in sys.argv:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
