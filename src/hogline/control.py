@@ -152,8 +152,11 @@ class _Remote:
         async with self._one_at_a_time:
             self._calls += 1
             call = _Call(self._calls, function, arguments)
+            line = msgspec.json.encode(call) + b"\n"
+            if len(line) > LONGEST_LINE_BYTES:
+                raise Mistake("This is too much at once for the running Hogline. Stop it, or try with less.")
             try:
-                self._writer.write(msgspec.json.encode(call) + b"\n")
+                self._writer.write(line)
                 await self._writer.drain()
                 while line := await self._reader.readline():
                     answer = msgspec.json.decode(line, type=_Answer)

@@ -34,6 +34,9 @@ class Housekeeping:
                 await self.once()
             except Unwritable as trouble:
                 log.warning("the journal cannot be trimmed", reason=str(trouble))
+            except Exception as error:
+                # A disk that cannot be read now may be later; without housekeeping receiving would never pause.
+                log.error("the journal cannot be looked after", error=type(error).__name__)  # noqa: TRY400  # the kind says it
             await self._clock.sleep(EVERY_S)
 
     async def once(self) -> None:

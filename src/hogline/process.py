@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 
@@ -21,6 +22,9 @@ from hogline.sources.server import Listener
 from hogline.store.directory import DataDirectory, Held
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.telemetry.asked import WatchedService
+from hogline.telemetry.delivery import RequestListener
+from hogline.telemetry.metrics import Metrics
 
 log = structlog.get_logger("hogline")
 
@@ -31,9 +35,16 @@ STOP_WITHIN_S = 20.0
 
 @asynccontextmanager
 async def own_service(
-    settings: Settings, directory: DataDirectory, *, delivers: bool, clock: Clock | None = None
+    settings: Settings,
+    directory: DataDirectory,
+    *,
+    delivers: bool,
+    clock: Clock | None = None,
+    listener: RequestListener | None = None,
 ) -> AsyncIterator[tuple[Service, SqliteJournal, SqliteState]]:
-    """A service of this process on a directory that it holds."""
+    """A service of this process on a directory that it holds. With a `listener`, which is told of each delivery
+    request, what its users change is logged.
+    """
     key = settings.secret_key.get_secret_value() if settings.secret_key else None
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
@@ -43,7 +54,10 @@ async def own_service(
         stack.push_async_callback(journal.close)
         state = SqliteState(directory.state, directory.vault(key))
         stack.push_async_callback(state.close)
-        service = Service(settings, journal=journal, state=state, send=client.send, clock=clock, delivers=delivers)
+        sort = Service if listener is None else WatchedService
+        service = sort(settings, journal=journal, state=state, send=client.send, clock=clock, delivers=delivers)
+        if listener is not None and isinstance(service, WatchedService):
+            service.listen(listener)
         stack.push_async_callback(service.close, STOP_WITHIN_S)
         await service.start()
         if delivers:
@@ -87,13 +101,20 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             raise Mistake(
                 f"Another Hogline already runs on {directory.path}. Choose another --data, or stop it."
             ) from None
+        metrics = Metrics({"journal": directory.journal, "state": directory.state}, clock.now_s)
         service, journal, state = await stack.enter_async_context(
-            own_service(settings, directory, delivers=True, clock=clock)
+            own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
         housekeeping = Housekeeping(journal, state, settings, clock)
         keeping = asyncio.create_task(housekeeping.run(), name="housekeeping")
         stack.callback(keeping.cancel)
-        app = create_app(housekeeping, service.token_check, service.problems, clock.time_ms)
+        app = create_app(
+            housekeeping,
+            service.token_check,
+            service.problems,
+            clock.time_ms,
+            metrics=partial(metrics.page, service.status),
+        )
         listener = Listener(app, settings.listen_host, settings.listen_port)
         try:
             await stack.enter_async_context(listener)

@@ -16,6 +16,8 @@ from hogline.delivery.worker import Stopped, Worker
 from hogline.destinations.base import InvalidOptions, Send
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.store.base import Connection, Journal, State
+from hogline.telemetry.delivery import RequestListener, nobody
+from hogline.telemetry.mistakes import kind_and_place
 
 log = structlog.get_logger("hogline.delivery")
 
@@ -37,6 +39,8 @@ class Workers:
         self._send = send
         self._clock = clock
         self._stopped = stopped
+        self.listener: RequestListener = nobody
+        """Told of each delivery request; workers that run already keep the one they have."""
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
 
     def start(self, connection: Connection) -> None:
@@ -55,6 +59,7 @@ class Workers:
             gate=Gate(Rate(destination.requests_per_second(options), self._clock), self._clock, random.random),
             clock=self._clock,
         )
+        worker.watch.listener = self.listener
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
         self._running[connection.id] = (worker, task)
 
@@ -66,9 +71,9 @@ class Workers:
             await self._report(connection, str(stop))
         except Exception as error:
             # Its text may quote an event; the kind and the place are enough to find it.
-            where = _innermost(error)
-            log.error("connection failed", connection=connection.name, error=type(error).__name__, where=where)  # noqa: TRY400
-            await self._report(connection, f"Hogline failed ({type(error).__name__} at {where}); please report it.")
+            mistake = kind_and_place(error)
+            log.error("connection failed", connection=connection.name, error=mistake)  # noqa: TRY400
+            await self._report(connection, f"Hogline failed ({mistake}); please report it.")
         else:
             log.info("connection ended", connection=connection.name)
 
@@ -112,12 +117,3 @@ class Workers:
         for connection, tally in tallies.items():
             if running := self._running.get(connection):
                 running[0].tallies.discard(tally)
-
-
-def _innermost(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "?"

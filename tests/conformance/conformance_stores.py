@@ -21,6 +21,9 @@ NOW_MS = 1_793_527_200_000
 class Store(Protocol):
     """One installation, empty at first. Whatever is opened later finds what was kept before."""
 
+    now_ms: int
+    """The time of its journal's clock."""
+
     async def journal(self) -> Journal: ...
 
     async def state(self) -> State: ...
@@ -28,11 +31,12 @@ class Store(Protocol):
 
 class SqliteStore:
     def __init__(self, folder: Path) -> None:
+        self.now_ms = NOW_MS
         self._folder = folder
         self._vault = Vault(Vault.new_key())
 
     async def journal(self) -> Journal:
-        return SqliteJournal(self._folder / "journal.db")
+        return SqliteJournal(self._folder / "journal.db", lambda: self.now_ms)
 
     async def state(self) -> State:
         return SqliteState(self._folder / "state.db", self._vault)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from conformance_stores import NOW_MS, Store, installed, letter, somebody
 
-from hogline.store.base import Connection, Counts, NameTaken, Settlement, State
+from hogline.store.base import Connection, Counts, NameTaken, Replay, Settlement, State
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +34,18 @@ async def test_tokens_are_listed_newest_last(store: Store, state: State) -> None
 
     other = await store.state()
     assert await other.tokens() == ["hog_one", "hog_two", "hog_three"]
+    await other.close()
+
+
+async def test_a_removed_token_is_gone_and_the_others_stay(store: Store, state: State) -> None:
+    for token in ("hog_one", "hog_two", "hog_three"):
+        await state.add_token(token)
+    await state.remove_token("hog_two")
+    await state.remove_token("hog_unknown")
+    assert await state.tokens() == ["hog_one", "hog_three"]
+
+    other = await store.state()
+    assert await other.tokens() == ["hog_one", "hog_three"]
     await other.close()
 
 
@@ -124,6 +136,7 @@ async def test_a_removed_connection_leaves_nothing(state: State) -> None:
                 retries={"503": 1},
             )
         )
+        await state.begin_replay(connection.id, Replay(settled=0, last=9))
     kept = await state.counts(stays.id)
 
     await state.remove_connection(removed.id)
@@ -134,10 +147,12 @@ async def test_a_removed_connection_leaves_nothing(state: State) -> None:
     assert await state.people(removed.id, ["ann"]) == {}
     assert await state.find_people(removed.id, "") == []
     assert await state.dead_letters(removed.id) == []
+    assert await state.replay(removed.id) is None
     assert await state.lanes(stays.id) == {0: 5, 3: 9}
     assert await state.counts(stays.id) == kept
     assert await state.people(stays.id, ["ann"]) == {"ann": somebody("ann", "ann@example.org")}
     assert await state.dead_letters(stays.id) == [letter(4)]
+    assert await state.replay(stays.id) == Replay(settled=0, last=9)
 
 
 async def test_the_name_of_a_removed_connection_is_free_and_its_id_is_never_given_again(state: State) -> None:

@@ -115,8 +115,17 @@ async def test_a_lane_never_goes_back(state: State) -> None:
     assert await state.lanes(connection.id) == {0: 10, 1: 5, 2: 1}
 
 
-async def refused_settlement(state: State, connection: int) -> Settlement:
-    """One that changes everything, and whose last dead letter cannot be one: nothing of it was refused."""
+UNWRITABLE: dict[str, dict[str, object]] = {
+    "a dead letter that nobody refused": {"dead_letters": [letter(19), letter(20, refusals=())]},
+    "a dead letter that is one already": {"dead_letters": [letter(19), letter(9, "other")]},
+    "the same dead letter twice": {"dead_letters": [letter(19), letter(19)]},
+    "resolved, but never a dead letter": {"dead_letters": [letter(19)], "resolved": [8]},
+}
+each_unwritable = pytest.mark.parametrize("wrong", UNWRITABLE.values(), ids=UNWRITABLE.keys())
+
+
+async def refused_settlement(state: State, connection: int, wrong: dict[str, object]) -> Settlement:
+    """One that changes everything, and contradicts itself or what is settled."""
     await state.settle(Settlement(connection=connection, lanes={0: 9}, delivered=8, dead_letters=[letter(9)]))
     return Settlement(
         connection=connection,
@@ -125,15 +134,18 @@ async def refused_settlement(state: State, connection: int) -> Settlement:
         delivered=7,
         filtered={"not_identified": 7},
         adjusted={"name_cut": 7},
-        dead_letters=[letter(19), letter(20, refusals=())],
         requests=7,
         retries={"503": 7},
+        **wrong,  # type: ignore[arg-type]
     )
 
 
-async def test_a_settlement_that_cannot_be_written_leaves_nothing_of_itself(state: State) -> None:
+@each_unwritable
+async def test_a_settlement_that_cannot_be_written_leaves_nothing_of_itself(
+    state: State, wrong: dict[str, object]
+) -> None:
     connection = (await installed(state)).id
-    refused = await refused_settlement(state, connection)
+    refused = await refused_settlement(state, connection, wrong)
 
     with pytest.raises(Exception) as raised:  # each store has its own kind
         await state.settle(refused)
@@ -145,9 +157,10 @@ async def test_a_settlement_that_cannot_be_written_leaves_nothing_of_itself(stat
     assert await state.counts(connection) == Counts(delivered=8, dead_letters={"invalid": 1})
 
 
-async def test_a_settlement_that_cannot_be_written_harms_no_other(state: State) -> None:
+@each_unwritable
+async def test_a_settlement_that_cannot_be_written_harms_no_other(state: State, wrong: dict[str, object]) -> None:
     connection, other = (await installed(state, "one")).id, (await installed(state, "other")).id
-    refused = await refused_settlement(state, connection)
+    refused = await refused_settlement(state, connection, wrong)
     good = [Settlement(connection=other, lanes={n: 1}, delivered=1, people=[somebody(f"p{n}")]) for n in range(40)]
 
     results = await asyncio.gather(

@@ -59,7 +59,7 @@ def test_of_a_file_with_broken_lines_the_good_ones_are_delivered(data: Path, san
     ]
     file.write_bytes(gzip.compress(b"\n".join(lines)))
     done = hogline(data, "send", file, code=1)
-    assert "2 events, 2 delivered" in done.stdout
+    assert "2 received, 2 delivered" in done.stdout
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["line 2", "line 4", "line 5"]
     assert [event["name"] for event in get(f"{sandbox}/sandbox/events")] == ["one", "four"]
 

@@ -265,6 +265,16 @@ async def test_a_program_that_talks_too_long_or_hangs_up_harms_no_other(
         assert (await remote.token()).token == TOKEN
 
 
+async def test_more_than_fits_into_a_call_is_one_clear_sentence_and_the_next_one_is_answered(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "LONGEST_LINE_BYTES", 10_000)
+    async with bench.remote() as remote:
+        with pytest.raises(Mistake, match="too much at once"):
+            await remote.check("x" * 10_000)
+        assert (await remote.token()).token == TOKEN
+
+
 async def test_the_socket_is_private_to_its_user(bench: Bench) -> None:
     async with bench.offered():
         assert stat.S_IMODE(bench.socket.stat().st_mode) == 0o600

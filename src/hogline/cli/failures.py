@@ -127,7 +127,7 @@ def retry(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, comm
             return retried, before - await _dead(service, name)
 
     retried, resolved = run(work())
-    out.print(f"{retried:,} sent again, {resolved:,} are dead letters no more.")
+    out.print(f"{retried:,} sent again, of which {resolved:,} got through.")
 
 
 async def _dead(service: Service, name: str) -> int:

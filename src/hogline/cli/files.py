@@ -107,8 +107,8 @@ async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delive
 def _print_delivery(delivery: Delivery) -> None:
     filtered, dead = sum(delivery.filtered.values()), sum(delivery.dead_letters.values())
     out.print(
-        f"[bold]{delivery.connection}[/]: {delivery.events:,} events, {delivery.delivered:,} delivered, "
-        f"{filtered:,} filtered, {dead:,} dead letters"
+        f"[bold]{delivery.connection}[/]: {delivery.events:,} received, {delivery.delivered:,} delivered, "
+        f"{filtered:,} filtered, {dead:,} dead letter{'s' * (dead != 1)}"
         + (f", {delivery.pending:,} still waiting" if delivery.pending else "")
     )
     for title, counts in (("filtered", delivery.filtered), ("dead letters", delivery.dead_letters)):

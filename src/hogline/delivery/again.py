@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from hogline.delivery.lanes import Item, Source
+from hogline.model import Event, Person
 from hogline.store.base import Replay
 
 
@@ -41,13 +44,35 @@ class Again:
     def ended(self, items: Iterable[Item]) -> int | None:
         """These were sent again and are about to be settled; returns how far the replay is then."""
         for item in items:
-            if item.source is Source.RETRY:
-                self._retrying.discard(item.position)
-            elif item.source is Source.REPLAY:
+            if item.source is Source.REPLAY:
                 self._replayed.pop(item.position, None)
         if self.replay is None:
             return None
-        settled = next(iter(self._replayed), self._read + 1) - 1
-        if settled >= self.replay.last:
+        return next(iter(self._replayed), self._read + 1) - 1
+
+    def kept(self, items: Iterable[Item], replay_settled: int | None) -> None:
+        """Their settlement is on disk. Only from now on does the state no longer name them: whoever looks into it
+        before must not find them new.
+        """
+        self._retrying.difference_update(item.position for item in items if item.source is Source.RETRY)
+        if self.replay is not None and replay_settled is not None and replay_settled >= self.replay.last:
             self.replay = None
-        return settled
+
+
+def another_chance(person: Person | None, event: Event) -> Person | None:
+    """The person for whom a dead letter of this event is planned: values that were refused, and that the event
+    names, are to be sent once more. A later event's value of the same name stands in their place already, so
+    nothing older comes back. Whoever is known by their email keeps it.
+    """
+    if person is None or not person.refused:
+        return person
+    keeps_email = person.customer is not None and person.customer.kind == "email"
+    again = {
+        name: value
+        for name, value in person.refused.items()
+        if (name in event.set or name in event.unset) and not (keeps_email and name == "email")
+    }
+    if not again:
+        return person
+    refused = {name: value for name, value in person.refused.items() if name not in again}
+    return replace(person, refused=refused, unsent={**again, **person.unsent})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -18,20 +20,13 @@ class Client:
     """One pool of connections to destinations. Must be made in the running event loop, and closed."""
 
     def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
-            timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            auto_decompress=True,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
-            # An answer is only a few bytes, a request half a megabyte: no need for large reads.
-            read_bufsize=2**16,
-        )
+        self._outside = _session(proxies=True)
+        self._loopback = _session(proxies=False)
 
     async def send(self, request: Request) -> Response:
         """Raises `Unreachable` when no whole answer came."""
         try:
-            async with self._session.request(
+            async with self._session_for(request.url).request(
                 request.method, request.url, data=request.body or None, headers=request.headers, allow_redirects=False
             ) as answer:
                 body = await answer.content.read(LARGEST_ANSWER_BYTES) if answer.content_length != 0 else b""
@@ -42,8 +37,29 @@ class Client:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(_cause(error)) from None
 
+    def _session_for(self, url: str) -> aiohttp.ClientSession:
+        """A proxy of the environment (HTTPS_PROXY) is for what lies outside of this machine."""
+        return self._loopback if _is_loopback(urlsplit(url).hostname or "") else self._outside
+
     async def close(self) -> None:
-        await self._session.close()
+        await self._outside.close()
+        await self._loopback.close()
+
+
+def _session(*, proxies: bool) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+        timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=proxies,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 # From the most special to the most general; TimeoutError is an OSError.

@@ -1,7 +1,7 @@
 """The gate before a destination: when the next request may go out. Rate, and backing off after failures.
 
-Knows nothing of what is sent. All who want to send pass it; while the destination is in trouble, one at a time
-tries it and the others wait.
+Knows nothing of what is sent. All who want to send pass it; while the destination is in trouble, and until the
+first request got through, one at a time tries it and the others wait: wrong credentials cost one request.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class Gate:
         self._clock = clock
         self._random = random
         self._failures = 0
+        self._in_doubt = True
+        """Nobody got through yet, or since the last failure."""
         self._closed_until_s = 0.0
         self._probe = asyncio.Lock()
         self._well = asyncio.Event()
@@ -88,27 +90,29 @@ class Gate:
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
-        """Around every request: inside, it may be sent."""
+        """Around every request: inside, it may be sent. Whoever leaves by an exception ends it for all: those who
+        wait for the probe's outcome must not send one each before they are stopped.
+        """
         probing = await self._may_probe()
-        try:
-            await self._wait()
-            self._rate.take()
-            yield
-        finally:
-            if probing:
-                self._probe.release()
+        await self._wait()
+        self._rate.take()
+        yield
+        if probing:
+            self._probe.release()
 
     async def _may_probe(self) -> bool:
-        """In trouble, wait to be the one that tries; True for that one."""
-        while self._failures:
+        """In doubt, wait to be the one that tries; True for that one."""
+        while self._in_doubt:
             await self._probe.acquire()
-            if self._failures:
+            if self._in_doubt:
+                self._well.clear()
                 return True
             self._probe.release()
         return False
 
     def succeeded(self) -> None:
         self._failures = 0
+        self._in_doubt = False
         self._closed_until_s = 0.0
         self.trouble = None
         self._well.set()
@@ -125,4 +129,5 @@ class Gate:
         pause = pause_s(self._failures, asked_s, self._random())
         self._closed_until_s = max(self._closed_until_s, now_s + pause)
         self.trouble = reason
+        self._in_doubt = True
         self._well.clear()

@@ -23,7 +23,11 @@ class Room:
 
         An operation that travels alone fills the room: others need not wait for it in the same line.
         """
-        added = sum(len(operation.body) + 1 for operation in operations)
+        added = len(operations)
+        alone = False
+        for operation in operations:
+            added += len(operation.body)
+            alone = alone or operation.path is not None
         too_many = self._operations + len(operations) > self._limits.operations
         too_much = self._bytes + added > self._limits.request_bytes
         if self.full or (self._operations and (too_many or too_much)):
@@ -31,7 +35,7 @@ class Room:
             return False
         self._bytes += added
         self._operations += len(operations)
-        self.full = self._operations >= self._limits.operations or any(op.path is not None for op in operations)
+        self.full = alone or self._operations >= self._limits.operations
         return True
 
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
+from hogline.delivery.again import another_chance
 from hogline.delivery.lanes import Item, Lane, Source
 from hogline.delivery.pack import Room
 from hogline.destinations.base import Limits
@@ -44,6 +45,7 @@ class Shipment:
         self.operations: list[Operation] = []
         self.before: dict[str, Person | None] = {}
         self.expected: dict[str, Person | None] = {}
+        self.links_emails = False
 
     @property
     def size_bytes(self) -> int:
@@ -54,6 +56,8 @@ class Shipment:
         if person is not None:
             for operation in plan.operations:
                 person = accept(person, operation.promise, only_expected=True)
+                if operation.promise.linked_email is not None:
+                    self.links_emails = True
         self.planned.append(Planned(item, plan, len(self.operations)))
         self.operations.extend(plan.operations)
         self.expected[item.event.distinct_id] = person
@@ -73,6 +77,12 @@ async def plan_shipment(ready: Sequence[Lane], load: LoadPeople, planner: Planne
     return shipment
 
 
+def _plan(item: Item, person: Person | None, planner: Planner) -> Plan:
+    if item.source is Source.RETRY:
+        person = another_chance(person, item.event)
+    return planner(item.event, person)
+
+
 async def _plan_slice(shipment: Shipment, line: deque[Item], room: Room, load: LoadPeople, planner: Planner) -> None:
     items = list(islice(line, SLICE))
     unknown = {item.event.distinct_id for item in items} - shipment.before.keys()
@@ -81,7 +91,7 @@ async def _plan_slice(shipment: Shipment, line: deque[Item], room: Room, load: L
         shipment.before.update(loaded)
         shipment.expected.update(loaded)
     for item in items:
-        plan = planner(item.event, shipment.expected[item.event.distinct_id])
+        plan = _plan(item, shipment.expected[item.event.distinct_id], planner)
         if not room.takes(plan.operations):
             return
         shipment.add(item, plan)
@@ -123,28 +133,25 @@ class _Counted:
 
     def count(self, planned: Planned, refusals: tuple[Refusal, ...]) -> None:
         """One event. One that is replayed was counted when it came; it is only noted beside."""
-        position, source = planned.item.position, planned.item.source
+        position, _, _, source = planned.item
         filtered = planned.plan.filtered
-        if refusals:
-            outcome = Outcome(position, "dead_letter", refusals[0].reason)
-        elif filtered is not None:
-            outcome = Outcome(position, "filtered", filtered)
-        else:
-            outcome = Outcome(position, "delivered", "")
         if source is Source.REPLAY:
-            self.replayed[outcome.reason or outcome.kind] += 1
+            self.replayed[refusals[0].reason if refusals else filtered or "delivered"] += 1
             return
-        self.outcomes.append(outcome)
         if source is Source.JOURNAL:
-            self.adjusted.update(planned.plan.adjusted)
+            if planned.plan.adjusted:
+                self.adjusted.update(planned.plan.adjusted)
         elif not refusals:
             self.resolved.append(position)
         if refusals:
             self.letters.append(_dead_letter(planned, refusals, self._now_ms))
+            self.outcomes.append(Outcome(position, "dead_letter", refusals[0].reason))
         elif filtered is not None:
             self.filtered[filtered] += 1
+            self.outcomes.append(Outcome(position, "filtered", filtered))
         else:
             self.delivered += 1
+            self.outcomes.append(Outcome(position, "delivered", ""))
 
 
 def settle(
@@ -161,9 +168,11 @@ def settle(
 ) -> Result:
     """The settlement of a shipment, when every operation has its outcome (None: accepted)."""
     counted = _Counted(now_ms)
+    all_accepted = not any(outcomes)
     for planned in shipment.planned:
-        counted.count(planned, _refusals(planned, outcomes))
-    people = _people(shipment, outcomes, planner)
+        counted.count(planned, planned.plan.refusals if all_accepted else _refusals(planned, outcomes))
+    as_expected = all_accepted and not shipment.links_emails
+    people = shipment.expected if as_expected else _surprised_people(shipment, outcomes, planner)
     settlement = Settlement(
         connection=connection,
         lanes=positions,
@@ -202,9 +211,11 @@ def _dead_letter(planned: Planned, refusals: tuple[Refusal, ...], now_ms: int) -
     )
 
 
-def _people(shipment: Shipment, outcomes: Sequence[Refusal | None], planner: Planner) -> dict[str, Person | None]:
-    """Everybody as they are now. What was expected is right unless something was refused or an email linked:
-    those learn their events once more, this time with what was really accepted.
+def _surprised_people(
+    shipment: Shipment, outcomes: Sequence[Refusal | None], planner: Planner
+) -> dict[str, Person | None]:
+    """Everybody as they are now, when not all came as expected. Whoever had something refused, or an email
+    linked, learns their events once more, this time with what was really accepted.
     """
     surprised = {
         planned.item.event.distinct_id
@@ -216,7 +227,7 @@ def _people(shipment: Shipment, outcomes: Sequence[Refusal | None], planner: Pla
     for planned in shipment.planned if surprised else ():
         distinct_id = planned.item.event.distinct_id
         if distinct_id in surprised:
-            person = planner(planned.item.event, people[distinct_id]).person
+            person = _plan(planned.item, people[distinct_id], planner).person
             for operation, outcome in _answered(planned, outcomes):
                 if person is not None:
                     person = (accept if outcome is None else refuse)(person, operation.promise)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import structlog
@@ -19,20 +21,21 @@ from hogline.delivery.gate import Gate
 from hogline.delivery.lanes import Item, Lanes, Source
 from hogline.delivery.pack import pack
 from hogline.delivery.people import People
-from hogline.delivery.shipment import Result, Shipment, plan_shipment, settle
+from hogline.delivery.shipment import Shipment, plan_shipment, settle
 from hogline.delivery.tally import Tally
 from hogline.destinations.base import Destination, Send, Unreachable
 from hogline.model import Event, Operation, Person, Plan, Refusal, Refused, Retry, Settled, Stop, decode_event
 from hogline.store.base import Connection, Journal, Settlement, State, Unwritable
+from hogline.telemetry.delivery import DeliveryWatch
 
 OptionsT = TypeVar("OptionsT")
 
 log = structlog.get_logger("hogline.delivery")
 
-WINDOW_BYTES = 8_000_000
-"""Events that are waiting or in flight, as they lie in the journal: what bounds a connection's memory."""
+WINDOW_BYTES = 12_000_000
+"""Events that are waiting or in flight, as they lie in the journal: what bounds a connection's memory. Enough for 100
+requests a second at 200 ms: 20 full ones in flight, and the next being filled."""
 PULL = 1_000
-"""Events read from the journal at once."""
 
 
 class Stopped(Exception):
@@ -73,6 +76,7 @@ class Worker(Generic[OptionsT]):
         self._asked_again = asyncio.Event()
         self._fuse = Fuse()
         self.tallies: set[Tally] = set()
+        self.watch = DeliveryWatch(connection.name, clock)
 
     @property
     def trouble(self) -> str | None:
@@ -108,10 +112,12 @@ class Worker(Generic[OptionsT]):
         except* Stopped as stopped:
             raise stopped.exceptions[0] from None
         finally:
-            # Behind all writes that are under way: whoever starts this connection next sees them.
-            await self._state.settle(
-                Settlement(connection=self._connection.id, lanes={}, requests=self._requests, retries=self._retries)
-            )
+            # Behind all writes that are under way: whoever starts this connection next sees them. On a disk that
+            # takes nothing only a count of requests is lost, and the reason for the stop must not be.
+            with suppress(Unwritable):
+                await self._state.settle(
+                    Settlement(connection=self._connection.id, lanes={}, requests=self._requests, retries=self._retries)
+                )
 
     async def close(self, within_s: float = 20.0) -> None:
         """No new requests; those in flight are settled, or given up when the time is over or the destination is
@@ -179,9 +185,7 @@ class Worker(Generic[OptionsT]):
             for position, body in wanted:
                 self._add_again(position, body, Source.REPLAY)
             if not wanted:  # nothing of it will be settled by a shipment
-                await self._state.settle(
-                    Settlement(connection=self._connection.id, lanes={}, replay_settled=again.ended(()))
-                )
+                await self._keep(Settlement(connection=self._connection.id, lanes={}, replay_settled=again.ended(())))
             await asyncio.sleep(0)
 
     def _add_again(self, position: int, body: bytes, source: Source) -> None:
@@ -198,6 +202,8 @@ class Worker(Generic[OptionsT]):
             if not ready:
                 continue
             shipment = await plan_shipment(ready, self._people.load, self._plan, self._destination.limits)
+            if self._closing.is_set():  # nobody would wait for it any more
+                return
             shipping = tasks.create_task(self._carry(shipment))
             self._shipping.add(shipping)
             shipping.add_done_callback(self._shipping.discard)
@@ -206,6 +212,7 @@ class Worker(Generic[OptionsT]):
 
     async def _carry(self, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
+        self.watch.shipment(planned.item.event.uuid for planned in shipment.planned)
         outcomes: list[Refusal | None] = []
         for operations in pack(shipment.operations, self._destination.limits):
             outcomes += await self._deliver(operations)
@@ -237,7 +244,7 @@ class Worker(Generic[OptionsT]):
         async with self._gate.passing():
             self._requests += 1
             try:
-                response = await self._send(request)
+                response = await self.watch.timed(self._send(request), len(operations), len(request.body))
             except Unreachable as unreachable:
                 answer: Settled | Refused | Retry | Stop = Retry(
                     f"{self._destination.title} cannot be reached ({unreachable}); Hogline tries again."
@@ -254,12 +261,14 @@ class Worker(Generic[OptionsT]):
                     raise Stopped(answer.reason)
                 case _:
                     self._gate.succeeded()
+            self.watch.standing(self.trouble)
             return answer
 
     async def _settle(self, shipment: Shipment, outcomes: list[Refusal | None]) -> None:
         requests, self._requests = self._requests, 0
         retries, self._retries = self._retries, Counter()
         positions = self._lanes.settle(shipment.lanes)
+        items = [planned.item for planned in shipment.planned]
         result = settle(
             shipment,
             outcomes,
@@ -269,9 +278,9 @@ class Worker(Generic[OptionsT]):
             now_ms=self._clock.time_ms(),
             requests=requests,
             retries=retries,
-            replay_settled=self._again.ended(planned.item for planned in shipment.planned),
+            replay_settled=self._again.ended(items),
         )
-        await self._keep(result)
+        await self._keep(result.settlement, items)
         self._people.settled(result.people)
         self._lanes.settled(positions, shipment.lanes, shipment.size_bytes)
         for tally in self.tallies:
@@ -285,14 +294,17 @@ class Worker(Generic[OptionsT]):
                 "options are wrong. `hogline failures` shows what was refused; `hogline enable` goes on."
             )
 
-    async def _keep(self, result: Result) -> None:
+    async def _keep(self, settlement: Settlement, items: Sequence[Item] = ()) -> None:
         """Write the settlement, however long the disk refuses it: what was accepted must not be forgotten."""
         while True:
             try:
-                await self._state.settle(result.settlement)
+                await self._state.settle(settlement)
             except Unwritable as trouble:
                 self._unwritable = str(trouble)
+                self.watch.standing(self.trouble)
                 await self._clock.sleep(trouble.retry_after_s)
             else:
                 self._unwritable = None
+                self.watch.standing(self.trouble)
+                self._again.kept(items, settlement.replay_settled)
                 return

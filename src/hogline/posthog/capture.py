@@ -171,13 +171,13 @@ def read(
 ) -> Event:
     """One captured event. `sent_ms`: when the client says that it sent it, None if that is not known.
 
-    posthog-js repeats the project's token in every event's properties; it is no property, and no secret of
-    ours is to travel on.
+    posthog-js repeats the project's token in every event's properties, and older SDKs have it there alone: it is
+    no property, and no secret of ours is to travel on.
 
     Raises `Unreadable`.
     """
     properties = object_in(value, "properties", reasons)
-    if token is not None and properties.get("token") == token:
+    if "token" in properties and properties["token"] == (token or _text_of(value, _TOKEN_KEYS) or properties["token"]):
         del properties["token"]
     identity = value.get("distinct_id")
     if identity is None:

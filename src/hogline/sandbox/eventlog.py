@@ -33,6 +33,10 @@ class Event(Struct, gc=False, eq=False):
     """Whose it was on arrival; `owner` says whose it is now."""
     anonymous_id: str | None = None
     repeats: int = 0
+    content: int = 0
+    """Hash of type, name, timestamp and data, which outlives the data."""
+    altered: int = 0
+    """Of the repeats, those whose content was another."""
 
     def owner(self) -> Person | None:
         return None if self.person is None else survivor(self.person)
@@ -54,6 +58,7 @@ class EventLog:
         self._bytes = 0
         self._sequence = 0
         self.repeats = 0
+        self.altered = 0
 
     def __len__(self) -> int:
         return len(self._events)
@@ -74,13 +79,17 @@ class EventLog:
         for index in range(len(self._events) - 1, max(-1, len(self._events) - 1 - limit), -1):
             yield self._events[index]
 
-    def is_repeat(self, ulid: str) -> bool:
-        """Whether an event of this ULID is here already; counts the repeat."""
+    def is_repeat(self, ulid: str, kind: str, name: str, timestamp: int | None, data: bytes) -> bool:
+        """Whether an event of this ULID is here already; counts the repeat, and whether it says something else."""
         event = self._ulids.get(ulid)
         if event is None:
             return False
         event.repeats += 1
         self.repeats += 1
+        # Without a timestamp it means the time of its arrival, which is never the same.
+        if hash((kind, name, event.timestamp if timestamp is None else timestamp, data)) != event.content:
+            event.altered += 1
+            self.altered += 1
         return True
 
     def add(
@@ -98,6 +107,7 @@ class EventLog:
         """Keep an event whose ULID is not known yet."""
         self._sequence += 1
         event = Event(self._sequence, ulid, kind, name, timestamp, received_at, data, person, anonymous_id)
+        event.content = hash((kind, name, timestamp, data))
         self._events.append(event)
         if ulid is not None:
             self._ulids[ulid] = event

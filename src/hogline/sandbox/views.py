@@ -56,6 +56,8 @@ class EventView(Struct):
     person: OwnerView | None
     anonymous_id: str | None
     repeats: int
+    altered: int
+    """Of the repeats, those with another type, name, timestamp or data than the first."""
 
 
 def person_view(person: Person) -> PersonView:
@@ -85,6 +87,7 @@ def event_view(event: Event) -> EventView:
         person=None if owner is None else OwnerView(owner.cio_id, owner.id, owner.email, owner.gone),
         anonymous_id=event.anonymous_id,
         repeats=event.repeats,
+        altered=event.altered,
     )
 
 
@@ -142,6 +145,7 @@ def summary(workspace: Workspace) -> dict[str, object]:
         "people": len(workspace.people),
         "events": workspace.events.accepted,
         "repeats": workspace.events.repeats,
+        "altered": workspace.events.altered,
         "objects": len(workspace.objects),
         "suppressed": len(workspace.people.suppressed()),
         "dropped_emails": workspace.people.dropped_emails,

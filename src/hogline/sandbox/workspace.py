@@ -87,7 +87,7 @@ class Workspace:
         if who is not None and self.people.is_suppressed(*who):
             self.without_effect += 1
             return
-        if ulid is not None and self.events.is_repeat(ulid):
+        if ulid is not None and self.events.is_repeat(ulid, operation.action, name, operation.timestamp, data):
             return
         now = self._clock()
         person = None

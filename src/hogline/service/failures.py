@@ -64,7 +64,7 @@ class Failures(Core):
         )
         if last < first:
             raise Mistake(
-                "The journal has no settled events of that time. `journal_retention_days` says how long it keeps them."
+                "The journal has no settled events of that time any more (see HOGLINE_JOURNAL_RETENTION_DAYS)."
             )
         await self._state.begin_replay(one.id, Replay(settled=first - 1, last=last, events=tuple(events or ())))
         self._workers.ask_again(one.id)

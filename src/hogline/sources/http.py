@@ -7,9 +7,7 @@ the bytes mean is the business of `hogline.posthog`, how they are kept the journ
 from __future__ import annotations
 
 import asyncio
-import logging
-import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
@@ -26,6 +24,7 @@ from hogline.sources.asgi import (
     Refusal,
     Scope,
     Send,
+    answer,
     answer_json,
     problem,
     read_body,
@@ -34,8 +33,8 @@ from hogline.sources.asgi import (
 from hogline.sources.cors import cors_headers
 from hogline.sources.limits import DEFAULT, Limits
 from hogline.store.base import Unwritable
-
-log = logging.getLogger(__name__)
+from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.receiving import ReceivingWatch
 
 _QUERY_FIELDS = 50
 _CAPTURE_PATHS = ("/i/v0/e", "/e", "/track", "/engage", "/capture", "/batch")
@@ -49,6 +48,7 @@ _NOT_FOUND = problem(
     "There is nothing here. Events go to POST /webhook (with the token in the Authorization header) or POST "
     "/webhook/<token>, or to the capture routes /i/v0/e, /e, /track, /engage, /capture and /batch.",
 )
+_PROMETHEUS = b"text/plain; version=1.0.0; charset=utf-8"
 _BEARER = ((b"www-authenticate", b"Bearer"),)
 _NO_WEBHOOK_TOKEN = problem(
     401, "The token is missing: send it as `Authorization: Bearer <token>` or post to /webhook/<token>.", _BEARER
@@ -69,9 +69,13 @@ class Keeps(Protocol):
 class _Request:
     """One request, as far as receiving looks at it."""
 
-    __slots__ = ("headers", "method", "path", "query_string", "receive")
+    __slots__ = ("batch", "began_s", "headers", "id", "method", "path", "query_string", "receive")
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, watch: ReceivingWatch) -> None:
+        self.id = watch.new_id()
+        self.began_s = watch.now_s()
+        self.batch: Batch | None = None
+        """The events that it brought, once they are read."""
         self.method: str = scope["method"]
         path: str = scope["path"]
         self.path = path.rstrip("/")
@@ -81,6 +85,9 @@ class _Request:
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
+
+    def uuids(self) -> Iterator[str]:
+        return (each.event.uuid for each in (self.batch.received if self.batch else ()))
 
 
 _Handler: TypeAlias = Callable[[_Request], Awaitable[Answer]]
@@ -99,10 +106,12 @@ def create_app(
     ready: Callable[[], Awaitable[list[str]]],
     clock: Callable[[], int],
     limits: Limits = DEFAULT,
+    *,
+    metrics: Callable[[], Awaitable[bytes]] | None = None,
 ) -> App:
     """The app. `tokens`: whether a token is known (see `TokenCheck`). `ready`: one sentence for each thing
-    that keeps us from receiving. `clock`: milliseconds since 1970."""
-    return _Receiver(journal, tokens, ready, clock, limits)
+    that keeps us from receiving. `clock`: milliseconds since 1970. `metrics`: Prometheus' text."""
+    return _Receiver(journal, tokens, ready, clock, limits, metrics=metrics)
 
 
 class _Receiver:
@@ -113,26 +122,31 @@ class _Receiver:
         ready: Callable[[], Awaitable[list[str]]],
         clock: Callable[[], int],
         limits: Limits,
+        *,
+        metrics: Callable[[], Awaitable[bytes]] | None,
     ) -> None:
         self._journal = journal
         self._tokens = tokens
         self._ready = ready
         self._clock = clock
         self._limits = limits
+        self._metrics = metrics
         self._routes: dict[str, _Route] = {
             "/webhook": _Route(("POST",), self._webhook),
             "/flags": _Route(("GET", "POST"), self._flags, browsers=True),
             "/decide": _Route(("GET", "POST"), self._flags, browsers=True),
             "/healthz": _Route(("GET", "HEAD"), self._alive),
             "/readyz": _Route(("GET", "HEAD"), self._readiness),
+            "/metrics": _Route(("GET", "HEAD"), self._scrape),
         }
         capture = _Route(("GET", "POST"), self._capture, browsers=True)
         self._routes.update(dict.fromkeys(_CAPTURE_PATHS, capture))
         self._webhook_with_token = _Route(("POST",), self._webhook)
         self._array = _Route(("GET", "HEAD"), self._config, browsers=True)
+        self._watch = ReceivingWatch(self._routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = _Request(scope, receive)
+        request = _Request(scope, receive, self._watch)
         route = self._route(request.path)
         try:
             reply = await self._answer(request, route)
@@ -144,11 +158,11 @@ class _Receiver:
             raise
         except Exception as mistake:
             # Ours. Its text may quote a payload: only its kind and place are logged, and nothing is raised.
-            log.error("A request could not be answered: %s", _kind_and_place(mistake))  # noqa: TRY400
+            self._watch.failed(request.id, request.path, kind_and_place(mistake))
             reply = problem(500, "Hogline made a mistake with this request; its log says where.")
-        await send_answer(
-            send, reply, cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
-        )
+        cors = cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
+        await send_answer(send, reply, (*cors, (b"x-request-id", request.id.encode())))
+        self._watch.answered(request.id, request.path, reply.status, request.began_s, request.uuids())
 
     def _route(self, path: str) -> _Route | None:
         route = self._routes.get(path)
@@ -194,7 +208,7 @@ class _Receiver:
             # The token is good: this is one of our own senders, and it is told to look here.
             await self._journal.append([], {wrong.reason: 1})
             raise
-        return await self._keep(batch)
+        return await self._keep(request, batch)
 
     async def _capture(self, request: _Request) -> Answer:
         limits = self._limits
@@ -219,10 +233,11 @@ class _Receiver:
             return _NO_CAPTURE_TOKEN
         if not self._tokens(envelope.token):
             return _WRONG_TOKEN
-        return await self._keep(await _aside(body, read_envelope, envelope, received_ms))
+        return await self._keep(request, await _aside(body, read_envelope, envelope, received_ms))
 
-    async def _keep(self, batch: Batch) -> Answer:
+    async def _keep(self, request: _Request, batch: Batch) -> Answer:
         """On disk first, then the answer. Only a batch without a single good event is an error."""
+        request.batch = batch
         await self._journal.append([each.body for each in batch.received], batch.refused or None)
         if batch.problem is None:
             return _KEPT
@@ -244,6 +259,9 @@ class _Receiver:
     async def _readiness(self, _: _Request) -> Answer:
         problems = await self._ready()
         return answer_json(503 if problems else 200, {"ready": not problems, "problems": problems})
+
+    async def _scrape(self, _: _Request) -> Answer:
+        return _NOT_FOUND if self._metrics is None else answer(200, await self._metrics(), _PROMETHEUS)
 
 
 async def _aside(body: bytes, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -283,9 +301,3 @@ def _query(query_string: bytes) -> dict[str, str]:
 
 def _retry_after(seconds: int) -> tuple[Header, ...]:
     return ((b"retry-after", b"%d" % seconds),)
-
-
-def _kind_and_place(mistake: BaseException) -> str:
-    frames = traceback.extract_tb(mistake.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
-    return f"{type(mistake).__name__} at {place}"

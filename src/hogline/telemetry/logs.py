@@ -18,6 +18,7 @@ def set_up_logs(form: Literal["console", "json"], level: str) -> None:
     )
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             as_text,

@@ -1,5 +1,6 @@
 """Events arrive once, in order, and are kept within bounds; anonymous ones wait for their person."""
 
+import pytest
 from sandbox_client import NOW, ULID, Client, act, event, identify, merge, ulid
 
 from hogline.sandbox.settings import SandboxSettings, WorkspaceSettings
@@ -24,6 +25,7 @@ def test_an_event_is_shown_as_it_was_sent() -> None:
             "person": {"cio_id": "cio_00000001", "id": "u1", "email": None, "gone": None},
             "anonymous_id": None,
             "repeats": 0,
+            "altered": 0,
         }
     ]
 
@@ -42,6 +44,27 @@ def test_a_repeated_ulid_is_accepted_ignored_and_counted() -> None:
     assert client.person(id="u1")["events"] == 1
     assert client.person(id="u2") is None
     assert client.get("/sandbox/summary")["repeats"] == 2
+
+
+@pytest.mark.parametrize(
+    ("repeat", "altered"),
+    [
+        (act("event", name="paid", id=ULID, timestamp=7, attributes={"n": 1}), 0),
+        (act("event", name=" paid ", id=ULID.lower(), timestamp=7, attributes={"n": 1}), 0),
+        (act("event", name="paid", id=ULID, attributes={"n": 1}), 0),
+        (act("page", name="paid", id=ULID, timestamp=7, attributes={"n": 1}), 1),
+        (act("event", name="left", id=ULID, timestamp=7, attributes={"n": 1}), 1),
+        (act("event", name="paid", id=ULID, timestamp=8, attributes={"n": 1}), 1),
+        (act("event", name="paid", id=ULID, timestamp=7, attributes={"n": 2}), 1),
+    ],
+    ids=["the same", "other spelling", "no timestamp", "type", "name", "timestamp", "data"],
+)
+def test_a_repeat_that_says_something_else_is_counted(repeat: dict[str, object], altered: int) -> None:
+    client = Client()
+    client.accept(act("event", name="paid", id=ULID, timestamp=7, attributes={"n": 1}), repeat)
+    (kept,) = client.events()
+    assert (kept["name"], kept["repeats"], kept["altered"]) == ("paid", 1, altered)
+    assert client.get("/sandbox/summary")["altered"] == altered
 
 
 def test_events_without_an_id_are_never_repeats() -> None:

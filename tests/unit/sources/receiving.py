@@ -59,9 +59,7 @@ class Inbox:
     def __init__(self, limits: Limits | None = None) -> None:
         self.journal = Journal()
         self.problems: list[str] = []
-        self.app = create_app(
-            self.journal, TokenCheck([TOKEN]), self._ready, lambda: NOW_MS, limits or Limits()
-        )
+        self.app = create_app(self.journal, TokenCheck([TOKEN]), self._ready, lambda: NOW_MS, limits or Limits())
 
     async def _ready(self) -> list[str]:
         return self.problems

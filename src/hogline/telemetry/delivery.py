@@ -1,0 +1,89 @@
+"""Watching one connection deliver: log lines, and the time of each request for whoever wants to know.
+
+Handed to the worker, which says what happens and knows nothing of what becomes of it. Of events it sees the uuids
+only, of requests their size. Knows no destination and no metrics.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol, TypeAlias
+
+import structlog
+
+from hogline.destinations.base import Unreachable
+from hogline.model import Response
+from hogline.telemetry.lines import in_lines
+
+log = structlog.get_logger("hogline.delivery")
+
+RequestListener: TypeAlias = Callable[[str, float], None]
+"""Called after each request with the connection's name and how long the answer took, in seconds."""
+
+
+class Clock(Protocol):
+    def now_s(self) -> float: ...
+
+
+def nobody(_connection: str, _took_s: float) -> None:
+    """A listener for when there is none."""
+
+
+class DeliveryWatch:
+    """Log lines of one worker's life. What costs something is only done when debug lines are wanted."""
+
+    def __init__(self, connection: str, clock: Clock, listener: RequestListener = nobody) -> None:
+        self._connection = connection
+        self._clock = clock
+        self.listener = listener
+        self._debug = bool(log.is_enabled_for(logging.DEBUG))
+        self._shipments = 0
+        self._trouble: str | None = None
+
+    def standing(self, trouble: str | None) -> None:
+        """Why the connection waits now, None while all is well: a line whenever that changes."""
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if trouble is None:
+            log.info("connection delivering again", connection=self._connection)
+        else:
+            log.warning("connection waiting", connection=self._connection, reason=trouble)
+
+    def shipment(self, uuids: Iterable[str]) -> None:
+        """Events set out together. From here on all lines of the current task carry the shipment's number and its
+        first and last event.
+        """
+        if not self._debug:
+            return
+        self._shipments += 1
+        every = list(uuids)
+        ends = {"first": every[0], "last": every[-1]} if every else {}
+        structlog.contextvars.bind_contextvars(shipment=self._shipments, **ends)
+        for some in in_lines(every):
+            log.debug("shipment", connection=self._connection, events=len(every), uuids=some)
+
+    async def timed(self, answer: Awaitable[Response], operations: int, size_bytes: int) -> Response:
+        """The answer to a request of so many operations. Raises what waiting for it raises."""
+        began_s = self._clock.now_s()
+        status = "given up"
+        try:
+            response = await answer
+            status = str(response.status)
+        except Unreachable as unreachable:
+            status = f"unreachable: {unreachable}"
+            raise
+        finally:
+            took_s = self._clock.now_s() - began_s
+            self.listener(self._connection, took_s)
+            if self._debug:
+                log.debug(
+                    "request",
+                    connection=self._connection,
+                    operations=operations,
+                    bytes=size_bytes,
+                    status=status,
+                    ms=round(took_s * 1_000, 1),
+                )
+        return response

@@ -1,0 +1,15 @@
+"""How many uuids of events stand in one log line, so that a line stays readable and none is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+UUIDS_A_LINE = 20
+
+
+def in_lines(uuids: Iterable[str]) -> Iterator[list[str]]:
+    """All of them, at most 20 at a time; nothing for none."""
+    rest = iter(uuids)
+    while line := list(islice(rest, UUIDS_A_LINE)):
+        yield line

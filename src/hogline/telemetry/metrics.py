@@ -1,0 +1,174 @@
+"""The metrics page: what `status` tells, the time of requests, and bytes on disk, as Prometheus reads them.
+
+Counters come from the state on disk, so they survive a restart; the histogram begins anew with the process. Knows
+where the figures come from, not how they are made. Asking is cheap and never fails: figures that cannot be read now
+are those of the last time, and their age says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from hogline import __version__
+from hogline.telemetry import names
+from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.vocabulary import Vocabulary
+from hogline.views import ConnectionStatus, Status
+
+log = structlog.get_logger("hogline.metrics")
+
+FRESH_S = 1.0
+"""Figures so young are not asked for again, however many scrape."""
+ASK_WITHIN_S = 5.0
+"""A scraper gives up after 10 s: better old figures than none."""
+BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+_NOTHING = Status(connections=[], refused={})
+
+
+class Metrics:
+    """`observed` is the listener of the workers; `page` answers a scrape."""
+
+    def __init__(self, stores: Mapping[str, Path], now_s: Callable[[], float]) -> None:
+        """`stores`: database files by the name that they get in the label. `now_s`: seconds that never go back."""
+        self._now_s = now_s
+        self._asking = asyncio.Lock()
+        self._asked_s = self._read_s = now_s() - FRESH_S
+        self._figures = _Figures(stores)
+        self._registry = CollectorRegistry()
+        self._registry.register(self._figures)
+        self._request_time = _request_time(self._registry)
+        self._timed: set[str] = set()
+        ProcessCollector(registry=self._registry)
+
+    def observed(self, connection: str, took_s: float) -> None:
+        """A request took so long."""
+        self._timed.add(connection)
+        self._request_time.labels(connection).observe(took_s)
+
+    async def page(self, status: Callable[[], Awaitable[Status]]) -> bytes:
+        """All metrics in Prometheus' text format, with the figures that `status` gives. Raises nothing."""
+        async with self._asking:
+            if self._now_s() - self._asked_s >= FRESH_S:
+                await self._look(status)
+        self._figures.age_s = self._now_s() - self._read_s
+        return generate_latest(self._registry)
+
+    async def _look(self, ask: Callable[[], Awaitable[Status]]) -> None:
+        self._asked_s = self._now_s()
+        try:
+            async with asyncio.timeout(ASK_WITHIN_S):
+                status = await ask()
+        except Exception as trouble:  # a disk in trouble is when metrics are looked at
+            log.warning("the status cannot be read for metrics", error=kind_and_place(trouble))
+            return
+        self._read_s = self._asked_s
+        self._figures.status = status
+        for gone in self._timed - {connection.name for connection in status.connections}:
+            self._timed.discard(gone)
+            self._request_time.remove(gone)
+
+
+def _request_time(registry: CollectorRegistry) -> Histogram:
+    metric = names.REQUEST_TIME
+    return Histogram(metric.name, metric.help, metric.labels, buckets=BUCKETS_S, registry=registry)
+
+
+class _Figures(Collector):
+    """Turns a status into Prometheus' families. Every family is there, with or without a connection."""
+
+    def __init__(self, stores: Mapping[str, Path]) -> None:
+        self.status = _NOTHING
+        self.age_s = 0.0
+        self._stores = stores
+        self._words: dict[tuple[str, str], Vocabulary] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        connections = self.status.connections
+        yield from (self._plain(metric, figure, connections) for metric, figure in _FIGURES)
+        yield from (self._by_word(metric, counts, connections) for metric, counts in _COUNTS)
+        yield self._states(connections)
+        refused = _family(names.REFUSED)
+        for reason, n in self._bounded(names.REFUSED, "", self.status.refused).items():
+            refused.add_metric([reason], n)
+        yield refused
+        disk = _family(names.DISK)
+        for store, file in self._stores.items():
+            disk.add_metric([store], _size_bytes(file))
+        yield disk
+        age = _family(names.STATUS_AGE)
+        age.add_metric([], self.age_s)
+        yield age
+        info = _family(names.INFO)
+        info.add_metric([__version__], 1)
+        yield info
+
+    def _plain(
+        self, metric: names.Metric, figure: Callable[[ConnectionStatus], float], connections: list[ConnectionStatus]
+    ) -> Metric:
+        family = _family(metric)
+        for connection in connections:
+            family.add_metric([connection.name], figure(connection))
+        return family
+
+    def _by_word(
+        self,
+        metric: names.Metric,
+        counts: Callable[[ConnectionStatus], Mapping[str, int]],
+        connections: list[ConnectionStatus],
+    ) -> Metric:
+        family = _family(metric)
+        for connection in connections:
+            for word, n in self._bounded(metric, connection.name, counts(connection)).items():
+                family.add_metric([connection.name, word], n)
+        return family
+
+    def _states(self, connections: list[ConnectionStatus]) -> Metric:
+        family = _family(names.STATE)
+        for connection in connections:
+            for state in names.STATES:
+                family.add_metric([connection.name, state], int(state == connection.state))
+        return family
+
+    def _bounded(self, metric: names.Metric, connection: str, counts: Mapping[str, int]) -> dict[str, int]:
+        return self._words.setdefault((metric.name, connection), Vocabulary()).bounded(counts)
+
+
+_FIGURES: tuple[tuple[names.Metric, Callable[[ConnectionStatus], float]], ...] = (
+    (names.RECEIVED, lambda connection: connection.received),
+    (names.DELIVERED, lambda connection: connection.delivered),
+    (names.HELD, lambda connection: connection.held),
+    (names.PENDING, lambda connection: connection.pending),
+    (names.LAG, lambda connection: connection.lag_s),
+    (names.REQUESTS, lambda connection: connection.requests),
+)
+_COUNTS: tuple[tuple[names.Metric, Callable[[ConnectionStatus], Mapping[str, int]]], ...] = (
+    (names.FILTERED, lambda connection: connection.filtered),
+    (names.DEAD_LETTERS, lambda connection: connection.dead_letters),
+    (names.RETRIES, lambda connection: connection.retries),
+    (names.ADJUSTED, lambda connection: connection.adjusted),
+    (names.REPLAYED, lambda connection: connection.replayed),
+)
+
+
+def _family(metric: names.Metric) -> CounterMetricFamily | GaugeMetricFamily:
+    kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    return kind(metric.name, metric.help, labels=metric.labels)
+
+
+def _size_bytes(file: Path) -> int:
+    """Of a SQLite database with what lies beside it; what is not there takes nothing."""
+    total = 0
+    for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+        try:
+            total += path.stat().st_size
+        except OSError:
+            continue
+    return total

@@ -1,0 +1,78 @@
+"""Every metric once: name, kind, labels, help. Whoever exports or documents one imports it from here, so that a
+misspelt name is a type error. Labels hold connections' names, reasons and statuses, never anything personal.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class Metric(Struct, frozen=True):
+    name: str
+    """With its unit; of a counter without the `_total` that Prometheus adds."""
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """As it is scraped; of a histogram its family."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+_OF_CONNECTION = ("connection",)
+_BY_REASON = ("connection", "reason")
+
+RECEIVED = Metric("hogline_received_events", "counter", "Events received for a connection.", _OF_CONNECTION)
+DELIVERED = Metric(
+    "hogline_delivered_events", "counter", "Events of which everything was accepted by the destination.", _OF_CONNECTION
+)
+FILTERED = Metric("hogline_filtered_events", "counter", "Events that a rule kept from being sent.", _BY_REASON)
+HELD = Metric("hogline_held_events", "gauge", "Events kept until their user qualifies.", _OF_CONNECTION)
+DEAD_LETTERS = Metric(
+    "hogline_dead_letters", "gauge", "Events of which something was refused, neither retried nor discarded.", _BY_REASON
+)
+PENDING = Metric(
+    "hogline_pending_events", "gauge", "Events that are not settled yet: the lag in events.", _OF_CONNECTION
+)
+LAG = Metric("hogline_lag_seconds", "gauge", "How long the oldest pending event waits; 0 if none does.", _OF_CONNECTION)
+REQUESTS = Metric("hogline_requests", "counter", "Requests sent to the destination.", _OF_CONNECTION)
+RETRIES = Metric(
+    "hogline_retries", "counter", "Requests that have to be sent again, by what was answered.", ("connection", "status")
+)
+ADJUSTED = Metric(
+    "hogline_adjusted_values", "counter", "Places in events that were cut, left out or renamed.", _BY_REASON
+)
+REPLAYED = Metric(
+    "hogline_replayed_events", "counter", "What became of events sent once more by a replay.", ("connection", "outcome")
+)
+STATE = Metric(
+    "hogline_connection_state",
+    "gauge",
+    "1 for the state a connection is in, 0 for the others.",
+    ("connection", "state"),
+)
+REQUEST_TIME = Metric(
+    "hogline_request_seconds",
+    "histogram",
+    "From sending a request to its whole answer, or its failure.",
+    _OF_CONNECTION,
+)
+REFUSED = Metric(
+    "hogline_refused_events", "counter", "Events refused at the door, which no connection received.", ("reason",)
+)
+DISK = Metric("hogline_disk_bytes", "gauge", "What the data directory's databases take on disk.", ("store",))
+STATUS_AGE = Metric(
+    "hogline_status_age_seconds", "gauge", "How old the figures above are; it grows while they cannot be read."
+)
+INFO = Metric("hogline_info", "gauge", "Always 1; the label says which version runs.", ("version",))
+
+METRICS = (
+    RECEIVED, DELIVERED, FILTERED, HELD, DEAD_LETTERS, PENDING, LAG, REQUESTS, RETRIES, ADJUSTED, REPLAYED, STATE,
+    REQUEST_TIME, REFUSED, DISK, STATUS_AGE, INFO,
+)  # fmt: skip
+
+STATES = ("delivering", "waiting", "stopped", "disabled", "not_serving")
+"""All that a connection can be in (`views.ConnectionStatus.state`)."""

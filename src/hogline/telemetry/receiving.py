@@ -1,0 +1,64 @@
+"""Watching what is received: an id for each request, and debug lines that say which events it brought.
+
+Of a request a line has its route, status, size and events' uuids: never its path (tokens stand there), its headers or
+its body.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from hogline.telemetry.lines import in_lines
+
+log = structlog.get_logger("hogline.receiving")
+
+_TOKEN_ROUTES = ("/webhook/", "/array/")
+
+
+def route_of(path: str, routes: Iterable[str]) -> str:
+    """What stands in a line for a path: one of the routes; `/webhook/…` without its token; `unknown`."""
+    if path in routes:
+        return path
+    return next((f"{route}<token>" for route in _TOKEN_ROUTES if path.startswith(route)), "unknown")
+
+
+class ReceivingWatch:
+    """Numbers the requests of one listener, and says what became of them when debug lines are wanted."""
+
+    def __init__(self, routes: Iterable[str]) -> None:
+        self._routes = frozenset(routes)
+        self._debug = bool(log.is_enabled_for(logging.DEBUG))
+        # Ids of one process begin alike and are not those of another.
+        self._process = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    def new_id(self) -> str:
+        """For one request. A sender's own id is not taken over: it could be anything."""
+        return f"{self._process}-{next(self._numbers):x}"
+
+    def now_s(self) -> float:
+        return time.monotonic()
+
+    def answered(self, request_id: str, path: str, status: int, began_s: float, uuids: Iterable[str]) -> None:
+        """The request has its answer; `uuids` are those of the events that it brought and that are kept, or would
+        have been.
+        """
+        if not self._debug:
+            return
+        took_ms = round((time.monotonic() - began_s) * 1_000, 1)
+        every = list(uuids)
+        line = log.bind(request=request_id, route=route_of(path, self._routes))
+        for some in in_lines(every) if every else ([],):
+            line.debug("received", status=status, ms=took_ms, events=len(every), uuids=some)
+
+    def failed(self, request_id: str, path: str, where: str) -> None:
+        """A mistake of ours kept the request from its answer."""
+        log.error(
+            "a request could not be answered", request=request_id, route=route_of(path, self._routes), error=where
+        )

@@ -1,0 +1,140 @@
+"""What the state promises of what is sent again: dead letters that are retried or discarded, and replays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from conformance_stores import Store, installed, letter
+
+from hogline.store.base import Counts, Replay, Settlement, State
+
+pytestmark = pytest.mark.anyio
+
+LETTERS = [letter(1, "invalid"), letter(3, "too_large"), letter(5, "invalid"), letter(8, "too_large")]
+
+
+async def refused(state: State, name: str = "customerio") -> int:
+    """A connection with four dead letters."""
+    connection = await installed(state, name)
+    await state.settle(Settlement(connection=connection.id, lanes={0: 8}, delivered=4, dead_letters=LETTERS))
+    return connection.id
+
+
+async def retrying(state: State, connection: int) -> list[int]:
+    return [one.position for one in await state.dead_letters(connection, retrying=True)]
+
+
+async def test_a_dead_letter_is_found_by_its_position(state: State) -> None:
+    connection, other = await refused(state), await installed(state, "other")
+    assert await state.dead_letter(connection, 3) == LETTERS[1]
+    assert await state.dead_letter(connection, 2) is None
+    assert await state.dead_letter(other.id, 3) is None
+
+
+async def test_dead_letters_of_a_reason_are_paged_by_position(state: State) -> None:
+    connection = await refused(state)
+    assert await state.dead_letters(connection, reason="too_large") == [LETTERS[1], LETTERS[3]]
+    assert await state.dead_letters(connection, reason="too_large", after=3) == [LETTERS[3]]
+    assert await state.dead_letters(connection, reason="invalid", limit=1) == [LETTERS[0]]
+    assert await state.dead_letters(connection, reason="'") == []
+
+
+CHOICES: list[tuple[str, Sequence[int] | None, list[int]]] = [
+    ("", None, [1, 3, 5, 8]),
+    ("invalid", None, [1, 5]),
+    ("nothing", None, []),
+    ("", [3, 8, 99], [3, 8]),
+    ("", [], []),
+    ("invalid", [1, 3], [1]),
+]
+each_choice = pytest.mark.parametrize(("reason", "positions", "chosen"), CHOICES)
+
+
+@each_choice
+async def test_those_that_are_chosen_are_retried_and_stay_dead_letters_until_then(
+    state: State, reason: str, positions: Sequence[int] | None, chosen: list[int]
+) -> None:
+    connection, other = await refused(state), await refused(state, "other")
+    assert await retrying(state, connection) == []
+
+    assert await state.retry_dead_letters(connection, reason=reason, positions=positions) == len(chosen)
+
+    assert await retrying(state, connection) == chosen
+    assert await retrying(state, other) == []
+    assert await state.dead_letters(connection) == LETTERS
+    assert (await state.counts(connection)).settled == 8
+
+
+@each_choice
+async def test_those_that_are_discarded_are_gone_and_count_as_filtered(
+    state: State, reason: str, positions: Sequence[int] | None, chosen: list[int]
+) -> None:
+    connection, other = await refused(state), await refused(state, "other")
+
+    assert await state.discard_dead_letters(connection, reason=reason, positions=positions) == len(chosen)
+
+    left = [one for one in LETTERS if one.position not in chosen]
+    assert await state.dead_letters(connection) == left
+    assert await state.dead_letters(other) == LETTERS
+    counts = await state.counts(connection)
+    assert counts.filtered == ({"discarded": len(chosen)} if chosen else {})
+    assert counts.settled == 8
+
+
+async def test_a_retried_one_that_is_accepted_is_no_dead_letter_any_more(store: Store, state: State) -> None:
+    connection = await refused(state)
+    await state.retry_dead_letters(connection, positions=[3, 5])
+    await state.settle(Settlement(connection=connection, lanes={}, delivered=1, resolved=[3]))
+
+    other = await store.state()  # opened beside it: whatever it sees is on disk
+    for one in (state, other):
+        assert [letter.position for letter in await one.dead_letters(connection)] == [1, 5, 8]
+        assert await retrying(one, connection) == [5]
+        counts = await one.counts(connection)
+        assert (counts.delivered, counts.settled) == (5, 8)
+    await other.close()
+
+
+async def test_a_retried_one_that_is_refused_again_stays_with_its_new_reason(state: State) -> None:
+    connection = await refused(state)
+    await state.retry_dead_letters(connection, positions=[3])
+    again = letter(3, "invalid", at_ms=LETTERS[1].at_ms + 1)
+    await state.settle(Settlement(connection=connection, lanes={}, dead_letters=[again]))
+
+    assert await state.dead_letters(connection) == [LETTERS[0], again, *LETTERS[2:]]
+    assert await retrying(state, connection) == []
+    assert (await state.counts(connection)).dead_letters == {"invalid": 3, "too_large": 1}
+
+
+async def test_without_a_replay_there_is_none(state: State) -> None:
+    assert await state.replay((await installed(state)).id) is None
+
+
+async def test_a_replay_goes_on_where_it_was_and_ends_at_its_last_event(store: Store, state: State) -> None:
+    connection, other = (await installed(state, "one")).id, (await installed(state, "other")).id
+    begun = Replay(settled=4, last=9, events=("order completed", 'it\'s "x"'))
+    await state.begin_replay(connection, begun)
+    await state.begin_replay(other, Replay(settled=0, last=99))
+    assert await state.replay(connection) == begun
+
+    await state.settle(
+        Settlement(connection=connection, lanes={}, replayed={"delivered": 2, "filtered": 1}, replay_settled=7)
+    )
+    again = await store.state()
+    for one in (state, again):
+        assert await one.replay(connection) == Replay(settled=7, last=9, events=begun.events)
+    await again.close()
+
+    await state.settle(Settlement(connection=connection, lanes={}, replayed={"delivered": 2}, replay_settled=9))
+    assert await state.replay(connection) is None
+    assert await state.replay(other) == Replay(settled=0, last=99)
+    # They were counted when they came: only how often they were sent again is new.
+    assert await state.counts(connection) == Counts(replayed={"delivered": 4, "filtered": 1})
+
+
+async def test_a_new_replay_takes_the_place_of_one_that_is_under_way(state: State) -> None:
+    connection = (await installed(state)).id
+    await state.begin_replay(connection, Replay(settled=0, last=9, events=("a",)))
+    await state.begin_replay(connection, Replay(settled=2, last=5))
+    assert await state.replay(connection) == Replay(settled=2, last=5)

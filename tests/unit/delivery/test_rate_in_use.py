@@ -1,0 +1,228 @@
+"""How much of the allowed rate a connection uses while events wait, counted where the requests arrive.
+
+Journal and state are in memory and time is moved only when nobody has anything left to do: the figures are exact,
+whatever this machine does beside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+from delivery_cases import failing
+
+from hogline.delivery.gate import Gate, Rate
+from hogline.delivery.worker import Worker
+from hogline.destinations.customerio import CUSTOMERIO
+from hogline.model import Event, Person, Request, Response, encode_event
+from hogline.store.base import Connection, DeadLetter, Replay, Settlement
+
+pytestmark = pytest.mark.anyio
+
+OK = Response(200, {}, b"{}")
+PEOPLE = 400
+EVENT_BYTES = 12_000
+"""A request is full with forty of them."""
+
+
+class VirtualClock:
+    """Sleepers wake in the order of their times; `run` moves time on whenever everything else is done."""
+
+    def __init__(self) -> None:
+        self.at_s = 1_000.0
+        self._numbers = count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    def now_s(self) -> float:
+        return self.at_s
+
+    def time_ms(self) -> int:
+        return 1_793_000_000_000 + int(self.at_s * 1_000)
+
+    async def sleep(self, seconds: float) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.at_s + seconds, next(self._numbers), future))
+        await future
+
+    async def run(self, seconds: float) -> None:
+        ready: Any = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # what is about to run
+        end_s = self.at_s + seconds
+        while self.at_s < end_s:
+            await asyncio.sleep(0)
+            if ready:
+                continue
+            if not self._sleepers or self._sleepers[0][0] > end_s:
+                self.at_s = end_s
+                return
+            until_s, _, future = heapq.heappop(self._sleepers)
+            self.at_s = max(self.at_s, until_s)
+            if not future.done():
+                future.set_result(None)
+
+
+class EndlessJournal:
+    """Always has more: events of one size, of people in turn."""
+
+    def __init__(self, event_bytes: int) -> None:
+        text = "x" * event_bytes
+        self._bodies = [
+            encode_event(
+                Event(
+                    uuid=f"0199f3a0-0000-7000-8000-{n:012d}",
+                    name="clicked",
+                    distinct_id=f"person-{n}",
+                    timestamp_ms=1_793_000_000_000,
+                    received_ms=1_793_000_000_000,
+                    properties={"text": text},
+                )
+            )
+            for n in range(PEOPLE)
+        ]
+
+    async def wait(self, after: int) -> None:
+        await asyncio.sleep(0)
+
+    async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        return [(n, self._bodies[n % PEOPLE]) for n in range(after + 1, after + 1 + limit)]
+
+
+class ForgetfulState:
+    """Takes every settlement at once; remembers the people."""
+
+    def __init__(self) -> None:
+        self._people: dict[str, Person] = {}
+
+    async def lanes(self, connection: int) -> dict[int, int]:
+        return {}
+
+    async def people(self, connection: int, distinct_ids: Sequence[str]) -> Mapping[str, Person]:
+        return {one: self._people[one] for one in distinct_ids if one in self._people}
+
+    async def settle(self, settlement: Settlement) -> None:
+        self._people.update((person.distinct_id, person) for person in settlement.people)
+
+    async def dead_letters(self, connection: int, **_: object) -> list[DeadLetter]:
+        return []
+
+    async def replay(self, connection: int) -> Replay | None:
+        return None
+
+
+class DistantServer:
+    """Answers after its latency and remembers when each request came. `too_fast`: above that many in the last
+    second it answers 429.
+    """
+
+    def __init__(self, clock: VirtualClock, latency_s: float, too_fast: int | None = None) -> None:
+        self.clock = clock
+        self.latency_s = latency_s
+        self.too_fast = too_fast
+        self.came_s: list[float] = []
+        self.refused_s: list[float] = []
+
+    async def send(self, request: Request) -> Response:
+        await self.clock.sleep(self.latency_s / 2)
+        self.came_s.append(self.clock.at_s)
+        limited = self.too_fast is not None and self.within_a_second_of(len(self.came_s) - 1) > self.too_fast
+        await self.clock.sleep(self.latency_s / 2)
+        if limited:
+            self.refused_s.append(self.clock.at_s)
+            return failing(429)
+        return OK
+
+    def within_a_second_of(self, last: int) -> int:
+        """Requests of the second that ends with this one, counted down to a microsecond."""
+        return last + 1 - bisect_left(self.came_s, self.came_s[last] - 1 + 1e-6)
+
+    def most_in_a_second(self) -> int:
+        return max(self.within_a_second_of(n) for n in range(len(self.came_s)))
+
+    def came_between(self, begin_s: float, end_s: float) -> int:
+        return bisect_left(self.came_s, end_s) - bisect_left(self.came_s, begin_s)
+
+
+@asynccontextmanager
+async def delivering(server: DistantServer, per_second: int, event_bytes: int) -> AsyncIterator[None]:
+    clock = server.clock
+    connection = Connection(
+        id=1, name="customerio", destination="customerio", options={"site_id": "site", "api_key": "key"},
+        enabled=True, stopped=None, start=0, created_ms=0,
+    )  # fmt: skip
+    worker = Worker(
+        connection,
+        CUSTOMERIO,
+        CUSTOMERIO.read_options(connection.options),
+        journal=EndlessJournal(event_bytes),  # type: ignore[arg-type]  # as much of a journal as a worker needs
+        state=ForgetfulState(),  # type: ignore[arg-type]  # likewise
+        send=server.send,
+        gate=Gate(Rate(per_second, clock), clock, lambda: 0.5),
+        clock=clock,
+    )
+    task = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        await worker.close(within_s=0)
+        await task
+
+
+@pytest.mark.parametrize("latency_ms", [50, 200])
+@pytest.mark.parametrize(("per_second", "seconds"), [(10, 10), (50, 4), (100, 4)])
+async def test_while_events_wait_nearly_every_allowed_request_is_used_and_none_beyond(
+    per_second: int, seconds: int, latency_ms: int
+) -> None:
+    server = DistantServer(VirtualClock(), latency_ms / 1_000)
+    async with delivering(server, per_second, EVENT_BYTES):
+        await server.clock.run(1)
+        begin_s = server.clock.at_s
+        await server.clock.run(seconds)
+    used = server.came_between(begin_s, begin_s + seconds) / (seconds * per_second)
+    assert used >= 0.95, f"{used:.1%} of the allowed requests"
+    assert server.most_in_a_second() <= per_second
+
+
+async def test_after_a_pause_the_first_second_is_not_beyond_the_rate_either() -> None:
+    """The bucket is full then: its burst and the flow behind it share the second."""
+    server = DistantServer(VirtualClock(), 0.05)
+    async with delivering(server, 100, EVENT_BYTES):
+        await server.clock.run(1.5)
+    assert server.most_in_a_second() <= 100
+
+
+async def test_too_fast_is_answered_with_half_the_rate_and_the_whole_one_comes_back() -> None:
+    """Customer.io allows less than what is set: nothing is lost, most requests are accepted, and where it allows
+    more again, more is used.
+    """
+    server = DistantServer(VirtualClock(), 0.05, too_fast=15)
+    async with delivering(server, 20, EVENT_BYTES):
+        await server.clock.run(20)
+        first_s = server.refused_s[0]
+        soon = server.came_between(first_s + 1, first_s + 5) / 4
+        assert soon <= 12, f"{soon} requests a second after the first 429"
+        accepted = len(server.came_s) - len(server.refused_s)
+        assert len(server.refused_s) <= 0.05 * accepted
+        server.too_fast = None
+        await server.clock.run(60)
+        begin_s = server.clock.at_s
+        await server.clock.run(5)
+    assert server.came_between(begin_s, begin_s + 5) >= 0.95 * 100
+
+
+async def test_many_429_of_requests_that_were_out_together_halve_the_rate_once() -> None:
+    server = DistantServer(VirtualClock(), 0.2)
+    async with delivering(server, 50, EVENT_BYTES):
+        await server.clock.run(2)
+        server.too_fast = 0
+        await server.clock.run(0.3)
+        server.too_fast = None
+        assert len(server.refused_s) > 3
+        begin_s = server.clock.at_s + 2
+        await server.clock.run(6)
+    used = server.came_between(begin_s, begin_s + 4) / 4
+    assert 22 <= used <= 35, f"{used} requests a second"
