@@ -36,6 +36,7 @@ def test_the_options_are_asked_for_by_these_keys_with_these_defaults() -> None:
         ("anonymous_users", "choice", False, False, "all"),
         ("event_allowlist", "text", False, False, ""),
         ("date_attributes", "text", False, False, "created_at"),
+        ("max_requests_per_second", "whole_number", False, False, 100),
     ]
     assert all(option.title and option.hint for option in CUSTOMERIO.options)
 
