@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -73,20 +73,29 @@ async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIte
     """
     directory = DataDirectory(settings.data)
     async with AsyncExitStack() as stack:
-        for _ in range(int(WAIT_FOR_OTHER_S / 0.05)):
-            try:
-                stack.enter_context(directory)
-            except Held:
-                try:
-                    service = await stack.enter_async_context(reached(directory.control))
-                except Unanswered:
-                    await asyncio.sleep(0.05)
-                    continue
-            else:
-                service, _, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
+        other = await _hold(stack, directory)
+        if other is not None:
+            yield other
+        else:
+            service, _, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
             yield service
-            return
-        raise Mistake("Another Hogline holds this data directory and does not answer. Stop it, or wait and try again.")
+
+
+async def _hold(stack: AsyncExitStack, directory: DataDirectory) -> Service | None:
+    """Hold the directory (None), or give the service of the process that does. One that holds it and does not
+    answer is another command, which is over in a moment. Raises `Mistake`.
+    """
+    for _ in range(int(WAIT_FOR_OTHER_S / 0.05)):
+        try:
+            stack.enter_context(directory)
+        except Held:
+            try:
+                return await stack.enter_async_context(reached(directory.control))
+            except Unanswered:
+                await asyncio.sleep(0.05)
+        else:
+            return None
+    raise Mistake("Another Hogline holds this data directory and does not answer. Stop it, or wait and try again.")
 
 
 @asynccontextmanager
@@ -95,19 +104,14 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
     directory = DataDirectory(settings.data)
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        try:
-            stack.enter_context(directory)
-        except Held:
-            raise Mistake(
-                f"Another Hogline already runs on {directory.path}. Choose another --data, or stop it."
-            ) from None
+        if await _hold(stack, directory) is not None:
+            raise Mistake(f"Another Hogline already runs on {directory.path}. Choose another --data, or stop it.")
         metrics = Metrics({"journal": directory.journal, "state": directory.state}, clock.now_s)
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
         housekeeping = Housekeeping(journal, state, settings, clock)
-        keeping = asyncio.create_task(housekeeping.run(), name="housekeeping")
-        stack.callback(keeping.cancel)
+        await stack.enter_async_context(_running(housekeeping.run()))
         app = create_app(
             housekeeping,
             service.token_check,
@@ -126,6 +130,17 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             host = f"[{listener.host}]" if ":" in listener.host else listener.host
             service.receives_at = f"http://{host}:{listener.port}"
         yield service
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Beside the context, and over when it is."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def serve(settings: Settings, ready: Callable[[Service], None]) -> None:

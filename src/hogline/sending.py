@@ -30,6 +30,7 @@ class Sending:
         self._clock = clock
         self._connections = connections
         self.tallies = tallies
+        self.touched_s = clock.now_s()
 
     async def keep(self, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
         bodies: list[bytes] = []
@@ -86,6 +87,7 @@ class Preview:
     def __init__(self, state: State, connections: Sequence[Connection], clock: Clock) -> None:
         self._state = state
         self._clock = clock
+        self.touched_s = clock.now_s()
         self._planners = [_Planner(connection) for connection in connections] or [_Planner(None)]
 
     async def lines(self, lines: Sequence[tuple[int, bytes]]) -> tuple[list[PreviewedEvent], list[BadLine]]:

@@ -21,7 +21,7 @@ class InvalidSettings(Exception):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     data: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("hogline", appauthor=False)),

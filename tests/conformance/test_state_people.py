@@ -112,6 +112,7 @@ PEOPLE = [
     somebody("MÜLLER", "Jürgen.ÖZ@example.org"),
     somebody('it\'s "me"'),
     somebody("back\\slash*"),
+    somebody("Straße 7"),
 ]
 
 
@@ -135,6 +136,7 @@ PEOPLE = [
         ("example.org", ["MÜLLER", "ann"]),
         ("nobody", []),
         ("*", ["back\\slash*"]),
+        ("STRASSE", ["Straße 7"]),
         ("?", []),
     ],
 )

@@ -87,7 +87,7 @@ def test_an_address_has_a_host_and_a_port(listen: str, host: str, port: int) -> 
 BAD = [
     *(
         ("HOGLINE_LISTEN", text, r"must be host:port, for example 127\.0\.0\.1:8000\.")
-        for text in ["", "8000", ":8000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "a:-1"]
+        for text in ["8000", ":8000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "a:-1"]
     ),
     *(
         ("HOGLINE_PUBLIC_URL", text, r"must begin with https:// or http://\.")
@@ -155,3 +155,10 @@ def test_a_value_that_is_no_setting_comes_from_the_environment_or_a_file(
     assert from_environment("api_key") == "of the file"
     monkeypatch.setenv("HOGLINE_API_KEY", "of the environment")
     assert from_environment("api_key") == "of the environment"
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    unset = read_settings()
+    for name in ("DATA", "LISTEN", "LOG_LEVEL"):
+        monkeypatch.setenv(f"HOGLINE_{name}", "")
+    assert read_settings() == unset

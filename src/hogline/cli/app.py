@@ -44,6 +44,8 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         _fail("hogline: interrupted", 130)
+    except UnicodeEncodeError:
+        _fail("hogline: An argument is no valid text (UTF-8).", 2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from typing import Annotated
 
 import msgspec
@@ -19,6 +18,7 @@ from hogline.views import BadLine, Delivery, PreviewedEvent
 
 _DEFAULT = Common()
 LINES_AT_ONCE = 500
+BYTES_AT_ONCE = 4_000_000
 MOST_BAD_LINES_SHOWN = 20
 
 File = Annotated[
@@ -73,10 +73,19 @@ async def _send_all(service: Service, handle: str, file: str) -> list[BadLine]:
 
 def _chunks(file: str) -> Iterator[tuple[list[tuple[int, bytes]], list[BadLine]]]:
     """The numbered lines of the file, some hundred at a time, and those that could not be read."""
-    lines = _lines(file)
-    while chunk := list(islice(lines, LINES_AT_ONCE)):
-        readable = [(line.number, line.body) for line in chunk if line.problem is None]
-        yield readable, [BadLine(line.number, line.problem.sentence) for line in chunk if line.problem is not None]
+    readable: list[tuple[int, bytes]] = []
+    broken: list[BadLine] = []
+    size_bytes = 0
+    for line in _lines(file):
+        if line.problem is None:
+            readable.append((line.number, line.body))
+            size_bytes += len(line.body)
+        else:
+            broken.append(BadLine(line.number, line.problem.sentence))
+        if len(readable) + len(broken) >= LINES_AT_ONCE or size_bytes >= BYTES_AT_ONCE:
+            yield readable, broken
+            readable, broken, size_bytes = [], [], 0
+    yield readable, broken
 
 
 def _lines(file: str) -> Iterator[Line]:

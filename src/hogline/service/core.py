@@ -55,8 +55,9 @@ class Core:
         await self._workers.close(within_s)
 
     async def _stopped(self, connection: Connection, reason: str) -> None:
-        found = await self._find(connection.name)
-        await self._state.change_connection(evolved(found, stopped=reason))
+        for found in await self._state.connections():
+            if found.id == connection.id:  # else it was removed meanwhile
+                await self._state.change_connection(evolved(found, stopped=reason))
 
     async def _find(self, name: str) -> Connection:
         connections = await self._state.connections()

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from typing import TypeVar
 
 from hogline.sending import Preview, Sending
 from hogline.service.core import Core, Mistake
 from hogline.views import BadLine, Delivery, PreviewedEvent
 
+ABANDONED_AFTER_S = 600.0
+
+FileT = TypeVar("FileT", Sending, Preview)
+
 
 class Files(Core):
     async def begin_sending(self) -> str:
         """Begin to deliver events from somewhere else than the receiving side; returns a handle."""
+        self._forget_abandoned()
         tallies = self._workers.tally()
         running = [connection for connection in await self._state.connections() if connection.id in tallies]
         if not running:
@@ -25,20 +31,22 @@ class Files(Core):
         """Keep the events of these numbered lines; returns the lines that hold none, or some that cannot be
         kept.
         """
-        return await self._sendings[handle].keep(lines)
+        return await self._under_way(self._sendings, handle).keep(lines)
 
     async def sending(self, handle: str, wait_s: float) -> list[Delivery]:
         """How far each connection is with what was sent, when all is settled or after that time."""
-        sending = self._sendings[handle]
+        sending = self._under_way(self._sendings, handle)
         await sending.wait(wait_s)
         standing = {c.id: self._standing(c) for c in await self._state.connections()}
         return sending.deliveries(standing)
 
     async def end_sending(self, handle: str) -> None:
-        self._workers.forget(self._sendings.pop(handle).tallies)
+        if sending := self._sendings.pop(handle, None):
+            self._workers.forget(sending.tallies)
 
     async def begin_preview(self, connection: str = "") -> str:
         """Begin a preview for a connection, or for all; without any, for Customer.io with its defaults."""
+        self._forget_abandoned()
         chosen = [await self._find(connection)] if connection else await self._state.connections()
         handle = secrets.token_hex(8)
         self._previews[handle] = Preview(self._state, chosen, self._clock)
@@ -48,7 +56,22 @@ class Files(Core):
         self, handle: str, lines: Sequence[tuple[int, bytes]]
     ) -> tuple[list[PreviewedEvent], list[BadLine]]:
         """What each event of these lines would come to, after those before. Sends nothing, changes nothing."""
-        return await self._previews[handle].lines(lines)
+        return await self._under_way(self._previews, handle).lines(lines)
 
     async def end_preview(self, handle: str) -> None:
-        del self._previews[handle]
+        self._previews.pop(handle, None)
+
+    def _under_way(self, files: dict[str, FileT], handle: str) -> FileT:
+        file = files.get(handle)
+        if file is None:
+            raise Mistake("This file is not under way any more. Start the command again; repeats are recognised.")
+        file.touched_s = self._clock.now_s()
+        return file
+
+    def _forget_abandoned(self) -> None:
+        """Whoever began and was killed never ends it."""
+        before_s = self._clock.now_s() - ABANDONED_AFTER_S
+        for handle in [handle for handle, sending in self._sendings.items() if sending.touched_s < before_s]:
+            self._workers.forget(self._sendings.pop(handle).tallies)
+        for handle in [handle for handle, preview in self._previews.items() if preview.touched_s < before_s]:
+            del self._previews[handle]

@@ -16,6 +16,9 @@ class Held(Exception):
     """Another process works on this data directory."""
 
 
+_OURS = {"lock", "secret.key", "journal.db", "state.db"}
+
+
 class DataDirectory:
     """A directory with `journal.db`, `state.db`, `secret.key` and, while somebody serves, `control.sock`.
 
@@ -24,11 +27,22 @@ class DataDirectory:
     """
 
     def __init__(self, path: Path) -> None:
-        """Makes the directory if it is missing. Raises `Unusable`."""
+        """Makes the directory if it is missing. Raises `Unusable`, also for one that is somebody else's: it would
+        be made private to its user.
+        """
         self.path = path
         try:
+            if path.exists() and (found := {file.name for file in path.iterdir()}) and not found & _OURS:
+                raise Unusable(
+                    f"{path} has other things in it and is no data directory of Hogline's. Choose a new or an "
+                    "empty one with --data."
+                )
+            missing = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
+            # SQLite sees to what is in it. That it exists at all must outlast a power cut too.
+            for made in missing:
+                _sync(made.parent)
         except OSError as error:
             raise self._unusable(error) from error
         self._lock: int | None = None
@@ -101,8 +115,13 @@ def _write_durably(file: Path, text: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     draft.rename(file)
-    folder = os.open(file.parent, os.O_RDONLY)
+    _sync(file.parent)
+
+
+def _sync(folder: Path) -> None:
+    """What was made or renamed in the folder is on disk when this returns. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

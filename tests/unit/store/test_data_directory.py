@@ -137,3 +137,11 @@ def test_a_directory_that_cannot_be_held_leaves_no_file_open(tmp_path: Path) -> 
             with pytest.raises(Held), DataDirectory(tmp_path):
                 pass
         assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_directory_with_other_things_in_it_is_left_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(Unusable, match="no data directory of Hogline's"):
+        DataDirectory(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755

@@ -39,6 +39,9 @@ class SqliteJournal:
         self._written = open_database(path, "journal", vfs)
         self._read = open_database(path, "journal", vfs)
         self._end = self._last()
+        self._received_ms: int = (
+            value(self._read, "SELECT received_ms FROM events WHERE position = ?", (self._end,)) or 0
+        )
         self._grown = asyncio.Event()
         self._writer: Writer[_Append | _Trim] = Writer(self._perform, name="journal-writer", written=self._reached)
 
@@ -95,7 +98,7 @@ class SqliteJournal:
         return int(used * value(self._read, "PRAGMA page_size"))
 
     async def trim(self, settled: int, *, received_before_ms: int, most_bytes: int) -> int:
-        removed = 0
+        removed, settled = 0, min(settled, self._end)
         while (first := self.first) <= settled:
             old = min(await self.position_at(received_before_ms) - 1, settled, first + TRIMMED_AT_ONCE - 1)
             if old < first and await self.size_bytes() > most_bytes:
@@ -132,13 +135,16 @@ class SqliteJournal:
         return positions
 
     def _insert(self, events: tuple[bytes, ...], appends: list[_Append]) -> None:
-        """Who shares a commit shares the time of receipt: the earliest of them."""
+        """Who shares a commit shares the time of receipt: the earliest of them, but never one before that of
+        the commit before, whatever the clock does.
+        """
         if events:
-            received_ms = min(append.received_ms for append in appends)
+            received_ms = max(self._received_ms, min(append.received_ms for append in appends))
             self._written.execute(
                 "INSERT INTO events (received_ms, body) SELECT ?, value FROM carray(?)",
                 (received_ms, apsw.carray(events)),
             )
+            self._received_ms = received_ms
 
     def _beside(self, job: _Append | _Trim) -> None:
         if isinstance(job, _Trim):
