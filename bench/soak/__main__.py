@@ -1,1 +1,66 @@
-"""`python -m bench.soak power|kills|order …`: the long versions, with their figures."""
+"""`python -m bench.soak [power|kills|order …]`: the long runs, with their figures. `--small`: a hundredth of each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from bench.soak import power, storms
+from bench.soak.storm import Outcome
+
+
+def _power(work: Path, seed: int, part: float) -> None:
+    power.print_figures(int(1_000 * part), work, seed)
+
+
+def _kills(work: Path, seed: int, part: float) -> None:
+    _print(storms.killed(work, kills=int(500 * part), people=5_000, events_each=int(200 * part), seed=seed))
+
+
+def _order(work: Path, seed: int, part: float) -> None:
+    _print(
+        storms.in_order(
+            work,
+            kills=max(1, int(20 * part)),
+            people=500,
+            events_each=max(2, int(200 * part)),
+            per_s=400,
+            faults=20,
+            timeouts=True,
+            seed=seed,
+        )
+    )
+
+
+def _print(outcome: Outcome) -> None:
+    for name, value in msgspec.to_builtins(outcome).items():
+        if isinstance(value, dict):
+            for figure, found in value.items():
+                print(f"  {figure}: {found}")
+        else:
+            print(f"  {name}: {value}")
+    if not outcome.verdict.good:
+        sys.exit("Something is missing, out of order or miscounted.")
+
+
+SOAKS: dict[str, Callable[[Path, int, float], None]] = {"power": _power, "kills": _kills, "order": _order}
+
+
+def main() -> None:
+    names = [argument for argument in sys.argv[1:] if argument != "--small"] or list(SOAKS)
+    part = 0.01 if "--small" in sys.argv else 1.0
+    for name in names:
+        if name not in SOAKS:
+            sys.exit(f"There is no soak {name!r}. There are: {', '.join(SOAKS)}.")
+        seed = Random().randrange(2**32)
+        print(f"{name} (seed {seed})", flush=True)
+        with TemporaryDirectory(prefix="hogline-soak-") as work:
+            SOAKS[name](Path(work), seed, part)
+
+
+main()

@@ -168,10 +168,10 @@ class Disk:
             if sync_folder:
                 self._entries = dict(self._files)
 
-    def survivors(self, folder: Path, source: Random) -> None:
+    def survivors(self, folder: Path, source: Random, luck: Luck | None = None) -> None:
         """Write what is found after the power is back into a new folder."""
         folder.mkdir()
-        luck = Luck.of(source)
+        luck = luck or Luck.of(source)
         with self._lock:
             for name in sorted(self._files.keys() | self._entries.keys()):
                 image = source.choice((self._files.get(name), self._entries.get(name)))

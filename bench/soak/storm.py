@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bench.processes import run, sandbox
+from bench.processes import run
+from bench.soak.process import Process
 from bench.soak.traffic import Sender, Target, Traffic
 from bench.soak.verdict import Verdict, judge
-from bench.soak.victim import Victim
 
 SENDERS = 6
 STANDSTILL_S = 120.0
@@ -36,7 +36,7 @@ class Outcome(Struct, frozen=True):
     kills_during_start: int
     seconds: float
     sent_again: int
-    """Requests that were killed before they were answered."""
+    """Requests that had to be sent once more, because it was down or died before it answered."""
     verdict: Verdict
 
 
@@ -46,10 +46,13 @@ def rage(storm: Storm, work: Path) -> Outcome:
     """
     begin_s = time.monotonic()
     data = work / "data"
-    with sandbox() as url:
+    customerio = Process("sandbox", data, work / "sandbox.log", "--listen", "127.0.0.1:0")
+    customerio.start()
+    try:
+        url = customerio.wait_ready()
         run(data, "connect", "customerio", "--site-id", "sandbox-site", "--api-key", "sandbox-key",
             "--tracking-endpoint", url)  # fmt: skip
-        raging = _Raging(storm, url, Victim(data, work / "serve.log"), _json(data, "token")["token"])
+        raging = _Raging(storm, url, Process("serve", data, work / "serve.log"), _json(data, "token")["token"])
         try:
             during_start = raging.kill_all()
             raging.finish(data)
@@ -57,12 +60,14 @@ def rage(storm: Storm, work: Path) -> Outcome:
             raging.end()
         sent_again = sum(sender.unanswered for sender in raging.senders)
         verdict = judge(storm.traffic, url, data)
+    finally:
+        customerio.end()
     seconds = time.monotonic() - begin_s
     return Outcome(storm.kills, during_start, seconds, sent_again, verdict)
 
 
 class _Raging:
-    def __init__(self, storm: Storm, url: str, victim: Victim, token: str) -> None:
+    def __init__(self, storm: Storm, url: str, victim: Process, token: str) -> None:
         self._storm = storm
         self._source = Random(storm.seed)
         self._url = url
@@ -102,7 +107,8 @@ class _Raging:
 
     def _let_receive(self, events: int) -> None:
         """Until so many more are answered, and for a moment that has nothing to do with that."""
-        self._until(lambda least=min(self._answered + events, self._storm.traffic.events): self._answered >= least)
+        least = min(self._answered + events, self._storm.traffic.events)
+        self._until(lambda: self._answered >= least)
         time.sleep(self._source.uniform(0, 0.2))
 
     def _until(self, true: Callable[[], bool]) -> None:

@@ -108,7 +108,9 @@ class Sender(threading.Thread):
         while self._people and not self.stop.is_set() and self.wrong is None:
             batch = self._source.random() < self._traffic.batches
             events = list(self._next(BATCH if batch else 1))
-            path, value = ("/batch/", {"api_key": self._target.token, "batch": events}) if batch else ("/webhook", events[0])
+            path, value = (
+                ("/batch/", {"api_key": self._target.token, "batch": events}) if batch else ("/webhook", events[0])
+            )
             self._send(path, msgspec.json.encode(value))
             self.answered += len(events)
             self.stop.wait(self._pause_s * len(events))

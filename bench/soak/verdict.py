@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 from urllib.request import urlopen
 
 import msgspec
@@ -39,6 +41,15 @@ class _Attributed(Struct):
     sequence: int
     id: str
     attributes: dict[str, object]
+
+
+class _Letter(Struct):
+    uuid: str
+    event: str
+
+
+class _Failures(Struct):
+    failures: list[_Letter]
 
 
 class _Status(Struct):
@@ -135,7 +146,7 @@ def judge(traffic: Traffic, url: str, data: Path) -> Verdict:
     return Verdict(
         sent=traffic.events,
         at_customerio=sum(map(len, numbers.values())),
-        refused=len(set(dead)),
+        refused=len({letter.uuid for letter in dead}),
         received=status.received,
         delivered=status.delivered,
         dead_letters=len(dead),
@@ -145,15 +156,36 @@ def judge(traffic: Traffic, url: str, data: Path) -> Verdict:
         missing=sum(len(wanted[person] - set(numbers[person])) for person in numbers),
         twice=sum(len(ns) - len(set(ns)) for ns in numbers.values()),
         unknown=found.unknown,
-        inversions=sum(before > after for ns in numbers.values() for before, after in zip(ns, ns[1:], strict=False)),
+        inversions=sum(before > after for ns in numbers.values() for before, after in pairwise(ns)),
         wrong_content=found.wrong_content,
         altered=found.altered,
         old_attributes=sum(latest.get(f"user-{person}") != last for person in numbers),
-        wrongly_refused=abs(len(set(dead)) - to_refuse)
-        + sum(name != REFUSED_NAME for name in dead.values())
+        wrongly_refused=abs(len({letter.uuid for letter in dead}) - to_refuse)
+        + sum(letter.event != REFUSED_NAME for letter in dead)
         + sum(len(set(numbers[person]) - wanted[person]) for person in numbers),
         adds_up=status.received == settled + status.pending
         and not status.pending
         and status.received >= traffic.events
-        and status.received == status.delivered + sum(status.dead_letters.values()),
+        and len(dead) == sum(status.dead_letters.values())
+        and status.received == status.delivered + len(dead),
     )
+
+
+def _dead_letters(data: Path) -> list[_Letter]:
+    listed = run(data, "failures", "customerio", "--limit", "1000000", "--json").output
+    return msgspec.json.decode(listed, type=_Failures).failures
+
+
+SeenT = TypeVar("SeenT", _Seen, _Attributed)
+
+
+def _pages(url: str, kind: type[SeenT]) -> Iterator[SeenT]:
+    """Everything that is listed there."""
+    after = 0
+    while True:
+        with urlopen(f"{url}?limit={PAGE}&after={after}", timeout=60) as answer:  # noqa: S310  # loopback
+            page: list[SeenT] = msgspec.json.decode(answer.read(), type=list[kind])  # type: ignore[valid-type]
+        if not page:
+            return
+        yield from page
+        after = page[-1].sequence

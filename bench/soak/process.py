@@ -1,4 +1,4 @@
-"""A `hogline serve` that is killed and started again, over and over, on one data directory."""
+"""A `hogline serve` or `hogline sandbox` that is started, killed and started again on one data directory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 from bench.processes import HOGLINE, environment
 
-_RECEIVING = re.compile(rb"Receiving at (http://[\d.:]+)")
+_URL = re.compile(rb"at (http://[\d.:]+)")
 WITHIN_S = 60.0
 
 
-class Victim:
-    def __init__(self, data: Path, log: Path) -> None:
-        """`log`: the file that keeps all that its processes say."""
+class Process:
+    def __init__(self, command: str, data: Path, log: Path, *options: str) -> None:
+        """`log`: the file that keeps all that it ever says."""
+        self._command = [*HOGLINE, command, *options]
         self._data = data
         self._log = log
         self._from = 0
@@ -28,21 +29,21 @@ class Victim:
         with self._log.open("ab") as out:
             self._from = out.tell()
             self._process = subprocess.Popen(
-                [*HOGLINE, "serve"], env=environment(self._data), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                self._command, env=environment(self._data), stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
         self._started_s = time.monotonic()
 
     def wait_ready(self) -> str:
-        """The URL at which it receives. Raises AssertionError if it ends, or says nothing for a minute."""
+        """The URL at which it listens. Raises AssertionError if it ends, or says nothing for a minute."""
         while True:
             with self._log.open("rb") as log:
                 log.seek(self._from)
-                match = _RECEIVING.search(log.read())
+                match = _URL.search(log.read())
             if match:
                 self.startup_s = time.monotonic() - self._started_s
                 return match[1].decode()
-            assert self._running.poll() is None, f"hogline serve ended by itself: {self._log}"
-            assert time.monotonic() < self._started_s + WITHIN_S, f"hogline serve does not start: {self._log}"
+            assert self._running.poll() is None, f"it ended by itself: {self._log}"
+            assert time.monotonic() < self._started_s + WITHIN_S, f"it does not start: {self._log}"
             time.sleep(0.005)
 
     @property

@@ -1,0 +1,167 @@
+"""How much of the allowed rate is used in real time while events wait, counted at a server in a process of its own.
+
+The worker, its state and the HTTP client are the real ones; the journal is in memory and never ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import sys
+import time
+from bisect import bisect_left
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import structlog
+from msgspec import Struct
+
+from hogline.delivery.client import Client
+from hogline.delivery.clock import SystemClock
+from hogline.delivery.gate import Gate, Rate
+from hogline.delivery.worker import Worker
+from hogline.destinations.customerio import CUSTOMERIO
+from hogline.model import Event, encode_event
+from hogline.store.secrets import Vault
+from hogline.store.sqlite.state import SqliteState
+
+PEOPLE = 400
+EVENT_BYTES = 20_000
+BEGIN_MS = 1_793_000_000_000
+SETTLES_S = 2.0
+"""At the beginning, which does not count for what is used; it does for what is beyond."""
+
+
+class EndlessJournal:
+    """Always has more: events of one size, of people in turn. As much of a journal as a worker needs."""
+
+    def __init__(self) -> None:
+        self._bodies = [encode_event(_event(n)) for n in range(PEOPLE)]
+
+    async def wait(self, after: int) -> None:
+        """There is always more."""
+
+    async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        return [(n, self._bodies[n % PEOPLE]) for n in range(after + 1, after + 1 + min(limit, 50))]
+
+
+def _event(n: int) -> Event:
+    return Event(
+        uuid=f"0199f3a0-0000-7000-8000-{n:012d}",
+        name="clicked",
+        distinct_id=f"person-{n}",
+        timestamp_ms=BEGIN_MS,
+        received_ms=BEGIN_MS,
+        properties={"text": "x" * EVENT_BYTES},
+    )
+
+
+def _serve(pipe: Pipe, latency_s: float) -> None:
+    """The process of the server: tells its port, and when it is asked, the times at which requests had come."""
+    asyncio.run(_server(pipe, latency_s))
+
+
+async def _server(pipe: Pipe, latency_s: float) -> None:
+    came_s: list[float] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                came_s.append(time.monotonic())
+                await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r")[0]))
+                await asyncio.sleep(latency_s)
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, limit=2**20)
+    pipe.send(server.sockets[0].getsockname()[1])
+    await asyncio.to_thread(pipe.recv)
+    pipe.send(came_s)
+
+
+class RateFigures(Struct, frozen=True, kw_only=True):
+    per_second: int
+    latency_ms: int
+    seconds: float
+    used: float
+    """Of the allowed requests, from 0 to 1."""
+    most_in_a_second: int
+    """In any one-second window at the server."""
+
+
+def rate(folder: Path, *, per_second: int, latency_ms: int, seconds: float) -> RateFigures:
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    server = spawn.Process(target=_serve, args=(theirs, latency_ms / 1_000), daemon=True)
+    server.start()
+    try:
+        asyncio.run(_deliver(folder, ours.recv(), per_second, SETTLES_S + seconds))
+        ours.send("how many?")
+        came_s: list[float] = ours.recv()
+    finally:
+        server.kill()
+        server.join()
+    begin_s = came_s[0] + SETTLES_S
+    counted = bisect_left(came_s, begin_s + seconds) - bisect_left(came_s, begin_s)
+    most = max(n + 1 - bisect_left(came_s, at_s - 1) for n, at_s in enumerate(came_s))
+    return RateFigures(
+        per_second=per_second,
+        latency_ms=latency_ms,
+        seconds=seconds,
+        used=counted / (per_second * seconds),
+        most_in_a_second=most,
+    )
+
+
+async def _deliver(folder: Path, port: int, per_second: int, seconds: float) -> None:
+    clock, client = SystemClock(), Client()
+    state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
+    options: dict[str, object] = {
+        "site_id": "site",
+        "api_key": "key",
+        "tracking_endpoint": f"http://127.0.0.1:{port}",
+        "max_requests_per_second": per_second,
+    }
+    connection = await state.add_connection(
+        name="customerio", destination="customerio", options=options, enabled=True, start=0, now_ms=BEGIN_MS
+    )
+    worker = Worker(
+        connection,
+        CUSTOMERIO,
+        CUSTOMERIO.read_options(options),
+        journal=EndlessJournal(),  # type: ignore[arg-type]  # see there
+        state=state,
+        send=client.send,
+        gate=Gate(Rate(per_second, clock), clock, lambda: 0.5),
+        clock=clock,
+    )
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(seconds + 0.5)
+    await worker.close(within_s=2)
+    await running
+    await client.close()
+    await state.close()
+
+
+def print_figures(folder: Path, _: int, part: float = 1.0) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    bad = False
+    for per_second, latency_ms in ((20, 50), (20, 200), (50, 50), (50, 200)):
+        (own := folder / f"{per_second}-{latency_ms}").mkdir()
+        found = rate(own, per_second=per_second, latency_ms=latency_ms, seconds=max(3.0, 20 * part))
+        print(
+            f"  {per_second} requests/s allowed, {latency_ms} ms latency: {found.used:.1%} used in"
+            f" {found.seconds:.0f} s, at most {found.most_in_a_second} in any second"
+        )
+        bad |= found.used < 0.95 or found.most_in_a_second > per_second
+    if bad:
+        sys.exit("Less than 95 % was used, or more than allowed.")
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory(prefix="hogline-soak-") as work:
+        print_figures(Path(work), 0, 0.1 if "--small" in sys.argv else 1.0)

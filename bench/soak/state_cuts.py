@@ -1,0 +1,111 @@
+"""The state under power cuts: settlements that returned are there, and each whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+
+from bench.soak.cuts import STOPS, Disks, Figures, close
+from bench.soak.powercut import mounted
+from hogline.model import Person, Refusal
+from hogline.store.base import DeadLetter, Settlement, Unusable, Unwritable
+from hogline.store.secrets import Vault
+from hogline.store.sqlite.state import SqliteState
+
+CONNECTION = 1
+LANES = 32
+
+
+class StateUnderCuts:
+    """Settlements, some at once. Each is numbered, and tells its number in everything that it writes."""
+
+    def __init__(self, work: Path, source: Random) -> None:
+        self.figures = Figures()
+        self._source = source
+        self._disks = Disks(work, source)
+        self._vault = Vault(Vault.new_key())
+        self._answered = self._handed = 0
+
+    async def round(self) -> None:
+        disk = self._disks.disk()
+        with mounted(disk) as vfs:
+            try:
+                state = SqliteState(self._disks.folder / "state.db", self._vault, vfs=vfs)
+            except Unusable:
+                self.figures.during_start += 1
+            else:
+                await self._use(state)
+        self.figures.cuts += 1
+        self._disks.cut(disk)
+        await self._compare()
+        if self._disks.renewed():
+            self._answered = self._handed = 0
+
+    async def _use(self, state: SqliteState) -> None:
+        with suppress(Unwritable):
+            while self._source.random() > STOPS:
+                numbers = range(self._handed + 1, self._handed + 1 + self._source.randint(1, 4))
+                self._handed = numbers[-1]
+                settlements = (state.settle(_settlement(number)) for number in numbers)
+                for number, raised in zip(
+                    numbers, await asyncio.gather(*settlements, return_exceptions=True), strict=True
+                ):
+                    if raised is not None:
+                        raise raised
+                    self._answered = number
+                    self.figures.writes += 1
+        await close(state)
+
+    async def _compare(self) -> None:
+        with self._disks.copy() as folder:
+            state = SqliteState(folder / "state.db", self._vault)
+            counts = await state.counts(CONNECTION)
+            found = (
+                await state.lanes(CONNECTION),
+                {person.distinct_id: person.accepted for person in await state.find_people(CONNECTION, "")},
+                [letter.position for letter in await state.dead_letters(CONNECTION, limit=1_000_000)],
+            )
+            await state.close()
+        settled = counts.settled
+        assert counts.requests == settled, "a settlement counts by half"
+        assert found == _after(settled), "a settlement is there by half"
+        assert settled <= self._handed, "there is more than was settled"
+        self.figures.missing += max(0, self._answered - settled)
+        self.figures.unanswered += max(0, settled - self._answered)
+        self._answered = self._handed = settled
+
+
+def _is_dead(number: int) -> bool:
+    return number % 5 == 0
+
+
+def _settlement(number: int) -> Settlement:
+    """A dead letter, which the next settlement but one resolves; or one more that was delivered."""
+    refusal = Refusal("invalid", "It was refused.", operation=b"x" * (number % 700))
+    letter = DeadLetter(position=number, uuid=str(number), event=b"%d" % number, refusals=(refusal,), at_ms=number)
+    return Settlement(
+        connection=CONNECTION,
+        lanes={number % LANES: number},
+        people=[Person(distinct_id=f"user {index}", accepted={"n": number}) for index in _touched(number)],
+        delivered=0 if _is_dead(number) else 1,
+        dead_letters=[letter] if _is_dead(number) else (),
+        requests=1,
+    )
+
+
+def _touched(number: int) -> Iterable[int]:
+    """Two people of fifty."""
+    return {number % 50, number * 7 % 50}
+
+
+def _after(settled: int) -> tuple[dict[int, int], dict[str, dict[str, object]], list[int]]:
+    """Lanes, people and dead letters when all settlements up to this number are there."""
+    lanes: dict[int, int] = {}
+    people: dict[str, dict[str, object]] = {}
+    for number in range(1, settled + 1):
+        lanes[number % LANES] = number
+        people.update({f"user {index}": {"n": number} for index in _touched(number)})
+    return lanes, people, [number for number in range(1, settled + 1) if _is_dead(number)]
