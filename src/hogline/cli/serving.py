@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from cyclopts import App, Parameter
-from rich.control import Control
+from rich.console import Group, RenderableType
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from hogline.cli.common import Common, Json, err, out, print_json, run
 from hogline.process import serve as serve_until_stopped
@@ -19,6 +26,7 @@ from hogline.settings import Settings
 from hogline.views import ConnectionStatus, Status, TokenView
 
 _DEFAULT = Common()
+WATCH_EVERY_S = 1.0
 
 
 def add_to(app: App) -> None:
@@ -73,7 +81,8 @@ def status(
 ) -> None:
     """What became of the events of each connection."""
     if watch:
-        run(_watch(common.settings()))
+        with suppress(KeyboardInterrupt):  # that is how it ends
+            run(_watch(common.settings(), json=json))
         return
 
     async def work() -> Status:
@@ -84,53 +93,116 @@ def status(
     if json:
         print_json(found)
     else:
-        _print(found)
+        out.print(_shown(found))
 
 
-async def _watch(settings: Settings) -> None:
-    with out.screen(hide_cursor=True):
-        while True:
-            # Anew each time: a command that only looks must not keep `hogline serve` from starting.
+async def _watch(settings: Settings, *, json: bool) -> None:
+    if json:
+        async for found in _looks(settings):
+            if isinstance(found, Status):
+                sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+                sys.stdout.flush()
+        return
+    with Live(console=out, screen=out.is_terminal, auto_refresh=False, transient=True) as live:
+        before: Status | None = None
+        async for found in _looks(settings):
+            if isinstance(found, Status):
+                live.update(Group(_head(found, before), _shown(found)), refresh=True)
+                before = found
+            else:
+                live.update(Text(found, style="yellow"), refresh=True)
+
+
+async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
+    """The status every second, for ever; instead of one that cannot be had, the sentence why. Raises `Mistake` if the
+    first cannot be.
+    """
+    seen = False
+    while True:
+        try:
             async with service_for(settings) as service:
-                found = await service.status()
-            out.control(Control.home(), Control.clear())
-            _print(found)
-            await asyncio.sleep(1)
+                yield await service.status()
+                seen = True
+                # A running process is asked over one connection. Without one, the data directory is held for the
+                # moment of looking only: a command that looks must not keep `hogline serve` from starting.
+                while type(service) is not Service:
+                    await asyncio.sleep(WATCH_EVERY_S)
+                    yield await service.status()
+        except Mistake as mistake:
+            if not seen:
+                raise
+            yield str(mistake)
+        await asyncio.sleep(WATCH_EVERY_S)
 
 
-def _print(found: Status) -> None:
+def _head(found: Status, before: Status | None) -> Text:
+    """The time, and how fast events come and go."""
+    head = Text(f"{datetime.now().astimezone():%H:%M:%S}", style="bold")
+    if before is not None:
+        came, went = (_moved(found, before, count) for count in (_received, _settled))
+        head.append(f"  {came:,} received and {went:,} settled in the last second", style="not bold")
+    return head.append("  Ctrl-C ends\n", style="not bold dim")
+
+
+def _moved(found: Status, before: Status, count: Callable[[ConnectionStatus], int]) -> int:
+    earlier = {connection.name: count(connection) for connection in before.connections}
+    return sum(max(0, count(each) - earlier.get(each.name, count(each))) for each in found.connections)
+
+
+def _received(connection: ConnectionStatus) -> int:
+    return connection.received
+
+
+def _settled(connection: ConnectionStatus) -> int:
+    return connection.received - connection.pending
+
+
+def _shown(found: Status) -> Group:
+    parts: list[RenderableType] = []
     if not found.connections:
-        out.print("There is no connection yet. Make one with `hogline connect customerio`.")
+        parts.append("There is no connection yet. Make one with `hogline connect customerio`.")
     for connection in found.connections:
-        print_status(connection)
+        parts += _connection_shown(connection)
     if found.refused:
-        out.print("refused at the door: " + _counts(found.refused), markup=False)
+        parts.append(Text("refused at the door: " + _counts(found.refused)))
+    return Group(*parts)
 
 
 def print_status(connection: ConnectionStatus) -> None:
     """One connection with its counts, which add up."""
+    out.print(Group(*_connection_shown(connection)))
+
+
+def _connection_shown(connection: ConnectionStatus) -> list[RenderableType]:
     colour = {"delivering": "green", "waiting": "yellow", "stopped": "red"}.get(connection.state, "dim")
-    out.print(f"[bold]{connection.name}[/]  [{colour}]{connection.state.replace('_', ' ')}[/]")
-    if connection.reason:
-        out.print(f"  {connection.reason}", style=colour, markup=False)
+    title = Text(connection.name, style="bold").append(
+        f"  {connection.state.replace('_', ' ')}", style=f"not bold {colour}"
+    )
+    reason = [Text(f"  {connection.reason}", style=colour)] if connection.reason else []
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim", min_width=14)
     table.add_column(justify="right", min_width=9)
     table.add_column(style="dim")
-    table.add_row("  received", f"{connection.received:,}", "")
-    table.add_row("  delivered", f"{connection.delivered:,}", f"in {connection.requests:,} requests")
-    table.add_row("  filtered", f"{sum(connection.filtered.values()):,}", _counts(connection.filtered))
-    table.add_row("  held", f"{connection.held:,}", "")
-    table.add_row("  dead letters", f"{sum(connection.dead_letters.values()):,}", _counts(connection.dead_letters))
+    for row in _rows(connection):
+        table.add_row(*row)
+    return [title, *reason, table]
+
+
+def _rows(connection: ConnectionStatus) -> Iterator[tuple[str, str, str]]:
     waits = f"the oldest for {connection.lag_s:,.0f} s" if connection.pending else ""
-    table.add_row("  pending", f"{connection.pending:,}", waits)
-    if connection.adjusted:
-        table.add_row("  adjusted", f"{sum(connection.adjusted.values()):,}", _counts(connection.adjusted))
-    if connection.retries:
-        table.add_row("  sent again", f"{sum(connection.retries.values()):,}", _counts(connection.retries))
-    if connection.replayed:
-        table.add_row("  replayed", f"{sum(connection.replayed.values()):,}", _counts(connection.replayed))
-    out.print(table)
+    yield "  received", f"{connection.received:,}", ""
+    yield "  delivered", f"{connection.delivered:,}", f"in {connection.requests:,} requests"
+    yield "  filtered", f"{sum(connection.filtered.values()):,}", _counts(connection.filtered)
+    yield "  held", f"{connection.held:,}", ""
+    yield "  dead letters", f"{sum(connection.dead_letters.values()):,}", _counts(connection.dead_letters)
+    yield "  pending", f"{connection.pending:,}", waits
+    for title, counts in (
+        ("  adjusted", connection.adjusted),
+        ("  sent again", connection.retries),
+        ("  replayed", connection.replayed),
+    ):
+        if counts:
+            yield title, f"{sum(counts.values()):,}", _counts(counts)
 
 
 def _counts(by_reason: dict[str, int]) -> str:

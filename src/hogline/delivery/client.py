@@ -73,6 +73,7 @@ _CAUSES: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ClientConnectorError, "no connection"),
     (aiohttp.ServerDisconnectedError, "the connection was closed before an answer"),
     (ConnectionError, "the connection was closed before an answer"),
+    (aiohttp.ClientOSError, "the connection was closed before an answer"),
     (aiohttp.ClientPayloadError, "the answer was cut off"),
     (aiohttp.ClientResponseError, "the answer was no HTTP"),
 )

@@ -7,13 +7,13 @@ the bytes mean is the business of `hogline.posthog`, how they are kept the journ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
-from hogline.posthog import Batch, CaptureHints, Unreadable, open_capture, read_envelope, read_webhook
+from hogline.posthog import Batch, CaptureHints, Received, Unreadable, open_capture, read_envelope, read_webhook
 from hogline.sources import sdk
 from hogline.sources.asgi import (
     Answer,
@@ -69,12 +69,12 @@ class Keeps(Protocol):
 class _Request:
     """One request, as far as receiving looks at it."""
 
-    __slots__ = ("batch", "began_s", "headers", "id", "method", "path", "query_string", "receive")
+    __slots__ = ("began_s", "headers", "id", "method", "path", "query_string", "receive", "received")
 
     def __init__(self, scope: Scope, receive: Receive, watch: ReceivingWatch) -> None:
         self.id = watch.new_id()
         self.began_s = watch.now_s()
-        self.batch: Batch | None = None
+        self.received: Sequence[Received] = ()
         """The events that it brought, once they are read."""
         self.method: str = scope["method"]
         path: str = scope["path"]
@@ -85,9 +85,6 @@ class _Request:
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
-
-    def uuids(self) -> Iterator[str]:
-        return (each.event.uuid for each in (self.batch.received if self.batch else ()))
 
 
 _Handler: TypeAlias = Callable[[_Request], Awaitable[Answer]]
@@ -162,7 +159,9 @@ class _Receiver:
             reply = problem(500, "Hogline made a mistake with this request; its log says where.")
         cors = cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
         await send_answer(send, reply, (*cors, (b"x-request-id", request.id.encode())))
-        self._watch.answered(request.id, request.path, reply.status, request.began_s, request.uuids())
+        self._watch.answered(
+            request.id, request.path, reply.status, request.began_s, (each.event.uuid for each in request.received)
+        )
 
     def _route(self, path: str) -> _Route | None:
         route = self._routes.get(path)
@@ -237,7 +236,7 @@ class _Receiver:
 
     async def _keep(self, request: _Request, batch: Batch) -> Answer:
         """On disk first, then the answer. Only a batch without a single good event is an error."""
-        request.batch = batch
+        request.received = batch.received
         await self._journal.append([each.body for each in batch.received], batch.refused or None)
         if batch.problem is None:
             return _KEPT

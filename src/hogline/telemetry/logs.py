@@ -8,6 +8,8 @@ from typing import Literal
 
 import structlog
 
+from hogline.telemetry.crash import hide_texts_of_crashes
+
 
 def set_up_logs(form: Literal["console", "json"], level: str) -> None:
     """Log lines go to standard error: standard output is for what was asked."""
@@ -29,3 +31,4 @@ def set_up_logs(form: Literal["console", "json"], level: str) -> None:
     )
     # What libraries have to say that matters comes as exceptions; their texts may quote what was sent.
     logging.getLogger().handlers = [logging.NullHandler()]
+    hide_texts_of_crashes()

@@ -1,0 +1,32 @@
+"""What a process says when it ends by a mistake of ours: where it happened and of what kind, never the mistake's text,
+which may quote an event or a secret.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from types import TracebackType
+
+
+def hide_texts_of_crashes() -> None:
+    """From now on, for whatever nobody catches, in any thread."""
+    sys.excepthook = _say
+    threading.excepthook = _say_of_thread
+
+
+def _say(kind: type[BaseException], mistake: BaseException | None, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, mistake or kind(), trace)
+        return
+    # The lines of our code, without the values that they worked on.
+    where = "".join(traceback.format_tb(trace))
+    sys.stderr.write(
+        f"{where}{kind.__name__} (its text is left out: it may quote an event)\n"
+        "hogline: This is a mistake of Hogline's. Please report it with the lines above.\n"
+    )
+
+
+def _say_of_thread(crash: threading.ExceptHookArgs) -> None:
+    _say(crash.exc_type, crash.exc_value, crash.exc_traceback)

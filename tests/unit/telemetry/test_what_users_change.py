@@ -1,0 +1,71 @@
+"""What a user changes at a running process stands in its log: which connection and what, never a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hogline.delivery.client import Client
+from hogline.model import Request, Response
+from hogline.process import service_for, serving
+from hogline.service import Mistake
+from hogline.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')
+OPTIONS: dict[str, object] = {"site_id": "canary-site", "api_key": "canary-key"}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    async def send(_self: Client, _request: Request) -> Response:
+        return REGION
+
+    monkeypatch.setattr(Client, "send", send)
+    return Settings(data=tmp_path, listen="127.0.0.1:0")
+
+
+async def test_each_change_is_a_line_and_no_value_stands_in_it(
+    settings: Settings, lines: list[dict[str, object]]
+) -> None:
+    async with serving(settings) as running, service_for(settings) as remote:
+        await remote.connect("customerio", OPTIONS, name="shop")
+        await remote.configure("shop", {"event_allowlist": "canary event", "api_key": "canary-key-2"})
+        await remote.disable("shop")
+        await remote.enable("shop")
+        await remote.disconnect("shop")
+        old = (await running.token()).token
+        await remote.rotate_token()
+        await remote.revoke_token(old)
+    asked = [line for line in lines if line["event"] not in {"connection started", "connection ended"}]
+    assert asked == [
+        {"log_level": "info", **line}
+        for line in (
+            {"event": "connection made", "connection": "shop", "destination": "customerio", "enabled": True},
+            {"event": "connection changed", "connection": "shop", "options": ["api_key", "event_allowlist"]},
+            {"event": "connection disabled", "connection": "shop"},
+            {"event": "connection enabled", "connection": "shop"},
+            {"event": "connection removed", "connection": "shop"},
+            {"event": "token rotated", "valid": 2},
+            {"event": "token revoked", "valid": 1},
+        )
+    ]
+
+
+async def test_what_could_not_be_done_is_no_line(settings: Settings, lines: list[dict[str, object]]) -> None:
+    async with serving(settings) as running:
+        for refused in (running.enable("canary"), running.disable("canary"), running.connect("canary", {})):
+            with pytest.raises(Mistake):
+                await refused
+    assert lines == []
+
+
+async def test_a_command_alone_tells_its_user_and_logs_nothing(
+    settings: Settings, lines: list[dict[str, object]]
+) -> None:
+    async with service_for(settings) as service:
+        await service.connect("customerio", OPTIONS, name="shop")
+        await service.disable("shop")
+    assert lines == []
