@@ -33,13 +33,14 @@ class Workers:
         send: Send,
         clock: Clock,
         stopped: Callable[[Connection, str], Awaitable[None]],
+        listener: RequestListener = nobody,
     ) -> None:
         self._journal = journal
         self._state = state
         self._send = send
         self._clock = clock
         self._stopped = stopped
-        self.listener: RequestListener = nobody
+        self._listener = listener
         """Told of each delivery request; workers that run already keep the one they have."""
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
 
@@ -59,7 +60,7 @@ class Workers:
             gate=Gate(Rate(destination.requests_per_second(options), self._clock), self._clock, random.random),
             clock=self._clock,
         )
-        worker.watch.listener = self.listener
+        worker.watch.listener = self._listener
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
         self._running[connection.id] = (worker, task)
 

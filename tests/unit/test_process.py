@@ -14,7 +14,8 @@ import aiohttp
 import pytest
 
 from hogline import process
-from hogline.process import serve, service_for, serving
+from hogline.process import service_for
+from hogline.serve import serve, serving
 from hogline.service import Mistake, Service
 from hogline.settings import Settings
 from hogline.store.base import Unusable

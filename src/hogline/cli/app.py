@@ -10,7 +10,6 @@ import sys
 from cyclopts import App, CycloptsError, Parameter
 
 from hogline import __version__
-from hogline.cli import connections, demo, failures, files, people, serving
 from hogline.cli.common import Failed
 from hogline.service import Mistake
 from hogline.settings import InvalidSettings
@@ -25,8 +24,28 @@ app = App(
     error_formatter=lambda error: _sentence(error),  # noqa: PLW0108  # defined below
     suppress_keyboard_interrupt=False,
 )
-for room in (connections, serving, files, people, failures, demo):
-    room.add_to(app)
+# A command's module is only read when it is asked for, so that every command is there at once.
+COMMANDS = {
+    "connect": "connections:connect",
+    "configure": "connections:configure",
+    "check": "connections:check",
+    "connections": "connections:connections",
+    "enable": "connections:enable",
+    "disable": "connections:disable",
+    "disconnect": "connections:disconnect",
+    "token": "status:token",
+    "serve": "serve:serve",
+    "status": "status:status",
+    "people": "people:people",
+    "send": "files:send",
+    "preview": "files:preview",
+    "failures": "failures:failures",
+    "replay": "failures:replay",
+    "sandbox": "sandbox:sandbox",
+    "demo": "demo:demo",
+}
+for order, (name, place) in enumerate(COMMANDS.items()):
+    app.command(f"hogline.cli.{place}", name=name, sort_key=order)
 
 
 def _sentence(error: CycloptsError) -> str:
@@ -34,6 +53,9 @@ def _sentence(error: CycloptsError) -> str:
 
 
 def main() -> None:
+    if sys.argv[1:2] == [] or sys.argv[1] not in COMMANDS:
+        for name in COMMANDS:
+            app[name]  # reads it: the list of commands shows what each says of itself
     try:
         app(exit_on_error=False, result_action="return_none", print_error=False)
     except CycloptsError as error:

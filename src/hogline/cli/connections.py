@@ -6,7 +6,7 @@ import sys
 from getpass import getpass
 from typing import Annotated, Literal
 
-from cyclopts import App, Group, Parameter
+from cyclopts import Group, Parameter
 from rich.table import Table
 
 from hogline.cli.common import Common, Failed, Json, out, print_json, run
@@ -65,11 +65,6 @@ Dates = Annotated[
 Pace = Annotated[
     int | None, Parameter(group=_OPTIONS, help="At most so many requests in any second, 1 to 1000 (default: 100).")
 ]
-
-
-def add_to(app: App) -> None:
-    for command in (connect, configure, check, connections, enable, disable, disconnect):
-        app.command(command)
 
 
 def connect(

@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from msgspec import Struct, field
 from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import out, run
 from hogline.cli.people import people_table
-from hogline.cli.serving import print_status
+from hogline.cli.status import print_status
 from hogline.delivery.client import Client
 from hogline.model import Request
-from hogline.process import serving
 from hogline.sandbox.server import Sandbox
+from hogline.serve import serving
 from hogline.service import Mistake, Service
 from hogline.settings import Settings, read_settings
 from hogline.telemetry.logs import set_up_logs
@@ -77,10 +77,6 @@ STORY = (
     _Step("Bob orders a chair", _BOB, "order completed", {"product": "chair", "total": 120}),
     _Step("Ada orders again", _ADA, "order completed", {"product": "desk", "total": 310}),
 )
-
-
-def add_to(app: App) -> None:
-    app.command(demo)
 
 
 def demo(

@@ -27,18 +27,13 @@ Reason = Annotated[str, Parameter(help="Only those of this reason.")]
 All = Annotated[bool, Parameter(name="--all", negative="", help="All of the connection.")]
 
 
-def add_to(app: App) -> None:
-    failures = App(
-        name="failures",
-        help="Dead letters: events of which something was refused. List, show, retry, discard or export them.",
-    )
-    failures.default(list_)
-    for command in (show, retry, discard, export):
-        failures.command(command)
-    app.command(failures)
-    app.command(replay)
+failures = App(
+    name="failures",
+    help="Dead letters: events of which something was refused. List, show, retry, discard or export them.",
+)
 
 
+@failures.default
 def list_(
     name: Annotated[str, Parameter(help="The connection (default: all).")] = "",
     /,
@@ -82,6 +77,7 @@ def _moment(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+@failures.command
 def show(
     name: Name, id_: Annotated[int, Parameter(name="id")], /, *, json: Json = False, common: Common = _DEFAULT
 ) -> None:
@@ -114,6 +110,7 @@ def _which(ids: tuple[int, ...], reason: str, *, all_: bool) -> tuple[str, list[
     return reason, list(ids) or None
 
 
+@failures.command
 def retry(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, common: Common = _DEFAULT) -> None:
     """Send dead letters again, with the ids that they had, and wait for what becomes of them."""
     chosen, positions = _which(ids, reason, all_=all_)
@@ -143,6 +140,7 @@ async def _goes_on(service: Service, name: str) -> bool:
     return False
 
 
+@failures.command
 def discard(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, common: Common = _DEFAULT) -> None:
     """Remove dead letters for good. Their events count as filtered (discarded)."""
     chosen, positions = _which(ids, reason, all_=all_)
@@ -154,6 +152,7 @@ def discard(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, co
     out.print(f"{run(work()):,} discarded.")
 
 
+@failures.command
 def export(name: Name, /, *, reason: Reason = "", common: Common = _DEFAULT) -> None:
     """Print dead letters as JSON lines: event, operations, answers. `hogline failures export NAME > file`."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.text import Text
 
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
@@ -28,11 +28,6 @@ File = Annotated[
         help="JSON lines of events in any of PostHog's shapes, .gz too; - reads standard input.",
     ),
 ]
-
-
-def add_to(app: App) -> None:
-    for command in (send, preview):
-        app.command(command)
 
 
 def send(file: File, /, *, json: Json = False, common: Common = _DEFAULT) -> None:

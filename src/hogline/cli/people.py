@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
@@ -13,10 +13,6 @@ from hogline.process import service_for
 from hogline.views import PersonView
 
 _DEFAULT = Common()
-
-
-def add_to(app: App) -> None:
-    app.command(people)
 
 
 def people(

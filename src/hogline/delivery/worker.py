@@ -36,6 +36,7 @@ WINDOW_BYTES = 12_000_000
 """Events that are waiting or in flight, as they lie in the journal: what bounds a connection's memory. Enough for 100
 requests a second at 200 ms: 20 full ones in flight, and the next being filled."""
 PULL = 1_000
+PULL_BYTES = 1_000_000
 
 
 class Stopped(Exception):
@@ -141,12 +142,15 @@ class Worker(Generic[OptionsT]):
 
     async def _pull(self) -> None:
         """Journal → lanes, as far as the window has room."""
-        lanes = self._lanes
+        lanes, at_once = self._lanes, PULL // 10
         while True:
             await self._journal.wait(lanes.read)
             await self._space()
-            for position, body in await self._journal.read(lanes.read, PULL):
+            before, rows = lanes.size_bytes, await self._journal.read(lanes.read, at_once)
+            for position, body in rows:
                 lanes.add(position, decode_event(body), len(body))
+            # Large events come in smaller portions, so that the window is not far exceeded by the last one.
+            at_once = max(10, min(PULL, PULL_BYTES * len(rows) // max(lanes.size_bytes - before, 1)))
             self._wake.set()
             await asyncio.sleep(0)
 

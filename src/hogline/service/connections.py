@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 
+import structlog
+
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service.core import Core, Mistake, evolved, read_options
 from hogline.store.base import Connection, NameTaken
 from hogline.views import CheckView, ConnectionView
+
+# Options are not logged but by their names: secrets are among their values.
+log = structlog.get_logger("hogline.service")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -42,6 +47,7 @@ class Connections(Core):
             )
         except NameTaken:
             raise Mistake(_taken(name)) from None
+        log.info("connection made", connection=name, destination=destination, enabled=enable)
         self._run(connection)
         return self._view(connection)
 
@@ -62,7 +68,9 @@ class Connections(Core):
             check = await DESTINATIONS[connection.destination].check(parsed, self._send)
             if check.outcome != "ok":
                 raise Mistake(f"{check.sentence} Nothing was changed.")
-        return await self._change(name, options=kept, stopped=None)
+        changed = await self._change(name, options=kept, stopped=None)
+        log.info("connection changed", connection=name, options=sorted(options))
+        return changed
 
     async def check(self, name: str) -> CheckView:
         """Whether the credentials are good, and what to do if not."""
@@ -79,11 +87,15 @@ class Connections(Core):
         check = await self.check(name)
         if not check.ok:
             raise Mistake(f"{check.sentence} {name} is not enabled.")
-        return await self._change(name, enabled=True, stopped=None)
+        enabled = await self._change(name, enabled=True, stopped=None)
+        log.info("connection enabled", connection=name)
+        return enabled
 
     async def disable(self, name: str) -> ConnectionView:
         """Stop sending. Events that come in wait until it is enabled again."""
-        return await self._change(name, enabled=False)
+        disabled = await self._change(name, enabled=False)
+        log.info("connection disabled", connection=name)
+        return disabled
 
     async def _change(self, name: str, **changes: object) -> ConnectionView:
         """Stop what is under way, write the change, and go on from there."""
@@ -101,6 +113,7 @@ class Connections(Core):
             connection = await self._find(name)
             await self._workers.stop(connection.id)
             await self._state.remove_connection(connection.id)
+        log.info("connection removed", connection=name)
 
     def _view(self, connection: Connection) -> ConnectionView:
         state, reason = self._standing(connection)

@@ -15,6 +15,7 @@ from hogline.sending import Preview, Sending
 from hogline.settings import Settings
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State
+from hogline.telemetry.delivery import RequestListener, nobody
 
 
 class Mistake(Exception):
@@ -23,16 +24,28 @@ class Mistake(Exception):
 
 class Core:
     def __init__(
-        self, settings: Settings, *, journal: Journal, state: State, send: Send, clock: Clock, delivers: bool
+        self,
+        settings: Settings,
+        *,
+        journal: Journal,
+        state: State,
+        send: Send,
+        clock: Clock,
+        delivers: bool,
+        listener: RequestListener = nobody,
     ) -> None:
-        """`delivers`: connections are run as long as this service lives."""
+        """`delivers`: connections are run as long as this service lives. `listener` is told of every request to a
+        destination.
+        """
         self._settings = settings
         self._journal = journal
         self._state = state
         self._send = send
         self._clock = clock
         self._delivers = delivers
-        self._workers = Workers(journal=journal, state=state, send=send, clock=clock, stopped=self._stopped)
+        self._workers = Workers(
+            journal=journal, state=state, send=send, clock=clock, stopped=self._stopped, listener=listener
+        )
         self.receives_at = settings.public_url or f"http://{settings.listen}"
         """Where events are received."""
         self.token_check = TokenCheck(())

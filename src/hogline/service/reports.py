@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
+
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Person
 from hogline.service.core import Core, Mistake, new_token, read_options
 from hogline.store.base import Connection
 from hogline.views import ConnectionStatus, PersonView, Status, TokenView
+
+log = structlog.get_logger("hogline.service")
 
 
 class Reports(Core):
@@ -18,7 +22,9 @@ class Reports(Core):
     async def rotate_token(self) -> TokenView:
         """Make a new token. The old ones stay valid until they are revoked."""
         await self._state.add_token(new_token())
-        return await self._tokens_changed()
+        changed = await self._tokens_changed()
+        log.info("token rotated", valid=1 + len(changed.older))
+        return changed
 
     async def revoke_token(self, token: str) -> TokenView:
         """Take an old token's validity away; the newest one stays."""
@@ -28,7 +34,9 @@ class Reports(Core):
         if token == tokens[-1]:
             raise Mistake("This is the newest token: rotate first, and revoke it when nothing uses it any more.")
         await self._state.remove_token(token)
-        return await self._tokens_changed()
+        changed = await self._tokens_changed()
+        log.info("token revoked", valid=1 + len(changed.older))
+        return changed
 
     async def _tokens_changed(self) -> TokenView:
         self.token_check.replace(await self._state.tokens())

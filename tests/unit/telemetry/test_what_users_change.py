@@ -8,7 +8,8 @@ import pytest
 
 from hogline.delivery.client import Client
 from hogline.model import Request, Response
-from hogline.process import service_for, serving
+from hogline.process import service_for
+from hogline.serve import serving
 from hogline.service import Mistake
 from hogline.settings import Settings
 
@@ -59,13 +60,4 @@ async def test_what_could_not_be_done_is_no_line(settings: Settings, lines: list
         for refused in (running.enable("canary"), running.disable("canary"), running.connect("canary", {})):
             with pytest.raises(Mistake):
                 await refused
-    assert lines == []
-
-
-async def test_a_command_alone_tells_its_user_and_logs_nothing(
-    settings: Settings, lines: list[dict[str, object]]
-) -> None:
-    async with service_for(settings) as service:
-        await service.connect("customerio", OPTIONS, name="shop")
-        await service.disable("shop")
     assert lines == []

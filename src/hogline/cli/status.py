@@ -1,4 +1,4 @@
-"""hogline serve, token, status, sandbox."""
+"""hogline token, hogline status."""
 
 from __future__ import annotations
 
@@ -10,40 +10,20 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, err, out, print_json, run
-from hogline.process import serve as serve_until_stopped
+from hogline.cli.common import Common, Json, out, print_json, run
 from hogline.process import service_for
-from hogline.sandbox.server import run as run_sandbox
-from hogline.sandbox.settings import SandboxSettings, WorkspaceSettings
 from hogline.service import Mistake, Service
 from hogline.settings import Settings
 from hogline.views import ConnectionStatus, Status, TokenView
 
 _DEFAULT = Common()
 WATCH_EVERY_S = 1.0
-
-
-def add_to(app: App) -> None:
-    for command in (serve, token, status, sandbox):
-        app.command(command)
-
-
-def serve(*, common: Common = _DEFAULT) -> None:
-    """Receive and deliver until stopped (Ctrl-C or SIGTERM)."""
-    settings = common.settings(logs=True)
-
-    def ready(service: Service) -> None:
-        err.print(
-            f"Receiving at {service.receives_at}; data in {settings.data}. `hogline token` prints the URL for PostHog."
-        )
-
-    run(serve_until_stopped(settings, ready))
 
 
 def token(
@@ -207,29 +187,3 @@ def _rows(connection: ConnectionStatus) -> Iterator[tuple[str, str, str]]:
 
 def _counts(by_reason: dict[str, int]) -> str:
     return ", ".join(f"{reason} {n:,}" for reason, n in sorted(by_reason.items(), key=lambda item: -item[1]))
-
-
-def sandbox(
-    *,
-    listen: Annotated[str, Parameter(help="host:port")] = "127.0.0.1:8010",
-    site_id: Annotated[str, Parameter(help="The Site ID that it accepts.")] = "sandbox-site",
-    api_key: Annotated[str, Parameter(help="The API Key that it accepts.")] = "sandbox-key",
-) -> None:
-    """Run a sandbox Customer.io: an emulator of what its Track API documents, on this machine, in memory."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdecimal():
-        raise Mistake("--listen must be host:port, for example 127.0.0.1:8010.")
-
-    settings = SandboxSettings(workspaces=(WorkspaceSettings(site_id=site_id, api_key=api_key),))
-
-    def ready(url: str) -> None:
-        out.print(f"Sandbox Customer.io at {url} (site ID {site_id}, API key {api_key})", markup=False)
-        out.print(
-            f"hogline connect customerio --site-id {site_id} --api-key {api_key} --tracking-endpoint {url}",
-            markup=False,
-        )
-
-    try:
-        run_sandbox(host, int(port), settings, on_ready=ready)
-    except OSError as error:
-        raise Mistake(f"Cannot listen on {listen} ({error.strerror}). Choose another address with --listen.") from None

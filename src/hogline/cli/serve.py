@@ -1,0 +1,21 @@
+"""hogline serve."""
+
+from __future__ import annotations
+
+from hogline.cli.common import Common, err, run
+from hogline.serve import serve as serve_until_stopped
+from hogline.service import Service
+
+_DEFAULT = Common()
+
+
+def serve(*, common: Common = _DEFAULT) -> None:
+    """Receive and deliver until stopped (Ctrl-C or SIGTERM)."""
+    settings = common.settings(logs=True)
+
+    def ready(service: Service) -> None:
+        err.print(
+            f"Receiving at {service.receives_at}; data in {settings.data}. `hogline token` prints the URL for PostHog."
+        )
+
+    run(serve_until_stopped(settings, ready))

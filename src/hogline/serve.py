@@ -1,0 +1,84 @@
+"""Receiving and delivering until stopped: service, listener, housekeeping, signals put together and taken apart."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import structlog
+
+from hogline.delivery.clock import Clock, SystemClock
+from hogline.housekeeping import Housekeeping
+from hogline.process import hold, own_service
+from hogline.service import Mistake, Service
+from hogline.settings import Settings
+from hogline.sources.http import create_app
+from hogline.sources.server import Listener
+from hogline.store.directory import DataDirectory
+from hogline.telemetry.metrics import Metrics
+
+log = structlog.get_logger("hogline")
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """Receive and deliver as long as the context lasts. Raises `Mistake`."""
+    directory = DataDirectory(settings.data)
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        if await hold(stack, directory) is not None:
+            raise Mistake(f"Another Hogline already runs on {directory.path}. Choose another --data, or stop it.")
+        metrics = Metrics({"journal": directory.journal, "state": directory.state}, clock.now_s)
+        service, journal, state = await stack.enter_async_context(
+            own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
+        )
+        housekeeping = Housekeeping(journal, state, settings, clock)
+        await stack.enter_async_context(_running(housekeeping.run()))
+        app = create_app(
+            housekeeping,
+            service.token_check,
+            service.problems,
+            clock.time_ms,
+            metrics=partial(metrics.page, service.status),
+        )
+        listener = Listener(app, settings.listen_host, settings.listen_port)
+        try:
+            await stack.enter_async_context(listener)
+        except OSError as error:
+            raise Mistake(
+                f"Cannot listen on {settings.listen} ({error.strerror}). Choose another address with HOGLINE_LISTEN."
+            ) from None
+        if not settings.public_url:
+            host = f"[{listener.host}]" if ":" in listener.host else listener.host
+            service.receives_at = f"http://{host}:{listener.port}"
+        yield service
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Beside the context, and over when it is."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def serve(settings: Settings, ready: Callable[[Service], None]) -> None:
+    """Receive and deliver until SIGTERM or SIGINT. `ready` is called once events are accepted."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(settings) as service:
+        # What was made by now lives as long as the process: the collector need not look at it again.
+        gc.freeze()
+        ready(service)
+        await stop.wait()
+        log.info("stopping")
+    log.info("stopped")
