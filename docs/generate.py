@@ -82,7 +82,8 @@ Requests to Customer.io go through the proxy that `HTTPS_PROXY` names, if it is 
 
 def commands() -> str:
     """`docs/commands.md`."""
-    return "\n".join([COMMANDS_HEAD, *(_section(tokens) for tokens in _chains(app, ()))])
+    chains = list(_chains(app, ()))  # all are read before the first says which there are
+    return "\n".join([COMMANDS_HEAD, *(_section(tokens) for tokens in chains)])
 
 
 def _chains(command: App, tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
