@@ -130,10 +130,20 @@ class Senders:
                 "items": [{"sku": f"sku-{self._random.randrange(10_000)}", "quantity": 1} for _ in range(3)],
             },
         )
-        self.payload_bytes += len(
-            msgspec.json.encode(dict(zip(event.__struct_fields__, msgspec.to_builtins(event), strict=True)))
-        )
+        self.payload_bytes += len(_as_posthog_sends(event))
         return encode_event(event)
+
+
+def _as_posthog_sends(event: Event) -> bytes:
+    return msgspec.json.encode(
+        {
+            "uuid": event.uuid,
+            "event": event.name,
+            "distinct_id": event.distinct_id,
+            "properties": event.properties,
+            "timestamp": "2026-11-01T10:00:00.000Z",
+        }
+    )
 
 
 class Hogline:

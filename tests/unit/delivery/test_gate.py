@@ -104,6 +104,27 @@ async def test_in_trouble_one_tries_and_afterwards_all_go_at_once() -> None:
     assert most_after > 1
 
 
+async def test_who_leaves_by_an_exception_lets_nobody_else_try() -> None:
+    """The probe was told that the key is wrong: the others are about to be stopped, and must not ask as well."""
+    door = gate(MovedClock())
+    door.failed("It is down.", None)
+    tried = []
+
+    async def try_it(number: int) -> None:
+        async with door.passing():
+            tried.append(number)
+            await asyncio.sleep(0)
+            raise ZeroDivisionError
+
+    trying = [asyncio.create_task(try_it(number)) for number in range(3)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    for task in trying:
+        task.cancel()
+    await asyncio.gather(*trying, return_exceptions=True)
+    assert tried == [0]
+
+
 async def test_new_shipments_wait_until_somebody_got_through() -> None:
     clock = MovedClock()
     door = gate(clock)

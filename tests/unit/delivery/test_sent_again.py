@@ -252,6 +252,7 @@ async def test_a_discarded_dead_letter_counts_as_filtered_and_is_not_sent(bench:
     await accounted(bench, delivered=4, filtered={"discarded": 1}, dead_letters={})
 
 
+@pytest.mark.xfail(strict=True, reason="the state discards what is on its way; it must leave those that are retried")
 @pytest.mark.parametrize("answer", [OK, failing(400)], ids=["accepted", "refused again"])
 async def test_discarding_one_that_is_on_its_way_harms_nothing(bench: Bench, answer: Response) -> None:
     await refused(bench, 2)
@@ -262,11 +263,11 @@ async def test_discarding_one_that_is_on_its_way_harms_nothing(bench: Bench, ans
             await bench.state.discard_dead_letters(bench.connection.id)
             return await super().send(request)
 
-    async with bench.running(Discarding(answer)):
+    async with bench.running(Discarding(answer)), asyncio.timeout(1):
         await none_retrying(bench)
         await bench.receive(event("ada", 5))
         await bench.settled(6)
-    await accounted(bench)
+    await accounted(bench, filtered={})
 
 
 async def test_more_retries_than_fit_into_memory_at_once_are_all_sent_in_each_persons_order(

@@ -15,7 +15,7 @@ from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Stopped, Worker
 from hogline.destinations.base import Unreachable
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.model import Event, Response, encode_event
+from hogline.model import Event, Request, Response, encode_event
 from hogline.store.base import Connection, Counts
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
@@ -243,6 +243,62 @@ async def test_what_is_not_settled_when_it_stops_is_sent_again_the_same(bench: B
     assert counts.delivered == 40
     again = {_key(one): one for one in server.accepted}
     assert all(again[_key(one)] == one for one in silent.accepted)
+
+
+async def test_a_wrong_key_costs_one_request_however_much_waits(bench: Bench) -> None:
+    class Distant(Server):
+        async def send(self, request: Request) -> Response:
+            answer = await super().send(request)
+            for _ in range(50):
+                await asyncio.sleep(0)
+            return answer
+
+    server = Distant(default=failing(401))
+    for first in range(0, 500, 50):  # many full requests
+        await bench.receive(*(event(who, first, properties={"n": first, "t": "x" * 6_000}) for who in PEOPLE))
+    with pytest.raises(Stopped):
+        await asyncio.wait_for(bench.worker(server).run(), 10)
+    assert len(server.requests) == 1
+
+
+async def test_a_shipment_that_is_just_being_planned_when_it_stops_is_not_sent(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would wait for its answer, which may take for ever."""
+    asked, planned, people, server = asyncio.Event(), asyncio.Event(), bench.state.people, Server()
+
+    async def slow(connection: int, distinct_ids: list[str]) -> object:
+        asked.set()
+        await planned.wait()
+        return await people(connection, distinct_ids)
+
+    monkeypatch.setattr(bench.state, "people", slow)
+    await bench.receive(event("ada"))
+    worker = bench.worker(server)
+    task = asyncio.create_task(worker.run())
+    await asked.wait()
+    planned.set()
+    await worker.close()
+    await asyncio.wait_for(task, 5)
+    assert server.requests == []
+
+
+async def test_large_events_are_pulled_in_small_portions(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hogline.delivery.worker.WINDOW_BYTES", 500_000)
+    monkeypatch.setattr("hogline.delivery.worker.PULL_BYTES", 300_000)
+    for first in range(0, 400, 50):
+        await bench.receive(
+            *(event("ada", n, properties={"n": n, "t": "x" * 20_000}) for n in range(first, first + 50))
+        )
+    seen: list[int] = []
+    server = Server()
+    async with bench.running(server) as worker:
+        async with asyncio.timeout(20):
+            while (settled := (await bench.counts()).settled) < 400:
+                if settled >= 100:  # the first portion is a guess; then it is known how large they are
+                    seen.append(worker._lanes.size_bytes)
+                await asyncio.sleep(0)
+    assert max(seen) <= 500_000 + 350_000
 
 
 def _key(operation: dict[str, object]) -> tuple[str, str]:

@@ -1,0 +1,196 @@
+"""What a user can ask about dead letters and replays: the functions behind `hogline failures` and `hogline replay`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from service_bench import GOOD, Bench, bench_in
+
+from hogline.model import Event, encode_event
+from hogline.service import Mistake
+from hogline.views import ConnectionStatus, FailureView
+
+pytestmark = pytest.mark.anyio
+
+NOW_MS = 1_793_527_200_000  # the bench's clock stands still
+NAMES = ("clicked", "refuse me", "ordered", "refuse me", "clicked")
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench_in(tmp_path) as made:
+        await made.service.connect("customerio", GOOD)
+        yield made
+
+
+def event(n: int, name: str) -> Event:
+    return Event(
+        uuid=str(UUID(int=n + 1)),
+        name=name,
+        distinct_id="ada",
+        timestamp_ms=NOW_MS + n,
+        received_ms=NOW_MS,
+        properties={"n": n},
+        set={"plan": "pro"},
+    )
+
+
+async def receive(bench: Bench, *names: str) -> None:
+    first = bench.service._journal.end
+    await bench.service._journal.append([encode_event(event(first + n, name)) for n, name in enumerate(names)])
+
+
+async def status(bench: Bench) -> ConnectionStatus:
+    """It adds up."""
+    (found,) = (await bench.service.status()).connections
+    filtered, dead = sum(found.filtered.values()), sum(found.dead_letters.values())
+    assert found.received == found.delivered + filtered + found.held + dead + found.pending
+    return found
+
+
+async def settled(bench: Bench) -> ConnectionStatus:
+    async with asyncio.timeout(10):
+        while (
+            (found := await status(bench)).pending
+            or await bench.service.retrying_failures("customerio")
+            or await bench.service.replaying("customerio")
+        ):
+            await asyncio.sleep(0.002)
+    return found
+
+
+@pytest.fixture
+async def failures(bench: Bench) -> list[FailureView]:
+    await receive(bench, *NAMES)
+    assert (await settled(bench)).dead_letters == {"invalid": 2}
+    return await bench.service.failures("customerio")
+
+
+async def test_dead_letters_are_listed_with_reason_event_and_person(failures: list[FailureView]) -> None:
+    assert [(one.id, one.reason, one.event, one.distinct_id, one.at_ms) for one in failures] == [
+        (2, "invalid", "refuse me", "ada", NOW_MS),
+        (4, "invalid", "refuse me", "ada", NOW_MS),
+    ]
+
+
+async def test_they_are_listed_for_all_connections_by_reason_and_page_by_page(
+    bench: Bench, failures: list[FailureView]
+) -> None:
+    assert await bench.service.failures() == failures
+    assert await bench.service.failures(reason="invalid") == failures
+    assert await bench.service.failures(reason="something else") == []
+    assert await bench.service.failures(limit=1) == failures[:1]
+    assert await bench.service.failures(after=failures[0].id) == failures[1:]
+
+
+async def test_one_is_shown_whole(bench: Bench, failures: list[FailureView]) -> None:
+    found = await bench.service.failure("customerio", failures[1].id)
+    assert found.failure == failures[1]
+    assert (found.properties, found.set, found.timestamp_ms) == ({"n": 3}, {"plan": "pro"}, NOW_MS + 3)
+    (refusal,) = found.refusals
+    assert (refusal.reason, refusal.field, refusal.message) == ("invalid", "name", "It asks for it.")
+    assert isinstance(refusal.operation, dict)
+    assert refusal.operation["attributes"] == {"n": 3}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "retried"),
+    [({}, 2), ({"reason": "invalid"}, 2), ({"reason": "other"}, 0), ({"ids": [4]}, 1), ({"ids": [3, 99]}, 0)],
+)
+async def test_all_those_of_a_reason_or_some_are_retried(
+    bench: Bench, failures: list[FailureView], monkeypatch: pytest.MonkeyPatch, chosen: dict[str, object], retried: int
+) -> None:
+    monkeypatch.setattr("service_bench._answer", lambda _: bench.customerio.check)
+    assert await bench.service.retry_failures("customerio", **chosen) == retried  # type: ignore[arg-type]
+    after = await settled(bench)
+    assert (after.delivered, sum(after.dead_letters.values())) == (3 + retried, 2 - retried)
+
+
+async def test_a_retry_that_is_refused_again_changes_no_count(bench: Bench, failures: list[FailureView]) -> None:
+    before = await status(bench)
+    assert await bench.service.retry_failures("customerio") == 2
+    after = await settled(bench)
+    assert (after.delivered, after.dead_letters) == (before.delivered, before.dead_letters)
+    assert [one.id for one in await bench.service.failures()] == [2, 4]
+
+
+async def test_a_retry_of_a_disabled_connection_waits_until_it_is_enabled(
+    bench: Bench, failures: list[FailureView], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.service.disable("customerio")
+    assert await bench.service.retry_failures("customerio") == 2
+    assert await bench.service.retrying_failures("customerio") == 2
+    monkeypatch.setattr("service_bench._answer", lambda _: bench.customerio.check)
+    await bench.service.enable("customerio")
+    assert (await settled(bench)).delivered == 5
+
+
+async def test_discarded_ones_count_as_filtered(bench: Bench, failures: list[FailureView]) -> None:
+    assert await bench.service.discard_failures("customerio", ids=[2]) == 1
+    found = await status(bench)
+    assert (found.filtered, found.dead_letters) == ({"discarded": 1}, {"invalid": 1})
+    assert await bench.service.discard_failures("customerio", reason="invalid") == 1
+    assert await bench.service.failures() == []
+    with pytest.raises(Mistake, match="no dead letter 2"):
+        await bench.service.failure("customerio", 2)
+
+
+@pytest.mark.parametrize("call", ["failures", "retry_failures", "discard_failures", "retrying_failures", "replaying"])
+async def test_an_unknown_connection_is_told(bench: Bench, call: str) -> None:
+    with pytest.raises(Mistake, match="There is no connection 'other'"):
+        await getattr(bench.service, call)("other")
+
+
+# replays
+
+
+async def test_a_replay_sends_what_was_received_in_that_time(bench: Bench) -> None:
+    await receive(bench, "clicked", "ordered", "clicked")
+    await settled(bench)
+    assert await bench.service.replay("customerio", since_ms=NOW_MS) == 3
+    after = await settled(bench)
+    assert (after.delivered, after.replayed) == (3, {"delivered": 3})
+
+
+async def test_a_replay_of_some_events_looks_at_all_and_sends_those(bench: Bench) -> None:
+    await receive(bench, "clicked", "ordered", "clicked")
+    await settled(bench)
+    assert await bench.service.replay("customerio", since_ms=0, events=["ordered"]) == 3
+    assert (await settled(bench)).replayed == {"delivered": 1}
+
+
+@pytest.mark.parametrize(("since_ms", "until_ms"), [(NOW_MS + 1, None), (0, NOW_MS), (NOW_MS + 5, NOW_MS)])
+async def test_where_nothing_was_received_nothing_is_replayed_and_that_is_told(
+    bench: Bench, since_ms: int, until_ms: int | None
+) -> None:
+    await receive(bench, "clicked")
+    await settled(bench)
+    with pytest.raises(Mistake, match="no settled events of that time"):
+        await bench.service.replay("customerio", since_ms=since_ms, until_ms=until_ms)
+
+
+async def test_a_second_replay_waits_for_the_end_of_the_first(bench: Bench) -> None:
+    await receive(bench, "clicked")
+    await settled(bench)
+    await bench.service.disable("customerio")
+    await bench.service.replay("customerio", since_ms=0)
+    assert await bench.service.replaying("customerio") == 1
+    with pytest.raises(Mistake, match="is under way"):
+        await bench.service.replay("customerio", since_ms=0)
+    await bench.service.enable("customerio")
+    assert (await settled(bench)).replayed == {"delivered": 1}
+    assert await bench.service.replay("customerio", since_ms=0) == 1
+
+
+async def test_what_came_before_the_connection_was_made_is_not_replayed(bench: Bench) -> None:
+    await receive(bench, "clicked", "clicked")
+    await settled(bench)
+    await bench.service.disconnect("customerio")
+    await bench.service.connect("customerio", GOOD)
+    await receive(bench, "ordered")
+    await settled(bench)
+    assert await bench.service.replay("customerio", since_ms=0) == 1
