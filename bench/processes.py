@@ -62,7 +62,7 @@ def sandbox() -> Iterator[str]:
 
 
 def get(url: str) -> Any:  # noqa: ANN401  # JSON
-    with urlopen(url, timeout=60) as answer:  # noqa: S310  # loopback
+    with urlopen(url, timeout=60) as answer:  # loopback
         return msgspec.json.decode(answer.read())
 
 

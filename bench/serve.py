@@ -38,14 +38,12 @@ def main() -> None:
 def _row(title: str, job: Job, latency_ms: int) -> float:
     results = [_once(job, latency_ms) for _ in range(RUNS)]
     speeds = [result["events"] / result["wall_s"] for result in results]
+    p99_ms, p50_ms = median(result["p99_ms"] for result in results), median(result["p50_ms"] for result in results)
+    size, peak = median(r["events"] / r["requests"] for r in results), max(r["peak_mb"] for r in results)
     print(f"  {title}")
     print(f"    {median(speeds):>8,.0f} events/s   ({', '.join(f'{speed:,.0f}' for speed in speeds)})")
-    print(
-        f"    answered within {median(r['p99_ms'] for r in results):.0f} ms (99 %), {median(r['p50_ms'] for r in results):.1f} ms (median)"
-    )
-    print(
-        f"    {median(r['events'] / r['requests'] for r in results):.0f} events a request, peak memory {max(r['peak_mb'] for r in results):.0f} MB"
-    )
+    print(f"    answered within {p99_ms:.0f} ms (99 %), {p50_ms:.1f} ms (median)")
+    print(f"    {size:.0f} events a request, peak memory {peak:.0f} MB")
     return median(speeds)
 
 
@@ -93,7 +91,7 @@ def _trickle(job: Job) -> None:
 def _sink(latency_ms: int) -> Iterator[str]:
     process = subprocess.Popen([sys.executable, "-m", "bench.sink", str(latency_ms)], stdout=subprocess.PIPE)
     try:
-        yield _said(process, process.stdout, r"at (http://\S+)")
+        yield _said(process.stdout, r"at (http://\S+)")
     finally:
         process.terminate()
         process.wait(10)
@@ -106,7 +104,7 @@ def _serve(data: Path, sink: str) -> Iterator[tuple[subprocess.Popen[bytes], str
     token = msgspec.json.decode(run(data, "token", "--json").output)["token"]
     process = subprocess.Popen([*HOGLINE, "serve"], env=environment(data), stderr=subprocess.PIPE)
     try:
-        yield process, _said(process, process.stderr, r"at (http://[\d.:]+)"), token
+        yield process, _said(process.stderr, r"at (http://[\d.:]+)"), token
     finally:
         process.terminate()
         process.wait(30)
@@ -126,7 +124,7 @@ def _load(job: Job) -> Iterator[Any]:
         return msgspec.json.decode(out, type=Told)
 
     try:
-        _said(process, process.stdout, "(ready)")
+        _said(process.stdout, "(ready)")
         yield start
     finally:
         process.kill()
@@ -134,7 +132,7 @@ def _load(job: Job) -> Iterator[Any]:
         _close(process)
 
 
-def _said(process: subprocess.Popen[bytes], stream: Any, pattern: str) -> str:  # noqa: ANN401  # a pipe
+def _said(stream: Any, pattern: str) -> str:  # noqa: ANN401  # a pipe
     line = stream.readline().decode()
     match = re.search(pattern, line)
     if not match:

@@ -41,7 +41,7 @@ def script(source: Random, faults: int, hang_s: float) -> dict[str, Any]:
 
 def follow(url: str, script: dict[str, Any]) -> None:
     """Let the sandbox at this URL do so from now on."""
-    request = Request(f"{url}/sandbox/script", msgspec.json.encode(script), method="PUT")  # noqa: S310  # loopback
+    request = Request(f"{url}/sandbox/script", msgspec.json.encode(script), method="PUT")  # loopback
     request.add_header("content-type", "application/json")
-    with urlopen(request, timeout=60):  # noqa: S310  # as above
+    with urlopen(request, timeout=60):  # as above
         pass

@@ -183,7 +183,7 @@ def _pages(url: str, kind: type[SeenT]) -> Iterator[SeenT]:
     """Everything that is listed there."""
     after = 0
     while True:
-        with urlopen(f"{url}?limit={PAGE}&after={after}", timeout=60) as answer:  # noqa: S310  # loopback
+        with urlopen(f"{url}?limit={PAGE}&after={after}", timeout=60) as answer:  # loopback
             page: list[SeenT] = msgspec.json.decode(answer.read(), type=list[kind])  # type: ignore[valid-type]
         if not page:
             return

@@ -15,7 +15,7 @@ from hogline.delivery.tally import Tally
 from hogline.delivery.worker import Stopped, Worker
 from hogline.destinations.base import InvalidOptions, Send
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.store.base import Connection, Journal, State
+from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.telemetry.delivery import RequestListener, nobody
 from hogline.telemetry.mistakes import kind_and_place
 
@@ -81,7 +81,13 @@ class Workers:
     async def _report(self, connection: Connection, reason: str) -> None:
         self._running.pop(connection.id, None)
         log.warning("connection stopped", connection=connection.name, reason=reason)
-        await self._stopped(connection, reason)
+        while True:
+            try:
+                await self._stopped(connection, reason)
+            except Unwritable as trouble:  # the reason must not be lost over a full disk
+                await self._clock.sleep(trouble.retry_after_s)
+            else:
+                return
 
     async def stop(self, connection: int, within_s: float = 20.0) -> None:
         """Returns when nothing of this connection is in flight any more; harmless if it does not run."""

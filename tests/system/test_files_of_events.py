@@ -108,12 +108,12 @@ def test_ten_thousand_events_arrive_whole_and_in_each_persons_order(data: Path, 
     file = tmp_path / "events.jsonl"
     with file.open("wb") as out:
         for n in range(10_000):
-            event = {
+            line = {
                 "event": "clicked",
                 "distinct_id": f"u{n % 500}",
                 "properties": {"n": n // 500, "$set": {"n": n // 5_000}},
             }
-            out.write(msgspec.json.encode(event) + b"\n")
+            out.write(msgspec.json.encode(line) + b"\n")
     (sent,) = hogline_json(data, "send", file)["connections"]
     assert sent["delivered"] == 10_000
     by_person = defaultdict(list)

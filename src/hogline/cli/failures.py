@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -162,8 +163,9 @@ def export(name: Name, /, *, reason: Reason = "", common: Common = _DEFAULT) -> 
             while page := await service.failures(name, reason=reason, after=after, limit=_PAGE):
                 after = page[-1].id
                 for failure in page:
-                    details = await service.failure(name, failure.id)
-                    sys.stdout.write(msgspec.json.encode(details).decode() + "\n")
+                    with suppress(Mistake):  # it was resolved a moment ago
+                        details = await service.failure(name, failure.id)
+                        sys.stdout.write(msgspec.json.encode(details).decode() + "\n")
 
     run(work())
 

@@ -36,6 +36,8 @@ WINDOW_BYTES = 12_000_000
 """Events that are waiting or in flight, as they lie in the journal: what bounds a connection's memory. Enough for 100
 requests a second at 200 ms: 20 full ones in flight, and the next being filled."""
 PULL = 1_000
+LOOK_AGAIN_S = 5.0
+"""After the disk could not be read."""
 PULL_BYTES = 1_000_000
 
 
@@ -99,7 +101,24 @@ class Worker(Generic[OptionsT]):
 
     async def run(self) -> None:
         """Runs until `close`. Raises `Stopped` when the connection has to stop; then nothing is in flight."""
+        while not self._closing.is_set():
+            try:
+                await self._run_once()
+            except* Unwritable as troubles:
+                # The disk cannot be read: begin again from what is settled, when it can be.
+                trouble = troubles.exceptions[0]
+                self._unwritable = str(trouble)
+                self.watch.standing(self.trouble)
+                await self._clock.sleep(LOOK_AGAIN_S)
+            except* Stopped as stopped:
+                raise stopped.exceptions[0] from None
+
+    async def _run_once(self) -> None:
+        """From what is on disk, until `close` or until something cannot go on."""
+        self._again = Again()
+        self._people = People(self._state, self._connection.id)
         self._lanes = Lanes(self._connection.start, await self._state.lanes(self._connection.id))
+        self._unwritable = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 loops = [
@@ -110,14 +129,14 @@ class Worker(Generic[OptionsT]):
                 await self._closing.wait()
                 for loop in loops:
                     loop.cancel()
-        except* Stopped as stopped:
-            raise stopped.exceptions[0] from None
         finally:
             # Behind all writes that are under way: whoever starts this connection next sees them. On a disk that
             # takes nothing only a count of requests is lost, and the reason for the stop must not be.
+            requests, self._requests = self._requests, 0
+            retries, self._retries = self._retries, Counter()
             with suppress(Unwritable):
                 await self._state.settle(
-                    Settlement(connection=self._connection.id, lanes={}, requests=self._requests, retries=self._retries)
+                    Settlement(connection=self._connection.id, lanes={}, requests=requests, retries=retries)
                 )
 
     async def close(self, within_s: float = 20.0) -> None:

@@ -16,7 +16,7 @@ from hogline.model import Person, Refusal
 
 
 class Unwritable(Exception):
-    """The store cannot keep anything now; the text says why and is safe to show."""
+    """The store cannot keep anything now, or not even read; the text says why and is safe to show."""
 
     def __init__(self, sentence: str, retry_after_s: int = 5) -> None:
         super().__init__(sentence)
@@ -246,7 +246,9 @@ class State(Protocol):
     async def discard_dead_letters(
         self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
     ) -> int:
-        """Remove dead letters and count their events as filtered (`discarded`); returns how many."""
+        """Remove dead letters and count their events as filtered (`discarded`); returns how many. One that is on
+        its way once more is not touched: what becomes of it is counted when it is settled.
+        """
         ...
 
     async def replay(self, connection: int) -> Replay | None:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from hogline.delivery.shipment import Outcome
 from hogline.delivery.tally import Tally
 
 pytestmark = pytest.mark.anyio
@@ -11,7 +12,9 @@ pytestmark = pytest.mark.anyio
 
 def test_events_settled_before_they_are_claimed_count() -> None:
     tally = Tally()
-    tally.note([(1, "delivered", ""), (2, "filtered", "no_email"), (3, "dead_letter", "event_too_large")])
+    tally.note(
+        [Outcome(1, "delivered", ""), Outcome(2, "filtered", "no_email"), Outcome(3, "dead_letter", "event_too_large")]
+    )
     tally.claim(range(1, 3))
     assert (tally.claimed, tally.delivered, dict(tally.filtered), dict(tally.dead_letters)) == (
         2,
@@ -24,10 +27,10 @@ def test_events_settled_before_they_are_claimed_count() -> None:
 def test_other_peoples_events_do_not_count() -> None:
     tally = Tally()
     tally.claim(range(5, 7))
-    tally.note([(4, "delivered", ""), (5, "delivered", ""), (7, "delivered", "")])
+    tally.note([Outcome(4, "delivered", ""), Outcome(5, "delivered", ""), Outcome(7, "delivered", "")])
     assert tally.delivered == 1
     tally.claim(range(8, 9))
-    tally.note([(8, "delivered", "")])
+    tally.note([Outcome(8, "delivered", "")])
     assert tally.delivered == 2
 
 
@@ -35,8 +38,8 @@ async def test_waiting_ends_when_all_that_was_claimed_is_settled() -> None:
     tally = Tally()
     tally.claim(range(1, 3))
     waiting = asyncio.ensure_future(tally.wait())
-    tally.note([(1, "delivered", "")])
+    tally.note([Outcome(1, "delivered", "")])
     await asyncio.sleep(0)
     assert not waiting.done()
-    tally.note([(2, "filtered", "no_email")])
+    tally.note([Outcome(2, "filtered", "no_email")])
     await waiting

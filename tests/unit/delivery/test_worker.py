@@ -16,7 +16,7 @@ from hogline.delivery.worker import Stopped, Worker
 from hogline.destinations.base import Unreachable
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, Request, Response, encode_event
-from hogline.store.base import Connection, Counts
+from hogline.store.base import Connection, Counts, Unwritable
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -353,3 +353,29 @@ async def test_an_email_is_an_identifier_only_once_it_was_accepted_under_the_id(
         await bench.receive(event("ada", 3))
         await bench.settled(4)
     assert [one["identifiers"] for one in server.accepted] == [{"id": "ada"}] * 5 + [{"email": "ada@example.com"}]
+
+
+@pytest.mark.parametrize("call", ["read", "people"])
+async def test_a_disk_that_cannot_be_read_for_a_while_costs_time_only(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    store: object = bench.journal if call == "read" else bench.state
+    whole = getattr(store, call)
+    failures = 3
+
+    async def broken(*arguments: object) -> object:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise Unwritable("The disk of the data directory fails.")
+        return await whole(*arguments)
+
+    monkeypatch.setattr(store, call, broken)
+    server = Server()
+    await bench.receive(*traffic(3))
+    async with bench.running(server):
+        counts = await bench.settled(120)
+    assert (counts.delivered, failures) == (120, 0)
+    assert counts.requests == len(server.requests)
+    for person in PEOPLE:
+        assert list(dict.fromkeys(server.events_of(person))) == [0, 1, 2]

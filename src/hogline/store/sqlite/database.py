@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 
 import apsw
 
-from hogline.store.base import Unusable
+from hogline.store.base import Unusable, Unwritable
 
 APPLICATION_ID = int.from_bytes(hashlib.sha256(b"hogline").digest()[:4], "big", signed=True)
 
@@ -132,6 +132,17 @@ def transaction(database: apsw.Connection) -> Iterator[None]:
 def rows(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = None) -> list[tuple[Any, ...]]:
     """All rows of a query. Their types are what the STRICT tables declare, which no checker can see."""
     return database.execute(sql, bindings).fetchall()
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around what reads for others: a disk in trouble is told as `Unwritable`."""
+    try:
+        yield
+    except apsw.Error as error:
+        if is_trouble(error):
+            raise Unwritable(explain(error)) from error
+        raise
 
 
 def value(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = None) -> Any:  # noqa: ANN401  # as above

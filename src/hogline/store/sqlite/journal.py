@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import apsw
 
-from hogline.store.sqlite.database import open_database, rows, transaction, value
+from hogline.store.sqlite.database import open_database, reading, rows, transaction, value
 from hogline.store.sqlite.writer import Writer
 
 TRIMMED_AT_ONCE = 20_000
@@ -70,9 +70,12 @@ class SqliteJournal:
 
     async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         # A read of some hundred rows takes less than a millisecond: cheaper here than in another thread.
-        return rows(
-            self._read, "SELECT position, body FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, limit)
-        )
+        with reading():
+            return rows(
+                self._read,
+                "SELECT position, body FROM events WHERE position > ? ORDER BY position LIMIT ?",
+                (after, limit),
+            )
 
     async def wait(self, after: int) -> None:
         while self._end <= after:

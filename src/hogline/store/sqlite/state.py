@@ -13,7 +13,7 @@ import msgspec
 from hogline.model import Person, Refusal
 from hogline.store.base import Connection, Counts, DeadLetter, NameTaken, Replay, Settlement
 from hogline.store.secrets import Vault
-from hogline.store.sqlite.database import open_database, rows, transaction, value
+from hogline.store.sqlite.database import open_database, reading, rows, transaction, value
 from hogline.store.sqlite.settling import count, people_as_json, settle
 from hogline.store.sqlite.writer import Writer
 
@@ -29,7 +29,7 @@ _CHOSEN = (
     " AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3)))"
 )
 _RETRY = f"UPDATE dead_letters SET retrying = 1 {_CHOSEN}"  # noqa: S608  # parts are ours, values are bound
-_DISCARD = f"DELETE FROM dead_letters {_CHOSEN}"  # noqa: S608  # as above
+_DISCARD = f"DELETE FROM dead_letters {_CHOSEN} AND NOT retrying"  # noqa: S608  # as above
 _CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms FROM connections"
 
 
@@ -235,12 +235,13 @@ class SqliteState:
     async def people(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, Person]:
         if not distinct_ids:
             return {}
-        found = rows(
-            self._read,
-            "SELECT distinct_id, person FROM carray(?2) CROSS JOIN people"
-            " ON connection = ?1 AND distinct_id = carray.value",
-            (connection, apsw.carray(tuple(distinct_ids))),
-        )
+        with reading():
+            found = rows(
+                self._read,
+                "SELECT distinct_id, person FROM carray(?2) CROSS JOIN people"
+                " ON connection = ?1 AND distinct_id = carray.value",
+                (connection, apsw.carray(tuple(distinct_ids))),
+            )
         return {distinct_id: _person.decode(person) for distinct_id, person in found}
 
     async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[Person]:
