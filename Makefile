@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; 
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test check format lock bench clean
+.PHONY: help install demo test check format bench soak docs lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1\t/' | expand -t 12
@@ -41,6 +41,12 @@ format: install  ## put the code into its form
 
 bench: install  ## figures of speed and memory, sandbox beside it
 	$(BIN)/python -m bench $(ARGS)
+
+soak: install  ## the long runs of docs/reliability.md, about half an hour; ARGS=kills for one of them
+	$(BIN)/python -m bench.soak $(ARGS)
+
+docs: install  ## write what is generated in docs/
+	$(BIN)/python docs/generate.py
 
 lock: install  ## choose the newest versions again
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from bench.soak import power, storms
+from bench.soak import inputs, outage, power, rate, storms
 from bench.soak.storm import Outcome
 
 
@@ -48,7 +48,14 @@ def _print(outcome: Outcome) -> None:
         sys.exit("Something is missing, out of order or miscounted.")
 
 
-SOAKS: dict[str, Callable[[Path, int, float], None]] = {"power": _power, "kills": _kills, "order": _order}
+SOAKS: dict[str, Callable[[Path, int, float], None]] = {
+    "power": _power,
+    "kills": _kills,
+    "order": _order,
+    "outage": outage.print_figures,
+    "rate": rate.print_figures,
+    "inputs": inputs.print_figures,
+}
 
 
 def main() -> None:

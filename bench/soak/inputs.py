@@ -263,7 +263,3 @@ def print_figures(_: Path, seed: int, part: float = 1.0) -> None:
         print(f"  {mistake}")
     if found.mistakes:
         sys.exit("Some got a 5xx or an exception.")
-
-
-if __name__ == "__main__":
-    print_figures(Path(), Random().randrange(2**32), 0.02 if "--small" in sys.argv else 1.0)

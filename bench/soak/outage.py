@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import msgspec
@@ -323,8 +322,3 @@ def print_figures(folder: Path, seed: int, part: float = 1.0) -> None:
     )
     if not all(good) or key.requests_with_the_wrong_key != 1 or key.out_of_order or found.disk_by_payload > 1.5:
         sys.exit("Something is missing, out of order or too large.")
-
-
-if __name__ == "__main__":
-    with TemporaryDirectory(prefix="hogline-soak-") as work:
-        print_figures(Path(work), 1, 0.01 if "--small" in sys.argv else 1.0)

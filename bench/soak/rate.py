@@ -13,7 +13,6 @@ import time
 from bisect import bisect_left
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import structlog
 from msgspec import Struct
@@ -160,8 +159,3 @@ def print_figures(folder: Path, _: int, part: float = 1.0) -> None:
         bad |= found.used < 0.95 or found.most_in_a_second > per_second
     if bad:
         sys.exit("Less than 95 % was used, or more than allowed.")
-
-
-if __name__ == "__main__":
-    with TemporaryDirectory(prefix="hogline-soak-") as work:
-        print_figures(Path(work), 0, 0.1 if "--small" in sys.argv else 1.0)

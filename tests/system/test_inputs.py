@@ -1,4 +1,4 @@
-"""20,000 generated bodies against the receiving side. A short version of `python -m bench.soak.inputs`."""
+"""20,000 generated bodies against the receiving side. A short version of `python -m bench.soak inputs`."""
 
 from __future__ import annotations
 

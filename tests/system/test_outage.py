@@ -1,5 +1,5 @@
 """Customer.io away for three days, or a key that is wrong for one: it costs time, nothing else. A short version of
-`python -m bench.soak.outage`.
+`python -m bench.soak outage`.
 """
 
 from __future__ import annotations

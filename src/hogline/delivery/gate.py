@@ -18,16 +18,21 @@ RECOVERS_WITHIN_S = 60.0
 """From a halved rate to the whole one, when nothing more is said against it."""
 
 
+EVEN_SHARE = 0.98
+"""Of the rate; the rest is for a network that delays some requests and not others."""
+
+
 class Rate:
     """A token bucket that never lets more than `per_second` pass in any one second.
 
-    What it holds and what flows in before a second is over add up to the rate: a small burst, then an even flow.
+    What it holds and what flows in before a second is over add up to a little less than the rate: a small burst, then
+    an even flow.
     """
 
     def __init__(self, per_second: int, clock: Clock) -> None:
         self._clock = clock
         self._most = per_second
-        self._holds = max(1, per_second // 25)
+        self._holds = max(1, per_second // 50)
         self._share = 1.0
         """Of the rate, as much as is used after the destination found us too fast."""
         self._tokens = float(self._holds)
@@ -35,7 +40,7 @@ class Rate:
 
     @property
     def _per_s(self) -> float:
-        return max((self._most - self._holds + 1) * self._share, 0.1)
+        return max((self._most - self._holds + 1) * EVEN_SHARE * self._share, 0.1)
 
     def _refill(self) -> None:
         now_s = self._clock.now_s()

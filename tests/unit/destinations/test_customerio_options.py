@@ -181,3 +181,14 @@ def test_one_mistake_is_one_sentence() -> None:
 
 def test_a_colon_may_stand_in_the_api_key() -> None:
     assert options(api_key="a:b").authorization == "Basic " + base64.b64encode(b"site:a:b").decode()
+
+
+@pytest.mark.parametrize("given", [1, 50, 1_000, "50", " 50 "])
+def test_the_pace_is_a_whole_number_of_requests_per_second(given: object) -> None:
+    assert options(max_requests_per_second=given).requests_per_second == int(str(given))
+
+
+@pytest.mark.parametrize("given", [0, -1, 1_001, 1.5, True, "", "many", "5.0", "٣", "9" * 30, [5]])
+def test_another_pace_is_one_sentence(given: object) -> None:
+    with pytest.raises(InvalidOptions, match=r"^Requests per second must be a whole number from 1 to 1000\.$"):
+        options(max_requests_per_second=given)
