@@ -26,10 +26,10 @@ RUNS = 3
 
 def main() -> None:
     single = Job("", "", requests=30_000, connections=64, batch=1)
-    batches = Job("", "", requests=3_000, connections=8, batch=50)
+    batches = Job("", "", requests=3_000, connections=16, batch=50)
     print(f"hogline serve, received durably and delivered: median of {RUNS} runs (all)")
     _row("webhooks of one event, 64 connections", single, 0)
-    at_once = _row("/batch of 50, 8 connections", batches, 0)
+    at_once = _row("/batch of 50, 16 connections", batches, 0)
     delayed = _row("/batch of 50, 50 ms latency at the sink", batches, 50)
     print(f"  with 50 ms latency / without: {delayed / at_once:.0%}")
     _trickle(Job("", "", requests=300, connections=1, batch=1, per_second=10))

@@ -43,18 +43,19 @@ class Again:
 
     def ended(self, items: Iterable[Item]) -> int | None:
         """These were sent again and are about to be settled; returns how far the replay is then."""
+        if self.replay is None:
+            return None
         for item in items:
             if item.source is Source.REPLAY:
                 self._replayed.pop(item.position, None)
-        if self.replay is None:
-            return None
         return next(iter(self._replayed), self._read + 1) - 1
 
     def kept(self, items: Iterable[Item], replay_settled: int | None) -> None:
         """Their settlement is on disk. Only from now on does the state no longer name them: whoever looks into it
         before must not find them new.
         """
-        self._retrying.difference_update(item.position for item in items if item.source is Source.RETRY)
+        if self._retrying:
+            self._retrying.difference_update(item.position for item in items if item.source is Source.RETRY)
         if self.replay is not None and replay_settled is not None and replay_settled >= self.replay.last:
             self.replay = None
 

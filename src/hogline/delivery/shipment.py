@@ -46,10 +46,7 @@ class Shipment:
         self.before: dict[str, Person | None] = {}
         self.expected: dict[str, Person | None] = {}
         self.links_emails = False
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(planned.item.size_bytes for planned in self.planned)
+        self.size_bytes = 0
 
     def add(self, item: Item, plan: Plan) -> None:
         person = plan.person
@@ -58,6 +55,7 @@ class Shipment:
                 person = accept(person, operation.promise, only_expected=True)
                 if operation.promise.linked_email is not None:
                     self.links_emails = True
+        self.size_bytes += item.size_bytes
         self.planned.append(Planned(item, plan, len(self.operations)))
         self.operations.extend(plan.operations)
         self.expected[item.event.distinct_id] = person

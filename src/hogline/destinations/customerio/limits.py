@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from unicodedata import normalize
 
 import msgspec
@@ -100,12 +101,7 @@ def event_name(name: str) -> tuple[str, str | None]:
 
 def event_data(properties: Mapping[str, object]) -> tuple[Mapping[str, object], tuple[str, ...]]:
     """An event's properties with no name left that could redirect a campaign's mail."""
-    names = "\n".join(properties)
-    if names.isascii():
-        names = names.lower()
-        if not any(hint in names for hint in _REDIRECTING_HINTS):
-            return properties, ()
-    renamed = [name for name in properties if _redirects(name)]
+    renamed = _redirecting(tuple(properties))
     if not renamed:
         return properties, ()
     data = {name: value for name, value in properties.items() if name not in renamed}
@@ -115,6 +111,16 @@ def event_data(properties: Mapping[str, object]) -> tuple[Mapping[str, object], 
             safe = f"posthog_{safe}"
         data[safe] = properties[name]
     return data, ("property_renamed",) * len(renamed)
+
+
+@lru_cache(maxsize=2_048)
+def _redirecting(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the names that could redirect mail. Events of one kind have the same names: most are known."""
+    if all(name.isascii() for name in names):
+        text = "\n".join(names).lower()
+        if not any(hint in text for hint in _REDIRECTING_HINTS):
+            return ()
+    return tuple(name for name in names if _redirects(name))
 
 
 def _redirects(name: str) -> bool:
