@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from bench import yardstick
 from bench.load import Job, Told
 from bench.processes import HOGLINE, environment, get, peak_mb, run
 
@@ -28,11 +29,25 @@ def main() -> None:
     single = Job("", "", requests=30_000, connections=64, batch=1)
     batches = Job("", "", requests=3_000, connections=16, batch=50)
     print(f"hogline serve, received durably and delivered: median of {RUNS} runs (all)")
-    _row("webhooks of one event, 64 connections", single, 0)
+    one = _row("webhooks of one event, 64 connections", single, 0)
     at_once = _row("/batch of 50, 16 connections", batches, 0)
     delayed = _row("/batch of 50, 50 ms latency at the sink", batches, 50)
     print(f"  with 50 ms latency / without: {delayed / at_once:.0%}")
+    _yardstick(one, at_once)
     _trickle(Job("", "", requests=300, connections=1, batch=1, per_second=10))
+
+
+def _yardstick(one: float, at_once: float) -> None:
+    """The official client, which keeps nothing, in the same run."""
+    with _sink(0) as sink:
+        alone = median(yardstick.one_by_one(sink, 3_000) for _ in range(RUNS))
+        together = median(yardstick.batches(sink, 30_000, 5_000) for _ in range(RUNS))
+    print("  the official customerio client, from memory, without storage")
+    for figure, how, ours, row in (
+        (alone, "one by one", one, "webhooks of one event"),
+        (together, "in batches of 500", at_once, "/batch of 50"),
+    ):
+        print(f"    {figure:>8,.0f} events/s {how}; Hogline, {row}: {ours / figure:.2f} times as many")
 
 
 def _row(title: str, job: Job, latency_ms: int) -> float:
