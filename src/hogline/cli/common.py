@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -14,6 +14,8 @@ import uvloop
 from cyclopts import Parameter
 from rich.console import Console
 
+from hogline.process import service_for
+from hogline.service import Service
 from hogline.settings import Settings, read_settings
 from hogline.telemetry.logs import set_up_logs
 
@@ -50,6 +52,18 @@ def run(work: Coroutine[object, object, T]) -> T:
     # they would wait Python's 5 ms each time, and everybody who waits for their commit with them.
     sys.setswitchinterval(0.000_5)
     return uvloop.run(work)
+
+
+def ask(common: Common, call: Callable[[Service], Awaitable[T]], *, delivers: bool = False) -> T:
+    """What the service answers: the running one's, or our own for the moment of asking. `delivers`: our own runs the
+    connections as long as the call lasts.
+    """
+
+    async def work() -> T:
+        async with service_for(common.settings(), delivers=delivers) as service:
+            return await call(service)
+
+    return run(work())
 
 
 def print_json(value: object) -> None:

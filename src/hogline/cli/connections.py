@@ -3,108 +3,92 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict, dataclass
 from getpass import getpass
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 from rich.table import Table
 
-from hogline.cli.common import Common, Failed, Json, out, print_json, run
-from hogline.process import service_for
+from hogline.cli.common import Common, Failed, Json, ask, out, print_json
 from hogline.settings import from_environment
-from hogline.views import CheckView, ConnectionView
 
 _DEFAULT = Common()
 _OPTIONS = Group("Options of the connection", sort_key=1)
 
 AnonymousUsers = Literal["all", "identified", "emails"]
 
-SiteId = Annotated[
-    str | None,
-    Parameter(group=_OPTIONS, help="Provided during Customer.io setup (HOGLINE_SITE_ID, HOGLINE_SITE_ID_FILE)."),
-]
-ApiKey = Annotated[
-    str | None,
-    Parameter(
-        group=_OPTIONS,
-        help="Provided during Customer.io setup. Other users of this machine can see it while the command runs: "
-        "rather use HOGLINE_API_KEY or HOGLINE_API_KEY_FILE, or leave it out and be asked.",
-    ),
-]
-Endpoint = Annotated[
-    str | None,
-    Parameter(
-        group=_OPTIONS,
-        help="track.customer.io (default), track-eu.customer.io if your account is in the EU region, or another base "
-        "URL: https, or http on loopback.",
-    ),
-]
-ByEmail = Annotated[
-    bool | None,
-    Parameter(group=_OPTIONS, help="Identify users by email instead of ID, whenever an email is available."),
-]
-Anonymous = Annotated[
-    AnonymousUsers | None,
-    Parameter(
-        group=_OPTIONS,
-        help="Whose events are sent: all (default), of users that have been identified, of users with emails. "
-        "Customer.io bills by the number of customers.",
-    ),
-]
-Allowlist = Annotated[
-    str | None, Parameter(group=_OPTIONS, help="Comma-separated; if set, only these events are sent.")
-]
-Dates = Annotated[
-    str | None,
-    Parameter(
-        group=_OPTIONS,
-        help="Comma-separated attributes whose values are sent as Unix seconds (default: created_at).",
-    ),
-]
 
-Pace = Annotated[
-    int | None, Parameter(group=_OPTIONS, help="At most so many requests in any second, 1 to 1000 (default: 100).")
-]
+@Parameter(name="*", group=_OPTIONS)
+@dataclass(frozen=True)
+class CustomerIoOptions:
+    site_id: Annotated[
+        str | None,
+        Parameter(help="Provided during Customer.io setup (HOGLINE_SITE_ID, HOGLINE_SITE_ID_FILE)."),
+    ] = None
+    api_key: Annotated[
+        str | None,
+        Parameter(
+            help="Provided during Customer.io setup. Other users of this machine can see it while the command runs: "
+            "rather use HOGLINE_API_KEY or HOGLINE_API_KEY_FILE, or leave it out and be asked."
+        ),
+    ] = None
+    tracking_endpoint: Annotated[
+        str | None,
+        Parameter(
+            help="track.customer.io (default), track-eu.customer.io if your account is in the EU region, or another "
+            "base URL: https, or http on loopback."
+        ),
+    ] = None
+    identify_by_email: Annotated[
+        bool | None, Parameter(help="Identify users by email instead of ID, whenever an email is available.")
+    ] = None
+    anonymous_users: Annotated[
+        AnonymousUsers | None,
+        Parameter(
+            help="Whose events are sent: all (default), of users that have been identified, of users with emails. "
+            "Customer.io bills by the number of customers."
+        ),
+    ] = None
+    event_allowlist: Annotated[str | None, Parameter(help="Comma-separated; if set, only these events are sent.")] = (
+        None
+    )
+    date_attributes: Annotated[
+        str | None,
+        Parameter(help="Comma-separated attributes whose values are sent as Unix seconds (default: created_at)."),
+    ] = None
+    max_requests_per_second: Annotated[
+        int | None, Parameter(help="At most so many requests in any second, 1 to 1000 (default: 100).")
+    ] = None
+
+    def given(self) -> dict[str, object]:
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+_NOT_GIVEN = CustomerIoOptions()
 
 
 def connect(
     destination: Literal["customerio"],
     /,
     *,
-    site_id: SiteId = None,
-    api_key: ApiKey = None,
-    tracking_endpoint: Endpoint = None,
-    identify_by_email: ByEmail = None,
-    anonymous_users: Anonymous = None,
-    event_allowlist: Allowlist = None,
-    date_attributes: Dates = None,
-    max_requests_per_second: Pace = None,
+    given: CustomerIoOptions = _NOT_GIVEN,
     name: Annotated[str, Parameter(help="What to call the connection (default: the destination's name).")] = "",
     enable: Annotated[bool, Parameter(help="Send events from now on; --no-enable leaves that for later.")] = True,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
     """Install a destination: check its credentials and send it all events from now on."""
-    options = _given(
-        site_id=site_id or from_environment("site_id"),
-        api_key=api_key or from_environment("api_key"),
-        tracking_endpoint=tracking_endpoint,
-        identify_by_email=identify_by_email,
-        anonymous_users=anonymous_users,
-        event_allowlist=event_allowlist,
-        date_attributes=date_attributes,
-        max_requests_per_second=max_requests_per_second,
-    )
+    options = given.given()
+    for key in ("site_id", "api_key"):
+        if key not in options and (value := from_environment(key)):
+            options[key] = value
     if sys.stdin.isatty():
         for key, title in (("site_id", "Customer.io Site ID"), ("api_key", "Customer.io API Key")):
             if key not in options:
                 options[key] = getpass(f"{title}: ")
 
-    async def work() -> ConnectionView:
-        async with service_for(common.settings()) as service:
-            return await service.connect(destination, options, name=name, enable=enable)
-
-    made = run(work())
+    made = ask(common, lambda service: service.connect(destination, options, name=name, enable=enable))
     if json:
         print_json(made)
     else:
@@ -119,52 +103,21 @@ def configure(
     name: str,
     /,
     *,
-    site_id: SiteId = None,
-    api_key: ApiKey = None,
-    tracking_endpoint: Endpoint = None,
-    identify_by_email: ByEmail = None,
-    anonymous_users: Anonymous = None,
-    event_allowlist: Allowlist = None,
-    date_attributes: Dates = None,
-    max_requests_per_second: Pace = None,
+    given: CustomerIoOptions = _NOT_GIVEN,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
     """Change options of a connection. What is not named stays; --event-allowlist "" empties the list."""
-    options = _given(
-        site_id=site_id,
-        api_key=api_key,
-        tracking_endpoint=tracking_endpoint,
-        identify_by_email=identify_by_email,
-        anonymous_users=anonymous_users,
-        event_allowlist=event_allowlist,
-        date_attributes=date_attributes,
-        max_requests_per_second=max_requests_per_second,
-    )
-
-    async def work() -> ConnectionView:
-        async with service_for(common.settings()) as service:
-            return await service.configure(name, options)
-
-    changed = run(work())
+    changed = ask(common, lambda service: service.configure(name, given.given()))
     if json:
         print_json(changed)
     else:
         out.print(f"[bold]{changed.name}[/] is changed.")
 
 
-def _given(**options: object) -> dict[str, object]:
-    return {key: value for key, value in options.items() if value is not None}
-
-
 def check(name: str, /, *, json: Json = False, common: Common = _DEFAULT) -> None:
     """Ask the destination whether the credentials are good, and say what to do if not."""
-
-    async def work() -> CheckView:
-        async with service_for(common.settings()) as service:
-            return await service.check(name)
-
-    found = run(work())
+    found = ask(common, lambda service: service.check(name))
     if json:
         print_json(found)
     else:
@@ -175,12 +128,7 @@ def check(name: str, /, *, json: Json = False, common: Common = _DEFAULT) -> Non
 
 def connections(*, json: Json = False, common: Common = _DEFAULT) -> None:
     """List the connections with their options; secrets are never shown."""
-
-    async def work() -> list[ConnectionView]:
-        async with service_for(common.settings()) as service:
-            return await service.connections()
-
-    found = run(work())
+    found = ask(common, lambda service: service.connections())
     if json:
         print_json({"connections": found})
         return
@@ -199,32 +147,17 @@ def connections(*, json: Json = False, common: Common = _DEFAULT) -> None:
 
 def enable(name: str, /, *, common: Common = _DEFAULT) -> None:
     """Check the credentials and send, from where the connection was."""
-
-    async def work() -> None:
-        async with service_for(common.settings()) as service:
-            await service.enable(name)
-
-    run(work())
+    ask(common, lambda service: service.enable(name))
     out.print(f"[bold]{name}[/] is enabled.")
 
 
 def disable(name: str, /, *, common: Common = _DEFAULT) -> None:
     """Stop sending. Events that come in wait until the connection is enabled again."""
-
-    async def work() -> None:
-        async with service_for(common.settings()) as service:
-            await service.disable(name)
-
-    run(work())
+    ask(common, lambda service: service.disable(name))
     out.print(f"[bold]{name}[/] is disabled.")
 
 
 def disconnect(name: str, /, *, common: Common = _DEFAULT) -> None:
     """Remove a connection with all that it knows of people. The destination keeps what it has."""
-
-    async def work() -> None:
-        async with service_for(common.settings()) as service:
-            await service.disconnect(name)
-
-    run(work())
+    ask(common, lambda service: service.disconnect(name))
     out.print(f"[bold]{name}[/] is removed.")

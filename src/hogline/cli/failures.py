@@ -14,10 +14,9 @@ from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, err, out, print_json, run
+from hogline.cli.common import Common, Json, ask, err, out, print_json, run
 from hogline.process import service_for
 from hogline.service import Mistake, Service
-from hogline.views import FailureDetails, FailureView
 
 _DEFAULT = Common()
 _PAGE = 500
@@ -45,12 +44,7 @@ def list_(
     common: Common = _DEFAULT,
 ) -> None:
     """List dead letters: why, which event, whose, when."""
-
-    async def work() -> list[FailureView]:
-        async with service_for(common.settings()) as service:
-            return await service.failures(name, reason=reason, limit=limit)
-
-    found = run(work())
+    found = ask(common, lambda service: service.failures(name, reason=reason, limit=limit))
     if json:
         print_json({"failures": found})
         return
@@ -83,12 +77,7 @@ def show(
     name: Name, id_: Annotated[int, Parameter(name="id")], /, *, json: Json = False, common: Common = _DEFAULT
 ) -> None:
     """Show one dead letter whole: the event, what was sent, what was answered, when."""
-
-    async def work() -> FailureDetails:
-        async with service_for(common.settings()) as service:
-            return await service.failure(name, id_)
-
-    found = run(work())
+    found = ask(common, lambda service: service.failure(name, id_))
     if json:
         print_json(found)
         return
@@ -146,11 +135,8 @@ def discard(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, co
     """Remove dead letters for good. Their events count as filtered (discarded)."""
     chosen, positions = _which(ids, reason, all_=all_)
 
-    async def work() -> int:
-        async with service_for(common.settings()) as service:
-            return await service.discard_failures(name, reason=chosen, ids=positions)
-
-    out.print(f"{run(work()):,} discarded.")
+    discarded = ask(common, lambda service: service.discard_failures(name, reason=chosen, ids=positions))
+    out.print(f"{discarded:,} discarded.")
 
 
 @failures.command

@@ -8,8 +8,7 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, out, print_json, run
-from hogline.process import service_for
+from hogline.cli.common import Common, Json, ask, out, print_json
 from hogline.views import PersonView
 
 _DEFAULT = Common()
@@ -26,12 +25,7 @@ def people(
     common: Common = _DEFAULT,
 ) -> None:
     """Who we know, as whom the destination knows them, or why they are not sent."""
-
-    async def work() -> list[PersonView]:
-        async with service_for(common.settings()) as service:
-            return await service.people(text, connection=connection, after=after, limit=limit)
-
-    found = run(work())
+    found = ask(common, lambda service: service.people(text, connection=connection, after=after, limit=limit))
     if json:
         print_json({"people": found})
     elif found:

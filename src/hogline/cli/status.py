@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, out, print_json, run
+from hogline.cli.common import Common, Json, ask, out, print_json, run
 from hogline.process import service_for
 from hogline.service import Mistake, Service
 from hogline.settings import Settings
@@ -65,11 +65,7 @@ def status(
             run(_watch(common.settings(), json=json))
         return
 
-    async def work() -> Status:
-        async with service_for(common.settings()) as service:
-            return await service.status()
-
-    found = run(work())
+    found = ask(common, lambda service: service.status())
     if json:
         print_json(found)
     else:
