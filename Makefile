@@ -29,11 +29,12 @@ test: install  ## all tests; the pure rooms must be covered branch by branch
 	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
 
-check: install  ## style, types and the direction of imports
+check: install  ## style, types, the direction of imports, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/audit.py
 
 format: install  ## put the code into its form
 	$(BIN)/ruff format .
