@@ -7,6 +7,7 @@ first request got through, one at a time tries it and the others wait: wrong cre
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -18,29 +19,30 @@ RECOVERS_WITHIN_S = 60.0
 """From a halved rate to the whole one, when nothing more is said against it."""
 
 
-EVEN_SHARE = 0.98
-"""Of the rate; the rest is for a network that delays some requests and not others."""
+WINDOW_S = 1.02
+"""In no window of this length more pass than the rate: a second, and what a network may press together on its way."""
 
 
 class Rate:
-    """A token bucket that never lets more than `per_second` pass in any one second.
+    """Never lets more than `per_second` pass in any one second.
 
-    What it holds and what flows in before a second is over add up to a little less than the rate: a small burst, then
-    an even flow.
+    A token bucket makes the flow even; it holds a few, so that a timer that fires late costs nothing. The times of the
+    last ones keep the limit, whatever the bucket holds.
     """
 
     def __init__(self, per_second: int, clock: Clock) -> None:
         self._clock = clock
         self._most = per_second
-        self._holds = max(1, per_second // 50)
+        self._holds = max(2, per_second // 25)
         self._share = 1.0
         """Of the rate, as much as is used after the destination found us too fast."""
         self._tokens = float(self._holds)
         self._at_s = clock.now_s()
+        self._passed_s: deque[float] = deque(maxlen=per_second)
 
     @property
     def _per_s(self) -> float:
-        return max((self._most - self._holds + 1) * EVEN_SHARE * self._share, 0.1)
+        return max(self._most * self._share, 0.1)
 
     def _refill(self) -> None:
         now_s = self._clock.now_s()
@@ -50,15 +52,17 @@ class Rate:
         self._at_s = now_s
 
     def wait_s(self) -> float:
-        """Seconds until a token is there; 0 if one is."""
+        """Seconds until one may pass; 0 if one may."""
         self._refill()
-        missing = 1 - self._tokens
-        return missing / self._per_s if missing > _ROUNDING else 0.0
+        full = len(self._passed_s) == self._most
+        wait_s = max((1 - self._tokens) / self._per_s, self._passed_s[0] + WINDOW_S - self._at_s if full else 0.0)
+        return wait_s if wait_s > _ROUNDING else 0.0
 
     def take(self) -> None:
-        """Take one, or owe it: whoever waits next waits for both."""
+        """One passes, or owes it: whoever waits next waits for both."""
         self._refill()
         self._tokens -= 1
+        self._passed_s.append(self._at_s)
 
     def halve(self) -> None:
         """The destination says that we are too fast."""
