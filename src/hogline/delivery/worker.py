@@ -29,6 +29,7 @@ from hogline.store.base import Connection, Journal, Settlement, State, Unwritabl
 from hogline.telemetry.delivery import DeliveryWatch
 
 OptionsT = TypeVar("OptionsT")
+ErrorT = TypeVar("ErrorT", bound=Exception)
 
 log = structlog.get_logger("hogline.delivery")
 
@@ -104,14 +105,15 @@ class Worker(Generic[OptionsT]):
         while not self._closing.is_set():
             try:
                 await self._run_once()
-            except* Unwritable as troubles:
+            except (ExceptionGroup, Unwritable) as failed:
+                if (stopped := _of_kind(failed, Stopped)) is not None:
+                    raise stopped from None
+                if (trouble := _of_kind(failed, Unwritable)) is None:
+                    raise
                 # The disk cannot be read: begin again from what is settled, when it can be.
-                trouble = troubles.exceptions[0]
                 self._unwritable = str(trouble)
                 self.watch.standing(self.trouble)
                 await self._clock.sleep(LOOK_AGAIN_S)
-            except* Stopped as stopped:
-                raise stopped.exceptions[0] from None
 
     async def _run_once(self) -> None:
         """From what is on disk, until `close` or until something cannot go on."""
@@ -331,3 +333,11 @@ class Worker(Generic[OptionsT]):
                 self.watch.standing(self.trouble)
                 self._again.kept(items, settlement.replay_settled)
                 return
+
+
+def _of_kind(failed: BaseException, kind: type[ErrorT]) -> ErrorT | None:
+    """The first error of that kind among those that a group of tasks failed with."""
+    if isinstance(failed, kind):
+        return failed
+    within = failed.exceptions if isinstance(failed, BaseExceptionGroup) else ()
+    return next((found for error in within if (found := _of_kind(error, kind)) is not None), None)

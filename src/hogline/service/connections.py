@@ -6,6 +6,7 @@ import re
 
 import structlog
 
+from hogline.destinations.base import Check
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service.core import Core, Mistake, evolved, read_options
 from hogline.store.base import Connection, NameTaken
@@ -44,6 +45,7 @@ class Connections(Core):
                 enabled=enable,
                 start=self._journal.end,
                 now_ms=self._clock.time_ms(),
+                workspace=check.workspace,
             )
         except NameTaken:
             raise Mistake(_taken(name)) from None
@@ -64,11 +66,11 @@ class Connections(Core):
         given = {**connection.options, **options}
         kept = {key: value for key, value in given.items() if value is not None}
         parsed = read_options(DESTINATIONS[connection.destination], kept)
-        if connection.enabled:
-            check = await DESTINATIONS[connection.destination].check(parsed, self._send)
-            if check.outcome != "ok":
-                raise Mistake(f"{check.sentence} Nothing was changed.")
-        changed = await self._change(name, options=kept, stopped=None)
+        check = await DESTINATIONS[connection.destination].check(parsed, self._send)
+        if connection.enabled and check.outcome != "ok":
+            raise Mistake(f"{check.sentence} Nothing was changed.")
+        workspace = _same_workspace(connection, check)
+        changed = await self._change(name, options=kept, stopped=None, workspace=workspace)
         log.info("connection changed", connection=name, options=sorted(options))
         return changed
 
@@ -84,10 +86,13 @@ class Connections(Core):
 
     async def enable(self, name: str) -> ConnectionView:
         """Check the credentials and run the connection, from where it was; refused, it stays as it is."""
-        check = await self.check(name)
-        if not check.ok:
+        connection = await self._find(name)
+        destination = DESTINATIONS[connection.destination]
+        check = await destination.check(read_options(destination, connection.options), self._send)
+        if check.outcome != "ok":
             raise Mistake(f"{check.sentence} {name} is not enabled.")
-        enabled = await self._change(name, enabled=True, stopped=None)
+        workspace = _same_workspace(connection, check)
+        enabled = await self._change(name, enabled=True, stopped=None, workspace=workspace)
         log.info("connection enabled", connection=name)
         return enabled
 
@@ -130,3 +135,15 @@ class Connections(Core):
 
 def _taken(name: str) -> str:
     return f"There is a connection {name!r} already. Choose another --name, or change it with `hogline configure`."
+
+
+def _same_workspace(connection: Connection, check: Check) -> str | None:
+    """The workspace that a connection belongs to from now on. What it knows of people was accepted in one workspace
+    and is true there only.
+    """
+    if connection.workspace is not None and check.workspace not in {None, connection.workspace}:
+        raise Mistake(
+            f"These credentials are those of another workspace ({check.workspace}) than the one that {connection.name} "
+            f"knows the people of ({connection.workspace}). Make a connection of its own for it."
+        )
+    return connection.workspace or check.workspace

@@ -105,6 +105,8 @@ class Connection(Struct, frozen=True, kw_only=True):
     start: int
     """The journal's end when it was installed: it gets every event behind it."""
     created_ms: int
+    workspace: str | None = None
+    """The destination's name for where everything goes; None: not known yet. What was accepted is true there only."""
 
     def __repr__(self) -> str:
         return f"Connection(id={self.id}, name={self.name!r}, destination={self.destination!r})"
@@ -199,6 +201,7 @@ class State(Protocol):
         enabled: bool,
         start: int,
         now_ms: int,
+        workspace: str | None = None,
     ) -> Connection:
         """Raises `NameTaken`."""
         ...

@@ -30,7 +30,7 @@ _CHOSEN = (
 )
 _RETRY = f"UPDATE dead_letters SET retrying = 1 {_CHOSEN}"  # noqa: S608  # parts are ours, values are bound
 _DISCARD = f"DELETE FROM dead_letters {_CHOSEN} AND NOT retrying"  # noqa: S608  # as above
-_CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms FROM connections"
+_CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms, workspace FROM connections"
 
 
 class SqliteState:
@@ -82,7 +82,7 @@ class SqliteState:
         return [self._connection(row) for row in rows(self._read, f"{_CONNECTIONS} ORDER BY id")]
 
     def _connection(self, row: tuple[Any, ...]) -> Connection:
-        id_, name, destination, options, enabled, stopped, start, created_ms = row
+        id_, name, destination, options, enabled, stopped, start, created_ms, workspace = row
         return Connection(
             id=id_,
             name=name,
@@ -92,6 +92,7 @@ class SqliteState:
             stopped=stopped,
             start=start,
             created_ms=created_ms,
+            workspace=workspace,
         )
 
     def _encrypted(self, options: Mapping[str, object]) -> bytes:
@@ -106,13 +107,14 @@ class SqliteState:
         enabled: bool,
         start: int,
         now_ms: int,
+        workspace: str | None = None,
     ) -> Connection:
-        row = (name, destination, self._encrypted(options), int(enabled), start, now_ms)
+        row = (name, destination, self._encrypted(options), int(enabled), start, now_ms, workspace)
 
         def insert(database: apsw.Connection) -> int | None:
             sql = (
-                "INSERT INTO connections (name, destination, options, enabled, start, created_ms)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id"
+                "INSERT INTO connections (name, destination, options, enabled, start, created_ms, workspace)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id"
             )
             id_: int | None = value(database, sql, row)
             return id_
@@ -129,13 +131,14 @@ class SqliteState:
             stopped=None,
             start=start,
             created_ms=now_ms,
+            workspace=workspace,
         )
 
     async def change_connection(self, changed: Connection) -> None:
-        row = (self._encrypted(changed.options), int(changed.enabled), changed.stopped, changed.id)
+        row = (self._encrypted(changed.options), int(changed.enabled), changed.stopped, changed.workspace, changed.id)
         await self._write(
             lambda database: database.execute(
-                "UPDATE connections SET options = ?, enabled = ?, stopped = ? WHERE id = ?", row
+                "UPDATE connections SET options = ?, enabled = ?, stopped = ?, workspace = ? WHERE id = ?", row
             )
         )
 

@@ -11,7 +11,8 @@ CREATE TABLE connections (
     enabled     INTEGER NOT NULL,
     stopped     TEXT,
     start       INTEGER NOT NULL,
-    created_ms  INTEGER NOT NULL
+    created_ms  INTEGER NOT NULL,
+    workspace   TEXT                  -- what the destination calls it; NULL: not known yet
 ) STRICT;
 
 CREATE TABLE lanes (
