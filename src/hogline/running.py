@@ -42,6 +42,7 @@ class Workers:
         self._stopped = stopped
         self._listener = listener
         """Told of each delivery request; workers that run already keep the one they have."""
+        self._tallies: dict[int, set[Tally]] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
 
     def start(self, connection: Connection) -> None:
@@ -61,6 +62,8 @@ class Workers:
             clock=self._clock,
         )
         worker.watch.listener = self._listener
+        # Whoever waits for events goes on waiting when the connection is stopped and started again.
+        worker.tallies = self._tallies.setdefault(connection.id, set())
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
         self._running[connection.id] = (worker, task)
 
@@ -115,12 +118,11 @@ class Workers:
     def tally(self) -> dict[int, Tally]:
         """A tally for each running connection, counting from now on."""
         tallies = {}
-        for connection, (worker, _) in self._running.items():
+        for connection in self._running:
             tallies[connection] = Tally()
-            worker.tallies.add(tallies[connection])
+            self._tallies[connection].add(tallies[connection])
         return tallies
 
     def forget(self, tallies: dict[int, Tally]) -> None:
         for connection, tally in tallies.items():
-            if running := self._running.get(connection):
-                running[0].tallies.discard(tally)
+            self._tallies[connection].discard(tally)

@@ -22,7 +22,6 @@ _DEFAULT = Common()
 _PAGE = 500
 
 Name = Annotated[str, Parameter(help="The connection.")]
-Ids = Annotated[tuple[int, ...], Parameter(help="As `hogline failures NAME` lists them.")]
 Reason = Annotated[str, Parameter(help="Only those of this reason.")]
 All = Annotated[bool, Parameter(name="--all", negative="", help="All of the connection.")]
 

@@ -111,7 +111,3 @@ class Lanes:
         for lane in shipped:
             lane.busy = False
         self.size_bytes -= size_bytes
-
-    @property
-    def idle(self) -> bool:
-        return not any(lane.line or lane.busy for lane in self._lanes)

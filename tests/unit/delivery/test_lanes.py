@@ -81,4 +81,4 @@ def test_what_waits_or_flies_is_measured_until_it_is_settled() -> None:
     assert lanes.size_bytes == 100
     lanes.settled(lanes.settle([lane]), [lane], item.size_bytes)
     assert lanes.size_bytes == 0
-    assert lanes.idle
+    assert lanes.ready() == []

@@ -1,0 +1,25 @@
+"""Whoever sends a file waits for just its events."""
+
+from pathlib import Path
+
+import pytest
+from service_bench import GOOD, bench_in
+
+pytestmark = pytest.mark.anyio
+
+LINE = b'{"event": "clicked", "distinct_id": "u1", "properties": {}}'
+
+
+async def test_waiting_goes_on_when_the_connection_is_stopped_and_started_meanwhile(tmp_path: Path) -> None:
+    async with bench_in(tmp_path) as bench:
+        service = bench.service
+        await service.connect("customerio", GOOD, name="shop")
+        handle = await service.begin_sending()
+        await service.disable("shop")
+        assert await service.send_lines(handle, [(1, LINE)]) == []
+        (waiting,) = await service.sending(handle, 0.05)
+        assert (waiting.state, waiting.pending) == ("disabled", 1)
+        await service.enable("shop")
+        (delivery,) = await service.sending(handle, 10.0)
+        assert (delivery.events, delivery.delivered, delivery.pending) == (1, 1, 0)
+        await service.end_sending(handle)
