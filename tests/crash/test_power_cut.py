@@ -123,3 +123,12 @@ def test_a_log_that_sqlite_made_is_in_the_folder_once_it_was_synced(tmp_path: Pa
         with pytest.raises(apsw.IOError):
             database.close()
     assert found.keys() == {"x.db", "x.db-wal"}
+
+
+@pytest.mark.anyio
+async def test_a_power_cut_while_a_file_is_switched_to_wal_undoes_nothing_that_is_written_later(tmp_path: Path) -> None:
+    """The rollback journal of the switch was there again after a later cut. This seed does it in the 18th."""
+    journal = JournalUnderCuts(tmp_path / "journal", Random(1004705413))
+    for _ in range(20):
+        await journal.round()
+    assert journal.figures.missing == 0

@@ -78,8 +78,10 @@ def _prepare(database: apsw.Connection, path: Path, scripts: list[str]) -> None:
     database.set_busy_timeout(5_000)
     _check_owner(database, path, len(scripts))
     # FULL: a commit is on disk when it returns. NORMAL loses acknowledged events in a power cut.
+    # EXTRA is FULL, and the folder is synced when the rollback journal is deleted that switches a file to WAL: were
+    # it there again after a power cut, it would undo the switch, and with it all that the WAL has.
+    database.pragma("synchronous", "extra")
     database.pragma("journal_mode", "wal")
-    database.pragma("synchronous", "full")
     database.pragma("foreign_keys", 1)
     database.pragma("trusted_schema", 0)
     _migrate(database, scripts)
