@@ -145,6 +145,6 @@ def test_hoglines_mark_on_its_files_never_changes() -> None:
 
 def test_what_was_committed_survives_a_power_cut(tmp_path: Path) -> None:
     database = open_database(tmp_path / "new.db", "journal")
-    assert database.pragma("synchronous") == 2  # FULL
+    assert database.pragma("synchronous") == 3  # EXTRA
     assert database.pragma("journal_mode") == "wal"
     database.close()
