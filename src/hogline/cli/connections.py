@@ -11,15 +11,40 @@ from cyclopts import Group, Parameter
 from rich.table import Table
 
 from hogline.cli.common import Common, Failed, Json, ask, out, print_json
+from hogline.destinations.catalogue import DESTINATIONS
 from hogline.settings import from_environment
 
 _DEFAULT = Common()
-_OPTIONS = Group("Options of the connection", sort_key=1)
+_EITHER = Group("Options of every connection", sort_key=1)
+_CUSTOMERIO = Group("Options of a Customer.io connection", sort_key=2)
+_ENGAGE = Group("Options of an Engage connection", sort_key=3)
 
-AnonymousUsers = Literal["all", "identified", "emails"]
+AnonymousUsers = Literal["all", "identified", "emails", "anonymous-events"]
+AttributesFrom = Literal["set", "person"]
+DestinationKey = Literal["customerio", "engage"]
+
+ENVIRONMENT = {
+    "site_id": "site_id",
+    "api_key": "api_key",
+    # HOGLINE_SECRET_KEY is the key of the data directory: it must never be taken for a credential.
+    "public_key": "engage_public_key",
+    "secret_key": "engage_secret_key",
+}
+"""Of each credential, the environment variable that it is read from if it is not given, without `HOGLINE_`."""
 
 
-@Parameter(name="*", group=_OPTIONS)
+@Parameter(name="*", group=_EITHER)
+@dataclass(frozen=True)
+class EitherOptions:
+    event_allowlist: Annotated[str | None, Parameter(help="Comma-separated; if set, only these events are sent.")] = (
+        None
+    )
+    max_requests_per_second: Annotated[
+        int | None, Parameter(help="At most so many requests in any second, 1 to 1000 (default: 100).")
+    ] = None
+
+
+@Parameter(name="*", group=_CUSTOMERIO)
 @dataclass(frozen=True)
 class CustomerIoOptions:
     site_id: Annotated[
@@ -46,47 +71,103 @@ class CustomerIoOptions:
     anonymous_users: Annotated[
         AnonymousUsers | None,
         Parameter(
-            help="Whose events are sent: all (default), of users that have been identified, of users with emails. "
-            "Customer.io bills by the number of customers."
+            help="Whose events are sent: all (default), of users that have been identified, of users with emails, or "
+            "as anonymous events until then. Customer.io bills by the number of customers."
         ),
     ] = None
-    event_allowlist: Annotated[str | None, Parameter(help="Comma-separated; if set, only these events are sent.")] = (
-        None
-    )
+    hold_days: Annotated[
+        int | None,
+        Parameter(
+            help="Keep what is not sent for so many days, 0 to 30 (default: 0), and send it once the user qualifies."
+        ),
+    ] = None
+    merge_people: Annotated[
+        bool | None,
+        Parameter(
+            help="Merge customers when PostHog joins an anonymous user with an identified one (default: yes). "
+            "Customer.io cannot undo that."
+        ),
+    ] = None
+    attributes_from: Annotated[
+        AttributesFrom | None,
+        Parameter(
+            help="What becomes attributes: set (default), what events set, or person, all that PostHog knows of them."
+        ),
+    ] = None
+    attribute_names: Annotated[
+        str | None,
+        Parameter(
+            help="Comma-separated; if set, only these become attributes. -name leaves one out, and a * at the end "
+            "stands for any rest.",
+            allow_leading_hyphen=True,
+        ),
+    ] = None
+    group_objects: Annotated[
+        str | None,
+        Parameter(help="Comma-separated group types, each with the id of the object type that it becomes: company=1."),
+    ] = None
     date_attributes: Annotated[
         str | None,
         Parameter(help="Comma-separated attributes whose values are sent as Unix seconds (default: created_at)."),
     ] = None
-    max_requests_per_second: Annotated[
-        int | None, Parameter(help="At most so many requests in any second, 1 to 1000 (default: 100).")
+
+
+@Parameter(name="*", group=_ENGAGE)
+@dataclass(frozen=True)
+class EngageOptions:
+    public_key: Annotated[
+        str | None,
+        Parameter(
+            help="From your Engage dashboard: Settings, Account (HOGLINE_ENGAGE_PUBLIC_KEY, "
+            "HOGLINE_ENGAGE_PUBLIC_KEY_FILE)."
+        ),
+    ] = None
+    secret_key: Annotated[
+        str | None,
+        Parameter(
+            help="From your Engage dashboard, beside the public key. Other users of this machine can see it while the "
+            "command runs: rather use HOGLINE_ENGAGE_SECRET_KEY or HOGLINE_ENGAGE_SECRET_KEY_FILE, or leave it out and "
+            "be asked."
+        ),
+    ] = None
+    api_base_url: Annotated[
+        str | None,
+        Parameter(
+            help="https://api.engage.so (default), or that of a proxy or the sandbox: https, or http on loopback."
+        ),
     ] = None
 
-    def given(self) -> dict[str, object]:
-        return {key: value for key, value in asdict(self).items() if value is not None}
+
+_EITHER_NOT_GIVEN = EitherOptions()
+_CUSTOMERIO_NOT_GIVEN = CustomerIoOptions()
+_ENGAGE_NOT_GIVEN = EngageOptions()
 
 
-_NOT_GIVEN = CustomerIoOptions()
+def given(*options: EitherOptions | CustomerIoOptions | EngageOptions) -> dict[str, object]:
+    """Those that were given, by key. Which of them a connection has, its destination knows."""
+    return {key: value for some in options for key, value in asdict(some).items() if value is not None}
 
 
 def connect(
-    destination: Literal["customerio"],
+    destination: DestinationKey,
     /,
     *,
-    given: CustomerIoOptions = _NOT_GIVEN,
+    either: EitherOptions = _EITHER_NOT_GIVEN,
+    customerio: CustomerIoOptions = _CUSTOMERIO_NOT_GIVEN,
+    engage: EngageOptions = _ENGAGE_NOT_GIVEN,
     name: Annotated[str, Parameter(help="What to call the connection (default: the destination's name).")] = "",
     enable: Annotated[bool, Parameter(help="Send events from now on; --no-enable leaves that for later.")] = True,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
     """Install a destination: check its credentials and send it all events from now on."""
-    options = given.given()
-    for key in ("site_id", "api_key"):
-        if key not in options and (value := from_environment(key)):
-            options[key] = value
-    if sys.stdin.isatty():
-        for key, title in (("site_id", "Customer.io Site ID"), ("api_key", "Customer.io API Key")):
-            if key not in options:
-                options[key] = getpass(f"{title}: ")
+    options = given(either, customerio, engage)
+    for option in DESTINATIONS[destination].options:
+        if option.key in ENVIRONMENT and option.key not in options:
+            if value := from_environment(ENVIRONMENT[option.key]):
+                options[option.key] = value
+            elif sys.stdin.isatty():
+                options[option.key] = getpass(f"{option.title}: ")
 
     made = ask(common, lambda service: service.connect(destination, options, name=name, enable=enable))
     if json:
@@ -103,12 +184,14 @@ def configure(
     name: str,
     /,
     *,
-    given: CustomerIoOptions = _NOT_GIVEN,
+    either: EitherOptions = _EITHER_NOT_GIVEN,
+    customerio: CustomerIoOptions = _CUSTOMERIO_NOT_GIVEN,
+    engage: EngageOptions = _ENGAGE_NOT_GIVEN,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
     """Change options of a connection. What is not named stays; --event-allowlist "" empties the list."""
-    changed = ask(common, lambda service: service.configure(name, given.given()))
+    changed = ask(common, lambda service: service.configure(name, given(either, customerio, engage)))
     if json:
         print_json(changed)
     else:
@@ -133,7 +216,7 @@ def connections(*, json: Json = False, common: Common = _DEFAULT) -> None:
         print_json({"connections": found})
         return
     if not found:
-        out.print("There is no connection yet. Make one with `hogline connect customerio`.")
+        out.print("There is no connection yet. Make one with `hogline connect`.")
         return
     table = Table("name", "destination", "state", "options", box=None, pad_edge=False, header_style="dim")
     for connection in found:

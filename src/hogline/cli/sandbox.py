@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from hogline.cli.common import out
 from hogline.sandbox.server import run as run_sandbox
-from hogline.sandbox.settings import SandboxSettings, WorkspaceSettings
+from hogline.sandbox.settings import EngageSettings, SandboxSettings, WorkspaceSettings
 from hogline.service import Mistake
 
 
@@ -17,18 +17,28 @@ def sandbox(
     listen: Annotated[str, Parameter(help="host:port")] = "127.0.0.1:8010",
     site_id: Annotated[str, Parameter(help="The Site ID that it accepts.")] = "sandbox-site",
     api_key: Annotated[str, Parameter(help="The API Key that it accepts.")] = "sandbox-key",
+    public_key: Annotated[str, Parameter(help="Engage's public key that it accepts.")] = "sandbox-public",
+    secret_key: Annotated[str, Parameter(help="Engage's secret key that it accepts.")] = "sandbox-secret",  # noqa: S107  # of a sandbox
 ) -> None:
-    """Run a sandbox Customer.io: an emulator of what its Track API documents, on this machine, in memory."""
+    """Run a sandbox Customer.io and Engage: an emulator of what they document, on this machine, in memory."""
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal():
         raise Mistake("--listen must be host:port, for example 127.0.0.1:8010.")
 
-    settings = SandboxSettings(workspaces=(WorkspaceSettings(site_id=site_id, api_key=api_key),))
+    settings = SandboxSettings(
+        workspaces=(WorkspaceSettings(site_id=site_id, api_key=api_key),),
+        engage=EngageSettings(public_key=public_key, secret_key=secret_key),
+    )
 
     def ready(url: str) -> None:
         out.print(f"Sandbox Customer.io at {url} (site ID {site_id}, API key {api_key})", markup=False)
         out.print(
             f"hogline connect customerio --site-id {site_id} --api-key {api_key} --tracking-endpoint {url}",
+            markup=False,
+        )
+        out.print(f"Sandbox Engage at {url} (public key {public_key}, secret key {secret_key})", markup=False)
+        out.print(
+            f"hogline connect engage --public-key {public_key} --secret-key {secret_key} --api-base-url {url}",
             markup=False,
         )
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from hogline.destinations.base import Destination
 from hogline.destinations.customerio import CUSTOMERIO
+from hogline.destinations.engage import ENGAGE
 
 # Each destination has options of a type of its own, which only itself makes and reads.
 DESTINATIONS: Mapping[str, Destination[Any]] = MappingProxyType(
-    {destination.key: destination for destination in (CUSTOMERIO,)}
+    {destination.key: destination for destination in (CUSTOMERIO, ENGAGE)}
 )
 """By key, in the order in which they are shown."""

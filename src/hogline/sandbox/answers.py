@@ -44,7 +44,7 @@ def refused_v1(problem: Problem) -> Answer:
 
 def meta_error(status: int, sentence: str | None = None) -> Answer:
     """The form of everything that is not about an operation: credentials, routes, scripted failures."""
-    return Answer(status, _encode({"meta": {"error": sentence or _phrase(status)}}))
+    return Answer(status, _encode({"meta": {"error": sentence or phrase(status)}}))
 
 
 UNAUTHORIZED = meta_error(401, "Unauthorized request")
@@ -58,7 +58,8 @@ def _error(problem: Problem) -> dict[str, str]:
     return {"reason": problem.reason, "field": problem.field, "message": problem.message}
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
+    """What HTTP calls the status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -1,9 +1,13 @@
-"""The sandbox as one ASGI application: the Track API, the JSON views under `/sandbox/`, the page at `/`."""
+"""The sandbox as one ASGI application: the Track API, Engage, the JSON views under `/sandbox/`, the pages at `/` and
+`/engage`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from itertools import islice
 
 import msgspec
 from starlette.applications import Starlette
@@ -14,7 +18,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from hogline.sandbox import page, views
-from hogline.sandbox.script import MAX_SCRIPT_BYTES, InvalidScript, read_script
+from hogline.sandbox.engage import EVENTS_PATH, Engage
+from hogline.sandbox.script import MAX_SCRIPT_BYTES, Director, InvalidScript, read_script
 from hogline.sandbox.settings import SandboxSettings
 from hogline.sandbox.track import Member, Track
 
@@ -24,10 +29,12 @@ _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; 
 
 
 class SandboxApp:
-    """The application; `track.stopping` tells what waits that the server stops."""
+    """The application; `starts` and `stops` tell what waits that the server starts and stops."""
 
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float]) -> None:
         self.track = Track(settings, clock)
+        self.engage = Engage(settings, clock)
+        self.starts()
         self._views = Starlette(
             routes=[
                 Route("/", self._page),
@@ -38,21 +45,39 @@ class SandboxApp:
                 Route("/sandbox/summary", self._summary),
                 Route("/sandbox/script", self._script, methods=["GET", "PUT"]),
                 Route("/sandbox/reset", self._reset, methods=["POST"]),
+                Route("/engage", self._engage_page),
+                Route("/sandbox/engage/users", self._engage_users),
+                Route("/sandbox/engage/events", self._engage_events),
+                Route("/sandbox/engage/requests", self._engage_requests),
+                Route("/sandbox/engage/summary", self._engage_summary),
+                Route("/sandbox/engage/script", self._engage_script, methods=["GET", "PUT"]),
             ],
             exception_handlers={HTTPException: _sentence},
             max_body_size=MAX_SCRIPT_BYTES + 1,
         )
 
+    def starts(self) -> None:
+        """The server listens; what waits from now on may wait."""
+        self.track.stopping = self.engage.stopping = asyncio.Event()
+
+    def stops(self) -> None:
+        """The server stops: nothing waits any longer."""
+        self.track.stopping.set()  # one for both
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path.startswith("/api/"):
             await self.track(scope, receive, send)
+        elif path == EVENTS_PATH or path.startswith("/v1/"):
+            await self.engage(scope, receive, send)
         else:
             await self._views(scope, receive, send)
 
     async def _page(self, request: Request) -> Response:
-        html = page.render(self._member(request).workspace, list(self.track.members))
-        headers = {"content-security-policy": _PAGE_POLICY, "cache-control": "no-store"}
-        return Response(html, media_type="text/html", headers=headers)
+        return _html(page.render(self._member(request).workspace, list(self.track.members)))
+
+    async def _engage_page(self, _: Request) -> Response:
+        return _html(page.render_engage(self.engage))
 
     async def _people(self, request: Request) -> Response:
         query = request.query_params
@@ -94,14 +119,30 @@ class SandboxApp:
         return _json({**views.summary(self._member(request).workspace), "totals": totals})
 
     async def _script(self, request: Request) -> Response:
-        director = self._member(request).director
-        if request.method == "PUT":
-            _same_site(request)
-            try:
-                director.follow(read_script(await request.body()))
-            except InvalidScript as problem:
-                raise HTTPException(400, str(problem)) from None
-        return _json(director.script)
+        return await _scripting(request, self._member(request).director)
+
+    async def _engage_script(self, request: Request) -> Response:
+        return await _scripting(request, self.engage.director)
+
+    async def _engage_users(self, request: Request) -> Response:
+        limit, after = _number(request, "limit", DEFAULT_LIMIT, MAX_LIMIT), _number(request, "after", 0)
+        return _json(list(islice(self.engage.users.values(), after, after + limit)))
+
+    async def _engage_events(self, request: Request) -> Response:
+        return _json(
+            self.engage.events(
+                limit=_number(request, "limit", DEFAULT_LIMIT, MAX_LIMIT),
+                after=_number(request, "after", 0),
+                distinct_id=request.query_params.get("distinct_id"),
+            )
+        )
+
+    async def _engage_requests(self, _: Request) -> Response:
+        log = self.engage.log
+        return _json({"requests": log.last(), "totals": log.totals})
+
+    async def _engage_summary(self, _: Request) -> Response:
+        return _json(self.engage.summary())
 
     async def _reset(self, request: Request) -> Response:
         _same_site(request)
@@ -109,6 +150,7 @@ class SandboxApp:
             self._member(request).reset()
         else:
             self.track.reset()
+            self.engage.reset()
         return _json({})
 
     def _member(self, request: Request) -> Member:
@@ -122,8 +164,23 @@ class SandboxApp:
 
 
 def create_app(settings: SandboxSettings | None = None, clock: Callable[[], float] = time.time) -> SandboxApp:
-    """An ASGI application that plays Customer.io. `clock`: seconds since 1970."""
+    """An ASGI application that plays Customer.io and Engage. `clock`: seconds since 1970."""
     return SandboxApp(settings or SandboxSettings(), clock)
+
+
+async def _scripting(request: Request, director: Director) -> Response:
+    if request.method == "PUT":
+        _same_site(request)
+        try:
+            director.follow(read_script(await request.body()))
+        except InvalidScript as problem:
+            raise HTTPException(400, str(problem)) from None
+    return _json(director.script)
+
+
+def _html(text: str) -> Response:
+    headers = {"content-security-policy": _PAGE_POLICY, "cache-control": "no-store"}
+    return Response(text, media_type="text/html", headers=headers)
 
 
 def _json(value: object) -> Response:

@@ -1,4 +1,5 @@
-"""The page at `/`: the newest people of a workspace with their attributes and latest events, as plain HTML.
+"""The pages, as plain HTML. `/`: the newest people of a workspace with their attributes and latest events. `/engage`:
+the latest events that came to Engage.
 
 Every value that came from outside goes through `html.escape`; no scripts.
 """
@@ -6,11 +7,15 @@ Every value that came from outside goes through `html.escape`; no scripts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from urllib.parse import quote
 
+import msgspec
+from msgspec import Raw
+
+from hogline.sandbox import engage
 from hogline.sandbox.eventlog import Event
 from hogline.sandbox.people import Person
 from hogline.sandbox.workspace import Workspace
@@ -35,7 +40,8 @@ margin:.75rem 0;display:grid;grid-template-columns:1fr 1fr;gap:0 2rem}article he
 overflow-wrap:anywhere}h2{font-size:1rem;margin:0;display:inline}.soft{color:var(--soft)}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.1rem .8rem;margin:.5rem 0;align-content:start}
 dt{color:var(--soft)}dd,dt{margin:0;overflow-wrap:anywhere}ul{margin:.5rem 0;padding:0}li{list-style:none}
-a{color:var(--accent)}nav{margin:.5rem 0}@media(max-width:40rem){article{grid-template-columns:1fr}}
+a{color:var(--accent)}nav{margin:.5rem 0}pre{margin:.5rem 0;white-space:pre-wrap;
+overflow-wrap:anywhere;font-size:.85rem}@media(max-width:40rem){article{grid-template-columns:1fr}}
 """
 
 
@@ -52,21 +58,59 @@ def render(workspace: Workspace, site_ids: Iterable[str]) -> str:
     }
     shown = "".join(_person(person, latest.get(person.sequence, [])) for person in people)
     rest = len(workspace.people) - len(people)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Sandbox: People</title><style>{_STYLE}</style></head><body><main>"
+    return _page(
+        "People",
         f'<h1>People <span class="soft">of workspace {escape(chosen)}</span></h1>'
         f"{_workspaces(chosen, list(site_ids))}"
         '<p class="note">This is Hogline&rsquo;s sandbox, an emulator of what Customer.io documents of its '
         "Track API. It is not Customer.io, sends no messages, and forgets everything when it stops.</p>"
-        f'<ul class="totals">{"".join(f"<li><b>{n:,}</b>{name}</li>" for name, n in totals.items())}</ul>'
+        + _totals(totals)
         + (shown or '<p class="soft">Nobody yet.</p>')
         + (f'<p class="soft">and {rest:,} more, created earlier.</p>' if rest else "")
         + '<p class="soft">As JSON: <a href="/sandbox/people">people</a>, <a href="/sandbox/events">events</a>, '
-        '<a href="/sandbox/requests">requests</a>, <a href="/sandbox/summary">summary</a></p>'
-        "</main></body></html>"
+        '<a href="/sandbox/requests">requests</a>, <a href="/sandbox/summary">summary</a>. '
+        'Beside Customer.io: <a href="/engage">Engage</a></p>',
     )
+
+
+def render_engage(account: engage.Engage) -> str:
+    """The whole page of what came to Engage."""
+    newest = account.newest(_PEOPLE)
+    shown = "".join(_engage_event(event, account.users[event.distinct_id].events) for event in newest)
+    rest = account.accepted - len(newest)
+    return _page(
+        "Engage",
+        f'<h1>Engage <span class="soft">account of {escape(account.settings.public_key)}</span></h1>'
+        '<p class="note">This is Hogline&rsquo;s sandbox, an emulator of what is documented of Engage&rsquo;s way in '
+        "for PostHog&rsquo;s events. It is not Engage, sends no messages, and forgets everything when it stops.</p>"
+        + _totals({"users": len(account.users), "events": account.accepted, "repeats": account.repeats})
+        + (shown or '<p class="soft">Nothing yet.</p>')
+        + (f'<p class="soft">and {rest:,} more, that came earlier.</p>' if rest else "")
+        + '<p class="soft">As JSON: <a href="/sandbox/engage/users">users</a>, '
+        '<a href="/sandbox/engage/events">events</a>, <a href="/sandbox/engage/requests">requests</a>, '
+        '<a href="/sandbox/engage/summary">summary</a>. Beside Engage: <a href="/">Customer.io</a></p>',
+    )
+
+
+def _engage_event(event: engage.Event, of_user: int) -> str:
+    properties = msgspec.json.format(msgspec.json.decode(event.body, type=dict[str, Raw])["properties"], indent=1)
+    return (
+        f'<article><header><h2>{escape(event.name)}</h2> <span class="soft">{escape(event.timestamp)}</span></header>'
+        f"<dl><dt>distinct_id</dt><dd>{escape(event.distinct_id)}</dd>"
+        f"<dt>events of theirs</dt><dd>{of_user:,}</dd></dl><pre>{escape(bytes(properties).decode())}</pre></article>"
+    )
+
+
+def _page(title: str, content: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>Sandbox: {title}</title><style>{_STYLE}</style></head><body><main>{content}</main></body></html>"
+    )
+
+
+def _totals(totals: Mapping[str, int]) -> str:
+    return f'<ul class="totals">{"".join(f"<li><b>{n:,}</b>{name}</li>" for name, n in totals.items())}</ul>'
 
 
 def _workspaces(chosen: str, site_ids: list[str]) -> str:

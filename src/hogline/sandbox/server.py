@@ -67,7 +67,7 @@ class Sandbox:
 
     async def __aenter__(self) -> Self:
         listener = _listen(self._host, self._port)
-        self.app.track.stopping = asyncio.Event()
+        self.app.starts()
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
             self.app,
@@ -96,7 +96,7 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.app.track.stopping.set()
+        self.app.stops()
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving

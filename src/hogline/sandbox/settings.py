@@ -1,4 +1,4 @@
-"""What a sandbox is set up with: its workspaces, the region it plays, how much it keeps.
+"""What a sandbox is set up with: its workspaces, the region it plays, Engage's keys, how much it keeps.
 
 Knows nothing of HTTP or of what the workspaces hold.
 """
@@ -31,6 +31,13 @@ class WorkspaceSettings(Struct, frozen=True, kw_only=True):
     in the region that the sandbox does not play."""
 
 
+class EngageSettings(Struct, frozen=True, kw_only=True):
+    """The keys of the sandbox's one Engage account."""
+
+    public_key: str = "sandbox-public"
+    secret_key: str = "sandbox-secret"  # noqa: S105  # of a sandbox
+
+
 class SandboxSettings(Struct, frozen=True, kw_only=True):
     """The whole sandbox. Raises ValueError if two workspaces share a Site ID, or there is none."""
 
@@ -38,10 +45,12 @@ class SandboxSettings(Struct, frozen=True, kw_only=True):
     """The first one is shown where none is named."""
     region: Region = "us"
     """Which of Customer.io's hosts the sandbox plays."""
+    engage: EngageSettings = EngageSettings()
     kept_events: int = 1_000_000
-    """So many events of a workspace keep their data; older ones lose it."""
+    """So many events of a workspace keep their data; older ones lose it. Of Engage's, older ones are forgotten."""
     kept_bytes: int = 256_000_000
-    """So many bytes of event data a workspace keeps; beyond, the oldest events lose theirs."""
+    """So many bytes of event data a workspace keeps; beyond, the oldest events lose theirs. Of Engage's, the
+    oldest are forgotten."""
     remembered_events: int = 2_000_000
     """So many events of a workspace are known at all, and their ULIDs with them."""
 

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote, unquote_to_bytes
 
-import msgspec
 from starlette.types import Receive, Scope, Send
 
 from hogline.sandbox import v1, v2, wire
-from hogline.sandbox.answers import JSON, UNAUTHORIZED, Answer, as_json, meta_error
+from hogline.sandbox.answers import UNAUTHORIZED, Answer, as_json, meta_error
 from hogline.sandbox.requestlog import LoggedRequest, RequestLog
-from hogline.sandbox.script import Director, ScriptedAnswer
+from hogline.sandbox.script import Director
+from hogline.sandbox.scripted import carry_out
 from hogline.sandbox.settings import HOSTS, SandboxSettings
 from hogline.sandbox.workspace import Workspace
 
 REGION_PATH = "/api/v1/accounts/region"
-TOO_MANY = msgspec.structs.replace(meta_error(429), headers=(("content-type", JSON), ("retry-after", "1")))
 _V2_ROUTES = {"/api/v2/batch": v2.batch, "/api/v2/entity": v2.entity}
 
 
@@ -39,21 +37,29 @@ class Member:
 
 
 class Exchange:
-    """One request of the Track API, read whole, and the way to answer it."""
+    """One request of the Track API, read whole."""
 
-    __slots__ = ("body", "delivers", "member", "receive", "scope", "send")
+    __slots__ = ("_track", "body", "delivers", "member", "path", "scope")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, body: bytes, member: Member | None) -> None:
+    def __init__(self, track: Track, scope: Scope, body: bytes, member: Member | None) -> None:
+        self._track = track
         self.scope = scope
-        self.receive = receive
-        self.send = send
         self.body = body
         self.member = member
-        self.delivers: bool = scope["path"] != REGION_PATH
+        self.path: str = scope["path"]
+        self.delivers = self.path != REGION_PATH
+
+    def answer(self, refuse: Sequence[str]) -> Answer:
+        return UNAUTHORIZED if self.member is None else self._track.answer(self, self.member.workspace, refuse)
 
     def operations(self) -> int:
-        """How many operations it holds, without letting them take effect."""
-        return v2.count(self.body) if self.scope["path"] == "/api/v2/batch" else int(self.delivers)
+        return v2.count(self.body) if self.path == "/api/v2/batch" else int(self.delivers)
+
+    def error(self, status: int) -> Answer:
+        return meta_error(status)
+
+    def note(self, answer: Answer) -> None:
+        self._track.note(self, answer)
 
 
 class Track:
@@ -87,53 +93,22 @@ class Track:
             return
         except wire.Disconnected:
             return
-        exchange = Exchange(scope, receive, send, body, self._authorized(scope))
-        member = exchange.member
-        if member is None:
-            self._note(exchange, UNAUTHORIZED)
+        exchange = Exchange(self, scope, body, self._authorized(scope))
+        if exchange.member is None:
+            exchange.note(UNAUTHORIZED)
             await wire.respond(send, UNAUTHORIZED)
             return
-        director, delivers = member.director, exchange.delivers
-        if delivers and director.exceeds_rate(time.monotonic()):
-            self._note(exchange, TOO_MANY)
-            await wire.respond(send, TOO_MANY)
-            return
-        latency_s = director.script.latency_ms / 1000 if delivers else 0.0
-        scripted = director.next_answer(scope["path"], delivers=delivers)
-        if scripted is not None:
-            await self._follow(scripted, exchange, member, latency_s)
-            return
-        answer = self._answer(exchange, member.workspace)
-        self._note(exchange, answer)
-        if latency_s:
-            await wire.pause(latency_s, self.stopping)
-        await wire.respond(send, answer)
-
-    async def _follow(self, scripted: ScriptedAnswer, exchange: Exchange, member: Member, latency_s: float) -> None:
-        if scripted.takes_effect():
-            answer = self._answer(exchange, member.workspace, scripted.refuse_names)
-        else:
-            answer = Answer(503, operations=exchange.operations())
-        if scripted.status is not None:
-            answer = _scripted(scripted, scripted.status, answer)
-        if scripted.reset is not None:
-            answer = msgspec.structs.replace(answer, status=0)
-        self._note(exchange, answer)
-        await wire.pause(latency_s + scripted.hang_s, self.stopping)
-        if scripted.reset is not None:
-            await wire.cut(exchange.scope, exchange.receive)
-        elif scripted.drip_s:
-            await wire.drip(exchange.send, answer, scripted.drip_s, self.stopping)
-        else:
-            await wire.respond(exchange.send, answer)
+        await carry_out(
+            exchange.member.director, exchange, scope=scope, receive=receive, send=send, stopping=self.stopping
+        )
 
     def _authorized(self, scope: Scope) -> Member | None:
         scheme, _, credentials = (wire.header(scope, b"authorization") or b"").partition(b" ")
         return self._by_credentials.get(credentials.strip()) if scheme.lower() == b"basic" else None
 
-    def _answer(self, exchange: Exchange, workspace: Workspace, refuse: Iterable[str] = ()) -> Answer:
-        """Let the request take effect, and say what the Track API would."""
-        scope, path = exchange.scope, exchange.scope["path"]
+    def answer(self, exchange: Exchange, workspace: Workspace, refuse: Sequence[str]) -> Answer:
+        """Let the request take effect, and say what the Track API would. Operations with these names are refused."""
+        scope, path = exchange.scope, exchange.path
         if path == REGION_PATH:
             return self._region(scope, workspace) if scope["method"] == "GET" else meta_error(405)
         if workspace.settings.region != self.settings.region:
@@ -165,7 +140,7 @@ class Track:
             }
         )
 
-    def _note(self, exchange: Exchange, answer: Answer) -> None:
+    def note(self, exchange: Exchange, answer: Answer) -> None:
         member = exchange.member
         request = LoggedRequest(
             time=self.clock(),
@@ -177,22 +152,6 @@ class Track:
             bytes=len(exchange.body),
         )
         self.log.add(request, delivers=exchange.delivers, refused=answer.refused)
-
-
-def _scripted(scripted: ScriptedAnswer, status: int, usual: Answer) -> Answer:
-    """The scripted answer in place of the usual one, whose counts stay."""
-    headers = {"content-type": JSON} | {name.lower(): value for name, value in scripted.headers.items()}
-    headers.pop("content-length", None)
-    headers.pop("transfer-encoding", None)
-    if status in {204, 304}:
-        body = b""
-    elif isinstance(scripted.body, str):
-        body = scripted.body.encode()
-    elif scripted.body is not None:
-        body = msgspec.json.encode(scripted.body)
-    else:
-        body = b"{}" if status < 400 else meta_error(status).body
-    return Answer(status, body, tuple(headers.items()), usual.operations, usual.refused)
 
 
 def _raw_path(scope: Scope) -> bytes:

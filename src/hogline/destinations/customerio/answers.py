@@ -6,23 +6,14 @@ nothing, while an operation taken for accepted wrongly is lost. Knows no clock a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import cast
 
-import msgspec
 from msgspec import Struct
 
 from hogline.destinations.customerio.endpoint import EU, US
+from hogline.destinations.http_answers import MESSAGE_CHARACTERS, is_short_reason, json_object, passes, retry
 from hogline.model import Answer, Operation, Refusal, Refused, Response, Retry, Settled, Stop
-
-LONGEST_WAIT_S = 3_600.0
-"""A `Retry-After` beyond this is cut to it: whoever says more is asked again in an hour."""
-_MESSAGE_CHARACTERS = 500
-_REASON = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_TRY_AGAIN = frozenset({408, 425, 429})
 
 
 class Complaint(Struct, frozen=True):
@@ -53,9 +44,8 @@ def read_answer(operations: Sequence[Operation], response: Response, now_s: floa
             f"What answers at the Tracking Endpoint is not Customer.io's Track API ({status})."
             f" Choose {US} or {EU}, or correct the base URL."
         )
-    if status in _TRY_AGAIN or not 400 <= status < 500:
-        after_s = _retry_after_s(response.headers.get("retry-after", ""), now_s)
-        return Retry(f"Customer.io answers {status}; Hogline tries again.", after_s, throttled=status == 429)
+    if passes(status):
+        return retry("Customer.io", response, now_s)
     return Refused(_refusal(status, complaints(response.body) or (), operations))
 
 
@@ -84,11 +74,8 @@ def _read_success(operations: Sequence[Operation], response: Response) -> Answer
 
 def complaints(body: bytes) -> tuple[Complaint, ...] | None:
     """The errors of a body in any of Customer.io's three forms; None: the body is no JSON object."""
-    try:
-        answer: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if not isinstance(answer, dict):
+    answer = json_object(body)
+    if answer is None:
         return None
     meta = answer.get("meta")
     found = _listed(answer.get("errors"))
@@ -126,24 +113,8 @@ def _refusal(status: int, found: Sequence[Complaint], operations: Sequence[Opera
     reason = found[0].reason.lower() if found else ""
     message = " ".join(complaint.message for complaint in found if complaint.message)
     return Refusal(
-        reason=reason if _REASON.fullmatch(reason) else f"refused_{status}",
-        message=(message or f"Customer.io answered {status}.")[:_MESSAGE_CHARACTERS],
+        reason=reason if is_short_reason(reason) else f"refused_{status}",
+        message=(message or f"Customer.io answered {status}.")[:MESSAGE_CHARACTERS],
         field=found[0].field[:100] if found else "",
         operation=operations[0].body if len(operations) == 1 else b"",
     )
-
-
-def _retry_after_s(text: str, now_s: float) -> float | None:
-    """The seconds to wait that a `Retry-After` names, as a number or a date; None if it names none."""
-    text = text.strip()
-    try:
-        wait_s = float(text) if text.isascii() and text.isdigit() else _date_s(text) - now_s
-    except (ValueError, OverflowError):
-        return None
-    return min(max(wait_s, 0.0), LONGEST_WAIT_S)
-
-
-def _date_s(text: str) -> float:
-    date = parsedate_to_datetime(text)
-    # A date that names no zone is UTC, as HTTP has it, on whatever server this runs.
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,58 @@
+"""An endpoint: a host or a base URL as typed becomes the base of every request's URL.
+
+Credentials and personal data go there, so it is https, or http on this very machine, and nothing hidden in it.
+Knows no destination.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
+
+
+class BadEndpoint(ValueError):
+    """The text is the rest of a sentence that begins with the option's title."""
+
+
+def base_url(text: str, example: str) -> str:
+    """Scheme, host, perhaps a port and a path, without a slash at the end; raises `BadEndpoint`.
+
+    `example` is a host that would be taken, for the sentence.
+    """
+    if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
+        raise BadEndpoint(f"has characters in it that no address has. Give a host, such as {example}.")
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise BadEndpoint(f"is no address. Give a host, such as {example}.") from None
+    if "@" in parts.netloc:
+        raise BadEndpoint("must not have credentials in it: they have options of their own.")
+    if "?" in text or "#" in text:
+        raise BadEndpoint("must end with the host or a path, without ? or #.")
+    is_ip = _ip(host) is not None
+    if not (is_ip or _HOST.fullmatch(host)) or port == 0:
+        raise BadEndpoint(f"is no address. Give a host, such as {example}.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(host)):
+        raise BadEndpoint("must begin with https:// (http:// is taken on this machine only).")
+    path = parts.path.rstrip("/")
+    if not _PATH.fullmatch(path):
+        raise BadEndpoint("has a path that cannot be used. Give plain names between the slashes.")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}{f':{port}' if port is not None else ''}{path}"
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _loopback(host: str) -> bool:
+    ip = _ip(host)
+    return host == "localhost" if ip is None else ip.is_loopback

@@ -1,0 +1,79 @@
+"""The Engage destination: PostHog's events as PostHog's webhook gives them, one request each.
+
+`ENGAGE` is what others use; the modules beside it each know one part (which events, what an answer means, what
+can be checked).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hogline import __version__
+from hogline.destinations.base import Check, Destination, Limits, Option, Send
+from hogline.destinations.engage.answers import read_answer
+from hogline.destinations.engage.check import check
+from hogline.destinations.engage.options import OPTIONS, Options, read_options
+from hogline.destinations.engage.plan import PATH, plan
+from hogline.model import Answer, Event, Operation, Person, Plan, Refusal, Request, Response
+
+__all__ = ["ENGAGE", "Options"]
+
+
+class _Engage:
+    def __init__(self) -> None:
+        self.key = "engage"
+        self.title = "Engage"
+        self.summary = "Your own events, and what PostHog knows of people and groups, go to Engage as they are."
+        self.options: tuple[Option, ...] = OPTIONS
+        # One event a request, however large: Engage documents no limit of size, and what we receive is bounded.
+        self.limits = Limits(request_bytes=0, operations=1, envelope_bytes=0)
+
+    def read_options(self, values: Mapping[str, object]) -> Options:
+        return read_options(values)
+
+    def requests_per_second(self, options: Options) -> int:
+        return options.requests_per_second
+
+    def plan(
+        self,
+        event: Event,
+        person: Person | None,
+        options: Options,
+        other: Person | None = None,  # noqa: ARG002  # Engage joins people itself
+    ) -> Plan:
+        return plan(event, person, options)
+
+    # Nobody is remembered for Engage: of people there is nothing to be done later, to hold, or to take back.
+
+    def due(self, person: Person, options: Options) -> Plan:  # noqa: ARG002
+        return Plan(person)
+
+    def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:  # noqa: ARG002
+        return ()
+
+    def hold_days(self, options: Options) -> int:  # noqa: ARG002
+        return 0
+
+    def forget(self, person: Person, options: Options, *, suppress: bool) -> Sequence[Operation]:  # noqa: ARG002
+        return ()
+
+    def not_sent(self, person: Person, options: Options) -> str | None:  # noqa: ARG002
+        return None
+
+    def request(self, operations: Sequence[Operation], options: Options) -> Request:
+        (operation,) = operations
+        headers = {
+            "authorization": options.authorization,
+            "content-type": "application/json",
+            "user-agent": f"hogline/{__version__}",
+        }
+        return Request("POST", options.base_url + PATH, headers, operation.body)
+
+    def read_answer(self, operations: Sequence[Operation], response: Response, now_s: float) -> Answer:
+        return read_answer(operations, response, now_s)
+
+    async def check(self, options: Options, send: Send) -> Check:
+        return await check(options, send)
+
+
+ENGAGE: Destination[Options] = _Engage()

@@ -1,0 +1,62 @@
+"""What an HTTP answer says whoever gives it: when to try again, and whether a text is a reason to count by.
+
+Knows no destination, no clock, and sends nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from hogline.model import Response, Retry
+
+LONGEST_WAIT_S = 3_600.0
+"""A `Retry-After` beyond this is cut to it: whoever says more is asked again in an hour."""
+MESSAGE_CHARACTERS = 500
+"""So much of a server's sentence is kept."""
+_REASON = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_TRY_AGAIN = frozenset({408, 425, 429})
+
+
+def passes(status: int) -> bool:
+    """Whether the status tells of trouble that lies with neither the request nor the connection."""
+    return status in _TRY_AGAIN or not 200 <= status < 500
+
+
+def retry(title: str, response: Response, now_s: float) -> Retry:
+    """To be tried again, with the time that the answer asks for. `title` is the destination's."""
+    after_s = _retry_after_s(response.headers.get("retry-after", ""), now_s)
+    return Retry(f"{title} answers {response.status}; Hogline tries again.", after_s, throttled=response.status == 429)
+
+
+def is_short_reason(text: str) -> bool:
+    """Whether it is a machine's word, short enough to count by: lower case, digits, underscores."""
+    return _REASON.fullmatch(text) is not None
+
+
+def json_object(body: bytes) -> dict[str, object] | None:
+    """The body's JSON object; None if it is none."""
+    try:
+        value: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _retry_after_s(text: str, now_s: float) -> float | None:
+    """The seconds to wait that a `Retry-After` names, as a number or a date; None if it names none."""
+    text = text.strip()
+    try:
+        wait_s = float(text) if text.isascii() and text.isdigit() else _date_s(text) - now_s
+    except (ValueError, OverflowError):
+        return None
+    return min(max(wait_s, 0.0), LONGEST_WAIT_S)
+
+
+def _date_s(text: str) -> float:
+    date = parsedate_to_datetime(text)
+    # A date that names no zone is UTC, as HTTP has it, on whatever server this runs.
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
