@@ -1,5 +1,5 @@
-"""Keeping the journal within its bounds: old events that everybody settled go, and when too many wait, receiving
-pauses.
+"""Keeping the journal and the held events within their bounds: old events that everybody settled go, and when too
+many wait, receiving pauses.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import structlog
 
 from hogline.delivery.clock import Clock
 from hogline.delivery.lanes import Lanes
+from hogline.destinations.catalogue import DESTINATIONS
 from hogline.settings import Settings
 from hogline.store.base import Journal, State, Unwritable
 
@@ -49,10 +50,27 @@ class Housekeeping:
         )
         if removed:
             log.info("journal trimmed", events=removed)
+        await self._give_up_held()
         full = await self._unsettled_bytes(settled) > settings.journal_max_bytes
         if full != self._full:
             log.warning("receiving pauses: too many events wait" if full else "receiving goes on")
         self._full = full
+
+    async def _give_up_held(self) -> None:
+        """Held events stay for the connection's days, and within the bytes for all."""
+        now_ms = self._clock.time_ms()
+        for connection in await self._state.connections():
+            if not (await self._state.counts(connection.id)).held:
+                continue
+            destination = DESTINATIONS[connection.destination]
+            days = destination.hold_days(destination.read_options(connection.options))
+            given_up = await self._state.expire_held(
+                connection.id,
+                received_before_ms=now_ms - days * _DAY_MS,
+                most_bytes=self._settings.hold_max_bytes,
+            )
+            if given_up:
+                log.info("held events given up", connection=connection.name, events=given_up)
 
     async def _settled(self) -> int:
         """Everything up to here is settled by every connection, and not part of a replay that is under way."""

@@ -62,11 +62,20 @@ def decode_event(body: bytes) -> Event:
     return _event_decoder.decode(body)
 
 
+FORGOTTEN = encode_event(Event("", "", "", 0, 0, {}))
+"""What stands in the place of an event whose user is forgotten. No other event has a blank `distinct_id`: the door
+refuses it."""
+
+
 class Identifier(Struct, frozen=True):
     """Whom a destination knows somebody as."""
 
     kind: Literal["id", "email"]
     value: str
+
+
+MOST_MERGED = 100
+MOST_RECENT = 10
 
 
 class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,12 +87,29 @@ class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     distinct_id: str
+    joined_into: str | None = None
+    """The distinct_id of the person whom PostHog joined this one into: what comes under this id is theirs, and
+    nothing else here changes any more."""
     identified: bool = False
     email: str | None = None
     customer: Identifier | None = None
     """The identifier under which the destination first accepted them; None: no customer yet."""
     linked_email: str | None = None
     """The email that reaches the same customer, accepted under its id; None: not usable as an identifier."""
+    claimed_email: str | None = None
+    """In small letters: the email that identifies this person and nobody else at this connection."""
+    taken_email: str | None = None
+    """In small letters: the email that this person has and somebody else claimed before."""
+    to_merge: tuple[Identifier, ...] = ()
+    """Other customers that are this same person, waiting to be merged into theirs."""
+    merged: tuple[Identifier, ...] = ()
+    """Customers that were merged into theirs, the last `MOST_MERGED` of them."""
+    anonymous_ids: tuple[str, ...] = ()
+    """Ids under which anonymous events were accepted that no customer has yet."""
+    relationships: tuple[str, ...] = ()
+    """Objects that the destination knows them to belong to, in its own terms."""
+    recent: tuple[tuple[int, str], ...] = ()
+    """The last `MOST_RECENT` events: position in the journal, and what became of each ("": delivered)."""
     accepted: dict[str, object] = {}
     unsent: dict[str, object] = {}
     refused: dict[str, object] = {}
@@ -124,11 +150,19 @@ class Promise(Struct, frozen=True):
     """What becomes true of a person when the destination accepts an operation."""
 
     customer: Identifier | None = None
-    """The customer exists, under this identifier."""
+    """The customer exists, under this identifier. If they were another one before, that one is to be merged."""
     attributes: dict[str, object] = {}
     """These values were accepted."""
     linked_email: str | None = None
     """From then on this email reaches the same customer as the id."""
+    anonymous_id: str | None = None
+    """There are anonymous events under this id."""
+    known_anonymous_id: str | None = None
+    """The anonymous events under this id are the customer's now."""
+    merged: Identifier | None = None
+    """This customer is part of theirs now."""
+    relationships: tuple[str, ...] = ()
+    """The destination knows that they belong to these objects."""
 
 
 class Operation(Struct, frozen=True):
@@ -161,6 +195,14 @@ class Plan(Struct, frozen=True):
     operations: tuple[Operation, ...] = ()
     filtered: str | None = None
     """The rule that kept the event from being sent. Operations may still carry what it taught."""
+    held: bool = False
+    """A filtered event that is kept, to be sent once its user qualifies."""
+    releases: bool = False
+    """Its user qualifies: held events of theirs go before it."""
+    absorbed: Person | None = None
+    """Whoever was joined into `person` by this event, as they are from now on."""
+    claims: str | None = None
+    """In small letters: an email that the operations make identify this person, and nobody else may have."""
     refusals: tuple[Refusal, ...] = ()
     """Operations that can never be accepted: the event is a dead letter."""
     adjusted: tuple[str, ...] = ()
@@ -221,25 +263,49 @@ def accept(person: Person, promise: Promise, *, only_expected: bool = False) -> 
     `only_expected`: it has not answered yet. What follows in the same request may count on it, except on the
     email as an identifier: the order of processing within a request is not documented.
     """
-    customer = person.customer or promise.customer
+    customer = promise.customer or person.customer
     linked_email = person.linked_email if only_expected else promise.linked_email or person.linked_email
-    if not promise.attributes:
-        if customer is person.customer and linked_email == person.linked_email:
-            return person
-        return msgspec.structs.replace(person, customer=customer, linked_email=linked_email)
-    return msgspec.structs.replace(
-        person,
-        customer=customer,
-        linked_email=linked_email,
-        accepted={**person.accepted, **promise.attributes},
-        unsent=_without(person.unsent, promise.attributes),
-        refused=_without(person.refused, promise.attributes),
-    )
+    changes: dict[str, object] = {}
+    if customer != person.customer:
+        changes["customer"] = customer
+        if person.customer is not None:
+            changes["to_merge"] = (*person.to_merge, person.customer)
+    if linked_email != person.linked_email:
+        changes["linked_email"] = linked_email
+    if promise.attributes:
+        changes["accepted"] = {**person.accepted, **promise.attributes}
+        changes["unsent"] = _without(person.unsent, promise.attributes)
+        changes["refused"] = _without(person.refused, promise.attributes)
+    if promise.anonymous_id is not None and promise.anonymous_id not in person.anonymous_ids:
+        changes["anonymous_ids"] = (*person.anonymous_ids, promise.anonymous_id)
+    if promise.known_anonymous_id is not None:
+        changes["anonymous_ids"] = tuple(one for one in person.anonymous_ids if one != promise.known_anonymous_id)
+    if promise.merged is not None:
+        changes |= _merged(person, promise.merged)
+    if promise.relationships:
+        changes["relationships"] = (*person.relationships, *promise.relationships)
+    return msgspec.structs.replace(person, **changes) if changes else person
+
+
+def _merged(person: Person, customer: Identifier) -> dict[str, object]:
+    """What changes with a merge. The merged customer took its email along, and brought values that were taken away
+    here meanwhile: both are to be said once more."""
+    again = {name: value for name, value in person.accepted.items() if value is None or name == "email"}
+    return {
+        "to_merge": tuple(one for one in person.to_merge if one != customer),
+        "merged": (*person.merged, customer)[-MOST_MERGED:],
+        "accepted": {name: value for name, value in person.accepted.items() if name not in again},
+        "unsent": {**again, **person.unsent},
+    }
 
 
 def refuse(person: Person, promise: Promise) -> Person:
     """The person after the destination refused an operation that promised this: its values are not sent
-    again until they change."""
+    again until they change, nor is it asked again to merge."""
+    if promise.merged is not None:
+        return msgspec.structs.replace(person, to_merge=tuple(one for one in person.to_merge if one != promise.merged))
+    if promise.relationships:
+        return msgspec.structs.replace(person, relationships=(*person.relationships, *promise.relationships))
     refused = {
         name: value
         for name, value in promise.attributes.items()

@@ -33,6 +33,7 @@ class Workers:
         send: Send,
         clock: Clock,
         stopped: Callable[[Connection, str], Awaitable[None]],
+        merge_delay_s: float,
         listener: RequestListener = nobody,
     ) -> None:
         self._journal = journal
@@ -40,6 +41,7 @@ class Workers:
         self._send = send
         self._clock = clock
         self._stopped = stopped
+        self._merge_delay_s = merge_delay_s
         self._listener = listener
         """Told of each delivery request; workers that run already keep the one they have."""
         self._tallies: dict[int, set[Tally]] = {}
@@ -60,6 +62,7 @@ class Workers:
             send=self._send,
             gate=Gate(Rate(destination.requests_per_second(options), self._clock), self._clock, random.random),
             clock=self._clock,
+            merge_delay_s=self._merge_delay_s,
         )
         worker.watch.listener = self._listener
         # Whoever waits for events goes on waiting when the connection is stopped and started again.
@@ -101,6 +104,9 @@ class Workers:
 
     async def close(self, within_s: float = 20.0) -> None:
         await asyncio.gather(*(self.stop(connection, within_s) for connection in list(self._running)))
+
+    def runs(self, connection: int) -> bool:
+        return connection in self._running
 
     def trouble(self, connection: int) -> str | None:
         running = self._running.get(connection)

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from hogline.delivery.clock import Clock
+from hogline.delivery.lanes import Source
+from hogline.delivery.rehearsal import Rehearsal
+from hogline.delivery.shipment import Step
 from hogline.delivery.tally import Tally
-from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Event, Person, accept
+from hogline.model import Event, Operation, Plan
 from hogline.posthog.lines import read_lines
-from hogline.posthog.received import Unreadable
+from hogline.posthog.received import Received, Unreadable
 from hogline.store.base import Connection, Journal, State
-from hogline.views import BadLine, Delivery, OperationView, PreviewedEvent
+from hogline.views import BadLine, Delivery, JoinedView, OperationView, PreviewedEvent, ReleasedEvent
+
+NO_CONNECTION = Connection(
+    id=0,
+    name="customerio",
+    destination="customerio",
+    options={"site_id": "preview", "api_key": "preview"},
+    enabled=False,
+    stopped=None,
+    start=0,
+    created_ms=0,
+)
+"""What is previewed before there is any: Customer.io with the defaults."""
 
 
 class Sending:
@@ -72,6 +85,7 @@ class Sending:
                     events=tally.claimed,
                     delivered=tally.delivered,
                     filtered=dict(tally.filtered),
+                    held=tally.held,
                     dead_letters=dict(tally.dead_letters),
                     pending=tally.claimed - tally.settled,
                     state=state,
@@ -81,62 +95,101 @@ class Sending:
         return found
 
 
+def read_events(
+    lines: Iterable[tuple[int, bytes]], received_ms: int
+) -> tuple[list[tuple[int, Received]], list[BadLine]]:
+    """The events of numbered lines, and the lines that hold none, or some that cannot be read."""
+    events: list[tuple[int, Received]] = []
+    bad: list[BadLine] = []
+    for number, line in lines:
+        try:
+            batch = read_lines(line, received_ms)
+        except Unreadable as problem:
+            bad.append(BadLine(number, problem.sentence))
+            continue
+        if batch.problem is not None:
+            bad.append(BadLine(number, batch.problem.sentence))
+        events += [(number, received) for received in batch.received]
+    return events, bad
+
+
 class Preview:
     """What events would come to, one after the other, as if all were accepted. Nothing is kept of it."""
 
-    def __init__(self, state: State, connections: Sequence[Connection], clock: Clock) -> None:
-        self._state = state
+    def __init__(self, state: State | None, connections: Sequence[Connection], clock: Clock) -> None:
+        """Without a state nobody is known yet; without a connection it is Customer.io's with the defaults."""
         self._clock = clock
         self.touched_s = clock.now_s()
-        self._planners = [_Planner(connection) for connection in connections] or [_Planner(None)]
+        self._rehearsals = [_Previewed(connection, state, clock) for connection in connections] or [
+            _Previewed(NO_CONNECTION, None, clock)
+        ]
 
     async def lines(self, lines: Sequence[tuple[int, bytes]]) -> tuple[list[PreviewedEvent], list[BadLine]]:
-        previewed: list[PreviewedEvent] = []
-        bad: list[BadLine] = []
-        received_ms = self._clock.time_ms()
-        for number, line in lines:
-            try:
-                batch = read_lines(line, received_ms)
-            except Unreadable as problem:
-                bad.append(BadLine(number, problem.sentence))
-                continue
-            if batch.problem is not None:
-                bad.append(BadLine(number, batch.problem.sentence))
-            for received in batch.received:
-                previewed += [await planner.preview(number, received.event, self._state) for planner in self._planners]
+        events, bad = read_events(lines, self._clock.time_ms())
+        previewed = [
+            await rehearsal.preview(number, received.event)
+            for number, received in events
+            for rehearsal in self._rehearsals
+        ]
         return previewed, bad
 
 
-class _Planner:
-    def __init__(self, connection: Connection | None) -> None:
-        self._id = connection.id if connection else None
-        self._name = connection.name if connection else "customerio"
-        self._destination: Destination[Any] = DESTINATIONS[connection.destination if connection else "customerio"]
-        given: Mapping[str, object] = connection.options if connection else {"site_id": "preview", "api_key": "preview"}
-        self._options = self._destination.read_options(given)
-        self._people: dict[str, Person | None] = {}
+class _Previewed:
+    """The preview for one connection."""
 
-    async def preview(self, line: int, event: Event, state: State) -> PreviewedEvent:
-        distinct_id = event.distinct_id
-        if distinct_id not in self._people:
-            found = await state.people(self._id, [distinct_id]) if self._id is not None else {}
-            self._people[distinct_id] = found.get(distinct_id)
-        plan = self._destination.plan(event, self._people[distinct_id], self._options)
-        person = plan.person
-        for operation in plan.operations:
-            person = accept(person, operation.promise) if person is not None else None
-        self._people[distinct_id] = person
+    def __init__(self, connection: Connection, state: State | None, clock: Clock) -> None:
+        self._name = connection.name
+        self._rehearsal = Rehearsal(
+            DESTINATIONS[connection.destination], connection.options, clock, state=state, connection=connection.id
+        )
+        self._held_lines: dict[int, int] = {}
+
+    async def preview(self, line: int, event: Event) -> PreviewedEvent:
+        position = self._rehearsal.add(event)
+        rehearsed = await self._rehearsal.ship()
+        assert rehearsed is not None  # the event waited
+        follows: list[Operation] = []
+        while (more := await self._rehearsal.ship()) is not None:
+            follows += more.shipment.operations
+        steps = rehearsed.shipment.steps
+        # An event that sets others free stands before them with what it taught, and behind them as it is sent.
+        own = steps[-1]
+        plan = own.plan
+        if plan.held:
+            self._held_lines[position] = line
         return PreviewedEvent(
             connection=self._name,
             line=line,
             event=event.name,
-            distinct_id=distinct_id,
+            distinct_id=event.distinct_id,
             uuid=event.uuid,
-            operations=[
-                OperationView(operation.action, operation.path or "batch", msgspec.json.decode(operation.body))
-                for operation in plan.operations
-            ],
+            person=own.person if plan.person is None else plan.person.distinct_id,
+            joined=next((JoinedView(*join) for join in rehearsed.settlement.absorbed.items()), None),
+            released=[self._released(step) for step in steps if step.item.source is Source.HELD],
+            operations=_shown(plan.operations),
             filtered=plan.filtered,
-            refused=plan.refusals[0].reason if plan.refusals else None,
+            held=plan.held,
+            refused=_refused(plan),
             adjusted=list(plan.adjusted),
+            follows=_shown(follows),
         )
+
+    def _released(self, step: Step) -> ReleasedEvent:
+        event = step.item.event
+        assert event is not None  # only events are held
+        return ReleasedEvent(
+            event=event.name,
+            distinct_id=event.distinct_id,
+            uuid=event.uuid,
+            line=self._held_lines.pop(step.item.position, None),
+            operations=_shown(step.plan.operations),
+            refused=_refused(step.plan),
+        )
+
+
+def _shown(operations: Sequence[Operation]) -> list[OperationView]:
+    return [OperationView(one.action, one.path or "batch", msgspec.json.decode(one.body)) for one in operations]
+
+
+def _refused(plan: Plan) -> str | None:
+    return plan.refusals[0].reason if plan.refusals else None

@@ -35,6 +35,18 @@ class Settings(BaseSettings):
         default="",
         description="The address under which PostHog reaches the receiving side, if it is another (a proxy).",
     )
+    console: str = Field(
+        default="127.0.0.1:8001",
+        description="Where the console is: host:port, or `off` for none. Port 0 takes any free one.",
+    )
+    console_url: str = Field(
+        default="",
+        description="The address under which browsers reach the console, if it is another (a proxy, a host's name).",
+    )
+    console_password: SecretStr | None = Field(
+        default=None,
+        description="The console's password, instead of the one that `hogline password` sets.",
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         description="The key that encrypts credentials, instead of secret.key in the data directory.",
@@ -50,6 +62,17 @@ class Settings(BaseSettings):
         ge=1_000_000,
         description="When so many bytes of events wait to be delivered, receiving pauses (503) until there are less.",
     )
+    hold_max_bytes: int = Field(
+        default=2_000_000_000,
+        ge=0,
+        description="At most so many bytes of events are held for users who do not qualify yet, at each connection.",
+    )
+    merge_delay_s: float = Field(
+        default=30.0,
+        ge=0,
+        le=86_400,
+        description="So many seconds a merge of two customers waits once Customer.io accepted both.",
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="How log lines are written to standard error."
     )
@@ -60,12 +83,18 @@ class Settings(BaseSettings):
     @field_validator("listen")
     @classmethod
     def _is_address(cls, text: str) -> str:
-        host, colon, port = text.rpartition(":")
-        if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        if not _is_host_and_port(text):
             raise ValueError("must be host:port, for example 127.0.0.1:8000")
         return text
 
-    @field_validator("public_url")
+    @field_validator("console")
+    @classmethod
+    def _is_address_or_off(cls, text: str) -> str:
+        if text != "off" and not _is_host_and_port(text):
+            raise ValueError("must be host:port, for example 127.0.0.1:8001, or off")
+        return text
+
+    @field_validator("public_url", "console_url")
     @classmethod
     def _is_url(cls, text: str) -> str:
         if text and not text.startswith(("https://", "http://")):
@@ -74,11 +103,21 @@ class Settings(BaseSettings):
 
     @property
     def listen_host(self) -> str:
-        return self.listen.rpartition(":")[0].strip("[]")
+        return _host(self.listen)
 
     @property
     def listen_port(self) -> int:
-        return int(self.listen.rpartition(":")[2])
+        return _port(self.listen)
+
+    @property
+    def console_host(self) -> str:
+        """Only if the console is not off."""
+        return _host(self.console)
+
+    @property
+    def console_port(self) -> int:
+        """Only if the console is not off."""
+        return _port(self.console)
 
     @classmethod
     def settings_customise_sources(
@@ -90,6 +129,19 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, _FromFiles(settings_cls))
+
+
+def _is_host_and_port(text: str) -> bool:
+    host, colon, port = text.rpartition(":")
+    return bool(colon and host) and port.isdecimal() and int(port) <= 65_535
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 class _FromFiles(PydanticBaseSettingsSource):

@@ -82,6 +82,53 @@ class PersonView(Struct, frozen=True, kw_only=True):
     refused: list[str]
     first_seen_ms: int
     last_seen_ms: int
+    joined_into: str | None = None
+    """The person whom PostHog joined this id into: what comes under it is theirs."""
+    became: str | None = None
+    """Of somebody who was joined: what became of the customer that they were: `merged`, `merge waits`, `not merged`."""
+    to_merge: list[Identifier] = field(default_factory=list)
+    """Customers that are to be merged into theirs."""
+    merged: list[Identifier] = field(default_factory=list)
+
+
+class PersonEvent(Struct, frozen=True, kw_only=True):
+    """One of somebody's last events."""
+
+    position: int
+    event: str | None
+    """None: it is not kept any more."""
+    uuid: str | None
+    timestamp_ms: int | None
+    outcome: str
+    """`delivered`, or why not."""
+
+
+class PersonDetails(Struct, frozen=True, kw_only=True):
+    """Somebody, whole."""
+
+    person: PersonView
+    accepted: dict[str, object]
+    joined: list[PersonView]
+    """Who was joined into them, at most 100."""
+    relationships: list[str]
+    anonymous_ids: list[str]
+    recent: list[PersonEvent]
+    """Their last events, newest first."""
+    held: int
+
+
+class ForgottenView(Struct, frozen=True, kw_only=True):
+    """What was removed of somebody."""
+
+    customers: int
+    """At the destinations."""
+    people: int
+    """Ids, counted at each connection."""
+    held: int
+    failures: int
+    events: int
+    """In the journal."""
+    suppressed: bool
 
 
 class FailureView(Struct, frozen=True, kw_only=True):
@@ -126,6 +173,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     events: int
     delivered: int
     filtered: dict[str, int]
+    held: int
     dead_letters: dict[str, int]
     pending: int
     state: str
@@ -138,6 +186,26 @@ class OperationView(Struct, frozen=True):
     body: object
 
 
+class ReleasedEvent(Struct, frozen=True, kw_only=True):
+    """An event that was held and would go now, with its own time."""
+
+    event: str
+    distinct_id: str
+    uuid: str
+    line: int | None
+    """None: it was held before the preview began."""
+    operations: list[OperationView] = field(default_factory=list)
+    refused: str | None = None
+
+
+class JoinedView(Struct, frozen=True):
+    """Two ids that are one person from now on."""
+
+    distinct_id: str
+    """Who became part of the other."""
+    into: str
+
+
 class PreviewedEvent(Struct, frozen=True, kw_only=True):
     """What one event would come to at one connection."""
 
@@ -146,7 +214,50 @@ class PreviewedEvent(Struct, frozen=True, kw_only=True):
     event: str
     distinct_id: str
     uuid: str
+    person: str = ""
+    """The distinct_id of the person whose event it is, after all joins so far."""
+    joined: JoinedView | None = None
+    released: list[ReleasedEvent] = field(default_factory=list)
+    """Held events that it sets free, in their order: they go before it."""
     operations: list[OperationView] = field(default_factory=list)
     filtered: str | None = None
+    held: bool = False
+    """It is filtered, but kept and sent once its user qualifies."""
     refused: str | None = None
     adjusted: list[str] = field(default_factory=list)
+    follows: list[OperationView] = field(default_factory=list)
+    """What has to wait for a pause after it: merges, and what they leave to be told."""
+
+
+class ChoiceForecast(Struct, frozen=True, kw_only=True):
+    """What a file of events would come to under one choice of whom to send. Every event is counted once: delivered,
+    filtered, held or dead letter.
+    """
+
+    choice: str
+    title: str
+    customers: int
+    """That would be created. Customer.io bills the highest number of a period, and merged ones count in it."""
+    customers_left: int
+    """Of these, after merges."""
+    people: int
+    """That would be remembered; somebody with several ids is one."""
+    delivered: int
+    anonymous: int
+    """Of the delivered events, those that are sent without making a customer."""
+    filtered: dict[str, int]
+    held: int
+    """That wait in the end for a user who does not qualify yet."""
+    dead_letters: dict[str, int]
+    adjusted: dict[str, int]
+    requests: int
+    """If the events came at once, as from a file; live traffic takes more."""
+
+
+class ForecastView(Struct, frozen=True, kw_only=True):
+    connection: str | None
+    """Whose other options it was made with; None: the defaults."""
+    now: str | None
+    """The choice of that connection."""
+    events: int
+    choices: list[ChoiceForecast]

@@ -77,10 +77,27 @@ def test_accepting_what_promises_nothing_new_changes_nothing() -> None:
     assert accept(person, Promise(customer=ID, linked_email="a@b.co")) is person
 
 
-def test_the_first_accepted_operation_makes_the_customer_and_no_later_one_renames_it() -> None:
+def test_the_first_accepted_operation_makes_the_customer() -> None:
     person = accept(Person(distinct_id="u1"), Promise(customer=ID))
-    assert person.customer == ID
-    assert accept(person, Promise(customer=EMAIL)).customer == ID
+    assert (person.customer, person.to_merge) == (ID, ())
+
+
+def test_who_becomes_another_customer_still_has_to_be_merged() -> None:
+    person = accept(accept(Person(distinct_id="u1"), Promise(customer=ID)), Promise(customer=EMAIL))
+    assert (person.customer, person.to_merge) == (EMAIL, (ID,))
+    assert accept(person, Promise(merged=ID)).to_merge == ()
+    assert accept(person, Promise(merged=ID)).merged == (ID,)
+
+
+def test_a_refused_merge_is_not_asked_for_again() -> None:
+    person = Person(distinct_id="u1", customer=ID, to_merge=(EMAIL,))
+    assert refuse(person, Promise(merged=EMAIL)) == Person(distinct_id="u1", customer=ID)
+
+
+def test_a_merged_customer_takes_its_email_along_so_it_is_to_be_told_again() -> None:
+    person = Person(distinct_id="u1", customer=ID, to_merge=(EMAIL,), accepted={"email": "a@b.co", "x": 1})
+    after = accept(person, Promise(merged=EMAIL))
+    assert (after.accepted, after.unsent) == ({"x": 1}, {"email": "a@b.co"})
 
 
 def test_accepted_values_are_no_longer_unsent_unless_they_changed_meanwhile() -> None:

@@ -17,7 +17,7 @@ from hogline.store.base import Unusable, Unwritable
 
 app = App(
     name="hogline",
-    help="Brings PostHog's events and people into Customer.io.",
+    help="Brings PostHog's events and people into Customer.io and Engage.",
     version=__version__,
     help_format="plaintext",
     default_parameter=Parameter(show_default=lambda value: str(value) if value else None),
@@ -34,6 +34,7 @@ COMMANDS = {
     "disable": "connections:disable",
     "disconnect": "connections:disconnect",
     "token": "status:token",
+    "password": "password:password",
     "serve": "serve:serve",
     "status": "status:status",
     "people": "people:people",

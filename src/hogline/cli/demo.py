@@ -27,6 +27,7 @@ from hogline.model import Request
 from hogline.sandbox.server import Sandbox
 from hogline.serve import serving
 from hogline.service import Mistake, Service
+from hogline.service.access import ConsoleDoor
 from hogline.settings import Settings, read_settings
 from hogline.telemetry.logs import set_up_logs
 
@@ -89,7 +90,8 @@ def demo(
     if find_spec("posthog") is None:
         raise Mistake("The demo sends with PostHog's SDK, which is not installed. Install hogline[demo].")
     with tempfile.TemporaryDirectory(prefix="hogline-demo-") as data:
-        settings = read_settings(data=Path(data), listen="127.0.0.1:0", public_url="")
+        console = "127.0.0.1:0" if keep_running else "off"
+        settings = read_settings(data=Path(data), listen="127.0.0.1:0", public_url="", console=console, console_url="")
         set_up_logs(settings.log_format, "error")
         run(_demo(settings, keep_running=keep_running))
 
@@ -106,6 +108,10 @@ async def _demo(settings: Settings, *, keep_running: bool) -> None:
         token = (await service.token()).token
         out.print(f"[dim]Sandbox Customer.io[/]  {sandbox.url}  [dim](an emulator of what Customer.io documents)[/]")
         out.print(f"[dim]Hogline[/]              {service.receives_at}  [dim](data in {settings.data})[/]")
+        if service.console is not None:
+            password = service.console.first_password
+            told = f"password {password}" if password else "HOGLINE_CONSOLE_PASSWORD opens it"
+            out.print(f"[dim]Console[/]              {service.console.url}  [dim]({told})[/]")
         out.print("[dim]Connection[/]           customerio, only send events from users that have been identified\n")
         async with _customers_of(sandbox.url) as customers:
             with _sdk(token, service.receives_at) as posthog:
@@ -114,7 +120,7 @@ async def _demo(settings: Settings, *, keep_running: bool) -> None:
                     await shop.play(step)
             await _conclude(service, customers)
         if keep_running:
-            await _until_interrupted(settings, sandbox.url)
+            await _until_interrupted(settings, sandbox.url, service.console)
 
 
 @contextlib.asynccontextmanager
@@ -215,9 +221,10 @@ async def _conclude(service: Service, customers: _Customers) -> None:
         print_status(connection)
 
 
-async def _until_interrupted(settings: Settings, sandbox: str) -> None:
+async def _until_interrupted(settings: Settings, sandbox: str, console: ConsoleDoor | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    out.print(f"\nStill running, until Ctrl-C. People: {sandbox}/   Try: hogline status --data {settings.data}")
+    pages = f"People: {sandbox}/" + (f"   Console: {console.url}" if console else "")
+    out.print(f"\nStill running, until Ctrl-C. {pages}   Try: hogline status --data {settings.data}")
     await stop.wait()

@@ -17,5 +17,10 @@ def serve(*, common: Common = _DEFAULT) -> None:
         err.print(
             f"Receiving at {service.receives_at}; data in {settings.data}. `hogline token` prints the URL for PostHog."
         )
+        if service.console is not None:
+            err.print(f"Console at {service.console.url}", markup=False)
+            password = service.console.first_password
+            if password:
+                err.print(f"Its password, shown this once: {password}  (`hogline password` sets another)", markup=False)
 
     run(serve_until_stopped(settings, ready))

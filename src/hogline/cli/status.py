@@ -136,7 +136,7 @@ def _settled(connection: ConnectionStatus) -> int:
 def _shown(found: Status) -> Group:
     parts: list[RenderableType] = []
     if not found.connections:
-        parts.append("There is no connection yet. Make one with `hogline connect customerio`.")
+        parts.append("There is no connection yet. Make one with `hogline connect`.")
     for connection in found.connections:
         parts += _connection_shown(connection)
     if found.refused:

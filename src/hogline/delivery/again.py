@@ -1,5 +1,5 @@
-"""What is sent again: dead letters that somebody wants retried, and a replay from the journal. Bookkeeping only;
-the events travel through the lanes like all others.
+"""What is sent again: dead letters that somebody wants retried, a replay from the journal, what is due for somebody.
+Bookkeeping only; all of it travels through the lanes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class Again:
 
     def __init__(self) -> None:
         self._retrying: set[int] = set()
+        self._due: set[str] = set()
         self._replayed: dict[int, None] = {}
         self.replay: Replay | None = None
         self._read = 0
@@ -26,6 +27,12 @@ class Again:
         """Those that are not on their way yet; from now on they are."""
         new = set(positions) - self._retrying
         self._retrying |= new
+        return new
+
+    def new_due(self, distinct_ids: Iterable[str]) -> list[str]:
+        """Those for whom nothing is on its way yet; from now on there is."""
+        new = [one for one in distinct_ids if one not in self._due]
+        self._due.update(new)
         return new
 
     def begin(self, replay: Replay) -> None:
@@ -54,6 +61,8 @@ class Again:
         """Their settlement is on disk. Only from now on does the state no longer name them: whoever looks into it
         before must not find them new.
         """
+        if self._due:
+            self._due.difference_update(item.distinct_id for item in items if item.source is Source.DUE)
         if self._retrying:
             self._retrying.difference_update(item.position for item in items if item.source is Source.RETRY)
         if self.replay is not None and replay_settled is not None and replay_settled >= self.replay.last:
@@ -65,15 +74,8 @@ def another_chance(person: Person | None, event: Event) -> Person | None:
     names, are to be sent once more. A later event's value of the same name stands in their place already, so
     nothing older comes back. Whoever is known by their email keeps it.
     """
-    if person is None or not person.refused:
-        return person
-    keeps_email = person.customer is not None and person.customer.kind == "email"
-    again = {
-        name: value
-        for name, value in person.refused.items()
-        if (name in event.set or name in event.unset) and not (keeps_email and name == "email")
-    }
-    if not again:
-        return person
+    if person is None:
+        return None
+    again = {name: value for name, value in person.refused.items() if name in event.set or name in event.unset}
     refused = {name: value for name, value in person.refused.items() if name not in again}
-    return replace(person, refused=refused, unsent={**again, **person.unsent})
+    return replace(person, refused=refused, unsent={**again, **person.unsent}, relationships=())

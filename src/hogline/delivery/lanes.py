@@ -3,6 +3,9 @@
 One person's events are always in the same lane, and a lane's events leave it in order: that is the whole
 mechanism behind the order per person. Since a lane settles in order, one position for each lane says exactly
 which events are settled, whatever the others do; after a crash nothing is counted twice.
+
+An event that joins two ids brings them into one lane, and waits until the lane that one of them leaves has settled
+what came before. Everything waits only for what was there earlier, so nothing waits in a circle.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from enum import Enum
 from typing import NamedTuple
 from zlib import crc32
 
+from hogline.delivery.routes import Move
 from hogline.model import Event
+from hogline.store.base import Route
 
 LANES = 32
 """Enough to use 100 requests a second at 200 ms. The number stands in every data directory: changing it needs
@@ -22,7 +27,7 @@ a migration.
 
 
 class Source(Enum):
-    """Why an event is in a lane."""
+    """Why something is in a lane."""
 
     JOURNAL = "journal"
     """It was received and is not settled yet."""
@@ -30,18 +35,43 @@ class Source(Enum):
     """It was a dead letter, and somebody asked for another try."""
     REPLAY = "replay"
     """It was settled, and somebody asked to send it again."""
+    HELD = "held"
+    """It was held, and its user qualifies now. It never waits: it goes with the event that qualified them."""
+    DUE = "due"
+    """No event: something is to be done for a person, now that a pause is over."""
+
+
+_SENT_AGAIN = frozenset({Source.RETRY, Source.REPLAY, Source.DUE})
+
+
+class Wait(NamedTuple):
+    """What has to be settled first."""
+
+    lane: int
+    before: int
+    """Everything of that lane before this position,"""
+    added: int
+    """and what is sent again and was added before this count."""
 
 
 class Item(NamedTuple):
     position: int
-    event: Event
+    distinct_id: str
+    event: Event | None
+    """None: something is due."""
     size_bytes: int
     """What the event took in the journal: a measure for memory."""
     source: Source = Source.JOURNAL
+    other: str | None = None
+    """The id that the event says belongs to the same person."""
+    routes: tuple[Route, ...] = ()
+    """What the event changed for those that follow."""
+    waits: tuple[Wait, ...] = ()
+    lane: int = 0
 
 
 class Lane:
-    __slots__ = ("again", "busy", "number", "settled", "waiting")
+    __slots__ = ("again", "again_left", "busy", "number", "out", "settled", "waiting")
 
     def __init__(self, number: int, settled: int) -> None:
         self.number = number
@@ -49,12 +79,22 @@ class Lane:
         self.waiting: deque[Item] = deque()
         self.again: deque[Item] = deque()
         """What is sent again; it says nothing about the lane's position."""
+        self.again_left: deque[int] = deque()
+        """Of everything that is sent again here and not settled, when it was added."""
         self.busy = False
+        self.out: int | None = None
+        """The position of the first event in flight."""
 
-    @property
-    def line(self) -> deque[Item]:
-        """Where the next event comes from."""
-        return self.again or self.waiting
+    def passed(self, wait: Wait) -> bool:
+        """Whether nothing of what is waited for is left here. Once true it stays true."""
+        first = self.out if self.out is not None else self.waiting[0].position if self.waiting else None
+        return (first is None or first >= wait.before) and not (self.again_left and self.again_left[0] < wait.added)
+
+    def take(self, line: deque[Item]) -> None:
+        """The next of a line goes into a shipment."""
+        item = line.popleft()
+        if item.source is Source.JOURNAL and self.out is None:
+            self.out = item.position
 
 
 def lane_of(distinct_id: str) -> int:
@@ -69,25 +109,74 @@ class Lanes:
         """Every event up to here is waiting, in flight or settled."""
         self.size_bytes = 0
         """Of all events that are waiting or in flight."""
+        self._added = 0
 
-    def add(self, position: int, event: Event, size_bytes: int) -> None:
-        """The next event of the journal. One that was settled before a crash is passed over."""
+    def add(
+        self,
+        position: int,
+        event: Event,
+        size_bytes: int,
+        group: str | None = None,
+        *,
+        other: str | None = None,
+        routes: tuple[Route, ...] = (),
+        leaving: Iterable[str] = (),
+    ) -> None:
+        """The next event of the journal. One that was settled before a crash is passed over.
+
+        It travels with `group` (None: its own id). `other`, `routes`: the id that it joins and what that changes;
+        `leaving`: the groups that the two travelled with until now.
+        """
         self.read = position
-        lane = self._lanes[lane_of(event.distinct_id)]
+        lane = self._lanes[lane_of(event.distinct_id if group is None else group)]
         if position > lane.settled:
-            lane.waiting.append(Item(position, event, size_bytes))
+            waits = tuple(
+                Wait(number, position, self._added) for number in {lane_of(name) for name in leaving} - {lane.number}
+            )
+            lane.waiting.append(
+                Item(
+                    position,
+                    event.distinct_id,
+                    event,
+                    size_bytes,
+                    other=other,
+                    routes=routes,
+                    waits=waits,
+                    lane=lane.number,
+                )
+            )
             self.size_bytes += size_bytes
 
-    def add_again(self, item: Item) -> None:
-        """An event that is sent once more, before what waits in its lane."""
-        self._lanes[lane_of(item.event.distinct_id)].again.append(item)
+    def add_again(self, item: Item, group: str | None = None, moves: Iterable[Move] = ()) -> None:
+        """Something that is sent once more, or that is due; before what waits in its lane. `moves`: where its id
+        travelled before: nothing of that may be left.
+        """
+        self._added += 1
+        lane = self._lanes[lane_of(item.distinct_id if group is None else group)]
+        waits = tuple(Wait(lane_of(move.name), move.since, self._added) for move in moves)
+        waits = tuple(wait for wait in waits if wait.lane != lane.number)
+        lane.again.append(item._replace(waits=waits, lane=lane.number))
+        lane.again_left.append(self._added)
         self.size_bytes += item.size_bytes
 
+    def may_go(self, item: Item) -> bool:
+        """Whether everything that it waits for is settled."""
+        return all(self._lanes[wait.lane].passed(wait) for wait in item.waits)
+
+    def line(self, lane: Lane) -> deque[Item]:
+        """Where the lane's next one comes from; empty if nothing may go."""
+        for line in (lane.again, lane.waiting):
+            if line and self.may_go(line[0]):
+                return line
+        return deque()
+
     def ready(self) -> list[Lane]:
-        """Lanes with waiting events and none in flight; the one that waits longest first."""
-        ready = [lane for lane in self._lanes if lane.line and not lane.busy]
-        ready.sort(key=lambda lane: lane.line[0].position)
-        return ready
+        """Lanes of which something may go and nothing is in flight; the one that waits longest first."""
+        ready = [
+            (line[0].position, lane.number, lane) for lane in self._lanes if not lane.busy and (line := self.line(lane))
+        ]
+        ready.sort()
+        return [lane for _, _, lane in ready]
 
     def settle(self, shipped: Iterable[Lane]) -> dict[int, int]:
         """The lanes' new positions when everything that was in flight in those is settled: theirs, and those of
@@ -103,11 +192,15 @@ class Lanes:
                 positions[lane.number] = position
         return positions
 
-    def settled(self, positions: Mapping[int, int], shipped: Iterable[Lane], size_bytes: int) -> None:
-        """The positions are on disk: the lanes are free again."""
+    def settled(self, positions: Mapping[int, int], shipped: Iterable[Lane], items: Iterable[Item]) -> None:
+        """The positions are on disk, and so is what became of these items: the lanes are free again."""
         for number, position in positions.items():
             lane = self._lanes[number]
             lane.settled = max(lane.settled, position)
         for lane in shipped:
             lane.busy = False
-        self.size_bytes -= size_bytes
+            lane.out = None
+        for item in items:
+            self.size_bytes -= item.size_bytes
+            if item.source in _SENT_AGAIN:
+                self._lanes[item.lane].again_left.popleft()

@@ -1,233 +1,256 @@
-"""A shipment: events of some lanes, planned together, on their way to the destination. Pure but for loading
-people.
+"""A shipment: events of some lanes, planned together, on their way to the destination. Pure but for asking the
+records.
 
 People's states before the shipment are on disk. Within it, what follows is planned as if everything before
-was accepted; what really was is known at the end, and only that is settled.
+was accepted; what really was is known at the end, and only that is settled (`settle`).
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from hogline.delivery.again import another_chance
-from hogline.delivery.lanes import Item, Lane, Source
+from hogline.delivery.lanes import Item, Lane, Lanes, Source
 from hogline.delivery.pack import Room
+from hogline.delivery.records import Records
 from hogline.destinations.base import Limits
-from hogline.model import Event, Operation, Person, Plan, Refusal, accept, encode_event, refuse
-from hogline.store.base import DeadLetter, Settlement
+from hogline.model import Event, Operation, Person, Plan, accept, decode_event
 
 MOST_EVENTS = 2_000
 """In one shipment, however few of them are sent: the event loop has others to serve."""
 SLICE = 100
 """Events planned between two chances for others."""
 
-Planner: TypeAlias = Callable[[Event, Person | None], Plan]
-LoadPeople: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Person | None]]]
-"""The people of these distinct_ids as they are on disk; None for those we do not know."""
+
+class Planner(Protocol):
+    """A destination with the connection's options."""
+
+    def plan(self, event: Event, person: Person | None, other: Person | None = None) -> Plan: ...
+
+    def due(self, person: Person) -> Plan: ...
 
 
-class Planned(NamedTuple):
+class Step(NamedTuple):
+    """Something that was planned, and all that it takes to plan it again."""
+
     item: Item
     plan: Plan
-    first: int
+    person: str
+    """The distinct_id of whose it was."""
+    other: str | None = None
+    """Whom it was to join."""
+    taken: str | None = None
+    """The email that the person was not to have."""
+    first: int = 0
     """Where its operations begin in the shipment's."""
+    only_taught: bool = False
+    """It stands here only for what it taught; it is sent, and counted, later."""
+
+
+class Company:
+    """The people of a shipment: as they were on disk, and as they are if all is accepted."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self.before: dict[str, Person | None] = {}
+        self.expected: dict[str, Person | None] = {}
+
+    async def meet(self, distinct_ids: Sequence[str]) -> None:
+        """Load these, and whom they were joined into."""
+        unknown = {one for one in distinct_ids if one not in self.before}
+        while unknown:
+            loaded = await self._records.people(list(unknown))
+            self.before.update(loaded)
+            self.expected.update(loaded)
+            unknown = {
+                person.joined_into
+                for person in loaded.values()
+                if person is not None and person.joined_into is not None
+            } - self.before.keys()
+
+    def who(self, distinct_id: str) -> str:
+        """Whose an id is, after all joins."""
+        while (person := self.expected[distinct_id]) is not None and person.joined_into is not None:
+            distinct_id = person.joined_into
+        return distinct_id
 
 
 class Shipment:
     """Its lanes are busy from `plan_shipment` until it is settled."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: Records) -> None:
+        self._records = records
         self.lanes: list[Lane] = []
-        self.planned: list[Planned] = []
+        self.items: list[Item] = []
+        """What was taken from the lanes."""
+        self.steps: list[Step] = []
         self.operations: list[Operation] = []
-        self.before: dict[str, Person | None] = {}
-        self.expected: dict[str, Person | None] = {}
+        self.company = Company(records)
         self.links_emails = False
-        self.size_bytes = 0
+        self.held: dict[str, list[Item]] = {}
+        """Events that are to be held, by person."""
+        self.released: set[int] = set()
+        """Positions of held events that go with this shipment."""
+        self.absorbed: dict[str, str] = {}
+        """Who became part of whom in it."""
 
-    def add(self, item: Item, plan: Plan) -> None:
-        person = plan.person
-        if person is not None:
+    def add(self, item: Item, steps: Sequence[Step]) -> None:
+        """What one item of a lane came to."""
+        self.items.append(item)
+        expected = self.company.expected
+        for step in steps:
+            plan = step.plan
+            self.steps.append(step._replace(first=len(self.operations)))
+            self.operations.extend(plan.operations)
+            person = after(plan)
+            expected[step.person if person is None else person.distinct_id] = person
+            if plan.absorbed is not None:
+                expected[plan.absorbed.distinct_id] = plan.absorbed
+                assert person is not None  # whoever absorbs somebody is somebody
+                self.absorbed[plan.absorbed.distinct_id] = person.distinct_id
             for operation in plan.operations:
-                person = accept(person, operation.promise, only_expected=True)
                 if operation.promise.linked_email is not None:
                     self.links_emails = True
-        self.size_bytes += item.size_bytes
-        self.planned.append(Planned(item, plan, len(self.operations)))
-        self.operations.extend(plan.operations)
-        self.expected[item.event.distinct_id] = person
+            if step.item.source is Source.HELD:
+                self.released.add(step.item.position)
+            elif plan.held and step.item.source is Source.JOURNAL and not step.only_taught:
+                self.held.setdefault(step.person, []).append(without_lessons(step.item))
+
+    async def fill(
+        self, lane: Lane, line: deque[Item], may_go: Callable[[Item], bool], room: Room, planner: Planner
+    ) -> None:
+        """Plan the next of a lane, as long as they fit and may go."""
+        items = list(islice(line, SLICE))
+        ids = [item.distinct_id for item in items]
+        ids += [item.other for item in items if item.other is not None]
+        await self.company.meet(ids)
+        for item in items:
+            if item.waits and not may_go(item):
+                return
+            steps = await steps_of(self, item, self._records, planner)
+            operations = (
+                steps[0].plan.operations
+                if len(steps) == 1
+                else [operation for step in steps for operation in step.plan.operations]
+            )
+            if not room.takes(operations):
+                return
+            self.add(item, steps)
+            lane.take(line)
+            if room.full:
+                return
 
 
-async def plan_shipment(ready: Sequence[Lane], load: LoadPeople, planner: Planner, limits: Limits) -> Shipment:
-    """Take events from the lanes, in their order, until a request is full or nothing waits."""
-    shipment = Shipment()
+def after(plan: Plan) -> Person | None:
+    """The person when everything of a plan is accepted."""
+    person = plan.person
+    if person is not None:
+        for operation in plan.operations:
+            person = accept(person, operation.promise, only_expected=True)
+    return person
+
+
+def without_lessons(item: Item) -> Item:
+    """A held event: what it taught was learned when it came, and is not to be learned again out of its time."""
+    event = item.event
+    assert event is not None  # only events are held
+    bare = replace(event, set={}, set_once={}, unset=(), person_properties={}, repaired=())
+    return Item(item.position, item.distinct_id, bare, 0, Source.HELD)
+
+
+async def plan_shipment(
+    ready: Sequence[Lane], lanes: Lanes, records: Records, planner: Planner, limits: Limits
+) -> Shipment:
+    """Take events from the lanes, in their order, until a request is full or nothing may go."""
+    shipment = Shipment(records)
     room = Room(limits)
     for lane in ready:
         lane.busy = True
         shipment.lanes.append(lane)
-        while lane.line and not room.full and len(shipment.planned) < MOST_EVENTS:
-            await _plan_slice(shipment, lane.line, room, load, planner)
-        if room.full or len(shipment.planned) >= MOST_EVENTS:
+        while (line := lanes.line(lane)) and not room.full and len(shipment.items) < MOST_EVENTS:
+            await shipment.fill(lane, line, lanes.may_go, room, planner)
+        if room.full or len(shipment.items) >= MOST_EVENTS:
             break
     return shipment
 
 
-def _plan(item: Item, person: Person | None, planner: Planner) -> Plan:
+def plan_item(item: Item, person: Person | None, other: Person | None, planner: Planner) -> Plan:
+    if item.event is None:
+        return Plan(None) if person is None else planner.due(person)
     if item.source is Source.RETRY:
         person = another_chance(person, item.event)
-    return planner(item.event, person)
+    return planner.plan(item.event, person, other)
 
 
-async def _plan_slice(shipment: Shipment, line: deque[Item], room: Room, load: LoadPeople, planner: Planner) -> None:
-    items = list(islice(line, SLICE))
-    unknown = {item.event.distinct_id for item in items} - shipment.before.keys()
-    if unknown:
-        loaded = await load(list(unknown))
-        shipment.before.update(loaded)
-        shipment.expected.update(loaded)
-    for item in items:
-        plan = _plan(item, shipment.expected[item.event.distinct_id], planner)
-        if not room.takes(plan.operations):
-            return
-        shipment.add(item, plan)
-        line.popleft()
-        if room.full:
-            return
+async def steps_of(shipment: Shipment, item: Item, records: Records, planner: Planner) -> Sequence[Step]:
+    """What one item comes to: itself, and before it the held events that it sets free."""
+    company = shipment.company
+    who = company.who(item.distinct_id)
+    person = company.expected[who]
+    other_id, other = None, None
+    if item.other is not None:
+        other_id = company.who(item.other)
+        other = None if other_id == who else company.expected[other_id] or Person(distinct_id=other_id)
+    plan = plan_item(item, person, other, planner)
+    taken = None
+    if plan.claims is not None:
+        taken = await _claim(plan, {who, other_id}, company, records)
+        if taken is not None:
+            plan = plan_item(item, not_to_have(taken, person, plan), other, planner)
+    step = Step(item, plan, who, None if other is None else other_id, taken)
+    if not plan.releases or not (records.holds or shipment.held):
+        return (step,)
+    released = await _released(shipment, {who, other_id}, records)
+    if not released:
+        return (step,)
+    step = step._replace(plan=msgspec.structs.replace(plan, operations=(), refusals=()), only_taught=True)
+    steps = [step]
+    known = step.plan.person
+    for held in (*released, item):
+        plan = plan_item(held, known, None, planner)
+        steps.append(Step(held, plan, who if known is None else known.distinct_id))
+        known = after(plan)
+    return steps
 
 
-class Outcome(NamedTuple):
-    """What became of one event."""
-
-    position: int
-    kind: Literal["delivered", "filtered", "dead_letter"]
-    reason: str
-    """Of filtered events the rule, of dead letters why the first operation was refused; else empty."""
-
-
-class Result(NamedTuple):
-    """What became of a shipment."""
-
-    settlement: Settlement
-    people: dict[str, Person | None]
-    """As they are once the settlement is on disk."""
-    outcomes: list[Outcome]
+async def _claim(plan: Plan, whose: set[str | None], company: Company, records: Records) -> str | None:
+    """Claim the email that the plan wants for its person. Returns it if it identifies somebody else."""
+    assert plan.claims is not None
+    assert plan.person is not None  # an email that is nobody's is not claimed
+    owner = await records.owner(plan.claims)
+    if owner is not None:
+        await company.meet([owner])
+        if company.who(owner) not in whose:
+            return plan.claims
+    records.claim(plan.claims, plan.person.distinct_id)
+    return None
 
 
-class _Counted:
-    """The counters of a settlement, on their way."""
-
-    def __init__(self, now_ms: int) -> None:
-        self._now_ms = now_ms
-        self.delivered = 0
-        self.filtered: Counter[str] = Counter()
-        self.adjusted: Counter[str] = Counter()
-        self.replayed: Counter[str] = Counter()
-        self.letters: list[DeadLetter] = []
-        self.resolved: list[int] = []
-        self.outcomes: list[Outcome] = []
-
-    def count(self, planned: Planned, refusals: tuple[Refusal, ...]) -> None:
-        """One event. One that is replayed was counted when it came; it is only noted beside."""
-        position, _, _, source = planned.item
-        filtered = planned.plan.filtered
-        if source is Source.REPLAY:
-            self.replayed[refusals[0].reason if refusals else filtered or "delivered"] += 1
-            return
-        if source is Source.JOURNAL:
-            if planned.plan.adjusted:
-                self.adjusted.update(planned.plan.adjusted)
-        elif not refusals:
-            self.resolved.append(position)
-        if refusals:
-            self.letters.append(_dead_letter(planned, refusals, self._now_ms))
-            self.outcomes.append(Outcome(position, "dead_letter", refusals[0].reason))
-        elif filtered is not None:
-            self.filtered[filtered] += 1
-            self.outcomes.append(Outcome(position, "filtered", filtered))
-        else:
-            self.delivered += 1
-            self.outcomes.append(Outcome(position, "delivered", ""))
+def not_to_have(email: str, person: Person | None, plan: Plan) -> Person:
+    """The person for whom it is planned once more, when an email turned out to be somebody else's."""
+    if person is not None:
+        return replace(person, taken_email=email)
+    assert plan.person is not None
+    seen_ms = plan.person.first_seen_ms
+    return Person(distinct_id=plan.person.distinct_id, taken_email=email, first_seen_ms=seen_ms, last_seen_ms=seen_ms)
 
 
-def settle(
-    shipment: Shipment,
-    outcomes: Sequence[Refusal | None],
-    planner: Planner,
-    *,
-    connection: int,
-    positions: Mapping[int, int],
-    now_ms: int,
-    requests: int,
-    retries: Mapping[str, int],
-    replay_settled: int | None,
-) -> Result:
-    """The settlement of a shipment, when every operation has its outcome (None: accepted)."""
-    counted = _Counted(now_ms)
-    all_accepted = not any(outcomes)
-    for planned in shipment.planned:
-        counted.count(planned, planned.plan.refusals if all_accepted else _refusals(planned, outcomes))
-    as_expected = all_accepted and not shipment.links_emails
-    people = shipment.expected if as_expected else _surprised_people(shipment, outcomes, planner)
-    settlement = Settlement(
-        connection=connection,
-        lanes=positions,
-        people=[person for person in people.values() if person is not None],
-        delivered=counted.delivered,
-        filtered=counted.filtered,
-        adjusted=counted.adjusted,
-        dead_letters=counted.letters,
-        resolved=counted.resolved,
-        requests=requests,
-        retries=retries,
-        replayed=counted.replayed,
-        replay_settled=replay_settled,
-    )
-    return Result(settlement, people, counted.outcomes)
-
-
-def _answered(planned: Planned, outcomes: Sequence[Refusal | None]) -> Iterator[tuple[Operation, Refusal | None]]:
-    operations = planned.plan.operations
-    return zip(operations, outcomes[planned.first : planned.first + len(operations)], strict=True)
-
-
-def _refusals(planned: Planned, outcomes: Sequence[Refusal | None]) -> tuple[Refusal, ...]:
-    refused = [
-        Refusal(outcome.reason, outcome.message, outcome.field, operation.body)
-        for operation, outcome in _answered(planned, outcomes)
-        if outcome is not None
+async def _released(shipment: Shipment, whose: set[str | None], records: Records) -> list[Item]:
+    """The held events of these people and of whom they absorbed in this shipment, in order."""
+    company = shipment.company
+    ids = [one for one in whose if one is not None]
+    ids += [one for one in shipment.absorbed if company.who(one) in whose]
+    items = [
+        Item(one.position, one.distinct_id, decode_event(one.event), 0, Source.HELD)
+        for one in (await records.held(ids) if records.holds else ())
+        if one.position not in shipment.released
     ]
-    return (*planned.plan.refusals, *refused)
-
-
-def _dead_letter(planned: Planned, refusals: tuple[Refusal, ...], now_ms: int) -> DeadLetter:
-    event = planned.item.event
-    return DeadLetter(
-        position=planned.item.position, uuid=event.uuid, event=encode_event(event), refusals=refusals, at_ms=now_ms
-    )
-
-
-def _surprised_people(
-    shipment: Shipment, outcomes: Sequence[Refusal | None], planner: Planner
-) -> dict[str, Person | None]:
-    """Everybody as they are now, when not all came as expected. Whoever had something refused, or an email
-    linked, learns their events once more, this time with what was really accepted.
-    """
-    surprised = {
-        planned.item.event.distinct_id
-        for planned in shipment.planned
-        for operation, outcome in _answered(planned, outcomes)
-        if outcome is not None or operation.promise.linked_email is not None
-    }
-    people = {**shipment.expected, **{distinct_id: shipment.before[distinct_id] for distinct_id in surprised}}
-    for planned in shipment.planned if surprised else ():
-        distinct_id = planned.item.event.distinct_id
-        if distinct_id in surprised:
-            person = _plan(planned.item, people[distinct_id], planner).person
-            for operation, outcome in _answered(planned, outcomes):
-                if person is not None:
-                    person = (accept if outcome is None else refuse)(person, operation.promise)
-            people[distinct_id] = person
-    return people
+    items += [item for one in ids for item in shipment.held.get(one, ()) if item.position not in shipment.released]
+    items.sort(key=lambda item: item.position)
+    return items

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
-from hogline.delivery.shipment import Outcome
+from hogline.delivery.settle import Outcome
 
 
 class Tally:
@@ -15,6 +15,7 @@ class Tally:
     def __init__(self) -> None:
         self.delivered = 0
         self.filtered: Counter[str] = Counter()
+        self.held = 0
         self.dead_letters: Counter[str] = Counter()
         self.claimed = 0
         self._unclaimed: dict[int, tuple[str, str]] = {}
@@ -23,7 +24,7 @@ class Tally:
 
     @property
     def settled(self) -> int:
-        return self.delivered + self.filtered.total() + self.dead_letters.total()
+        return self.delivered + self.filtered.total() + self.held + self.dead_letters.total()
 
     def claim(self, positions: range) -> None:
         """These events are meant; later claims lie behind earlier ones."""
@@ -56,6 +57,8 @@ class Tally:
                 self.delivered += 1
             case "filtered":
                 self.filtered[reason] += 1
+            case "held":
+                self.held += 1
             case _:
                 self.dead_letters[reason] += 1
         self._changed.set()

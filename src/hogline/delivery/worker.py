@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -20,11 +20,26 @@ from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
 from hogline.delivery.lanes import Item, Lanes, Source
 from hogline.delivery.pack import pack
-from hogline.delivery.people import People
-from hogline.delivery.shipment import Shipment, plan_shipment, settle
+from hogline.delivery.records import StoredRecords
+from hogline.delivery.routes import Routes
+from hogline.delivery.settle import OperationOutcome, settle
+from hogline.delivery.shipment import Shipment, plan_shipment
 from hogline.delivery.tally import Tally
 from hogline.destinations.base import Destination, Send, Unreachable
-from hogline.model import Event, Operation, Person, Plan, Refusal, Refused, Retry, Settled, Stop, decode_event
+from hogline.model import (
+    FORGOTTEN,
+    Event,
+    Operation,
+    Person,
+    Plan,
+    Refusal,
+    Refused,
+    Retry,
+    Settled,
+    Stop,
+    decode_event,
+)
+from hogline.posthog.joins import join_of
 from hogline.store.base import Connection, Journal, Settlement, State, Unwritable
 from hogline.telemetry.delivery import DeliveryWatch
 
@@ -40,6 +55,15 @@ PULL = 1_000
 LOOK_AGAIN_S = 5.0
 """After the disk could not be read."""
 PULL_BYTES = 1_000_000
+LOOK_FOR_DUE_S = 60.0
+"""At the latest: a clock may be put back."""
+MOST_DIVIDED = 100
+"""More refused operations in one shipment are no bad values: something is wrong with all of them."""
+
+
+def nobody_is(_distinct_id: str) -> bool:
+    """Suppressed, as long as nothing was read."""
+    return False
 
 
 class Stopped(Exception):
@@ -58,7 +82,9 @@ class Worker(Generic[OptionsT]):
         send: Send,
         gate: Gate,
         clock: Clock,
+        merge_delay_s: float = 30.0,
     ) -> None:
+        """`merge_delay_s`: how long a merge waits when both customers are accepted."""
         self._connection = connection
         self._destination = destination
         self._options = options
@@ -67,7 +93,10 @@ class Worker(Generic[OptionsT]):
         self._send = send
         self._gate = gate
         self._clock = clock
-        self._people = People(state, connection.id)
+        self._merge_delay_ms = round(merge_delay_s * 1_000)
+        self._is_suppressed: Callable[[str], bool] = nobody_is
+        self._records = StoredRecords(state, connection.id)
+        self._routes = Routes(state, connection.id)
         self._lanes = Lanes(connection.start, {})
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -78,6 +107,7 @@ class Worker(Generic[OptionsT]):
         self._unwritable: str | None = None
         self._again = Again()
         self._asked_again = asyncio.Event()
+        self._due_changed = asyncio.Event()
         self._fuse = Fuse()
         self.tallies: set[Tally] = set()
         self.watch = DeliveryWatch(connection.name, clock)
@@ -92,9 +122,16 @@ class Worker(Generic[OptionsT]):
         """Requests that were sent but belong to no settlement yet."""
         return self._requests
 
-    def _plan(self, event: Event, person: Person | None) -> Plan:
+    def due(self, person: Person) -> Plan:
+        """What is to be done for somebody after a pause."""
+        return self._destination.due(person, self._options)
+
+    def plan(self, event: Event, person: Person | None, other: Person | None = None) -> Plan:
+        """What an event comes to; a mistake of ours over it makes it a dead letter."""
+        if self._is_suppressed(event.distinct_id):
+            return Plan(None, filtered="suppressed")
         try:
-            return self._destination.plan(event, person, self._options)
+            return self._destination.plan(event, person, self._options, other)
         except Exception as error:
             # A mistake of ours over one event must not keep all others from being delivered.
             log.error("planning failed", connection=self._connection.name, uuid=event.uuid, error=type(error).__name__)  # noqa: TRY400  # a traceback may quote the event
@@ -118,7 +155,10 @@ class Worker(Generic[OptionsT]):
     async def _run_once(self) -> None:
         """From what is on disk, until `close` or until something cannot go on."""
         self._again = Again()
-        self._people = People(self._state, self._connection.id)
+        self._records = StoredRecords(self._state, self._connection.id)
+        await self._records.begin()
+        self._is_suppressed = await self._state.suppressed(self._connection.id)
+        self._routes = Routes(self._state, self._connection.id)
         self._lanes = Lanes(self._connection.start, await self._state.lanes(self._connection.id))
         self._unwritable = None
         try:
@@ -126,6 +166,7 @@ class Worker(Generic[OptionsT]):
                 loops = [
                     tasks.create_task(self._pull()),
                     tasks.create_task(self._pull_again()),
+                    tasks.create_task(self._pull_due()),
                     tasks.create_task(self._ship(tasks)),
                 ]
                 await self._closing.wait()
@@ -168,12 +209,45 @@ class Worker(Generic[OptionsT]):
             await self._journal.wait(lanes.read)
             await self._space()
             before, rows = lanes.size_bytes, await self._journal.read(lanes.read, at_once)
-            for position, body in rows:
-                lanes.add(position, decode_event(body), len(body))
+            await self._add([(position, decode_event(body), len(body)) for position, body in rows])
             # Large events come in smaller portions, so that the window is not far exceeded by the last one.
             at_once = max(10, min(PULL, PULL_BYTES * len(rows) // max(lanes.size_bytes - before, 1)))
             self._wake.set()
             await asyncio.sleep(0)
+
+    async def _add(self, events: Sequence[tuple[int, Event, int]]) -> None:
+        """The journal's next events → lanes. One that joins two ids brings both into one lane from here on."""
+        lanes, routes = self._lanes, self._routes
+        joins = {position: join for position, event, _ in events if (join := join_of(event)) is not None}
+        ids = {event.distinct_id for _, event, _ in events}
+        ids.update(join.other for join in joins.values())
+        await routes.load(ids)
+        for position, event, size_bytes in events:
+            distinct_id = event.distinct_id
+            join = joins.get(position)
+            if not distinct_id:  # forgotten, and counted when it was
+                lanes.read = position
+            elif join is None:
+                lanes.add(position, event, size_bytes, routes.group(distinct_id, position).name)
+            else:
+                leaving = [routes.group(one, position - 1).name for one in (distinct_id, join.other)]
+                changed = routes.join(distinct_id, join.other, position)
+                group = routes.group(distinct_id, position).name
+                lanes.add(position, event, size_bytes, group, other=join.other, routes=changed, leaving=leaving)
+
+    async def _pull_due(self) -> None:
+        """What is to be done after a pause → lanes."""
+        while True:
+            self._due_changed.clear()
+            due = await self._state.due(self._connection.id, PULL)
+            now_ms = self._clock.time_ms()
+            for distinct_id in self._again.new_due(one for one, at_ms in due if at_ms <= now_ms):
+                await self._add_again(Item(0, distinct_id, None, 0, Source.DUE))
+            pause_ms = min((at_ms for _, at_ms in due if at_ms > now_ms), default=now_ms) - now_ms
+            if pause_ms:
+                await self._clock.sleep(min(pause_ms / 1_000, LOOK_FOR_DUE_S))
+            else:
+                await self._due_changed.wait()
 
     async def _pull_again(self) -> None:
         """Dead letters that are retried, and a replay → lanes."""
@@ -191,7 +265,7 @@ class Worker(Generic[OptionsT]):
             await self._space()
             for letter in letters:
                 if letter.position in new:
-                    self._add_again(letter.position, letter.event, Source.RETRY)
+                    await self._add_event_again(letter.position, letter.event, Source.RETRY)
 
     async def _pull_replay(self) -> None:
         again = self._again
@@ -204,17 +278,30 @@ class Worker(Generic[OptionsT]):
             wanted = [
                 (position, body)
                 for position, body in rows
-                if not replay.events or decode_event(body).name in replay.events
+                if body != FORGOTTEN and (not replay.events or decode_event(body).name in replay.events)
             ]
             again.replaying([position for position, _ in wanted], rows[-1][0] if rows else replay.last)
             for position, body in wanted:
-                self._add_again(position, body, Source.REPLAY)
+                await self._add_event_again(position, body, Source.REPLAY)
             if not wanted:  # nothing of it will be settled by a shipment
                 await self._keep(Settlement(connection=self._connection.id, lanes={}, replay_settled=again.ended(())))
             await asyncio.sleep(0)
 
-    def _add_again(self, position: int, body: bytes, source: Source) -> None:
-        self._lanes.add_again(Item(position, decode_event(body), len(body), source))
+    async def _add_event_again(self, position: int, body: bytes, source: Source) -> None:
+        event = decode_event(body)
+        join = join_of(event)
+        other = None
+        if join is not None:
+            await self._routes.load([event.distinct_id, join.other])
+            groups = {self._routes.group(one, self._lanes.read).name for one in (event.distinct_id, join.other)}
+            # Ids that travel in different lanes cannot be joined out of their time.
+            other = join.other if len(groups) == 1 else None
+        await self._add_again(Item(position, event.distinct_id, event, len(body), source, other))
+
+    async def _add_again(self, item: Item) -> None:
+        await self._routes.load([item.distinct_id])
+        group = self._routes.group(item.distinct_id, self._lanes.read).name
+        self._lanes.add_again(item, group, self._routes.moves(item.distinct_id))
         self._wake.set()
 
     async def _ship(self, tasks: asyncio.TaskGroup) -> None:
@@ -226,9 +313,12 @@ class Worker(Generic[OptionsT]):
             ready = self._lanes.ready()
             if not ready:
                 continue
-            shipment = await plan_shipment(ready, self._people.load, self._plan, self._destination.limits)
+            shipment = await plan_shipment(ready, self._lanes, self._records, self, self._destination.limits)
             if self._closing.is_set():  # nobody would wait for it any more
                 return
+            if not shipment.items:
+                self._lanes.settled({}, shipment.lanes, ())
+                continue
             shipping = tasks.create_task(self._carry(shipment))
             self._shipping.add(shipping)
             shipping.add_done_callback(self._shipping.discard)
@@ -237,11 +327,37 @@ class Worker(Generic[OptionsT]):
 
     async def _carry(self, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
-        self.watch.shipment(planned.item.event.uuid for planned in shipment.planned)
-        outcomes: list[Refusal | None] = []
-        for operations in pack(shipment.operations, self._destination.limits):
-            outcomes += await self._deliver(operations)
+        self.watch.shipment(item.event.uuid for item in shipment.items if item.event is not None)
+        outcomes: list[OperationOutcome] = list(await self._deliver_all(shipment.operations))
+        refused = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)}
+        if 0 < len(refused) <= MOST_DIVIDED:
+            for index, refusal in refused.items():
+                outcomes[index] = await self._in_parts(shipment.operations[index], refusal)
         await self._settle(shipment, outcomes)
+
+    async def _in_parts(self, operation: Operation, refusal: Refusal) -> OperationOutcome:
+        """The outcome of a refused operation that may have something good in it: divided, until what is bad is
+        alone.
+        """
+        parts = self._destination.parts(operation, refusal)
+        if not parts:
+            return refusal
+        outcomes: list[tuple[Operation, Refusal | None]] = []
+        while parts:
+            divided: list[Operation] = []
+            for part, outcome in zip(parts, await self._deliver_all(parts), strict=True):
+                smaller = self._destination.parts(part, outcome) if outcome is not None else ()
+                divided += smaller
+                if not smaller:
+                    outcomes.append((part, outcome))
+            parts = divided
+        return tuple(outcomes)
+
+    async def _deliver_all(self, operations: Sequence[Operation]) -> list[Refusal | None]:
+        outcomes: list[Refusal | None] = []
+        for some in pack(operations, self._destination.limits):
+            outcomes += await self._deliver(some)
+        return outcomes
 
     async def _deliver(self, operations: list[Operation]) -> list[Refusal | None]:
         """The outcome of each, however long it takes. What is refused as a whole is halved until the culprits
@@ -289,30 +405,35 @@ class Worker(Generic[OptionsT]):
             self.watch.standing(self.trouble)
             return answer
 
-    async def _settle(self, shipment: Shipment, outcomes: list[Refusal | None]) -> None:
+    async def _settle(self, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
         requests, self._requests = self._requests, 0
         retries, self._retries = self._retries, Counter()
         positions = self._lanes.settle(shipment.lanes)
-        items = [planned.item for planned in shipment.planned]
+        items = shipment.items
+        now_ms = self._clock.time_ms()
         result = settle(
             shipment,
             outcomes,
-            self._plan,
+            self,
             connection=self._connection.id,
             positions=positions,
-            now_ms=self._clock.time_ms(),
+            now_ms=now_ms,
+            due_ms=now_ms + self._merge_delay_ms,
             requests=requests,
             retries=retries,
             replay_settled=self._again.ended(items),
         )
         await self._keep(result.settlement, items)
-        self._people.settled(result.people)
-        self._lanes.settled(positions, shipment.lanes, shipment.size_bytes)
+        self._records.settled(result.settlement, result.people, result.claims)
+        self._routes.settled(result.settlement.routes)
+        self._lanes.settled(positions, shipment.lanes, items)
         for tally in self.tallies:
             tally.note(result.outcomes)
         self._wake.set()
         self._room.set()
-        self._fuse.note(outcome is not None for outcome in outcomes)
+        if result.settlement.due or result.settlement.done:
+            self._due_changed.set()
+        self._fuse.note(isinstance(outcome, Refusal) for outcome in outcomes)
         if self._fuse.blown:
             raise Stopped(
                 f"{self._destination.title} refused more than half of what was lately sent: probably the connection's "

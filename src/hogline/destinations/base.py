@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from hogline.model import Answer, Event, Operation, Person, Plan, Request, Response
+from hogline.model import Answer, Event, Operation, Person, Plan, Refusal, Request, Response
 
 Send: TypeAlias = Callable[[Request], Awaitable[Response]]
 """Sends one request, without following redirects. Raises `Unreachable`."""
@@ -108,9 +108,25 @@ class Destination(Protocol[OptionsT]):
         """How many requests may go out in any second."""
         ...
 
-    def plan(self, event: Event, person: Person | None, options: OptionsT) -> Plan:
-        """What the event comes to for somebody of whom this is known. Pure: the same arguments always give
-        the same operations, byte for byte."""
+    def plan(self, event: Event, person: Person | None, options: OptionsT, other: Person | None = None) -> Plan:
+        """What the event comes to for somebody of whom this is known; `other` is whom it says to be the same person.
+        Pure: the same arguments always give the same operations, byte for byte."""
+        ...
+
+    def due(self, person: Person, options: OptionsT) -> Plan:
+        """What is to be done for somebody after a pause: customers of theirs to merge, and what was left to say."""
+        ...
+
+    def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:
+        """A refused operation in smaller ones, of which some may be accepted; none if it cannot be divided."""
+        ...
+
+    def hold_days(self, options: OptionsT) -> int:
+        """How many days an event is kept for a user who does not qualify yet; 0: none is."""
+        ...
+
+    def forget(self, person: Person, options: OptionsT, *, suppress: bool) -> Sequence[Operation]:
+        """What removes somebody at the destination, and all customers of theirs; `suppress`: for ever."""
         ...
 
     def not_sent(self, person: Person, options: OptionsT) -> str | None:

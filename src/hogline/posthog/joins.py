@@ -1,10 +1,12 @@
 """Which ids PostHog joins into one person, and which it refuses to.
 
-The rules of PostHog's documentation on identifying users, as a table and one function. Knows nothing of who
-is identified already: that protection needs what is remembered, and is the caller's.
+The rules of PostHog's documentation on identifying users. Knows nothing of what is remembered of anybody: who
+is identified already is the caller's to say.
 """
 
 from __future__ import annotations
+
+import re
 
 from msgspec import Struct
 
@@ -26,21 +28,27 @@ _IN_ANY_CASE = frozenset(
 )
 _IN_THIS_CASE = frozenset({"[object Object]", "NaN", "None", "none", "null", "0", "undefined"})
 _LONGEST = 400
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 class Join(Struct, frozen=True):
-    """Two ids that belong to one person."""
+    """Two ids that an event says belong to one person."""
 
     distinct_id: str
-    """Whose person stays."""
     other: str
     protected: bool
-    """PostHog does not do it if `other` is identified already."""
+    """PostHog does not join somebody who is identified into somebody else."""
+    either_way: bool
+    """The event does not say reliably whose person stays: some SDKs put the new id first, others the old one."""
 
 
 def may_be_joined(distinct_id: str) -> bool:
-    """Whether PostHog merges this id at all: many senders share the ids that it refuses."""
+    """Whether PostHog merges this id at all: many senders share the ids that it refuses, and a cookieless visitor's
+    id is somebody else's tomorrow.
+    """
     if not distinct_id.strip() or "\0" in distinct_id or len(distinct_id) > _LONGEST:
+        return False
+    if distinct_id.startswith(("cookieless_", "$posthog_cookieless")):
         return False
     bare = distinct_id
     if len(bare) >= 2 and bare[0] == bare[-1] and bare[0] in "'\"":
@@ -50,15 +58,36 @@ def may_be_joined(distinct_id: str) -> bool:
 
 def join_of(event: Event) -> Join | None:
     """The join that an event asks for, None if it asks for none or PostHog would refuse it."""
-    match event.name:
-        case "$identify":
-            other = event.properties.get("$anon_distinct_id")
-        case "$create_alias" | "$merge_dangerously":
-            other = event.properties.get("alias")
-        case _:
-            return None
-    if not isinstance(other, str) or other == event.distinct_id:
+    name = event.name
+    if name == "$identify":
+        other = event.properties.get("$anon_distinct_id")
+    elif name in {"$create_alias", "$merge_dangerously"}:
+        other = event.properties.get("alias")
+    else:
+        return None
+    if event.personless or not isinstance(other, str) or other == event.distinct_id:
         return None
     if not may_be_joined(event.distinct_id) or not may_be_joined(other):
         return None
-    return Join(event.distinct_id, other, protected=event.name != "$merge_dangerously")
+    return Join(event.distinct_id, other, name != "$merge_dangerously", name == "$create_alias")
+
+
+def who_stays(
+    join: Join, *, identified: bool, other_identified: bool, only_other_is_customer: bool = False
+) -> str | None:
+    """The id of the two whose person the other becomes part of; None: PostHog keeps them apart.
+
+    Whoever is identified stays. Where nobody is and the event does not tell, an id that is no UUID stays, since
+    PostHog gives anonymous users UUIDs; else the one who is a customer already.
+    """
+    if join.protected and other_identified and (identified or not join.either_way):
+        return None
+    if not join.either_way or identified:
+        return join.distinct_id
+    is_uuid, other_is_uuid = _is_uuid(join.distinct_id), _is_uuid(join.other)
+    turned = is_uuid if is_uuid != other_is_uuid else only_other_is_customer
+    return join.other if other_identified or turned else join.distinct_id
+
+
+def _is_uuid(distinct_id: str) -> bool:
+    return _UUID.fullmatch(distinct_id) is not None

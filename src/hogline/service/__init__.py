@@ -4,14 +4,19 @@ call the same functions; who calls makes no difference.
 
 from __future__ import annotations
 
+from hogline.service.access import ConsoleAccess
+from hogline.service.api_tokens import ApiAccess
 from hogline.service.connections import Connections
 from hogline.service.core import Mistake
 from hogline.service.failures import Failures
 from hogline.service.files import Files
+from hogline.service.forgetting import Forgetting
+from hogline.service.history import OverTime
+from hogline.service.people import People
 from hogline.service.reports import Reports
 
 __all__ = ["Mistake", "Service"]
 
 
-class Service(Connections, Reports, Failures, Files):
+class Service(Forgetting, Connections, Reports, People, Failures, Files, ConsoleAccess, ApiAccess, OverTime):
     """All that a user can ask. Every function raises `Mistake` for what cannot be done."""

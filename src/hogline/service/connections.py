@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import structlog
 
-from hogline.destinations.base import Check
+from hogline.destinations.base import Check, Destination
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service.core import Core, Mistake, evolved, read_options
 from hogline.store.base import Connection, NameTaken
@@ -25,9 +26,7 @@ class Connections(Core):
         """Install a destination. Its credentials are checked first; refused, nothing is kept. Without a name it
         gets the destination's.
         """
-        sort = DESTINATIONS.get(destination)
-        if sort is None:
-            raise Mistake(f"There is no destination {destination!r}. Known are: {', '.join(DESTINATIONS)}.")
+        sort = _destination(destination)
         parsed = read_options(sort, options)
         name = name or await self._free_name(destination)
         if not _NAME.fullmatch(name):
@@ -73,6 +72,18 @@ class Connections(Core):
         changed = await self._change(name, options=kept, stopped=None, workspace=workspace)
         log.info("connection changed", connection=name, options=sorted(options))
         return changed
+
+    async def test_options(self, destination: str, options: dict[str, object], name: str = "") -> CheckView:
+        """Whether the destination would take these options; nothing is kept. With the name of a connection they go
+        over its own, as they do for `configure`.
+        """
+        if name:
+            connection = await self._find(name)
+            destination, options = connection.destination, {**connection.options, **options}
+        given = {key: value for key, value in options.items() if value is not None}
+        sort = _destination(destination)
+        check = await sort.check(read_options(sort, given), self._send)
+        return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
 
     async def check(self, name: str) -> CheckView:
         """Whether the credentials are good, and what to do if not."""
@@ -131,6 +142,13 @@ class Connections(Core):
             reason=reason,
             options={key: value for key, value in connection.options.items() if key not in hidden},
         )
+
+
+def _destination(key: str) -> Destination[Any]:
+    sort = DESTINATIONS.get(key)
+    if sort is None:
+        raise Mistake(f"There is no destination {key!r}. Known are: {', '.join(DESTINATIONS)}.")
+    return sort
 
 
 def _taken(name: str) -> str:

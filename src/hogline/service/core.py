@@ -44,7 +44,13 @@ class Core:
         self._clock = clock
         self._delivers = delivers
         self._workers = Workers(
-            journal=journal, state=state, send=send, clock=clock, stopped=self._stopped, listener=listener
+            journal=journal,
+            state=state,
+            send=send,
+            clock=clock,
+            stopped=self._stopped,
+            merge_delay_s=settings.merge_delay_s,
+            listener=listener,
         )
         self.receives_at = settings.public_url or f"http://{settings.listen}"
         """Where events are received."""

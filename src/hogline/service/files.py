@@ -1,21 +1,29 @@
-"""Files of events: sending them and previewing them. A handle stands for a file that is under way."""
+"""Files of events: sending them, previewing them, and forecasting what they would come to. A handle stands for a file that is under way."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TypeVar
 
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.forecast import Forecast, choices
 from hogline.sending import Preview, Sending
 from hogline.service.core import Core, Mistake
-from hogline.views import BadLine, Delivery, PreviewedEvent
+from hogline.store.base import Connection
+from hogline.views import BadLine, Delivery, ForecastView, PreviewedEvent
 
 ABANDONED_AFTER_S = 600.0
 
-FileT = TypeVar("FileT", Sending, Preview)
+FileT = TypeVar("FileT", Sending, Preview, Forecast)
 
 
 class Files(Core):
+    @cached_property
+    def _forecasts(self) -> dict[str, Forecast]:
+        return {}
+
     async def begin_sending(self) -> str:
         """Begin to deliver events from somewhere else than the receiving side; returns a handle."""
         self._forget_abandoned()
@@ -61,6 +69,39 @@ class Files(Core):
     async def end_preview(self, handle: str) -> None:
         self._previews.pop(handle, None)
 
+    async def begin_forecast(self, connection: str = "") -> str:
+        """Begin a forecast with the options of a connection: of this one, else of the only one that there can be a
+        forecast for; without any, with the defaults.
+        """
+        self._forget_abandoned()
+        chosen = await self._find(connection) if connection else await self._only_one_to_forecast()
+        if chosen is not None and not choices(chosen.destination):
+            title = DESTINATIONS[chosen.destination].title
+            raise Mistake(f"There is no forecast for {chosen.name!r}: {title} has no choice of whom to send.")
+        handle = secrets.token_hex(8)
+        self._forecasts[handle] = Forecast(chosen, self._clock, hold_max_bytes=self._settings.hold_max_bytes)
+        return handle
+
+    async def forecast_lines(self, handle: str, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
+        """Count what these lines would come to after those before; returns the lines that hold no event, or some
+        that cannot be read. Sends nothing, changes nothing.
+        """
+        return await self._under_way(self._forecasts, handle).lines(lines)
+
+    async def forecast(self, handle: str) -> ForecastView:
+        """What the lines so far would come to under each choice."""
+        return await self._under_way(self._forecasts, handle).view()
+
+    async def end_forecast(self, handle: str) -> None:
+        self._forecasts.pop(handle, None)
+
+    async def _only_one_to_forecast(self) -> Connection | None:
+        possible = [one for one in await self._state.connections() if choices(one.destination)]
+        if len(possible) > 1:
+            names = ", ".join(one.name for one in possible)
+            raise Mistake(f"Say with whose options to forecast, with --connection: {names}.")
+        return possible[0] if possible else None
+
     def _under_way(self, files: dict[str, FileT], handle: str) -> FileT:
         file = files.get(handle)
         if file is None:
@@ -75,3 +116,5 @@ class Files(Core):
             self._workers.forget(self._sendings.pop(handle).tallies)
         for handle in [handle for handle, preview in self._previews.items() if preview.touched_s < before_s]:
             del self._previews[handle]
+        for handle in [handle for handle, forecast in self._forecasts.items() if forecast.touched_s < before_s]:
+            del self._forecasts[handle]

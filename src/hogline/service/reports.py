@@ -1,14 +1,12 @@
-"""What goes on: status, people, the project's tokens."""
+"""What goes on: status, the project's tokens."""
 
 from __future__ import annotations
 
 import structlog
 
-from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Person
-from hogline.service.core import Core, Mistake, new_token, read_options
+from hogline.service.core import Core, Mistake, new_token
 from hogline.store.base import Connection
-from hogline.views import ConnectionStatus, PersonView, Status, TokenView
+from hogline.views import ConnectionStatus, Status, TokenView
 
 log = structlog.get_logger("hogline.service")
 
@@ -82,34 +80,3 @@ class Reports(Core):
             for connection in await self._state.connections()
             if connection.enabled and connection.stopped is not None
         ]
-
-    async def people(
-        self, text: str = "", *, connection: str = "", after: str = "", limit: int = 100
-    ) -> list[PersonView]:
-        """People whose distinct_id or email contains the text, at each connection or at one; `after` is the last
-        distinct_id of the page before.
-        """
-        chosen = [await self._find(connection)] if connection else await self._state.connections()
-        found = []
-        for one in chosen:
-            destination = DESTINATIONS[one.destination]
-            options = read_options(destination, one.options)
-            people = await self._state.find_people(one.id, text, after=after, limit=limit)
-            found += [_person_view(one, person, destination.not_sent(person, options)) for person in people]
-        return found
-
-
-def _person_view(connection: Connection, person: Person, not_sent: str | None) -> PersonView:
-    return PersonView(
-        connection=connection.name,
-        distinct_id=person.distinct_id,
-        email=person.email,
-        identified=person.identified,
-        customer=person.customer,
-        not_sent=None if person.customer else not_sent,
-        attributes=person.attributes(),
-        unsent=sorted(person.unsent),
-        refused=sorted(person.refused),
-        first_seen_ms=person.first_seen_ms,
-        last_seen_ms=person.last_seen_ms,
-    )

@@ -7,7 +7,7 @@ tests what these protocols promise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -88,6 +88,16 @@ class Journal(Inlet, Protocol):
         """How many events were refused at the door, by reason."""
         ...
 
+    async def find(self, distinct_ids: Collection[str], *, after: int, limit: int) -> tuple[dict[int, str], int]:
+        """The positions of events under these ids, and under which, among the next `limit` events behind a position;
+        and how far was looked.
+        """
+        ...
+
+    async def forget(self, positions: Sequence[int]) -> None:
+        """Put `model.FORGOTTEN` in the place of events; nothing of them is left in the file."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -136,6 +146,40 @@ class Replay(Struct, frozen=True, kw_only=True):
     """Only events of these names; empty: all."""
 
 
+class Route(Struct, frozen=True, kw_only=False):
+    """Since a position, the events of an id travel with a group of ids."""
+
+    distinct_id: str
+    since: int
+    group: str | None
+    """The id that names the group; None: this one does."""
+    depth: int
+    """How far away from the name the group's ids are at most, where this id is the name."""
+
+
+class HeldEvent(Struct, frozen=True, kw_only=True):
+    """An event that is kept until its user qualifies."""
+
+    position: int
+    distinct_id: str
+    """The person's whose it is: events come under other ids too."""
+    received_ms: int
+    event: bytes
+    """As `model.encode_event` makes it, without what it taught: that was learned when it came."""
+
+
+HELD_FOR_ONE = 200
+"""The newest so many events of one person are held."""
+
+
+class Forgotten(Struct, frozen=True, kw_only=True):
+    """What was removed at one connection."""
+
+    people: int = 0
+    held: int = 0
+    dead_letters: int = 0
+
+
 class Settlement(Struct, frozen=True, kw_only=True):
     """What became of events, to be written in one transaction with the new positions."""
 
@@ -155,6 +199,20 @@ class Settlement(Struct, frozen=True, kw_only=True):
     replayed: Mapping[str, int] = field(default_factory=dict)
     replay_settled: int | None = None
     """How far the replay has come; at its last position it is over."""
+    routes: Sequence[Route] = ()
+    held: Sequence[HeldEvent] = ()
+    released: Sequence[int] = ()
+    """Positions of held events of which the counts above say what became."""
+    absorbed: Mapping[str, str] = field(default_factory=dict)
+    """Whose held events are whose now."""
+    claimed: Mapping[str, str] = field(default_factory=dict)
+    """Emails, in small letters, and whom each identifies."""
+    freed: Mapping[str, str] = field(default_factory=dict)
+    """Emails that identify these people no longer."""
+    due: Mapping[str, int] = field(default_factory=dict)
+    """For whom something is to be done, and when (milliseconds since 1970)."""
+    done: Sequence[str] = ()
+    """For whom it was done."""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -228,6 +286,56 @@ class State(Protocol):
 
     async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[Person]:
         """People whose distinct_id or email contains the text (in any case), by distinct_id."""
+        ...
+
+    async def joined(self, connection: int, distinct_id: str, *, after: str = "", limit: int = 100) -> list[Person]:
+        """Who was joined into this person, by distinct_id."""
+        ...
+
+    async def forget(
+        self, connection: int, names: Mapping[str, str], *, waiting: int, suppress: Sequence[str] = ()
+    ) -> Forgotten:
+        """Remove people (the keys of `names`), their held events and dead letters, and whatever else names them;
+        where something has to go on being named, it gets the other name. Their events, and `waiting` more that will
+        be removed from the journal, count as filtered (`forgotten`). Of `suppress`, ids and emails, a keyed hash is
+        kept.
+        """
+        ...
+
+    async def suppressed(self, connection: int) -> Callable[[str], bool]:
+        """Tells of an id or email whether it is suppressed, as of now."""
+        ...
+
+    async def begin_forgetting(self, distinct_ids: Sequence[str]) -> None:
+        """Note whose events are to be removed from the journal: a crash must not leave them there."""
+        ...
+
+    async def forgetting(self) -> list[str]:
+        """Whose events are still to be removed from the journal."""
+        ...
+
+    async def end_forgetting(self) -> None: ...
+
+    async def routes(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, tuple[Route, ...]]:
+        """All routes of those of them that have any, in order."""
+        ...
+
+    async def claimed(self, connection: int, email: str) -> str | None:
+        """Whom an email, in small letters, identifies."""
+        ...
+
+    async def held(self, connection: int, distinct_ids: Sequence[str]) -> list[HeldEvent]:
+        """The held events of these people, in order."""
+        ...
+
+    async def expire_held(self, connection: int, *, received_before_ms: int, most_bytes: int) -> int:
+        """Give up held events: those received before that time (filtered as `hold_expired`), and the oldest if all
+        of them together take more than so many bytes (`hold_full`). Returns how many.
+        """
+        ...
+
+    async def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
+        """For whom something is to be done, and when (milliseconds since 1970), the next ones first."""
         ...
 
     async def dead_letters(

@@ -5,6 +5,8 @@ Whoever copies the database alone (a backup, a support bundle) gets no credentia
 
 from __future__ import annotations
 
+import hashlib
+
 from cryptography.fernet import Fernet, InvalidToken
 
 from hogline.store.base import Unusable
@@ -22,6 +24,11 @@ class Vault:
                 "The key for secrets is no valid key: 32 bytes as URL-safe base64. Restore secret.key in the data "
                 "directory from your backup, or set HOGLINE_SECRET_KEY."
             ) from None
+        self._hash_key = hashlib.blake2b(key.encode(), person=b"hogline").digest()
+
+    def fingerprint(self, text: str) -> bytes:
+        """A hash that tells nobody without the key whose it is."""
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._hash_key, digest_size=16).digest()
 
     @staticmethod
     def new_key() -> str:

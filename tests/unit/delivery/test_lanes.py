@@ -15,7 +15,7 @@ def lanes_with(*distinct_ids: str) -> Lanes:
 def test_one_persons_events_are_in_one_lane_in_order() -> None:
     lanes = lanes_with("ada", "bob", "ada", "ada")
     ada = next(lane for lane in lanes.ready() if lane.number == lane_of("ada"))
-    assert [item.position for item in ada.waiting if item.event.distinct_id == "ada"] == [1, 3, 4]
+    assert [item.position for item in ada.waiting if item.distinct_id == "ada"] == [1, 3, 4]
 
 
 def test_who_waits_longest_goes_first() -> None:
@@ -79,6 +79,6 @@ def test_what_waits_or_flies_is_measured_until_it_is_settled() -> None:
     lane.busy = True
     item = lane.waiting.popleft()
     assert lanes.size_bytes == 100
-    lanes.settled(lanes.settle([lane]), [lane], item.size_bytes)
+    lanes.settled(lanes.settle([lane]), [lane], [item])
     assert lanes.size_bytes == 0
     assert lanes.ready() == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Callable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -21,7 +21,7 @@ from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, Person, Request, Response, encode_event
-from hogline.store.base import Connection, DeadLetter, Replay, Settlement
+from hogline.store.base import Connection, Counts, DeadLetter, Replay, Route, Settlement
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +100,18 @@ class ForgetfulState:
 
     async def lanes(self, connection: int) -> dict[int, int]:
         return {}
+
+    async def counts(self, connection: int) -> Counts:
+        return Counts()
+
+    async def suppressed(self, connection: int) -> Callable[[str], bool]:
+        return lambda _: False
+
+    async def routes(self, connection: int, distinct_ids: Sequence[str]) -> Mapping[str, tuple[Route, ...]]:
+        return {}
+
+    async def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
+        return []
 
     async def people(self, connection: int, distinct_ids: Sequence[str]) -> Mapping[str, Person]:
         return {one: self._people[one] for one in distinct_ids if one in self._people}

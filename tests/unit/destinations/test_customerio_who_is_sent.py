@@ -247,13 +247,26 @@ def test_an_email_taken_away_leaves_a_customer_created_under_it_where_it_is() ->
     assert person.email is None
 
 
-def test_a_changed_email_does_not_split_a_customer_created_under_the_old_one() -> None:
+def test_a_customer_created_under_an_email_moves_to_a_changed_one_and_the_old_is_to_be_merged() -> None:
+    plans, person = history(
+        event(set={"email": "old@example.com", "plan": "free"}),
+        event(set={"email": "new@example.com"}),
+        with_options=BY_EMAIL,
+    )
+    assert [b["identifiers"] for b in bodies(plans[1])] == [{"email": "new@example.com"}] * 2
+    assert bodies(plans[1])[0]["attributes"] == {"email": "new@example.com", "plan": "free"}
+    assert person is not None
+    assert person.customer == Identifier("email", "new@example.com")
+    assert person.to_merge == (Identifier("email", "old@example.com"),)
+
+
+def test_without_merging_a_changed_email_does_not_split_a_customer_created_under_the_old_one() -> None:
     plans, person = history(
         event(set={"email": "old@example.com"}),
         event(set={"email": "new@example.com", "plan": "pro"}),
         event(set={"email": "new@example.com"}),
         event(set={"email": "old@example.com"}),
-        with_options=BY_EMAIL,
+        with_options=options(identify_by_email="yes", merge_people="no"),
     )
     found = [b["identifiers"] for made in plans for b in bodies(made)]
     assert found == [{"email": "old@example.com"}] * len(found)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hogline.model import Event
 from hogline.posthog import encode_repaired, uuid7
 from hogline.posthog.identity import cut_captured, event_uuid, id_text
-from hogline.posthog.joins import Join, join_of, may_be_joined
+from hogline.posthog.joins import Join, join_of, may_be_joined, who_stays
 
 CANONICAL = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -129,9 +129,35 @@ def join(name, distinct_id="user-1", **properties):
 
 
 def test_events_that_join():
-    assert join("$identify", **{"$anon_distinct_id": "anon"}) == Join("user-1", "anon", protected=True)
-    assert join("$create_alias", alias="other") == Join("user-1", "other", protected=True)
-    assert join("$merge_dangerously", alias="other") == Join("user-1", "other", protected=False)
+    identify = Join("user-1", "anon", protected=True, either_way=False)
+    assert join("$identify", **{"$anon_distinct_id": "anon"}) == identify
+    assert join("$create_alias", alias="other") == Join("user-1", "other", protected=True, either_way=True)
+    assert join("$merge_dangerously", alias="other") == Join("user-1", "other", protected=False, either_way=False)
+
+
+ANON = "0190a5d0-ac96-774b-bcce-b302099a8057"
+
+
+@pytest.mark.parametrize(
+    ("name", "distinct_id", "other", "identified", "other_identified", "stays"),
+    [
+        ("$identify", "u1", ANON, True, False, "u1"),
+        ("$identify", "u1", "u2", True, True, None),
+        ("$create_alias", "u1", ANON, False, False, "u1"),
+        ("$create_alias", ANON, "u1", False, False, "u1"),
+        ("$create_alias", "u1", "u2", False, False, "u1"),
+        ("$create_alias", ANON, "u1", False, True, "u1"),
+        ("$create_alias", "u1", "u2", False, True, "u2"),
+        ("$create_alias", "u1", "u2", True, False, "u1"),
+        ("$create_alias", "u1", "u2", True, True, None),
+        ("$merge_dangerously", "u1", "u2", True, True, "u1"),
+        ("$merge_dangerously", "u1", "u2", False, True, "u1"),
+    ],
+)
+def test_who_stays(name, distinct_id, other, identified, other_identified, stays):
+    key = "$anon_distinct_id" if name == "$identify" else "alias"
+    asked = join(name, distinct_id, **{key: other})
+    assert who_stays(asked, identified=identified, other_identified=other_identified) == stays
 
 
 @pytest.mark.parametrize("other", ["user-1", "guest", "", None, 7, ["x"]])

@@ -14,9 +14,10 @@ from hogline.destinations.customerio.answers import read_answer
 from hogline.destinations.customerio.check import check
 from hogline.destinations.customerio.gate import not_sent
 from hogline.destinations.customerio.limits import REQUEST_BYTES
+from hogline.destinations.customerio.operations import parts
 from hogline.destinations.customerio.options import OPTIONS, Options, read_options
-from hogline.destinations.customerio.plan import plan
-from hogline.model import Answer, Event, Operation, Person, Plan, Request, Response
+from hogline.destinations.customerio.plan import due, forget, plan
+from hogline.model import Answer, Event, Operation, Person, Plan, Refusal, Request, Response
 
 __all__ = ["CUSTOMERIO", "Options"]
 
@@ -38,8 +39,20 @@ class _CustomerIo:
     def requests_per_second(self, options: Options) -> int:
         return options.requests_per_second
 
-    def plan(self, event: Event, person: Person | None, options: Options) -> Plan:
-        return plan(event, person, options)
+    def plan(self, event: Event, person: Person | None, options: Options, other: Person | None = None) -> Plan:
+        return plan(event, person, options, other)
+
+    def due(self, person: Person, options: Options) -> Plan:
+        return due(person, options)
+
+    def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:
+        return parts(operation, refusal)
+
+    def forget(self, person: Person, options: Options, *, suppress: bool) -> Sequence[Operation]:
+        return forget(person, options, suppress=suppress)
+
+    def hold_days(self, options: Options) -> int:
+        return options.hold_days
 
     def not_sent(self, person: Person, options: Options) -> str | None:
         return not_sent(person, options)

@@ -7,7 +7,7 @@ here.
 from __future__ import annotations
 
 from hogline.destinations.customerio import limits
-from hogline.destinations.customerio.emails import address
+from hogline.destinations.customerio.emails import address, same_address
 from hogline.destinations.customerio.options import Options
 from hogline.model import Identifier, Person
 
@@ -41,6 +41,21 @@ def not_qualified(person: Person, options: Options) -> str | None:
     return None
 
 
+def is_customer(person: Person) -> bool:
+    """Whether they are a customer, be it one that is only to be merged into their own."""
+    return person.customer is not None or bool(person.to_merge)
+
+
+def is_anonymous(person: Person, options: Options) -> bool:
+    """Whether this person's events are sent without making them a customer."""
+    return (
+        options.anonymous_users == "anonymous-events"
+        and not is_customer(person)
+        and not person.identified
+        and known_email(person) is None
+    )
+
+
 def not_sent(person: Person, options: Options) -> str | None:
     """The rule that keeps this person from being a customer; None if they are one, or only have nothing sent
     yet."""
@@ -49,7 +64,7 @@ def not_sent(person: Person, options: Options) -> str | None:
     never = never_sent("", person.distinct_id)
     if never is None and identity(person, options) is None:
         never = "identifier_too_long"
-    return never or not_qualified(person, options)
+    return never or not_qualified(person, options) or ("anonymous" if is_anonymous(person, options) else None)
 
 
 def known_email(person: Person) -> str | None:
@@ -64,14 +79,14 @@ def known_email(person: Person) -> str | None:
 def identity(person: Person, options: Options) -> Identifier | None:
     """The identifier of this person's operations; None: they have none that Customer.io takes.
 
-    One person stays one customer. Who was created under an email keeps it. Who was created under the id
-    keeps that until Customer.io accepted an identify under the id that carries the email: from then on both
-    reach the same customer.
+    One person stays one customer. Who was created under the id keeps that until Customer.io accepted an identify
+    under the id that carries the email: from then on both reach the same customer. Who was created under an email
+    keeps it, or moves on to another by a customer of their own into which the old one is merged.
     """
     customer = person.customer
     if options.identify_by_email:
-        email = _usable_email(person)
-        if email is not None and (customer is None or person.linked_email == email):
+        email = usable_email(person)
+        if email is not None and (customer is None or person.linked_email == email or _moves(customer, email, options)):
             return Identifier("email", email)
     if customer is not None:
         return customer
@@ -80,9 +95,31 @@ def identity(person: Person, options: Options) -> Identifier | None:
     return Identifier("id", person.distinct_id)
 
 
-def _usable_email(person: Person) -> str | None:
-    """The known email, unless Customer.io refused it or it is too long for an identifier."""
+def _moves(customer: Identifier, email: str, options: Options) -> bool:
+    return customer.kind == "email" and options.merge_people and not same_address(customer.value, email)
+
+
+def usable_email(person: Person) -> str | None:
+    """The known email, unless Customer.io refused it, it is too long for an identifier, or it is somebody else's."""
     email = known_email(person)
     if email is None or len(email) > limits.IDENTIFIER_BYTES or "email" in person.refused:
         return None
-    return email
+    return None if person.taken_email == email.lower() else email
+
+
+def unsendable_email(person: Person, options: Options) -> str | None:
+    """Why the email that is to be sent cannot be: it is somebody else's, or it would rename or remove the very
+    identifier by which the customer is known. None if it can.
+    """
+    if person.taken_email is not None and person.email is not None and person.taken_email == person.email.lower():
+        return "email_taken"
+    customer = person.customer
+    if customer is None or customer.kind != "email":
+        return None
+    if person.email is not None and (same_address(customer.value, person.email) or _can_move(person.email, options)):
+        return None
+    return "email_change_not_sent"
+
+
+def _can_move(email: str, options: Options) -> bool:
+    return options.identify_by_email and options.merge_people and len(email) <= limits.IDENTIFIER_BYTES

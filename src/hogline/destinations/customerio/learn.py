@@ -6,6 +6,8 @@ is remembered is what would be sent.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -71,16 +73,15 @@ def _said(event: Event, person: Person, options: Options) -> tuple[dict[str, obj
     adjusted."""
     values: dict[str, object] = {}
     adjusted: list[str] = []
-    if "email" in event.set:
-        email = written_address(event.set["email"])
+    said_email = _said_email(event, options)
+    if said_email is not UNKNOWN:
+        email = written_address(said_email)
         if email is None:
             adjusted.append("invalid_email")
         else:
             known = person.email
             values["email"] = known if known is not None and same_address(known, email) else email
-    for name, value in event.set.items():
-        if name == "email":
-            continue
+    for name, value in _attributes(event, options):
         problem = limits.attribute_name_problem(name)
         if problem is None:
             clean, problem = limits.attribute_value(value, is_date=name in options.date_attributes)
@@ -89,12 +90,30 @@ def _said(event: Event, person: Person, options: Options) -> tuple[dict[str, obj
         if problem is not None:
             adjusted.append(problem)
     for name in event.unset:
+        if name != "email" and not options.attribute_names.takes(name):
+            continue
         problem = limits.attribute_name_problem(name)
         if problem is None:
             values[name] = None
         else:
             adjusted.append(problem)
     return values, adjusted
+
+
+def _said_email(event: Event, options: Options) -> object:
+    """What the event gives as the email; `UNKNOWN` if it gives none."""
+    if "email" in event.set:
+        return event.set["email"]
+    return event.person_properties.get("email", UNKNOWN) if options.attributes_from == "person" else UNKNOWN
+
+
+def _attributes(event: Event, options: Options) -> Iterable[tuple[str, object]]:
+    """What the event says of its user, but the email: what it sets, over what PostHog knows if that is wanted."""
+    said: Mapping[str, object] = event.set
+    if options.attributes_from == "person" and event.person_properties:
+        said = {**event.person_properties, **event.set}
+    names = options.attribute_names
+    return [(name, value) for name, value in said.items() if name != "email" and (not names or names.takes(name))]
 
 
 def _email_elsewhere(event: Event, person: Person, *, older: bool) -> str | None:
@@ -120,10 +139,6 @@ def _learn_attributes(
     fresh, contradicted = _compare(person, values, adjusted, older=older)
     unsent = {**person.unsent, **fresh}
     refused = {name: value for name, value in person.refused.items() if name not in fresh}
-    if "email" in fresh and _would_rename(person, email):
-        refused["email"] = unsent.pop("email")
-        values.pop("email")
-        adjusted.append("email_change_not_sent")
     learned = replace(
         person,
         email=email,
@@ -176,14 +191,6 @@ def _compare(
             elif name != "email":
                 contradicted = True
     return fresh, contradicted
-
-
-def _would_rename(person: Person, email: str | None) -> bool:
-    """Whether sending this email would change the very identifier by which the customer is known."""
-    customer = person.customer
-    if customer is None or customer.kind != "email":
-        return False
-    return email is None or not same_address(customer.value, email)
 
 
 def _newest(one_ms: int | None, other_ms: int) -> int:

@@ -14,6 +14,7 @@ from unicodedata import normalize
 import msgspec
 
 from hogline.destinations.customerio.dates import whole_seconds
+from hogline.destinations.values import not_numbers
 from hogline.model import UNKNOWN
 
 REQUEST_BYTES = 500_000
@@ -76,21 +77,6 @@ def attribute_value(value: object, *, is_date: bool) -> tuple[object, str | None
         if b"null" in encoded and not_numbers(value):
             return UNKNOWN, "not_a_number"
     return value, None
-
-
-def not_numbers(value: object) -> int:
-    """How many NaN and infinities stand in a value; as JSON each of them is written null."""
-    found = 0
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, float):
-            found += not math.isfinite(item)
-        elif isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
-    return found
 
 
 def event_name(name: str) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ Knows nothing of why something is sent.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, cast
 from urllib.parse import quote
 
 import msgspec
@@ -43,13 +44,99 @@ def identify(
             identifier,
             {name: attributes[name] for name in some},
             timestamp_s,
-            Promise(
-                customer=promise.customer,
-                attributes={name: promise.attributes[name] for name in some if name in promise.attributes},
-                linked_email=promise.linked_email if "email" in some else None,
-            ),
+            _promise_of(some, promise),
         )
     return parts
+
+
+def identify_object(
+    object_type: str, key: str, attributes: dict[str, object], timestamp_s: int
+) -> tuple[Operation, ...]:
+    """An object with its attributes; in as many operations as it takes."""
+    body = _encode(
+        {
+            "type": "object",
+            "identifiers": {"object_type_id": object_type, "object_id": key},
+            "action": "identify",
+            "timestamp": timestamp_s,
+            "attributes": attributes,
+        }
+    )
+    if len(body) <= limits.OPERATION_BYTES:
+        return (Operation("identify", body),)
+    names = list(attributes)
+    half = len(names) // 2
+    return tuple(
+        operation
+        for some in (names[:half], names[half:])
+        for operation in identify_object(object_type, key, {name: attributes[name] for name in some}, timestamp_s)
+    )
+
+
+def add_relationships(identifier: Identifier, objects: list[tuple[str, str]], promise: Promise) -> Operation:
+    """A person belongs to these objects, each given by its type's id and its own."""
+    body = _encode(
+        {
+            "type": "person",
+            "identifiers": {identifier.kind: identifier.value},
+            "action": "add_relationships",
+            "cio_relationships": [
+                {"identifiers": {"object_type_id": object_type, "object_id": key}} for object_type, key in objects
+            ],
+        }
+    )
+    return Operation("add_relationships", body, promise)
+
+
+def merge(primary: Identifier, secondary: Identifier) -> Operation:
+    """One customer becomes part of another; it cannot be undone."""
+    body = _encode(
+        {
+            "type": "person",
+            "action": "merge",
+            "primary": {primary.kind: primary.value},
+            "secondary": {secondary.kind: secondary.value},
+        }
+    )
+    return Operation("merge", body, Promise(merged=secondary))
+
+
+def remove(identifier: Identifier, action: Literal["delete", "suppress"]) -> Operation:
+    """A customer is deleted; suppressed, they cannot come back either."""
+    body = _encode({"type": "person", "identifiers": {identifier.kind: identifier.value}, "action": action})
+    return Operation(action, body)
+
+
+def parts(operation: Operation, refusal: Refusal) -> tuple[Operation, ...]:
+    """A refused identify in two: without the attribute that the refusal names, and that one; else in halves."""
+    if operation.action != "identify":
+        return ()
+    body = msgspec.json.decode(operation.body, type=dict[str, object])
+    attributes = cast("dict[str, object]", body["attributes"])
+    names = list(attributes)
+    if len(names) < 2:
+        return ()
+    named = refusal.field.removeprefix("attributes.")
+    first = [name for name in names if name != named] if named in attributes else names[: len(names) // 2]
+    promise = operation.promise
+    return tuple(
+        Operation(
+            "identify",
+            _encode({**body, "attributes": {name: attributes[name] for name in some}}),
+            _promise_of(some, promise),
+        )
+        for some in (first, [name for name in names if name not in first])
+    )
+
+
+def _promise_of(names: list[str], promise: Promise) -> Promise:
+    """What an identify with only these attributes promises of the whole one's promise."""
+    return Promise(
+        customer=promise.customer,
+        attributes={name: promise.attributes[name] for name in names if name in promise.attributes},
+        linked_email=promise.linked_email if "email" in names else None,
+        known_anonymous_id=promise.known_anonymous_id if "anonymous_id" in names else None,
+    )
 
 
 def event(
@@ -83,10 +170,7 @@ def event(
         return Operation(kind, body, promise)
     size = len(_encode(data))
     if size > limits.EVENT_DATA_BYTES:
-        return Refusal(
-            "event_too_large",
-            f"The event's data is {size} bytes; Customer.io takes {limits.EVENT_DATA_BYTES}.",
-        )
+        return _too_large(size)
     if not _fits_path(identifier, email):
         return Refusal(
             "event_too_large",
@@ -95,6 +179,33 @@ def event(
         )
     body = _encode({"name": name, "id": event_ulid, "type": kind, "timestamp": timestamp_s, "data": data})
     return Operation(kind, body, promise, f"/api/v1/customers/{quote(identifier.value, safe='')}/events")
+
+
+def anonymous_event(
+    anonymous_id: str, kind: str, *, name: str, event_ulid: str, timestamp_s: int, data: Mapping[str, object]
+) -> Operation | Refusal:
+    """An event of somebody who is no customer and does not become one by it. Only v1 documents it."""
+    size = len(_encode(data))
+    if size > limits.EVENT_DATA_BYTES:
+        return _too_large(size)
+    body = _encode(
+        {
+            "name": name,
+            "anonymous_id": anonymous_id,
+            "id": event_ulid,
+            "type": kind,
+            "timestamp": timestamp_s,
+            "data": data,
+        }
+    )
+    return Operation(kind, body, Promise(anonymous_id=anonymous_id), "/api/v1/events")
+
+
+def _too_large(size: int) -> Refusal:
+    return Refusal(
+        "event_too_large",
+        f"The event's data is {size} bytes; Customer.io takes {limits.EVENT_DATA_BYTES}.",
+    )
 
 
 def _fits_path(identifier: Identifier, email: str | None) -> bool:

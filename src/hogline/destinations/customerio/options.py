@@ -16,7 +16,8 @@ from hogline.destinations.base import PACE, Choice, Option
 from hogline.destinations.customerio.endpoint import EU, US, BadEndpoint, base_url
 from hogline.destinations.given import Given
 
-AnonymousUsers: TypeAlias = Literal["all", "identified", "emails"]
+AnonymousUsers: TypeAlias = Literal["all", "identified", "emails", "anonymous-events"]
+AttributesFrom: TypeAlias = Literal["set", "person"]
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -60,9 +61,11 @@ OPTIONS: tuple[Option, ...] = (
             Choice("all", "Send all events"),
             Choice("identified", "Only send events from users that have been identified"),
             Choice("emails", "Only send events from users with emails"),
+            Choice("anonymous-events", "Send anonymous events without creating customers"),
         ),
         hint="Whose events are sent. Customer.io bills by the number of customers, and every user whose events"
-        " are sent becomes one.",
+        " are sent becomes one; not so with the last choice, by which users are customers once they are identified or"
+        " have an email.",
     ),
     Option(
         key="event_allowlist",
@@ -70,6 +73,48 @@ OPTIONS: tuple[Option, ...] = (
         kind="text",
         hint="Comma-separated. If set, only these events are sent; all others still teach who is identified,"
         " emails and attributes.",
+    ),
+    Option(
+        key="hold_days",
+        title="Keep anonymous events",
+        kind="whole_number",
+        default=0,
+        maximum=30,
+        hint="Days, 0 to 30. With one of the “Only send” choices: what is not sent is kept so long, and sent with its"
+        " own times once the user qualifies.",
+    ),
+    Option(
+        key="merge_people",
+        title="Merge people",
+        kind="yes_no",
+        default=True,
+        hint="When PostHog joins an anonymous user with an identified one, merge their customers. Customer.io cannot"
+        " undo that.",
+    ),
+    Option(
+        key="attributes_from",
+        title="Attributes from",
+        kind="choice",
+        default="set",
+        choices=(
+            Choice("set", "$set of the events"),
+            Choice("person", "All person properties as PostHog knows them"),
+        ),
+        hint="Webhooks, Kafka and exports carry the person with every event; what the event itself sets wins.",
+    ),
+    Option(
+        key="attribute_names",
+        title="Attribute names",
+        kind="text",
+        hint="Comma-separated; if set, only these become attributes. A name with - before it is left out instead, and"
+        " a * at the end stands for any rest: -$initial_*. The email is always sent.",
+    ),
+    Option(
+        key="group_objects",
+        title="Groups as objects",
+        kind="text",
+        hint="Comma-separated PostHog group types, each with the id of the Customer.io object type that it becomes:"
+        " company=1. Empty: groups are not sent.",
     ),
     Option(
         key="date_attributes",
@@ -80,6 +125,24 @@ OPTIONS: tuple[Option, ...] = (
     ),
     PACE,
 )
+
+
+class NameFilter(Struct, frozen=True):
+    """Which attribute names are sent: those of `only`, if it names any, and none of `never`. A name ends with * for
+    whatever follows."""
+
+    only: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.only or self.never)
+
+    def takes(self, name: str) -> bool:
+        return (not self.only or _any_of(self.only, name)) and not _any_of(self.never, name)
+
+
+def _any_of(patterns: tuple[str, ...], name: str) -> bool:
+    return any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in patterns)
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -93,6 +156,12 @@ class Options(Struct, frozen=True, kw_only=True):
     anonymous_users: AnonymousUsers = "all"
     allowlist: frozenset[str] = frozenset()
     """Empty: every event is sent."""
+    hold_days: int = 0
+    merge_people: bool = True
+    attributes_from: AttributesFrom = "set"
+    attribute_names: NameFilter = NameFilter()
+    group_objects: Mapping[str, str] = {}
+    """Group types of PostHog, and the object type that each becomes."""
     date_attributes: frozenset[str] = frozenset({"created_at"})
     requests_per_second: int = 100
 
@@ -115,6 +184,11 @@ def read_options(values: Mapping[str, object]) -> Options:
         # `choice` gives one of the choices above, whose values are those of the type.
         anonymous_users=cast("AnonymousUsers", given.choice("anonymous_users")),
         allowlist=given.names("event_allowlist"),
+        hold_days=given.whole_number("hold_days"),
+        merge_people=given.yes_no("merge_people"),
+        attributes_from=cast("AttributesFrom", given.choice("attributes_from")),
+        attribute_names=_name_filter(given.names("attribute_names")),
+        group_objects=_group_objects(given, "group_objects"),
         date_attributes=given.names("date_attributes"),
         requests_per_second=given.whole_number(PACE.key),
     )
@@ -130,3 +204,19 @@ def _endpoint(given: Given, key: str) -> str:
     except BadEndpoint as why:
         given.problem(key, str(why))
         return ""
+
+
+def _name_filter(names: frozenset[str]) -> NameFilter:
+    never = tuple(sorted(name[1:] for name in names if name.startswith("-")))
+    return NameFilter(tuple(sorted(name for name in names if not name.startswith("-"))), never)
+
+
+def _group_objects(given: Given, key: str) -> dict[str, str]:
+    objects: dict[str, str] = {}
+    for pair in sorted(given.names(key)):
+        kind, _, object_type = (part.strip() for part in pair.partition("="))
+        if not kind or not (object_type.isascii() and object_type.isdigit()):
+            given.problem(key, "must be pairs of a group type and the id of an object type, such as company=1.")
+            return {}
+        objects[kind] = object_type
+    return objects

@@ -5,60 +5,177 @@ Pure: no clock, no network, no disk. What is told of somebody (`Person`) is what
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Literal
 
-from hogline.destinations.customerio import gate, limits, operations
+from msgspec.structs import replace
+
+from hogline.destinations.customerio import gate, groups, limits, operations
+from hogline.destinations.customerio.join import join
 from hogline.destinations.customerio.learn import Lesson, learn, time_ms
 from hogline.destinations.customerio.options import Options
-from hogline.destinations.customerio.ulid import ulid
-from hogline.model import Event, Identifier, Operation, Person, Plan, Promise, Refusal, same_value
-
-_KINDS = {"$pageview": "page", "$screen": "screen"}
+from hogline.destinations.customerio.write import Who, identify, write
+from hogline.model import Event, Identifier, Operation, Person, Plan, Promise, Refusal
 
 _TOO_LONG = Refusal(
     "identifier_too_long",
     f"The distinct_id is longer than {limits.IDENTIFIER_BYTES} bytes, which Customer.io does not take.",
 )
-_NO_NAME = Refusal("event_name_blank", "The event has no name; Customer.io does not take an event without.")
 
 
-class _Who(Struct, frozen=True):
-    """For whom operations are made: the identifier they name, and the one the customer was created under."""
-
-    identifier: Identifier
-    customer: Identifier
-
-
-def plan(event: Event, person: Person | None, options: Options) -> Plan:
-    """Learn, then decide who is sent, then write the identify and the event."""
+def plan(event: Event, person: Person | None, options: Options, other: Person | None = None) -> Plan:
+    """Learn, join, then decide who is sent, then write the identify and the event."""
     name = event.name.strip()
     never = gate.never_sent(name, event.distinct_id)
     if never is not None:
         return Plan(person, filtered=never, adjusted=event.repaired)
     lesson = learn(person, event, options)
-    known = lesson.person
+    if other is None:
+        planned = _plan(event, name, person, lesson, options)
+        return _with_group(planned, event, options) if name == "$groupidentify" else planned
+    joined = join(event, lesson.person, other, time_ms(event), options)
+    if joined.absorbed is not None and joined.absorbed.distinct_id != other.distinct_id:
+        # Turned round: what the event said is among what the other one gained.
+        lesson = Lesson(joined.person, adjusted=lesson.adjusted + joined.adjusted)
+    else:
+        lesson = replace(lesson, person=joined.person, adjusted=lesson.adjusted + joined.adjusted)
+    planned = _plan(event, name, person, lesson, options, joined=joined.absorbed is not None)
+    if joined.absorbed is None:
+        return planned
+    return replace(planned, person=planned.person or joined.person, absorbed=joined.absorbed)
+
+
+def _plan(
+    event: Event, name: str, person: Person | None, lesson: Lesson, options: Options, *, joined: bool = False
+) -> Plan:
+    """What is sent of an event that taught this."""
+    known, parked = _without_unsendable_email(lesson.person, options)
+    if parked is not None:
+        lesson = replace(lesson, person=known, adjusted=(*lesson.adjusted, parked))
     adjusted = event.repaired + lesson.adjusted
-    filtered = gate.filtered(name, known, options)
-    if filtered is not None and known.customer is None:
-        return Plan(_worth_keeping(person, known, options), filtered=filtered, adjusted=adjusted)
+    rule = gate.not_qualified(known, options)
+    not_listed = bool(options.allowlist) and name not in options.allowlist
+    applied_only = name in gate.APPLIED and name not in options.allowlist
+    filtered = "not_in_allowlist" if not_listed else rule
+    held = filtered is not None and filtered == rule and not applied_only and options.hold_days > 0
+    releases = rule is None and (
+        joined or known.customer is None or (person is not None and gate.not_qualified(person, options) is not None)
+    )
+    if gate.is_anonymous(known, options):
+        return _anonymous(event, person, lesson, filtered or ("nothing_to_send" if applied_only else None))
+    if filtered is not None and not gate.is_customer(known):
+        kept = _worth_keeping(person, known, options)
+        return Plan(kept, filtered=filtered, held=held, releases=releases and not held, adjusted=adjusted)
     identifier = gate.identity(known, options)
     if identifier is None:
         # Nothing can ever be sent for this id: what it taught would be kept for nothing.
         return Plan(None if person is None else known, refusals=(_TOO_LONG,), adjusted=adjusted)
-    who = _Who(identifier, known.customer or identifier)
-    applied_only = name in gate.APPLIED and name not in options.allowlist
-    nobody_yet = known.customer is None and applied_only and not known.unsent
-    made = () if nobody_yet else _identify(event, lesson, who)
+    who = _who(known, identifier)
+    nobody_yet = applied_only and not gate.is_customer(known) and not known.unsent
+    made = () if nobody_yet else (*identify(event, lesson, who), *_relate(event, known, who, options))
+    claims, known = _claim(known, made, options)
     if filtered is None and applied_only and not made:
         filtered = "nothing_to_send"
     if filtered is not None or applied_only:
         kept = known if made else _worth_keeping(person, known, options)
-        return Plan(kept, made, filtered, adjusted=adjusted)
-    sent, changes = _event(event, name, known, who)
+        return Plan(kept, made, filtered, held, releases, adjusted=adjusted, claims=claims)
+    sent, changes = write(event, name, who, known)
     adjusted += changes
     if isinstance(sent, Refusal):
-        return Plan(known, made, refusals=(sent,), adjusted=adjusted)
-    return Plan(known, (*made, sent), adjusted=adjusted)
+        return Plan(known, made, releases=releases, refusals=(sent,), adjusted=adjusted, claims=claims)
+    if claims is None:
+        claims, known = _claim(known, (sent,), options)
+    return Plan(known, (*made, sent), releases=releases, adjusted=adjusted, claims=claims)
+
+
+def _who(known: Person, identifier: Identifier) -> Who:
+    """The customer stays who they are, unless they move on to another email."""
+    customer = known.customer
+    if customer is None or (customer.kind == "email" and identifier.kind == "email"):
+        return Who(identifier, identifier)
+    return Who(identifier, customer)
+
+
+def _without_unsendable_email(known: Person, options: Options) -> tuple[Person, str | None]:
+    """The person with an email that cannot be sent put aside, and why it cannot."""
+    if "email" not in known.unsent:
+        return known, None
+    reason = gate.unsendable_email(known, options)
+    if reason is None:
+        return known, None
+    unsent = {name: value for name, value in known.unsent.items() if name != "email"}
+    return replace(known, unsent=unsent, refused={**known.refused, "email": known.unsent["email"]}), reason
+
+
+def _claim(known: Person, made: tuple[Operation, ...], options: Options) -> tuple[str | None, Person]:
+    """The email that these operations make identify the person, if it is a new one; and the person who claims it."""
+    if not made or not options.identify_by_email:
+        return None, known
+    usable = gate.usable_email(known)
+    email = usable.lower() if usable is not None else None
+    if email is None and known.customer is not None and known.customer.kind == "email":
+        return None, known
+    if email == known.claimed_email:
+        return None, known
+    return email, replace(known, claimed_email=email)
+
+
+def _with_group(planned: Plan, event: Event, options: Options) -> Plan:
+    """A `$groupidentify` is about a group; what it does to its sender does not matter for that."""
+    made = groups.group_identify(event, time_ms(event), options)
+    return replace(
+        planned,
+        operations=made.operations + planned.operations,
+        filtered=None if made.operations else planned.filtered,
+        refusals=made.refusals + planned.refusals,
+        adjusted=planned.adjusted + made.adjusted,
+    )
+
+
+def _anonymous(event: Event, person: Person | None, lesson: Lesson, filtered: str | None) -> Plan:
+    """An event of somebody who is to be no customer yet."""
+    known, adjusted = lesson.person, event.repaired + lesson.adjusted
+    if filtered is not None:
+        taught = known.attributes_ms is not None
+        return Plan(known if person is not None or taught else None, filtered=filtered, adjusted=adjusted)
+    if limits.too_long(known.distinct_id, limits.IDENTIFIER_BYTES):
+        return Plan(person, refusals=(_TOO_LONG,), adjusted=adjusted)
+    sent, changes = write(event, event.name.strip(), None, known)
+    if isinstance(sent, Refusal):
+        return Plan(known, refusals=(sent,), adjusted=adjusted + changes)
+    return Plan(known, (sent,), adjusted=adjusted + changes)
+
+
+def _relate(event: Event, known: Person, who: Who, options: Options) -> tuple[Operation, ...]:
+    return groups.relationships(event, who.identifier, who.customer, known.relationships, options)
+
+
+def due(person: Person, options: Options) -> Plan:
+    """Merges whose pause is over; and when they are done, what the merged customers took away with them."""
+    identifier = gate.identity(person, options)
+    if person.customer is None or identifier is None:
+        return Plan(person)
+    if person.to_merge and options.merge_people:
+        return Plan(person, tuple(operations.merge(person.customer, one) for one in person.to_merge))
+    if not person.unsent:
+        return Plan(person)
+    email = person.unsent.get("email")
+    promise = Promise(
+        attributes=person.unsent,
+        linked_email=email if identifier.kind == "id" and isinstance(email, str) else None,
+    )
+    return Plan(person, operations.identify(identifier, person.unsent, (person.attributes_ms or 0) // 1000, promise))
+
+
+def forget(person: Person, options: Options, *, suppress: bool) -> tuple[Operation, ...]:
+    """What removes every customer that somebody is or was; suppressed, each of their identifiers is blocked."""
+    action: Literal["delete", "suppress"] = "suppress" if suppress else "delete"
+    known = dict.fromkeys(one for one in (person.customer, *person.to_merge) if one is not None)
+    if suppress and person.customer is not None and person.linked_email is not None:
+        known[Identifier("email", person.linked_email)] = None
+    if suppress and not known:
+        identifier = gate.identity(person, options)
+        known = {} if identifier is None else {identifier: None}
+    return tuple(operations.remove(identifier, action) for identifier in known)
 
 
 def _worth_keeping(person: Person | None, known: Person, options: Options) -> Person | None:
@@ -68,56 +185,3 @@ def _worth_keeping(person: Person | None, known: Person, options: Options) -> Pe
         return known
     taught = known.identified or known.email is not None or known.attributes_ms is not None
     return known if taught and gate.identity(known, options) is not None else None
-
-
-def _identify(event: Event, lesson: Lesson, who: _Who) -> tuple[Operation, ...]:
-    """The identify, if the customer is new here or Customer.io has not accepted all that is known."""
-    person = lesson.person
-    if person.customer is not None and not (person.unsent or lesson.outdated):
-        return ()
-    said = lesson.values
-    if person.refused:
-        said = {name: value for name, value in said.items() if not _was_refused(person, name, value)}
-    event_ms = time_ms(event)
-    if lesson.outdated and person.customer is not None:
-        # Customer.io orders updates by time, so an older value changes nothing newer. Nobody knows whether
-        # this one came to be: nothing of it counts as accepted.
-        return operations.identify(who.identifier, said, event_ms // 1000, Promise(customer=who.customer))
-    attributes = {**person.unsent} if lesson.outdated else {**said, **person.unsent}
-    if "email" not in attributes and "email" not in person.refused and person.accepted.get("email"):
-        attributes["email"] = person.accepted["email"]
-    email = attributes.get("email")
-    promise = Promise(
-        customer=who.customer,
-        attributes=attributes,
-        linked_email=email if who.identifier.kind == "id" and isinstance(email, str) else None,
-    )
-    newest_ms = max(event_ms, person.attributes_ms or event_ms)
-    return operations.identify(who.identifier, attributes, newest_ms // 1000, promise)
-
-
-def _was_refused(person: Person, name: str, value: object) -> bool:
-    return name in person.refused and same_value(person.refused[name], value)
-
-
-def _event(event: Event, name: str, person: Person, who: _Who) -> tuple[Operation | Refusal, tuple[str, ...]]:
-    """The event itself, or why it can never be sent; and what was adjusted in it."""
-    if not name:
-        return _NO_NAME, ()
-    short, change = limits.event_name(name)
-    data, changes = limits.event_data(event.properties)
-    if change is not None:
-        changes = (change, *changes)
-    sent = operations.event(
-        who.identifier,
-        _KINDS.get(name, "event"),
-        name=short,
-        event_ulid=ulid(event.uuid),
-        timestamp_s=time_ms(event) // 1000,
-        data=data,
-        promise=Promise(customer=who.customer),
-        email=person.email,
-    )
-    if isinstance(sent, Operation) and b"null" in sent.body:
-        changes += ("not_a_number",) * limits.not_numbers(data)
-    return sent, changes

@@ -152,6 +152,17 @@ def value(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = 
     return database.execute(sql, bindings).get
 
 
+def overwrite(database: apsw.Connection) -> None:
+    """What is deleted from now on is overwritten in the file, until `leave_nothing`."""
+    database.execute("PRAGMA secure_delete = ON").fetchall()
+
+
+def leave_nothing(database: apsw.Connection) -> None:
+    """After a commit: nothing of what was overwritten is left in the file beside the database either."""
+    database.execute("PRAGMA secure_delete = OFF").fetchall()
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
 def explain(error: apsw.Error) -> str:
     """One sentence, without any value from the database."""
     for kind, sentence in _DISK_TROUBLES:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import apsw
 
-from hogline.store.sqlite.database import open_database, reading, rows, transaction, value
+from hogline.model import FORGOTTEN, decode_event
+from hogline.store.sqlite.database import (
+    leave_nothing,
+    open_database,
+    overwrite,
+    reading,
+    rows,
+    transaction,
+    value,
+)
 from hogline.store.sqlite.writer import Writer
 
 TRIMMED_AT_ONCE = 20_000
@@ -24,6 +33,13 @@ class _Append(NamedTuple):
 
 class _Trim(NamedTuple):
     last: int
+
+
+class _Forget(NamedTuple):
+    positions: tuple[int, ...]
+
+
+_Job: TypeAlias = _Append | _Trim | _Forget
 
 
 def _now_ms() -> int:
@@ -43,7 +59,7 @@ class SqliteJournal:
             value(self._read, "SELECT received_ms FROM events WHERE position = ?", (self._end,)) or 0
         )
         self._grown = asyncio.Event()
-        self._writer: Writer[_Append | _Trim] = Writer(self._perform, name="journal-writer", written=self._reached)
+        self._writer: Writer[_Job] = Writer(self._perform, name="journal-writer", written=self._reached)
 
     @property
     def end(self) -> int:
@@ -112,6 +128,19 @@ class SqliteJournal:
             removed += old - first + 1
         return removed
 
+    async def find(self, distinct_ids: Collection[str], *, after: int, limit: int) -> tuple[dict[int, str], int]:
+        wanted = set(distinct_ids)
+        found: dict[int, str] = {}
+        bodies = await self.read(after, limit)
+        needles = [distinct_id.encode("utf-8", "surrogatepass") for distinct_id in wanted]
+        for position, body in bodies:
+            if any(needle in body for needle in needles) and (distinct_id := decode_event(body).distinct_id) in wanted:
+                found[position] = distinct_id
+        return found, bodies[-1][0] if bodies else after
+
+    async def forget(self, positions: Sequence[int]) -> None:
+        await self._writer.write(_Forget(tuple(positions)))
+
     async def refused(self) -> dict[str, int]:
         return dict(rows(self._read, "SELECT reason, events FROM refused ORDER BY reason"))
 
@@ -120,7 +149,7 @@ class SqliteJournal:
         self._read.close()
         self._written.close()
 
-    def _perform(self, jobs: list[_Append | _Trim]) -> list[object]:
+    def _perform(self, jobs: list[_Job]) -> list[object]:
         appends = [job for job in jobs if isinstance(job, _Append)]
         events = tuple(body for append in appends for body in append.events)
         if len(appends) < len(jobs) or any(append.refused for append in appends):
@@ -128,6 +157,8 @@ class SqliteJournal:
                 self._insert(events, appends)
                 for job in jobs:
                     self._beside(job)
+            if any(isinstance(job, _Forget) for job in jobs):
+                leave_nothing(self._written)
         else:
             self._insert(events, appends)  # one statement is a transaction by itself
         position = self._last() - len(events)
@@ -149,11 +180,18 @@ class SqliteJournal:
             )
             self._received_ms = received_ms
 
-    def _beside(self, job: _Append | _Trim) -> None:
-        if isinstance(job, _Trim):
-            self._written.execute("DELETE FROM events WHERE position <= ?", (job.last,))
-        else:
-            self._count(job.refused)
+    def _beside(self, job: _Job) -> None:
+        match job:
+            case _Trim():
+                self._written.execute("DELETE FROM events WHERE position <= ?", (job.last,))
+            case _Forget():
+                overwrite(self._written)
+                self._written.execute(
+                    "UPDATE events SET body = ? WHERE position IN (SELECT value FROM carray(?))",
+                    (FORGOTTEN, apsw.carray(job.positions)),
+                )
+            case _Append():
+                self._count(job.refused)
 
     def _count(self, refused: Mapping[str, int]) -> None:
         self._written.executemany(

@@ -1,4 +1,5 @@
-"""A settlement in SQL: counters, people, dead letters, positions. Runs inside of a transaction of the state's.
+"""A settlement in SQL: counters, people, dead letters, held events, positions. Runs inside of a transaction of the
+state's.
 
 Every part is one statement where there can be many rows.
 """
@@ -8,13 +9,23 @@ from __future__ import annotations
 import apsw
 import msgspec
 
-from hogline.store.base import Settlement
+from hogline.store.base import HELD_FOR_ONE, Settlement
+from hogline.store.sqlite.database import rows, value
+
+
+_BEYOND_MOST = (
+    "SELECT position FROM (SELECT position, row_number() OVER (PARTITION BY distinct_id ORDER BY position DESC) AS place"  # noqa: S608  # a number
+    f" FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))) WHERE place > {HELD_FOR_ONE}"
+)
 
 
 def people_as_json(settlement: Settlement) -> bytes:
     """One JSON text for all people: one statement writes them, and SQLite works while other threads do too."""
     return msgspec.json.encode(
-        [(person.distinct_id, person.email.lower() if person.email else None, person) for person in settlement.people]
+        [
+            (person.distinct_id, person.email.lower() if person.email else None, person.joined_into, person)
+            for person in settlement.people
+        ]
     )
 
 
@@ -22,8 +33,10 @@ def settle(settlement: Settlement, people: bytes, database: apsw.Connection) -> 
     connection = settlement.connection
     if settlement.people:
         database.execute(
-            "INSERT INTO people SELECT ?1, value ->> 0, value ->> 1, value -> 2 FROM json_each(?2) WHERE true"
-            " ON CONFLICT DO UPDATE SET email = excluded.email, person = excluded.person",
+            "INSERT INTO people (connection, distinct_id, email, joined_into, person)"
+            " SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value -> 3 FROM json_each(?2) WHERE true"
+            " ON CONFLICT DO UPDATE SET email = excluded.email, joined_into = excluded.joined_into,"
+            " person = excluded.person",
             (connection, people.decode()),
         )
     count(
@@ -43,6 +56,8 @@ def settle(settlement: Settlement, people: bytes, database: apsw.Connection) -> 
         ],
     )
     _settle_dead_letters(settlement, database)
+    _settle_held(settlement, database)
+    _settle_joins(settlement, database)
     if settlement.replay_settled is not None:
         database.execute(
             "UPDATE replays SET settled = ?2 WHERE connection = ?1", (connection, settlement.replay_settled)
@@ -83,3 +98,142 @@ def _settle_dead_letters(settlement: Settlement, database: apsw.Connection) -> N
         database.execute("DELETE FROM dead_letters WHERE connection = ? AND position = ?", (connection, position))
         if not database.changes():
             raise ValueError(f"The event at position {position} is no dead letter.")
+
+
+def _settle_held(settlement: Settlement, database: apsw.Connection) -> None:
+    connection = settlement.connection
+    for absorbed, person in settlement.absorbed.items():
+        database.execute(
+            "UPDATE held SET distinct_id = ?3 WHERE connection = ?1 AND distinct_id = ?2",
+            (connection, absorbed, person),
+        )
+    if settlement.released:
+        _release(settlement, database)
+    if settlement.held:
+        database.execute(
+            "INSERT INTO held SELECT ?1, value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM json_each(?2)",
+            (
+                connection,
+                msgspec.json.encode(
+                    [(one.position, one.distinct_id, one.received_ms, one.event.hex()) for one in settlement.held]
+                ).decode(),
+            ),
+        )
+        taken = sum(len(one.event) for one in settlement.held)
+        count(database, connection, [("held", "", len(settlement.held)), ("held_bytes", "", taken)])
+    fuller = {one.distinct_id for one in settlement.held} | set(settlement.absorbed.values())
+    if fuller:
+        give_up(
+            database,
+            connection,
+            "hold_too_many",
+            _BEYOND_MOST,
+            msgspec.json.encode(list(fuller)).decode(),
+        )
+
+
+def _release(settlement: Settlement, database: apsw.Connection) -> None:
+    """They are counted by what became of them. One that was given up in the meantime counts no longer as that."""
+    connection = settlement.connection
+    released = rows(
+        database,
+        "DELETE FROM held WHERE connection = ?1 AND position IN (SELECT value FROM json_each(?2))"
+        " RETURNING length(event)",
+        (connection, msgspec.json.encode(list(settlement.released)).decode()),
+    )
+    given_up = len(settlement.released) - len(released)
+    taken = sum(length for (length,) in released)
+    count(
+        database,
+        connection,
+        [("held", "", -len(released)), ("held_bytes", "", -taken)],
+    )
+    for reason, n in rows(
+        database,
+        "SELECT reason, n FROM counters WHERE connection = ? AND kind = 'filtered'"
+        " AND reason IN ('hold_expired', 'hold_full', 'hold_too_many') ORDER BY reason",
+        (connection,),
+    ):
+        counted = min(n, given_up)
+        count(database, connection, [("filtered", reason, -counted)])
+        given_up -= counted
+
+
+def give_up(database: apsw.Connection, connection: int, reason: str, which: str, parameter: object) -> int:
+    """Held events are not sent any more. `which` selects their positions, with the connection as ?1."""
+    lengths = rows(
+        database,
+        f"DELETE FROM held WHERE connection = ?1 AND position IN ({which}) RETURNING length(event)",  # noqa: S608  # ours
+        (connection, parameter),
+    )
+    taken = sum(length for (length,) in lengths)
+    count(
+        database,
+        connection,
+        [("held", "", -len(lengths)), ("held_bytes", "", -taken), ("filtered", reason, len(lengths))],
+    )
+    return len(lengths)
+
+
+def expire_held(database: apsw.Connection, *, connection: int, received_before_ms: int, most_bytes: int) -> int:
+    """Give up held events that are too old, and the oldest of what takes too much room."""
+    expired = give_up(
+        database,
+        connection,
+        "hold_expired",
+        "SELECT position FROM held WHERE connection = ?1 AND received_ms < ?2",
+        received_before_ms,
+    )
+    excess = (held_bytes(database, connection) or 0) - most_bytes
+    if excess <= 0:
+        return expired
+    return expired + give_up(
+        database,
+        connection,
+        "hold_full",
+        "SELECT position FROM (SELECT position, sum(length(event)) OVER (ORDER BY position) - length(event) AS older"
+        " FROM held WHERE connection = ?1) WHERE older < ?2",
+        excess,
+    )
+
+
+def held_bytes(database: apsw.Connection, connection: int) -> int | None:
+    taken: int | None = value(
+        database, "SELECT n FROM counters WHERE connection = ? AND kind = 'held_bytes'", (connection,)
+    )
+    return taken
+
+
+def _settle_joins(settlement: Settlement, database: apsw.Connection) -> None:
+    """Routes, the emails that identify people, and what is due."""
+    connection = settlement.connection
+    for changes, sql in (
+        (
+            [(route.distinct_id, route.since, route.group, route.depth) for route in settlement.routes],
+            (
+                "INSERT OR IGNORE INTO routes SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3"
+                " FROM json_each(?2)"
+            ),
+        ),
+        (
+            list(settlement.freed.items()),
+            (
+                "DELETE FROM emails WHERE connection = ?1 AND (email, distinct_id) IN"
+                " (SELECT value ->> 0, value ->> 1 FROM json_each(?2))"
+            ),
+        ),
+        (
+            list(settlement.claimed.items()),
+            "INSERT OR REPLACE INTO emails SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2)",
+        ),
+        (
+            list(settlement.done),
+            "DELETE FROM due WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))",
+        ),
+        (
+            list(settlement.due.items()),
+            "INSERT OR REPLACE INTO due SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2)",
+        ),
+    ):
+        if changes:
+            database.execute(sql, (connection, msgspec.json.encode(changes).decode()))

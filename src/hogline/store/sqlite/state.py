@@ -11,10 +11,21 @@ import apsw
 import msgspec
 
 from hogline.model import Person, Refusal
-from hogline.store.base import Connection, Counts, DeadLetter, NameTaken, Replay, Settlement
+from hogline.store.base import (
+    Connection,
+    Counts,
+    DeadLetter,
+    Forgotten,
+    HeldEvent,
+    NameTaken,
+    Replay,
+    Route,
+    Settlement,
+)
 from hogline.store.secrets import Vault
-from hogline.store.sqlite.database import open_database, reading, rows, transaction, value
-from hogline.store.sqlite.settling import count, people_as_json, settle
+from hogline.store.sqlite.database import leave_nothing, open_database, overwrite, reading, rows, transaction, value
+from hogline.store.sqlite.forgetting import forget
+from hogline.store.sqlite.settling import count, expire_held, people_as_json, settle
 from hogline.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -41,6 +52,8 @@ class SqliteState:
     def __init__(self, path: Path, vault: Vault, *, vfs: str | None = None) -> None:
         """Raises `Unusable`. Must be made in the running event loop."""
         self._vault = vault
+        self._overwritten = False
+        """Something was deleted of which nothing may be left. Only the writing thread knows."""
         self._written = open_database(path, "state", vfs)
         self._read = open_database(path, "state", vfs)
         # SQLite's own lower() knows only the letters of ASCII.
@@ -49,7 +62,11 @@ class SqliteState:
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
         with transaction(self._written):
-            return [job(self._written) for job in jobs]
+            results = [job(self._written) for job in jobs]
+        if self._overwritten:
+            self._overwritten = False
+            leave_nothing(self._written)
+        return results
 
     async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
         return await self._writer.write(job)  # type: ignore[return-value]  # what `_perform` gave for this job
@@ -146,6 +163,11 @@ class SqliteState:
         def remove(database: apsw.Connection) -> None:
             for table, column in (
                 ("people", "connection"),
+                ("routes", "connection"),
+                ("emails", "connection"),
+                ("held", "connection"),
+                ("due", "connection"),
+                ("suppressed", "connection"),
                 ("lanes", "connection"),
                 ("counters", "connection"),
                 ("dead_letters", "connection"),
@@ -155,6 +177,92 @@ class SqliteState:
                 database.execute(f"DELETE FROM {table} WHERE {column} = ?", (connection,))  # noqa: S608  # names are ours
 
         await self._write(remove)
+
+    # forgetting
+
+    async def forget(
+        self, connection: int, names: Mapping[str, str], *, waiting: int, suppress: Sequence[str] = ()
+    ) -> Forgotten:
+        hashes = [self._vault.fingerprint(one) for one in suppress]
+
+        def job(database: apsw.Connection) -> Forgotten:
+            self._overwritten = True
+            overwrite(database)
+            return forget(database, connection, names, waiting, hashes)
+
+        return await self._write(job)
+
+    async def suppressed(self, connection: int) -> Callable[[str], bool]:
+        found = rows(self._read, "SELECT hash FROM suppressed WHERE connection = ?", (connection,))
+        hashes = {hash_ for (hash_,) in found}
+        if not hashes:
+            return _nobody
+        return lambda text: self._vault.fingerprint(text) in hashes
+
+    async def begin_forgetting(self, distinct_ids: Sequence[str]) -> None:
+        row = (self._vault.encrypt(msgspec.json.encode(list(distinct_ids))),)
+        await self._write(lambda database: database.execute("INSERT INTO forgetting VALUES (?)", row))
+
+    async def forgetting(self) -> list[str]:
+        found = rows(self._read, "SELECT distinct_ids FROM forgetting")
+        return [one for (row,) in found for one in msgspec.json.decode(self._vault.decrypt(row), type=list[str])]
+
+    async def end_forgetting(self) -> None:
+        await self._write(lambda database: database.execute("DELETE FROM forgetting"))
+
+    # joins, held events, what is due
+
+    async def joined(self, connection: int, distinct_id: str, *, after: str = "", limit: int = 100) -> list[Person]:
+        found = rows(
+            self._read,
+            "SELECT person FROM people WHERE connection = ? AND joined_into = ? AND distinct_id > ?"
+            " ORDER BY distinct_id LIMIT ?",
+            (connection, distinct_id, after, limit),
+        )
+        return [_person.decode(person) for (person,) in found]
+
+    async def routes(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, tuple[Route, ...]]:
+        with reading():
+            found = rows(
+                self._read,
+                'SELECT distinct_id, since, "group", depth FROM carray(?2) CROSS JOIN routes'
+                " ON connection = ?1 AND distinct_id = carray.value ORDER BY distinct_id, since",
+                (connection, apsw.carray(tuple(distinct_ids))),
+            )
+        routes: dict[str, tuple[Route, ...]] = {}
+        for row in found:
+            routes[row[0]] = (*routes.get(row[0], ()), Route(*row))
+        return routes
+
+    async def claimed(self, connection: int, email: str) -> str | None:
+        with reading():
+            owner: str | None = value(
+                self._read, "SELECT distinct_id FROM emails WHERE connection = ? AND email = ?", (connection, email)
+            )
+        return owner
+
+    async def held(self, connection: int, distinct_ids: Sequence[str]) -> list[HeldEvent]:
+        with reading():
+            found = rows(
+                self._read,
+                "SELECT position, distinct_id, received_ms, event FROM held WHERE connection = ?1"
+                " AND distinct_id IN (SELECT value FROM json_each(?2)) ORDER BY position",
+                (connection, msgspec.json.encode(list(distinct_ids)).decode()),
+            )
+        return [HeldEvent(position=row[0], distinct_id=row[1], received_ms=row[2], event=row[3]) for row in found]
+
+    async def expire_held(self, connection: int, *, received_before_ms: int, most_bytes: int) -> int:
+        return await self._write(
+            functools.partial(
+                expire_held, connection=connection, received_before_ms=received_before_ms, most_bytes=most_bytes
+            )
+        )
+
+    async def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
+        with reading():
+            sql = "SELECT distinct_id, at_ms FROM due WHERE connection = ? ORDER BY at_ms LIMIT ?"
+            found: list[tuple[str, int]] = rows(self._read, sql, (connection, limit))
+        return found
 
     # what became of events
 
@@ -178,7 +286,8 @@ class SqliteState:
         return Counts(
             delivered=by_kind.get("delivered", {}).get("", 0),
             requests=by_kind.get("requests", {}).get("", 0),
-            filtered=by_kind.get("filtered", {}),
+            filtered={reason: n for reason, n in by_kind.get("filtered", {}).items() if n},
+            held=by_kind.get("held", {}).get("", 0),
             dead_letters=by_kind.get("dead_letters", {}),
             adjusted=by_kind.get("adjusted", {}),
             retries=by_kind.get("retries", {}),
@@ -262,6 +371,10 @@ def _folded(*texts: apsw.SQLiteValue) -> apsw.SQLiteValue:
     """One text without its case, for comparing; NULL stays NULL."""
     (text,) = texts
     return text.casefold() if isinstance(text, str) else text
+
+
+def _nobody(_text: str) -> bool:
+    return False
 
 
 def _remove_token(id_: int, database: apsw.Connection) -> None:

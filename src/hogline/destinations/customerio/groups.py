@@ -1,0 +1,89 @@
+"""Groups of PostHog as objects of Customer.io: what a group is, and who belongs to it.
+
+Only the group types that the option `group_objects` names. PostHog does not say that somebody left a group, so no
+relationship is taken away.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from hogline.destinations.customerio import limits, operations
+from hogline.destinations.customerio.options import Options
+from hogline.model import UNKNOWN, Event, Identifier, Operation, Promise, Refusal
+
+MOST_RELATIONSHIPS = 100
+"""Of one person that are remembered as sent."""
+
+
+class GroupPlan(Struct, frozen=True):
+    operations: tuple[Operation, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    adjusted: tuple[str, ...] = ()
+
+
+def group_identify(event: Event, now_ms: int, options: Options) -> GroupPlan:
+    """What a `$groupidentify` comes to: the object with the group's properties as attributes."""
+    kind, key = event.properties.get("$group_type"), _key(event.properties.get("$group_key"))
+    object_type = options.group_objects.get(kind) if isinstance(kind, str) else None
+    if object_type is None or key is None:
+        return GroupPlan()
+    if limits.too_long(key, limits.IDENTIFIER_BYTES):
+        return GroupPlan(
+            refusals=(
+                Refusal(
+                    "identifier_too_long",
+                    f"The group's key is longer than {limits.IDENTIFIER_BYTES} bytes, which Customer.io does not take.",
+                ),
+            )
+        )
+    attributes, adjusted = _attributes(event, options)
+    return GroupPlan(operations.identify_object(object_type, key, attributes, now_ms // 1000), adjusted=adjusted)
+
+
+def _attributes(event: Event, options: Options) -> tuple[dict[str, object], tuple[str, ...]]:
+    """`$group_set`; where a sender left that wrapper out, the properties that are not PostHog's own."""
+    said = event.properties.get("$group_set")
+    if not isinstance(said, dict):
+        said = {name: value for name, value in event.properties.items() if not name.startswith("$")}
+    attributes: dict[str, object] = {}
+    adjusted: list[str] = []
+    for name, value in said.items():
+        problem = limits.attribute_name_problem(name)
+        if problem is None and len(attributes) == limits.ATTRIBUTES:
+            problem = "too_many_attributes"
+        if problem is None:
+            clean, problem = limits.attribute_value(value, is_date=name in options.date_attributes)
+            if clean is not UNKNOWN:
+                attributes[name] = clean
+        if problem is not None:
+            adjusted.append(problem)
+    return attributes, tuple(adjusted)
+
+
+def relationships(
+    event: Event, identifier: Identifier, customer: Identifier, known: tuple[str, ...], options: Options
+) -> tuple[Operation, ...]:
+    """The objects that the event's `$groups` name and that Customer.io does not know this customer to belong to."""
+    groups = event.properties.get("$groups")
+    if not options.group_objects or not isinstance(groups, dict):
+        return ()
+    new: dict[str, tuple[str, str]] = {}
+    for kind, value in groups.items():
+        object_type, key = options.group_objects.get(kind), _key(value)
+        if object_type is None or key is None or limits.too_long(key, limits.IDENTIFIER_BYTES):
+            continue
+        name = f"{object_type}/{key}"
+        if name not in known:
+            new[name] = (object_type, key)
+    if not new:
+        return ()
+    promise = Promise(customer=customer, relationships=tuple(new))
+    return (operations.add_relationships(identifier, list(new.values()), promise),)
+
+
+def _key(value: object) -> str | None:
+    """A group's key as text; None if it names none."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value).strip() or None
