@@ -9,10 +9,12 @@ from typing import Any
 
 import structlog
 
+from hogline.delivery.carrier import Stopped
 from hogline.delivery.clock import Clock
+from hogline.delivery.feed import Feed
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.tally import Tally
-from hogline.delivery.worker import Stopped, Worker
+from hogline.delivery.worker import Worker
 from hogline.destinations.base import InvalidOptions, Send
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.store.base import Connection, Journal, State, Unwritable
@@ -45,6 +47,7 @@ class Workers:
         self._listener = listener
         """Told of each delivery request; workers that run already keep the one they have."""
         self._tallies: dict[int, set[Tally]] = {}
+        self._feeds: dict[int, Feed] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
 
     def start(self, connection: Connection) -> None:
@@ -67,6 +70,7 @@ class Workers:
         worker.watch.listener = self._listener
         # Whoever waits for events goes on waiting when the connection is stopped and started again.
         worker.tallies = self._tallies.setdefault(connection.id, set())
+        worker.feed = self.feed(connection.id)
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
         self._running[connection.id] = (worker, task)
 
@@ -128,6 +132,10 @@ class Workers:
             tallies[connection] = Tally()
             self._tallies[connection].add(tallies[connection])
         return tallies
+
+    def feed(self, connection: int) -> Feed:
+        """The connection's feed; it goes on when the connection is stopped and started again."""
+        return self._feeds.setdefault(connection, Feed(self._clock))
 
     def forget(self, tallies: dict[int, Tally]) -> None:
         for connection, tally in tallies.items():

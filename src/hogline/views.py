@@ -206,6 +206,43 @@ class JoinedView(Struct, frozen=True):
     into: str
 
 
+class LiveOperation(Struct, frozen=True):
+    """An operation as it was sent."""
+
+    action: str
+    route: str
+    body: object
+    refused: str | None
+    """The destination's reason; None: accepted."""
+
+
+class LiveEvent(Struct, frozen=True, kw_only=True):
+    """An event that was just settled."""
+
+    number: int
+    at_ms: int
+    uuid: str
+    event: str
+    distinct_id: str
+    timestamp_ms: int
+    outcome: str
+    """`delivered`, `filtered`, `held` or `dead_letter`."""
+    rule: str | None
+    """Why it was filtered, held or refused."""
+    adjusted: list[str]
+    properties: dict[str, object]
+    set: dict[str, object]
+    operations: list[LiveOperation]
+
+
+class LiveEvents(Struct, frozen=True, kw_only=True):
+    last: int
+    """Ask for what comes behind this number."""
+    skipped: int
+    """Events so far that were not shown, because too many came at once."""
+    events: list[LiveEvent]
+
+
 class PreviewedEvent(Struct, frozen=True, kw_only=True):
     """What one event would come to at one connection."""
 

@@ -16,6 +16,8 @@ from msgspec.structs import replace
 from hogline.model import Person
 from hogline.store.base import HELD_FOR_ONE, HeldEvent, Settlement, State
 
+MOST_LATELY = 1_000
+
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Person).decode
 
@@ -31,6 +33,8 @@ class Remembered:
         self._connection = connection
         self._hold_max_bytes = hold_max_bytes
         self._people: dict[str, bytes | None] = {}
+        self._lately: dict[str, Person | None] = {}
+        """Some of them unpacked: short shipments ask for the same people again and again."""
         self._claims: dict[str, str] = {}
         """Of shipments that are not settled."""
         self._claimed: dict[str, str | None] = {}
@@ -52,8 +56,14 @@ class Remembered:
             missing = [one for one in distinct_ids if one not in self._people]
             found = await self._state.people(self._connection, missing) if missing else {}
             self._people.update((one, _pack(found[one]) if one in found else None) for one in missing)
-        packed = self._people
-        return {one: None if (body := packed.get(one)) is None else _unpack(body) for one in distinct_ids}
+        lately = self._lately
+        if len(lately) > MOST_LATELY:
+            lately.clear()
+        for one in distinct_ids:
+            if one not in lately:
+                body = self._people.get(one)
+                lately[one] = None if body is None else _unpack(body)
+        return {one: lately[one] for one in distinct_ids}
 
     async def held(self, distinct_ids: Sequence[str]) -> Sequence[HeldEvent]:
         await self._load_held(distinct_ids)
@@ -79,7 +89,9 @@ class Remembered:
         """
         for distinct_id, person in people.items():
             if person is not None:
-                self._people[distinct_id] = _pack(replace(person, recent=()))
+                lasting = replace(person, recent=())
+                self._people[distinct_id] = _pack(lasting)
+                self._lately[distinct_id] = lasting
         self._joined += len(settlement.absorbed)
         for email in claims:
             self._claims.pop(email, None)

@@ -10,6 +10,7 @@ the settlement of the event that made them, and so before anything that follows 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -37,11 +38,16 @@ class Routes:
         self._connection = connection
         self._known: dict[str, tuple[Route, ...]] = {}
         """All routes of these ids, in order. Where these lead to is known too."""
+        self._loading = asyncio.Lock()
         self._unsettled: dict[str, int] = {}
         """Ids with routes that are not on disk yet, and up to which position."""
 
     async def load(self, distinct_ids: Iterable[str]) -> None:
         """From now on `group`, `moves` and `join` know about these."""
+        async with self._loading:  # what one has loaded the other must not forget
+            await self._load(distinct_ids)
+
+    async def _load(self, distinct_ids: Iterable[str]) -> None:
         if len(self._known) > MOST_IN_MEMORY:
             self._forget_settled()
         missing = {one for one in distinct_ids if one not in self._known}

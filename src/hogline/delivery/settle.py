@@ -127,7 +127,7 @@ def settle(
     for step in shipment.steps:
         if step.item.source is Source.DUE and not all_accepted:
             counted.adjusted.update(
-                f"{operation.action}_refused" for operation, outcome in _answered(step, outcomes) if outcome is not None
+                f"{operation.action}_refused" for operation, outcome in answered(step, outcomes) if outcome is not None
             )
         if not step.only_taught:
             counted.count(step, step.plan.refusals if all_accepted else _refusals(step, outcomes))
@@ -192,7 +192,8 @@ def _due(people: Mapping[str, Person | None], before: Mapping[str, Person | None
     return due
 
 
-def _answered(step: Step, outcomes: Sequence[OperationOutcome]) -> Iterator[tuple[Operation, Refusal | None]]:
+def answered(step: Step, outcomes: Sequence[OperationOutcome]) -> Iterator[tuple[Operation, Refusal | None]]:
+    """The operations of a step as they were sent at last, and the outcome of each."""
     operations = step.plan.operations
     for operation, outcome in zip(operations, outcomes[step.first : step.first + len(operations)], strict=True):
         if isinstance(outcome, tuple):
@@ -204,7 +205,7 @@ def _answered(step: Step, outcomes: Sequence[OperationOutcome]) -> Iterator[tupl
 def _refusals(step: Step, outcomes: Sequence[OperationOutcome]) -> tuple[Refusal, ...]:
     refused = [
         Refusal(outcome.reason, outcome.message, outcome.field, operation.body)
-        for operation, outcome in _answered(step, outcomes)
+        for operation, outcome in answered(step, outcomes)
         if outcome is not None
     ]
     return (*step.plan.refusals, *refused)
@@ -241,7 +242,7 @@ def _surprised_people(
     surprised = {
         step.person
         for step in shipment.steps
-        for operation, outcome in _answered(step, outcomes)
+        for operation, outcome in answered(step, outcomes)
         if outcome is not None or operation.promise.linked_email is not None
     }
     if not surprised:
@@ -271,7 +272,7 @@ def _learn_again(
         person = not_to_have(step.taken, person, step.plan)
     plan = plan_item(step.item, person, other, planner)
     person = plan.person
-    for operation, outcome in _answered(step, outcomes):
+    for operation, outcome in answered(step, outcomes):
         if person is not None:
             person = (accept if outcome is None else refuse)(person, operation.promise)
     people[step.person if person is None else person.distinct_id] = person

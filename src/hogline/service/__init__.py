@@ -12,11 +12,12 @@ from hogline.service.failures import Failures
 from hogline.service.files import Files
 from hogline.service.forgetting import Forgetting
 from hogline.service.history import OverTime
+from hogline.service.live import Live
 from hogline.service.people import People
 from hogline.service.reports import Reports
 
 __all__ = ["Mistake", "Service"]
 
 
-class Service(Forgetting, Connections, Reports, People, Failures, Files, ConsoleAccess, ApiAccess, OverTime):
+class Service(Forgetting, Connections, Reports, People, Failures, Files, Live, ConsoleAccess, ApiAccess, OverTime):
     """All that a user can ask. Every function raises `Mistake` for what cannot be done."""

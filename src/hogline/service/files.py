@@ -1,4 +1,4 @@
-"""Files of events: sending them, previewing them, and forecasting what they would come to. A handle stands for a file that is under way."""
+"""Files of events: sending, previewing and forecasting them. A handle stands for a file that is under way."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ async def test_when_nearly_everything_is_refused_nothing_is_divided(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That is a wrong configuration: dividing would only make it many more requests."""
-    monkeypatch.setattr("hogline.delivery.worker.MOST_DIVIDED", 49)
+    monkeypatch.setattr("hogline.delivery.carrier.MOST_DIVIDED", 49)
     bench.server.refuses = lambda _name, _value: True
     counts = await bench.deliver(*[said("$set", f"user-{n}", n, set={"a": 1, "b": 2}) for n in range(50)])
     assert [len(request) for request in bench.server.requests] == [50]

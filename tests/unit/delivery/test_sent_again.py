@@ -273,8 +273,8 @@ async def test_discarding_one_that_is_on_its_way_harms_nothing(bench: Bench, ans
 async def test_more_retries_than_fit_into_memory_at_once_are_all_sent_in_each_persons_order(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hogline.delivery.worker.WINDOW_BYTES", 5_000)
-    monkeypatch.setattr("hogline.delivery.worker.PULL", 30)
+    monkeypatch.setattr("hogline.delivery.puller.WINDOW_BYTES", 5_000)
+    monkeypatch.setattr("hogline.delivery.puller.PULL", 30)
     monkeypatch.setattr("hogline.delivery.fuse.AT_LEAST", 10_000)
 
     def refuse_all(operations: list[dict[str, object]]) -> Response:
@@ -365,8 +365,8 @@ async def test_a_replay_during_live_traffic_keeps_the_order_of_what_is_new(bench
 
 
 async def test_a_replay_goes_on_after_a_restart_where_it_was(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hogline.delivery.worker.PULL", 40)
-    monkeypatch.setattr("hogline.delivery.worker.WINDOW_BYTES", 4_000)
+    monkeypatch.setattr("hogline.delivery.puller.PULL", 40)
+    monkeypatch.setattr("hogline.delivery.puller.WINDOW_BYTES", 4_000)
     await delivered(bench, 10)
     await bench.state.begin_replay(bench.connection.id, Replay(settled=0, last=400))
 

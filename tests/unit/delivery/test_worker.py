@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from delivery_cases import MovedClock, Server, event, failing, refusing
 
+from hogline.delivery.carrier import Stopped
 from hogline.delivery.gate import Gate, Rate
-from hogline.delivery.worker import Stopped, Worker
+from hogline.delivery.worker import Worker
 from hogline.destinations.base import Unreachable
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, Request, Response, encode_event
@@ -284,8 +285,8 @@ async def test_a_shipment_that_is_just_being_planned_when_it_stops_is_not_sent(
 
 
 async def test_large_events_are_pulled_in_small_portions(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hogline.delivery.worker.WINDOW_BYTES", 500_000)
-    monkeypatch.setattr("hogline.delivery.worker.PULL_BYTES", 300_000)
+    monkeypatch.setattr("hogline.delivery.puller.WINDOW_BYTES", 500_000)
+    monkeypatch.setattr("hogline.delivery.puller.PULL_BYTES", 300_000)
     for first in range(0, 400, 50):
         await bench.receive(
             *(event("ada", n, properties={"n": n, "t": "x" * 20_000}) for n in range(first, first + 50))

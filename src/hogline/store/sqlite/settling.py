@@ -12,10 +12,10 @@ import msgspec
 from hogline.store.base import HELD_FOR_ONE, Settlement
 from hogline.store.sqlite.database import rows, value
 
-
 _BEYOND_MOST = (
-    "SELECT position FROM (SELECT position, row_number() OVER (PARTITION BY distinct_id ORDER BY position DESC) AS place"  # noqa: S608  # a number
-    f" FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))) WHERE place > {HELD_FOR_ONE}"
+    "SELECT position FROM (SELECT position, row_number() OVER (PARTITION BY distinct_id ORDER BY position DESC)"
+    " AS place FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2)))"
+    " WHERE place > ?3"
 )
 
 
@@ -129,6 +129,7 @@ def _settle_held(settlement: Settlement, database: apsw.Connection) -> None:
             "hold_too_many",
             _BEYOND_MOST,
             msgspec.json.encode(list(fuller)).decode(),
+            HELD_FOR_ONE,
         )
 
 
@@ -159,12 +160,13 @@ def _release(settlement: Settlement, database: apsw.Connection) -> None:
         given_up -= counted
 
 
-def give_up(database: apsw.Connection, connection: int, reason: str, which: str, parameter: object) -> int:
-    """Held events are not sent any more. `which` selects their positions, with the connection as ?1."""
+def give_up(database: apsw.Connection, connection: int, reason: str, which: str, *parameters: str | int) -> int:
+    """Held events are not sent any more. `which` selects their positions, with the connection as ?1 and the parameters
+    behind it."""
     lengths = rows(
         database,
         f"DELETE FROM held WHERE connection = ?1 AND position IN ({which}) RETURNING length(event)",  # noqa: S608  # ours
-        (connection, parameter),
+        (connection, *parameters),
     )
     taken = sum(length for (length,) in lengths)
     count(

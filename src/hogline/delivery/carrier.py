@@ -1,0 +1,132 @@
+"""The carrier: operations → requests → what became of each operation, however long it takes. Knows no people, no
+store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from hogline.delivery.clock import Clock
+from hogline.delivery.gate import Gate
+from hogline.delivery.pack import pack
+from hogline.delivery.settle import OperationOutcome
+from hogline.destinations.base import Destination, Send, Unreachable
+from hogline.model import Operation, Refusal, Refused, Retry, Settled, Stop
+from hogline.telemetry.delivery import DeliveryWatch
+
+OptionsT = TypeVar("OptionsT")
+
+MOST_DIVIDED = 100
+"""More refused operations in one shipment are no bad values: something is wrong with all of them."""
+
+
+class Stopped(Exception):
+    """The destination says that the connection itself is wrong; the text says what to do."""
+
+
+class Carrier(Generic[OptionsT]):
+    def __init__(
+        self,
+        destination: Destination[OptionsT],
+        options: OptionsT,
+        *,
+        send: Send,
+        gate: Gate,
+        clock: Clock,
+        watch: DeliveryWatch,
+    ) -> None:
+        self._destination = destination
+        self._options = options
+        self._send = send
+        self._gate = gate
+        self._clock = clock
+        self._watch = watch
+        self.requests = 0
+        """Sent since `take_counts`."""
+        self._retries: Counter[str] = Counter()
+
+    def take_counts(self) -> tuple[int, Counter[str]]:
+        """How many requests were sent since the last call, and how many of them to be sent again, by status."""
+        requests, self.requests = self.requests, 0
+        retries, self._retries = self._retries, Counter()
+        return requests, retries
+
+    async def carry(self, operations: Sequence[Operation]) -> list[OperationOutcome]:
+        """The outcome of each operation. A refused one that may have something good in it is divided, until what is
+        bad is alone. Raises `Stopped`.
+        """
+        outcomes: list[OperationOutcome] = list(await self._deliver_all(operations))
+        refused = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
+        if len(refused) > MOST_DIVIDED:
+            return outcomes
+        found: dict[int, list[tuple[Operation, Refusal | None]]] = {}
+        parts = [(index, part) for index, refusal in refused for part in self._parts(operations[index], refusal)]
+        while parts:
+            smaller: list[tuple[int, Operation]] = []
+            answers = await self._deliver_all([part for _, part in parts])
+            for (index, part), answer in zip(parts, answers, strict=True):
+                divided = self._parts(part, answer)
+                smaller += [(index, one) for one in divided]
+                if not divided:
+                    found.setdefault(index, []).append((part, answer))
+            parts = smaller
+        for index, answered in found.items():
+            outcomes[index] = tuple(answered)
+        return outcomes
+
+    def _parts(self, operation: Operation, refusal: Refusal | None) -> Sequence[Operation]:
+        return self._destination.parts(operation, refusal) if refusal is not None else ()
+
+    async def _deliver_all(self, operations: Sequence[Operation]) -> list[Refusal | None]:
+        outcomes: list[Refusal | None] = []
+        for some in pack(operations, self._destination.limits):
+            outcomes += await self._deliver(some)
+        return outcomes
+
+    async def _deliver(self, operations: list[Operation]) -> list[Refusal | None]:
+        """The outcome of each, however long it takes. What is refused as a whole is halved until the culprits
+        are alone.
+        """
+        outcomes: list[Refusal | None] = []
+        rest = [operations]
+        while rest:
+            part = rest.pop()
+            answer = await self._ask(part)
+            match answer:
+                case Settled():
+                    outcomes += answer.outcomes
+                case Refused() if len(part) == 1:
+                    outcomes.append(answer.refusal)
+                case Refused():
+                    half = len(part) // 2
+                    rest += [part[half:], part[:half]]
+                case Retry():
+                    rest.append(part)
+        return outcomes
+
+    async def _ask(self, operations: list[Operation]) -> Settled | Refused | Retry:
+        request = self._destination.request(operations, self._options)
+        async with self._gate.passing():
+            self.requests += 1
+            try:
+                response = await self._watch.timed(self._send(request), len(operations), len(request.body))
+            except Unreachable as unreachable:
+                answer: Settled | Refused | Retry | Stop = Retry(
+                    f"{self._destination.title} cannot be reached ({unreachable}); Hogline tries again."
+                )
+                status = "unreachable"
+            else:
+                answer = self._destination.read_answer(operations, response, self._clock.time_ms() / 1_000)
+                status = str(response.status)
+            match answer:
+                case Retry():
+                    self._retries[status] += 1
+                    self._gate.failed(answer.reason, answer.after_s, too_fast=answer.throttled)
+                case Stop():
+                    raise Stopped(answer.reason)
+                case _:
+                    self._gate.succeeded()
+            self._watch.standing(self._gate.trouble)
+            return answer

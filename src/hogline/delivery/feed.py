@@ -1,0 +1,94 @@
+"""The feed of a connection: its last events with what became of each, for whoever looks on. Costs nothing when nobody
+does, and little when many events come: of each shipment only some are told, the others are counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from hogline.delivery.clock import Clock
+from hogline.delivery.lanes import Source
+from hogline.delivery.settle import OperationOutcome, answered
+from hogline.delivery.shipment import Shipment
+from hogline.model import Event, Operation, Refusal
+
+KEPT = 200
+OF_ONE_SHIPMENT = 20
+ON_FOR_S = 15.0
+"""After somebody last looked."""
+
+
+class Told(Struct, frozen=True):
+    """One event, and what became of it."""
+
+    number: int
+    """Counts what was told, from 1."""
+    at_ms: int
+    event: Event
+    filtered: str | None
+    held: bool
+    adjusted: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+    """What could never be sent."""
+    operations: tuple[tuple[Operation, Refusal | None], ...]
+    """As sent, and what was answered (None: accepted)."""
+
+
+class Feed:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._looked_s = float("-inf")
+        self._told: deque[Told] = deque(maxlen=KEPT)
+        self._grown = asyncio.Event()
+        self.last = 0
+        self.skipped = 0
+        """How many events were not told."""
+
+    @property
+    def is_on(self) -> bool:
+        return self._clock.now_s() - self._looked_s < ON_FOR_S
+
+    def note(self, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
+        """A shipment is settled."""
+        if not self.is_on:
+            return
+        told = 0
+        at_ms = self._clock.time_ms()
+        for step in shipment.steps:
+            event, plan = step.item.event, step.plan
+            if event is None or step.only_taught or step.item.source is Source.REPLAY:
+                continue
+            told += 1
+            if told > OF_ONE_SHIPMENT:
+                self.skipped += 1
+                continue
+            self.last += 1
+            self._told.append(
+                Told(
+                    self.last,
+                    at_ms,
+                    event,
+                    plan.filtered,
+                    plan.held,
+                    plan.adjusted,
+                    plan.refusals,
+                    tuple(answered(step, outcomes)),
+                )
+            )
+        if told:
+            grown, self._grown = self._grown, asyncio.Event()
+            grown.set()
+
+    async def after(self, number: int, wait_s: float) -> list[Told]:
+        """What was told behind that number; waits so long for the first. Whoever asks keeps the feed on."""
+        self._looked_s = self._clock.now_s()
+        if self.last <= number:
+            try:
+                await asyncio.wait_for(self._grown.wait(), wait_s)
+            except TimeoutError:
+                return []
+        return [one for one in self._told if one.number > number]

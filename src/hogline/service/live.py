@@ -1,0 +1,57 @@
+"""Events as they come, for whoever looks on."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hogline.delivery.feed import Told
+from hogline.service.core import Core
+from hogline.views import LiveEvent, LiveEvents, LiveOperation
+
+LONGEST_WAIT_S = 10.0
+
+
+class Live(Core):
+    async def live(self, connection: str, *, after: int = -1, wait_s: float = 0.0) -> LiveEvents:
+        """The events that were settled behind that number (-1: from now on); waits so long for the first one, at most
+        10 seconds. When many come at once some are skipped.
+        """
+        one = await self._find(connection)
+        feed = self._workers.feed(one.id)
+        told = await feed.after(feed.last if after < 0 else after, min(wait_s, LONGEST_WAIT_S))
+        last = told[-1].number if told else feed.last if after < 0 else after
+        return LiveEvents(last=last, skipped=feed.skipped, events=[_view(event) for event in told])
+
+
+def _view(told: Told) -> LiveEvent:
+    event = told.event
+    refused = [refusal for _, refusal in told.operations if refusal is not None]
+    reasons = [refusal.reason for refusal in (*told.refusals, *refused)]
+    if reasons:
+        outcome, rule = "dead_letter", reasons[0]
+    elif told.filtered is not None:
+        outcome, rule = "held" if told.held else "filtered", told.filtered
+    else:
+        outcome, rule = "delivered", None
+    return LiveEvent(
+        number=told.number,
+        at_ms=told.at_ms,
+        uuid=event.uuid,
+        event=event.name,
+        distinct_id=event.distinct_id,
+        timestamp_ms=event.timestamp_ms,
+        outcome=outcome,
+        rule=rule,
+        adjusted=list(told.adjusted),
+        properties=event.properties,
+        set=event.set,
+        operations=[
+            LiveOperation(
+                operation.action,
+                operation.path or "batch",
+                msgspec.json.decode(operation.body),
+                refusal.reason if refusal else None,
+            )
+            for operation, refusal in told.operations
+        ],
+    )
