@@ -108,8 +108,9 @@ class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Ids under which anonymous events were accepted that no customer has yet."""
     relationships: tuple[str, ...] = ()
     """Objects that the destination knows them to belong to, in its own terms."""
-    recent: tuple[tuple[int, str], ...] = ()
-    """The last `MOST_RECENT` events: position in the journal, and what became of each ("": delivered)."""
+    recent: tuple[int | tuple[int, str], ...] = ()
+    """The last `MOST_RECENT` events by their positions in the journal: delivered ones by that alone, others with why
+    not."""
     accepted: dict[str, object] = {}
     unsent: dict[str, object] = {}
     refused: dict[str, object] = {}

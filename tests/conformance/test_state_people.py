@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 from conformance_stores import NOW_MS, Store, installed, somebody
@@ -113,6 +115,8 @@ PEOPLE = [
     somebody('it\'s "me"'),
     somebody("back\\slash*"),
     somebody("Straße 7"),
+    somebody("ZOË"),
+    somebody("plain", "Zoé@example.net"),
 ]
 
 
@@ -138,6 +142,10 @@ PEOPLE = [
         ("*", ["back\\slash*"]),
         ("STRASSE", ["Straße 7"]),
         ("?", []),
+        ("zoë", ["ZOË"]),
+        ("ZOÉ@", ["plain"]),
+        ("x" * 10_000, []),
+        ("%" * 30_000, []),
     ],
 )
 async def test_people_are_found_by_a_part_of_their_id_or_email_in_any_case(
@@ -161,6 +169,15 @@ async def test_people_are_found_page_by_page(state: State) -> None:
         pages.append([person.distinct_id for person in page])
         after = page[-1].distinct_id
     assert pages == [ids[:10], ids[10:20], ids[20:]]
+
+
+async def test_searches_at_the_same_time_and_one_that_is_given_up_disturb_nobody(state: State) -> None:
+    connection = await kept(state, *(somebody(f"user {n:03}") for n in range(200)))
+    given_up = asyncio.ensure_future(state.find_people(connection, "nobody"))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    found = await asyncio.gather(*(state.find_people(connection, f"R {n:03}") for n in range(50)))
+    assert [person.distinct_id for (person,) in found] == [f"user {n:03}" for n in range(50)]
 
 
 async def test_a_page_has_100_people_unless_told(state: State) -> None:

@@ -111,41 +111,44 @@ class Lanes:
         """Of all events that are waiting or in flight."""
         self._added = 0
 
-    def add(
+    def add(  # noqa: PLR0917  # every event comes by here
         self,
         position: int,
         event: Event,
         size_bytes: int,
         group: str | None = None,
-        *,
         other: str | None = None,
         routes: tuple[Route, ...] = (),
-        leaving: Iterable[str] = (),
+        waits: tuple[Wait, ...] = (),
     ) -> None:
-        """The next event of the journal. One that was settled before a crash is passed over.
-
-        It travels with `group` (None: its own id). `other`, `routes`: the id that it joins and what that changes;
-        `leaving`: the groups that the two travelled with until now.
+        """The next event of the journal, which travels with `group` (None: its own id). One that was settled before a
+        crash is passed over.
         """
         self.read = position
         lane = self._lanes[lane_of(event.distinct_id if group is None else group)]
         if position > lane.settled:
-            waits = tuple(
-                Wait(number, position, self._added) for number in {lane_of(name) for name in leaving} - {lane.number}
-            )
             lane.waiting.append(
-                Item(
-                    position,
-                    event.distinct_id,
-                    event,
-                    size_bytes,
-                    other=other,
-                    routes=routes,
-                    waits=waits,
-                    lane=lane.number,
-                )
+                Item(position, event.distinct_id, event, size_bytes, Source.JOURNAL, other, routes, waits, lane.number)
             )
             self.size_bytes += size_bytes
+
+    def join(
+        self,
+        position: int,
+        event: Event,
+        size_bytes: int,
+        group: str,
+        *,
+        other: str,
+        routes: tuple[Route, ...],
+        leaving: Iterable[str],
+    ) -> None:
+        """The next event of the journal, one that joins its id and `other`. Both travel with `group` from here on, as
+        `routes` tell; `leaving`: the groups that they travelled with until now.
+        """
+        numbers = {lane_of(name) for name in leaving} - {lane_of(group)}
+        waits = tuple(Wait(number, position, self._added) for number in numbers)
+        self.add(position, event, size_bytes, group, other, routes, waits)
 
     def add_again(self, item: Item, group: str | None = None, moves: Iterable[Move] = ()) -> None:
         """Something that is sent once more, or that is due; before what waits in its lane. `moves`: where its id

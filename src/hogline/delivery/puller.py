@@ -94,12 +94,12 @@ class Puller:
             if not distinct_id:  # forgotten, and counted when it was
                 lanes.read = position
             elif join is None:
-                lanes.add(position, event, size_bytes, routes.group(distinct_id, position).name)
+                lanes.add(position, event, size_bytes, routes.name(distinct_id, position))
             else:
-                leaving = [routes.group(one, position - 1).name for one in (distinct_id, join.other)]
+                leaving = [routes.name(one, position - 1) for one in (distinct_id, join.other)]
                 changed = routes.join(distinct_id, join.other, position)
-                group = routes.group(distinct_id, position).name
-                lanes.add(position, event, size_bytes, group, other=join.other, routes=changed, leaving=leaving)
+                group = routes.name(distinct_id, position)
+                lanes.join(position, event, size_bytes, group, other=join.other, routes=changed, leaving=leaving)
 
     async def pull_due(self) -> None:
         """What is to be done after a pause; until it is cancelled."""
@@ -159,13 +159,13 @@ class Puller:
         other = None
         if join is not None:
             await self.routes.load([event.distinct_id, join.other])
-            groups = {self.routes.group(one, self._lanes.read).name for one in (event.distinct_id, join.other)}
+            groups = {self.routes.name(one, self._lanes.read) for one in (event.distinct_id, join.other)}
             # Ids that travel in different lanes cannot be joined out of their time.
             other = join.other if len(groups) == 1 else None
         await self._add_again(Item(position, event.distinct_id, event, len(body), source, other))
 
     async def _add_again(self, item: Item) -> None:
         await self.routes.load([item.distinct_id])
-        group = self.routes.group(item.distinct_id, self._lanes.read).name
+        group = self.routes.name(item.distinct_id, self._lanes.read)
         self._lanes.add_again(item, group, self.routes.moves(item.distinct_id))
         self._pulled.set()

@@ -68,6 +68,10 @@ class Routes:
                 names += [route.group for route in kept[name] if route.group is not None]
         self._known = kept
 
+    def name(self, distinct_id: str, position: int) -> str:
+        """The name of an id's group behind that position."""
+        return self.group(distinct_id, position).name if self._known[distinct_id] else distinct_id
+
     def group(self, distinct_id: str, position: int) -> Group:
         """The group of an id behind that position."""
         while routes := self._known[distinct_id]:

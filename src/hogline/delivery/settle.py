@@ -53,8 +53,8 @@ class _Counted:
         self.resolved: list[int] = []
         self.held: list[HeldEvent] = []
         self.outcomes: list[Outcome] = []
-        self.recent: dict[str, list[tuple[int, str]]] = {}
-        """By person: the events that were counted, and what became of them."""
+        self.recent: dict[str, list[int | tuple[int, str]]] = {}
+        """By person: the events that were counted, as `Person.recent` has them."""
         self.held_here = {item.position for items in shipment.held.values() for item in items}
 
     def count(self, step: Step, refusals: tuple[Refusal, ...]) -> None:
@@ -102,7 +102,7 @@ class _Counted:
 
     def _note(self, step: Step, kind: Literal["delivered", "filtered", "held", "dead_letter"], reason: str) -> None:
         position, source = step.item.position, step.item.source
-        self.recent.setdefault(step.person, []).append((position, reason))
+        self.recent.setdefault(step.person, []).append((position, reason) if reason else position)
         # An event that was held before was told of when it was.
         if source is not Source.HELD or position in self.held_here:
             self.outcomes.append(Outcome(position, kind, reason))
@@ -220,7 +220,7 @@ def _dead_letter(step: Step, refusals: tuple[Refusal, ...], now_ms: int) -> Dead
 
 
 def _with_recent(
-    people: dict[str, Person | None], recent: Mapping[str, Sequence[tuple[int, str]]]
+    people: dict[str, Person | None], recent: Mapping[str, Sequence[int | tuple[int, str]]]
 ) -> dict[str, Person | None]:
     for distinct_id, events in recent.items():
         person = people.get(distinct_id)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from hogline.delivery.again import another_chance
@@ -36,7 +36,7 @@ class Planner(Protocol):
     def due(self, person: Person) -> Plan: ...
 
 
-class Step(NamedTuple):
+class Step(Struct, gc=False):
     """Something that was planned, and all that it takes to plan it again."""
 
     item: Item
@@ -106,7 +106,8 @@ class Shipment:
         expected = self.company.expected
         for step in steps:
             plan = step.plan
-            self.steps.append(step._replace(first=len(self.operations)))
+            step.first = len(self.operations)
+            self.steps.append(step)
             self.operations.extend(plan.operations)
             person = after(plan)
             expected[step.person if person is None else person.distinct_id] = person
@@ -133,12 +134,13 @@ class Shipment:
         for item in items:
             if item.waits and not may_go(item):
                 return
-            steps = await steps_of(self, item, self._records, planner)
-            operations = (
-                steps[0].plan.operations
-                if len(steps) == 1
-                else [operation for step in steps for operation in step.plan.operations]
-            )
+            step = plan_step(self.company, item, planner)
+            plan = step.plan
+            if plan.claims is not None or (plan.releases and (self._records.holds or self.held)):
+                steps = await steps_of(self, step, self._records, planner)
+                operations: Sequence[Operation] = [one for each in steps for one in each.plan.operations]
+            else:
+                steps, operations = (step,), plan.operations
             if not room.takes(operations):
                 return
             self.add(item, steps)
@@ -188,28 +190,34 @@ def plan_item(item: Item, person: Person | None, other: Person | None, planner: 
     return planner.plan(item.event, person, other)
 
 
-async def steps_of(shipment: Shipment, item: Item, records: Records, planner: Planner) -> Sequence[Step]:
-    """What one item comes to: itself, and before it the held events that it sets free."""
-    company = shipment.company
+def plan_step(company: Company, item: Item, planner: Planner) -> Step:
+    """What one item comes to, by itself."""
     who = company.who(item.distinct_id)
     person = company.expected[who]
-    other_id, other = None, None
-    if item.other is not None:
-        other_id = company.who(item.other)
-        other = None if other_id == who else company.expected[other_id] or Person(distinct_id=other_id)
-    plan = plan_item(item, person, other, planner)
-    taken = None
-    if plan.claims is not None:
-        taken = await _claim(plan, {who, other_id}, company, records)
-        if taken is not None:
-            plan = plan_item(item, not_to_have(taken, person, plan), other, planner)
-    step = Step(item, plan, who, None if other is None else other_id, taken)
-    if not plan.releases or not (records.holds or shipment.held):
+    if item.other is None or (other_id := company.who(item.other)) == who:
+        return Step(item, plan_item(item, person, None, planner), who)
+    other = company.expected[other_id] or Person(distinct_id=other_id)
+    return Step(item, plan_item(item, person, other, planner), who, other_id)
+
+
+async def steps_of(shipment: Shipment, step: Step, records: Records, planner: Planner) -> Sequence[Step]:
+    """What one item comes to, when others have a say: whoever has the email that it claims; and held events that it
+    sets free, which go before it.
+    """
+    company, item, who = shipment.company, step.item, step.person
+    if step.plan.claims is not None:
+        step.taken = await _claim(step.plan, {who, step.other}, company, records)
+        if step.taken is not None:
+            person = not_to_have(step.taken, company.expected[who], step.plan)
+            other = None if step.other is None else company.expected[step.other] or Person(distinct_id=step.other)
+            step.plan = plan_item(item, person, other, planner)
+    if not step.plan.releases or not (records.holds or shipment.held):
         return (step,)
-    released = await _released(shipment, {who, other_id}, records)
+    released = await _released(shipment, {who, step.other}, records)
     if not released:
         return (step,)
-    step = step._replace(plan=msgspec.structs.replace(plan, operations=(), refusals=()), only_taught=True)
+    step.plan = replace(step.plan, operations=(), refusals=())
+    step.only_taught = True
     steps = [step]
     known = step.plan.person
     for held in (*released, item):

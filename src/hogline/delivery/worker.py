@@ -26,7 +26,7 @@ from hogline.delivery.shipment import Shipment, plan_shipment
 from hogline.delivery.tally import Tally
 from hogline.destinations.base import Destination, Send
 from hogline.model import Event, Person, Plan, Refusal
-from hogline.store.base import Connection, Journal, Settlement, State, Unwritable
+from hogline.store.base import Connection, Journal, Settlement, State, Unwritable, nobody_is
 from hogline.telemetry.delivery import DeliveryWatch
 
 OptionsT = TypeVar("OptionsT")
@@ -36,11 +36,6 @@ log = structlog.get_logger("hogline.delivery")
 
 LOOK_AGAIN_S = 5.0
 """After the disk could not be read."""
-
-
-def nobody_is(_distinct_id: str) -> bool:
-    """Suppressed, as long as nothing was read."""
-    return False
 
 
 class Worker(Generic[OptionsT]):
@@ -108,14 +103,22 @@ class Worker(Generic[OptionsT]):
 
     def plan(self, event: Event, person: Person | None, other: Person | None = None) -> Plan:
         """What an event comes to; a mistake of ours over it makes it a dead letter."""
-        if self._is_suppressed(event.distinct_id):
+        if self._is_suppressed is not nobody_is and self._names_suppressed(event):
             return Plan(None, filtered="suppressed")
+        if other is not None and self._is_suppressed(other.distinct_id):
+            other = None
         try:
             return self._destination.plan(event, person, self._options, other)
         except Exception as error:
             # A mistake of ours over one event must not keep all others from being delivered.
             log.error("planning failed", connection=self._connection.name, uuid=event.uuid, error=type(error).__name__)  # noqa: TRY400  # a traceback may quote the event
             return Plan(person, refusals=(Refusal("internal_error", "Hogline failed over this event."),))
+
+    def _names_suppressed(self, event: Event) -> bool:
+        """Whether an event is of somebody who is never to come back, by their id or an email of theirs."""
+        named = (event.distinct_id, event.set.get("email"), event.person_properties.get("email"))
+        texts = [one.strip() for one in named if isinstance(one, str)]
+        return any(self._is_suppressed(one) or self._is_suppressed(one.lower()) for one in texts)
 
     async def run(self) -> None:
         """Runs until `close`. Raises `Stopped` when the connection has to stop; then nothing is in flight."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -15,7 +15,8 @@ from hogline.delivery.pack import pack
 from hogline.delivery.routes import Routes
 from hogline.destinations.base import Destination, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Operation, Person, Settled, Stop
+from hogline.model import FORGOTTEN, Operation, Person, Settled, Stop, decode_event
+from hogline.posthog.forgetting import without
 from hogline.service.core import Core, Mistake, read_options
 from hogline.store.base import Connection, Forgotten
 from hogline.views import ForgottenView
@@ -33,11 +34,18 @@ class _Known(Struct, frozen=True):
     people: list[Person]
 
 
+class _Rewritten(Struct, frozen=True):
+    """An event of the journal, and what is left of it."""
+
+    position: int
+    distinct_id: str
+    body: bytes
+
+
 class Forgetting(Core):
     async def start(self) -> None:
         if ids := set(await self._state.forgetting()):  # a crash interrupted it
-            await self._journal.forget(list(await self._positions(ids)))
-            await self._state.end_forgetting()
+            await self._leave_journal([found async for found in self._rewritten(ids)])
         await super().start()
 
     async def forget_person(self, distinct_id: str, *, suppress: bool = False) -> ForgottenView:
@@ -84,14 +92,12 @@ class Forgetting(Core):
         """Remove somebody at the destination; returns how many customers were removed. Raises `Mistake`."""
         destination: Destination[Any] = DESTINATIONS[known.connection.destination]
         options = read_options(destination, known.connection.options)
-        operations = list(
-            dict.fromkeys(
-                operation
-                for person in known.people
-                for operation in destination.forget(person, options, suppress=suppress)
-            )
-        )
-        for some in pack(operations, destination.limits):
+        operations = {
+            operation.body: operation
+            for person in known.people
+            for operation in destination.forget(person, options, suppress=suppress)
+        }
+        for some in pack(list(operations.values()), destination.limits):
             await self._ask(known.connection, destination, options, some)
         return len(operations)
 
@@ -112,41 +118,40 @@ class Forgetting(Core):
         self, known: Sequence[_Known], ids: set[str], *, suppress: bool
     ) -> tuple[list[Forgotten], int]:
         """Remove somebody from the states and the journal; returns what, and how many events of the journal."""
-        names = {distinct_id: _other_name(distinct_id) for distinct_id in ids}
-        positions = await self._positions(ids)
-        waiting = [await self._waiting(one.connection, positions) for one in known]
-        # Whatever happens from here on is finished at the next start at the latest.
-        await self._state.begin_forgetting(sorted(ids))
-        forgotten = []
-        for one, unsettled in zip(known, waiting, strict=True):
-            emails = [person.email.lower() for person in one.people if person.email is not None]
-            forgotten.append(
-                await self._state.forget(
-                    one.connection.id, names, waiting=unsettled, suppress=[*ids, *emails] if suppress else ()
-                )
-            )
-        await self._journal.forget(list(positions))
+        rewritten = [found async for found in self._rewritten(ids)]
+        theirs = {found.position: found.distinct_id for found in rewritten if found.body == FORGOTTEN}
+        emails = {person.email.lower() for one in known for person in one.people if person.email is not None}
+        forgotten = await self._state.forget(
+            {distinct_id: _other_name(distinct_id) for distinct_id in ids},
+            {one.connection.id: await self._waiting(one.connection, theirs) for one in known},
+            suppress=sorted(ids | {one.lower() for one in ids} | emails) if suppress else (),
+        )
+        await self._leave_journal(rewritten)
+        return list(forgotten.values()), len(theirs)
+
+    async def _leave_journal(self, rewritten: Sequence[_Rewritten]) -> None:
+        await self._journal.rewrite({found.position: found.body for found in rewritten})
         await self._state.end_forgetting()
-        return forgotten, len(positions)
 
-    async def _positions(self, ids: set[str]) -> dict[int, str]:
-        """Where the events under these ids are, and under which."""
-        found: dict[int, str] = {}
+    async def _rewritten(self, ids: set[str]) -> AsyncIterator[_Rewritten]:
+        """The events of the journal that have something of these ids, and what is to be left of each."""
+        needles = [one.encode("utf-8", "surrogatepass") for one in ids]
         after = self._journal.first - 1
-        while after < self._journal.end:
-            some, after = await self._journal.find(ids, after=after, limit=LOOKED_AT_ONCE)
-            found.update(some)
+        while events := await self._journal.read(after, LOOKED_AT_ONCE):
+            for position, body in events:
+                if any(needle in body for needle in needles) and (left := without(body, ids)) is not None:
+                    yield _Rewritten(position, decode_event(body).distinct_id, left)
+            after = events[-1][0]
             await asyncio.sleep(0)
-        return found
 
-    async def _waiting(self, connection: Connection, positions: Mapping[int, str]) -> int:
-        """How many of these events the connection has not settled."""
+    async def _waiting(self, connection: Connection, theirs: Mapping[int, str]) -> int:
+        """How many of these events, by position and id, the connection has not settled."""
         lanes = await self._state.lanes(connection.id)
         routes = Routes(self._state, connection.id)
-        await routes.load(set(positions.values()))
+        await routes.load(set(theirs.values()))
         return sum(
-            position > lanes.get(lane_of(routes.group(distinct_id, position).name), connection.start)
-            for position, distinct_id in positions.items()
+            position > lanes.get(lane_of(routes.name(distinct_id, position)), connection.start)
+            for position, distinct_id in theirs.items()
             if position > connection.start
         )
 

@@ -41,7 +41,9 @@ class People(Core):
             joined=await self._views(one, joined),
             relationships=list(person.relationships),
             anonymous_ids=list(person.anonymous_ids),
-            recent=[await self._event(position, outcome) for position, outcome in reversed(person.recent)],
+            recent=[
+                await self._event(*(one if isinstance(one, tuple) else (one, ""))) for one in reversed(person.recent)
+            ],
             held=len(await self._state.held(one.id, [distinct_id])),
         )
 

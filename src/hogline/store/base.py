@@ -7,7 +7,7 @@ tests what these protocols promise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -88,14 +88,8 @@ class Journal(Inlet, Protocol):
         """How many events were refused at the door, by reason."""
         ...
 
-    async def find(self, distinct_ids: Collection[str], *, after: int, limit: int) -> tuple[dict[int, str], int]:
-        """The positions of events under these ids, and under which, among the next `limit` events behind a position;
-        and how far was looked.
-        """
-        ...
-
-    async def forget(self, positions: Sequence[int]) -> None:
-        """Put `model.FORGOTTEN` in the place of events; nothing of them is left in the file."""
+    async def rewrite(self, bodies: Mapping[int, bytes]) -> None:
+        """Put others in the place of the events at these positions; nothing of those is left in the file."""
         ...
 
     async def close(self) -> None: ...
@@ -170,6 +164,11 @@ class HeldEvent(Struct, frozen=True, kw_only=True):
 
 HELD_FOR_ONE = 200
 """The newest so many events of one person are held."""
+
+
+def nobody_is(_text: str) -> bool:
+    """Suppressed."""
+    return False
 
 
 class Forgotten(Struct, frozen=True, kw_only=True):
@@ -293,21 +292,19 @@ class State(Protocol):
         ...
 
     async def forget(
-        self, connection: int, names: Mapping[str, str], *, waiting: int, suppress: Sequence[str] = ()
-    ) -> Forgotten:
-        """Remove people (the keys of `names`), their held events and dead letters, and whatever else names them;
-        where something has to go on being named, it gets the other name. Their events, and `waiting` more that will
-        be removed from the journal, count as filtered (`forgotten`). Of `suppress`, ids and emails, a keyed hash is
-        kept.
+        self, names: Mapping[str, str], waiting: Mapping[int, int], *, suppress: Sequence[str] = ()
+    ) -> dict[int, Forgotten]:
+        """Remove people (the keys of `names`), their held events and dead letters, and whatever else names them, at
+        the connections in `waiting`; where something has to go on being named, it gets the other name. Their events,
+        and as many more of each connection as `waiting` says, which are to be removed from the journal, count as
+        filtered (`forgotten`). Of `suppress`, ids and emails, a keyed hash is kept.
+
+        From then on, until `end_forgetting`, `forgetting` says whose events are to leave the journal.
         """
         ...
 
     async def suppressed(self, connection: int) -> Callable[[str], bool]:
-        """Tells of an id or email whether it is suppressed, as of now."""
-        ...
-
-    async def begin_forgetting(self, distinct_ids: Sequence[str]) -> None:
-        """Note whose events are to be removed from the journal: a crash must not leave them there."""
+        """Tells of an id or email whether it is suppressed, as of now; `nobody_is` if nobody is."""
         ...
 
     async def forgetting(self) -> list[str]:

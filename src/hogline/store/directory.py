@@ -20,7 +20,7 @@ _OURS = {"lock", "secret.key", "journal.db", "state.db"}
 
 
 class DataDirectory:
-    """A directory with `journal.db`, `state.db`, `secret.key` and, while somebody serves, `control.sock`.
+    """A directory with `journal.db`, `state.db`, `history.db`, `secret.key` and, while somebody serves, `control.sock`.
 
     As a context manager it holds the directory: entering raises `Held` if another process does. The lock is
     the kernel's and ends with the process, however it ends.
@@ -59,6 +59,10 @@ class DataDirectory:
     @property
     def state(self) -> Path:
         return self.path / "state.db"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.db"
 
     @property
     def control(self) -> Path:

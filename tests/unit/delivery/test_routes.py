@@ -170,7 +170,7 @@ class Life:
                 leaving = [self.routes.group(who, position - 1).name for who in (one, other)]
                 changed = self.routes.join(one, other, position)
                 name = self.routes.group(one, position).name
-                self.lanes.add(position, event(one), 1, name, other=other, routes=changed, leaving=leaving)
+                self.lanes.join(position, event(one), 1, name, other=other, routes=changed, leaving=leaving)
             self.lane_at[position] = lane_of(name)
             if position > self.settled_lanes.get(lane_of(name), 0):
                 self.waiting.add(position)

@@ -10,7 +10,7 @@ import pytest
 from hogline.store.base import Unusable
 from hogline.store.sqlite.database import APPLICATION_ID, migrations, open_database
 
-KINDS = ["journal", "state"]
+KINDS = ["history", "journal", "state"]
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 

@@ -46,14 +46,9 @@ def is_customer(person: Person) -> bool:
     return person.customer is not None or bool(person.to_merge)
 
 
-def is_anonymous(person: Person, options: Options) -> bool:
-    """Whether this person's events are sent without making them a customer."""
-    return (
-        options.anonymous_users == "anonymous-events"
-        and not is_customer(person)
-        and not person.identified
-        and known_email(person) is None
-    )
+def is_anonymous(person: Person) -> bool:
+    """Whether nothing makes this person more than a visitor."""
+    return not is_customer(person) and not person.identified and known_email(person) is None
 
 
 def not_sent(person: Person, options: Options) -> str | None:
@@ -64,7 +59,11 @@ def not_sent(person: Person, options: Options) -> str | None:
     never = never_sent("", person.distinct_id)
     if never is None and identity(person, options) is None:
         never = "identifier_too_long"
-    return never or not_qualified(person, options) or ("anonymous" if is_anonymous(person, options) else None)
+    return never or not_qualified(person, options) or _only_anonymous(person, options)
+
+
+def _only_anonymous(person: Person, options: Options) -> str | None:
+    return "anonymous" if options.anonymous_users == "anonymous-events" and is_anonymous(person) else None
 
 
 def known_email(person: Person) -> str | None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hogline.destinations.customerio import limits
 from hogline.destinations.customerio.emails import address
 from hogline.destinations.customerio.options import Options
-from hogline.model import UNKNOWN, Event, Identifier, Person
+from hogline.model import MOST_RECENT, UNKNOWN, Event, Identifier, Person
 from hogline.posthog.joins import join_of, who_stays
 
 
@@ -84,13 +84,17 @@ def _absorb(person: Person, other: Person, now_ms: int, options: Options) -> Per
         to_merge=_to_merge(person, other) if options.merge_people else person.to_merge,
         anonymous_ids=tuple(dict.fromkeys((*person.anonymous_ids, *other.anonymous_ids))),
         relationships=person.relationships if person.customer else (),
-        recent=tuple(sorted((*person.recent, *other.recent))[-10:]),
+        recent=tuple(sorted((*person.recent, *other.recent), key=_position)[-MOST_RECENT:]),
         unsent={**gained, **person.unsent},
         refused={name: value for name, value in person.refused.items() if name not in gained},
         attributes_ms=max(times, default=now_ms if gained else None),
         first_seen_ms=min(person.first_seen_ms or now_ms, other.first_seen_ms or now_ms),
         last_seen_ms=max(person.last_seen_ms, other.last_seen_ms),
     )
+
+
+def _position(recent: int | tuple[int, str]) -> int:
+    return recent if isinstance(recent, int) else recent[0]
 
 
 def _to_merge(person: Person, other: Person) -> tuple[Identifier, ...]:

@@ -6,7 +6,7 @@ is remembered is what would be sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -81,14 +81,13 @@ def _said(event: Event, person: Person, options: Options) -> tuple[dict[str, obj
         else:
             known = person.email
             values["email"] = known if known is not None and same_address(known, email) else email
-    for name, value in _attributes(event, options):
-        problem = limits.attribute_name_problem(name)
-        if problem is None:
-            clean, problem = limits.attribute_value(value, is_date=name in options.date_attributes)
+    for name, value in _attributes(event, options).items():
+        if name != "email":
+            clean, problem = _clean(name, value, options)
             if clean is not UNKNOWN:
                 values[name] = clean
-        if problem is not None:
-            adjusted.append(problem)
+            if problem is not None:
+                adjusted.append(problem)
     for name in event.unset:
         if name != "email" and not options.attribute_names.takes(name):
             continue
@@ -100,6 +99,14 @@ def _said(event: Event, person: Person, options: Options) -> tuple[dict[str, obj
     return values, adjusted
 
 
+def _clean(name: str, value: object, options: Options) -> tuple[object, str | None]:
+    """An attribute's value within the limits, and why it was changed; `UNKNOWN` if it must be left out."""
+    problem = limits.attribute_name_problem(name)
+    if problem is not None:
+        return UNKNOWN, problem
+    return limits.attribute_value(value, is_date=name in options.date_attributes)
+
+
 def _said_email(event: Event, options: Options) -> object:
     """What the event gives as the email; `UNKNOWN` if it gives none."""
     if "email" in event.set:
@@ -107,13 +114,13 @@ def _said_email(event: Event, options: Options) -> object:
     return event.person_properties.get("email", UNKNOWN) if options.attributes_from == "person" else UNKNOWN
 
 
-def _attributes(event: Event, options: Options) -> Iterable[tuple[str, object]]:
-    """What the event says of its user, but the email: what it sets, over what PostHog knows if that is wanted."""
+def _attributes(event: Event, options: Options) -> Mapping[str, object]:
+    """What the event says of its user: what it sets, over what PostHog knows if that is wanted."""
     said: Mapping[str, object] = event.set
     if options.attributes_from == "person" and event.person_properties:
         said = {**event.person_properties, **event.set}
     names = options.attribute_names
-    return [(name, value) for name, value in said.items() if name != "email" and (not names or names.takes(name))]
+    return {name: value for name, value in said.items() if names.takes(name)} if names else said
 
 
 def _email_elsewhere(event: Event, person: Person, *, older: bool) -> str | None:

@@ -48,8 +48,9 @@ def _plan(
     event: Event, name: str, person: Person | None, lesson: Lesson, options: Options, *, joined: bool = False
 ) -> Plan:
     """What is sent of an event that taught this."""
-    known, parked = _without_unsendable_email(lesson.person, options)
-    if parked is not None:
+    known = lesson.person
+    if "email" in known.unsent and (parked := gate.unsendable_email(known, options)) is not None:
+        known = _without_email(known)
         lesson = replace(lesson, person=known, adjusted=(*lesson.adjusted, parked))
     adjusted = event.repaired + lesson.adjusted
     rule = gate.not_qualified(known, options)
@@ -58,9 +59,9 @@ def _plan(
     filtered = "not_in_allowlist" if not_listed else rule
     held = filtered is not None and filtered == rule and not applied_only and options.hold_days > 0
     releases = rule is None and (
-        joined or known.customer is None or (person is not None and gate.not_qualified(person, options) is not None)
+        known.customer is None or joined or (person is not None and gate.not_qualified(person, options) is not None)
     )
-    if gate.is_anonymous(known, options):
+    if options.anonymous_users == "anonymous-events" and gate.is_anonymous(known):
         return _anonymous(event, person, lesson, filtered or ("nothing_to_send" if applied_only else None))
     if filtered is not None and not gate.is_customer(known):
         kept = _worth_keeping(person, known, options)
@@ -71,8 +72,12 @@ def _plan(
         return Plan(None if person is None else known, refusals=(_TOO_LONG,), adjusted=adjusted)
     who = _who(known, identifier)
     nobody_yet = applied_only and not gate.is_customer(known) and not known.unsent
-    made = () if nobody_yet else (*identify(event, lesson, who), *_relate(event, known, who, options))
-    claims, known = _claim(known, made, options)
+    made = () if nobody_yet else identify(event, lesson, who)
+    if options.group_objects and not nobody_yet:
+        made += groups.relationships(event, who.identifier, who.customer, known.relationships, options)
+    claims: str | None = None
+    if options.identify_by_email and (made or (filtered is None and not applied_only)):
+        claims, known = _claim(known)
     if filtered is None and applied_only and not made:
         filtered = "nothing_to_send"
     if filtered is not None or applied_only:
@@ -82,8 +87,6 @@ def _plan(
     adjusted += changes
     if isinstance(sent, Refusal):
         return Plan(known, made, releases=releases, refusals=(sent,), adjusted=adjusted, claims=claims)
-    if claims is None:
-        claims, known = _claim(known, (sent,), options)
     return Plan(known, (*made, sent), releases=releases, adjusted=adjusted, claims=claims)
 
 
@@ -95,28 +98,19 @@ def _who(known: Person, identifier: Identifier) -> Who:
     return Who(identifier, customer)
 
 
-def _without_unsendable_email(known: Person, options: Options) -> tuple[Person, str | None]:
-    """The person with an email that cannot be sent put aside, and why it cannot."""
-    if "email" not in known.unsent:
-        return known, None
-    reason = gate.unsendable_email(known, options)
-    if reason is None:
-        return known, None
+def _without_email(known: Person) -> Person:
+    """The person with an email that cannot be sent put aside."""
     unsent = {name: value for name, value in known.unsent.items() if name != "email"}
-    return replace(known, unsent=unsent, refused={**known.refused, "email": known.unsent["email"]}), reason
+    return replace(known, unsent=unsent, refused={**known.refused, "email": known.unsent["email"]})
 
 
-def _claim(known: Person, made: tuple[Operation, ...], options: Options) -> tuple[str | None, Person]:
-    """The email that these operations make identify the person, if it is a new one; and the person who claims it."""
-    if not made or not options.identify_by_email:
-        return None, known
+def _claim(known: Person) -> tuple[str | None, Person]:
+    """The email that from now on identifies the person, if it is a new one; and the person who claims it."""
     usable = gate.usable_email(known)
     email = usable.lower() if usable is not None else None
     if email is None and known.customer is not None and known.customer.kind == "email":
         return None, known
-    if email == known.claimed_email:
-        return None, known
-    return email, replace(known, claimed_email=email)
+    return (None, known) if email == known.claimed_email else (email, replace(known, claimed_email=email))
 
 
 def _with_group(planned: Plan, event: Event, options: Options) -> Plan:
@@ -143,10 +137,6 @@ def _anonymous(event: Event, person: Person | None, lesson: Lesson, filtered: st
     if isinstance(sent, Refusal):
         return Plan(known, refusals=(sent,), adjusted=adjusted + changes)
     return Plan(known, (sent,), adjusted=adjusted + changes)
-
-
-def _relate(event: Event, known: Person, who: Who, options: Options) -> tuple[Operation, ...]:
-    return groups.relationships(event, who.identifier, who.customer, known.relationships, options)
 
 
 def due(person: Person, options: Options) -> Plan:

@@ -82,6 +82,8 @@ def _prepare(database: apsw.Connection, path: Path, scripts: list[str]) -> None:
     # it there again after a power cut, it would undo the switch, and with it all that the WAL has.
     database.pragma("synchronous", "extra")
     database.pragma("journal_mode", "wal")
+    # Whoever is forgotten leaves no trace in the free pages of the file.
+    database.pragma("secure_delete", 1)
     database.pragma("foreign_keys", 1)
     database.pragma("trusted_schema", 0)
     _migrate(database, scripts)
@@ -152,14 +154,9 @@ def value(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = 
     return database.execute(sql, bindings).get
 
 
-def overwrite(database: apsw.Connection) -> None:
-    """What is deleted from now on is overwritten in the file, until `leave_nothing`."""
-    database.execute("PRAGMA secure_delete = ON").fetchall()
-
-
-def leave_nothing(database: apsw.Connection) -> None:
-    """After a commit: nothing of what was overwritten is left in the file beside the database either."""
-    database.execute("PRAGMA secure_delete = OFF").fetchall()
+def leave_nothing_beside(database: apsw.Connection) -> None:
+    """After a commit: what was deleted is overwritten in the database (`secure_delete`), and nothing of it is left in
+    the files beside it either."""
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import apsw
 import msgspec
 
-from hogline.model import decode_event
+from hogline.model import FORGOTTEN
+from hogline.posthog.forgetting import without
 from hogline.store.base import Forgotten
 from hogline.store.sqlite.database import rows
 from hogline.store.sqlite.settling import count, give_up
@@ -27,6 +29,7 @@ def forget(
         ids,
     )
     letters = _dead_letters(database, connection, set(names))
+    _rewrite(database, connection, "held", set(names))
     people = 0
     for table, column in (("people", "distinct_id"), ("due", "distinct_id"), ("emails", "distinct_id")):
         database.execute(
@@ -42,13 +45,34 @@ def forget(
 
 
 def _dead_letters(database: apsw.Connection, connection: int, distinct_ids: set[str]) -> list[int]:
-    """Remove theirs. Dead letters are few, so each is looked at."""
-    found = rows(database, "SELECT position, event FROM dead_letters WHERE connection = ?", (connection,))
-    positions = [position for position, event in found if decode_event(event).distinct_id in distinct_ids]
+    """Remove theirs. Returns their positions."""
+    positions = _rewrite(database, connection, "dead_letters", distinct_ids)
     database.executemany(
         "DELETE FROM dead_letters WHERE connection = ? AND position = ?", [(connection, one) for one in positions]
     )
     return positions
+
+
+def _rewrite(
+    database: apsw.Connection, connection: int, table: Literal["held", "dead_letters"], distinct_ids: set[str]
+) -> list[int]:
+    """Take their names out of others' events. Returns the positions of events that are theirs."""
+    theirs = []
+    for distinct_id in distinct_ids:
+        for position, event in rows(
+            database,
+            f"SELECT position, event FROM {table} WHERE connection = ? AND instr(event, ?)",  # noqa: S608  # names are ours
+            (connection, distinct_id.encode("utf-8", "surrogatepass")),
+        ):
+            rewritten = without(event, distinct_ids)
+            if rewritten == FORGOTTEN:
+                theirs.append(position)
+            elif rewritten is not None:
+                database.execute(
+                    f"UPDATE {table} SET event = ? WHERE connection = ? AND position = ?",  # noqa: S608  # as above
+                    (rewritten, connection, position),
+                )
+    return sorted(set(theirs))
 
 
 def _rename(database: apsw.Connection, connection: int, distinct_id: str, name: str) -> None:

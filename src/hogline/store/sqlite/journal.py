@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import apsw
 
-from hogline.model import FORGOTTEN, decode_event
 from hogline.store.sqlite.database import (
-    leave_nothing,
+    leave_nothing_beside,
     open_database,
-    overwrite,
     reading,
     rows,
     transaction,
@@ -35,11 +33,11 @@ class _Trim(NamedTuple):
     last: int
 
 
-class _Forget(NamedTuple):
-    positions: tuple[int, ...]
+class _Rewrite(NamedTuple):
+    bodies: Mapping[int, bytes]
 
 
-_Job: TypeAlias = _Append | _Trim | _Forget
+_Job: TypeAlias = _Append | _Trim | _Rewrite
 
 
 def _now_ms() -> int:
@@ -128,18 +126,8 @@ class SqliteJournal:
             removed += old - first + 1
         return removed
 
-    async def find(self, distinct_ids: Collection[str], *, after: int, limit: int) -> tuple[dict[int, str], int]:
-        wanted = set(distinct_ids)
-        found: dict[int, str] = {}
-        bodies = await self.read(after, limit)
-        needles = [distinct_id.encode("utf-8", "surrogatepass") for distinct_id in wanted]
-        for position, body in bodies:
-            if any(needle in body for needle in needles) and (distinct_id := decode_event(body).distinct_id) in wanted:
-                found[position] = distinct_id
-        return found, bodies[-1][0] if bodies else after
-
-    async def forget(self, positions: Sequence[int]) -> None:
-        await self._writer.write(_Forget(tuple(positions)))
+    async def rewrite(self, bodies: Mapping[int, bytes]) -> None:
+        await self._writer.write(_Rewrite(bodies))
 
     async def refused(self) -> dict[str, int]:
         return dict(rows(self._read, "SELECT reason, events FROM refused ORDER BY reason"))
@@ -157,8 +145,8 @@ class SqliteJournal:
                 self._insert(events, appends)
                 for job in jobs:
                     self._beside(job)
-            if any(isinstance(job, _Forget) for job in jobs):
-                leave_nothing(self._written)
+            if any(isinstance(job, _Rewrite) for job in jobs):
+                leave_nothing_beside(self._written)
         else:
             self._insert(events, appends)  # one statement is a transaction by itself
         position = self._last() - len(events)
@@ -184,11 +172,10 @@ class SqliteJournal:
         match job:
             case _Trim():
                 self._written.execute("DELETE FROM events WHERE position <= ?", (job.last,))
-            case _Forget():
-                overwrite(self._written)
-                self._written.execute(
-                    "UPDATE events SET body = ? WHERE position IN (SELECT value FROM carray(?))",
-                    (FORGOTTEN, apsw.carray(job.positions)),
+            case _Rewrite():
+                self._written.executemany(
+                    "UPDATE events SET body = ? WHERE position = ?",
+                    ((body, position) for position, body in job.bodies.items()),
                 )
             case _Append():
                 self._count(job.refused)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,9 +24,10 @@ from hogline.store.base import (
     Replay,
     Route,
     Settlement,
+    nobody_is,
 )
 from hogline.store.secrets import Vault
-from hogline.store.sqlite.database import leave_nothing, open_database, overwrite, reading, rows, transaction, value
+from hogline.store.sqlite.database import leave_nothing_beside, open_database, reading, rows, transaction, value
 from hogline.store.sqlite.forgetting import forget
 from hogline.store.sqlite.settling import count, expire_held, people_as_json, settle
 from hogline.store.sqlite.writer import Writer
@@ -41,31 +45,46 @@ _CHOSEN = (
 )
 _RETRY = f"UPDATE dead_letters SET retrying = 1 {_CHOSEN}"  # noqa: S608  # parts are ours, values are bound
 _DISCARD = f"DELETE FROM dead_letters {_CHOSEN} AND NOT retrying"  # noqa: S608  # as above
+_EVERYBODY = "SELECT person FROM people WHERE connection = ?1 AND distinct_id > ?2 ORDER BY distinct_id LIMIT ?3"
+# SQLite's LIKE knows only the case of ASCII's letters: where there are others, `folded` looks too. That is seldom, and
+# ten times as slow.
+_SEARCH = (
+    "SELECT person FROM people WHERE connection = ?1 AND distinct_id IN (SELECT distinct_id FROM people"
+    " INDEXED BY people_by_id_and_email WHERE connection = ?1 AND distinct_id > ?2"
+    " AND (distinct_id LIKE ?4 ESCAPE '\\' OR email LIKE ?4 ESCAPE '\\'"
+    " OR (length(distinct_id) <> octet_length(distinct_id) OR length(email) <> octet_length(email))"
+    " AND (instr(folded(distinct_id), ?5) OR instr(folded(email), ?5)))"
+    " ORDER BY distinct_id LIMIT ?3) ORDER BY distinct_id"
+)
+_WILD = re.compile(r"[%_\\]")
+_LONGEST_PATTERN_BYTES = 50_000
+"""SQLite's own limit."""
 _CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms, workspace FROM connections"
 
 
 class SqliteState:
     """Implements `store.base.State`. Reads happen in the caller's thread: each takes well under a
-    millisecond, which is less than handing it to another.
+    millisecond, which is less than handing it to another. Searching may take longer: it has a thread, one at a time.
     """
 
     def __init__(self, path: Path, vault: Vault, *, vfs: str | None = None) -> None:
         """Raises `Unusable`. Must be made in the running event loop."""
         self._vault = vault
-        self._overwritten = False
+        self._to_clean = False
         """Something was deleted of which nothing may be left. Only the writing thread knows."""
         self._written = open_database(path, "state", vfs)
         self._read = open_database(path, "state", vfs)
-        # SQLite's own lower() knows only the letters of ASCII.
-        self._read.create_scalar_function("folded", _folded, 1, deterministic=True)
+        self._searched = open_database(path, "state", vfs)
+        self._searched.create_scalar_function("folded", _folded, 1, deterministic=True)
+        self._searching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-search")
         self._writer: Writer[_Job] = Writer(self._perform, name="state-writer")
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
         with transaction(self._written):
             results = [job(self._written) for job in jobs]
-        if self._overwritten:
-            self._overwritten = False
-            leave_nothing(self._written)
+        if self._to_clean:
+            self._to_clean = False
+            leave_nothing_beside(self._written)
         return results
 
     async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
@@ -73,6 +92,8 @@ class SqliteState:
 
     async def close(self) -> None:
         await self._writer.close()
+        await asyncio.to_thread(self._searching.shutdown)
+        self._searched.close()
         self._read.close()
         self._written.close()
 
@@ -181,14 +202,15 @@ class SqliteState:
     # forgetting
 
     async def forget(
-        self, connection: int, names: Mapping[str, str], *, waiting: int, suppress: Sequence[str] = ()
-    ) -> Forgotten:
+        self, names: Mapping[str, str], waiting: Mapping[int, int], *, suppress: Sequence[str] = ()
+    ) -> dict[int, Forgotten]:
         hashes = [self._vault.fingerprint(one) for one in suppress]
+        to_do = self._vault.encrypt(msgspec.json.encode(list(names)))
 
-        def job(database: apsw.Connection) -> Forgotten:
-            self._overwritten = True
-            overwrite(database)
-            return forget(database, connection, names, waiting, hashes)
+        def job(database: apsw.Connection) -> dict[int, Forgotten]:
+            self._to_clean = True
+            database.execute("INSERT INTO forgetting VALUES (?)", (to_do,))
+            return {one: forget(database, one, names, more, hashes) for one, more in waiting.items()}
 
         return await self._write(job)
 
@@ -196,12 +218,8 @@ class SqliteState:
         found = rows(self._read, "SELECT hash FROM suppressed WHERE connection = ?", (connection,))
         hashes = {hash_ for (hash_,) in found}
         if not hashes:
-            return _nobody
+            return nobody_is
         return lambda text: self._vault.fingerprint(text) in hashes
-
-    async def begin_forgetting(self, distinct_ids: Sequence[str]) -> None:
-        row = (self._vault.encrypt(msgspec.json.encode(list(distinct_ids))),)
-        await self._write(lambda database: database.execute("INSERT INTO forgetting VALUES (?)", row))
 
     async def forgetting(self) -> list[str]:
         found = rows(self._read, "SELECT distinct_ids FROM forgetting")
@@ -357,24 +375,27 @@ class SqliteState:
         return {distinct_id: _person.decode(person) for distinct_id, person in found}
 
     async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[Person]:
-        found = rows(
-            self._read,
-            "SELECT person FROM people WHERE connection = ?1 AND distinct_id > ?2"
-            " AND (?3 = '' OR instr(folded(distinct_id), ?3) OR instr(folded(email), ?3))"
-            " ORDER BY distinct_id LIMIT ?4",
-            (connection, after, text.casefold(), limit),
-        )
+        if not text:
+            with reading():
+                found = rows(self._read, _EVERYBODY, (connection, after, limit))
+        else:
+            folded = text.casefold()
+            pattern = "%" + _WILD.sub(r"\\\g<0>", folded) + "%"
+            if len(pattern.encode()) > _LONGEST_PATTERN_BYTES:
+                return []  # no id is that long
+            search = functools.partial(self._search, (connection, after, limit, pattern, folded))
+            found = await asyncio.get_running_loop().run_in_executor(self._searching, search)
         return [_person.decode(person) for (person,) in found]
+
+    def _search(self, bindings: tuple[apsw.SQLiteValue, ...]) -> list[tuple[Any, ...]]:
+        with reading():
+            return rows(self._searched, _SEARCH, bindings)
 
 
 def _folded(*texts: apsw.SQLiteValue) -> apsw.SQLiteValue:
     """One text without its case, for comparing; NULL stays NULL."""
     (text,) = texts
     return text.casefold() if isinstance(text, str) else text
-
-
-def _nobody(_text: str) -> bool:
-    return False
 
 
 def _remove_token(id_: int, database: apsw.Connection) -> None:

@@ -1,0 +1,76 @@
+"""What the journal promises of forgetting: of an event that is rewritten nothing is left but its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conformance_stores import NOW_MS, Store, body
+
+from hogline.model import FORGOTTEN, Event, decode_event, encode_event
+from hogline.store.base import Journal
+
+pytestmark = pytest.mark.anyio
+
+
+def of(distinct_id: str, number: int = 0, **properties: object) -> bytes:
+    uuid = f"0199f3a0-0000-7000-8000-{number:012d}"
+    return encode_event(Event(uuid, "x", distinct_id, NOW_MS, NOW_MS, properties))
+
+
+async def test_what_is_forgotten_leaves_its_place_and_nothing_else(
+    store: Store, journal: Journal, tmp_path: Path
+) -> None:
+    await journal.append([of("ada-lovelace", 1, secret="quince-4711"), body(2), of("ada-lovelace", 3)])
+    await journal.rewrite({1: FORGOTTEN, 3: FORGOTTEN})
+    assert await journal.read(0, 10) == [(1, FORGOTTEN), (2, body(2)), (3, FORGOTTEN)]
+    assert (journal.first, journal.end) == (1, 3)
+    assert decode_event(FORGOTTEN).distinct_id == ""
+    on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    assert b"ada-lovelace" not in on_disk
+    assert b"quince-4711" not in on_disk
+    other = await store.journal()
+    assert await other.read(0, 10) == await journal.read(0, 10)
+    await other.close()
+
+
+async def test_a_large_event_leaves_nothing_either(journal: Journal, tmp_path: Path) -> None:
+    """It fills pages of its own, which are given back."""
+    await journal.append([of("ada", 1, text="quince-4711 " * 5_000), body(2)])
+    await journal.rewrite({1: FORGOTTEN})
+    assert b"quince-4711" not in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+
+
+async def test_what_was_trimmed_before_leaves_nothing_either(journal: Journal, tmp_path: Path) -> None:
+    await journal.append([of("ada-lovelace", n, text="quince-4711") for n in range(50)])
+    await journal.append([body(51)])
+    await journal.trim(50, received_before_ms=NOW_MS + 1_000_000, most_bytes=10**12)
+    await journal.rewrite({})
+    assert b"quince-4711" not in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+
+
+async def test_forgetting_twice_nothing_or_what_is_not_there_changes_nothing(journal: Journal) -> None:
+    await journal.append([body(1), body(2)])
+    await journal.rewrite({})
+    await journal.rewrite({1: FORGOTTEN})
+    await journal.rewrite({1: FORGOTTEN, 7: FORGOTTEN})
+    assert await journal.read(0, 10) == [(1, FORGOTTEN), (2, body(2))]
+
+
+async def test_many_events_are_rewritten_at_once(journal: Journal) -> None:
+    await journal.append([of("ada")] * 40_000)
+    await journal.rewrite(dict.fromkeys(range(1, 40_001), FORGOTTEN))
+    assert {one for _, one in await journal.read(0, 50_000)} == {FORGOTTEN}
+
+
+async def test_an_event_may_be_left_with_less(journal: Journal) -> None:
+    await journal.append([of("bob", 1, alias="ada-lovelace"), body(2)])
+    await journal.rewrite({1: of("bob", 1)})
+    assert await journal.read(0, 10) == [(1, of("bob", 1)), (2, body(2))]
+
+
+async def test_appending_goes_on_beside_forgetting(journal: Journal) -> None:
+    await journal.append([of("ada")] * 10)
+    await journal.rewrite(dict.fromkeys(range(1, 11), FORGOTTEN))
+    assert await journal.append([body(11)]) == 11
+    assert [one for _, one in await journal.read(10, 5)] == [body(11)]

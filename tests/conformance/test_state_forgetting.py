@@ -1,0 +1,174 @@
+"""What the state promises of forgetting: nothing names a person any more, and their events stay counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conformance_stores import NOW_MS, Store, body, installed, letter, somebody
+
+from hogline.model import Event, Person, decode_event, encode_event
+from hogline.store.base import Forgotten, HeldEvent, Route, Settlement, State
+
+pytestmark = pytest.mark.anyio
+
+ADA, OTHER = "ada-4711-lovelace", "forgotten-0123456789abcdef"
+MAIL = "ada.l@lovelace.example"
+
+
+def event_of(distinct_id: str, position: int) -> bytes:
+    return encode_event(Event(f"0199f3a0-0000-7000-8000-{position:012d}", "x", distinct_id, NOW_MS, NOW_MS, {}))
+
+
+async def known(state: State, name: str = "customerio") -> int:
+    connection = (await installed(state, name)).id
+    await state.settle(
+        Settlement(
+            connection=connection,
+            lanes={0: 9},
+            people=[somebody(ADA, MAIL), somebody("bob"), Person(distinct_id="anon", joined_into=ADA)],
+            delivered=2,
+            dead_letters=[letter(4, event=event_of(ADA, 4)), letter(5, event=event_of("bob", 5))],
+            held=[
+                HeldEvent(position=6, distinct_id=ADA, received_ms=NOW_MS, event=event_of(ADA, 6)),
+                HeldEvent(position=7, distinct_id="bob", received_ms=NOW_MS, event=body(7)),
+            ],
+            routes=[Route(ADA, 3, None, 1), Route("anon", 3, ADA, 0)],
+            claimed={MAIL: ADA},
+            due={ADA: NOW_MS, "bob": NOW_MS},
+        )
+    )
+    return connection
+
+
+async def test_it_says_what_was_removed(state: State) -> None:
+    connection = await known(state)
+    assert await state.forget({ADA: OTHER}, {connection: 0}) == {
+        connection: Forgotten(people=1, held=1, dead_letters=1)
+    }
+    assert await state.forget({"nobody": OTHER}, {connection: 0}) == {connection: Forgotten()}
+
+
+async def test_nothing_names_them_any_more_and_everybody_else_stays(state: State) -> None:
+    connection = await known(state)
+    await state.forget({ADA: OTHER}, {connection: 0})
+    assert set(await state.people(connection, [ADA, "bob", "anon"])) == {"bob", "anon"}
+    assert [one.position for one in await state.held(connection, [ADA, "bob"])] == [7]
+    assert [one.position for one in await state.dead_letters(connection)] == [5]
+    assert await state.claimed(connection, MAIL) is None
+    assert await state.due(connection, 10) == [("bob", NOW_MS)]
+
+
+async def test_who_travelled_with_them_goes_on_in_the_same_group(state: State) -> None:
+    connection = await known(state)
+    await state.forget({ADA: OTHER}, {connection: 0})
+    assert await state.routes(connection, [ADA, OTHER, "anon"]) == {
+        OTHER: (Route(OTHER, 3, None, 1),),
+        "anon": (Route("anon", 3, OTHER, 0),),
+    }
+
+
+async def test_their_events_count_as_filtered_and_so_do_those_that_wait(state: State) -> None:
+    connection = await known(state)
+    before = await state.counts(connection)
+    await state.forget({ADA: OTHER}, {connection: 3})
+    counts = await state.counts(connection)
+    assert counts.filtered == {"forgotten": 5}  # one was held, one a dead letter, three wait
+    assert (counts.held, counts.dead_letters, counts.delivered) == (1, {"invalid": 1}, 2)
+    assert counts.settled == before.settled + 3
+
+
+async def test_another_connection_still_knows_them(state: State) -> None:
+    one, other = await known(state, "one"), await known(state, "other")
+    before = await state.counts(other)
+    await state.forget({ADA: OTHER}, {one: 0})
+    assert set(await state.people(other, [ADA])) == {ADA}
+    assert await state.counts(other) == before
+
+
+async def test_no_byte_of_them_is_left_in_the_files(state: State, tmp_path: Path) -> None:
+    connection = await known(state)
+    assert ADA.encode() in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    await state.settle(Settlement(connection=connection, lanes={}, done=[ADA]))  # what went before must not stay either
+    await state.forget({ADA: OTHER, "anon": "forgotten-2"}, {connection: 0}, suppress=[ADA, MAIL])
+    on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    assert ADA.encode() not in on_disk
+    assert MAIL.encode() not in on_disk
+
+
+async def test_nobody_is_suppressed_at_first(state: State) -> None:
+    connection = await known(state)
+    await state.forget({ADA: OTHER}, {connection: 0})
+    assert not (await state.suppressed(connection))(ADA)
+
+
+async def test_whoever_is_suppressed_is_known_again_by_a_hash_after_a_restart_too(store: Store, state: State) -> None:
+    connection, other = await known(state, "one"), await known(state, "other")
+    await state.forget({ADA: OTHER}, {connection: 0}, suppress=[ADA, MAIL])
+    again = await store.state()
+    for one in (state, again):
+        suppressed = await one.suppressed(connection)
+        assert [suppressed(text) for text in (ADA, MAIL, "bob", "", ADA.upper())] == [True, True, False, False, False]
+        assert not (await one.suppressed(other))(ADA)
+    await again.close()
+
+
+async def test_suppressing_twice_is_suppressing_once(state: State) -> None:
+    connection = await known(state)
+    for _ in range(2):
+        await state.forget({ADA: OTHER}, {connection: 0}, suppress=[ADA])
+    assert (await state.suppressed(connection))(ADA)
+
+
+async def test_whose_events_are_still_in_the_journal_is_known_after_a_crash_and_not_readable(
+    store: Store, state: State, tmp_path: Path
+) -> None:
+    assert await state.forgetting() == []
+    connection = await known(state)
+    await state.forget({ADA: OTHER, "anon": "forgotten-2"}, {connection: 0})
+    again = await store.state()
+    assert sorted(await again.forgetting()) == sorted([ADA, "anon"])
+    assert ADA.encode() not in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    await again.close()
+    await state.end_forgetting()
+    assert await state.forgetting() == []
+
+
+async def test_all_connections_are_cleared_or_none(state: State) -> None:
+    one, other = await known(state, "one"), await known(state, "other")
+    with pytest.raises(Exception):  # noqa: B017 - each store has its own kind
+        await state.forget({ADA: OTHER}, {one: 0, other: "not a number"})  # type: ignore[dict-item]
+    for connection in (one, other):
+        assert set(await state.people(connection, [ADA])) == {ADA}
+        assert (await state.counts(connection)).filtered == {}
+    assert await state.forgetting() == []
+    forgotten = await state.forget({ADA: OTHER}, {one: 1, other: 2})
+    assert set(forgotten) == {one, other}
+    assert [(await state.counts(connection)).filtered for connection in (one, other)] == [
+        {"forgotten": 3},
+        {"forgotten": 4},
+    ]
+
+
+async def test_others_events_that_name_them_stay_without_their_name(state: State) -> None:
+    connection = (await installed(state)).id
+    naming = Event(
+        "0199f3a0-0000-7000-8000-000000000001", "$create_alias", "bob", NOW_MS, NOW_MS, {"alias": ADA, "n": 1}
+    )
+    held = HeldEvent(position=6, distinct_id="bob", received_ms=NOW_MS, event=encode_event(naming))
+    refused = letter(4, event=encode_event(naming))
+    await state.settle(Settlement(connection=connection, lanes={}, held=[held], dead_letters=[refused]))
+    await state.forget({ADA: OTHER}, {connection: 0})
+    (event,) = [one.event for one in await state.held(connection, ["bob"])]
+    assert decode_event(event).properties == {"n": 1}
+    (kept,) = await state.dead_letters(connection)
+    assert decode_event(kept.event).properties == {"n": 1}
+    assert (await state.counts(connection)).filtered == {}
+
+
+@pytest.mark.parametrize("distinct_id", ["Zoë 你好", "'; DROP TABLE people; --", "%_", "x" * 400])
+async def test_any_id_can_be_forgotten(state: State, distinct_id: str) -> None:
+    connection = (await installed(state)).id
+    await state.settle(Settlement(connection=connection, lanes={}, people=[somebody(distinct_id), somebody("bob")]))
+    assert await state.forget({distinct_id: OTHER}, {connection: 0}) == {connection: Forgotten(people=1)}
+    assert set(await state.people(connection, [distinct_id, "bob"])) == {"bob"}

@@ -1,0 +1,129 @@
+"""A data directory of before joins and held events: everything in it is kept, and all that is new works on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hogline.model import Event, Identifier, Person, encode_event
+from hogline.store.base import HeldEvent, Route, Settlement
+from hogline.store.secrets import Vault
+from hogline.store.sqlite.database import migrations, open_database
+from hogline.store.sqlite.state import SqliteState
+
+pytestmark = pytest.mark.anyio
+
+NOW_MS = 1_793_527_200_000
+EVENT = encode_event(Event("0199f3a0-0000-7000-8000-000000000001", "x", "ada", NOW_MS, NOW_MS, {}))
+
+# As version 1 wrote them.
+ADA = {
+    "distinct_id": "ada",
+    "identified": True,
+    "email": "Ada@example.com",
+    "customer": {"kind": "id", "value": "ada"},
+    "linked_email": "Ada@example.com",
+    "accepted": {"email": "Ada@example.com", "plan": "pro"},
+    "unsent": {"seats": 3},
+    "refused": {"bad": "x"},
+    "attributes_ms": NOW_MS,
+    "first_seen_ms": 1,
+    "last_seen_ms": 2,
+}
+VISITOR = {"distinct_id": "visitor", "first_seen_ms": 1, "last_seen_ms": 2}
+
+
+@pytest.fixture
+async def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteState]:
+    vault = Vault(Vault.new_key())
+    options = vault.encrypt(msgspec.json.encode({"site_id": "site", "api_key": "key"}))
+    with monkeypatch.context() as patched:
+        first = migrations("state")[:1]
+        patched.setattr("hogline.store.sqlite.database.migrations", lambda _: first)
+        old = open_database(tmp_path / "state.db", "state")
+    old.execute(
+        "INSERT INTO connections (name, destination, options, enabled, start, created_ms)"
+        " VALUES ('customerio', 'customerio', ?, 1, 0, 0)",
+        (options,),
+    )
+    for person in (ADA, VISITOR):
+        email = str(person["email"]).lower() if "email" in person else None
+        old.execute(
+            "INSERT INTO people VALUES (1, ?, ?, ?)",
+            (person["distinct_id"], email, msgspec.json.encode(person).decode()),
+        )
+    old.execute("INSERT INTO counters VALUES (1, 'delivered', '', 7), (1, 'filtered', 'not_identified', 2)")
+    old.execute("INSERT INTO lanes VALUES (1, 3, 9)")
+    old.execute(
+        "INSERT INTO dead_letters VALUES (1, 8, ?, 'invalid', 5, 0, ?, ?)",
+        ("0199f3a0-0000-7000-8000-000000000001", EVENT, b'[{"reason":"invalid"}]'),
+    )
+    assert old.pragma("user_version") == 1
+    old.close()
+    opened = SqliteState(tmp_path / "state.db", vault)
+    yield opened
+    await opened.close()
+
+
+async def test_everything_that_was_there_is_there(state: SqliteState) -> None:
+    (connection,) = await state.connections()
+    assert connection.options == {"site_id": "site", "api_key": "key"}
+    assert await state.people(1, ["ada", "visitor"]) == {
+        "ada": Person(
+            distinct_id="ada",
+            identified=True,
+            email="Ada@example.com",
+            customer=Identifier("id", "ada"),
+            linked_email="Ada@example.com",
+            accepted={"email": "Ada@example.com", "plan": "pro"},
+            unsent={"seats": 3},
+            refused={"bad": "x"},
+            attributes_ms=NOW_MS,
+            first_seen_ms=1,
+            last_seen_ms=2,
+        ),
+        "visitor": Person(distinct_id="visitor", first_seen_ms=1, last_seen_ms=2),
+    }
+    counts = await state.counts(1)
+    assert (counts.delivered, counts.filtered, counts.dead_letters, counts.held) == (
+        7,
+        {"not_identified": 2},
+        {"invalid": 1},
+        0,
+    )
+    assert await state.lanes(1) == {3: 9}
+
+
+async def test_people_of_before_are_found(state: SqliteState) -> None:
+    assert [one.distinct_id for one in await state.find_people(1, "EXAMPLE")] == ["ada"]
+    assert [one.distinct_id for one in await state.find_people(1, "visit")] == ["visitor"]
+
+
+async def test_people_of_before_can_be_joined_held_for_and_merged(state: SqliteState) -> None:
+    held = HeldEvent(position=10, distinct_id="visitor", received_ms=NOW_MS, event=EVENT)
+    await state.settle(Settlement(connection=1, lanes={}, held=[held], due={"ada": NOW_MS}))
+    joined = Person(distinct_id="visitor", joined_into="ada", first_seen_ms=1, last_seen_ms=2)
+    await state.settle(
+        Settlement(
+            connection=1,
+            lanes={},
+            people=[joined],
+            routes=[Route("visitor", 11, "ada", 0)],
+            absorbed={"visitor": "ada"},
+            claimed={"ada@example.com": "ada"},
+        )
+    )
+    assert await state.joined(1, "ada") == [joined]
+    assert [one.position for one in await state.held(1, ["ada"])] == [10]
+    assert await state.claimed(1, "ada@example.com") == "ada"
+    assert await state.due(1, 10) == [("ada", NOW_MS)]
+
+
+async def test_people_of_before_can_be_forgotten(state: SqliteState, tmp_path: Path) -> None:
+    forgotten = await state.forget({"ada": "forgotten-1"}, {1: 0})
+    assert (forgotten[1].people, forgotten[1].dead_letters) == (1, 1)
+    on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("state.db*")).lower()
+    assert b"ada@example.com" not in on_disk
