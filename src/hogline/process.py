@@ -11,9 +11,11 @@ import structlog
 from hogline.control import Unanswered, offered, reached
 from hogline.delivery.client import Client
 from hogline.delivery.clock import Clock, SystemClock
+from hogline.history import Sampler
 from hogline.service import Mistake, Service
 from hogline.settings import Settings
 from hogline.store.directory import DataDirectory, Held
+from hogline.store.sqlite.history import SqliteHistory
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 from hogline.telemetry.delivery import RequestListener, nobody
@@ -44,6 +46,11 @@ async def own_service(
         stack.push_async_callback(journal.close)
         state = SqliteState(directory.state, directory.vault(key))
         stack.push_async_callback(state.close)
+        history = SqliteHistory(directory.history)
+        stack.push_async_callback(history.close)
+        sampler = Sampler(history, journal, state, clock)
+        if delivers:  # until what is in flight at the end is settled
+            await stack.enter_async_context(sampler.running())
         service = Service(
             settings,
             journal=journal,
@@ -51,8 +58,9 @@ async def own_service(
             send=client.send,
             clock=clock,
             delivers=delivers,
-            listener=listener,
+            listener=sampler.heard(listener),
         )
+        service.past = history
         stack.push_async_callback(service.close, STOP_WITHIN_S)
         await service.start()
         if delivers:

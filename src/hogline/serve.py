@@ -1,9 +1,10 @@
-"""Receiving and delivering until stopped: service, listener, housekeeping, signals put together and taken apart."""
+"""Receiving and delivering until stopped: service, listeners, housekeeping, signals put together and taken apart."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import ipaddress
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,17 +12,23 @@ from functools import partial
 
 import structlog
 
+from hogline.console import create_console
 from hogline.delivery.clock import Clock, SystemClock
 from hogline.housekeeping import Housekeeping
 from hogline.process import hold, own_service
 from hogline.service import Mistake, Service
+from hogline.service.access import ConsoleDoor
 from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.sources.server import Listener
+from hogline.store.access import Access
 from hogline.store.directory import DataDirectory
 from hogline.telemetry.metrics import Metrics
 
 log = structlog.get_logger("hogline")
+
+CONSOLE_STOP_S = 2
+"""Pages are quickly made; a stream that does not end is cut."""
 
 
 @asynccontextmanager
@@ -53,9 +60,57 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
                 f"Cannot listen on {settings.listen} ({error.strerror}). Choose another address with HOGLINE_LISTEN."
             ) from None
         if not settings.public_url:
-            host = f"[{listener.host}]" if ":" in listener.host else listener.host
-            service.receives_at = f"http://{host}:{listener.port}"
+            service.receives_at = _url(listener)
+        if settings.console != "off":
+            await stack.enter_async_context(_console(service, settings))
         yield service
+
+
+@asynccontextmanager
+async def _console(service: Service, settings: Settings) -> AsyncIterator[None]:
+    """The console on its listener. Raises `Mistake`."""
+    first_password = await _console_password(settings)
+    app, console = create_console(service, settings)
+    listener = Listener(app, settings.console_host, settings.console_port, stop_s=CONSOLE_STOP_S)
+    try:
+        await listener.start()
+    except OSError as error:
+        raise Mistake(
+            f"The console cannot listen on {settings.console} ({error.strerror}). Choose another address with "
+            "HOGLINE_CONSOLE, or `off`."
+        ) from None
+    try:
+        service.console = ConsoleDoor(settings.console_url or _url(listener), first_password)
+        yield
+    finally:
+        console.stopping.set()
+        await listener.stop()
+
+
+async def _console_password(settings: Settings) -> str | None:
+    """There is a password from now on: the one that was made just now, to be told; None if there was one. Raises
+    `Mistake` if the console could be reached by others under a password that nobody chose.
+    """
+    access = Access(settings.data)
+    if not _is_loopback(settings.console_host) and settings.console_password is None and not access.chosen:
+        raise Mistake(
+            f"The console would be open to others on {settings.console} with no password of yours. Set one with "
+            "`hogline password` or HOGLINE_CONSOLE_PASSWORD, or let it listen on 127.0.0.1."
+        )
+    made = await asyncio.to_thread(access.make_password)
+    return made if settings.console_password is None else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _url(listener: Listener) -> str:
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    return f"http://{host}:{listener.port}"
 
 
 @asynccontextmanager

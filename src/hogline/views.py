@@ -284,7 +284,7 @@ class ChoiceForecast(Struct, frozen=True, kw_only=True):
     """Of the delivered events, those that are sent without making a customer."""
     filtered: dict[str, int]
     held: int
-    """That wait in the end for a user who does not qualify yet."""
+    """That wait in the end for a user who does not qualify yet. A forecast holds at most 100 MB of them."""
     dead_letters: dict[str, int]
     adjusted: dict[str, int]
     requests: int

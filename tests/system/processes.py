@@ -23,7 +23,8 @@ WITHIN_S = 30.0
 
 def environment(data: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HOGLINE_")}
-    return {**kept, "HOGLINE_DATA": str(data), "HOGLINE_LISTEN": "127.0.0.1:0", "COLUMNS": "120"} | more
+    any_port = {"HOGLINE_LISTEN": "127.0.0.1:0", "HOGLINE_CONSOLE": "127.0.0.1:0"}
+    return {**kept, **any_port, "HOGLINE_DATA": str(data), "COLUMNS": "120"} | more
 
 
 def hogline(

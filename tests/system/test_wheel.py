@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+SHIPPED = {".py", ".sql", ".typed", ".html", ".css", ".js", ".svg"}
 
 
 def test_the_wheel_carries_everything_that_runs(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_the_wheel_carries_everything_that_runs(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("hogline/")}
     source = REPOSITORY / "src"
-    ours = {str(file.relative_to(source)) for file in source.rglob("*") if file.suffix in {".py", ".sql", ".typed"}}
+    ours = {str(file.relative_to(source)) for file in source.rglob("*") if file.suffix in SHIPPED}
     assert ours <= packed
     unpacked = tmp_path / "unpacked"
     zipfile.ZipFile(wheel).extractall(unpacked)

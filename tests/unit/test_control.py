@@ -61,6 +61,7 @@ async def tour(service: Service) -> dict[str, object]:
     and tokens, is only looked at.
     """
     seen: dict[str, object] = {}
+    seen["test_options"] = await service.test_options("customerio", GOOD)
     seen["connect"] = await service.connect("customerio", GOOD, name="shop")
     seen["connections"] = await service.connections()
     seen["configure"] = await service.configure("shop", {"identify_by_email": True, "event_allowlist": "Zoë, $x"})
@@ -69,13 +70,20 @@ async def tour(service: Service) -> dict[str, object]:
     seen |= await tour_of_files(service)
     seen["disable"] = await service.disable("shop")
     seen |= await tour_of_failures(service)
+    seen["newest_event"] = await service.newest_event()
+    seen["set_console_password"] = await service.set_console_password("open sesame")
     seen["people"] = await service.people("ZOE", connection="shop", limit=5)
     seen["status"] = await service.status()
+    seen["history"] = await service.history("shop", "hour")
+    seen["sparkline"] = await service.sparkline("shop")
     seen["problems"] = await service.problems()
     seen["enable"] = await service.enable("shop")
     seen["token"] = await service.token()
     seen["rotate_token"] = (await service.rotate_token()).older
     seen["revoke_token"] = type(await service.revoke_token(TOKEN))
+    seen["make_api_token"] = (await service.make_api_token("reports")).name
+    seen["api_tokens"] = await service.api_tokens()
+    seen["revoke_api_token"] = await service.revoke_api_token("reports")
     await service.disconnect("shop")
     seen["disconnect"] = await service.connections()
     return seen
@@ -88,6 +96,12 @@ async def tour_of_files(service: Service) -> dict[str, object]:
     seen["preview_lines"] = await service.preview_lines(preview, LINES)
     await service.end_preview(preview)
     seen["end_preview"] = "done"
+    forecast = await service.begin_forecast("shop")
+    seen["begin_forecast"] = type(forecast)
+    seen["forecast_lines"] = await service.forecast_lines(forecast, LINES)
+    seen["forecast"] = await service.forecast(forecast)
+    await service.end_forecast(forecast)
+    seen["end_forecast"] = "done"
     sending = await service.begin_sending()
     seen["begin_sending"] = type(sending)
     seen["send_lines"] = await service.send_lines(sending, LINES)
@@ -124,11 +138,16 @@ MISTAKES: dict[str, Callable[[Service], Awaitable[object]]] = {
     "an unknown destination": lambda service: service.connect("carrier pigeon", {}),
     "options that cannot be used": lambda service: service.connect("customerio", {"api_key": "canary", "odd": 1}),
     "a bad name": lambda service: service.connect("customerio", GOOD, name="No Such Näme"),
+    "options to test that cannot be used": lambda service: service.test_options("customerio", {"api_key": "canary"}),
+    "options to test of nobody": lambda service: service.test_options("customerio", {}, "nobody"),
+    "a password too short": lambda service: service.set_console_password("canary"),
     "a name that is taken": lambda service: service.connect("customerio", GOOD, name="shop"),
     "no such connection": lambda service: service.check("nobody"),
     "nothing to disconnect": lambda service: service.disconnect("nobody"),
     "people of no connection": lambda service: service.people("", connection="nobody"),
     "a preview for no connection": lambda service: service.begin_preview("nobody"),
+    "a forecast for no connection": lambda service: service.begin_forecast("nobody"),
+    "a forecast that is not under way": lambda service: service.forecast("canary"),
 }
 
 

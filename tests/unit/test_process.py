@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path, listen="127.0.0.1:0")
+    return Settings(data=tmp_path, listen="127.0.0.1:0", console="127.0.0.1:0")
 
 
 async def the_token(settings: Settings) -> str:

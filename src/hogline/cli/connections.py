@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from getpass import getpass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 from rich.table import Table
 
-from hogline.cli.common import Common, Failed, Json, ask, out, print_json
+from hogline.cli.common import Common, Failed, Json, ask, err, out, print_json
+from hogline.destinations.base import InvalidOptions
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.customerio import CUSTOMERIO
+from hogline.destinations.customerio.old_app import read_old_app
+from hogline.service import Mistake
 from hogline.settings import from_environment
 
 _DEFAULT = Common()
@@ -31,6 +37,8 @@ ENVIRONMENT = {
     "secret_key": "engage_secret_key",
 }
 """Of each credential, the environment variable that it is read from if it is not given, without `HOGLINE_`."""
+
+MOST_APP_BYTES = 1_000_000
 
 
 @Parameter(name="*", group=_EITHER)
@@ -155,6 +163,14 @@ def connect(
     either: EitherOptions = _EITHER_NOT_GIVEN,
     customerio: CustomerIoOptions = _CUSTOMERIO_NOT_GIVEN,
     engage: EngageOptions = _ENGAGE_NOT_GIVEN,
+    from_app: Annotated[
+        Path | None,
+        Parameter(
+            help="A JSON file with the configuration of PostHog's old Customer.io app: its values become options; what "
+            "is given beside wins.",
+            group=_CUSTOMERIO,
+        ),
+    ] = None,
     name: Annotated[str, Parameter(help="What to call the connection (default: the destination's name).")] = "",
     enable: Annotated[bool, Parameter(help="Send events from now on; --no-enable leaves that for later.")] = True,
     json: Json = False,
@@ -162,6 +178,8 @@ def connect(
 ) -> None:
     """Install a destination: check its credentials and send it all events from now on."""
     options = given(either, customerio, engage)
+    if from_app is not None:
+        options |= _from_app(from_app, destination, options)
     for option in DESTINATIONS[destination].options:
         if option.key in ENVIRONMENT and option.key not in options:
             if value := from_environment(ENVIRONMENT[option.key]):
@@ -178,6 +196,33 @@ def connect(
             out.print("Give PostHog the URL that `hogline token` prints, and keep `hogline serve` running.")
         else:
             out.print(f"`hogline enable {made.name}` begins to send; events that come in until then wait.")
+
+
+def _from_app(file: Path, destination: DestinationKey, options: Mapping[str, object]) -> dict[str, object]:
+    """The options that a configuration of the old app gives beside these; says what it does not give."""
+    if destination != CUSTOMERIO.key:
+        raise Mistake("--from-app is for a Customer.io connection: the app knew no other destination.")
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(MOST_APP_BYTES)
+    except OSError as error:
+        raise Mistake(f"{file} cannot be read: {error.strerror}.") from None
+    try:
+        app = read_old_app(text, beside=options)
+    except InvalidOptions as invalid:
+        raise Mistake(f"{file}: {invalid}") from None
+    if app.ignored:
+        names = ", ".join(key[:50] for key in app.ignored[:20])
+        err.print(f"{file}: ignored, as the app has no such keys: {names}", style="yellow", markup=False)
+    for key, option in app.hidden.items():
+        flag, variable = option.replace("_", "-"), f"HOGLINE_{ENVIRONMENT[option].upper()}"
+        if not from_environment(ENVIRONMENT[option]):
+            err.print(
+                f"{file}: PostHog hides {key}. Give it beside: {variable}, {variable}_FILE or --{flag}.",
+                style="yellow",
+                markup=False,
+            )
+    return app.options
 
 
 def configure(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
-from rich.text import Text
 
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
+from hogline.cli.previews import print_forecast, print_preview
 from hogline.process import service_for
 from hogline.service import Mistake, Service
 from hogline.sources.files import Line, read_file
-from hogline.views import BadLine, Delivery, PreviewedEvent
+from hogline.views import BadLine, Delivery
 
 _DEFAULT = Common()
 LINES_AT_ONCE = 500
@@ -133,49 +131,61 @@ def preview(
     file: File,
     /,
     *,
-    connection: Annotated[str, Parameter(help="For this connection only (default: all).")] = "",
+    connection: Annotated[
+        str, Parameter(help="For this connection only (default: all; of a forecast, the Customer.io connection).")
+    ] = "",
+    forecast: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Instead of each event: what the whole file comes to under each choice of --anonymous-users. "
+            "Customers (they are the bill), events, requests; beginning with nobody known.",
+        ),
+    ] = False,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
     """The operations that would be sent, event by event, or why not. Sends nothing, changes nothing.
 
-    Without any connection it shows what Customer.io would get under the defaults.
+    Each event is shown as if those before it had been accepted. Without any connection it shows what Customer.io
+    would get under the defaults.
     """
-
-    async def work() -> list[BadLine]:
-        bad: list[BadLine] = []
-        async with service_for(common.settings()) as service:
-            handle = await service.begin_preview(connection)
-            try:
-                for lines, broken in _chunks(file):
-                    events, unreadable = await service.preview_lines(handle, lines)
-                    bad += broken + unreadable
-                    for event in events:
-                        _print_preview(event, json=json)
-            finally:
-                await service.end_preview(handle)
-        return bad
-
-    bad = run(work())
+    if forecast:
+        bad = run(_forecast(file, connection, json=json, common=common))
+    else:
+        bad = run(_preview(file, connection, json=json, common=common))
     _print_bad(bad)
     if bad:
         raise Failed
 
 
-def _print_preview(event: PreviewedEvent, *, json: bool) -> None:
+async def _preview(file: str, connection: str, *, json: bool, common: Common) -> list[BadLine]:
+    bad: list[BadLine] = []
+    async with service_for(common.settings()) as service:
+        handle = await service.begin_preview(connection)
+        try:
+            for lines, broken in _chunks(file):
+                events, unreadable = await service.preview_lines(handle, lines)
+                bad += broken + unreadable
+                for event in events:
+                    print_preview(event, json=json)
+        finally:
+            await service.end_preview(handle)
+    return bad
+
+
+async def _forecast(file: str, connection: str, *, json: bool, common: Common) -> list[BadLine]:
+    bad: list[BadLine] = []
+    async with service_for(common.settings()) as service:
+        handle = await service.begin_forecast(connection)
+        try:
+            for lines, broken in _chunks(file):
+                bad += broken + await service.forecast_lines(handle, lines)
+            found = await service.forecast(handle)
+        finally:
+            await service.end_forecast(handle)
     if json:
-        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")  # one line an event, as they come
-        return
-    title = Text.assemble((f"{event.line:>4} ", "dim"), (event.event, "bold"), "  ", event.distinct_id)
-    title.append(f"  → {event.connection}", style="dim")
-    out.print(title)
-    if event.filtered:
-        out.print(f"     not sent: {event.filtered}", style="yellow", markup=False)
-    if event.refused:
-        out.print(f"     dead letter: {event.refused}", style="red", markup=False)
-    for operation in event.operations:
-        route = "" if operation.route == "batch" else f" ({operation.route})"
-        body = msgspec.json.encode(operation.body).decode()
-        out.print(Text.assemble("     ", (operation.action, "green"), route, "  ", body))
-    if event.adjusted:
-        out.print(f"     adjusted: {', '.join(event.adjusted)}", style="dim", markup=False)
+        print_json({"forecast": found, "bad_lines": bad})
+    else:
+        print_forecast(found)
+    return bad

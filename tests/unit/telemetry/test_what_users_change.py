@@ -25,7 +25,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         return REGION
 
     monkeypatch.setattr(Client, "send", send)
-    return Settings(data=tmp_path, listen="127.0.0.1:0")
+    return Settings(data=tmp_path, listen="127.0.0.1:0", console="127.0.0.1:0")
 
 
 async def test_each_change_is_a_line_and_no_value_stands_in_it(

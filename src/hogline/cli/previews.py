@@ -1,0 +1,91 @@
+"""How a preview and a forecast look in a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from hogline.cli.common import out
+from hogline.views import ChoiceForecast, ForecastView, OperationView, PreviewedEvent
+
+BILL = (
+    "Customer.io bills customers: the highest number of a month, those merged or deleted meanwhile included (about "
+    "$0.009 each a month beyond what the plan includes)."
+)
+
+
+def print_preview(event: PreviewedEvent, *, json: bool) -> None:
+    if json:
+        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")  # one line an event, as they come
+        return
+    title = Text.assemble((f"{event.line:>4} ", "dim"), (event.event, "bold"), "  ", event.distinct_id)
+    if event.person not in {event.distinct_id, ""}:
+        title.append(f" (is {event.person})")
+    title.append(f"  → {event.connection}", style="dim")
+    out.print(title)
+    if event.joined is not None:
+        out.print(f"     joins: {event.joined.distinct_id} is {event.joined.into} from now on", markup=False)
+    if event.filtered:
+        kept = "held until they qualify" if event.held else "not sent"
+        out.print(f"     {kept}: {event.filtered}", style="yellow", markup=False)
+    for released in event.released:
+        line = "before" if released.line is None else f"line {released.line}"
+        out.print(f"     released: {released.event}, held since {line}", style="cyan", markup=False)
+        if released.refused:
+            out.print(f"       dead letter: {released.refused}", style="red", markup=False)
+        _print_operations(released.operations, "       ")
+    if event.refused:
+        out.print(f"     dead letter: {event.refused}", style="red", markup=False)
+    _print_operations(event.operations, "     ")
+    if event.follows:
+        out.print("     after a pause:", style="dim")
+        _print_operations(event.follows, "       ")
+    if event.adjusted:
+        out.print(f"     adjusted: {', '.join(event.adjusted)}", style="dim", markup=False)
+
+
+def _print_operations(operations: Sequence[OperationView], indent: str) -> None:
+    for operation in operations:
+        route = "" if operation.route == "batch" else f" ({operation.route})"
+        body = msgspec.json.encode(operation.body).decode()
+        out.print(Text.assemble(indent, (operation.action, "green"), route, "  ", body))
+
+
+def print_forecast(forecast: ForecastView) -> None:
+    of = f"with the options of {forecast.connection}" if forecast.connection else "with default options"
+    out.print(f"{forecast.events:,} events, {of}; nobody known before.", markup=False)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("anonymous users")
+    for choice in forecast.choices:
+        table.add_column(choice.choice + (" (now)" if choice.choice == forecast.now else ""), justify="right")
+    for title, style, numbers in _rows(forecast.choices):
+        table.add_row(title, *(f"{number:,}" if number else "-" for number in numbers), style=style)
+    out.print(table)
+    out.print(BILL, style="dim", markup=False)
+    out.print("Requests: if the file is sent at once. Live traffic takes more.", style="dim")
+
+
+def _rows(choices: Sequence[ChoiceForecast]) -> Iterator[tuple[str, str, list[int]]]:
+    """The title, style and numbers of each row; rows that are all zero only where somebody would look for them."""
+    yield "customers created", "bold", [one.customers for one in choices]
+    yield "  left after merges", "", [one.customers_left for one in choices]
+    yield "people known", "", [one.people for one in choices]
+    yield "events delivered", "bold", [one.delivered for one in choices]
+    yield "  without a customer", "", [one.anonymous for one in choices]
+    yield from _reasons("events filtered", choices, lambda one: one.filtered)
+    yield "events held", "bold", [one.held for one in choices]
+    yield from _reasons("dead letters", choices, lambda one: one.dead_letters)
+    yield "requests", "bold", [one.requests for one in choices]
+    yield from _reasons("adjusted values", choices, lambda one: one.adjusted)
+
+
+def _reasons(
+    title: str, choices: Sequence[ChoiceForecast], of: Callable[[ChoiceForecast], Mapping[str, int]]
+) -> Iterator[tuple[str, str, list[int]]]:
+    yield title, "bold", [sum(of(one).values()) for one in choices]
+    for reason in sorted({reason for one in choices for reason in of(one)}):
+        yield f"  {reason}", "", [of(one).get(reason, 0) for one in choices]

@@ -1,0 +1,11 @@
+"""The console: web pages over the functions of `Service`, on a listener of their own.
+
+`create_console` makes the ASGI app. Pages are rendered here and work without script; htmx makes them livelier.
+"""
+
+from __future__ import annotations
+
+from hogline.console.app import create_console
+from hogline.console.context import Console
+
+__all__ = ["Console", "create_console"]

@@ -1,0 +1,119 @@
+"""The API's description (OpenAPI 3.1), written from the endpoints' signatures and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import NoneType
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from hogline import __version__
+from hogline.console.api.endpoints import Endpoint, Parameter
+
+_INTRODUCTION = (
+    "What Hogline's console shows and does, for programs. Every request carries a token that was made in the console "
+    "(Settings, API tokens) as `Authorization: Bearer <token>`."
+)
+
+
+class Problem(Struct, frozen=True):
+    message: str
+    """What happened and what to do."""
+
+
+class Error(Struct, frozen=True):
+    error: Problem
+
+
+ERRORS = {
+    400: "The request cannot be read.",
+    401: "The token is missing or not valid.",
+    404: "There is no such thing.",
+    409: "It is in the way of another one.",
+    413: "The body is too large.",
+    422: "It cannot be done; the message says why.",
+    429: "Too much was asked at once; `Retry-After` says in how many seconds to go on.",
+    503: "The store cannot be used at the moment.",
+}
+
+
+def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """The OpenAPI document. Raises TypeError for a type that has no JSON Schema."""
+    types = [Error]
+    for endpoint in endpoints:
+        types += [parameter.type for parameter in endpoint.parameters]
+        types += [] if endpoint.result is NoneType else [endpoint.result]
+    schemas, components = msgspec.json.schema_components(
+        types, schema_hook=_anything, ref_template="#/components/schemas/{name}"
+    )
+    known = iter(schemas)
+    error = next(known)
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        parameters = [(parameter, next(known)) for parameter in endpoint.parameters]
+        result = None if endpoint.result is NoneType else next(known)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, parameters, result, error)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Hogline", "version": __version__, "description": _INTRODUCTION},
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _anything(kind: type) -> dict[str, Any]:
+    """The schema of `object`: any JSON. Of another type there is none."""
+    if kind is object:
+        return {"description": "Any JSON."}
+    raise NotImplementedError(kind)
+
+
+def _operation(
+    endpoint: Endpoint,
+    parameters: list[tuple[Parameter, dict[str, Any]]],
+    result: dict[str, Any] | None,
+    error: dict[str, Any],
+) -> dict[str, Any]:
+    summary = endpoint.description.partition(".")[0]
+    good: dict[str, Any] = {"description": "Done." if result is None else "The answer."}
+    if result is not None:
+        good |= _json(result)
+    described: dict[str, Any] = {
+        "operationId": endpoint.function.__name__,
+        "summary": summary,
+        "description": " ".join(endpoint.description.split()),
+        "parameters": [_parameter(one, schema) for one, schema in parameters if one.place != "body"],
+        "responses": {str(endpoint.status): good}
+        | {str(status): {"description": ERRORS[status]} | _json(error) for status in _statuses(endpoint)},
+    }
+    for one, schema in parameters:
+        if one.place == "body":
+            described["requestBody"] = {"required": True} | _json(schema)
+    return described
+
+
+def _parameter(one: Parameter, schema: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": one.name, "in": one.place, "required": one.required, "schema": dict(schema)}
+    if not one.required:
+        described["schema"]["default"] = one.default
+    return described
+
+
+def _statuses(endpoint: Endpoint) -> list[int]:
+    """Of the errors that it may answer with."""
+    without = set() if "{" in endpoint.path else {404}
+    if endpoint.body is None:
+        without |= {413}
+    if endpoint.status != 201:
+        without |= {409}
+    return [status for status in ERRORS if status not in without]
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}}

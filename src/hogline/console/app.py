@@ -1,0 +1,69 @@
+"""The console put together: every page's routes, what answers errors, and what stands before all of them.
+
+A module with pages has a list `ROUTES`; here is where it is added.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from hogline.console import api_tokens, connections, overview, pipeline, posthog, signin
+from hogline.console.api import Api
+from hogline.console.assets import Assets
+from hogline.console.attempts import Attempts
+from hogline.console.context import Console, console_of
+from hogline.console.errors import HANDLERS
+from hogline.console.safety import Safety
+from hogline.console.sessions import Sessions
+from hogline.service import Service
+from hogline.settings import Settings
+from hogline.store.access import Access
+
+
+async def static(request: Request) -> Response:
+    found = console_of(request).assets.response(request.url.path)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/static/{path:path}", static, methods=["GET"]),
+    *signin.ROUTES,
+    *pipeline.ROUTES,
+    *overview.ROUTES,
+    *connections.ROUTES,
+    *posthog.ROUTES,
+    *api_tokens.ROUTES,
+]
+
+
+def create_console(
+    service: Service, settings: Settings, *, now_s: Callable[[], float] = time.time
+) -> tuple[Starlette, Console]:
+    """The app for a listener, and what to tell when Hogline stops. There must be a password already."""
+    password = settings.console_password
+    console = Console(
+        service=service,
+        settings=settings,
+        sessions=Sessions(
+            Access(settings.data),
+            password=password.get_secret_value() if password else None,
+            https=settings.console_url.startswith("https://"),
+            now_s=now_s,
+        ),
+        attempts=Attempts(now_s),
+        assets=Assets(),
+    )
+    routes = [*ROUTES, Mount("/api", Api(service, time.monotonic))]
+    app = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=[Middleware(Safety, console=console)])
+    app.state.console = console
+    return app, console

@@ -1,0 +1,83 @@
+"""What is answered when something cannot be answered: a page, or JSON to programs (`/api/…`).
+
+The sentences are ours; nothing of a request stands in them.
+"""
+
+from __future__ import annotations
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from hogline.console.pages import page
+from hogline.service import Mistake
+from hogline.store.base import Unusable, Unwritable
+from hogline.telemetry.mistakes import kind_and_place
+
+log = structlog.get_logger("hogline.console")
+
+TITLES = {
+    400: "This could not be read",
+    401: "Sign in first",
+    403: "Not allowed",
+    404: "Nothing here",
+    405: "Not this way",
+    409: "Not possible now",
+    413: "Too much at once",
+    421: "Not under this name",
+    422: "Not possible",
+    429: "Too often",
+    500: "A mistake of Hogline's",
+    503: "Not now",
+}
+SENTENCES = {
+    403: "The request did not come from one of the console's own pages.",
+    404: "There is no page at this address.",
+    405: "This address exists, but does not take such a request.",
+    500: "The log says where it happened. Please report it; nothing was lost.",
+}
+
+
+async def error_answer(
+    request: Request, status: int, sentence: str = "", headers: dict[str, str] | None = None
+) -> Response:
+    sentence = sentence or SENTENCES.get(status, "It cannot be answered.")
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": {"message": sentence}}, status, headers)
+    title = TITLES.get(status, "This did not work")
+    response = await page(request, "error.html", status=status, title=title, sentence=sentence, code=status)
+    response.headers.update(headers or {})
+    return response
+
+
+async def http_exception(request: Request, error: Exception) -> Response:
+    """For `HTTPException`; its detail, where it has one of ours, is the sentence."""
+    if not isinstance(error, HTTPException):
+        raise error
+    own = "" if error.status_code in SENTENCES and _is_phrase(error.detail) else error.detail
+    return await error_answer(request, error.status_code, own, dict(error.headers or {}))
+
+
+async def mistake(request: Request, error: Exception) -> Response:
+    """For `Mistake`: what was asked cannot be done."""
+    return await error_answer(request, 422, str(error))
+
+
+async def disk_trouble(request: Request, error: Exception) -> Response:
+    return await error_answer(request, 503, str(error), {"retry-after": "5"})
+
+
+async def own_mistake(request: Request, error: Exception) -> Response:
+    """For whatever nobody thought of. Its text may quote an event: only its kind and place are logged."""
+    log.error("page failed", mistake=kind_and_place(error))
+    request.state.session = None  # a page without what asks the service: that may be what failed
+    return await error_answer(request, 500)
+
+
+HANDLERS = {HTTPException: http_exception, Mistake: mistake, Unusable: disk_trouble, Unwritable: disk_trouble}
+
+
+def _is_phrase(detail: str) -> bool:
+    """Whether it is HTTP's own short phrase, such as “Not Found”."""
+    return not detail.endswith(".")

@@ -1,0 +1,166 @@
+"""Failures: by reason, one of them whole; sending them again, discarding and exporting them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.datastructures import FormData, QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from hogline.console.context import connection_of, service_of
+from hogline.console.live import changes
+from hogline.console.pages import go, page
+from hogline.console.shown import WORDS
+from hogline.service import Mistake, Service
+from hogline.views import ConnectionStatus, ConnectionView
+
+LIVE_EVERY_S = 2.0
+ON_A_PAGE = 50
+EXPORTED_AT_ONCE = 200
+HIGHEST_ID = 2**63 - 1
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """Which failures are meant: one, those of a reason, or all."""
+
+    id: int | None = None
+    reason: str = ""
+
+    @property
+    def ids(self) -> list[int] | None:
+        return None if self.id is None else [self.id]
+
+
+def chosen(values: FormData | QueryParams) -> Chosen:
+    """What a form or a link says. Raises `HTTPException` 400."""
+    text = str(values.get("id", ""))
+    if text and not (text.isascii() and text.isdigit() and int(text[:20]) <= HIGHEST_ID):
+        raise HTTPException(400, "A failure's id is a whole number.")
+    return Chosen(int(text) if text else None, str(values.get("reason", "")))
+
+
+async def failures(request: Request) -> Response:
+    connection, service = await connection_of(request), service_of(request)
+    reason, after = request.query_params.get("reason", ""), _number(request.query_params.get("after", ""))
+    found = await service.failures(connection.name, reason=reason, after=after, limit=ON_A_PAGE + 1)
+    return await page(
+        request,
+        "failures.html",
+        connection=connection,
+        section="failures",
+        counts=(await _status(service, connection)).dead_letters,
+        failures=found[:ON_A_PAGE],
+        more=len(found) > ON_A_PAGE,
+        reason=reason,
+        after=after,
+        retrying=await service.retrying_failures(connection.name),
+        **WORDS,
+    )
+
+
+def _number(text: str) -> int:
+    return min(int(text[:20]), HIGHEST_ID) if text.isascii() and text.isdigit() else 0
+
+
+async def _status(service: Service, connection: ConnectionView) -> ConnectionStatus:
+    return next(one for one in (await service.status()).connections if one.name == connection.name)
+
+
+async def stream(request: Request) -> StreamingResponse:
+    """Says when there are others."""
+    connection, service = await connection_of(request), service_of(request)
+
+    async def look() -> object:
+        found = (await service.status()).connections
+        dead = next((one.dead_letters for one in found if one.name == connection.name), None)
+        return None if dead is None else (dead, await service.retrying_failures(connection.name))
+
+    return changes(request, look, every_s=LIVE_EVERY_S)
+
+
+async def failure(request: Request) -> Response:
+    connection, id_ = await connection_of(request), request.path_params["id"]
+    try:
+        details = await service_of(request).failure(connection.name, min(id_, HIGHEST_ID))
+    except Mistake:
+        raise HTTPException(404, "There is no such failure any more: it got through, or was discarded.") from None
+    return await page(
+        request,
+        "failure.html",
+        connection=connection,
+        section="failures",
+        details=details,
+        failure=details.failure,
+        **WORDS,
+    )
+
+
+async def retry(request: Request) -> Response:
+    connection, which = await connection_of(request), chosen(await request.form())
+    n = await service_of(request).retry_failures(connection.name, reason=which.reason, ids=which.ids)
+    return go(request, _list_url(request, connection), retried(n, connection))
+
+
+def retried(n: int, connection: ConnectionView) -> str:
+    """What happens now, in a sentence."""
+    if not n:
+        return "There was nothing to send again."
+    what = "One failure is" if n == 1 else f"{n:,} failures are"
+    if connection.state not in {"delivering", "waiting"}:
+        return f"{what} to be sent again, once {connection.name} runs."
+    return f"{what} being sent again. What is accepted leaves this list; what is refused again stays."
+
+
+async def discard_page(request: Request) -> Response:
+    connection, which = await connection_of(request), chosen(request.query_params)
+    counts = (await _status(service_of(request), connection)).dead_letters
+    n = 1 if which.id is not None else counts.get(which.reason, 0) if which.reason else sum(counts.values())
+    return await page(request, "discard.html", connection=connection, section="failures", which=which, n=n)
+
+
+async def discard(request: Request) -> Response:
+    connection, which = await connection_of(request), chosen(await request.form())
+    n = await service_of(request).discard_failures(connection.name, reason=which.reason, ids=which.ids)
+    what = "Nothing was" if not n else "One failure is" if n == 1 else f"{n:,} failures are"
+    return go(request, _list_url(request, connection), f"{what} discarded.")
+
+
+async def export(request: Request) -> StreamingResponse:
+    """A line of JSON for each, as `hogline failures export` prints them."""
+    connection, which = await connection_of(request), chosen(request.query_params)
+    lines = _exported(service_of(request), connection.name, which.reason)
+    name = f"failures-{connection.name}.jsonl"
+    return StreamingResponse(
+        lines, media_type="application/jsonl", headers={"content-disposition": f'attachment; filename="{name}"'}
+    )
+
+
+async def _exported(service: Service, connection: str, reason: str) -> AsyncIterator[bytes]:
+    after = 0
+    while found := await service.failures(connection, reason=reason, after=after, limit=EXPORTED_AT_ONCE):
+        after = found[-1].id
+        for one in found:
+            try:
+                details = await service.failure(connection, one.id)
+            except Mistake:  # it was resolved a moment ago
+                continue
+            yield msgspec.json.encode(details) + b"\n"
+
+
+def _list_url(request: Request, connection: ConnectionView) -> str:
+    return str(request.app.url_path_for("failures", name=connection.name))
+
+
+ROUTES = [
+    Route("/connections/{name}/failures", failures, methods=["GET"], name="failures"),
+    Route("/connections/{name}/failures/changes", stream, methods=["GET"], name="failures-changes"),
+    Route("/connections/{name}/failures/retry", retry, methods=["POST"], name="retry"),
+    Route("/connections/{name}/failures/discard", discard_page, methods=["GET"], name="discard"),
+    Route("/connections/{name}/failures/discard", discard, methods=["POST"]),
+    Route("/connections/{name}/failures/export", export, methods=["GET"], name="export"),
+    Route("/connections/{name}/failures/{id:int}", failure, methods=["GET"], name="failure"),
+]

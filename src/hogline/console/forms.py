@@ -1,0 +1,100 @@
+"""A form made from what a destination declares of its options, and what was typed into it. Pure.
+
+Secrets go in and never come out: a field knows only whether one is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import FormData
+
+from hogline.destinations.base import Destination, InvalidOptions, Option
+
+OTHER = "other"
+"""What a choice says whose value stands in a text field beside it."""
+_KEPT = "kept"
+"""Stands for a secret that stays as it is: the form does not know it, and it was good when it was set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    option: Option
+    value: str
+    """As it is typed; of a secret, nothing; of a yes or no, `yes` or nothing."""
+    takes_others: bool
+    """A choice that another value than its choices is possible for."""
+    is_set: bool
+    problem: str
+
+    @property
+    def id(self) -> str:
+        return f"option-{self.option.key}"
+
+    @property
+    def is_other(self) -> bool:
+        return self.takes_others and self.value not in {choice.value for choice in self.option.choices}
+
+
+def fields(
+    destination: Destination[Any],
+    values: Mapping[str, object],
+    problems: Mapping[str, str] | None = None,
+    *,
+    secrets_are_set: bool = False,
+) -> list[Field]:
+    """A field for each option, with its value where there is one, else with its default."""
+    return [
+        Field(
+            option=option,
+            value="" if option.secret else _typed(values.get(option.key, option.default)),
+            takes_others=option.kind == "choice" and _takes_others(destination, option),
+            is_set=option.secret and secrets_are_set,
+            problem=(problems or {}).get(option.key, ""),
+        )
+        for option in destination.options
+    ]
+
+
+def typed(destination: Destination[Any], form: FormData) -> dict[str, object]:
+    """Values by key, for `connect`, `configure` and `test_options`. Secrets that were left empty are left out."""
+    values: dict[str, object] = {}
+    for option in destination.options:
+        text = _text(form, option.key)
+        if option.kind == "yes_no":
+            values[option.key] = text != ""
+        elif option.kind == "choice" and text == OTHER:
+            values[option.key] = _text(form, f"{option.key}-{OTHER}")
+        elif text or not option.secret:
+            values[option.key] = text
+    return values
+
+
+def problems_of(
+    destination: Destination[Any], values: Mapping[str, object], *, secrets_are_set: bool = False
+) -> dict[str, str]:
+    """A sentence for each option that cannot be used, by key."""
+    kept = {option.key: _KEPT for option in destination.options if option.secret and secrets_are_set}
+    try:
+        destination.read_options({**kept, **values})
+    except InvalidOptions as invalid:
+        return {problem.key: problem.sentence for problem in reversed(invalid.problems)}
+    return {}
+
+
+def _takes_others(destination: Destination[Any], option: Option) -> bool:
+    """Whether the choices are only suggestions: the destination itself knows."""
+    return option.key not in problems_of(destination, {option.key: "https://another.invalid"}, secrets_are_set=True)
+
+
+def _text(form: FormData, key: str) -> str:
+    value = form.get(key, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _typed(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return str(value)

@@ -1,0 +1,53 @@
+"""Live parts: a stream (server-sent events) that says when what a page shows has changed; htmx then asks for it anew.
+
+So a page is only made in one place, and looks the same with and without script. Knows no page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from hogline.console.context import console_of
+
+STILL_HERE_S = 20.0
+"""Proxies and browsers give up a stream that says nothing."""
+CHANGED = "event: changed\ndata: \n\n"
+
+
+def changes(request: Request, look: Callable[[], Awaitable[object]], *, every_s: float = 1.0) -> StreamingResponse:
+    """`event: changed` at once (something may have happened since the page was made), and whenever what `look` gives
+    is another value than before. Ends with the session, and when Hogline stops.
+    """
+    return StreamingResponse(_changes(request, look, every_s), media_type="text/event-stream")
+
+
+async def _changes(request: Request, look: Callable[[], Awaitable[object]], every_s: float) -> AsyncIterator[str]:
+    console = console_of(request)
+    before = await look()
+    yield CHANGED
+    silent_s = 0.0
+    while not await _is_set_within(console.stopping, every_s):
+        if console.sessions.find(request) is None:
+            yield CHANGED  # the page asks, and is led to sign in
+            return
+        now = await look()
+        silent_s += every_s
+        if now != before:
+            yield CHANGED
+        elif silent_s >= STILL_HERE_S:
+            yield ": still here\n\n"
+        else:
+            continue
+        before, silent_s = now, 0.0
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

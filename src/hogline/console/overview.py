@@ -1,0 +1,146 @@
+"""A connection's overview: how it stands, what to do about it, and its figures over time as a table and as plots.
+
+The plots are drawn by static/overview.js from the table, so that both always say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from hogline.console.context import connection_of, service_of
+from hogline.console.live import changes
+from hogline.console.pages import again, go, page
+from hogline.service import Mistake, Service
+from hogline.service.history import PERIODS, HistoryView, Period
+from hogline.views import ConnectionStatus
+
+LIVE_EVERY_S = 2.0
+DEFAULT: Period = "day"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A series, as a column of the table and a line of a plot."""
+
+    title: str
+    plot: str
+    """In which plot it is, and on which side: `events`; `waiting` with `lag`; `requests` with `time`."""
+    colour: str
+    """The name of one of the stylesheet's colours."""
+    values: Sequence[float | None]
+    unit: str = ""
+    dash: int = 0
+    """To tell apart lines of one colour."""
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: Sequence[Column]
+    rows: Sequence[tuple[int, Sequence[float | None]]]
+    """When each time begins (seconds since 1970), and its values; times in which nothing happened are left out."""
+    history: HistoryView
+
+
+def table(history: HistoryView) -> Table:
+    columns = [
+        Column("Received", "events", "plot-1", history.received),
+        Column("Delivered", "events", "plot-2", history.delivered),
+        *[
+            Column(f"Filtered: {reason}", "events", "plot-3", series, dash=number)
+            for number, (reason, series) in enumerate(history.filtered.items())
+        ],
+        Column("Held", "events", "plot-4", history.held),
+        Column("Failed", "events", "plot-5", history.failed),
+        Column("Waiting", "waiting", "plot-3", history.pending),
+        Column("Longest wait", "lag", "plot-4", history.lag_s, unit="s"),
+        Column("Requests", "requests", "plot-1", history.requests),
+        Column("Mean time", "time", "plot-2", history.request_ms, unit="ms"),
+    ]
+    rows = zip(history.times, zip(*(column.values for column in columns), strict=True), strict=True)
+    return Table(columns, [(at_s, values) for at_s, values in rows if any(values)], history)
+
+
+async def overview(request: Request) -> Response:
+    try:
+        return await _overview(request)
+    except HTTPException:
+        if "hx-request" not in request.headers:
+            raise
+        return go(request, str(request.app.url_path_for("home")), "The connection was removed.")
+
+
+async def _overview(request: Request, problem: str = "") -> Response:
+    """`problem`: why what was asked for was not done."""
+    connection, service = await connection_of(request), service_of(request)
+    period = next((period for period in PERIODS if period == request.query_params.get("period")), DEFAULT)
+    hour = await service.history(connection.name, "hour")
+    if request.headers.get("hx-target") == "standing":  # many viewers, often: what they will not show is not made
+        over_time = Table((), (), hour)
+    else:
+        over_time = table(hour if period == "hour" else await service.history(connection.name, period))
+    return await page(
+        request,
+        "overview.html",
+        status=422 if problem else 200,
+        connection=connection,
+        section="overview",
+        status_of=await _status(service, connection.name),
+        mean_ms=mean_ms(hour),
+        table=over_time,
+        periods=tuple(PERIODS),
+        problem=problem,
+    )
+
+
+def mean_ms(history: HistoryView) -> float | None:
+    """Of all requests of a history; None: there was none."""
+    requests = sum(history.requests)
+    total_ms = sum((ms or 0.0) * n for ms, n in zip(history.request_ms, history.requests, strict=True))
+    return total_ms / requests if requests else None
+
+
+async def switch(request: Request) -> Response:
+    """`do`: `pause` or `resume`."""
+    connection, service = await connection_of(request), service_of(request)
+    form = await request.form()
+    try:
+        if form.get("do") == "pause":
+            await service.disable(connection.name)
+            said = f"{connection.name} is paused. Events that come in wait until it is resumed."
+        else:
+            await service.enable(connection.name)
+            said = f"{connection.name} is enabled."
+    except Mistake as mistake:
+        return await _overview(request, str(mistake))
+    return again(request, request.url.path + (f"?{request.url.query}" if request.url.query else ""), said)
+
+
+async def stream(request: Request) -> StreamingResponse:
+    """Says when the connection's figures or its state are others."""
+    connection, service = await connection_of(request), service_of(request)
+
+    async def look() -> object:
+        found = (await service.status()).connections
+        return next((one for one in found if one.name == connection.name), None)  # removed: the page is led away
+
+    return changes(request, look, every_s=LIVE_EVERY_S)
+
+
+async def _status(service: Service, name: str) -> ConnectionStatus:
+    for connection in (await service.status()).connections:
+        if connection.name == name:
+            return connection
+    raise HTTPException(404, "There is no connection of this name. It may have been removed.")
+
+
+ROUTES = [
+    Route("/connections/{name}/overview", overview, methods=["GET"], name="overview"),
+    Route("/connections/{name}/overview", switch, methods=["POST"]),
+    Route("/connections/{name}/overview/changes", stream, methods=["GET"], name="overview-changes"),
+]

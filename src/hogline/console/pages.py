@@ -1,0 +1,152 @@
+"""Rendering: a template with what every page shows around its own part, and where a browser goes next.
+
+Everything that a template is given is shown as text (autoescape). Knows no particular page.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import NoMatchFound
+
+from hogline import __version__
+from hogline.console.context import console_of
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.store.base import Unusable, Unwritable
+
+THEMES = ("system", "light", "dark")
+SECTIONS = (
+    ("overview", "Overview"),
+    ("people", "People"),
+    ("live", "Live events"),
+    ("failures", "Failures"),
+    ("try", "Try it"),
+    ("settings", "Settings"),
+)
+"""Of a connection: the name of each page's route, and what navigation calls it."""
+
+STATES = {
+    "delivering": ("good", "Delivering"),
+    "waiting": ("warn", "Waiting"),
+    "stopped": ("bad", "Stopped"),
+    "disabled": ("off", "Disabled"),
+    "not_serving": ("off", "Not serving"),
+}
+"""A connection's states: the colour and the word."""
+
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+async def page(request: Request, template: str, *, status: int = 200, **context: object) -> HTMLResponse:
+    """The page. A connection's page gives its context that `connection`, and its route's name as `section`."""
+    console = console_of(request)
+    signed_in = request.state.session is not None
+    around = {
+        "asset": console.assets.url,
+        "version": __version__,
+        "theme": theme_of(request),
+        "signed_in": signed_in,
+        "path": request.url.path,
+        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "said": console.sessions.said(request) if signed_in else "",
+        "connection": None,
+        "section": "",
+        "connections": await _connections(request) if signed_in else (),
+        "sections": [(name, title) for name, title in SECTIONS if _exists(request, name)],
+        "states": STATES,
+        "destinations": DESTINATIONS,
+        "url_for": lambda route, /, **parameters: str(request.app.url_path_for(route, **parameters)),
+    }
+    text = _environment.get_template(template).render(around | context)
+    response = HTMLResponse(text, status)
+    if around["said"]:
+        response.delete_cookie("hogline_said")
+    # A page that refreshes itself is no use of it.
+    if signed_in and "hx-request" not in request.headers:
+        console.sessions.renew(response, request.state.session)
+    return response
+
+
+async def _connections(request: Request) -> object:
+    try:
+        return await console_of(request).service.connections()
+    except (Unusable, Unwritable):
+        return ()  # the page itself says so
+
+
+def _exists(request: Request, section: str) -> bool:
+    try:
+        request.app.url_path_for(section, name="x")
+    except NoMatchFound:
+        return False
+    return True
+
+
+def theme_of(request: Request) -> str:
+    theme = request.cookies.get("hogline_theme", "")
+    return theme if theme in THEMES else "system"
+
+
+def go(request: Request, to: str, say: str = "") -> Response:
+    """Go to another page, after a form was taken; it shows the sentence. htmx is told to leave the page too."""
+    if "hx-request" in request.headers:
+        response = Response(status_code=204, headers={"hx-redirect": to})
+    else:
+        response = RedirectResponse(to, 303)
+    return _saying(request, response, say)
+
+
+def again(request: Request, to: str, say: str = "") -> Response:
+    """Ask for a page anew, after a form was taken; htmx picks from it what it shows."""
+    return _saying(request, RedirectResponse(to, 303), say)
+
+
+def _saying(request: Request, response: Response, say: str) -> Response:
+    if say:
+        console_of(request).sessions.say(response, say)
+    return response
+
+
+def own_path(text: str) -> str:
+    """The path, if it is one of the console's; else home. So no form sends anybody elsewhere."""
+    url = URL(text)
+    safe = text.startswith("/") and not text.startswith(("//", "/\\")) and not url.scheme and text.isprintable()
+    return text if safe else "/"
+
+
+def sign_in_path(request: Request) -> str:
+    """Where to sign in, and come back from."""
+    path = request.url.path if request.method == "GET" else "/"
+    query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
+    return "/sign-in" if path == "/" and not query else f"/sign-in?next={quote(path + query, safe='')}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,}"
+
+
+def _time(milliseconds: int) -> Markup:
+    """A moment: UTC as it is written here, the viewer's own time once console.js has seen it."""
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1_000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return Markup("<span>a time far away</span>")
+    return Markup('<time datetime="{}">{}</time>').format(
+        moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+_environment.filters |= {"number": _number, "time": _time}

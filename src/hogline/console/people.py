@@ -1,0 +1,153 @@
+"""People: who is known at a connection, one of them whole, and forgetting somebody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hogline.console.context import connection_of, service_of
+from hogline.console.pages import go, page
+from hogline.console.shown import WORDS
+from hogline.model import UNKNOWN, same_value
+from hogline.service import Mistake, Service
+from hogline.views import ForgottenView, PersonDetails
+
+ON_A_PAGE = 50
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of somebody: what is known, and what became of it at the destination."""
+
+    name: str
+    value: object
+    state: str
+    """`accepted`; `unsent`: it is sent with the next event; `refused`."""
+    accepted: object
+    """What the destination accepted last, if that is another value; else `UNKNOWN`."""
+
+    @property
+    def has_other(self) -> bool:
+        return self.accepted is not UNKNOWN
+
+
+def attributes(details: PersonDetails) -> list[Attribute]:
+    """By name."""
+    person, found = details.person, []
+    for name, value in sorted(person.attributes.items()):
+        state = "unsent" if name in person.unsent else "refused" if name in person.refused else "accepted"
+        accepted = details.accepted.get(name, UNKNOWN)
+        found.append(Attribute(name, value, state, UNKNOWN if same_value(accepted, value) else accepted))
+    return found
+
+
+async def people(request: Request) -> Response:
+    connection, service = await connection_of(request), service_of(request)
+    text, after = request.query_params.get("q", "").strip(), request.query_params.get("after", "")
+    found = await service.people(text, connection=connection.name, after=after, limit=ON_A_PAGE + 1)
+    return await page(
+        request,
+        "people.html",
+        connection=connection,
+        section="people",
+        people=found[:ON_A_PAGE],
+        more=len(found) > ON_A_PAGE,
+        q=text,
+        after=after,
+        **WORDS,
+    )
+
+
+async def person(request: Request) -> Response:
+    connection = await connection_of(request)
+    details = await _details(service_of(request), connection.name, request.query_params.get("id", ""))
+    if details is None:
+        raise HTTPException(404, f"{connection.name} knows nobody with this distinct_id.")
+    return await page(
+        request,
+        "person.html",
+        connection=connection,
+        section="people",
+        details=details,
+        person=details.person,
+        attributes=attributes(details),
+        **WORDS,
+    )
+
+
+async def _details(service: Service, connection: str, distinct_id: str) -> PersonDetails | None:
+    try:
+        return await service.person(connection, distinct_id)
+    except Mistake:
+        return None
+
+
+async def forget_page(request: Request) -> Response:
+    return await _forget_page(request, request.query_params.get("id", ""))
+
+
+async def _forget_page(request: Request, distinct_id: str, problem: str = "", *, suppress: bool = False) -> Response:
+    """`problem`: why nobody was forgotten. The page tells what is known of them at each connection."""
+    connection, service = await connection_of(request), service_of(request)
+    known = []
+    for each in await service.connections():
+        details = await _details(service, each.name, distinct_id)
+        if details is not None and details.person.joined_into is not None:
+            details = await _details(service, each.name, details.person.joined_into)
+        if details is not None:
+            known.append(details)
+    return await page(
+        request,
+        "forget.html",
+        status=422 if problem else 200,
+        connection=connection,
+        section="people",
+        distinct_id=distinct_id,
+        known=known,
+        problem=problem,
+        suppress=suppress,
+    )
+
+
+async def forget(request: Request) -> Response:
+    connection, form = await connection_of(request), await request.form()
+    distinct_id, suppress = str(form.get("id", "")), form.get("suppress") == "yes"
+    if not distinct_id:
+        raise HTTPException(400, "The form does not say who is to be forgotten.")
+    try:
+        forgotten = await service_of(request).forget_person(distinct_id, suppress=suppress)
+    except Mistake as mistake:
+        return await _forget_page(request, distinct_id, str(mistake), suppress=suppress)
+    return go(request, str(request.app.url_path_for("people", name=connection.name)), removed(forgotten))
+
+
+def removed(forgotten: ForgottenView) -> str:
+    """What was removed, in a sentence."""
+    here = ", ".join(
+        _counted(n, one, many)
+        for n, one, many in (
+            (forgotten.people, "id", "ids"),
+            (forgotten.events, "event", "events"),
+            (forgotten.held, "held event", "held events"),
+            (forgotten.failures, "failure", "failures"),
+        )
+    )
+    there = _counted(forgotten.customers, "customer", "customers")
+    suppressed = " What comes under these ids from now on is not sent." if forgotten.suppressed else ""
+    return f"Forgotten: {there} at the destinations; here {here}.{suppressed}"
+
+
+def _counted(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
+
+
+ROUTES = [
+    Route("/connections/{name}/people", people, methods=["GET"], name="people"),
+    Route("/connections/{name}/person", person, methods=["GET"], name="person"),
+    Route("/connections/{name}/forget", forget_page, methods=["GET"], name="forget"),
+    Route("/connections/{name}/forget", forget, methods=["POST"]),
+]

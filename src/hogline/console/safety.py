@@ -1,0 +1,155 @@
+"""What stands before every page: whose requests are taken, and the headers that every answer carries.
+
+A request must be for one of our names (a page elsewhere could let its own name point here), and one that changes
+something must come from our own pages: browsers say so in `Sec-Fetch-Site` and `Origin`, so there are no tokens in
+forms. Knows no page.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hogline.console.context import Console
+from hogline.console.errors import error_answer, own_mistake
+from hogline.console.pages import sign_in_path
+from hogline.settings import Settings
+
+MOST_BODY_BYTES = 1_048_576
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+FOR_EVERYBODY = ("/sign-in", "/theme", "/static/", "/api/")
+"""What is answered without a session. `/api/` looks itself at who asks."""
+
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    # Not `no-referrer`: browsers would then send `Origin: null` with our own forms.
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Safety:
+    def __init__(self, app: ASGIApp, console: Console) -> None:
+        self._app = app
+        self._console = console
+        self._is_our_name = our_names(console.settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        begun = False
+
+        async def send_safely(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                _put_headers(message)
+            await send(message)
+
+        request.state.session = None
+        try:
+            answer = await self._answer(request)
+            if answer is not None:
+                await answer(scope, receive, send_safely)
+            else:
+                await self._app(scope, _limited(receive), send_safely)
+        except Exception as error:
+            if begun:
+                raise
+            await (await own_mistake(request, error))(scope, receive, send_safely)
+
+    async def _answer(self, request: Request) -> Response | None:
+        """The answer to what does not get through to a page."""
+        if not self._is_our_name(request.headers.get("host", "")):
+            sentence = (
+                "The console does not answer under this name. Use its address, or set HOGLINE_CONSOLE_URL to this one."
+            )
+            return await error_answer(request, 421, sentence)
+        if self._console.stopping.is_set():
+            return await error_answer(request, 503, "Hogline is stopping.", {"retry-after": "5", "connection": "close"})
+        if request.method not in SAFE_METHODS and not self._is_own(request):
+            return await error_answer(request, 403)
+        request.state.session = self._console.sessions.find(request)
+        if request.state.session is None and not request.url.path.startswith(FOR_EVERYBODY):
+            return await _sign_in(request)
+        return None
+
+    def _is_own(self, request: Request) -> bool:
+        """Whether a request that changes something comes from our own pages, or from a program: no page elsewhere can
+        give its requests an `Authorization`.
+        """
+        site = request.headers.get("sec-fetch-site")
+        if site is not None:
+            return site in {"same-origin", "none"}
+        origin = request.headers.get("origin")
+        if origin is not None:
+            ours = {urlsplit(self._console.settings.console_url).netloc, request.headers["host"]}
+            return urlsplit(origin).netloc.lower() in {name.lower() for name in ours if name}
+        return request.headers.get("authorization", "").lower().startswith("bearer ")
+
+
+def our_names(settings: Settings) -> Callable[[str], bool]:
+    """Whether a Host is ours: an IP address (which no foreign name can become), this machine's own name for itself, or
+    a host from the settings.
+    """
+    named = {"localhost", urlsplit(settings.console_url).hostname or "localhost", settings.console_host.lower()}
+
+    def is_ours(host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in named or name.endswith(".localhost") or _is_ip_address(name)
+
+    return is_ours
+
+
+def _is_ip_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _sign_in(request: Request) -> Response:
+    if "hx-request" in request.headers or "text/event-stream" in request.headers.get("accept", ""):
+        return Response(status_code=401, headers={"hx-refresh": "true"})
+    if request.method in SAFE_METHODS:
+        return RedirectResponse(sign_in_path(request), 303)
+    return await error_answer(request, 401, "Your session has ended. Sign in and do it again.")
+
+
+def _put_headers(message: Message) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in HEADERS.items():
+        headers[name] = value
+    headers.setdefault("cache-control", "no-store")
+
+
+def _limited(receive: Receive) -> Receive:
+    """Whoever reads the body gets `HTTPException` 413 once it is too long."""
+    read = 0
+
+    async def receive_limited() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > MOST_BODY_BYTES:
+            raise HTTPException(413, f"The body is longer than {MOST_BODY_BYTES:,} bytes: send it in parts.")
+        return message
+
+    return receive_limited

@@ -1,0 +1,35 @@
+"""How what came from outside is shown: values as JSON text, reasons as sentences. For several pages; knows none."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hogline.reasons import why_not_sent, why_refused
+
+OUTCOMES = {
+    "delivered": ("good", "Delivered"),
+    "filtered": ("off", "Filtered"),
+    "held": ("warn", "Held"),
+    "dead_letter": ("bad", "Failed"),
+}
+"""What became of an event: the colour and the word."""
+
+
+def as_json(value: object) -> str:
+    """Over several lines, for people."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def in_short(value: object) -> str:
+    """On one line; text without quotes."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+WORDS = {
+    "as_json": as_json,
+    "in_short": in_short,
+    "why_not_sent": why_not_sent,
+    "why_refused": why_refused,
+    "outcomes": OUTCOMES,
+}
+"""What templates of these pages are given besides their own."""

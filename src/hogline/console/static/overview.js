@@ -1,0 +1,139 @@
+// Plots of a connection's figures, drawn from the table that is on the page in any case.
+
+const HEIGHT = 220;
+const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [1, 2], [12, 4]];
+let plots = [];
+
+/** The table's columns, each with one value for every step of its time; a step that has no row is 0, but for the one
+ * that is under way: of it nothing is known yet. */
+function readTable() {
+  const table = document.querySelector("table.history");
+  if (!table) return null;
+  const [from, until, step] = ["from", "until", "step"].map((name) => Number(table.dataset[name]));
+  const times = [];
+  const rows = table.tBodies[0].rows;
+  const last = Number(rows[0].dataset.at) === until ? until : until - step;
+  for (let at = from; at <= last; at += step) times.push(at);
+  const columns = [...table.tHead.rows[0].cells].slice(1).map((cell) => ({
+    plot: cell.dataset.plot,
+    title: cell.firstChild.textContent.trim(),
+    unit: cell.dataset.unit,
+    colour: cell.dataset.colour,
+    dash: Number(cell.dataset.dash),
+    values: new Array(times.length).fill(cell.dataset.unit === "ms" ? null : 0),
+  }));
+  for (const row of rows) {
+    const place = (Number(row.dataset.at) - from) / step;
+    [...row.cells].slice(1).forEach((cell, number) => {
+      columns[number].values[place] = cell.dataset.n === "" ? null : Number(cell.dataset.n);
+    });
+  }
+  return { times, step, columns };
+}
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+function shown(value, unit) {
+  if (value === null || value === undefined) return "–";
+  return value.toLocaleString() + (unit ? ` ${unit}` : "");
+}
+
+function series(column, scale) {
+  const stroke = colour(column.colour);
+  const isAlone = column.values.filter((value) => value !== null).length < 2;
+  return {
+    label: column.title,
+    scale,
+    stroke,
+    width: 1.75,
+    dash: DASHES[column.dash % DASHES.length],
+    points: { show: isAlone, size: 5, fill: stroke },
+    value: (_, value) => shown(value, column.unit),
+  };
+}
+
+function axis(more) {
+  const grid = { stroke: colour("plot-grid"), width: 1 };
+  const font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  return { stroke: colour("plot-ink"), grid, ticks: { ...grid, size: 4 }, font, ...more };
+}
+
+/** Numbers that are short enough to stand beside an axis. */
+function short(values, unit) {
+  const format = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+  return values.map((value) => (value === null ? "" : format.format(value) + (unit ? ` ${unit}` : "")));
+}
+
+/** From 0 up, and never flat. */
+function range(_, __, highest) {
+  return [0, highest > 0 ? highest * 1.08 : 1];
+}
+
+/** The legend has the newest values while nobody points at others. */
+function showLatest(plot) {
+  if (plot.cursor.idx === null || plot.cursor.idx === undefined) plot.setLegend({ idx: plot.data[0].length - 1 }, false);
+}
+
+function draw(place, table) {
+  const first = table.columns.filter((column) => column.plot === place.dataset.plot);
+  const second = table.columns.filter((column) => column.plot === place.dataset.second);
+  const left = axis({ scale: "y", size: 52, values: (_, values) => short(values) });
+  const right = axis({ scale: "y2", side: 1, size: 60, grid: { show: false }, values: (_, values) => short(values, second[0]?.unit) });
+  const options = {
+    width: Math.max(place.clientWidth, 200),
+    height: HEIGHT,
+    scales: { x: { time: true }, y: { range }, y2: { range } },
+    series: [
+      { value: (_, at) => (at === null ? "–" : new Date(at * 1000).toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" })) },
+      ...first.map((column) => series(column, "y")),
+      ...second.map((column) => series(column, "y2")),
+    ],
+    axes: [axis({}), left, ...(second.length ? [right] : [])],
+    cursor: { y: false, points: { size: 7 } },
+    legend: { live: true },
+    hooks: { setCursor: [showLatest], ready: [showLatest] },
+  };
+  const columns = [...first, ...second];
+  place.replaceChildren();
+  const plot = new uPlot(options, [table.times, ...columns.map((column) => column.values)], place);
+  return { plot, place, names: columns.map((column) => column.title).join() };
+}
+
+function drawAll() {
+  const table = readTable();
+  const box = document.querySelector(".plots");
+  if (!table || !box) return;
+  box.hidden = false;
+  for (const { plot } of plots) plot.destroy();
+  plots = [...box.querySelectorAll("[data-plot]")].map((place) => draw(place, table));
+}
+
+/** New figures; the plots stay as they are, unless there are other lines now. */
+function update() {
+  const table = readTable();
+  if (!table) return;
+  if (plots.length === 0) drawAll();
+  for (const { plot, place, names } of plots) {
+    const columns = table.columns.filter((column) => [place.dataset.plot, place.dataset.second].includes(column.plot));
+    if (columns.map((column) => column.title).join() !== names) {
+      drawAll();
+      return;
+    }
+    plot.setData([table.times, ...columns.map((column) => column.values)]);
+    showLatest(plot);
+  }
+}
+
+drawAll();
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.target.id === "history-figures" || event.detail.elt.id === "history-figures") update();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+const watcher = new ResizeObserver(() => {
+  for (const { plot, place } of plots) {
+    if (place.clientWidth > 0 && place.clientWidth !== plot.width) plot.setSize({ width: place.clientWidth, height: HEIGHT });
+  }
+});
+for (const place of document.querySelectorAll(".plots [data-plot]")) watcher.observe(place);

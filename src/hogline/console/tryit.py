@@ -1,0 +1,125 @@
+"""Try it: what events would come to at a connection, without sending them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hogline.console.context import connection_of, service_of
+from hogline.console.pages import page
+from hogline.console.samples import SAMPLES
+from hogline.console.shown import WORDS
+from hogline.posthog.repair import NotJson, decode
+from hogline.service import Mistake, Service
+from hogline.views import BadLine, FailureDetails, LiveEvent, PreviewedEvent
+
+MOST_EVENTS = 200
+"""More are for `hogline preview`."""
+LAST_RECEIVED = 8
+
+
+def lines(text: str) -> list[tuple[int, bytes]]:
+    """The numbered JSON texts in what was pasted: one over several lines, else one in each."""
+    whole = [(1, text.strip().encode(errors="replace"))]
+    by_line = [(n, line.strip().encode(errors="replace")) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if len(by_line) < 2 or _is_json(whole[0][1]):
+        return whole
+    # A single one with a mistake in it is told as such, and not as so many lines of nonsense.
+    return by_line if any(_is_json(line) for _, line in by_line if line.startswith((b"{", b"["))) else whole
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        decode(text)
+    except NotJson:
+        return False
+    return True
+
+
+def as_sent(found: LiveEvent | FailureDetails) -> str:
+    """An event that came in, as an SDK sends it."""
+    if isinstance(found, LiveEvent):
+        name, distinct_id, uuid = found.event, found.distinct_id, found.uuid
+    else:
+        name, distinct_id, uuid = found.failure.event, found.failure.distinct_id, found.failure.uuid
+    event: dict[str, object] = {"event": name, "distinct_id": distinct_id, "uuid": uuid}
+    try:
+        event["timestamp"] = datetime.fromtimestamp(found.timestamp_ms / 1_000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        pass  # a time far away: without one it is now
+    event["properties"] = {**found.properties, **({"$set": found.set} if found.set else {})}
+    return msgspec.json.format(msgspec.json.encode(event), indent=2).decode()
+
+
+async def try_page(request: Request) -> Response:
+    """Empty, or with an event that was picked: `sample`, `live` (its number) or `failure` (its id)."""
+    connection, query = await connection_of(request), request.query_params
+    text = SAMPLES[query["sample"]].text if query.get("sample") in SAMPLES else ""
+    if not text:
+        text = await _picked(service_of(request), connection.name, query.get("live", ""), query.get("failure", ""))
+    return await _page(request, text)
+
+
+async def _picked(service: Service, connection: str, number: str, failure: str) -> str:
+    """The event that a link names; empty if it is not there any more."""
+    if number.isascii() and number.isdigit():
+        told = (await service.live(connection, after=0)).events
+        return next((as_sent(event) for event in told if str(event.number) == number), "")
+    if failure.isascii() and failure.isdigit() and len(failure) < 19:
+        try:
+            return as_sent(await service.failure(connection, int(failure)))
+        except Mistake:
+            return ""
+    return ""
+
+
+async def try_it(request: Request) -> Response:
+    connection, service = await connection_of(request), service_of(request)
+    form = await request.form()
+    text = str(form.get("events", ""))
+    if not text.strip():
+        return await _page(request, text, "Paste an event first, or pick one.")
+    given = lines(text)
+    if len(given) > MOST_EVENTS:
+        return await _page(
+            request, text, f"At most {MOST_EVENTS} lines can be tried here; `hogline preview` takes files of any length."
+        )
+    handle = await service.begin_preview(connection.name)
+    try:
+        events, bad = await service.preview_lines(handle, given)
+    finally:
+        await service.end_preview(handle)
+    return await _page(request, text, _problem(bad, several=len(given) > 1), events)
+
+
+def _problem(bad: list[BadLine], *, several: bool) -> str:
+    """The sentences about what could not be read; empty if all could be."""
+    return " ".join(f"Line {one.number}: {one.sentence}" if several else one.sentence for one in bad[:10])
+
+
+async def _page(request: Request, text: str, problem: str = "", events: list[PreviewedEvent] | None = None) -> Response:
+    connection = await connection_of(request)
+    received = (await service_of(request).live(connection.name, after=0)).events
+    return await page(
+        request,
+        "try.html",
+        status=422 if problem else 200,
+        connection=connection,
+        section="try",
+        text=text,
+        problem=problem,
+        events=events,
+        samples=SAMPLES,
+        received=received[: -LAST_RECEIVED - 1 : -1],
+        **WORDS,
+    )
+
+
+ROUTES = [
+    Route("/connections/{name}/try", try_page, methods=["GET"], name="try"),
+    Route("/connections/{name}/try", try_it, methods=["POST"]),
+]

@@ -1,0 +1,139 @@
+"""A forecast: what a file of events would come to under each choice of whom to send, so that a user sees the bill
+before it comes.
+
+It begins with nobody known: it is about the file alone. Knows nothing of money, and of nobody's real customers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hogline.delivery.clock import Clock
+from hogline.delivery.pack import pack
+from hogline.delivery.rehearsal import Rehearsal, Rehearsed
+from hogline.delivery.shipment import Step
+from hogline.destinations.base import Choice, Limits
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.sending import NO_CONNECTION, read_events
+from hogline.store.base import Connection
+from hogline.views import BadLine, ChoiceForecast, ForecastView
+
+WHOM = "anonymous_users"
+"""The option whose choices are compared."""
+MOST_HELD_BYTES = 100_000_000
+"""Of one choice: a forecast has no disk, and must not take the memory of a process that delivers."""
+
+
+def choices(destination: str) -> tuple[Choice, ...]:
+    """What can be compared for a destination; nothing if it does not let one choose whom to send."""
+    return next((option.choices for option in DESTINATIONS[destination].options if option.key == WHOM), ())
+
+
+class Forecast:
+    def __init__(self, connection: Connection | None, clock: Clock, *, hold_max_bytes: int) -> None:
+        """With the other options of a connection, or the defaults."""
+        self._connection = connection
+        self._clock = clock
+        self._events = 0
+        self.touched_s = clock.now_s()
+        made_for = connection or NO_CONNECTION
+        self._choices = [
+            _Forecast(choice, made_for, clock, min(hold_max_bytes, MOST_HELD_BYTES))
+            for choice in choices(made_for.destination)
+        ]
+
+    async def lines(self, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
+        """The next lines of the file; returns those that hold no event, or some that cannot be read."""
+        events, bad = read_events(lines, self._clock.time_ms())
+        self._events += len(events)
+        for choice in self._choices:
+            for _, received in events:
+                choice.rehearsal.add(received.event, len(received.body))
+            while choice.rehearsal.is_full:
+                await choice.ship()
+        return bad
+
+    async def view(self) -> ForecastView:
+        """What it came to so far."""
+        for choice in self._choices:
+            while await choice.ship():
+                pass
+        connection = self._connection
+        return ForecastView(
+            connection=connection.name if connection else None,
+            now=str(connection.options.get(WHOM) or self._choices[0].choice.value) if connection else None,
+            events=self._events,
+            choices=[choice.view() for choice in self._choices],
+        )
+
+
+class _Forecast:
+    """The forecast for one choice."""
+
+    def __init__(self, choice: Choice, connection: Connection, clock: Clock, hold_max_bytes: int) -> None:
+        destination = DESTINATIONS[connection.destination]
+        options = {**connection.options, WHOM: choice.value}
+        self.choice = choice
+        self.rehearsal = Rehearsal(destination, options, clock, hold_max_bytes=hold_max_bytes)
+        self._limits: Limits = destination.limits
+        self._customers = 0
+        self._merged = 0
+        self._delivered = 0
+        self._anonymous = 0
+        self._held = 0
+        self._requests = 0
+        self._filtered: Counter[str] = Counter()
+        self._dead_letters: Counter[str] = Counter()
+        self._adjusted: Counter[str] = Counter()
+
+    async def ship(self) -> bool:
+        """Count the next shipment; False if nothing waits."""
+        rehearsed = await self.rehearsal.ship()
+        if rehearsed is None:
+            return False
+        self._count(rehearsed)
+        return True
+
+    def _count(self, rehearsed: Rehearsed) -> None:
+        settlement, shipment = rehearsed.settlement, rehearsed.shipment
+        self._delivered += settlement.delivered
+        self._filtered.update(settlement.filtered)
+        self._filtered.update(rehearsed.given_up)
+        self._held += len(settlement.held) - len(settlement.released) - rehearsed.given_up.total()
+        self._dead_letters.update(letter.reason for letter in settlement.dead_letters)
+        self._adjusted.update(settlement.adjusted)
+        self._requests += len(pack(shipment.operations, self._limits))
+        self._customers += sum(map(_created, shipment.steps))
+        for operation in shipment.operations:
+            self._merged += operation.promise.merged is not None
+            self._anonymous += operation.promise.anonymous_id is not None
+
+    def view(self) -> ChoiceForecast:
+        return ChoiceForecast(
+            choice=self.choice.value,
+            title=self.choice.title,
+            customers=self._customers,
+            customers_left=self._customers - self._merged,
+            people=self.rehearsal.known,
+            delivered=self._delivered,
+            anonymous=self._anonymous,
+            filtered=dict(self._filtered),
+            held=self._held,
+            dead_letters=dict(self._dead_letters),
+            adjusted=dict(self._adjusted),
+            requests=self._requests,
+        )
+
+
+def _created(step: Step) -> int:
+    """How many customers come to be by one step: a person is made one, or another one."""
+    person = step.plan.person
+    if person is None:
+        return 0
+    customer, created = person.customer, 0
+    for operation in step.plan.operations:
+        promised = operation.promise.customer
+        if promised is not None and promised != customer:
+            customer, created = promised, created + 1
+    return created

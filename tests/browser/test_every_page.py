@@ -1,0 +1,78 @@
+"""What holds for every page: nothing serious for axe, in light and dark; no sideways scrolling at 360 pixels; without
+script too. A page that is new belongs into `PAGES`.
+"""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, Page
+from stage import Stage, found_by_axe, is_wider_than_the_window
+
+pytestmark = pytest.mark.anyio
+
+PAGES = (
+    "/",
+    "/?q=nothing+like+this",
+    "/install/customerio",
+    "/connect-posthog",
+    "/api-tokens",
+    "/connections/shop/overview",
+    "/connections/shop/settings",
+    "/connections/shop/disconnect",
+    "/no-such-page",
+)
+LONG = "a-name-that-is-as-long-as-a-name-of-a-connection-may-be-64-chars"
+
+
+async def test_axe_finds_nothing_serious_and_nothing_is_wider_than_a_phone(page: Page, stage: Stage) -> None:
+    await stage.connect("shop")
+    await stage.connect(LONG)
+    await stage.receive({"event": "x" * 200, "distinct_id": "y" * 200})
+    found = []
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for path in PAGES:
+            for width in (360, 1600):
+                await page.set_viewport_size({"width": width, "height": 800})
+                await page.goto(path)
+                if await is_wider_than_the_window(page):
+                    found.append(f"{path} is wider than {width} pixels")
+            found += [f"{path} ({scheme}): {each}" for each in await found_by_axe(page)]
+    assert found == []
+
+
+async def test_at_the_door_too(page: Page) -> None:
+    await page.set_viewport_size({"width": 360, "height": 800})
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_label("Password").fill("wrong")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_text("This is not the password.").wait_for()
+    assert not await is_wider_than_the_window(page)
+    assert await found_by_axe(page) == []
+
+
+async def test_without_script_everything_works_less_lively(browser: Browser, stage: Stage) -> None:
+    context = await browser.new_context(base_url=stage.console, java_script_enabled=False)
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    await stage.sign_in(page)
+    await page.get_by_label("Search destinations").fill("customer")
+    await page.get_by_role("button", name="Search").click()
+    await page.get_by_role("link", name="Install Customer.io").click()
+    await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
+    await page.get_by_label("Customer.io API Key").fill("wrong")
+    await page.get_by_label("Another address", exact=True).check()
+    await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
+    await page.get_by_label("PostHog Event Allowlist").fill("signed up")
+    await page.get_by_role("button", name="Save & enable").click()
+    assert "refused the credentials" in await page.locator("#outcome").inner_text()
+    assert await page.get_by_label("PostHog Event Allowlist").input_value() == "signed up"
+    assert await page.get_by_label("Customer.io API Key").input_value() == ""
+    await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
+    await page.get_by_label("Customer.io API Key").fill("sandbox-key")
+    await page.get_by_role("button", name="Save & enable").click()
+    await page.get_by_text("customerio is enabled.").wait_for()
+    await page.goto("/")
+    await page.get_by_role("switch", name="Enable customerio").click()
+    await page.get_by_text("customerio is disabled.").wait_for()
+    await context.close()

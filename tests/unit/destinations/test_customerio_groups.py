@@ -1,0 +1,169 @@
+"""Groups of PostHog as objects of Customer.io: only those that `group_objects` names, and only what changes."""
+
+from __future__ import annotations
+
+import pytest
+from customerio_cases import NOW_S, PLAIN, actions, bodies, customer, event, history, options, plan
+
+from hogline.destinations.base import InvalidOptions
+from hogline.destinations.customerio import Options
+from hogline.model import Event, Promise
+
+COMPANIES = options(group_objects="company=1, team = 2")
+
+
+def group(key: object = "acme", kind: object = "company", *, at_s: int = NOW_S, **group_set: object) -> Event:
+    properties = {"$group_type": kind, "$group_key": key, "$group_set": group_set}
+    return event("$groupidentify", "u1", at_s=at_s, properties=properties)
+
+
+def member(**groups: object) -> Event:
+    return event("ordered", "u1", properties={"$groups": groups})
+
+
+def test_groups_are_not_sent_unless_it_is_asked_for() -> None:
+    made = plan(group(plan="pro"), customer(), PLAIN)
+    assert (made.operations, made.filtered) == ((), "nothing_to_send")
+    assert actions(plan(member(company="acme"), customer(), PLAIN)) == ["event"]
+
+
+def test_a_groupidentify_becomes_an_object_with_group_set_as_attributes() -> None:
+    made = plan(group(plan="pro", seats=5), None, COMPANIES)
+    assert bodies(made) == [
+        {
+            "type": "object",
+            "identifiers": {"object_type_id": "1", "object_id": "acme"},
+            "action": "identify",
+            "timestamp": NOW_S,
+            "attributes": {"plan": "pro", "seats": 5},
+        }
+    ]
+    assert (made.filtered, made.person) == (None, None)
+
+
+def test_a_groupidentify_makes_no_customer_of_its_sender() -> None:
+    assert plan(group(plan="pro"), None, COMPANIES).operations[0].promise == Promise()
+    assert actions(plan(group(plan="pro"), None, COMPANIES)) == ["identify"]
+
+
+def test_group_traits_that_arrive_without_their_wrapper_are_taken_too() -> None:
+    properties = {"$group_type": "company", "$group_key": "acme", "plan": "pro", "$lib": "web"}
+    made = plan(event("$groupidentify", "u1", properties=properties), None, COMPANIES)
+    assert bodies(made)[0]["attributes"] == {"plan": "pro"}
+
+
+@pytest.mark.parametrize("wrong", [None, "text", ["a"], 7])
+def test_a_group_set_that_is_no_object_is_taken_for_missing(wrong: object) -> None:
+    properties = {"$group_type": "company", "$group_key": "acme", "$group_set": wrong}
+    made = plan(event("$groupidentify", "u1", properties=properties), None, COMPANIES)
+    assert bodies(made)[0]["attributes"] == {}
+
+
+@pytest.mark.parametrize(("kind", "key"), [("project", "acme"), (None, "acme"), (["company"], "acme"), ("company", "")])
+def test_other_groups_and_groups_without_a_key_are_nothing_to_send(kind: object, key: object) -> None:
+    made = plan(group(key, kind, plan="pro"), None, COMPANIES)
+    assert (made.operations, made.filtered) == ((), "nothing_to_send")
+
+
+@pytest.mark.parametrize(("key", "sent"), [(4711, "4711"), (" acme ", "acme"), ("a/b", "a/b"), ("Zoë", "Zoë")])
+def test_a_groups_key_is_text(key: object, sent: str) -> None:
+    assert bodies(plan(group(key), None, COMPANIES))[0]["identifiers"]["object_id"] == sent
+
+
+@pytest.mark.parametrize("key", [True, 1.5, None, ["acme"], {"id": 1}], ids=repr)
+def test_a_key_that_is_neither_text_nor_a_whole_number_is_none(key: object) -> None:
+    assert plan(group(key), None, COMPANIES).operations == ()
+    assert actions(plan(member(company=key), customer(), COMPANIES)) == ["event"]
+
+
+def test_a_groups_key_over_150_bytes_is_a_dead_letter() -> None:
+    made = plan(group("k" * 151), None, COMPANIES)
+    assert [one.reason for one in made.refusals] == ["identifier_too_long"]
+
+
+def test_an_objects_attributes_keep_the_same_limits_as_a_persons() -> None:
+    made = plan(group(name="x" * 1_001, id="other", nothing=float("nan"), created_at="2026-11-01"), None, COMPANIES)
+    attributes = bodies(made)[0]["attributes"]
+    assert attributes == {"name": "x" * 1_000, "created_at": 1_793_491_200}
+    assert sorted(made.adjusted) == ["attribute_cut", "not_a_number", "reserved_attribute"]
+
+
+def test_an_objects_301st_attribute_is_left_out_and_counted() -> None:
+    made = plan(group(**{f"a{n}": n for n in range(302)}), None, COMPANIES)
+    assert made.adjusted == ("too_many_attributes",) * 2
+    assert len(bodies(made)[0]["attributes"]) == 300
+
+
+def test_an_object_over_32_000_bytes_is_sent_as_several_operations() -> None:
+    made = plan(group(**{f"a{n}": "x" * 900 for n in range(60)}), None, COMPANIES)
+    assert len(made.operations) > 1
+    assert all(len(one.body) <= 32_000 for one in made.operations)
+    assert len({name for one in bodies(made) for name in one["attributes"]}) == 60
+
+
+def test_a_persons_groups_become_relationships() -> None:
+    made = plan(member(company="acme", team="red"), customer(), COMPANIES)
+    assert actions(made) == ["add_relationships", "event"]
+    assert bodies(made)[0]["cio_relationships"] == [
+        {"identifiers": {"object_type_id": "1", "object_id": "acme"}},
+        {"identifiers": {"object_type_id": "2", "object_id": "red"}},
+    ]
+
+
+def test_a_new_customer_is_related_too() -> None:
+    assert actions(plan(member(company="acme"), None, COMPANIES)) == ["identify", "add_relationships", "event"]
+
+
+def test_relationships_are_sent_when_they_change() -> None:
+    plans, person = history(
+        member(company="acme"),
+        member(company="acme"),
+        member(company="other"),
+        person=customer(),
+        with_options=COMPANIES,
+    )
+    assert [actions(made) for made in plans] == [
+        ["add_relationships", "event"],
+        ["event"],
+        ["add_relationships", "event"],
+    ]
+    assert person is not None
+    assert person.relationships == ("1/acme", "1/other")
+
+
+def test_groups_that_no_option_names_are_left_out() -> None:
+    made = plan(member(company="acme", project="p1"), customer(), COMPANIES)
+    assert len(bodies(made)[0]["cio_relationships"]) == 1
+
+
+def test_groups_stay_in_the_event() -> None:
+    made = plan(member(company="acme"), customer(), COMPANIES)
+    assert bodies(made)[-1]["attributes"] == {"$groups": {"company": "acme"}}
+
+
+@pytest.mark.parametrize("wrong", [None, "acme", ["acme"], 7])
+def test_groups_that_are_no_object_are_none(wrong: object) -> None:
+    made = plan(event("ordered", "u1", properties={"$groups": wrong}), customer(), COMPANIES)
+    assert actions(made) == ["event"]
+
+
+def test_a_filtered_event_of_a_customer_still_tells_of_their_groups() -> None:
+    """As it does of their attributes."""
+    only = options(group_objects="company=1", event_allowlist="other")
+    made = plan(member(company="acme"), customer(), only)
+    assert (actions(made), made.filtered) == (["add_relationships"], "not_in_allowlist")
+
+
+def test_a_visitor_without_a_customer_is_related_to_nothing() -> None:
+    only: Options = options(group_objects="company=1", anonymous_users="anonymous-events")
+    assert actions(plan(member(company="acme"), None, only)) == ["event"]
+
+
+@pytest.mark.parametrize(
+    "text", ["company", "company=", "=1", "company=one", "company=1, team", "company=-1", "company=1=2"]
+)
+def test_a_mistake_in_group_objects_is_one_clear_sentence(text: str) -> None:
+    with pytest.raises(InvalidOptions) as invalid:
+        options(group_objects=text)
+    assert [problem.key for problem in invalid.value.problems] == ["group_objects"]
+    assert "company=1" in str(invalid.value)

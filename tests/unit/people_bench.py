@@ -1,0 +1,197 @@
+"""A connection with real files before a Customer.io in this process, for what becomes of people over many events.
+
+Workers come and go: `deliver` is one life of a worker, so everything between two calls has to survive on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from sandbox_server import SandboxServer
+from service_bench import MovedClock
+
+from hogline.delivery.gate import Gate, Rate
+from hogline.delivery.worker import Worker
+from hogline.destinations.customerio import CUSTOMERIO
+from hogline.destinations.customerio.ulid import ulid
+from hogline.model import Event, Person, encode_event
+from hogline.sandbox.views import EventView, PersonView
+from hogline.store.base import Connection, Counts
+from hogline.store.secrets import Vault
+from hogline.store.sqlite.journal import SqliteJournal
+from hogline.store.sqlite.state import SqliteState
+
+NOON_MS = 1_793_000_000_000
+CREDENTIALS: dict[str, object] = {"site_id": "site", "api_key": "key"}
+
+ANON = "0190a000-0000-7000-8000-00000000aaaa"
+"""An id as PostHog gives it to a visitor."""
+
+
+def said(
+    name: str,
+    who: str,
+    at_s: int,
+    *,
+    set: dict[str, object] | None = None,  # noqa: A002 - PostHog's word
+    unset: tuple[str, ...] = (),
+    properties: dict[str, object] | None = None,
+    received_s: int | None = None,
+    personless: bool = False,
+) -> Event:
+    """An event so many seconds after noon. The same one of the same user at the same time is the same event."""
+    return Event(
+        uuid=str(uuid5(NAMESPACE_URL, f"{name}/{who}/{at_s}")),
+        name=name,
+        distinct_id=who,
+        timestamp_ms=NOON_MS + at_s * 1_000,
+        received_ms=NOON_MS + (at_s if received_s is None else received_s) * 1_000,
+        properties=properties or {},
+        set=set or {},
+        unset=unset,
+        personless=personless,
+    )
+
+
+def identify(who: str, at_s: int, anon: object = None, **set_: object) -> Event:
+    return said("$identify", who, at_s, set=set_, properties={} if anon is None else {"$anon_distinct_id": anon})
+
+
+def alias(who: str, other: str, at_s: int) -> Event:
+    return said("$create_alias", who, at_s, properties={"alias": other})
+
+
+def dangerously(who: str, other: str, at_s: int) -> Event:
+    return said("$merge_dangerously", who, at_s, properties={"alias": other})
+
+
+class Clock(MovedClock):
+    """Its time of day is moved too."""
+
+    def time_ms(self) -> int:
+        return NOON_MS + round(self.now_s() * 1_000)
+
+
+class Bench:
+    """A journal, a state, one connection and the Customer.io that it delivers to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
+        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
+        self.server = SandboxServer(clock=lambda: self.clock.time_ms() / 1_000)
+        self.connection: Connection
+
+    async def connect(self, **options: object) -> None:
+        self.connection = await self.state.add_connection(
+            name="customerio", destination="customerio", options=CREDENTIALS | options, enabled=True, start=0, now_ms=0
+        )
+
+    async def reconnect(self, **options: object) -> None:
+        """With other options, and nobody known."""
+        await self.state.remove_connection(self.connection.id)
+        await self.connect(**options)
+
+    async def close(self) -> None:
+        await self.journal.close()
+        await self.state.close()
+
+    async def receive(self, *events: Event) -> None:
+        await self.journal.append([encode_event(one) for one in events])
+
+    def worker(self, merge_delay_s: float) -> Worker[Any]:
+        return Worker(
+            self.connection,
+            CUSTOMERIO,
+            CUSTOMERIO.read_options(self.connection.options),
+            journal=self.journal,
+            state=self.state,
+            send=self.server.send,
+            gate=Gate(Rate(100, self.clock), self.clock, lambda: 0.5),
+            clock=self.clock,
+            merge_delay_s=merge_delay_s,
+        )
+
+    @asynccontextmanager
+    async def running(self, merge_delay_s: float = 0.0) -> AsyncIterator[Worker[Any]]:
+        worker = self.worker(merge_delay_s)
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            await worker.close()
+            await task
+
+    async def deliver(self, *events: Event) -> Counts:
+        """Receive these, and let a worker live until all is settled and nothing is due. Every event is accounted
+        for then."""
+        await self.receive(*events)
+        async with self.running():
+            counts = await self.at_rest()
+        assert counts.settled == self.journal.end
+        return counts
+
+    async def deliver_each(self, *events: Event) -> Counts:
+        """Each in a life of its own."""
+        counts = await self.counts()
+        for event in events:
+            counts = await self.deliver(event)
+        return counts
+
+    async def at_rest(self) -> Counts:
+        """Returns once a running worker has nothing left to do."""
+        async with asyncio.timeout(20):
+            while (counts := await self.counts()).settled < self.journal.end or await self.due():
+                await asyncio.sleep(0.001)
+        return counts
+
+    async def due(self) -> list[tuple[str, int]]:
+        return await self.state.due(self.connection.id, 100)
+
+    async def counts(self) -> Counts:
+        return await self.state.counts(self.connection.id)
+
+    async def person(self, distinct_id: str) -> Person | None:
+        return (await self.state.people(self.connection.id, [distinct_id])).get(distinct_id)
+
+    async def known(self, distinct_id: str) -> Person:
+        person = await self.person(distinct_id)
+        assert person is not None
+        return person
+
+    async def held(self, *distinct_ids: str) -> list[int]:
+        """The positions of what is held for these."""
+        return [one.position for one in await self.state.held(self.connection.id, distinct_ids)]
+
+    def customers(self) -> list[tuple[str | None, str | None]]:
+        """Id and email of all customers there are, in the order of their creation."""
+        return [(one.id, one.email) for one in self.server.people]
+
+    def customer(self, distinct_id: str) -> PersonView:
+        (found,) = [one for one in self.server.people if one.id == distinct_id]
+        return found
+
+    def events_of(self, distinct_id: str) -> list[EventView]:
+        """The events that are this customer's now, in the order in which they arrived."""
+        return [one for one in self.server.events if one.person is not None and one.person.id == distinct_id]
+
+    async def retry_all(self) -> Counts:
+        """Retry every dead letter, and let a worker live until none is on its way."""
+        await self.state.retry_dead_letters(self.connection.id)
+        async with self.running(), asyncio.timeout(20):
+            while await self.state.dead_letters(self.connection.id, retrying=True):
+                await asyncio.sleep(0.001)
+        return await self.counts()
+
+    def merges(self) -> list[tuple[object, object]]:
+        return [(one["primary"], one["secondary"]) for one in self.server.sent("merge")]
+
+
+def times_and_ulids(events: Sequence[Event]) -> list[tuple[int, str]]:
+    """What Customer.io is to know these events by."""
+    return [(one.timestamp_ms // 1_000, ulid(one.uuid)) for one in events]

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Writes `docs/screenshots/<page>-<light|dark>-<small|large>.png`: every page of the console with believable data.
+
+A small shop's events go through Hogline into a sandbox Customer.io, then each page is opened in Chromium. Words as
+arguments choose pages: `tools/screenshots.py pipeline install`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, async_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "browser")]
+
+import chromium  # noqa: E402  # tests/browser is on the path only now
+from stage import Stage, staged  # noqa: E402
+
+from hogline.store.history import Figure  # noqa: E402
+
+FOLDER = ROOT / "docs" / "screenshots"
+SIZES = {"small": (360, 760), "large": (1600, 1000)}
+SETTLE_WITHIN_S = 60
+
+
+async def nothing_more(_page: Page, _stage: Stage) -> None:
+    """The page as it opens."""
+
+
+async def wrong_key(page: Page, stage: Stage) -> None:
+    await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
+    await page.get_by_label("Customer.io API Key").fill("wrong")
+    await page.get_by_label("Another address", exact=True).check()
+    await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
+    await page.get_by_role("button", name="Test connection").click()
+    await page.locator("#outcome .notice").wait_for()
+
+
+@dataclass(frozen=True)
+class Shot:
+    name: str
+    path: str
+    then: Callable[[Page, Stage], Awaitable[None]] = nothing_more
+    signed_in: bool = True
+
+
+# A page that is new gets a line here.
+PAGES = (
+    Shot("sign-in", "/sign-in", signed_in=False),
+    Shot("pipeline", "/"),
+    Shot("pipeline-nothing-found", "/?q=telegraph"),
+    Shot("install", "/install/customerio"),
+    Shot("install-wrong-key", "/install/customerio", wrong_key),
+    Shot("connect-posthog", "/connect-posthog"),
+    Shot("overview", "/connections/customerio/overview"),
+    Shot("settings", "/connections/customerio/settings"),
+    Shot("disconnect", "/connections/customerio/disconnect"),
+    Shot("api-tokens", "/api-tokens"),
+    Shot("not-found", "/no-such-page"),
+)
+
+_DAY = (3, 2, 1, 1, 1, 2, 5, 9, 14, 19, 24, 26, 22, 20, 23, 27, 30, 28, 21, 16, 13, 10, 7, 4)
+"""How much a shop is visited at each hour."""
+_NAMES = ("Ada", "Bob", "Chidi", "Dana", "Elif", "Farid", "Grace", "Hana", "Ivo", "Jun", "Kofi", "Lena")
+_EVENTS = ("$pageview", "product added", "order completed", "$pageview", "newsletter opened", "plan changed")
+
+
+def shop_events(how_many: int) -> list[dict[str, object]]:
+    """Visitors, some of whom sign up, over the last hours; the same ones every time."""
+    chance = random.Random(7)  # noqa: S311  # not a secret
+    now = datetime.now(UTC)
+    events: list[dict[str, object]] = []
+    for number in range(how_many):
+        person = chance.randrange(60)
+        signed_up = person < 40
+        distinct_id = f"user-{person + 1}" if signed_up else f"0192a7c4-{person:04x}-visitor"
+        properties: dict[str, object] = {"$current_url": "https://shop.example/", "total": chance.randrange(20, 400)}
+        if signed_up:
+            name = _NAMES[person % len(_NAMES)]
+            properties["$set"] = {"email": f"{name.lower()}{person}@example.com", "name": name, "plan": "pro"}
+        event = "$identify" if signed_up and number % 9 == 0 else chance.choice(_EVENTS)
+        timestamp = (now - timedelta(minutes=chance.randrange(600))).isoformat()
+        events.append({"event": event, "distinct_id": distinct_id, "properties": properties, "timestamp": timestamp})
+    return events
+
+
+async def play(stage: Stage) -> None:
+    """Two connections, one of which stopped for its credentials, and a day of the shop."""
+    await stage.connect("customerio", anonymous_users="identified")
+    await stage.connect("marketing-eu", event_allowlist="order completed, plan changed")
+    for _ in range(4):
+        await stage.receive(*shop_events(500))
+    # Ids that are too long become failures.
+    for number in range(3):
+        await stage.receive({"event": "order completed", "distinct_id": f"{number}-" + "x" * 180})
+    await stage.receive({"event": "order completed", "distinct_id": "user-7", "properties": {"total": 49}})
+    async with asyncio.timeout(SETTLE_WITHIN_S):
+        while any(each.pending for each in (await stage.service.status()).connections):
+            await asyncio.sleep(0.05)
+    await stage.service.disable("marketing-eu")
+    await remember_a_day(stage, 1, delivered=0.7)
+    await remember_a_day(stage, 2, delivered=0.15)
+
+
+async def remember_a_day(stage: Stage, connection: int, *, delivered: float) -> None:
+    """What the history would have kept of the last 24 hours; `delivered`: how much of it was."""
+    chance = random.Random(connection)  # noqa: S311  # not a secret
+    now_s = int(time.time())
+    history = stage.service.past
+    if history is None:
+        return
+    for minutes in range(24 * 60, 0, -10):
+        at_s = now_s - minutes * 60
+        received = int(_DAY[at_s // 3_600 % 24] * chance.uniform(0.7, 1.4))
+        sent = int(received * delivered)
+        await history.add(
+            [
+                Figure(connection, "received", received),
+                Figure(connection, "delivered", sent),
+                Figure(connection, "filtered", received - sent, "not_identified"),
+                Figure(connection, "requests", 1 + sent // 4),
+                Figure(connection, "request_ms", int((1 + sent // 4) * chance.uniform(35, 60))),
+            ],
+            at_s,
+        )
+
+
+async def photograph(browser: Browser, stage: Stage, shots: list[Shot]) -> None:
+    for scheme in ("light", "dark"):
+        for size, (width, height) in SIZES.items():
+            context = await browser.new_context(
+                base_url=stage.console,
+                color_scheme=scheme,
+                viewport={"width": width, "height": height},
+                reduced_motion="reduce",
+            )
+            page = await context.new_page()
+            for shot in sorted(shots, key=lambda each: each.signed_in):
+                if shot.signed_in:
+                    await stage.open(page)
+                await page.goto(shot.path)
+                await shot.then(page, stage)
+                await page.evaluate("window.scrollTo(0, 0)")
+                file = FOLDER / f"{shot.name}-{scheme}-{size}.png"
+                await page.screenshot(path=file, full_page=True)
+                print(file.relative_to(ROOT))
+            await context.close()
+
+
+async def main(words: list[str]) -> None:
+    shots = [shot for shot in PAGES if not words or any(word in shot.name for word in words)]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        async with staged(Path(folder) / "data") as stage, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=chromium.path(), args=chromium.ARGUMENTS)
+            await play(stage)
+            await photograph(browser, stage, shots)
+            await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
