@@ -15,7 +15,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 
 import msgspec
 from cyclopts import App
@@ -23,11 +23,10 @@ from pydantic_core import PydanticUndefined
 from rich.console import Console
 
 from hogline.cli.app import app
-from hogline.model import Person
 from hogline.sending import Preview
 from hogline.settings import PREFIX, Settings
-from hogline.store.base import Connection, State
-from hogline.views import PreviewedEvent
+from hogline.store.base import Connection
+from hogline.views import OperationView, PreviewedEvent
 
 DOCS = Path(__file__).parent
 WIDTH = 100
@@ -147,7 +146,7 @@ def result(events: str, options: Mapping[str, object]) -> str:
         created_ms=NOW_MS,
     )
     lines = list(enumerate(events.encode().splitlines(), 1))
-    previewed, bad = asyncio.run(Preview(cast("State", _Nobody()), [connection], _Clock()).lines(lines))
+    previewed, bad = asyncio.run(Preview(None, [connection], _Clock()).lines(lines))
     if bad:
         raise ValueError(f"An example in behaviour.md cannot be read: {bad[0].sentence}")
     return "".join(_shown(event) for event in previewed)
@@ -155,23 +154,30 @@ def result(events: str, options: Mapping[str, object]) -> str:
 
 def _shown(event: PreviewedEvent) -> str:
     lines = [f"{event.event}  {event.distinct_id}"]
+    if event.joined is not None:
+        lines.append(f"  joins: {event.joined.distinct_id} is {event.joined.into} from now on")
     if event.filtered:
-        lines.append(f"  not sent: {event.filtered}")
+        lines.append(f"  {'held' if event.held else 'not sent'}: {event.filtered}")
+    for released in event.released:
+        lines.append(f"  released: {released.event}")
+        lines += _operations(released.operations, "    ")
     if event.refused:
         lines.append(f"  dead letter: {event.refused}")
-    for operation in event.operations:
-        route = "" if operation.route == "batch" else f" ({operation.route})"
-        lines.append(f"  {operation.action}{route}  {msgspec.json.encode(operation.body).decode()}")
+    lines += _operations(event.operations, "  ")
+    if event.follows:
+        lines.append("  after a pause:")
+        lines += _operations(event.follows, "    ")
     if event.adjusted:
         lines.append(f"  adjusted: {', '.join(event.adjusted)}")
     return "\n".join(lines) + "\n"
 
 
-class _Nobody:
-    """A state that knows nobody: all that a preview asks of it."""
-
-    async def people(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, Person]:  # noqa: ARG002  # State
-        return {}
+def _operations(operations: Sequence[OperationView], indent: str) -> list[str]:
+    return [
+        f"{indent}{one.action}{'' if one.route == 'batch' else f' ({one.route})'}  "
+        + msgspec.json.encode(one.body).decode()
+        for one in operations
+    ]
 
 
 class _Clock:

@@ -38,10 +38,10 @@ import hogline.destinations.customerio as room
 from hogline.cli.app import main
 from hogline.sources import http
 
-def plan(event, person, options):
+def plan(event, person, options, other=None):
     if event.name == "crash in planning":
         raise ValueError(f"{event!r}")
-    return right_plan(event, person, options)
+    return right_plan(event, person, options, other)
 
 def read_answer(operations, response, now_s):
     if any(b"crash after sending" in operation.body for operation in operations):

@@ -71,8 +71,11 @@ async def tour(service: Service) -> dict[str, object]:
     seen["disable"] = await service.disable("shop")
     seen |= await tour_of_failures(service)
     seen["newest_event"] = await service.newest_event()
-    seen["set_console_password"] = await service.set_console_password("open sesame")
+    await service.set_console_password("open sesame")
+    seen["set_console_password"] = "set"
     seen["people"] = await service.people("ZOE", connection="shop", limit=5)
+    seen["person"] = await service.person("shop", "zoë")
+    seen["live"] = await service.live("shop", after=0)
     seen["status"] = await service.status()
     seen["history"] = await service.history("shop", "hour")
     seen["sparkline"] = await service.sparkline("shop")
@@ -84,6 +87,7 @@ async def tour(service: Service) -> dict[str, object]:
     seen["make_api_token"] = (await service.make_api_token("reports")).name
     seen["api_tokens"] = await service.api_tokens()
     seen["revoke_api_token"] = await service.revoke_api_token("reports")
+    seen["forget_person"] = await service.forget_person("zoë", suppress=True)
     await service.disconnect("shop")
     seen["disconnect"] = await service.connections()
     return seen

@@ -43,13 +43,12 @@ KEY = Vault.new_key()
 
 
 class CustomerIo:
-    """The sandbox's workspace without HTTP. `failing`: so many requests from now on fail after having had their effect
-    or without; `refusing`: values of this attribute are refused."""
+    """The sandbox's workspace without HTTP. It takes no attribute of the name `refused`. `failing`: so many requests
+    from now on fail, after having had their effect or without."""
 
     def __init__(self, clock: MovedClock) -> None:
         self.workspace = Workspace(WorkspaceSettings(), SandboxSettings(), lambda: clock.time_ms() / 1_000)
         self.failing: list[bool] = []
-        self.merges = 0
 
     async def send(self, request: Request) -> Response:
         await asyncio.sleep(0)
@@ -64,10 +63,21 @@ class CustomerIo:
     def _answer(self, request: Request) -> Response:
         path = request.url.partition("example.com")[2]
         if path == "/api/v2/batch":
-            answer = v2.batch(self.workspace, request.body)
-        else:
-            answer = v1.answer(self.workspace, request.method, path.split("/")[3:], request.body)
+            return self._batch(request.body)
+        answer = v1.answer(self.workspace, request.method, path.split("/")[3:], request.body)
         return Response(answer.status, {}, answer.body or b"{}")
+
+    def _batch(self, body: bytes) -> Response:
+        operations = msgspec.json.decode(body, type=dict[str, list[msgspec.Raw]])["batch"]
+        refused = [index for index, one in enumerate(operations) if b'"refused":' in bytes(one)]
+        taken = [one for index, one in enumerate(operations) if index not in refused]
+        if taken:
+            answer = v2.batch(self.workspace, msgspec.json.encode({"batch": taken}))
+            assert answer.status == 200, answer.body
+        errors = [
+            {"batch_index": index, "reason": "invalid", "field": "attributes", "message": "no"} for index in refused
+        ]
+        return Response(207 if errors else 200, {}, msgspec.json.encode({"errors": errors} if errors else {}))
 
 
 class Human(Struct):
@@ -188,11 +198,18 @@ class History(RuleBasedStateMachine):
         stays.events = sorted((*stays.events, *other.events))
         self.humans = {name: human for name, human in self.humans.items() if human is not other}
 
-    def tell(self, name: str, distinct_id: str, said: dict[str, object], properties: dict[str, object]) -> Human:
+    def tell(
+        self,
+        name: str,
+        distinct_id: str,
+        said: dict[str, object],
+        properties: dict[str, object],
+        unset: tuple[str, ...] = (),
+    ) -> Human:
         """An event happens; returns whom PostHog knows it of."""
         self.number += 1
         human = self.human(distinct_id)
-        human.attributes = {**human.attributes, **said}
+        human.attributes = {**human.attributes, **said, **dict.fromkeys(unset)}
         human.email = str(said["email"]) if "email" in said else human.email
         self.clock.at_s += 1
         self.waiting.append(
@@ -204,6 +221,7 @@ class History(RuleBasedStateMachine):
                 received_ms=self.clock.time_ms() + 500,
                 properties={"n": self.number, **properties},
                 set=said,
+                unset=unset,
             )
         )
         return human
@@ -221,7 +239,7 @@ class History(RuleBasedStateMachine):
             self.before[self.number] = human.events
             human.events = [*human.events, self.number]
 
-    said = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 3), max_size=2)
+    said = st.dictionaries(st.sampled_from((*NAMES, "refused")), st.integers(0, 3), max_size=3)
 
     @rule(device=st.integers(0, DEVICES - 1), said=said)
     def browse(self, device: int, said: dict[str, object]) -> None:
@@ -281,6 +299,10 @@ class History(RuleBasedStateMachine):
         human.user = human.user or f"old-{user}"
         self.arrives(human)
 
+    @rule(user=st.integers(0, PEOPLE - 1), name=st.sampled_from(NAMES))
+    def take_away(self, user: int, name: str) -> None:
+        self.arrives(self.tell("order completed", f"user-{user}", {}, {}, (name,)))
+
     # what happens to Hogline
 
     @rule()
@@ -333,7 +355,7 @@ class History(RuleBasedStateMachine):
 
     def check(self) -> None:
         counts = self.run(self.state.counts(self.connection.id))
-        assert counts.dead_letters == {}
+        assert counts.dead_letters.keys() <= {"invalid"}
         workspace = self.customerio.workspace
         events: dict[int, list[int]] = {}
         nobodys = []
@@ -355,8 +377,8 @@ class History(RuleBasedStateMachine):
             assert sorted(arrived) == human.events, human
             place = {number: index for index, number in enumerate(arrived)}
             assert all(place[one] < place[number] for number in arrived for one in self.before[number]), arrived
-            known = {name: value for name, value in human.attributes.items() if name != "email"}
-            shown = {name: value for name, value in customer.attributes.items() if name in NAMES}
+            known = {name: human.attributes[name] for name in NAMES if human.attributes.get(name) is not None}
+            shown = {name: value for name, value in customer.attributes.items() if name != "anonymous_id"}
             assert shown == known, (human, customer)
             assert (customer.email or "").lower() == (human.email or "").lower(), (human, customer)
         assert len(customers) == len(expected)

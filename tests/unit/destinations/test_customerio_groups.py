@@ -12,9 +12,9 @@ from hogline.model import Event, Promise
 COMPANIES = options(group_objects="company=1, team = 2")
 
 
-def group(key: object = "acme", kind: object = "company", *, at_s: int = NOW_S, **group_set: object) -> Event:
+def group(key: object = "acme", kind: object = "company", **group_set: object) -> Event:
     properties = {"$group_type": kind, "$group_key": key, "$group_set": group_set}
-    return event("$groupidentify", "u1", at_s=at_s, properties=properties)
+    return event("$groupidentify", "u1", properties=properties)
 
 
 def member(**groups: object) -> Event:
@@ -47,7 +47,7 @@ def test_a_groupidentify_makes_no_customer_of_its_sender() -> None:
 
 
 def test_group_traits_that_arrive_without_their_wrapper_are_taken_too() -> None:
-    properties = {"$group_type": "company", "$group_key": "acme", "plan": "pro", "$lib": "web"}
+    properties: dict[str, object] = {"$group_type": "company", "$group_key": "acme", "plan": "pro", "$lib": "web"}
     made = plan(event("$groupidentify", "u1", properties=properties), None, COMPANIES)
     assert bodies(made)[0]["attributes"] == {"plan": "pro"}
 

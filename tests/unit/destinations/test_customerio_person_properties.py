@@ -6,7 +6,7 @@ import pytest
 from customerio_cases import PLAIN, accepted, actions, bodies, customer, event, history, options, plan
 
 ALL = options(attributes_from="person")
-KNOWN = {"plan": "free", "$initial_referrer": "ad", "city": "Ulm"}
+KNOWN: dict[str, object] = {"plan": "free", "$initial_referrer": "ad", "city": "Ulm"}
 
 
 def attributes(made: object) -> dict[str, object]:

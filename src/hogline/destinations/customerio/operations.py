@@ -108,7 +108,11 @@ def remove(identifier: Identifier, action: Literal["delete", "suppress"]) -> Ope
 
 
 def parts(operation: Operation, refusal: Refusal) -> tuple[Operation, ...]:
-    """A refused identify in two: without the attribute that the refusal names, and that one; else in halves."""
+    """A refused identify in two: without the attribute that the refusal names, and that one; else in halves.
+
+    They go out when what followed in the request was accepted already: it may have given the customer another email.
+    So they name the customer by the id, if there is one.
+    """
     if operation.action != "identify":
         return ()
     body = msgspec.json.decode(operation.body, type=dict[str, object])
@@ -119,6 +123,9 @@ def parts(operation: Operation, refusal: Refusal) -> tuple[Operation, ...]:
     named = refusal.field.removeprefix("attributes.")
     first = [name for name in names if name != named] if named in attributes else names[: len(names) // 2]
     promise = operation.promise
+    customer = promise.customer
+    if customer is not None and customer.kind == "id":
+        body["identifiers"] = {"id": customer.value}
     return tuple(
         Operation(
             "identify",

@@ -240,6 +240,8 @@ class SqliteState:
         return [_person.decode(person) for (person,) in found]
 
     async def routes(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, tuple[Route, ...]]:
+        if not distinct_ids:
+            return {}
         with reading():
             found = rows(
                 self._read,
