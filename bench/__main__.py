@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bench import send, serve
+from bench import crowd, send, serve
 
-BENCHMARKS = {"send": send.main, "serve": serve.main}
+BENCHMARKS = {"send": send.main, "serve": serve.main, "crowd": crowd.main}
 
 
 def main() -> None:
