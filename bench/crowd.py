@@ -76,8 +76,9 @@ def _know(data: Path, numbers: Iterable[int]) -> None:
             " SELECT 1, value ->> 0, value ->> 1, json_object('distinct_id', value ->> 0, 'identified', json('true'),"
             " 'email', value ->> 1, 'customer', json_object('kind', 'id', 'value', value ->> 0),"
             " 'linked_email', value ->> 1, 'recent', json('[1,2,3,4,5,6,7,8,9,10]'),"
-            " 'accepted', json_object('email', value ->> 1, 'plan', 'free', 'visits', 0), 'attributes_ms', 1792000000000,"
-            " 'first_seen_ms', 1792000000000, 'last_seen_ms', 1792000000000) FROM json_each(?)",
+            " 'accepted', json_object('email', value ->> 1, 'plan', 'free', 'visits', 0),"
+            " 'attributes_ms', 1792000000000, 'first_seen_ms', 1792000000000, 'last_seen_ms', 1792000000000)"
+            " FROM json_each(?)",
             (msgspec.json.encode(some).decode(),),
         )
     database.execute("COMMIT")

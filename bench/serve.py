@@ -148,11 +148,12 @@ def _load(job: Job) -> Iterator[Any]:
 
 
 def _said(stream: Any, pattern: str) -> str:  # noqa: ANN401  # a pipe
-    line = stream.readline().decode()
-    match = re.search(pattern, line)
-    if not match:
-        raise RuntimeError(line)
-    return match[1]
+    said = ""
+    while line := stream.readline().decode():  # lines of the log may come before
+        said += line
+        if match := re.search(pattern, line):
+            return match[1]
+    raise RuntimeError(said)
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

@@ -165,6 +165,17 @@ class Promise(Struct, frozen=True):
     relationships: tuple[str, ...] = ()
     """The destination knows that they belong to these objects."""
 
+    @property
+    def says_only_that(self) -> bool:
+        """Nothing but customer and attributes."""
+        return (
+            self.linked_email is None
+            and self.anonymous_id is None
+            and self.known_anonymous_id is None
+            and self.merged is None
+            and not self.relationships
+        )
+
 
 class Operation(Struct, frozen=True):
     """One thing that we ask of a destination."""
@@ -264,6 +275,8 @@ def accept(person: Person, promise: Promise, *, only_expected: bool = False) -> 
     `only_expected`: it has not answered yet. What follows in the same request may count on it, except on the
     email as an identifier: the order of processing within a request is not documented.
     """
+    if promise.customer is person.customer and not promise.attributes and promise.says_only_that:
+        return person  # as after nearly every event
     customer = promise.customer or person.customer
     linked_email = person.linked_email if only_expected else promise.linked_email or person.linked_email
     changes: dict[str, object] = {}

@@ -86,9 +86,11 @@ def started(arguments: list[str], env: dict[str, str], stream: str, says: str) -
     process = subprocess.Popen([*HOGLINE, *arguments], env=env, stdin=subprocess.DEVNULL, **pipes)
     try:
         said: IO[bytes] = getattr(process, stream)
-        first = said.readline().decode()
-        match = re.search(says, first)
-        assert match, first
+        heard, match = "", None
+        while match is None and (line := said.readline().decode()):  # lines of the log may come before
+            heard += line
+            match = re.search(says, line)
+        assert match, heard
         yield Running(process, match[1])
     finally:
         if process.poll() is None:

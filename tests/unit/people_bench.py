@@ -145,7 +145,7 @@ class Bench:
 
     async def at_rest(self) -> Counts:
         """Returns once a running worker has nothing left to do."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(10):
             while (counts := await self.counts()).settled < self.journal.end or await self.due():
                 await asyncio.sleep(0.001)
         return counts
@@ -183,7 +183,7 @@ class Bench:
     async def retry_all(self) -> Counts:
         """Retry every dead letter, and let a worker live until none is on its way."""
         await self.state.retry_dead_letters(self.connection.id)
-        async with self.running(), asyncio.timeout(20):
+        async with self.running(), asyncio.timeout(10):
             while await self.state.dead_letters(self.connection.id, retrying=True):
                 await asyncio.sleep(0.001)
         return await self.counts()

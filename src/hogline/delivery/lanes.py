@@ -120,17 +120,19 @@ class Lanes:
         other: str | None = None,
         routes: tuple[Route, ...] = (),
         waits: tuple[Wait, ...] = (),
-    ) -> None:
-        """The next event of the journal, which travels with `group` (None: its own id). One that was settled before a
-        crash is passed over.
+    ) -> bool:
+        """The next event of the journal, which travels with `group` (None: its own id). False: it was settled before a
+        crash, and is passed over.
         """
         self.read = position
         lane = self._lanes[lane_of(event.distinct_id if group is None else group)]
-        if position > lane.settled:
-            lane.waiting.append(
-                Item(position, event.distinct_id, event, size_bytes, Source.JOURNAL, other, routes, waits, lane.number)
-            )
-            self.size_bytes += size_bytes
+        if position <= lane.settled:
+            return False
+        lane.waiting.append(
+            Item(position, event.distinct_id, event, size_bytes, Source.JOURNAL, other, routes, waits, lane.number)
+        )
+        self.size_bytes += size_bytes
+        return True
 
     def join(
         self,
@@ -142,13 +144,13 @@ class Lanes:
         other: str,
         routes: tuple[Route, ...],
         leaving: Iterable[str],
-    ) -> None:
+    ) -> bool:
         """The next event of the journal, one that joins its id and `other`. Both travel with `group` from here on, as
         `routes` tell; `leaving`: the groups that they travelled with until now.
         """
         numbers = {lane_of(name) for name in leaving} - {lane_of(group)}
-        waits = tuple(Wait(number, position, self._added) for number in numbers)
-        self.add(position, event, size_bytes, group, other, routes, waits)
+        waits = tuple(Wait(number, position, self._added + 1) for number in numbers)
+        return self.add(position, event, size_bytes, group, other, routes, waits)
 
     def add_again(self, item: Item, group: str | None = None, moves: Iterable[Move] = ()) -> None:
         """Something that is sent once more, or that is due; before what waits in its lane. `moves`: where its id

@@ -99,7 +99,10 @@ class Puller:
                 leaving = [routes.name(one, position - 1) for one in (distinct_id, join.other)]
                 changed = routes.join(distinct_id, join.other, position)
                 group = routes.name(distinct_id, position)
-                lanes.join(position, event, size_bytes, group, other=join.other, routes=changed, leaving=leaving)
+                if not lanes.join(
+                    position, event, size_bytes, group, other=join.other, routes=changed, leaving=leaving
+                ):
+                    routes.settled(changed)
 
     async def pull_due(self) -> None:
         """What is to be done after a pause; until it is cancelled."""

@@ -7,16 +7,17 @@ and a forecast tell is what delivery would do. Everything travels in one lane, i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from hogline.delivery.clock import Clock
 from hogline.delivery.lanes import Item, Lanes, Source
+from hogline.delivery.planner import DestinationPlanner
 from hogline.delivery.remembered import Remembered
 from hogline.delivery.settle import settle
 from hogline.delivery.shipment import MOST_EVENTS, Shipment, plan_shipment
 from hogline.destinations.base import Destination
-from hogline.model import Event, Person, Plan
+from hogline.model import Event
 from hogline.posthog.joins import join_of
 from hogline.store.base import Settlement, State
 
@@ -50,11 +51,11 @@ class Rehearsal:
     ) -> None:
         """`state`, `connection`: whose people are known already; without a state nobody is."""
         self._destination = destination
-        self._options = destination.read_options(options)
+        self._options: object = destination.read_options(options)
         self._clock = clock
         self._records = Remembered(state, connection, hold_max_bytes=hold_max_bytes)
         self._lanes = Lanes(_START, {})
-        self._is_suppressed: Callable[[str], bool] | None = None
+        self._planner: DestinationPlanner[Any] | None = None
         self._waiting = 0
 
     @property
@@ -82,14 +83,15 @@ class Rehearsal:
         ready = self._lanes.ready()
         if not ready:
             return None
-        if self._is_suppressed is None:
-            self._is_suppressed = await self._records.suppressed()
-        shipment = await plan_shipment(ready, self._lanes, self._records, self, self._destination.limits)
+        if self._planner is None:
+            is_suppressed = await self._records.suppressed()
+            self._planner = DestinationPlanner(self._destination, self._options, is_suppressed)
+        shipment = await plan_shipment(ready, self._lanes, self._records, self._planner, self._destination.limits)
         now_ms = self._clock.time_ms()
         result = settle(
             shipment,
             [None] * len(shipment.operations),
-            self,
+            self._planner,
             connection=0,
             positions={},
             now_ms=now_ms,
@@ -104,12 +106,3 @@ class Rehearsal:
         for distinct_id in result.settlement.due:
             self._lanes.add_again(Item(0, distinct_id, None, 0, Source.DUE), _TOGETHER)
         return Rehearsed(shipment, result.settlement, given_up)
-
-    def plan(self, event: Event, person: Person | None, other: Person | None = None) -> Plan:
-        """As the worker plans, but for a mistake of ours: whoever rehearses is to hear of that."""
-        if self._is_suppressed is not None and self._is_suppressed(event.distinct_id):
-            return Plan(None, filtered="suppressed")
-        return self._destination.plan(event, person, self._options, other)
-
-    def due(self, person: Person) -> Plan:
-        return self._destination.due(person, self._options)

@@ -132,8 +132,8 @@ def settle(
         if not step.only_taught:
             counted.count(step, step.plan.refusals if all_accepted else _refusals(step, outcomes))
     company = shipment.company
-    as_expected = all_accepted and not shipment.links_emails
-    people = company.expected if as_expected else _surprised_people(shipment, outcomes, planner)
+    surprised = shipment.linking if all_accepted else shipment.linking | _refused(shipment, outcomes)
+    people = _surprised_people(shipment, surprised, outcomes, planner) if surprised else company.expected
     people = _with_recent(people, counted.recent)
     changed = {
         distinct_id: person for distinct_id, person in people.items() if person is not company.before.get(distinct_id)
@@ -232,21 +232,21 @@ def _with_recent(
     return people
 
 
+def _refused(shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> set[str]:
+    """Who had something refused."""
+    return {
+        step.person for step in shipment.steps if any(outcomes[step.first : step.first + len(step.plan.operations)])
+    }
+
+
 def _surprised_people(
-    shipment: Shipment, outcomes: Sequence[OperationOutcome], planner: Planner
+    shipment: Shipment, surprised: set[str], outcomes: Sequence[OperationOutcome], planner: Planner
 ) -> dict[str, Person | None]:
     """Everybody as they are now, when not all came as expected. Whoever had something refused, or an email
     linked, learns their events once more, this time with what was really accepted; and so does whoever they were
     joined with here.
     """
-    surprised = {
-        step.person
-        for step in shipment.steps
-        for operation, outcome in answered(step, outcomes)
-        if outcome is not None or operation.promise.linked_email is not None
-    }
-    if not surprised:
-        return shipment.company.expected
+    surprised = set(surprised)
     joins = [step for step in shipment.steps if step.other is not None]
     grown = -1
     while grown != len(surprised):

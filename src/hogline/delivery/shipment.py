@@ -92,7 +92,8 @@ class Shipment:
         self.steps: list[Step] = []
         self.operations: list[Operation] = []
         self.company = Company(records)
-        self.links_emails = False
+        self.linking: set[str] = set()
+        """Whose email becomes an identifier, if all is accepted."""
         self.held: dict[str, list[Item]] = {}
         """Events that are to be held, by person."""
         self.released: set[int] = set()
@@ -117,7 +118,7 @@ class Shipment:
                 self.absorbed[plan.absorbed.distinct_id] = person.distinct_id
             for operation in plan.operations:
                 if operation.promise.linked_email is not None:
-                    self.links_emails = True
+                    self.linking.add(step.person)
             if step.item.source is Source.HELD:
                 self.released.add(step.item.position)
             elif plan.held and step.item.source is Source.JOURNAL and not step.only_taught:

@@ -7,7 +7,7 @@ out, the next events gather: batches grow by themselves under load.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -19,6 +19,7 @@ from hogline.delivery.feed import Feed
 from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
 from hogline.delivery.lanes import Item, Lanes
+from hogline.delivery.planner import DestinationPlanner
 from hogline.delivery.puller import Puller
 from hogline.delivery.records import StoredRecords
 from hogline.delivery.settle import OperationOutcome, settle
@@ -26,7 +27,7 @@ from hogline.delivery.shipment import Shipment, plan_shipment
 from hogline.delivery.tally import Tally
 from hogline.destinations.base import Destination, Send
 from hogline.model import Event, Person, Plan, Refusal
-from hogline.store.base import Connection, Journal, Settlement, State, Unwritable, nobody_is
+from hogline.store.base import Connection, Journal, Settlement, State, Unwritable
 from hogline.telemetry.delivery import DeliveryWatch
 
 OptionsT = TypeVar("OptionsT")
@@ -61,7 +62,7 @@ class Worker(Generic[OptionsT]):
         self._gate = gate
         self._clock = clock
         self._merge_delay_ms = round(merge_delay_s * 1_000)
-        self._is_suppressed: Callable[[str], bool] = nobody_is
+        self._planner = DestinationPlanner(destination, options)
         self._wake = asyncio.Event()
         self._shipping: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
@@ -98,27 +99,16 @@ class Worker(Generic[OptionsT]):
         return self._carrier.requests
 
     def due(self, person: Person) -> Plan:
-        """What is to be done for somebody after a pause."""
-        return self._destination.due(person, self._options)
+        return self._planner.due(person)
 
     def plan(self, event: Event, person: Person | None, other: Person | None = None) -> Plan:
-        """What an event comes to; a mistake of ours over it makes it a dead letter."""
-        if self._is_suppressed is not nobody_is and self._names_suppressed(event):
-            return Plan(None, filtered="suppressed")
-        if other is not None and self._is_suppressed(other.distinct_id):
-            other = None
+        """As the planner does; a mistake of ours over an event makes it a dead letter."""
         try:
-            return self._destination.plan(event, person, self._options, other)
+            return self._planner.plan(event, person, other)
         except Exception as error:
             # A mistake of ours over one event must not keep all others from being delivered.
             log.error("planning failed", connection=self._connection.name, uuid=event.uuid, error=type(error).__name__)  # noqa: TRY400  # a traceback may quote the event
             return Plan(person, refusals=(Refusal("internal_error", "Hogline failed over this event."),))
-
-    def _names_suppressed(self, event: Event) -> bool:
-        """Whether an event is of somebody who is never to come back, by their id or an email of theirs."""
-        named = (event.distinct_id, event.set.get("email"), event.person_properties.get("email"))
-        texts = [one.strip() for one in named if isinstance(one, str)]
-        return any(self._is_suppressed(one) or self._is_suppressed(one.lower()) for one in texts)
 
     async def run(self) -> None:
         """Runs until `close`. Raises `Stopped` when the connection has to stop; then nothing is in flight."""
@@ -139,7 +129,8 @@ class Worker(Generic[OptionsT]):
         """From what is on disk, until `close` or until something cannot go on."""
         self._begin(Lanes(self._connection.start, await self._state.lanes(self._connection.id)))
         await self._records.begin()
-        self._is_suppressed = await self._state.suppressed(self._connection.id)
+        is_suppressed = await self._state.suppressed(self._connection.id)
+        self._planner = DestinationPlanner(self._destination, self._options, is_suppressed)
         self._unwritable = None
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 from people_bench import ANON, NOON_MS, Bench, alias, identify, said, times_and_ulids
 
+from hogline.delivery.lanes import lane_of
 from hogline.housekeeping import Housekeeping
 from hogline.model import Request, Response, decode_event
 from hogline.settings import Settings
@@ -115,6 +116,21 @@ async def test_held_events_of_several_joined_ids_arrive_in_the_order_in_which_th
     assert names(bench) == ["a", "b", "c", "d", "$identify"]
     # The alias itself is not sent: when it came, nobody of them was identified.
     assert (counts.delivered, counts.filtered, counts.held) == (5, {"not_identified": 1}, 0)
+
+
+async def test_held_events_of_two_who_travel_in_one_lane_are_put_in_order_too(bench: Bench) -> None:
+    """None of them is on disk yet when they are joined."""
+    same = [one for n in range(2_000) if lane_of(one := f"id-{n}") == lane_of("ada")]
+    phone, laptop = same[:2]
+    await bench.deliver(
+        said("a", phone, 1),
+        said("b", laptop, 2),
+        said("c", phone, 3),
+        said("d", laptop, 4),
+        alias(phone, laptop, 5),
+        identify("ada", 6, phone),
+    )
+    assert names(bench) == ["a", "b", "c", "d", "$identify"]
 
 
 async def test_a_join_to_somebody_who_qualifies_already_releases_too(bench: Bench) -> None:

@@ -228,6 +228,12 @@ async def test_a_distinct_id_that_is_the_email_of_somebody_else_is_not_that_pers
     assert [one.events for one in bench.server.people] == [1, 1]
 
 
+async def test_not_even_by_an_event_without_a_person_profile_is_somebodys_email_used_by_another(bench: Bench) -> None:
+    await bench.deliver_each(said("x", "u1", 1, set={"email": ADA}), said("y", ADA, 2, personless=True))
+    assert [one.events for one in bench.server.people] == [1, 1]
+    assert identifiers(bench)[-1] == ("event", {"id": ADA})
+
+
 async def test_switching_identify_by_email_off_leaves_everybody_who_they_are(bench: Bench) -> None:
     await bench.deliver(said("x", "u1", 1, set={"email": ADA}), said("x", "u2", 2))
     connection = bench.connection

@@ -73,14 +73,11 @@ def _said(event: Event, person: Person, options: Options) -> tuple[dict[str, obj
     adjusted."""
     values: dict[str, object] = {}
     adjusted: list[str] = []
-    said_email = _said_email(event, options)
+    said_email = event.set.get("email", UNKNOWN)
+    if said_email is UNKNOWN and options.attributes_from == "person":
+        said_email = event.person_properties.get("email", UNKNOWN)
     if said_email is not UNKNOWN:
-        email = written_address(said_email)
-        if email is None:
-            adjusted.append("invalid_email")
-        else:
-            known = person.email
-            values["email"] = known if known is not None and same_address(known, email) else email
+        _say_email(said_email, person, values, adjusted)
     for name, value in _attributes(event, options).items():
         if name != "email":
             clean, problem = _clean(name, value, options)
@@ -99,19 +96,22 @@ def _said(event: Event, person: Person, options: Options) -> tuple[dict[str, obj
     return values, adjusted
 
 
+def _say_email(said: object, person: Person, values: dict[str, object], adjusted: list[str]) -> None:
+    """An email as it is known already, if it only differs in capitals."""
+    email = written_address(said)
+    if email is None:
+        adjusted.append("invalid_email")
+    else:
+        known = person.email
+        values["email"] = known if known is not None and same_address(known, email) else email
+
+
 def _clean(name: str, value: object, options: Options) -> tuple[object, str | None]:
     """An attribute's value within the limits, and why it was changed; `UNKNOWN` if it must be left out."""
     problem = limits.attribute_name_problem(name)
     if problem is not None:
         return UNKNOWN, problem
     return limits.attribute_value(value, is_date=name in options.date_attributes)
-
-
-def _said_email(event: Event, options: Options) -> object:
-    """What the event gives as the email; `UNKNOWN` if it gives none."""
-    if "email" in event.set:
-        return event.set["email"]
-    return event.person_properties.get("email", UNKNOWN) if options.attributes_from == "person" else UNKNOWN
 
 
 def _attributes(event: Event, options: Options) -> Mapping[str, object]:

@@ -1,0 +1,171 @@
+"""Failures: by reason, with words; one of them whole; sent again, discarded, exported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from console_bench import Browser, console_in
+from events_bench import settle, words
+from service_bench import GOOD
+
+from hogline.console import failures
+from hogline.reasons import REFUSED, why_not_sent, why_refused
+
+pytestmark = pytest.mark.anyio
+
+FAILURES = "/connections/shop/failures"
+REFUSED_EVENT: dict[str, object] = {"event": "refuse me", "distinct_id": "ada", "properties": {"total": 4}}
+TOO_LONG: dict[str, object] = {"event": "ordered", "distinct_id": "x" * 160}
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+    async with console_in(tmp_path) as made:
+        await made.bench.service.connect("customerio", GOOD, name="shop")
+        yield made
+
+
+async def ids(browser: Browser) -> list[int]:
+    return [one.id for one in await browser.bench.service.failures("shop")]
+
+
+async def test_none_says_what_would_come_here(browser: Browser) -> None:
+    assert "Nothing was refused" in words((await browser.get(FAILURES)).text)
+
+
+async def test_failures_are_counted_by_reason_and_one_reason_is_chosen(browser: Browser) -> None:
+    await settle(browser, REFUSED_EVENT, TOO_LONG, {**TOO_LONG, "event": "seen"})
+    everything = words((await browser.get(FAILURES)).text)
+    assert "All 3 identifier_too_long 2 invalid 1" in everything
+    chosen = words((await browser.get(f"{FAILURES}?reason=identifier_too_long")).text)
+    assert "An identifier is over 150 bytes, more than Customer.io takes. Identify this user" in chosen
+    assert "Retry these 2" in chosen
+    assert "refuse me" not in chosen
+
+
+async def test_there_are_pages(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "ON_A_PAGE", 2)
+    await settle(browser, *({**TOO_LONG, "event": f"ordered {n}"} for n in range(3)))
+    first = (await browser.get(FAILURES)).text
+    assert f"{FAILURES}?after=2" in first
+    second = (await browser.get(f"{FAILURES}?after=2")).text
+    assert "ordered 2" in second
+    assert "ordered 1" not in second
+
+
+async def test_one_is_shown_whole(browser: Browser) -> None:
+    await settle(browser, REFUSED_EVENT)
+    said = words((await browser.get(f"{FAILURES}/1")).text)
+    assert "invalid in the field name" in said
+    assert "The answer: It asks for it." in said
+    assert "&#34;name&#34;: &#34;refuse me&#34;" in said
+    assert "&#34;total&#34;: 4" in said
+
+
+async def test_one_of_which_no_operation_could_be_made_says_so(browser: Browser) -> None:
+    await settle(browser, TOO_LONG)
+    assert "No operation could be made of it" in words((await browser.get(f"{FAILURES}/1")).text)
+
+
+async def test_one_that_is_gone_says_why(browser: Browser) -> None:
+    for id_ in (7, 10**30):
+        reply = await browser.get(f"{FAILURES}/{id_}")
+        assert reply.status == 404
+        assert "it got through, or was discarded" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"id": "1"}, "One failure is being sent again."),
+        ({"reason": "identifier_too_long"}, "2 failures are being sent again."),
+        ({"reason": "nothing_like_this"}, "There was nothing to send again."),
+        ({}, "3 failures are being sent again."),
+    ],
+)
+async def test_one_those_of_a_reason_or_all_are_sent_again(
+    browser: Browser, form: dict[str, str], sentence: str
+) -> None:
+    await settle(browser, REFUSED_EVENT, TOO_LONG, TOO_LONG)
+    reply = await browser.post(f"{FAILURES}/retry", **form)
+    assert (reply.status, reply.headers["location"]) == (303, FAILURES)
+    assert sentence in (await browser.get(FAILURES)).text
+
+
+async def test_what_is_sent_again_while_it_is_disabled_goes_later(browser: Browser) -> None:
+    await settle(browser, TOO_LONG)
+    await browser.bench.service.disable("shop")
+    await browser.post(f"{FAILURES}/retry")
+    page = (await browser.get(FAILURES)).text
+    assert "One failure is to be sent again, once shop runs." in page
+    assert "1 of them is to be sent again, once shop runs." in words(page)
+
+
+@pytest.mark.parametrize(
+    ("which", "asks", "left"),
+    [
+        ({"id": "2"}, "Discard this failure?", 2),
+        ({"reason": "identifier_too_long"}, "Discard 2 failures of one reason?", 1),
+        ({}, "Discard all 3 failures?", 0),
+    ],
+)
+async def test_discarding_asks_once_more(browser: Browser, which: dict[str, str], asks: str, left: int) -> None:
+    await settle(browser, REFUSED_EVENT, TOO_LONG, TOO_LONG)
+    query = "&".join(f"{key}={value}" for key, value in which.items())
+    page = (await browser.get(f"{FAILURES}/discard?{query}")).text
+    assert asks in page
+    assert len(await ids(browser)) == 3
+    form = dict(re.findall(r'type="hidden" name="(id|reason)" value="([^"]*)"', page))
+    assert (await browser.post(f"{FAILURES}/discard", **form)).status == 303
+    assert len(await ids(browser)) == left
+    assert "discarded." in (await browser.get(FAILURES)).text
+
+
+@pytest.mark.parametrize("id_", ["x", "-1", "1.5", str(10**20), "\N{SUPERSCRIPT TWO}"])
+async def test_an_id_that_is_none_is_refused_and_nothing_else_discarded(browser: Browser, id_: str) -> None:
+    await settle(browser, TOO_LONG)
+    for do in ("discard", "retry"):
+        assert (await browser.post(f"{FAILURES}/{do}", id=id_)).status == 400
+    assert len(await ids(browser)) == 1
+
+
+async def test_export_is_a_line_of_json_for_each(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "EXPORTED_AT_ONCE", 1)
+    await settle(browser, REFUSED_EVENT, TOO_LONG)
+    reply = await browser.get(f"{FAILURES}/export")
+    assert reply.headers["content-disposition"] == 'attachment; filename="failures-shop.jsonl"'
+    lines = [msgspec.json.decode(line) for line in reply.text.splitlines()]
+    assert [line["failure"]["reason"] for line in lines] == ["invalid", "identifier_too_long"]
+    assert lines[0]["refusals"][0]["operation"]["name"] == "refuse me"
+    only = (await browser.get(f"{FAILURES}/export?reason=invalid")).text
+    assert len(only.splitlines()) == 1
+
+
+async def test_what_stands_in_events_and_reasons_is_text(browser: Browser) -> None:
+    script = "<script>alert(1)</script>"
+    await settle(browser, {**TOO_LONG, "event": script, "properties": {script: script}})
+    for path in (FAILURES, f"{FAILURES}/1", f"{FAILURES}?reason={script}", f"{FAILURES}/discard?reason={script}"):
+        reply = await browser.get(path)
+        assert reply.status == 200
+        assert "<script>alert" not in reply.text
+
+
+@pytest.mark.parametrize("reason", [*REFUSED, "refused_400", "invalid"])
+def test_every_reason_has_words_and_something_to_do(reason: str) -> None:
+    assert why_refused(reason).means
+    assert why_refused(reason).to_do
+
+
+def test_reasons_of_the_documentation_have_words() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "behaviour.md").read_text("utf-8")
+    for title in ("### Reasons why an event is filtered", "### Reasons why an event is a dead letter"):
+        table = text[text.index(title) :].split("\n#")[0]
+        reasons = [
+            reason for reason in re.findall(r"^\| `(\w+)`", table, re.MULTILINE) if not reason.startswith("refused_")
+        ]
+        assert reasons
+        assert [reason for reason in reasons if why_not_sent(reason) == reason] == []

@@ -1,0 +1,201 @@
+"""People: found, shown as whom the destination knows them or why not, one of them whole, and forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from console_bench import Browser, console_in
+from events_bench import settle, words
+from service_bench import GOOD
+
+from hogline.console.people import ON_A_PAGE, removed
+from hogline.model import Person, Request, Response
+from hogline.store.base import Settlement
+from hogline.views import ForgottenView
+
+pytestmark = pytest.mark.anyio
+
+PEOPLE = "/connections/shop/people"
+PERSON = "/connections/shop/person?id="
+FORGET = "/connections/shop/forget"
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+    async with console_in(tmp_path) as made:
+        await made.bench.service.connect("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
+        yield made
+
+
+async def known(browser: Browser, *people: Person) -> None:
+    await browser.bench.service._state.settle(Settlement(connection=1, lanes={}, people=people))
+
+
+def identified(distinct_id: str, **attributes: object) -> dict[str, object]:
+    return {"event": "$identify", "distinct_id": distinct_id, "properties": {"$set": attributes}}
+
+
+async def test_nobody_yet_says_where_to_begin(browser: Browser) -> None:
+    said = words((await browser.get(PEOPLE)).text)
+    assert "Nobody is known yet" in said
+    assert "Connect PostHog" in said
+
+
+async def test_engage_says_that_it_knows_people_by_itself(browser: Browser) -> None:
+    await browser.bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
+    assert "Nobody is remembered here Engage knows people" in words(
+        (await browser.get("/connections/mail/people")).text
+    )
+
+
+async def test_a_person_is_listed_with_whom_the_destination_knows_them_as(browser: Browser) -> None:
+    await settle(browser, identified("ada", email="Ada@Example.com"))
+    said = words((await browser.get(PEOPLE)).text)
+    assert "ada Ada@Example.com Yes id ada 2026" in said
+
+
+async def test_whoever_is_not_sent_is_listed_with_the_reason_in_words(browser: Browser) -> None:
+    await settle(browser, {"event": "seen", "distinct_id": "ben", "$set": {"plan": "free"}})
+    assert "Not sent This connection only sends users that have been identified" in words(
+        (await browser.get(PEOPLE)).text
+    )
+
+
+async def test_people_are_found_by_a_part_of_the_id_or_the_email(browser: Browser) -> None:
+    await settle(browser, identified("ada", email="first@example.com"), identified("ben", email="other@example.com"))
+    for text, found in (("ADA", ["ada"]), ("FIRST@", ["ada"]), ("example", ["ada", "ben"]), ("telegraph", [])):
+        page = (await browser.get(f"{PEOPLE}?q={text}")).text
+        assert [name for name in ("ada", "ben") if f"?id={name}" in page] == found
+        assert ("Nobody found" in page) is (found == [])
+
+
+async def test_there_are_pages_and_the_search_goes_along(browser: Browser) -> None:
+    await known(browser, *(Person(distinct_id=f"user-{n:03}") for n in range(ON_A_PAGE + 5)), Person(distinct_id="zoe"))
+    first = (await browser.get(f"{PEOPLE}?q=user")).text
+    assert first.count('scope="row"') == ON_A_PAGE
+    assert f"{PEOPLE}?q=user&amp;after=user-{ON_A_PAGE - 1:03}" in first
+    second = (await browser.get(f"{PEOPLE}?q=user&after=user-{ON_A_PAGE - 1:03}")).text
+    assert second.count('scope="row"') == 5
+    assert "Next page" not in second
+    assert "First page" in second
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "a/b?c=d&e#f",
+    "\"double\" 'single'",
+    "..",
+    "\N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET} \N{RIGHT-TO-LEFT OVERRIDE}evil",
+    "{{ 7 * 7 }}",
+    "x" * 10_000,
+)
+
+
+@pytest.mark.parametrize("distinct_id", HOSTILE)
+async def test_whatever_somebody_is_called_is_text_and_leads_to_their_page(browser: Browser, distinct_id: str) -> None:
+    await known(browser, Person(distinct_id=distinct_id, unsent={distinct_id[:200]: distinct_id[:200]}))
+    page = (await browser.get(PEOPLE)).text
+    assert "<script>alert" not in page
+    link = f"{PERSON}{quote(distinct_id)}"
+    assert link in page
+    for path in (link, f"{FORGET}?id={quote(distinct_id, safe='')}", f"{PEOPLE}?q={quote(distinct_id[:300], safe='')}"):
+        reply = await browser.get(path)
+        assert reply.status == 200
+        assert "<script>alert" not in reply.text
+
+
+async def test_one_person_is_shown_whole(browser: Browser) -> None:
+    await settle(
+        browser,
+        {"event": "seen", "distinct_id": "visitor", "$set": {"plan": "free"}},
+        {"event": "$identify", "distinct_id": "ada", "properties": {"$anon_distinct_id": "visitor"}},
+        {"event": "ordered", "distinct_id": "ada", "$set": {"email": "ada@example.com"}},
+    )
+    said = words((await browser.get(f"{PERSON}ada")).text)
+    assert "As customer Sent id ada" in said
+    assert "email ada@example.com Accepted" in said
+    assert "plan free Accepted" in said
+    assert "ordered" in said
+    assert "Joined into them" in said
+    assert "visitor" in said
+    joined = words((await browser.get(f"{PERSON}visitor")).text)
+    assert "PostHog joined this id into ada" in joined
+
+
+async def test_an_attribute_says_what_became_of_it(browser: Browser) -> None:
+    person = Person(
+        distinct_id="ada",
+        accepted={"plan": "free", "city": "Oslo", "age": 1},
+        unsent={"plan": "pro", "gone": None},
+        refused={"age": -1},
+    )
+    await known(browser, person)
+    said = words((await browser.get(f"{PERSON}ada")).text)
+    assert "age -1 Refused It is not sent again until it changes. There it is 1 ." in said
+    assert "city Oslo Accepted" in said
+    assert "gone taken away Not sent yet" in said
+    assert "plan pro Not sent yet It goes with the first event that is sent. There it is free ." in said
+
+
+async def test_somebody_who_is_not_known_is_not_found(browser: Browser) -> None:
+    reply = await browser.get(f"{PERSON}nobody")
+    assert reply.status == 404
+    assert "shop knows nobody with this distinct_id." in reply.text
+
+
+async def test_forgetting_says_first_what_will_happen(browser: Browser) -> None:
+    await settle(
+        browser, identified("ada"), {"event": "$create_alias", "distinct_id": "ada", "properties": {"alias": "pad"}}
+    )
+    for one in ("ada", "pad"):
+        said = words((await browser.get(f"{FORGET}?id={one}")).text)
+        assert "shop : the customer ada is deleted there, and every customer that was joined with it." in said
+        assert "Also under pad ." in said
+    assert len(await browser.bench.service.people()) == 2
+
+
+async def test_forgetting_removes_and_says_what_was_removed(browser: Browser) -> None:
+    await settle(browser, identified("ada"), identified("ben"))
+    reply = await browser.post(FORGET, id="ada")
+    assert (reply.status, reply.headers["location"]) == (303, PEOPLE)
+    assert (
+        "Forgotten: 1 customer at the destinations; here 1 id, 1 event, 0 held events, 0 failures."
+        in (await browser.get(PEOPLE)).text
+    )
+    assert [person.distinct_id for person in await browser.bench.service.people()] == ["ben"]
+
+
+async def test_whoever_is_suppressed_does_not_come_back(browser: Browser) -> None:
+    await settle(browser, identified("ada"))
+    await browser.post(FORGET, id="ada", suppress="yes")
+    assert "What comes under these ids from now on is not sent." in (await browser.get(PEOPLE)).text
+    await settle(browser, identified("ada"))
+    assert await browser.bench.service.people() == []
+
+
+async def test_a_destination_that_refuses_keeps_everything_and_the_choice(browser: Browser) -> None:
+    await settle(browser, identified("ada"))
+
+    async def refuse(_request: Request) -> Response:
+        return Response(500, {}, b"")
+
+    browser.bench.service._send = refuse
+    reply = await browser.post(FORGET, id="ada", suppress="yes")
+    assert reply.status == 422
+    assert "Nothing was removed here" in reply.text
+    assert 'value="yes" checked' in reply.text
+    assert len(await browser.bench.service.people()) == 1
+
+
+async def test_a_form_without_an_id_forgets_nobody(browser: Browser) -> None:
+    assert (await browser.post(FORGET)).status == 400
+
+
+def test_what_was_removed_is_said_with_its_numbers() -> None:
+    view = ForgottenView(customers=2, people=1_000, held=1, failures=0, events=1, suppressed=False)
+    assert removed(view) == (
+        "Forgotten: 2 customers at the destinations; here 1,000 ids, 1 event, 1 held event, 0 failures."
+    )
