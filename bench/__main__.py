@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from bench import crowd, send, serve
+from bench import crowd, people, send, serve, viewers
 
-BENCHMARKS = {"send": send.main, "serve": serve.main, "crowd": crowd.main}
+BENCHMARKS = {
+    "send": send.main,
+    "serve": serve.main,
+    "crowd": crowd.main,
+    "people": people.main,
+    "viewers": viewers.main,
+}
 
 
 def main() -> None:

@@ -45,6 +45,43 @@ async def wrong_key(page: Page, stage: Stage) -> None:
     await page.locator("#outcome .notice").wait_for()
 
 
+LIVE: tuple[dict[str, object], ...] = (
+    {
+        "event": "$pageview",
+        "distinct_id": "0192a7c4-003f-visitor",
+        "properties": {"$current_url": "https://shop.example/"},
+    },
+    {"event": "newsletter opened", "distinct_id": "user-3", "properties": {"campaign": "autumn"}},
+    {"event": "order completed", "distinct_id": "9-" + "x" * 180, "properties": {"$is_identified": True, "total": 12}},
+    {"event": "plan changed", "distinct_id": "user-12", "properties": {"from": "free", "$set": {"plan": "team"}}},
+    {"event": "order completed", "distinct_id": "user-7", "properties": {"total": 49, "items": ["hat", "scarf"]}},
+)
+
+
+async def live_is_ready(page: Page, _stage: Stage) -> None:
+    await page.locator("#live-tools").wait_for()
+
+
+async def events_come(page: Page, stage: Stage) -> None:
+    """Some events while the page is open, one of them unfolded."""
+    await page.locator("#live[data-open]").wait_for(state="attached")
+    for event in LIVE:
+        seen = await page.locator("#live > li").count()
+        await stage.receive(event)
+        await page.locator("#live > li").nth(seen).wait_for()
+    await page.locator("#live > li").nth(1).locator("summary").click()
+
+
+async def first_failure(page: Page, _stage: Stage) -> None:
+    await page.locator("#failures tbody a").first.click()
+    await page.locator(".refusal").first.wait_for()
+
+
+async def tried(page: Page, _stage: Stage) -> None:
+    await page.get_by_role("button", name="Try it").click()
+    await page.locator(".tried").wait_for()
+
+
 @dataclass(frozen=True)
 class Shot:
     name: str
@@ -62,6 +99,17 @@ PAGES = (
     Shot("install-wrong-key", "/install/customerio", wrong_key),
     Shot("connect-posthog", "/connect-posthog"),
     Shot("overview", "/connections/customerio/overview"),
+    Shot("people", "/connections/customerio/people"),
+    Shot("people-nobody", "/connections/customerio/people?q=telegraph"),
+    Shot("person", "/connections/customerio/person?id=user-1"),
+    Shot("forget", "/connections/customerio/forget?id=user-1"),
+    Shot("live-nothing", "/connections/customerio/live", live_is_ready),
+    Shot("live", "/connections/customerio/live", events_come),
+    Shot("failures", "/connections/customerio/failures"),
+    Shot("failures-reason", "/connections/customerio/failures?reason=identifier_too_long"),
+    Shot("failure", "/connections/customerio/failures", first_failure),
+    Shot("discard", "/connections/customerio/failures/discard"),
+    Shot("try", "/connections/customerio/try?sample=sign-up", tried),
     Shot("settings", "/connections/customerio/settings"),
     Shot("disconnect", "/connections/customerio/disconnect"),
     Shot("api-tokens", "/api-tokens"),
@@ -101,7 +149,8 @@ async def play(stage: Stage) -> None:
         await stage.receive(*shop_events(500))
     # Ids that are too long become failures.
     for number in range(3):
-        await stage.receive({"event": "order completed", "distinct_id": f"{number}-" + "x" * 180})
+        too_long = {"distinct_id": f"{number}-" + "x" * 180, "properties": {"$is_identified": True, "total": 12}}
+        await stage.receive({"event": "order completed", **too_long})
     await stage.receive({"event": "order completed", "distinct_id": "user-7", "properties": {"total": 49}})
     async with asyncio.timeout(SETTLE_WITHIN_S):
         while any(each.pending for each in (await stage.service.status()).connections):

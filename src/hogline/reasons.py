@@ -1,5 +1,5 @@
-"""What the reasons mean that events are filtered, held or refused by, and what to do about them: sentences for pages and
-commands. `docs/behaviour.md` has the same in its tables. Knows only words.
+"""What the reasons mean that events are filtered, held or refused by, and what to do about them: sentences for pages
+and commands. `docs/behaviour.md` has the same in its tables. Knows only words.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ REFUSED: Mapping[str, Reason] = {
         "An identifier is over 150 bytes, more than Customer.io takes.",
         "Identify this user, or this group, by something shorter. Trying again changes nothing: discard it.",
     ),
-    "event_name_blank": Reason("The event has no name.", "Correct its sender. Trying again changes nothing: discard it."),
+    "event_name_blank": Reason(
+        "The event has no name.", "Correct its sender. Trying again changes nothing: discard it."
+    ),
     "internal_error": Reason(
         "Hogline failed over this event; the log names its uuid.",
         "Please report it. Retry it with a version in which this is mended.",

@@ -206,6 +206,18 @@ class JoinedView(Struct, frozen=True):
     into: str
 
 
+class ReceivedEvent(Struct, frozen=True, kw_only=True):
+    """An event as it was received."""
+
+    position: int
+    uuid: str
+    event: str
+    distinct_id: str
+    timestamp_ms: int
+    properties: dict[str, object]
+    set: dict[str, object]
+
+
 class LiveOperation(Struct, frozen=True):
     """An operation as it was sent."""
 

@@ -5,25 +5,52 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from functools import cache
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGUMENTS = ["--no-sandbox"] if os.geteuid() == 0 else []
 """Chromium's own sandbox refuses to run as root, which containers do."""
-INSTALL = ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium")
+_INSTALL = ("install", "--yes", "--quiet", "--no-install-recommends", "chromium")
+_WITHIN_S = 900
 
 
 def path() -> str:
-    """Chromium's program. Where there is none, Debian's is installed if this may be done; else it is said what to do."""
+    """Chromium's program, installed if need be. Raises RuntimeError with what to do."""
+    install()
     found = _found()
-    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(("apt-get", "update", "--quiet"), check=False, capture_output=True)
-        subprocess.run(
-            INSTALL, check=False, capture_output=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        )
-        found = _found()
     if found is None:
-        raise RuntimeError("The browser tests need Chromium: on Debian and Ubuntu, apt install chromium.")
+        raise RuntimeError(
+            "The browser tests need Chromium, and it could not be installed from here: as root, on Debian and Ubuntu, "
+            "`apt-get update && apt-get install chromium`."
+        )
     return found
+
+
+@cache
+def install() -> None:
+    """Debian's Chromium, where none is found and this may be done: as root, or as somebody whom sudo asks nothing. Tried
+    once, and it may take minutes.
+    """
+    apt = shutil.which("apt-get")
+    if _found() is not None or apt is None:
+        return
+    sudo = shutil.which("sudo")
+    if os.geteuid() != 0 and sudo is None:
+        return
+    before = [] if os.geteuid() == 0 else [str(sudo), "--non-interactive"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        for arguments in (("update", "--quiet"), _INSTALL):
+            subprocess.run(
+                [*before, apt, *arguments],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                env=environment,
+                timeout=_WITHIN_S,
+            )
+    except subprocess.TimeoutExpired:
+        return  # `path` says what to do
 
 
 def _found() -> str | None:

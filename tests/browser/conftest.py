@@ -1,5 +1,6 @@
 """A real Chromium before a real Hogline, with a sandbox Customer.io beside it."""
 
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,16 @@ import chromium
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 from stage import Stage, staged
+from windows import window
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "system"))  # processes.py, for those who want Hogline as a process
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Chromium is installed before the tests begin: that may take longer than one of them."""
+    if not session.config.option.collectonly and any(HERE in item.path.parents for item in session.items):
+        chromium.install()
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +35,6 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """Chromium; installed now if it is missing."""
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=chromium.path(), args=chromium.ARGUMENTS)
         yield launched
@@ -33,14 +43,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def page(browser: Browser, stage: Stage) -> AsyncIterator[Page]:
-    """A window that is signed in. What a script fails over, or the content security policy stops, fails the test."""
-    context = await browser.new_context(base_url=stage.console)
-    made = await context.new_page()
-    made.set_default_timeout(10_000)
-    failures: list[str] = []
-    made.on("pageerror", lambda error: failures.append(str(error)))
-    made.on("console", lambda said: failures.append(said.text) if "Content Security Policy" in said.text else None)
-    await stage.open(made)
-    yield made
-    await context.close()
-    assert failures == []
+    """A window on the console, signed in."""
+    async with window(browser, stage.console) as made:
+        await stage.open(made)
+        yield made

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import Browser, Page
+from settling import settled
 from stage import Stage, found_by_axe, is_wider_than_the_window
 
 pytestmark = pytest.mark.anyio
 
+PERSON = "y" * 140
 PAGES = (
     "/",
     "/?q=nothing+like+this",
@@ -17,6 +19,16 @@ PAGES = (
     "/connect-posthog",
     "/api-tokens",
     "/connections/shop/overview",
+    "/connections/shop/people",
+    "/connections/shop/people?q=nobody+like+this",
+    f"/connections/shop/person?id={PERSON}",
+    f"/connections/shop/forget?id={PERSON}",
+    "/connections/shop/live",
+    "/connections/shop/failures",
+    "/connections/shop/failures?reason=identifier_too_long",
+    "/connections/shop/failures/2",
+    "/connections/shop/failures/discard",
+    "/connections/shop/try?sample=sign-up",
     "/connections/shop/settings",
     "/connections/shop/disconnect",
     "/no-such-page",
@@ -27,7 +39,11 @@ LONG = "a-name-that-is-as-long-as-a-name-of-a-connection-may-be-64-chars"
 async def test_axe_finds_nothing_serious_and_nothing_is_wider_than_a_phone(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
     await stage.connect(LONG)
-    await stage.receive({"event": "x" * 200, "distinct_id": "y" * 200})
+    await stage.receive(
+        {"event": "x" * 200, "distinct_id": PERSON, "$set": {"email": "y@example.com", "plan": "z" * 900}},
+        {"event": "x" * 200, "distinct_id": "y" * 200},
+    )
+    await settled(stage)
     found = []
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

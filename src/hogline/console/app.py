@@ -15,7 +15,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from hogline.console import api_tokens, connections, overview, pipeline, posthog, signin
+from hogline.console import (
+    api_tokens,
+    connections,
+    failures,
+    live_events,
+    overview,
+    people,
+    pipeline,
+    posthog,
+    signin,
+    tryit,
+)
 from hogline.console.api import Api
 from hogline.console.assets import Assets
 from hogline.console.attempts import Attempts
@@ -40,6 +51,10 @@ ROUTES: list[BaseRoute] = [
     *signin.ROUTES,
     *pipeline.ROUTES,
     *overview.ROUTES,
+    *people.ROUTES,
+    *live_events.ROUTES,
+    *failures.ROUTES,
+    *tryit.ROUTES,
     *connections.ROUTES,
     *posthog.ROUTES,
     *api_tokens.ROUTES,

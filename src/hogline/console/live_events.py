@@ -1,7 +1,7 @@
 """Live events: what just became of events, pushed to whoever looks on.
 
-One loop a connection asks the service and renders for all who look on, at a pace that people can follow: many viewers cost
-hardly more than one, and many events no more than some.
+One loop a connection asks the service and renders for all who look on, at a pace that people can follow: many viewers
+cost hardly more than one, and many events no more than some.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import structlog
 from starlette.requests import Request
@@ -17,9 +18,9 @@ from starlette.routing import Route
 
 from hogline.console.context import Console, connection_of, console_of, service_of
 from hogline.console.live import STILL_HERE_S
-from hogline.console.pages import _environment as templates
+from hogline.console.pages import fragment
 from hogline.console.pages import page
-from hogline.console.shown import OUTCOMES, WORDS
+from hogline.console.shown import WORDS
 from hogline.service import Mistake
 from hogline.telemetry.mistakes import kind_and_place
 from hogline.views import LiveEvent, LiveEvents
@@ -44,7 +45,6 @@ class Broadcast:
         self._connection = connection
         self._viewers: set[asyncio.Queue[str]] = set()
         self._loop: asyncio.Task[None] | None = None
-        self._last = -1
 
     @property
     def viewers(self) -> int:
@@ -71,9 +71,7 @@ class Broadcast:
     async def missed(self, after: int) -> str:
         """What a viewer missed who saw events up to that number."""
         told = await self._ask(after, 0.0)
-        if told.last > after >= 0 and told.events:
-            return message(told, MOST_ON_PAGE)
-        return ": nothing\n\n"
+        return message(told, MOST_ON_PAGE) if after >= 0 and told.events else ": nothing yet\n\n"
 
     async def _ask(self, after: int, wait_s: float) -> LiveEvents:
         return await self._console.service.live(self._connection, after=after, wait_s=wait_s)
@@ -90,12 +88,12 @@ class Broadcast:
 
     async def _tell(self) -> None:
         try:
-            last = (await self._ask(-1, 0.0)).last
+            before = await self._ask(-1, 0.0)
             while True:
-                told = await self._ask(last, ASKS_FOR_S)
-                last = told.last
+                told = await self._ask(before.last, ASKS_FOR_S)
                 if told.events:
-                    self._say(message(told, MOST_AT_ONCE))
+                    self._say(message(told, MOST_AT_ONCE, told.skipped - before.skipped))
+                before = told
                 await asyncio.sleep(EVERY_S)
         except Mistake:
             return  # the connection was removed
@@ -110,23 +108,28 @@ class Broadcast:
             messages.put_nowait(text)
 
 
-def message(told: LiveEvents, most: int) -> str:
-    """For an EventSource: the newest events as HTML, newest first, and how many more there were."""
+def message(told: LiveEvents, most: int, skipped: int = 0) -> str:
+    """For an EventSource: the newest events as HTML, newest first, and how many more there were that are not shown."""
     shown = told.events[-most:]
-    html = rendered(shown)
-    data = "".join(f"data: {line}\n" for line in html.splitlines())
-    more = told.skipped + len(told.events) - len(shown)
-    return f"id: {told.last}\nevent: events\n{data}data: <li hidden data-more=\"{more}\"></li>\n\n"
+    data = "".join(f"data: {line}\n" for line in rendered(shown).splitlines())
+    left_out = skipped + len(told.events) - len(shown)
+    more = f"event: more\ndata: {left_out}\n\n" if left_out else ""
+    return f"{more}id: {told.last}\nevent: events\n{data}\n"
 
 
 def rendered(events: list[LiveEvent]) -> str:
     """Newest first."""
-    return templates.get_template("live_some.html").render(events=events[::-1], **WORDS)
+    return fragment("live_some.html", events=events[::-1], **WORDS)
 
 
 def broadcast_of(request: Request, connection: str) -> Broadcast:
-    found: dict[str, Broadcast] = request.app.state._state.setdefault("broadcasts", {})
-    return found.setdefault(connection, Broadcast(console_of(request), connection))
+    state = request.app.state
+    if not hasattr(state, "broadcasts"):
+        state.broadcasts = {}
+    broadcasts = cast("dict[str, Broadcast]", state.broadcasts)
+    if connection not in broadcasts:
+        broadcasts[connection] = Broadcast(console_of(request), connection)
+    return broadcasts[connection]
 
 
 async def live(request: Request) -> Response:

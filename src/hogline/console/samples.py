@@ -37,12 +37,16 @@ SAMPLES: Mapping[str, Sample] = {
     "sign-up": Sample(
         "A visit, then a sign-up",
         """\
-{"event": "$pageview", "distinct_id": "visitor-7", "properties": {"$current_url": "https://shop.example/"}}
-{"event": "$identify", "distinct_id": "user-7", "properties": {"$anon_distinct_id": "visitor-7", "$set": {"email": "ada@example.com", "plan": "free"}}}
-{"event": "order completed", "distinct_id": "user-7", "properties": {"total": 49}}""",
+[
+  {"event": "$pageview", "distinct_id": "visitor-7", "properties": {"$current_url": "https://shop.example/"}},
+  {"event": "$identify", "distinct_id": "user-7", "properties": {
+    "$anon_distinct_id": "visitor-7",
+    "$set": {"email": "ada@example.com", "plan": "free"}}},
+  {"event": "order completed", "distinct_id": "user-7", "properties": {"total": 49}}
+]""",
     ),
     "webhook": Sample(
-        "From PostHog’s webhook",
+        "The body of a webhook",
         """\
 {
   "event": {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from hogline.reasons import why_not_sent, why_refused
@@ -25,7 +27,7 @@ def in_short(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-WORDS = {
+WORDS: dict[str, Any] = {
     "as_json": as_json,
     "in_short": in_short,
     "why_not_sent": why_not_sent,

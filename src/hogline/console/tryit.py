@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,7 +16,7 @@ from hogline.console.samples import SAMPLES
 from hogline.console.shown import WORDS
 from hogline.posthog.repair import NotJson, decode
 from hogline.service import Mistake, Service
-from hogline.views import BadLine, FailureDetails, LiveEvent, PreviewedEvent
+from hogline.views import BadLine, FailureDetails, PreviewedEvent, ReceivedEvent
 
 MOST_EVENTS = 200
 """More are for `hogline preview`."""
@@ -25,8 +26,10 @@ LAST_RECEIVED = 8
 def lines(text: str) -> list[tuple[int, bytes]]:
     """The numbered JSON texts in what was pasted: one over several lines, else one in each."""
     whole = [(1, text.strip().encode(errors="replace"))]
-    by_line = [(n, line.strip().encode(errors="replace")) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if len(by_line) < 2 or _is_json(whole[0][1]):
+    by_line = [
+        (n, line.strip().encode(errors="replace")) for n, line in enumerate(text.splitlines(), 1) if line.strip()
+    ]
+    if _is_json(whole[0][1]):
         return whole
     # A single one with a mistake in it is told as such, and not as so many lines of nonsense.
     return by_line if any(_is_json(line) for _, line in by_line if line.startswith((b"{", b"["))) else whole
@@ -40,41 +43,43 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def as_sent(found: LiveEvent | FailureDetails) -> str:
+def as_sent(found: ReceivedEvent | FailureDetails) -> str:
     """An event that came in, as an SDK sends it."""
-    if isinstance(found, LiveEvent):
+    if isinstance(found, ReceivedEvent):
         name, distinct_id, uuid = found.event, found.distinct_id, found.uuid
     else:
         name, distinct_id, uuid = found.failure.event, found.failure.distinct_id, found.failure.uuid
     event: dict[str, object] = {"event": name, "distinct_id": distinct_id, "uuid": uuid}
-    try:
+    with suppress(ValueError, OverflowError, OSError):  # a time far away: without one it is now
         event["timestamp"] = datetime.fromtimestamp(found.timestamp_ms / 1_000, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):
-        pass  # a time far away: without one it is now
     event["properties"] = {**found.properties, **({"$set": found.set} if found.set else {})}
     return msgspec.json.format(msgspec.json.encode(event), indent=2).decode()
 
 
 async def try_page(request: Request) -> Response:
-    """Empty, or with an event that was picked: `sample`, `live` (its number) or `failure` (its id)."""
+    """Empty, or with an event that was picked: `sample`, `received` (its position) or `failure` (its id)."""
     connection, query = await connection_of(request), request.query_params
     text = SAMPLES[query["sample"]].text if query.get("sample") in SAMPLES else ""
     if not text:
-        text = await _picked(service_of(request), connection.name, query.get("live", ""), query.get("failure", ""))
+        text = await _picked(service_of(request), connection.name, query.get("received", ""), query.get("failure", ""))
     return await _page(request, text)
 
 
-async def _picked(service: Service, connection: str, number: str, failure: str) -> str:
+async def _picked(service: Service, connection: str, position: str, failure: str) -> str:
     """The event that a link names; empty if it is not there any more."""
-    if number.isascii() and number.isdigit():
-        told = (await service.live(connection, after=0)).events
-        return next((as_sent(event) for event in told if str(event.number) == number), "")
-    if failure.isascii() and failure.isdigit() and len(failure) < 19:
+    if _is_number(position):
+        found = await service.received_events(after=int(position) - 1, limit=1)
+        return next((as_sent(event) for event in found if event.position == int(position)), "")
+    if _is_number(failure):
         try:
             return as_sent(await service.failure(connection, int(failure)))
         except Mistake:
             return ""
     return ""
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 async def try_it(request: Request) -> Response:
@@ -86,7 +91,9 @@ async def try_it(request: Request) -> Response:
     given = lines(text)
     if len(given) > MOST_EVENTS:
         return await _page(
-            request, text, f"At most {MOST_EVENTS} lines can be tried here; `hogline preview` takes files of any length."
+            request,
+            text,
+            f"At most {MOST_EVENTS} lines can be tried here; `hogline preview` takes files of any length.",
         )
     handle = await service.begin_preview(connection.name)
     try:
@@ -103,7 +110,7 @@ def _problem(bad: list[BadLine], *, several: bool) -> str:
 
 async def _page(request: Request, text: str, problem: str = "", events: list[PreviewedEvent] | None = None) -> Response:
     connection = await connection_of(request)
-    received = (await service_of(request).live(connection.name, after=0)).events
+    received = await service_of(request).received_events(limit=LAST_RECEIVED)
     return await page(
         request,
         "try.html",
@@ -114,7 +121,7 @@ async def _page(request: Request, text: str, problem: str = "", events: list[Pre
         problem=problem,
         events=events,
         samples=SAMPLES,
-        received=received[: -LAST_RECEIVED - 1 : -1],
+        received=received[::-1],
         **WORDS,
     )
 

@@ -1,12 +1,13 @@
-"""Events as they come, for whoever looks on."""
+"""Events as they come, and those that came last, for whoever looks on."""
 
 from __future__ import annotations
 
 import msgspec
 
 from hogline.delivery.feed import Told
+from hogline.model import Event, decode_event
 from hogline.service.core import Core
-from hogline.views import LiveEvent, LiveEvents, LiveOperation
+from hogline.views import LiveEvent, LiveEvents, LiveOperation, ReceivedEvent
 
 LONGEST_WAIT_S = 10.0
 
@@ -21,6 +22,28 @@ class Live(Core):
         told = await feed.after(feed.last if after < 0 else after, min(wait_s, LONGEST_WAIT_S))
         last = told[-1].number if told else feed.last if after < 0 else after
         return LiveEvents(last=last, skipped=feed.skipped, events=[_view(event) for event in told])
+
+    async def received_events(self, *, after: int = -1, limit: int = 10) -> list[ReceivedEvent]:
+        """Events behind that position, in order (-1: the last ones), of those that are kept."""
+        begin = max(self._journal.end - limit, self._journal.first - 1, 0) if after < 0 else after
+        found = []
+        for position, body in await self._journal.read(begin, limit):
+            event = decode_event(body)
+            if event.distinct_id:  # else it is forgotten
+                found.append(_received(position, event))
+        return found
+
+
+def _received(position: int, event: Event) -> ReceivedEvent:
+    return ReceivedEvent(
+        position=position,
+        uuid=event.uuid,
+        event=event.name,
+        distinct_id=event.distinct_id,
+        timestamp_ms=event.timestamp_ms,
+        properties=event.properties,
+        set=event.set,
+    )
 
 
 def _view(told: Told) -> LiveEvent:

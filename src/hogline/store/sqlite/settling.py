@@ -32,13 +32,7 @@ def people_as_json(settlement: Settlement) -> bytes:
 def settle(settlement: Settlement, people: bytes, database: apsw.Connection) -> None:
     connection = settlement.connection
     if settlement.people:
-        database.execute(
-            "INSERT INTO people (connection, distinct_id, email, joined_into, person)"
-            " SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value -> 3 FROM json_each(?2) WHERE true"
-            " ON CONFLICT DO UPDATE SET email = excluded.email, joined_into = excluded.joined_into,"
-            " person = excluded.person",
-            (connection, people.decode()),
-        )
+        _write_people(database, connection, people, len(settlement.people))
     count(
         database,
         connection,
@@ -68,6 +62,19 @@ def settle(settlement: Settlement, people: bytes, database: apsw.Connection) -> 
         " ON CONFLICT DO UPDATE SET position = max(position, excluded.position)",
         (connection, msgspec.json.encode(list(settlement.lanes.items())).decode()),
     )
+
+
+def _write_people(database: apsw.Connection, connection: int, people: bytes, how_many: int) -> None:
+    """Most are known, with the same email: their rows are written without the indexes, which costs a third."""
+    insert = (
+        "INSERT INTO people (connection, distinct_id, email, joined_into, person)"
+        " SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value -> 3 FROM json_each(?2) WHERE true"
+        " ON CONFLICT DO UPDATE SET person = excluded.person"
+    )
+    bindings = (connection, people.decode())
+    database.execute(f"{insert} WHERE email IS excluded.email AND joined_into IS excluded.joined_into", bindings)
+    if database.changes() < how_many:
+        database.execute(f"{insert}, email = excluded.email, joined_into = excluded.joined_into", bindings)
 
 
 def count(database: apsw.Connection, connection: int, counted: list[tuple[str, str, int]]) -> None:

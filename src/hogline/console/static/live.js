@@ -1,0 +1,88 @@
+// Live events: newest on top, at most so many; paused, filtered. Without script the page shows the last ones.
+
+const list = document.getElementById("live");
+const text = document.getElementById("live-text");
+const outcome = document.getElementById("live-outcome");
+const pause = document.getElementById("live-pause");
+const said = document.getElementById("live-said");
+const most = Number(list.dataset.most);
+let waiting = []; // While paused: what came, newest first.
+let leftOut = 0;
+
+function isPaused() {
+  return pause.getAttribute("aria-pressed") === "true";
+}
+
+function isWanted(item) {
+  const words = text.value.trim().toLowerCase();
+  return (!outcome.value || item.dataset.outcome === outcome.value)
+    && (!words || item.textContent.toLowerCase().includes(words));
+}
+
+function filter() {
+  let shown = 0;
+  for (const item of list.children) {
+    item.hidden = !isWanted(item);
+    shown += !item.hidden;
+  }
+  const isEmpty = list.children.length === 0;
+  document.getElementById("live-empty").hidden = !isEmpty;
+  document.getElementById("live-none").hidden = isEmpty || shown > 0;
+  list.hidden = shown === 0;
+}
+
+function show(came) {
+  list.prepend(...came);
+  while (list.children.length > most) list.lastElementChild.remove();
+  showLocalTimes(list);
+  filter();
+}
+
+function tell() {
+  const parts = [];
+  if (isPaused()) parts.push(waiting.length ? `Paused: ${waiting.length.toLocaleString()} new.` : "Paused.");
+  if (leftOut) parts.push(`${leftOut.toLocaleString()} more came too fast to be shown.`);
+  said.textContent = parts.join(" ");
+}
+
+/** The items of a piece of HTML that the server has made, without what is here already: what was missed may come twice. */
+function items(html) {
+  const place = document.createElement("template");
+  place.innerHTML = html;
+  const here = new Set([...list.children, ...waiting].map((item) => item.id));
+  return [...place.content.children].filter((item) => !here.has(item.id));
+}
+
+const source = new EventSource(`${list.dataset.stream}?after=${list.dataset.last}`);
+source.addEventListener("events", (message) => {
+  const came = items(message.data);
+  if (isPaused()) waiting = [...came, ...waiting].slice(0, most);
+  else show(came);
+  tell();
+});
+source.addEventListener("more", (message) => {
+  leftOut += Number(message.data);
+  tell();
+});
+source.addEventListener("ended", () => {
+  source.close();
+  location.reload(); // Leads to the door, if the session has ended.
+});
+source.addEventListener("error", () => showUnanswered(true));
+source.addEventListener("open", () => {
+  list.dataset.open = "";
+  showUnanswered(false);
+});
+
+pause.addEventListener("click", () => {
+  pause.setAttribute("aria-pressed", String(!isPaused()));
+  pause.textContent = isPaused() ? "Go on" : "Pause";
+  if (!isPaused()) {
+    show(waiting);
+    waiting = [];
+  }
+  tell();
+});
+text.addEventListener("input", filter);
+outcome.addEventListener("change", filter);
+document.getElementById("live-tools").hidden = false;
