@@ -1,117 +1,240 @@
-"""The whole story of the product page, as a person plays it: sign in, search, install, a wrong key, the right one."""
+"""The whole story of the product pages, as a person plays it: from a fresh Hogline to people at the destination.
+
+Hogline and the sandbox are processes, the console and the shop are pages in Chromium, and the shop's posthog-js is the
+real one.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
-from stage import Stage
+from playwright.async_api import Browser, Page, Response, expect
+from processes import all_events, connect, get, hogline_json, people, sandbox, serving, status
+from shop import shop
+from windows import visit, window
 
 pytestmark = pytest.mark.anyio
 
-
-async def test_search_install_a_wrong_key_the_right_key_and_the_first_event(page: Page, stage: Stage) -> None:
-    await page.get_by_role("button", name="Sign out").click()
-    await stage.sign_in(page)
-    await page.get_by_label("Search destinations").fill("customer.io")
-    await page.get_by_role("link", name="Install Customer.io").click()
-    await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
-    await page.get_by_label("Customer.io API Key").fill("wrong")
-    await page.get_by_label("Another address", exact=True).check()
-    await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
-    await page.get_by_role("button", name="Save & enable").click()
-    await expect(page.locator("#outcome")).to_contain_text(
-        "Customer.io refused the credentials (401). Check the Site ID and the API Key. Nothing was kept."
-    )
-    assert await stage.service.connections() == []
-
-    await page.get_by_label("Customer.io API Key").fill("sandbox-key")  # the Site ID is still there
-    await page.get_by_role("button", name="Test connection").click()
-    await expect(page.locator("#outcome")).to_contain_text("The credentials are good: workspace")
-    await page.get_by_role("button", name="Save & enable").click()
-    await expect(page.get_by_role("status").filter(has_text="customerio is enabled.")).to_be_visible()
-    assert [(each.name, each.enabled) for each in await stage.service.connections()] == [("customerio", True)]
-
-    await expect(page.locator("#arrival")).to_contain_text("Waiting for the first event")
-    await stage.receive({"event": "<script>alert(1)</script>", "distinct_id": "user-1", "properties": {}})
-    await expect(page.locator("#arrival")).to_contain_text("<script>alert(1)</script>")
-
-    await page.get_by_role("link", name="Data pipeline").click()
-    await expect(page.get_by_role("switch", name="Enable customerio")).to_have_attribute("aria-checked", "true")
+WITHIN_S = 15
+PRODUCT_PAGES_EXAMPLE = re.compile(
+    r"posthog\.capture\(\s*'some_event',\s*{\s*event_property: '(?P<event_property>[^']*)',"
+    r"\s*\$set: {\s*email: 'test@example\.com',\s*userProperty: 'value',?\s*},?\s*},?\s*\)"
+)
+PAGES = ["/", "/lamps.html", "/cart.html"]
 
 
-async def test_the_switch_disables_and_enables(page: Page, stage: Stage) -> None:
-    await stage.connect("shop")
-    await page.goto("/")
-    switch = page.get_by_role("switch", name="Enable shop")
-    await switch.click()
-    await expect(switch).to_have_attribute("aria-checked", "false")
-    await expect(page.locator("#connections")).to_contain_text("Disabled")
-    await expect(page.get_by_role("status").filter(has_text="shop is disabled.")).to_be_visible()
-    await switch.focus()
-    await page.keyboard.press("Space")
-    await expect(switch).to_have_attribute("aria-checked", "true")
+@dataclass(frozen=True)
+class Hogline:
+    """A `hogline serve`, and what it printed when it started."""
+
+    data: Path
+    receives_at: str
+    console: str
+    password: str
 
 
-async def test_what_changes_elsewhere_shows_by_itself(page: Page, stage: Stage) -> None:
-    await page.goto("/")
-    await expect(page.locator("#connections")).to_contain_text("No destination is installed yet")
-    await stage.connect("shop")
-    await expect(page.locator("#connections")).to_contain_text("Delivering")
+@contextmanager
+def fresh_hogline(data: Path, **settings: str) -> Iterator[Hogline]:
+    with serving(data, COLUMNS="1000", HOGLINE_LOG_LEVEL="error", **settings) as running:
+        assert running.process.stderr is not None
+        console = re.search(r"Console at (\S+)", running.process.stderr.readline().decode())
+        password = re.search(r"password, shown this once: (\S+)", running.process.stderr.readline().decode())
+        assert console
+        assert password
+        yield Hogline(data, running.url, console[1], password[1])
 
 
-async def test_a_session_that_ends_leads_to_the_door(page: Page, stage: Stage) -> None:
-    await page.goto("/connect-posthog")
-    await stage.service.set_console_password("another password")
-    await stage.receive({"event": "x", "distinct_id": "user-1"})
-    await page.wait_for_url("**/sign-in?next=%2Fconnect-posthog")
+async def until(true: Callable[[], bool]) -> None:
+    """Returns as soon as something is true; fails if it never is."""
+    async with asyncio.timeout(WITHIN_S):
+        while not true():
+            await asyncio.sleep(0.05)
 
 
-async def test_disconnect_asks_once_more(page: Page, stage: Stage) -> None:
-    await stage.connect("shop")
-    await page.goto("/connections/shop/settings")
-    await page.get_by_role("link", name="Disconnect …").click()
-    assert len(await stage.service.connections()) == 1
-    await page.get_by_role("button", name="Disconnect for good").click()
-    await page.wait_for_url(f"{stage.console}/")
-    assert await stage.service.connections() == []
+@asynccontextmanager
+async def console_of(hogline: Hogline, browser: Browser) -> AsyncIterator[Page]:
+    """The console, after signing in with the password that was printed."""
+    async with window(browser, hogline.console) as page:
+        await page.goto("/")
+        await page.get_by_label("Password").fill(hogline.password)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Data pipeline")).to_be_visible()
+        yield page
 
 
-async def test_a_problem_is_told_at_its_field_and_to_screen_readers(page: Page, stage: Stage) -> None:
-    await page.goto("/install/customerio")
-    await page.get_by_label("Customer.io Site ID").fill("a b")
-    await page.get_by_role("button", name="Test connection").click()
-    site_id = page.get_by_label("Customer.io Site ID")
-    await expect(site_id).to_have_attribute("aria-invalid", "true")
-    await expect(site_id).to_have_accessible_description(re.compile("has blanks or characters"))
-    await page.locator("#outcome").get_by_role("link", name="Customer.io API Key is missing").click()
-    await expect(page.get_by_label("Customer.io API Key")).to_be_focused()
+async def copied_snippet(page: Page) -> str:
+    """What Connect PostHog shows for a browser, as it is copied from there."""
+    return await page.get_by_role("group", name="In a browser (posthog-js)").inner_text()
 
 
-async def test_the_theme_is_chosen_and_stays(page: Page) -> None:
-    await page.get_by_role("button", name="Dark").click()
-    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 17, 16)"
+async def test_the_product_pages_example_makes_a_person_in_customer_io(browser: Browser, tmp_path: Path) -> None:
+    with sandbox() as customerio, fresh_hogline(tmp_path / "data") as hogline:
+        async with console_of(hogline, browser) as console:
+            await console.get_by_label("Search destinations").fill("Customer.io")
+            await expect(console.get_by_role("link", name="Install Engage")).to_have_count(0)
+            await console.get_by_role("link", name="Install Customer.io").click()
+            await console.get_by_label("Customer.io Site ID").fill("sandbox-site")
+            await console.get_by_label("Customer.io API Key").fill("wrong")
+            await console.get_by_label("Another address", exact=True).check()
+            await console.get_by_label("Another address for Tracking Endpoint").fill(customerio.url)
+            await console.get_by_role("button", name="Save & enable").click()
+            await expect(console.locator("#outcome")).to_contain_text(
+                "Customer.io refused the credentials (401). Check the Site ID and the API Key. Nothing was kept."
+            )
+            assert hogline_json(hogline.data, "connections") == {"connections": []}
+
+            await console.get_by_label("Customer.io API Key").fill("sandbox-key")
+            await console.get_by_role("button", name="Save & enable").click()
+            await expect(console.get_by_role("heading", name="Connect PostHog")).to_be_visible()
+            await expect(console.get_by_role("status").filter(has_text="customerio is enabled.")).to_be_visible()
+            await expect(console.locator("#arrival")).to_contain_text("Waiting for the first event")
+
+            snippet = await copied_snippet(console)
+            assert hogline.receives_at in snippet
+            example = PRODUCT_PAGES_EXAMPLE.search(snippet)
+            assert example, snippet
+            async with shop(snippet) as url, visit(browser, url) as visitor:
+                await visitor.goto("/")
+                await expect(console.locator("#arrival")).to_contain_text("An event arrived")
+                await expect(console.locator("#arrival")).to_contain_text("some_event")
+
+            await until(lambda: "some_event" in {event["name"] for event in all_events(customerio.url)})
+            await console.get_by_role("link", name="customerio").first.click()
+            await console.get_by_role("link", name="People").click()
+            await console.get_by_label("Search by a part of a distinct_id or an email").fill("TEST@example")
+            (distinct_id,) = people(customerio.url)
+            await console.locator("#people").get_by_role("link", name=distinct_id).click()
+            attributes = console.get_by_role("region", name="Attributes")
+            await expect(attributes.get_by_role("row", name="email test@example.com Accepted")).to_be_visible()
+            await expect(attributes.get_by_role("row", name="userProperty value Accepted")).to_be_visible()
+            await expect(attributes).not_to_contain_text("event_property")
+            events = console.get_by_role("region", name="Last events")
+            await expect(events.get_by_role("row").filter(has_text="some_event")).to_contain_text("Delivered")
+
+        (person,) = people(customerio.url).values()
+        assert (person["email"], person["attributes"]) == ("test@example.com", {"userProperty": "value"})
+        (event,) = (each for each in all_events(customerio.url) if each["name"] == "some_event")
+        assert event["person"]["email"] == "test@example.com"
+        assert event["data"]["event_property"] == example["event_property"]
+        assert {"$set", "email", "userProperty"} & event["data"].keys() == set()
 
 
-async def test_times_are_shown_in_the_viewers_zone(page: Page, stage: Stage) -> None:
-    await stage.receive({"event": "x", "distinct_id": "user-1"})
-    await page.goto("/connect-posthog")
-    time = page.locator("#arrival time")
-    await expect(time).to_have_attribute("title", re.compile(r"UTC$"))
-    assert not (await time.inner_text()).endswith("UTC")
+async def test_the_product_pages_example_arrives_whole_at_engage(browser: Browser, tmp_path: Path) -> None:
+    with sandbox() as engage, fresh_hogline(tmp_path / "data") as hogline:
+        async with console_of(hogline, browser) as console:
+            await console.get_by_label("Search destinations").fill("marketing automation")
+            await console.get_by_role("link", name="Install Engage").click()
+            await console.get_by_label("Engage Public Key").fill("sandbox-public")
+            await console.get_by_label("Engage Secret Key").fill("wrong")
+            await console.get_by_label("API base URL").fill(engage.url)
+            await console.get_by_role("button", name="Save & enable").click()
+            await expect(console.locator("#outcome")).to_contain_text(
+                "Engage refused the keys (401). Check the public key and the secret key. Nothing was kept."
+            )
+            await console.get_by_label("Engage Secret Key").fill("sandbox-secret")
+            await console.get_by_role("button", name="Save & enable").click()
+            await expect(console.get_by_role("heading", name="Connect PostHog")).to_be_visible()
+
+            async with shop(await copied_snippet(console)) as url, visit(browser, url) as visitor:
+                await visitor.goto("/")
+                await expect(console.locator("#arrival")).to_contain_text("some_event")
+                await until(lambda: came(engage.url) != [])
+
+        (event,) = came(engage.url)  # page views are not for Engage
+        body = event["body"]
+        assert body.keys() == {"uuid", "event", "distinct_id", "properties", "timestamp", "elements_chain", "url"}
+        assert (body["event"], body["distinct_id"]) == ("some_event", event["distinct_id"])
+        properties = body["properties"]
+        assert properties["event_property"] == "value"
+        assert properties["$set"] == {"email": "test@example.com", "userProperty": "value"}
+        assert properties["$lib"] == "web"
 
 
-async def test_a_button_copies(page: Page, stage: Stage) -> None:
-    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await page.goto("/connect-posthog")
-    await page.get_by_role("button", name="Copy").first.click()
-    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert await page.evaluate("navigator.clipboard.readText()") == (await stage.service.token()).webhook_url
+def came(engage: str) -> list[dict[str, Any]]:
+    """Every event that the sandbox's Engage keeps."""
+    found: list[dict[str, Any]] = get(f"{engage}/sandbox/engage/events")
+    return found
 
 
-async def test_somebody_who_stops_hogline_is_told_on_an_open_page(page: Page, stage: Stage) -> None:
-    await page.route("**/*", lambda route: route.abort())
-    await page.get_by_label("Search destinations").fill("x")
-    await expect(page.get_by_role("alert").filter(has_text="Hogline does not answer.")).to_be_visible()
+@contextmanager
+def connected(data: Path, *options: str) -> Iterator[tuple[Hogline, str]]:
+    """Hogline with a connection to a sandbox Customer.io, and the sandbox's URL."""
+    with sandbox() as customerio:
+        connect(data, customerio.url, *options)
+        with fresh_hogline(data, HOGLINE_MERGE_DELAY_S="0") as hogline:
+            yield hogline, customerio.url
+
+
+def set_up(hogline: Hogline, profiles: str = "identified_only") -> str:
+    """How a shop's owner sets up posthog-js; `identified_only` is what it does unless told otherwise."""
+    token = hogline_json(hogline.data, "token")["token"]
+    return f"posthog.init('{token}', {{ api_host: '{hogline.receives_at}', person_profiles: '{profiles}' }})"
+
+
+def kept_a_page_view(response: Response) -> bool:
+    """Hogline has it on disk."""
+    body = response.request.post_data_buffer or b""
+    body = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+    return b'"$pageview"' in body and response.ok
+
+
+async def look_around(visitor: Page) -> None:
+    """Three pages. Each is only left when Hogline knows of it: what a browser sends at once may overtake itself."""
+    async with visitor.expect_response(kept_a_page_view):
+        await visitor.goto("/")
+    for link in ("Lamps", "Put a lamp into the cart"):
+        async with visitor.expect_response(kept_a_page_view):
+            await visitor.get_by_role("link", name=link).click()
+
+
+async def sign_up_and_order(visitor: Page, customerio: str) -> None:
+    await visitor.get_by_role("button", name="Sign up").click()
+    await visitor.get_by_role("button", name="Order").click()
+    await until(lambda: "order completed" in [event["name"] for event in all_events(customerio)])
+
+
+def assert_one_customer_saw(pages: list[str], customerio: str) -> None:
+    (customer,) = people(customerio).values()
+    assert (customer["id"], customer["email"]) == ("user_1", "ada@example.com")
+    assert customer["attributes"]["plan"] == "free"
+    events = all_events(customerio)
+    assert {event["person"]["cio_id"] for event in events} == {customer["cio_id"]}
+    assert [event["data"]["$pathname"] for event in events if event["name"] == "$pageview"] == pages
+    names = [event["name"] for event in events if event["name"] != "$pageleave"]
+    assert names == ["$pageview"] * len(pages) + ["$identify", "order completed"]
+
+
+@pytest.mark.parametrize("profiles", ["identified_only", "always"])
+async def test_who_is_only_sent_once_identified_arrives_with_every_page_they_saw(
+    browser: Browser, tmp_path: Path, profiles: str
+) -> None:
+    with connected(tmp_path / "data", "--anonymous-users", "identified", "--hold-days", "30") as (hogline, customerio):
+        async with shop(set_up(hogline, profiles)) as url, visit(browser, url) as visitor:
+            await look_around(visitor)
+            await until(lambda: status(hogline.data)["held"] >= len(PAGES))
+            assert people(customerio) == {}
+            assert all_events(customerio) == []
+            await sign_up_and_order(visitor, customerio)
+        assert_one_customer_saw(PAGES, customerio)
+
+
+async def test_who_was_a_customer_as_a_visitor_is_one_customer_after_signing_up(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with connected(tmp_path / "data", "--anonymous-users", "all") as (hogline, customerio):
+        async with shop(set_up(hogline)) as url, visit(browser, url) as visitor:
+            await look_around(visitor)
+            await until(lambda: len(all_events(customerio)) >= len(PAGES))
+            (visitor_id,) = people(customerio)
+            assert visitor_id != "user_1"
+            await sign_up_and_order(visitor, customerio)
+        await until(lambda: visitor_id not in people(customerio))
+        assert_one_customer_saw(PAGES, customerio)

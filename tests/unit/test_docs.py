@@ -29,7 +29,10 @@ IN_BACKTICKS = re.compile(r"`([^`]+)`")
 # Where reasons are made; in these files of the destination every text that is returned or put together is one.
 ROOMS = ("posthog", "destinations/customerio", "delivery")
 ALL_REASONS = {"gate.py", "learn.py", "limits.py", "plan.py"}
-NO_REASONS = {"limits.py": {"recipient", "address", "reply", "posthog_…"}, "plan.py": {"event", "page", "screen", "delete", "suppress"}}
+NO_REASONS = {
+    "limits.py": {"recipient", "address", "reply", "posthog_…"},
+    "plan.py": {"event", "page", "screen", "delete", "suppress"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +203,14 @@ def test_no_reason_is_explained_that_no_longer_exists(title):
     explained = {text for cell in cells for text in IN_BACKTICKS.findall(cell)}
     assert explained
     # The default of `Unreadable`, and what the state counts by itself.
-    found = {reason for reason, _ in _reasons()} | {"unreadable", "discarded", "forgotten", "hold_expired", "hold_full", "hold_too_many"}
+    found = {reason for reason, _ in _reasons()} | {
+        "unreadable",
+        "discarded",
+        "forgotten",
+        "hold_expired",
+        "hold_full",
+        "hold_too_many",
+    }
     for reason in explained:
         assert any(
             reason == known

@@ -139,25 +139,25 @@ ANON = "0190a5d0-ac96-774b-bcce-b302099a8057"
 
 
 @pytest.mark.parametrize(
-    ("name", "distinct_id", "other", "identified", "other_identified", "stays"),
+    ("name", "distinct_id", "other", "identified", "stays"),
     [
-        ("$identify", "u1", ANON, True, False, "u1"),
-        ("$identify", "u1", "u2", True, True, None),
-        ("$create_alias", "u1", ANON, False, False, "u1"),
-        ("$create_alias", ANON, "u1", False, False, "u1"),
-        ("$create_alias", "u1", "u2", False, False, "u1"),
-        ("$create_alias", ANON, "u1", False, True, "u1"),
-        ("$create_alias", "u1", "u2", False, True, "u2"),
-        ("$create_alias", "u1", "u2", True, False, "u1"),
-        ("$create_alias", "u1", "u2", True, True, None),
-        ("$merge_dangerously", "u1", "u2", True, True, "u1"),
-        ("$merge_dangerously", "u1", "u2", False, True, "u1"),
+        ("$identify", "u1", ANON, (True, False), "u1"),
+        ("$identify", "u1", "u2", (True, True), None),
+        ("$create_alias", "u1", ANON, (False, False), "u1"),
+        ("$create_alias", ANON, "u1", (False, False), "u1"),
+        ("$create_alias", "u1", "u2", (False, False), "u1"),
+        ("$create_alias", ANON, "u1", (False, True), "u1"),
+        ("$create_alias", "u1", "u2", (False, True), "u2"),
+        ("$create_alias", "u1", "u2", (True, False), "u1"),
+        ("$create_alias", "u1", "u2", (True, True), None),
+        ("$merge_dangerously", "u1", "u2", (True, True), "u1"),
+        ("$merge_dangerously", "u1", "u2", (False, True), "u1"),
     ],
 )
-def test_who_stays(name, distinct_id, other, identified, other_identified, stays):
+def test_who_stays(name, distinct_id, other, identified, stays):
     key = "$anon_distinct_id" if name == "$identify" else "alias"
     asked = join(name, distinct_id, **{key: other})
-    assert who_stays(asked, identified=identified, other_identified=other_identified) == stays
+    assert who_stays(asked, identified=identified[0], other_identified=identified[1]) == stays
 
 
 @pytest.mark.parametrize("other", ["user-1", "guest", "", None, 7, ["x"]])
