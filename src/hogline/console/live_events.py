@@ -18,8 +18,7 @@ from starlette.routing import Route
 
 from hogline.console.context import Console, connection_of, console_of, service_of
 from hogline.console.live import STILL_HERE_S
-from hogline.console.pages import fragment
-from hogline.console.pages import page
+from hogline.console.pages import fragment, page
 from hogline.console.shown import WORDS
 from hogline.service import Mistake
 from hogline.telemetry.mistakes import kind_and_place

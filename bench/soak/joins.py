@@ -1,0 +1,159 @@
+"""Killed while people are joined: households of many ids, at eight connections with other options, and Customer.io
+failing all the while.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from unittest.mock import patch
+from urllib.request import Request, urlopen
+
+import msgspec
+from msgspec import Struct
+
+from bench.processes import run
+from bench.soak import faults, joined
+from bench.soak.households import Households
+from bench.soak.joined import Choice, Verdict
+from bench.soak.process import Process
+from bench.soak.storm import STANDSTILL_S, Storm, _json, _Raging
+
+MERGE_DELAY_S = "1"
+
+
+class Installed(Struct, frozen=True):
+    """A connection, and its workspace at the sandbox."""
+
+    choice: Choice
+    by_email: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.choice}{'-by-email' if self.by_email else ''}"
+
+    def options(self) -> list[str]:
+        hold = ["--hold-days", "30"] if self.choice in {"identified", "emails"} else []
+        return [
+            "--anonymous-users", self.choice, "--identify-by-email" if self.by_email else "--no-identify-by-email",
+            "--max-requests-per-second", "1000", *hold,
+        ]  # fmt: skip
+
+
+_CHOICES: tuple[Choice, ...] = ("all", "identified", "emails", "anonymous-events")
+CONNECTIONS = [Installed(choice, by_email) for choice in _CHOICES for by_email in (False, True)]
+
+
+class Outcome(Struct, frozen=True):
+    kills: int
+    kills_during_start: int
+    seconds: float
+    sent: int
+    """Events, each of which was answered with 2xx at last."""
+    sent_again: int
+    """Requests that had to be sent once more, because it was down or died before it answered."""
+    verdicts: dict[str, Verdict]
+
+    @property
+    def good(self) -> bool:
+        return all(verdict.good for verdict in self.verdicts.values())
+
+
+class _Witness(Process):
+    """The sandbox with a memory for merges."""
+
+    def __init__(self, data: Path, log: Path) -> None:
+        super().__init__("sandbox", data, log)
+        names = [one.name for one in CONNECTIONS]
+        self._command = [sys.executable, str(Path(__file__).with_name("witness.py")), *names]
+
+
+class _UntilMerged(_Raging):
+    def finish(self, data: Path) -> None:
+        """The rest is sent and delivered, and what is due is done, with nobody in its way."""
+        self._storm.each_start(self._url, True)  # noqa: FBT003  # as the storm does
+        self._victim.start()
+        self._target.url = self._victim.wait_ready()
+        self._until(lambda: not any(sender.is_alive() for sender in self.senders))
+        before, since_s = (-1, -1), time.monotonic()
+        while (left := _left(data)) != (0, 0):
+            if left != before:
+                before, since_s = left, time.monotonic()
+            assert time.monotonic() < since_s + STANDSTILL_S, f"{left[0]} events stay pending, {left[1]} things due"
+            time.sleep(0.1)
+        code = self._victim.stop()
+        assert code == 0, f"SIGTERM ended it with {code}"
+        assert not self._victim.complaints(), self._victim.complaints()[:3]
+
+
+def _left(data: Path) -> tuple[int, int]:
+    """How many events are pending, and for how many people something is due."""
+    pending = sum(int(one["pending"]) for one in _json(data, "status")["connections"])
+    with closing(sqlite3.connect(f"file:{data / 'state.db'}?mode=ro", uri=True)) as database:
+        (due,) = database.execute("SELECT count(*) FROM due").fetchone()
+    return pending, due
+
+
+def killed(
+    work: Path, *, kills: int, households: int, events_each: int, faults_each: int, seed: int
+) -> Outcome:
+    """`faults_each`: so many faults of Customer.io's at each connection before each kill, and after the last. Raises
+    AssertionError if Hogline does not finish, or ends otherwise than by a kill.
+    """
+    begin_s, source = time.monotonic(), Random(seed)
+    traffic = Households(people=households, events_each=events_each, batches=0.3, seed=seed)
+    data = work / "data"
+
+    def each_start(url: str, last: bool) -> None:  # noqa: FBT001  # as the storm calls it
+        for one in CONNECTIONS:
+            _follow(url, one, faults.script(source, faults_each, 1 if last else 600))
+
+    storm = Storm(traffic=traffic, kills=kills, seed=seed, each_start=each_start)
+    customerio = _Witness(data, work / "witness.log")
+    customerio.start()
+    try:
+        with patch.dict(os.environ, HOGLINE_MERGE_DELAY_S=MERGE_DELAY_S):
+            url = customerio.wait_ready()
+            for one in CONNECTIONS:
+                run(data, "connect", "customerio", "--name", one.name, "--site-id", one.name, "--api-key",
+                    "sandbox-key", "--tracking-endpoint", url, *one.options())  # fmt: skip
+            raging = _UntilMerged(storm, url, Process("serve", data, work / "serve.log"), _json(data, "token")["token"])
+            try:
+                during_start = raging.kill_all()
+                raging.finish(data)
+            finally:
+                raging.end()
+            counts = joined.counts(data)
+        verdicts = {one.name: joined.judge(traffic, one.choice, url, one.name, counts[one.name]) for one in CONNECTIONS}
+    finally:
+        customerio.end()
+    sent_again = sum(sender.unanswered for sender in raging.senders)
+    return Outcome(kills, during_start, time.monotonic() - begin_s, traffic.events, sent_again, verdicts)
+
+
+def _follow(url: str, one: Installed, script: object) -> None:
+    request = Request(f"{url}/sandbox/script?workspace={one.name}", msgspec.json.encode(script), method="PUT")
+    request.add_header("content-type", "application/json")
+    with urlopen(request, timeout=60):  # loopback
+        pass
+
+
+def print_figures(work: Path, seed: int, part: float) -> None:
+    """One row for each connection."""
+    outcome = killed(
+        work, kills=max(2, int(100 * part)), households=max(20, int(5_000 * part)), events_each=40, faults_each=4,
+        seed=seed,
+    )  # fmt: skip
+    for figure in ("kills", "kills_during_start", "seconds", "sent", "sent_again"):
+        print(f"  {figure}: {getattr(outcome, figure)}")
+    for name, verdict in outcome.verdicts.items():
+        print(f"  {name}: " + ", ".join(f"{figure} {found}" for figure, found in msgspec.to_builtins(verdict).items()))
+    if not outcome.good:
+        sys.exit("Somebody is two, or nobody, or something of theirs is missing.")
+
+
