@@ -1,4 +1,4 @@
-"""`python -m bench.soak [power|kills|order …]`: the long runs, with their figures. `--small`: a hundredth of each."""
+"""`python -m bench.soak [power|kills|joins …]`: the long runs, with their figures. `--small`: a hundredth of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from bench.soak import inputs, outage, power, rate, storms
+from bench.soak import inputs, joins, outage, power, rate, storms
 from bench.soak.storm import Outcome
 
 
@@ -52,6 +52,7 @@ SOAKS: dict[str, Callable[[Path, int, float], None]] = {
     "power": _power,
     "kills": _kills,
     "order": _order,
+    "joins": joins.print_figures,
     "outage": outage.print_figures,
     "rate": rate.print_figures,
     "inputs": inputs.print_figures,

@@ -18,8 +18,6 @@ from msgspec import Struct, field
 
 from bench.soak.traffic import Traffic
 
-START_MINUTE = 28_401_120
-"""Minutes since 1970 when every history begins, with one event in each minute: 2024-01-01."""
 NAMES = ("plan", "city", "code")
 REFUSED = "refused"
 """A value of `code` that Customer.io does not take."""
@@ -27,7 +25,8 @@ DEVICES = 3
 USERS = 2
 _APPLIED = frozenset({"$set", "$create_alias", "$merge_dangerously"})
 """Never sent as events."""
-_DAYS_IN = "2024-01-{:02}T{:02}:{:02}:00Z"
+_TIME = "2024-01-{:02}T{:02}:{:02}:00Z"
+"""Of day, hour and minute: each history has one event a minute, up to 44,640 of them."""
 
 
 class Human(Struct, eq=False):
@@ -155,9 +154,7 @@ class Household:
 
     def _said(self) -> dict[str, object]:
         names = [name for name in NAMES if self._source.random() < 0.25]
-        return {
-            name: REFUSED if name == "code" and self._source.random() < 0.2 else len(self.events) for name in names
-        }
+        return {name: REFUSED if name == "code" and self._source.random() < 0.2 else len(self.events) for name in names}
 
     def _human(self, distinct_id: str) -> Human:
         return self._humans.setdefault(distinct_id, Human({distinct_id}))
@@ -191,7 +188,7 @@ class Household:
             {
                 "event": name,
                 "distinct_id": distinct_id,
-                "timestamp": _DAYS_IN.format(1 + hour // 24, hour % 24, minute),
+                "timestamp": _TIME.format(1 + hour // 24, hour % 24, minute),
                 "properties": {"n": n, **(properties or {}), **more},
             }
         )

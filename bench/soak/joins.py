@@ -37,9 +37,11 @@ class Installed(Struct, frozen=True):
     def name(self) -> str:
         return f"{self.choice}{'-by-email' if self.by_email else ''}"
 
-    def options(self) -> list[str]:
+    def arguments(self) -> list[str]:
+        """Of `hogline connect`."""
         hold = ["--hold-days", "30"] if self.choice in {"identified", "emails"} else []
         return [
+            "--name", self.name, "--site-id", self.name, "--api-key", "sandbox-key",
             "--anonymous-users", self.choice, "--identify-by-email" if self.by_email else "--no-identify-by-email",
             "--max-requests-per-second", "1000", *hold,
         ]  # fmt: skip
@@ -99,9 +101,7 @@ def _left(data: Path) -> tuple[int, int]:
     return pending, due
 
 
-def killed(
-    work: Path, *, kills: int, households: int, events_each: int, faults_each: int, seed: int
-) -> Outcome:
+def killed(work: Path, *, kills: int, households: int, events_each: int, faults_each: int, seed: int) -> Outcome:
     """`faults_each`: so many faults of Customer.io's at each connection before each kill, and after the last. Raises
     AssertionError if Hogline does not finish, or ends otherwise than by a kill.
     """
@@ -120,8 +120,7 @@ def killed(
         with patch.dict(os.environ, HOGLINE_MERGE_DELAY_S=MERGE_DELAY_S):
             url = customerio.wait_ready()
             for one in CONNECTIONS:
-                run(data, "connect", "customerio", "--name", one.name, "--site-id", one.name, "--api-key",
-                    "sandbox-key", "--tracking-endpoint", url, *one.options())  # fmt: skip
+                run(data, "connect", "customerio", "--tracking-endpoint", url, *one.arguments())
             raging = _UntilMerged(storm, url, Process("serve", data, work / "serve.log"), _json(data, "token")["token"])
             try:
                 during_start = raging.kill_all()
@@ -146,7 +145,7 @@ def _follow(url: str, one: Installed, script: object) -> None:
 def print_figures(work: Path, seed: int, part: float) -> None:
     """One row for each connection."""
     outcome = killed(
-        work, kills=max(2, int(100 * part)), households=max(20, int(5_000 * part)), events_each=40, faults_each=4,
+        work, kills=max(2, int(100 * part)), households=max(20, int(625 * part)), events_each=40, faults_each=4,
         seed=seed,
     )  # fmt: skip
     for figure in ("kills", "kills_during_start", "seconds", "sent", "sent_again"):
@@ -155,5 +154,3 @@ def print_figures(work: Path, seed: int, part: float) -> None:
         print(f"  {name}: " + ", ".join(f"{figure} {found}" for figure, found in msgspec.to_builtins(verdict).items()))
     if not outcome.good:
         sys.exit("Somebody is two, or nobody, or something of theirs is missing.")
-
-

@@ -12,7 +12,7 @@ from hogline.delivery.clock import Clock
 from hogline.delivery.lanes import Lanes
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.settings import Settings
-from hogline.store.base import Journal, State, Unwritable
+from hogline.store.base import Connection, Journal, State, Unwritable
 
 log = structlog.get_logger("hogline.journal")
 
@@ -58,7 +58,6 @@ class Housekeeping:
 
     async def _give_up_held(self) -> None:
         """Held events stay for the connection's days, and within the bytes for all."""
-        now_ms = self._clock.time_ms()
         for connection in await self._state.connections():
             if not (await self._state.counts(connection.id)).held:
                 continue
@@ -66,11 +65,17 @@ class Housekeeping:
             days = destination.hold_days(destination.read_options(connection.options))
             given_up = await self._state.expire_held(
                 connection.id,
-                received_before_ms=now_ms - days * _DAY_MS,
+                received_before_ms=await self._today_ms(connection) - days * _DAY_MS,
                 most_bytes=self._settings.hold_max_bytes,
             )
             if given_up:
                 log.info("held events given up", connection=connection.name, events=given_up)
+
+    async def _today_ms(self, connection: Connection) -> int:
+        """The time that a connection has come to: what waits in the journal may still set free what is held."""
+        settled = Lanes(connection.start, await self._state.lanes(connection.id)).read
+        waiting_ms = await self._journal.received_at(settled + 1)
+        return self._clock.time_ms() if waiting_ms is None else waiting_ms
 
     async def _settled(self) -> int:
         """Everything up to here is settled by every connection, and not part of a replay that is under way."""

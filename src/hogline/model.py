@@ -75,6 +75,8 @@ class Identifier(Struct, frozen=True):
 
 
 MOST_MERGED = 100
+MOST_RELATIONSHIPS = 100
+MOST_REMOVED = 300
 MOST_RECENT = 10
 
 
@@ -104,10 +106,16 @@ class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Other customers that are this same person, waiting to be merged into theirs."""
     merged: tuple[Identifier, ...] = ()
     """Customers that were merged into theirs, the last `MOST_MERGED` of them."""
+    not_merged: tuple[Identifier, ...] = ()
+    """Customers whose merge into theirs was refused, likewise."""
     anonymous_ids: tuple[str, ...] = ()
     """Ids under which anonymous events were accepted that no customer has yet."""
     relationships: tuple[str, ...] = ()
-    """Objects that the destination knows them to belong to, in its own terms."""
+    """The last `MOST_RELATIONSHIPS` objects that the destination was told they belong to, in its own terms."""
+    due_ms: int = 0
+    """Not before this time is anything done for them that waits for a pause."""
+    has_held: bool = False
+    """There may be held events of theirs, although they are known."""
     recent: tuple[int | tuple[int, str], ...] = ()
     """The last `MOST_RECENT` events by their positions in the journal: delivered ones by that alone, others with why
     not."""
@@ -213,6 +221,9 @@ class Plan(Struct, frozen=True):
     """Its user qualifies: held events of theirs go before it."""
     absorbed: Person | None = None
     """Whoever was joined into `person` by this event, as they are from now on."""
+    frees: bool = False
+    """The customer loses an identifier. If a request with this is sent again, what went before it under that identifier
+    would be for somebody new: nothing of this person goes in the same shipment before it."""
     claims: str | None = None
     """In small letters: an email that the operations make identify this person, and nobody else may have."""
     refusals: tuple[Refusal, ...] = ()
@@ -277,19 +288,32 @@ def accept(person: Person, promise: Promise, *, only_expected: bool = False) -> 
     """
     if promise.customer is person.customer and not promise.attributes and promise.says_only_that:
         return person  # as after nearly every event
-    customer = promise.customer or person.customer
-    linked_email = person.linked_email if only_expected else promise.linked_email or person.linked_email
     changes: dict[str, object] = {}
-    if customer != person.customer:
-        changes["customer"] = customer
-        if person.customer is not None:
-            changes["to_merge"] = (*person.to_merge, person.customer)
-    if linked_email != person.linked_email:
-        changes["linked_email"] = linked_email
+    if promise.customer is not None and promise.customer != person.customer:
+        before = (person.customer,) if person.customer is not None else ()
+        changes["customer"] = promise.customer
+        changes["to_merge"] = _others((*person.to_merge, *before), promise.customer)
+    if promise.linked_email is not None and not only_expected:
+        changes |= _linked(person, promise.linked_email)
     if promise.attributes:
-        changes["accepted"] = {**person.accepted, **promise.attributes}
+        changes["accepted"] = _bounded({**person.accepted, **promise.attributes})
         changes["unsent"] = _without(person.unsent, promise.attributes)
         changes["refused"] = _without(person.refused, promise.attributes)
+    if not promise.says_only_that:
+        changes |= _rarely(person, promise)
+    return msgspec.structs.replace(person, **changes) if changes else person
+
+
+def _linked(person: Person, email: str) -> dict[str, object]:
+    """What changes when an email reaches the same customer as the id: whoever was known by that email alone is them."""
+    to_merge = _others(person.to_merge, Identifier("email", email))
+    changes: dict[str, object] = {"linked_email": email} if email != person.linked_email else {}
+    return changes | ({"to_merge": to_merge} if to_merge != person.to_merge else {})
+
+
+def _rarely(person: Person, promise: Promise) -> dict[str, object]:
+    """What changes by promises that few operations make."""
+    changes: dict[str, object] = {}
     if promise.anonymous_id is not None and promise.anonymous_id not in person.anonymous_ids:
         changes["anonymous_ids"] = (*person.anonymous_ids, promise.anonymous_id)
     if promise.known_anonymous_id is not None:
@@ -297,8 +321,24 @@ def accept(person: Person, promise: Promise, *, only_expected: bool = False) -> 
     if promise.merged is not None:
         changes |= _merged(person, promise.merged)
     if promise.relationships:
-        changes["relationships"] = (*person.relationships, *promise.relationships)
-    return msgspec.structs.replace(person, **changes) if changes else person
+        changes["relationships"] = (*person.relationships, *promise.relationships)[-MOST_RELATIONSHIPS:]
+    return changes
+
+
+def _others(customers: tuple[Identifier, ...], customer: Identifier) -> tuple[Identifier, ...]:
+    """Those that are not this one. Emails are the same in capitals."""
+    if customer.kind == "id":
+        return tuple(one for one in customers if one != customer)
+    return tuple(one for one in customers if one.kind != "email" or one.value.lower() != customer.value.lower())
+
+
+def _bounded(accepted: dict[str, object]) -> dict[str, object]:
+    """Of values that were taken away only the last are remembered; the email's always is."""
+    gone = [name for name, value in accepted.items() if value is None and name != "email"]
+    if len(gone) <= MOST_REMOVED:
+        return accepted
+    forgotten = set(gone[:-MOST_REMOVED])
+    return {name: value for name, value in accepted.items() if name not in forgotten}
 
 
 def _merged(person: Person, customer: Identifier) -> dict[str, object]:
@@ -306,8 +346,9 @@ def _merged(person: Person, customer: Identifier) -> dict[str, object]:
     here meanwhile: both are to be said once more."""
     again = {name: value for name, value in person.accepted.items() if value is None or name == "email"}
     return {
-        "to_merge": tuple(one for one in person.to_merge if one != customer),
+        "to_merge": _others(person.to_merge, customer),
         "merged": (*person.merged, customer)[-MOST_MERGED:],
+        "linked_email": None if "email" in again else person.linked_email,
         "accepted": {name: value for name, value in person.accepted.items() if name not in again},
         "unsent": {**again, **person.unsent},
     }
@@ -315,21 +356,24 @@ def _merged(person: Person, customer: Identifier) -> dict[str, object]:
 
 def refuse(person: Person, promise: Promise) -> Person:
     """The person after the destination refused an operation that promised this: its values are not sent
-    again until they change, nor is it asked again to merge."""
+    again until they change, nor is it asked again for what else it promised."""
+    changes: dict[str, object] = {}
     if promise.merged is not None:
-        return msgspec.structs.replace(person, to_merge=tuple(one for one in person.to_merge if one != promise.merged))
-    if promise.relationships:
-        return msgspec.structs.replace(person, relationships=(*person.relationships, *promise.relationships))
+        changes["to_merge"] = _others(person.to_merge, promise.merged)
+        changes["not_merged"] = (*person.not_merged, promise.merged)[-MOST_MERGED:]
+    if promise.relationships or promise.known_anonymous_id is not None:
+        changes |= _rarely(person, promise)
     refused = {
         name: value
         for name, value in promise.attributes.items()
         if name in person.unsent and same_value(person.unsent[name], value)
     }
-    if not refused:
-        return person
-    return msgspec.structs.replace(
-        person, unsent=_without(person.unsent, refused), refused={**person.refused, **refused}
-    )
+    if refused:
+        changes["unsent"] = _without(person.unsent, refused)
+        changes["refused"] = {**person.refused, **refused}
+    if "email" in refused and (person.customer is None or person.customer.kind == "id"):
+        changes["claimed_email"] = None  # whoever else has it may have it
+    return msgspec.structs.replace(person, **changes) if changes else person
 
 
 def _without(values: dict[str, object], promised: Mapping[str, object]) -> dict[str, object]:

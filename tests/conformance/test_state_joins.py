@@ -79,14 +79,14 @@ async def test_what_is_due_comes_the_next_ones_first(store: Store, state: State)
 async def test_what_was_done_is_due_no_more(state: State) -> None:
     connection = (await installed(state)).id
     await settle(state, connection, due={"ada": NOW_MS, "bob": NOW_MS})
-    await settle(state, connection, done=["ada", "nobody"])
+    await settle(state, connection, done={"ada": NOW_MS + 1_000_000, "nobody": 0})
     assert await state.due(connection, 10) == [("bob", NOW_MS)]
 
 
 async def test_what_was_done_and_is_due_once_more_is_due(state: State) -> None:
     connection = (await installed(state)).id
     await settle(state, connection, due={"ada": NOW_MS})
-    await settle(state, connection, done=["ada"], due={"ada": NOW_MS + 50})
+    await settle(state, connection, done={"ada": NOW_MS + 1_000_000}, due={"ada": NOW_MS + 50})
     assert await state.due(connection, 10) == [("ada", NOW_MS + 50)]
 
 

@@ -91,7 +91,7 @@ def test_who_becomes_another_customer_still_has_to_be_merged() -> None:
 
 def test_a_refused_merge_is_not_asked_for_again() -> None:
     person = Person(distinct_id="u1", customer=ID, to_merge=(EMAIL,))
-    assert refuse(person, Promise(merged=EMAIL)) == Person(distinct_id="u1", customer=ID)
+    assert refuse(person, Promise(merged=EMAIL)) == Person(distinct_id="u1", customer=ID, not_merged=(EMAIL,))
 
 
 def test_a_merged_customer_takes_its_email_along_so_it_is_to_be_told_again() -> None:

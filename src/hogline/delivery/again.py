@@ -29,10 +29,10 @@ class Again:
         self._retrying |= new
         return new
 
-    def new_due(self, distinct_ids: Iterable[str]) -> list[str]:
-        """Those for whom nothing is on its way yet; from now on there is."""
-        new = [one for one in distinct_ids if one not in self._due]
-        self._due.update(new)
+    def new_due(self, due: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Those, with their times, for whom nothing is on its way yet; from now on there is."""
+        new = [(distinct_id, at_ms) for distinct_id, at_ms in due if distinct_id not in self._due]
+        self._due.update(distinct_id for distinct_id, _ in new)
         return new
 
     def begin(self, replay: Replay) -> None:
@@ -72,10 +72,20 @@ class Again:
 def another_chance(person: Person | None, event: Event) -> Person | None:
     """The person for whom a dead letter of this event is planned: values that were refused, and that the event
     names, are to be sent once more. A later event's value of the same name stands in their place already, so
-    nothing older comes back. Whoever is known by their email keeps it.
+    nothing older comes back.
     """
     if person is None:
         return None
     again = {name: value for name, value in person.refused.items() if name in event.set or name in event.unset}
     refused = {name: value for name, value in person.refused.items() if name not in again}
     return replace(person, refused=refused, unsent={**again, **person.unsent}, relationships=())
+
+
+def asks_again(person: Person, event: Event) -> Person:
+    """The person for whom an event is planned that says the email which was somebody else's: it may be free now."""
+    email = event.set.get("email")
+    if not isinstance(email, str) or email.strip().lower() != person.taken_email:
+        return person
+    refused = {name: value for name, value in person.refused.items() if name != "email"}
+    again = {"email": person.refused["email"]} if "email" in person.refused else {}
+    return replace(person, taken_email=None, refused=refused, unsent={**again, **person.unsent})

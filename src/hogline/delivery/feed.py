@@ -83,6 +83,10 @@ class Feed:
             grown, self._grown = self._grown, asyncio.Event()
             grown.set()
 
+    def forget(self) -> None:
+        """What was told is told no more."""
+        self._told.clear()
+
     async def after(self, number: int, wait_s: float) -> list[Told]:
         """What was told behind that number; waits so long for the first. Whoever asks keeps the feed on."""
         self._looked_s = self._clock.now_s()

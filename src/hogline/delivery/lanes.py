@@ -68,6 +68,8 @@ class Item(NamedTuple):
     """What the event changed for those that follow."""
     waits: tuple[Wait, ...] = ()
     lane: int = 0
+    due_ms: int = 0
+    """Since when something is due."""
 
 
 class Lane:

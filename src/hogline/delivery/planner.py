@@ -29,7 +29,7 @@ class DestinationPlanner(Generic[OptionsT]):
         """What an event comes to. Raises what the destination raises: a mistake of ours."""
         if self._is_suppressed is not nobody_is:
             if self._names_suppressed(event):
-                return Plan(None, filtered="suppressed")
+                return Plan(person, filtered="suppressed")
             if other is not None and self._is_suppressed(other.distinct_id):
                 other = None
         return self._destination.plan(event, person, self._options, other)

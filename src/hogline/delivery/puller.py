@@ -35,8 +35,11 @@ class Puller:
         clock: Clock,
         pulled: asyncio.Event,
         keep: Callable[[Settlement], Awaitable[None]],
+        forgotten: Callable[[int], None],
     ) -> None:
-        """`pulled` is set whenever there is something new in the lanes. `keep` writes a settlement."""
+        """`pulled` is set whenever there is something new in the lanes. `keep` writes a settlement. `forgotten` is told
+        the position of an event whose user is forgotten.
+        """
         self._connection = connection.id
         self._lanes = lanes
         self._journal = journal
@@ -44,6 +47,7 @@ class Puller:
         self._clock = clock
         self._pulled = pulled
         self._keep = keep
+        self._forgotten = forgotten
         self.routes = Routes(state, connection.id)
         self.again = Again()
         self._room = asyncio.Event()
@@ -93,6 +97,7 @@ class Puller:
             join = joins.get(position)
             if not distinct_id:  # forgotten, and counted when it was
                 lanes.read = position
+                self._forgotten(position)
             elif join is None:
                 lanes.add(position, event, size_bytes, routes.name(distinct_id, position))
             else:
@@ -110,8 +115,8 @@ class Puller:
             self._due_changed.clear()
             due = await self._state.due(self._connection, PULL)
             now_ms = self._clock.time_ms()
-            for distinct_id in self.again.new_due(one for one, at_ms in due if at_ms <= now_ms):
-                await self._add_again(Item(0, distinct_id, None, 0, Source.DUE))
+            for distinct_id, at_ms in self.again.new_due((one, at_ms) for one, at_ms in due if at_ms <= now_ms):
+                await self._add_again(Item(0, distinct_id, None, 0, Source.DUE, due_ms=at_ms))
             pause_ms = min((at_ms for _, at_ms in due if at_ms > now_ms), default=now_ms) - now_ms
             if pause_ms:
                 await self._clock.sleep(min(pause_ms / 1_000, LOOK_FOR_DUE_S))

@@ -104,5 +104,5 @@ class Rehearsal:
         self._lanes.settled(self._lanes.settle(shipment.lanes), shipment.lanes, shipment.items)
         self._waiting -= sum(item.source is Source.JOURNAL for item in shipment.items)
         for distinct_id in result.settlement.due:
-            self._lanes.add_again(Item(0, distinct_id, None, 0, Source.DUE), _TOGETHER)
+            self._lanes.add_again(Item(0, distinct_id, None, 0, Source.DUE, due_ms=now_ms), _TOGETHER)
         return Rehearsed(shipment, result.settlement, given_up)

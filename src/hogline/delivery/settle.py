@@ -9,9 +9,13 @@ from typing import Literal, NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from hogline.delivery.lanes import Source
-from hogline.delivery.shipment import Planner, Shipment, Step, not_to_have, plan_item
+from hogline.delivery.shipment import Planner, Shipment, Step, plan_item
 from hogline.model import MOST_RECENT, Operation, Person, Refusal, accept, encode_event, refuse
 from hogline.store.base import DeadLetter, HeldEvent, Settlement
+
+LATER_MS = 3_600_000
+"""Merges that are not wanted now may be when the connection's options are changed."""
+FOR_EVER_MS = 2**62
 
 Parts: TypeAlias = tuple[tuple[Operation, Refusal | None], ...]
 """What a refused operation was divided into, and the outcome of each part."""
@@ -125,7 +129,7 @@ def settle(
     counted = _Counted(shipment, now_ms)
     all_accepted = not any(outcomes)
     for step in shipment.steps:
-        if step.item.source is Source.DUE and not all_accepted:
+        if not all_accepted and (step.item.source is Source.DUE or step.plan.held):
             counted.adjusted.update(
                 f"{operation.action}_refused" for operation, outcome in answered(step, outcomes) if outcome is not None
             )
@@ -135,10 +139,11 @@ def settle(
     surprised = shipment.linking if all_accepted else shipment.linking | _refused(shipment, outcomes)
     people = _surprised_people(shipment, surprised, outcomes, planner) if surprised else company.expected
     people = _with_recent(people, counted.recent)
+    done = {item.distinct_id: item.due_ms for item in shipment.items if item.source is Source.DUE}
+    due = _due(people, company.before, done, due_ms, now_ms + LATER_MS)
     changed = {
         distinct_id: person for distinct_id, person in people.items() if person is not company.before.get(distinct_id)
     }
-    done = [item.distinct_id for item in shipment.items if item.source is Source.DUE]
     settlement = Settlement(
         connection=connection,
         lanes=positions,
@@ -157,38 +162,70 @@ def settle(
         released=sorted(shipment.released - counted.held_here),
         absorbed=shipment.absorbed,
         claimed=_claimed(changed, company.before),
-        freed=_claimed(company.before, changed),
-        due=_due(changed, company.before, due_ms),
-        done=done,
+        freed=_claimed(company.before, changed) | _not_kept(shipment.claims, people),
+        due=due,
+        done=done | dict.fromkeys(shipment.absorbed, FOR_EVER_MS),
     )
-    claims = [step.plan.claims for step in shipment.steps if step.plan.claims is not None]
-    return Result(settlement, changed, counted.outcomes, claims)
+    return Result(settlement, changed, counted.outcomes, list(shipment.claims))
+
+
+def _identifying(person: Person | None) -> set[str]:
+    """The emails that reach this person's customers, in small letters: theirs, and those of customers of theirs that
+    are not merged yet."""
+    if person is None:
+        return set()
+    emails = {one.value.lower() for one in person.to_merge if one.kind == "email"}
+    return emails | {person.claimed_email} if person.claimed_email is not None else emails
 
 
 def _claimed(people: Mapping[str, Person | None], others: Mapping[str, Person | None]) -> dict[str, str]:
     """The emails that identify these people, and did not identify them as they are among the others."""
-    claimed = {}
-    for distinct_id, person in people.items():
-        if person is not None and person.claimed_email is not None and distinct_id in others:
-            other = others[distinct_id]
-            if other is None or other.claimed_email != person.claimed_email:
-                claimed[person.claimed_email] = distinct_id
-    return claimed
+    return {
+        email: distinct_id
+        for distinct_id, person in people.items()
+        if person is not None and (person.claimed_email is not None or person.to_merge) and distinct_id in others
+        for email in _identifying(person) - _identifying(others[distinct_id])
+    }
 
 
-def _due(people: Mapping[str, Person | None], before: Mapping[str, Person | None], due_ms: int) -> dict[str, int]:
-    """Who has customers to merge, since both sides are accepted; and whom a merge left something to be told of."""
+def _not_kept(claims: Mapping[str, str], people: Mapping[str, Person | None]) -> dict[str, str]:
+    """Claims that came to nothing: what would have linked the email was refused."""
+    return {
+        email: distinct_id
+        for email, distinct_id in claims.items()
+        if email not in _identifying(people.get(distinct_id))
+    }
+
+
+def _due(
+    people: dict[str, Person | None],
+    before: Mapping[str, Person | None],
+    done: Mapping[str, int],
+    due_ms: int,
+    later_ms: int,
+) -> dict[str, int]:
+    """Who has customers to merge, since both sides are accepted; and whom a merge left something to be told of. They
+    are told so themselves, too. Whose merges were due and not wanted is asked again later.
+    """
     due = {}
     for distinct_id, person in people.items():
         if person is None or person.customer is None or person.joined_into is not None:
             continue
         was = before.get(distinct_id)
+        if person is was and distinct_id not in done:
+            continue
         if person.to_merge:
             news = was is None or was.customer is None or was.to_merge != person.to_merge
         else:
             news = bool(person.unsent) and was is not None and was.merged != person.merged
         if news:
             due[distinct_id] = due_ms
+        elif person.to_merge and done.get(distinct_id, -1) >= person.due_ms:
+            due[distinct_id] = later_ms
+    for distinct_id, at_ms in due.items():
+        person = people[distinct_id]
+        assert person is not None  # only people are due
+        people[distinct_id] = replace(person, due_ms=at_ms)
     return due
 
 
@@ -268,9 +305,7 @@ def _learn_again(
     person, other = people[step.person], None
     if step.other is not None:
         other = people[step.other] or Person(distinct_id=step.other)
-    if step.taken is not None:
-        person = not_to_have(step.taken, person, step.plan)
-    plan = plan_item(step.item, person, other, planner)
+    plan = plan_item(step.item, person, other, planner, step.taken)
     person = plan.person
     for operation, outcome in answered(step, outcomes):
         if person is not None:

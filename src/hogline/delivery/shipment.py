@@ -7,7 +7,7 @@ was accepted; what really was is known at the end, and only that is settled (`se
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Protocol
@@ -15,7 +15,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hogline.delivery.again import another_chance
+from hogline.delivery.again import another_chance, asks_again
 from hogline.delivery.lanes import Item, Lane, Lanes, Source
 from hogline.delivery.pack import Room
 from hogline.delivery.records import Records
@@ -98,6 +98,8 @@ class Shipment:
         """Events that are to be held, by person."""
         self.released: set[int] = set()
         """Positions of held events that go with this shipment."""
+        self.claims: dict[str, str] = {}
+        """Emails, and whom they are to identify."""
         self.absorbed: dict[str, str] = {}
         """Who became part of whom in it."""
 
@@ -112,6 +114,8 @@ class Shipment:
             self.operations.extend(plan.operations)
             person = after(plan)
             expected[step.person if person is None else person.distinct_id] = person
+            if plan.claims is not None and person is not None:
+                self.claims[plan.claims] = person.distinct_id
             if plan.absorbed is not None:
                 expected[plan.absorbed.distinct_id] = plan.absorbed
                 assert person is not None  # whoever absorbs somebody is somebody
@@ -126,28 +130,31 @@ class Shipment:
 
     async def fill(
         self, lane: Lane, line: deque[Item], may_go: Callable[[Item], bool], room: Room, planner: Planner
-    ) -> None:
-        """Plan the next of a lane, as long as they fit and may go."""
+    ) -> bool:
+        """Plan the next of a lane, as long as they fit and may go. False: the rest has to wait."""
         items = list(islice(line, SLICE))
         ids = [item.distinct_id for item in items]
         ids += [item.other for item in items if item.other is not None]
         await self.company.meet(ids)
         for item in items:
             if item.waits and not may_go(item):
-                return
+                return False
             step = plan_step(self.company, item, planner)
             plan = step.plan
+            if plan.frees and self.company.expected[step.person] is not self.company.before.get(step.person):
+                return False
             if plan.claims is not None or (plan.releases and (self._records.holds or self.held)):
                 steps = await steps_of(self, step, self._records, planner)
                 operations: Sequence[Operation] = [one for each in steps for one in each.plan.operations]
             else:
                 steps, operations = (step,), plan.operations
             if not room.takes(operations):
-                return
+                return False
             self.add(item, steps)
             lane.take(line)
             if room.full:
-                return
+                return False
+        return True
 
 
 def after(plan: Plan) -> Person | None:
@@ -177,18 +184,36 @@ async def plan_shipment(
         lane.busy = True
         shipment.lanes.append(lane)
         while (line := lanes.line(lane)) and not room.full and len(shipment.items) < MOST_EVENTS:
-            await shipment.fill(lane, line, lanes.may_go, room, planner)
+            if not await shipment.fill(lane, line, lanes.may_go, room, planner):
+                break
         if room.full or len(shipment.items) >= MOST_EVENTS:
             break
     return shipment
 
 
-def plan_item(item: Item, person: Person | None, other: Person | None, planner: Planner) -> Plan:
-    if item.event is None:
-        return Plan(None) if person is None else planner.due(person)
+def plan_item(
+    item: Item, person: Person | None, other: Person | None, planner: Planner, taken: str | None = None
+) -> Plan:
+    """What an item comes to for somebody. `taken`: the email that they are not to have."""
+    event = item.event
+    if event is None:
+        return _plan_due(item, person, planner)
     if item.source is Source.RETRY:
-        person = another_chance(person, item.event)
-    return planner.plan(item.event, person, other)
+        person = another_chance(person, event)
+    if person is not None and person.taken_email is not None:
+        person = asks_again(person, event)
+    if taken is not None:
+        now_ms = min(event.timestamp_ms, event.received_ms)
+        person = person or Person(distinct_id=item.distinct_id, first_seen_ms=now_ms, last_seen_ms=now_ms)
+        person = replace(person, taken_email=taken)
+    return planner.plan(event, person, other)
+
+
+def _plan_due(item: Item, person: Person | None, planner: Planner) -> Plan:
+    """Whoever was joined into somebody has nothing due any more; and something newer may wait for a later time."""
+    if person is None or person.distinct_id != item.distinct_id or person.due_ms > item.due_ms:
+        return Plan(person)
+    return planner.due(person)
 
 
 def plan_step(company: Company, item: Item, planner: Planner) -> Step:
@@ -205,49 +230,51 @@ async def steps_of(shipment: Shipment, step: Step, records: Records, planner: Pl
     """What one item comes to, when others have a say: whoever has the email that it claims; and held events that it
     sets free, which go before it.
     """
-    company, item, who = shipment.company, step.item, step.person
-    if step.plan.claims is not None:
-        step.taken = await _claim(step.plan, {who, step.other}, company, records)
-        if step.taken is not None:
-            person = not_to_have(step.taken, company.expected[who], step.plan)
-            other = None if step.other is None else company.expected[step.other] or Person(distinct_id=step.other)
-            step.plan = plan_item(item, person, other, planner)
+    company, item, whose = shipment.company, step.item, {step.person, step.other}
+    if await _is_taken(step.plan, whose, company, records):
+        other = None if step.other is None else company.expected[step.other] or Person(distinct_id=step.other)
+        _plan_without(step, company.expected[step.person], other, planner)
     if not step.plan.releases or not (records.holds or shipment.held):
         return (step,)
-    released = await _released(shipment, {who, step.other}, records)
+    released = await _released(shipment, whose, records)
     if not released:
         return (step,)
-    step.plan = replace(step.plan, operations=(), refusals=())
+    taught = step.plan
+    step.plan = replace(taught, operations=(), refusals=())
     step.only_taught = True
     steps = [step]
-    known = step.plan.person
-    for held in (*released, item):
-        plan = plan_item(held, known, None, planner)
-        steps.append(Step(held, plan, who if known is None else known.distinct_id))
-        known = after(plan)
+    known = taught.person
+    for one in (*released, item):
+        who = step.person if known is None else known.distinct_id
+        next_step = Step(one, plan_item(one, known, None, planner), who)
+        if await _is_taken(next_step.plan, whose | {who}, company, records):
+            _plan_without(next_step, known, None, planner)
+        steps.append(next_step)
+        known = after(next_step.plan)
+    last = steps[-1]
+    # What was adjusted is counted once, whichever of both plans of the event found it.
+    adjusted = Counter(taught.adjusted) | Counter(last.plan.adjusted)
+    last.plan = replace(last.plan, adjusted=tuple(adjusted.elements()))
     return steps
 
 
-async def _claim(plan: Plan, whose: set[str | None], company: Company, records: Records) -> str | None:
-    """Claim the email that the plan wants for its person. Returns it if it identifies somebody else."""
-    assert plan.claims is not None
-    assert plan.person is not None  # an email that is nobody's is not claimed
+async def _is_taken(plan: Plan, whose: set[str | None], company: Company, records: Records) -> bool:
+    """Whether the email that a plan claims identifies somebody else than these. If not, it is claimed."""
+    if plan.claims is None or plan.person is None:
+        return False
     owner = await records.owner(plan.claims)
     if owner is not None:
         await company.meet([owner])
         if company.who(owner) not in whose:
-            return plan.claims
+            return True
     records.claim(plan.claims, plan.person.distinct_id)
-    return None
+    return False
 
 
-def not_to_have(email: str, person: Person | None, plan: Plan) -> Person:
-    """The person for whom it is planned once more, when an email turned out to be somebody else's."""
-    if person is not None:
-        return replace(person, taken_email=email)
-    assert plan.person is not None
-    seen_ms = plan.person.first_seen_ms
-    return Person(distinct_id=plan.person.distinct_id, taken_email=email, first_seen_ms=seen_ms, last_seen_ms=seen_ms)
+def _plan_without(step: Step, person: Person | None, other: Person | None, planner: Planner) -> None:
+    """Plan once more, for somebody who is not to have the email that they claimed."""
+    step.taken = step.plan.claims
+    step.plan = plan_item(step.item, person, other, planner, step.taken)
 
 
 async def _released(shipment: Shipment, whose: set[str | None], records: Records) -> list[Item]:

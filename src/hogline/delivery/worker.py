@@ -18,11 +18,11 @@ from hogline.delivery.clock import Clock
 from hogline.delivery.feed import Feed
 from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
-from hogline.delivery.lanes import Item, Lanes
+from hogline.delivery.lanes import Lanes
 from hogline.delivery.planner import DestinationPlanner
 from hogline.delivery.puller import Puller
 from hogline.delivery.records import StoredRecords
-from hogline.delivery.settle import OperationOutcome, settle
+from hogline.delivery.settle import OperationOutcome, Outcome, settle
 from hogline.delivery.shipment import Shipment, plan_shipment
 from hogline.delivery.tally import Tally
 from hogline.destinations.base import Destination, Send
@@ -86,7 +86,12 @@ class Worker(Generic[OptionsT]):
             clock=self._clock,
             pulled=self._wake,
             keep=self._keep,
+            forgotten=self._note_forgotten,
         )
+
+    def _note_forgotten(self, position: int) -> None:
+        for tally in self.tallies:
+            tally.note([Outcome(position, "filtered", "forgotten")])
 
     @property
     def trouble(self) -> str | None:
@@ -187,6 +192,9 @@ class Worker(Generic[OptionsT]):
     async def _carry(self, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
         self.watch.shipment(item.event.uuid for item in shipment.items if item.event is not None)
+        if shipment.claims:
+            # Whoever claims an email first must be the same after a crash, when others may be planned before them.
+            await self._write(Settlement(connection=self._connection.id, lanes={}, claimed=shipment.claims))
         outcomes = await self._carrier.carry(shipment.operations)
         self.watch.standing(self.trouble)
         await self._settle(shipment, outcomes)
@@ -208,7 +216,7 @@ class Worker(Generic[OptionsT]):
             retries=retries,
             replay_settled=self._puller.again.ended(items),
         )
-        await self._keep(result.settlement, items)
+        await self._write(result.settlement)
         self._records.settled(result.settlement, result.people, result.claims)
         self._lanes.settled(positions, shipment.lanes, items)
         self._puller.kept(result.settlement, items)
@@ -223,8 +231,13 @@ class Worker(Generic[OptionsT]):
                 "options are wrong. `hogline failures` shows what was refused; `hogline enable` goes on."
             )
 
-    async def _keep(self, settlement: Settlement, items: Sequence[Item] = ()) -> None:
-        """Write the settlement, however long the disk refuses it: what was accepted must not be forgotten."""
+    async def _keep(self, settlement: Settlement) -> None:
+        """Write a settlement of nothing that was in a lane."""
+        await self._write(settlement)
+        self._puller.kept(settlement, ())
+
+    async def _write(self, settlement: Settlement) -> None:
+        """However long the disk refuses it: what was accepted must not be forgotten."""
         while True:
             try:
                 await self._state.settle(settlement)
@@ -235,8 +248,6 @@ class Worker(Generic[OptionsT]):
             else:
                 self._unwritable = None
                 self.watch.standing(self.trouble)
-                if not items:
-                    self._puller.kept(settlement, items)
                 return
 
 

@@ -72,21 +72,18 @@ def join_of(event: Event) -> Join | None:
     return Join(event.distinct_id, other, name != "$merge_dangerously", name == "$create_alias")
 
 
-def who_stays(
-    join: Join, *, identified: bool, other_identified: bool, only_other_is_customer: bool = False
-) -> str | None:
+def who_stays(join: Join, *, identified: bool, other_identified: bool) -> str | None:
     """The id of the two whose person the other becomes part of; None: PostHog keeps them apart.
 
     Whoever is identified stays. Where nobody is and the event does not tell, an id that is no UUID stays, since
-    PostHog gives anonymous users UUIDs; else the one who is a customer already.
+    PostHog gives anonymous users UUIDs.
     """
     if join.protected and other_identified and (identified or not join.either_way):
         return None
     if not join.either_way or identified:
         return join.distinct_id
-    is_uuid, other_is_uuid = _is_uuid(join.distinct_id), _is_uuid(join.other)
-    turned = is_uuid if is_uuid != other_is_uuid else only_other_is_customer
-    return join.other if other_identified or turned else join.distinct_id
+    turned = other_identified or (_is_uuid(join.distinct_id) and not _is_uuid(join.other))
+    return join.other if turned else join.distinct_id
 
 
 def _is_uuid(distinct_id: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -15,8 +15,9 @@ from hogline.delivery.pack import pack
 from hogline.delivery.routes import Routes
 from hogline.destinations.base import Destination, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import FORGOTTEN, Operation, Person, Settled, Stop, decode_event
+from hogline.model import FORGOTTEN, Identifier, Operation, Person, Settled, Stop, decode_event
 from hogline.posthog.forgetting import without
+from hogline.posthog.joins import join_of
 from hogline.service.core import Core, Mistake, read_options
 from hogline.store.base import Connection, Forgotten
 from hogline.views import ForgottenView
@@ -28,10 +29,15 @@ LOOKED_AT_ONCE = 5_000
 
 
 class _Known(Struct, frozen=True):
-    """Somebody as one connection knows them: themselves first, then whoever was joined into them."""
+    """Somebody as one connection knows them, under all their ids."""
 
     connection: Connection
     people: list[Person]
+    waiting: int
+    """How many events of theirs are not settled."""
+
+    maybe: list[Identifier]
+    """Whoever they may be at the destination, if a request was not answered."""
 
 
 class _Rewritten(Struct, frozen=True):
@@ -55,16 +61,18 @@ class Forgetting(Core):
         """
         async with self._changing:
             connections = await self._state.connections()
-            known = [_Known(one, await self._all_of(one.id, distinct_id)) for one in connections]
-            ids = {distinct_id} | {person.distinct_id for one in known for person in one.people}
             running = [one for one in connections if self._workers.runs(one.id)]
             await asyncio.gather(*(self._workers.stop(one.id) for one in running))
             try:
+                ids = await self._all_ids(connections, distinct_id)
+                rewritten = [found async for found in self._rewritten(ids)]
+                known = [await self._known(one, ids, rewritten) for one in connections]
                 customers = [await self._forget_there(one, suppress=suppress) for one in known]
-                forgotten, events = await self._forget_here(known, ids, suppress=suppress)
+                forgotten = await self._forget_here(known, ids, rewritten, suppress=suppress)
             finally:
                 for connection in running:
                     self._run(connection)
+        events = sum(found.body == FORGOTTEN for found in rewritten)
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
         return ForgottenView(
             customers=sum(customers),
@@ -75,26 +83,54 @@ class Forgetting(Core):
             suppressed=suppress,
         )
 
-    async def _all_of(self, connection: int, distinct_id: str) -> list[Person]:
-        """The person that an id belongs to, and everybody who was joined into them."""
-        person = (await self._state.people(connection, [distinct_id])).get(distinct_id)
-        while person is not None and person.joined_into is not None:
-            person = (await self._state.people(connection, [person.joined_into])).get(person.joined_into)
-        found = [person] if person is not None else []
-        for one in found:
+    async def _all_ids(self, connections: Sequence[Connection], distinct_id: str) -> set[str]:
+        """All ids of somebody: whom an id was joined into, and whoever else was, at any of the connections."""
+        ids, new = set[str](), {distinct_id}
+        while new:
+            ids |= new
+            found = [one for connection in connections for one in await self._around(connection.id, new)]
+            new = (set(found) | await self._waiting_visitors(connections, new)) - ids
+        return ids
+
+    async def _waiting_visitors(self, connections: Sequence[Connection], ids: set[str]) -> set[str]:
+        """Whom the journal's events say to be one with these, and nobody knows to be somebody else."""
+        others = set()
+        async for _, body in self._naming(ids):
+            join = join_of(decode_event(body))
+            if join is not None and join.distinct_id in ids:
+                others.add(join.other)
+        for connection in connections:
+            people = await self._state.people(connection.id, sorted(others))
+            others -= {one for one, person in people.items() if person.identified and person.joined_into is None}
+        return others
+
+    async def _around(self, connection: int, distinct_ids: Collection[str]) -> list[str]:
+        people = await self._state.people(connection, list(distinct_ids))
+        found = [person.joined_into for person in people.values() if person.joined_into is not None]
+        for distinct_id in distinct_ids:
             after = ""
-            while joined := await self._state.joined(connection, one.distinct_id, after=after):
-                found += joined
+            while joined := await self._state.joined(connection, distinct_id, after=after):
                 after = joined[-1].distinct_id
+                found += [person.distinct_id for person in joined]
         return found
+
+    async def _known(self, connection: Connection, ids: set[str], rewritten: Sequence[_Rewritten]) -> _Known:
+        people = list((await self._state.people(connection.id, sorted(ids))).values())
+        theirs = {found.position: found.distinct_id for found in rewritten if found.body == FORGOTTEN}
+        maybe = [Identifier("id", one) for one in sorted(ids)]
+        maybe += [Identifier("email", person.email) for person in people if person.email is not None]
+        return _Known(connection, people, await self._waiting(connection, theirs), maybe)
 
     async def _forget_there(self, known: _Known, *, suppress: bool) -> int:
         """Remove somebody at the destination; returns how many customers were removed. Raises `Mistake`."""
         destination: Destination[Any] = DESTINATIONS[known.connection.destination]
         options = read_options(destination, known.connection.options)
+        people = list(known.people)
+        if known.waiting:
+            people += [Person(distinct_id="", customer=one) for one in known.maybe]
         operations = {
             operation.body: operation
-            for person in known.people
+            for person in people
             for operation in destination.forget(person, options, suppress=suppress)
         }
         for some in pack(list(operations.values()), destination.limits):
@@ -115,19 +151,19 @@ class Forgetting(Core):
             raise _not_forgotten(connection, f"{destination.title} answered {response.status}.")
 
     async def _forget_here(
-        self, known: Sequence[_Known], ids: set[str], *, suppress: bool
-    ) -> tuple[list[Forgotten], int]:
-        """Remove somebody from the states and the journal; returns what, and how many events of the journal."""
-        rewritten = [found async for found in self._rewritten(ids)]
-        theirs = {found.position: found.distinct_id for found in rewritten if found.body == FORGOTTEN}
-        emails = {person.email.lower() for one in known for person in one.people if person.email is not None}
+        self, known: Sequence[_Known], ids: set[str], rewritten: Sequence[_Rewritten], *, suppress: bool
+    ) -> list[Forgotten]:
+        """Remove somebody from the states and the journal."""
+        emails = {email.lower() for one in known for person in one.people for email in _emails(person)}
         forgotten = await self._state.forget(
             {distinct_id: _other_name(distinct_id) for distinct_id in ids},
-            {one.connection.id: await self._waiting(one.connection, theirs) for one in known},
+            {one.connection.id: one.waiting for one in known},
             suppress=sorted(ids | {one.lower() for one in ids} | emails) if suppress else (),
         )
         await self._leave_journal(rewritten)
-        return list(forgotten.values()), len(theirs)
+        for one in known:
+            self._workers.feed(one.connection.id).forget()
+        return list(forgotten.values())
 
     async def _leave_journal(self, rewritten: Sequence[_Rewritten]) -> None:
         await self._journal.rewrite({found.position: found.body for found in rewritten})
@@ -135,12 +171,18 @@ class Forgetting(Core):
 
     async def _rewritten(self, ids: set[str]) -> AsyncIterator[_Rewritten]:
         """The events of the journal that have something of these ids, and what is to be left of each."""
+        async for position, body in self._naming(ids):
+            if (left := without(body, ids)) is not None:
+                yield _Rewritten(position, decode_event(body).distinct_id, left)
+
+    async def _naming(self, ids: set[str]) -> AsyncIterator[tuple[int, bytes]]:
+        """The events of the journal in which these ids stand, wherever that is."""
         needles = [one.encode("utf-8", "surrogatepass") for one in ids]
         after = self._journal.first - 1
         while events := await self._journal.read(after, LOOKED_AT_ONCE):
             for position, body in events:
-                if any(needle in body for needle in needles) and (left := without(body, ids)) is not None:
-                    yield _Rewritten(position, decode_event(body).distinct_id, left)
+                if any(needle in body for needle in needles):
+                    yield position, body
             after = events[-1][0]
             await asyncio.sleep(0)
 
@@ -154,6 +196,13 @@ class Forgetting(Core):
             for position, distinct_id in theirs.items()
             if position > connection.start
         )
+
+
+def _emails(person: Person) -> list[str]:
+    """Every email of theirs that is remembered."""
+    customers = [person.customer, *person.to_merge, *person.merged, *person.not_merged]
+    named = [one.value for one in customers if one is not None and one.kind == "email"]
+    return named + [one for one in (person.email, person.linked_email, person.claimed_email) if one is not None]
 
 
 def _other_name(distinct_id: str) -> str:

@@ -210,8 +210,8 @@ class Settlement(Struct, frozen=True, kw_only=True):
     """Emails that identify these people no longer."""
     due: Mapping[str, int] = field(default_factory=dict)
     """For whom something is to be done, and when (milliseconds since 1970)."""
-    done: Sequence[str] = ()
-    """For whom it was done."""
+    done: Mapping[str, int] = field(default_factory=dict)
+    """For whom it was done that was due by this time."""
 
 
 class Counts(Struct, frozen=True, kw_only=True):

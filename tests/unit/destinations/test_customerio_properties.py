@@ -114,7 +114,7 @@ def test_every_operation_and_every_person_keeps_customerios_limits(
             assert 0 < len(sent["name"].encode()) <= 100
             assert not {"recipient", "from_address", "reply_to"} & set(sent.get("attributes", sent.get("data")))
     if made.person is not None:
-        assert len(made.person.attributes()) <= 300
+        assert sum(value is not None for value in made.person.attributes().values()) <= 300
 
 
 @EXAMPLES
@@ -169,7 +169,9 @@ def test_one_person_stays_one_customer(past: list[tuple[Event, str]], chosen: Op
         person = accepted(plan(msgspec.structs.replace(it, distinct_id="u1"), person, chosen))
         if before is not None and before.customer is not None:
             assert person is not None
-            assert person.customer == before.customer
+            if person.customer != before.customer:  # moved on to another email
+                assert chosen.merge_people
+                assert before.customer in person.to_merge
 
 
 @EXAMPLES

@@ -25,13 +25,6 @@ def never_sent(name: str, distinct_id: str) -> str | None:
     return None
 
 
-def filtered(name: str, person: Person, options: Options) -> str | None:
-    """The rule that keeps this person's event from being sent; None if it passes."""
-    if options.allowlist and name not in options.allowlist:
-        return "not_in_allowlist"
-    return not_qualified(person, options)
-
-
 def not_qualified(person: Person, options: Options) -> str | None:
     """The choice of `anonymous_users` that this person does not meet; None if they do."""
     if options.anonymous_users == "identified" and not person.identified:
@@ -80,18 +73,25 @@ def identity(person: Person, options: Options) -> Identifier | None:
 
     One person stays one customer. Who was created under the id keeps that until Customer.io accepted an identify
     under the id that carries the email: from then on both reach the same customer. Who was created under an email
-    keeps it, or moves on to another by a customer of their own into which the old one is merged.
+    keeps it, or moves on to another by a customer of their own into which the old one is merged. As long as a customer
+    is to be merged, an email may still be that one's.
     """
     customer = person.customer
-    if options.identify_by_email:
-        email = usable_email(person)
-        if email is not None and (customer is None or person.linked_email == email or _moves(customer, email, options)):
+    email = usable_email(person) if options.identify_by_email else None
+    if email is not None:
+        only_theirs = not person.to_merge and (customer is None or _reaches(person, email))
+        if only_theirs or (customer is not None and _moves(customer, email, options)):
             return Identifier("email", email)
     if customer is not None:
         return customer
     if limits.too_long(person.distinct_id, limits.IDENTIFIER_BYTES):
         return None
     return Identifier("id", person.distinct_id)
+
+
+def _reaches(person: Person, email: str) -> bool:
+    """Whether the email is theirs alone, and Customer.io accepted an identify that links it."""
+    return person.linked_email == email and person.claimed_email == email.lower()
 
 
 def _moves(customer: Identifier, email: str, options: Options) -> bool:
@@ -106,18 +106,12 @@ def usable_email(person: Person) -> str | None:
     return None if person.taken_email == email.lower() else email
 
 
-def unsendable_email(person: Person, options: Options) -> str | None:
-    """Why the email that is to be sent cannot be: it is somebody else's, or it would rename or remove the very
-    identifier by which the customer is known. None if it can.
-    """
-    if person.taken_email is not None and person.email is not None and person.taken_email == person.email.lower():
-        return "email_taken"
+def would_rename(person: Person, options: Options) -> bool:
+    """Whether the email that is to be sent would rename or remove the identifier by which the customer is known."""
     customer = person.customer
     if customer is None or customer.kind != "email":
-        return None
-    if person.email is not None and (same_address(customer.value, person.email) or _can_move(person.email, options)):
-        return None
-    return "email_change_not_sent"
+        return False
+    return person.email is None or not (same_address(customer.value, person.email) or _can_move(person.email, options))
 
 
 def _can_move(email: str, options: Options) -> bool:

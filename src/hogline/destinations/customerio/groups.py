@@ -12,9 +12,6 @@ from hogline.destinations.customerio import limits, operations
 from hogline.destinations.customerio.options import Options
 from hogline.model import UNKNOWN, Event, Identifier, Operation, Promise, Refusal
 
-MOST_RELATIONSHIPS = 100
-"""Of one person that are remembered as sent."""
-
 
 class GroupPlan(Struct, frozen=True):
     operations: tuple[Operation, ...] = ()

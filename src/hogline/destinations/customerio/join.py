@@ -27,15 +27,9 @@ class Joined(Struct, frozen=True):
 def join(event: Event, known: Person, other: Person, now_ms: int, options: Options) -> Joined:
     """`known` after an event that says `other` to be the same person."""
     asked = join_of(event)
-    if asked is None:
-        return Joined(known)
+    assert asked is not None  # who calls has an `other`
     # Whom the event is about was identified before it, or is by it: both count.
-    stays = who_stays(
-        asked,
-        identified=known.identified,
-        other_identified=other.identified,
-        only_other_is_customer=known.customer is None and other.customer is not None,
-    )
+    stays = who_stays(asked, identified=known.identified, other_identified=other.identified)
     if stays is None:
         return Joined(known, adjusted=("join_refused",))
     adjusted: tuple[str, ...] = ()
@@ -44,7 +38,9 @@ def join(event: Event, known: Person, other: Person, now_ms: int, options: Optio
             return Joined(known, adjusted=("join_refused",))
         adjusted = ("merged_dangerously",)
     person, absorbed = (known, other) if stays == asked.distinct_id else (other, known)
-    return Joined(_absorb(person, absorbed, now_ms, options), _part_of(person, absorbed, now_ms), adjusted)
+    whole, dropped = _absorb(person, absorbed, now_ms, options)
+    adjusted += ("too_many_attributes",) * dropped
+    return Joined(whole, _part_of(person, absorbed, now_ms), adjusted)
 
 
 def _part_of(person: Person, absorbed: Person, now_ms: int) -> Person:
@@ -60,23 +56,25 @@ def _part_of(person: Person, absorbed: Person, now_ms: int) -> Person:
     )
 
 
-def _absorb(person: Person, other: Person, now_ms: int, options: Options) -> Person:
-    room = limits.ATTRIBUTES - len(person.attributes())
-    lacking = {
-        name: value
-        for name, value in other.attributes().items()
-        if value is not None and name != "email" and person.attribute(name) is UNKNOWN
-    }
-    gained = dict(list(lacking.items())[: max(room, 0)])
+def _absorb(person: Person, other: Person, now_ms: int, options: Options) -> tuple[Person, int]:
+    """The person with what the other brings, and how many attributes there was no room for."""
+    lacking: dict[str, object] = {}
     email = person.email
     if email is None and person.attribute("email") is not None:
         email = other.email or address(other.distinct_id)
         if email is not None:
-            gained["email"] = email
+            lacking["email"] = email
     if person.taken_email is not None and person.taken_email == other.claimed_email and "email" in person.refused:
-        gained["email"] = person.refused["email"]
+        lacking["email"] = person.refused["email"]
+    lacking |= {
+        name: value
+        for name, value in other.attributes().items()
+        if value is not None and name != "email" and person.attribute(name) is UNKNOWN
+    }
+    room = max(limits.room_for_attributes(person), 0)
+    gained = dict(list(lacking.items())[:room])
     times = [ms for ms in (person.attributes_ms, other.attributes_ms) if ms is not None]
-    return replace(
+    whole = replace(
         person,
         identified=person.identified or other.identified,
         email=email,
@@ -90,7 +88,9 @@ def _absorb(person: Person, other: Person, now_ms: int, options: Options) -> Per
         attributes_ms=max(times, default=now_ms if gained else None),
         first_seen_ms=min(person.first_seen_ms or now_ms, other.first_seen_ms or now_ms),
         last_seen_ms=max(person.last_seen_ms, other.last_seen_ms),
+        has_held=person.has_held or other.has_held,
     )
+    return whole, len(lacking) - len(gained)
 
 
 def _position(recent: int | tuple[int, str]) -> int:

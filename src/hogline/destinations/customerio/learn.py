@@ -185,8 +185,8 @@ def _compare(
         known = person.attribute(name)
         if known is UNKNOWN:
             if room is None:
-                room = limits.ATTRIBUTES - len(person.attributes())
-            room -= 1
+                room = limits.room_for_attributes(person)
+            room -= value is not None
             if room < 0:
                 del values[name]
                 adjusted.append("too_many_attributes")

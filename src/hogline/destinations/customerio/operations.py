@@ -33,7 +33,7 @@ def identify(
             "attributes": attributes,
         }
     )
-    if len(body) <= limits.OPERATION_BYTES:
+    if len(body) <= limits.OPERATION_BYTES and len(attributes) <= limits.ATTRIBUTES:
         return (Operation("identify", body, promise),)
     # One attribute within its limits always fits, so there are two halves.
     names = list(attributes)

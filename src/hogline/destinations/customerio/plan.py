@@ -31,13 +31,16 @@ def plan(event: Event, person: Person | None, options: Options, other: Person | 
     lesson = learn(person, event, options)
     if other is None:
         planned = _plan(event, name, person, lesson, options)
+        if person is not None and person.linked_email is not None and options.identify_by_email:
+            planned = replace(planned, frees=lesson.person.linked_email is None)
         return _with_group(planned, event, options) if name == "$groupidentify" else planned
     joined = join(event, lesson.person, other, time_ms(event), options)
     if joined.absorbed is not None and joined.absorbed.distinct_id != other.distinct_id:
-        # Turned round: what the event said is among what the other one gained.
-        lesson = Lesson(joined.person, adjusted=lesson.adjusted + joined.adjusted)
+        # Turned round: PostHog joins first, and then sets what the event says.
+        lesson = learn(joined.person, event, options)
     else:
-        lesson = replace(lesson, person=joined.person, adjusted=lesson.adjusted + joined.adjusted)
+        lesson = replace(lesson, person=joined.person)
+    lesson = replace(lesson, adjusted=lesson.adjusted + joined.adjusted)
     planned = _plan(event, name, person, lesson, options, joined=joined.absorbed is not None)
     if joined.absorbed is None:
         return planned
@@ -48,19 +51,17 @@ def _plan(
     event: Event, name: str, person: Person | None, lesson: Lesson, options: Options, *, joined: bool = False
 ) -> Plan:
     """What is sent of an event that taught this."""
+    lesson = _without_unsendable_email(lesson, options)
     known = lesson.person
-    if "email" in known.unsent and (parked := gate.unsendable_email(known, options)) is not None:
-        known = _without_email(known)
-        lesson = replace(lesson, person=known, adjusted=(*lesson.adjusted, parked))
     adjusted = event.repaired + lesson.adjusted
     rule = gate.not_qualified(known, options)
     not_listed = bool(options.allowlist) and name not in options.allowlist
     applied_only = name in gate.APPLIED and name not in options.allowlist
     filtered = "not_in_allowlist" if not_listed else rule
     held = filtered is not None and filtered == rule and not applied_only and options.hold_days > 0
-    releases = rule is None and (
-        known.customer is None or joined or (person is not None and gate.not_qualified(person, options) is not None)
-    )
+    releases = rule is None and (known.customer is None or joined or known.has_held)
+    if held != known.has_held and (held or releases):
+        known = replace(known, has_held=held)
     if options.anonymous_users == "anonymous-events" and gate.is_anonymous(known):
         return _anonymous(event, person, lesson, filtered or ("nothing_to_send" if applied_only else None))
     if filtered is not None and not gate.is_customer(known):
@@ -76,7 +77,7 @@ def _plan(
     if options.group_objects and not nobody_yet:
         made += groups.relationships(event, who.identifier, who.customer, known.relationships, options)
     claims: str | None = None
-    if options.identify_by_email and (made or (filtered is None and not applied_only)):
+    if made or (filtered is None and not applied_only):
         claims, known = _claim(known)
     if filtered is None and applied_only and not made:
         filtered = "nothing_to_send"
@@ -98,14 +99,27 @@ def _who(known: Person, identifier: Identifier) -> Who:
     return Who(identifier, customer)
 
 
-def _without_email(known: Person) -> Person:
-    """The person with an email that cannot be sent put aside."""
+def _without_unsendable_email(lesson: Lesson, options: Options) -> Lesson:
+    """With an email that cannot be sent put aside; and with what is to be counted of it."""
+    known = lesson.person
+    if "email" not in known.unsent:
+        return lesson
+    taken = known.email is not None and known.taken_email == known.email.lower()
+    renames = gate.would_rename(known, options)
+    if not (taken or renames):
+        return lesson
+    adjusted = (*lesson.adjusted, "email_taken" if taken else "email_change_not_sent")
+    if not renames and not options.identify_by_email:
+        return replace(lesson, adjusted=adjusted)  # an attribute like any other, where it identifies nobody
     unsent = {name: value for name, value in known.unsent.items() if name != "email"}
-    return replace(known, unsent=unsent, refused={**known.refused, "email": known.unsent["email"]})
+    refused = {**known.refused, "email": known.unsent["email"]}
+    return replace(lesson, person=replace(known, unsent=unsent, refused=refused), adjusted=adjusted)
 
 
 def _claim(known: Person) -> tuple[str | None, Person]:
     """The email that from now on identifies the person, if it is a new one; and the person who claims it."""
+    if known.email is None and known.claimed_email is None and "@" not in known.distinct_id:
+        return None, known  # as with most
     usable = gate.usable_email(known)
     email = usable.lower() if usable is not None else None
     if email is None and known.customer is not None and known.customer.kind == "email":
@@ -120,6 +134,7 @@ def _with_group(planned: Plan, event: Event, options: Options) -> Plan:
         planned,
         operations=made.operations + planned.operations,
         filtered=None if made.operations else planned.filtered,
+        held=planned.held and not made.operations,
         refusals=made.refusals + planned.refusals,
         adjusted=planned.adjusted + made.adjusted,
     )
@@ -153,15 +168,18 @@ def due(person: Person, options: Options) -> Plan:
         attributes=person.unsent,
         linked_email=email if identifier.kind == "id" and isinstance(email, str) else None,
     )
-    return Plan(person, operations.identify(identifier, person.unsent, (person.attributes_ms or 0) // 1000, promise))
+    newest_ms = max(person.attributes_ms or 0, person.last_seen_ms)
+    return Plan(person, operations.identify(identifier, person.unsent, newest_ms // 1000, promise))
 
 
 def forget(person: Person, options: Options, *, suppress: bool) -> tuple[Operation, ...]:
     """What removes every customer that somebody is or was; suppressed, each of their identifiers is blocked."""
     action: Literal["delete", "suppress"] = "suppress" if suppress else "delete"
-    known = dict.fromkeys(one for one in (person.customer, *person.to_merge) if one is not None)
-    if suppress and person.customer is not None and person.linked_email is not None:
-        known[Identifier("email", person.linked_email)] = None
+    customers = (person.customer, *person.to_merge, *person.merged, *person.not_merged)
+    known = dict.fromkeys(one for one in customers if one is not None)
+    if suppress and person.customer is not None:
+        emails = (person.linked_email, person.claimed_email)
+        known |= dict.fromkeys(Identifier("email", email) for email in emails if email is not None)
     if suppress and not known:
         identifier = gate.identity(person, options)
         known = {} if identifier is None else {identifier: None}

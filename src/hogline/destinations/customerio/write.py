@@ -47,7 +47,7 @@ def identify(event: Event, lesson: Lesson, who: Who) -> tuple[Operation, ...]:
         attributes["email"] = person.accepted["email"]
     newest_s = max(event_ms, person.attributes_ms or event_ms) // 1000
     return (
-        *operations.identify(who.identifier, attributes, newest_s, _promise(attributes, who)),
+        *operations.identify(who.identifier, attributes, newest_s, _promise(attributes, who, person)),
         *(
             operation
             for anonymous_id in person.anonymous_ids
@@ -56,13 +56,11 @@ def identify(event: Event, lesson: Lesson, who: Who) -> tuple[Operation, ...]:
     )
 
 
-def _promise(attributes: dict[str, object], who: Who) -> Promise:
+def _promise(attributes: dict[str, object], who: Who, person: Person) -> Promise:
+    """An email that is somebody else's is given as an attribute; Customer.io links nobody to it."""
     email = attributes.get("email")
-    return Promise(
-        customer=who.customer,
-        attributes=attributes,
-        linked_email=email if who.identifier.kind == "id" and isinstance(email, str) else None,
-    )
+    links = who.identifier.kind == "id" and isinstance(email, str) and person.taken_email != email.lower()
+    return Promise(customer=who.customer, attributes=attributes, linked_email=str(email) if links else None)
 
 
 def _become(who: Who, anonymous_id: str, timestamp_s: int) -> tuple[Operation, ...]:

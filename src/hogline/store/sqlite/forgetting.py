@@ -7,8 +7,9 @@ from typing import Literal
 
 import apsw
 import msgspec
+from msgspec.structs import replace
 
-from hogline.model import FORGOTTEN
+from hogline.model import FORGOTTEN, Refusal
 from hogline.posthog.forgetting import without
 from hogline.store.base import Forgotten
 from hogline.store.sqlite.database import rows
@@ -72,7 +73,21 @@ def _rewrite(
                     f"UPDATE {table} SET event = ? WHERE connection = ? AND position = ?",  # noqa: S608  # as above
                     (rewritten, connection, position),
                 )
+                if table == "dead_letters":
+                    _forget_operations(database, connection, position)
     return sorted(set(theirs))
+
+
+def _forget_operations(database: apsw.Connection, connection: int, position: int) -> None:
+    """What was refused of a dead letter quotes the event."""
+    for (refusals,) in rows(
+        database, "SELECT refusals FROM dead_letters WHERE connection = ? AND position = ?", (connection, position)
+    ):
+        kept = [replace(one, operation=b"") for one in msgspec.json.decode(refusals, type=list[Refusal])]
+        database.execute(
+            "UPDATE dead_letters SET refusals = ? WHERE connection = ? AND position = ?",
+            (msgspec.json.encode(kept), connection, position),
+        )
 
 
 def _rename(database: apsw.Connection, connection: int, distinct_id: str, name: str) -> None:

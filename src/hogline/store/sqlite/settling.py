@@ -185,32 +185,36 @@ def give_up(database: apsw.Connection, connection: int, reason: str, which: str,
 
 
 def expire_held(database: apsw.Connection, *, connection: int, received_before_ms: int, most_bytes: int) -> int:
-    """Give up held events that are too old, and the oldest of what takes too much room."""
-    expired = give_up(
-        database,
-        connection,
-        "hold_expired",
-        "SELECT position FROM held WHERE connection = ?1 AND received_ms < ?2",
-        received_before_ms,
-    )
-    excess = (held_bytes(database, connection) or 0) - most_bytes
-    if excess <= 0:
-        return expired
-    return expired + give_up(
-        database,
-        connection,
-        "hold_full",
-        "SELECT position FROM (SELECT position, sum(length(event)) OVER (ORDER BY position) - length(event) AS older"
-        " FROM held WHERE connection = ?1) WHERE older < ?2",
-        excess,
-    )
+    """Give up held events that are too old, and the oldest of what takes too much room. Positions and times grow
+    together, so only the oldest are looked at."""
+    given_up = 0
+    for reason in ("hold_expired", "hold_full"):
+        while True:
+            oldest = rows(
+                database,
+                "SELECT position, received_ms, length(event) FROM held WHERE connection = ?"
+                " ORDER BY position LIMIT 1000",
+                (connection,),
+            )
+            excess = held_bytes(database, connection) - most_bytes
+            chosen = []
+            for position, received_ms, length in oldest:
+                if received_ms < received_before_ms if reason == "hold_expired" else excess > 0:
+                    chosen.append(position)
+                    excess -= length
+            if chosen:
+                positions = msgspec.json.encode(chosen).decode()
+                give_up(database, connection, reason, "SELECT value FROM json_each(?2)", positions)
+            given_up += len(chosen)
+            if len(chosen) < 1_000:
+                break
+    return given_up
 
 
-def held_bytes(database: apsw.Connection, connection: int) -> int | None:
-    taken: int | None = value(
-        database, "SELECT n FROM counters WHERE connection = ? AND kind = 'held_bytes'", (connection,)
-    )
-    return taken
+def held_bytes(database: apsw.Connection, connection: int) -> int:
+    sql = "SELECT n FROM counters WHERE connection = ? AND kind = 'held_bytes'"
+    taken: int | None = value(database, sql, (connection,))
+    return taken or 0
 
 
 def _settle_joins(settlement: Settlement, database: apsw.Connection) -> None:
@@ -236,8 +240,11 @@ def _settle_joins(settlement: Settlement, database: apsw.Connection) -> None:
             "INSERT OR REPLACE INTO emails SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2)",
         ),
         (
-            list(settlement.done),
-            "DELETE FROM due WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))",
+            list(settlement.done.items()),
+            (
+                "DELETE FROM due WHERE connection = ?1 AND EXISTS (SELECT 1 FROM json_each(?2)"
+                " WHERE value ->> 0 = distinct_id AND value ->> 1 >= at_ms)"
+            ),
         ),
         (
             list(settlement.due.items()),
