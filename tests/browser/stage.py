@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from npm_packages import package
 from playwright.async_api import Page
 
 from hogline.delivery.client import Client
@@ -15,9 +16,6 @@ from hogline.sandbox.server import Sandbox
 from hogline.serve import serving
 from hogline.service import Service
 from hogline.settings import Settings
-
-REPOSITORY = Path(__file__).parents[2]
-AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
 
 
 class Stage:
@@ -72,7 +70,7 @@ async def staged(data: Path) -> AsyncIterator[Stage]:
 async def found_by_axe(page: Page) -> list[str]:
     """What axe-core finds on the page that is serious or critical: the rule, and where."""
     # Through the protocol, not as a script of the page: its content security policy holds in tests too.
-    await page.evaluate(AXE.read_text("utf-8"))
+    await page.evaluate((package("axe-core") / "axe.min.js").read_text("utf-8"))
     found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{violation['id']}: {node['html'][:200]}"

@@ -140,3 +140,21 @@ def test_refusing_what_is_not_waiting_changes_nothing() -> None:
     person = Person(distinct_id="u1", unsent={"y": 2})
     assert refuse(person, Promise(attributes={"x": 1, "y": 1})) is person
     assert refuse(person, Promise()) is person
+
+
+def test_of_values_that_were_taken_away_the_last_300_are_remembered_and_the_emails_always() -> None:
+    names = [f"n{n}" for n in range(301)]
+    person = accept(Person(distinct_id="u1"), Promise(attributes={"email": None, **dict.fromkeys(names)}))
+    assert list(person.accepted) == ["email", *names[1:]]
+
+
+def test_an_anonymous_id_that_is_refused_is_not_given_again() -> None:
+    person = Person(distinct_id="u1", customer=ID, anonymous_ids=("a", "b"))
+    assert refuse(person, Promise(known_anonymous_id="a")).anonymous_ids == ("b",)
+
+
+def test_relationships_that_are_refused_are_not_asked_for_again() -> None:
+    person = Person(distinct_id="u1", customer=ID, relationships=("1/a",))
+    assert refuse(person, Promise(relationships=("1/b",))).relationships == ("1/a", "1/b")
+    many = tuple(f"1/{n}" for n in range(200))
+    assert accept(person, Promise(relationships=many)).relationships == many[100:]

@@ -16,7 +16,6 @@ _CONFIG: dict[str, object] = {
     "hasFeatureFlags": False,
     "autocapture_opt_out": True,
     "sessionRecording": False,
-    "surveys": False,
     "heatmaps": False,
     "siteApps": [],
     "isAuthenticated": False,

@@ -79,8 +79,8 @@ async def test_a_merge_is_not_sent_before_its_own_pause_because_an_earlier_one_o
     """Ada's merge is due at 30 s; at 29 s ada becomes part of boss, who was made only then."""
     await bench.connect()
     await bench.receive(said("$pageview", ANON, 1))
-    frozen = asyncio.Event()
-    sleep, bench.clock.sleep = bench.clock.sleep, lambda _: frozen.wait()
+    sleep = bench.clock.sleep
+    monkeypatch.setattr(bench.clock, "sleep", lambda _: asyncio.Event().wait())
     async with bench.running(merge_delay_s=30):
         await settled(bench)
         await bench.receive(identify("ada", 2, ANON))
