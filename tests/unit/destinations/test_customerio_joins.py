@@ -227,3 +227,9 @@ def test_when_they_were_seen_covers_both() -> None:
     made = plan(identify(), person, customer("v1", first_seen_ms=NOW_MS - 7_000, last_seen_ms=NOW_MS - 1_000))
     assert made.person is not None
     assert (made.person.first_seen_ms, made.person.last_seen_ms) == (NOW_MS - 7_000, NOW_MS + 9_000)
+
+
+def test_whoever_is_suppressed_without_ever_having_been_a_customer_is_blocked_by_their_id() -> None:
+    (made,) = CUSTOMERIO.forget(nobody("u1"), PLAIN, suppress=True)
+    assert (made.action, body(made)["identifiers"]) == ("suppress", {"id": "u1"})
+    assert CUSTOMERIO.forget(nobody("x" * 200), PLAIN, suppress=True) == ()

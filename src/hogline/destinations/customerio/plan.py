@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from hogline.destinations.customerio import gate, groups, limits, operations
+from hogline.destinations.customerio.emails import same_address
 from hogline.destinations.customerio.join import join
 from hogline.destinations.customerio.learn import Lesson, learn, time_ms
 from hogline.destinations.customerio.options import Options
@@ -31,8 +32,7 @@ def plan(event: Event, person: Person | None, options: Options, other: Person | 
     lesson = learn(person, event, options)
     if other is None:
         planned = _plan(event, name, person, lesson, options)
-        if person is not None and person.linked_email is not None and options.identify_by_email:
-            planned = replace(planned, frees=lesson.person.linked_email is None)
+        planned = _with_frees(planned, person, lesson.person, options)
         return _with_group(planned, event, options) if name == "$groupidentify" else planned
     joined = join(event, lesson.person, other, time_ms(event), options)
     if joined.absorbed is not None and joined.absorbed.distinct_id != other.distinct_id:
@@ -42,6 +42,8 @@ def plan(event: Event, person: Person | None, options: Options, other: Person | 
         lesson = replace(lesson, person=joined.person)
     lesson = replace(lesson, adjusted=lesson.adjusted + joined.adjusted)
     planned = _plan(event, name, person, lesson, options, joined=joined.absorbed is not None)
+    before = other if joined.person.distinct_id == other.distinct_id else person
+    planned = _with_frees(planned, before, joined.person, options)
     if joined.absorbed is None:
         return planned
     return replace(planned, person=planned.person or joined.person, absorbed=joined.absorbed)
@@ -89,6 +91,14 @@ def _plan(
     if isinstance(sent, Refusal):
         return Plan(known, made, releases=releases, refusals=(sent,), adjusted=adjusted, claims=claims)
     return Plan(known, (*made, sent), releases=releases, adjusted=adjusted, claims=claims)
+
+
+def _with_frees(planned: Plan, before: Person | None, known: Person, options: Options) -> Plan:
+    """An email that somebody leaves may be the identifier of what went before, whether that was accepted or not."""
+    if not options.identify_by_email or before is None or before.email is None:
+        return planned
+    left = known.email is None or not same_address(before.email, known.email)
+    return replace(planned, frees=True) if left else planned
 
 
 def _who(known: Person, identifier: Identifier) -> Who:
