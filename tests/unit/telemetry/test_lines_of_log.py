@@ -118,6 +118,7 @@ async def test_a_request_sent_is_a_line_and_tells_the_listener(
 
 @pytest.mark.anyio
 async def test_without_debug_lines_only_the_listener_is_told(lines: Lines) -> None:
+    structlog.contextvars.clear_contextvars()  # other tests share the loop's context
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("info"))
     told: list[str] = []
     watch = DeliveryWatch("shop", Clock(), lambda connection, _: told.append(connection))
