@@ -75,7 +75,7 @@ async def assert_waits_and_recovers(bench: Bench, held: Held, faults: int, reaso
     assert (seen.state, seen.delivered, seen.pending, seen.dead_letters) == ("waiting", 0, ALL, {})
     assert reason in seen.reason
     held.go.set()
-    after = await bench.until(lambda found: found.pending == 0)
+    after = await bench.until(lambda found: found.pending == 0 and found.state == "delivering")
     assert (after.state, after.reason, after.delivered, after.dead_letters) == ("delivering", None, ALL, {})
     assert after.retries == {status: faults}
     assert bench.wire.by_person() == IN_ORDER
@@ -430,7 +430,7 @@ async def test_a_disk_that_takes_nothing_is_never_answered_with_2xx_and_it_goes_
         assert (seen.pending, seen.dead_letters) == (ALL, {})
 
         disk.trouble = None
-        after = await bench.until(lambda found: found.pending == 0)
+        after = await bench.until(lambda found: found.pending == 0 and found.state == "delivering")
         assert (after.state, after.reason, after.delivered) == ("delivering", None, ALL)
         assert (await bench.post(WEBHOOK))[0] == 200
         await bench.until(lambda found: found.delivered == ALL + 1)
