@@ -6,6 +6,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; 
   && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# The lock is complete, so pip resolves nothing (--no-deps): before version 24.1 it resolves extras once more, and
+# fails as soon as anything newer than the lock is released. `pip check` shows that nothing is missing.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .PHONY: help install assets demo test check format bench soak docs screenshots lock clean
 
@@ -18,9 +21,10 @@ $(VENV)/installed: requirements.lock requirements-node.lock pyproject.toml packa
 	@test -n "$(PYTHON)" || { echo "Hogline needs Python 3.11 or newer with its venv module (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 	@echo "Installing into $(VENV) with $(PYTHON) …"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@command -v npm >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock || true
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes -r requirements.lock
+	@command -v npm >/dev/null 2>&1 || $(PIP) --require-hashes -r requirements-node.lock || true
+	@$(PIP) --no-build-isolation --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null || { $(BIN)/python -m pip check; echo "requirements.lock is not complete: \`make lock\` makes it anew." >&2; exit 1; }
 	@test -e $(ASSETS) || echo "The console's scripts could not be fetched: it works without them, less lively. \`make assets\` tries again."
 	@touch $@
 
