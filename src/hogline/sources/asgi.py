@@ -67,6 +67,13 @@ def problem(status: int, sentence: str, headers: Iterable[Header] = (), *, close
     return answer_json(status, {"error": sentence}, (*headers, _CLOSE) if close else headers)
 
 
+NOT_FOUND = problem(
+    404,
+    "There is nothing here. Events go to POST /webhook (with the token in the Authorization header) or POST "
+    "/webhook/<token>, or to the capture routes /i/v0/e, /e, /track, /engage, /capture and /batch.",
+)
+
+
 async def send_answer(send: Send, reply: Answer, more_headers: tuple[Header, ...] = ()) -> None:
     await send(
         {

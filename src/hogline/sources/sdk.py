@@ -6,10 +6,13 @@ The answers keep them from recording sessions, surveys and clicks, which go nowh
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
-from hogline.sources.asgi import Answer, answer, answer_json
+from hogline.sources.asgi import NOT_FOUND, Answer, answer, answer_json, read_body
+from hogline.sources.limits import Limits
+from hogline.sources.routing import Handler, Request, Route
 
 _CONFIG: dict[str, object] = {
     "supportedCompression": ["gzip-js"],
@@ -29,28 +32,44 @@ _FLAGS: dict[str, object] = {
 }
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
-CONFIG = answer_json(200, _CONFIG)
-FLAGS = answer_json(200, _FLAGS)
-DECIDE = answer_json(200, {**_CONFIG, **_FLAGS})
+_CONFIG_ANSWER = answer_json(200, _CONFIG)
+_FLAGS_ANSWER = answer_json(200, _FLAGS)
+_DECIDE_ANSWER = answer_json(200, {**_CONFIG, **_FLAGS})
 """Older SDKs ask once for both."""
 
 
-def array_answer(path: str) -> Answer | None:
-    """What `/array/<token>/config` and `/array/<token>/config.js` answer; None for other paths.
+def sdk_routes(limits: Limits) -> Iterable[Route]:
+    def flags(reply: Answer) -> Handler:
+        async def handler(request: Request) -> Answer:
+            # Read and thrown away, so that the connection is ready for the next request.
+            await read_body(request.receive, request.headers, limits.body_bytes, limits)
+            return reply
+
+        return handler
+
+    return [
+        Route("/flags", ("GET", "POST"), flags(_FLAGS_ANSWER), browsers=True),
+        Route("/decide", ("GET", "POST"), flags(_DECIDE_ANSWER), browsers=True),
+        Route("/array/<token>", ("GET", "HEAD"), _array, browsers=True),
+    ]
+
+
+async def _array(request: Request) -> Answer:
+    """`/array/<token>/config` and `/array/<token>/config.js`.
 
     The same for every token: an answer here tells nobody which tokens exist.
     """
-    _, _, rest = path.partition("/array/")
+    _, _, rest = request.path.partition("/array/")
     token, _, name = rest.partition("/")
     if not _TOKEN.fullmatch(token):
-        return None
+        return NOT_FOUND
     match name:
         case "config":
-            return CONFIG
+            return _CONFIG_ANSWER
         case "config.js":
             return _config_js(token)
         case _:
-            return None
+            return NOT_FOUND
 
 
 def _config_js(token: str) -> Answer:

@@ -18,21 +18,13 @@ from hogline.telemetry.lines import in_lines
 
 log = structlog.get_logger("hogline.receiving")
 
-_TOKEN_ROUTES = ("/webhook/", "/array/")
-
-
-def route_of(path: str, routes: Iterable[str]) -> str:
-    """What stands in a line for a path: one of the routes; `/webhook/…` without its token; `unknown`."""
-    if path in routes:
-        return path
-    return next((f"{route}<token>" for route in _TOKEN_ROUTES if path.startswith(route)), "unknown")
+_UNKNOWN = "unknown"
 
 
 class ReceivingWatch:
     """Numbers the requests of one listener, and says what became of them when debug lines are wanted."""
 
-    def __init__(self, routes: Iterable[str]) -> None:
-        self._routes = frozenset(routes)
+    def __init__(self) -> None:
         self._debug = bool(log.is_enabled_for(logging.DEBUG))
         # Ids of one process begin alike and are not those of another.
         self._process = secrets.token_hex(4)
@@ -45,20 +37,18 @@ class ReceivingWatch:
     def now_s(self) -> float:
         return time.monotonic()
 
-    def answered(self, request_id: str, path: str, status: int, began_s: float, uuids: Iterable[str]) -> None:
-        """The request has its answer; `uuids` are those of the events that it brought and that are kept, or would
-        have been.
+    def answered(self, request_id: str, route: str, status: int, began_s: float, uuids: Iterable[str]) -> None:
+        """The request has its answer. `route`: its path as the table of routes has it, empty for none. `uuids` are
+        those of the events that it brought and that are kept, or would have been.
         """
         if not self._debug:
             return
         took_ms = round((time.monotonic() - began_s) * 1_000, 1)
         every = list(uuids)
-        line = log.bind(request=request_id, route=route_of(path, self._routes))
+        line = log.bind(request=request_id, route=route or _UNKNOWN)
         for some in in_lines(every) if every else ([],):
             line.debug("received", status=status, ms=took_ms, events=len(every), uuids=some)
 
-    def failed(self, request_id: str, path: str, where: str) -> None:
+    def failed(self, request_id: str, route: str, where: str) -> None:
         """A mistake of ours kept the request from its answer."""
-        log.error(
-            "a request could not be answered", request=request_id, route=route_of(path, self._routes), error=where
-        )
+        log.error("a request could not be answered", request=request_id, route=route or _UNKNOWN, error=where)

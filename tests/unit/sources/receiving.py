@@ -56,8 +56,8 @@ class Reply(Struct):
 class Inbox:
     """Hogline's receiving side."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.journal = Journal()
+    def __init__(self, limits: Limits | None = None, journal: Journal | None = None) -> None:
+        self.journal = journal or Journal()
         self.problems: list[str] = []
         self.app = create_app(self.journal, TokenCheck([TOKEN]), self._ready, lambda: NOW_MS, limits or Limits())
 

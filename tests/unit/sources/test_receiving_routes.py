@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
-from receiving import NOW_MS, TOKEN, UUID, Inbox, captured, zipped
+from receiving import NOW_MS, TOKEN, UUID, Inbox, Journal, captured, zipped
 
 from hogline.store.base import Unwritable
 
@@ -165,17 +165,18 @@ def test_nothing_is_acknowledged_that_is_not_on_disk(inbox):
         assert reply.error == "The disk is full."
 
 
-def test_a_mistake_of_ours_tells_nobody_the_payload(inbox):
-    class Broken:
+def test_a_mistake_of_ours_tells_nobody_the_payload():
+    class Broken(Journal):
         async def append(self, events, refused=None):
             raise RuntimeError("order completed")
 
-    inbox.app._journal = Broken()
+    inbox = Inbox(journal=Broken())
     with structlog.testing.capture_logs() as lines:
         reply = inbox.capture(captured())
     assert reply.status == 500
     assert b"order completed" not in reply.body
     assert "RuntimeError at " in lines[0]["error"]
+    assert lines[0]["route"] == "/batch"
     assert "order completed" not in str(lines)
 
 
@@ -283,3 +284,23 @@ def test_a_property_named_token_that_is_another_one_stays(inbox):
     event = {"event": "clicked", "distinct_id": "u1", "api_key": TOKEN, "properties": {"token": "of a coffee machine"}}
     assert inbox.ask("POST", "/e/", json.dumps(event).encode()).status == 200
     assert inbox.event.properties == {"token": "of a coffee machine"}
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/webhook/", "/webhook"),
+        ("/webhook/phc_secret", "/webhook/<token>"),
+        ("/array/phc_secret/config.js", "/array/<token>"),
+        ("/batch", "/batch"),
+        ("/batch/ada@example.com", "unknown"),
+        ("/ada@example.com", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_a_line_of_the_log_names_the_route_and_never_the_path(path, route):
+    with structlog.testing.capture_logs() as lines:
+        Inbox().ask("POST", path)
+    assert [line["route"] for line in lines] == [route]
+    assert "secret" not in str(lines)
+    assert "ada@" not in str(lines)
