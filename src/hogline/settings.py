@@ -13,6 +13,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hogline.sources.addresses import TrustedProxies
+
 PREFIX = "HOGLINE_"
 
 
@@ -46,6 +48,11 @@ class Settings(BaseSettings):
     console_password: SecretStr | None = Field(
         default=None,
         description="The console's password, instead of the one that `hogline password` sets.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of your reverse proxies, separated by commas, such as 127.0.0.1,10.0.0.0/8. "
+        "In a request from one of them, X-Forwarded-For names the client.",
     )
     secret_key: SecretStr | None = Field(
         default=None,
@@ -100,6 +107,20 @@ class Settings(BaseSettings):
         if text and not text.startswith(("https://", "http://")):
             raise ValueError("must begin with https:// or http://")
         return text.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _is_proxies(cls, text: str) -> str:
+        try:
+            TrustedProxies.parse(text)
+        except ValueError:
+            raise ValueError("must be IP addresses or networks, for example 127.0.0.1,10.0.0.0/8") from None
+        return text
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """Whose word on a client's address is taken."""
+        return TrustedProxies.parse(self.trusted_proxies)
 
     @property
     def listen_host(self) -> str:

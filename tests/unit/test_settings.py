@@ -162,3 +162,10 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     for name in ("DATA", "LISTEN", "LOG_LEVEL"):
         monkeypatch.setenv(f"HOGLINE_{name}", "")
     assert read_settings() == unset
+
+
+def test_trusted_proxies_are_addresses_or_networks() -> None:
+    assert read_settings(trusted_proxies="127.0.0.1, 10.0.0.0/8").proxies.trusts("10.9.8.7")
+    assert not read_settings().proxies.trusts("127.0.0.1")
+    with pytest.raises(InvalidSettings, match="must be IP addresses or networks"):
+        read_settings(trusted_proxies="proxy.example.org")
