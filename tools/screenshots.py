@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Writes `docs/screenshots/<page>-<light|dark>-<small|large>.png`: every page of the console with believable data.
+"""Takes a picture of every page of the console with believable data: light and dark, small and large.
 
-A small shop's events go through Hogline into a sandbox Customer.io, then each page is opened in Chromium. Words as
-arguments choose pages: `tools/screenshots.py pipeline install`.
+A small shop's events go through Hogline into a sandbox Customer.io, then each page is opened in Chromium. The pictures
+go to `dist/screenshots`. Those that a page of the documentation shows are also written to `docs/screenshots`, as WebP,
+and pictures that no page shows any more are deleted there. Words as arguments choose pages:
+`tools/screenshots.py pipeline install`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import re
 import sys
 import tempfile
 import time
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +31,11 @@ from stage import Stage, staged  # noqa: E402
 
 from hogline.store.history import Figure  # noqa: E402
 
-FOLDER = ROOT / "docs" / "screenshots"
+FOLDER = ROOT / "dist" / "screenshots"
+SHOWN = ROOT / "docs" / "screenshots"
+WEBP_QUALITY = 80
+TALLEST = 2.5
+"""Times its width: a long list on a phone is cut in the documentation."""
 SIZES = {"small": (360, 760), "large": (1600, 1000)}
 SETTLE_WITHIN_S = 60
 
@@ -205,6 +213,27 @@ async def photograph(browser: Browser, stage: Stage, shots: list[Shot]) -> None:
             await context.close()
 
 
+def shown_in_docs() -> set[str]:
+    """The names, without ending, of the pictures that README or a page of docs/ shows."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    return {name for page in pages for name in re.findall(r"screenshots/([a-z-]+)\.webp", page.read_text("utf-8"))}
+
+
+def publish() -> None:
+    """Brings `docs/screenshots` up to date with what was just taken."""
+    names = shown_in_docs()
+    SHOWN.mkdir(parents=True, exist_ok=True)
+    for picture in SHOWN.iterdir():
+        if picture.stem not in names or picture.suffix != ".webp":
+            picture.unlink()
+    for name in sorted(names):
+        taken = FOLDER / f"{name}.png"
+        if taken.exists():
+            with Image.open(taken) as image:
+                top = image.crop((0, 0, image.width, min(image.height, round(image.width * TALLEST))))
+                top.save(SHOWN / f"{name}.webp", quality=WEBP_QUALITY, method=6)
+
+
 async def main(words: list[str]) -> None:
     shots = [shot for shot in PAGES if not words or any(word in shot.name for word in words)]
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -214,6 +243,7 @@ async def main(words: list[str]) -> None:
             await play(stage)
             await photograph(browser, stage, shots)
             await browser.close()
+    publish()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "hogline"
 BEHAVIOUR = (DOCS / "behaviour.md").read_text("utf-8")
-PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 
 REASON = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 IN_BACKTICKS = re.compile(r"`([^`]+)`")
@@ -226,7 +226,7 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_the_pages_lead_somewhere(page):
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -239,6 +239,21 @@ def test_links_between_the_pages_lead_somewhere(page):
             assert anchor in _anchors(linked), f"{page.name} links to {target}"
 
 
+def test_every_page_stands_in_the_sites_menu():
+    menu = (ROOT / "tools" / "site.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    listed = set(re.findall(r": ([a-z_/-]+\.md)$", menu, re.MULTILINE))
+    staged = {str(page.relative_to(DOCS)) for page in DOCS.glob("*.md")} | {"decisions/index.md", "license.md"}
+    staged |= {"index.md" if page.name == "README.md" else page.name.lower() for page in ROOT.glob("*.md")}
+    assert listed == staged
+
+
+def test_the_pictures_are_those_that_pages_show():
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    shown = set(re.findall(r"screenshots/([a-z-]+\.webp)", text))
+    assert {file.name for file in (DOCS / "screenshots").iterdir()} == shown
+    assert sum(file.stat().st_size for file in (DOCS / "screenshots").iterdir()) < 2_000_000
+
+
 def test_every_room_stands_in_the_architecture():
     rooms = (DOCS / "architecture.md").read_text("utf-8").partition("\n## Rooms\n")[2].partition("\n## ")[0]
     for found in SOURCE.iterdir():
@@ -247,7 +262,7 @@ def test_every_room_stands_in_the_architecture():
 
 
 def test_every_page_can_be_reached_from_the_readme():
-    reached, open_ = set(), [ROOT / "README.md"]
+    reached, open_ = set(), [(ROOT / "README.md").resolve()]
     while open_:
         page = open_.pop()
         reached.add(page)
