@@ -16,6 +16,7 @@ from hogline.console.pages import go, page
 from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service import Mistake
+from hogline.service.connections import SecretsNeeded
 from hogline.views import CheckView, ConnectionView
 
 
@@ -102,6 +103,8 @@ async def change(request: Request) -> Response:
         await service.configure(connection.name, values)
         if do == "enable":
             await service.enable(connection.name)
+    except SecretsNeeded as needed:
+        return await _settings_page(request, connection, values, Outcome(problems=dict(needed.problems)))
     except Mistake as mistake:
         return await _settings_page(request, connection, values, Outcome(sentence=str(mistake)))
     said = "is saved and enabled" if do == "enable" else "is saved"

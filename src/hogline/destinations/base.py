@@ -104,6 +104,10 @@ class Destination(Protocol[OptionsT]):
         """The options from raw values by key (text as typed, or JSON values); raises `InvalidOptions`."""
         ...
 
+    def base_url(self, options: OptionsT) -> str:
+        """Where every request goes, with the credentials: scheme, host, perhaps a port and a path."""
+        ...
+
     def requests_per_second(self, options: OptionsT) -> int:
         """How many requests may go out in any second."""
         ...

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -17,6 +19,14 @@ from hogline.views import CheckView, ConnectionView
 log = structlog.get_logger("hogline.service")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class SecretsNeeded(Mistake):
+    """Stored credentials were to go to another host; `problems` has a sentence for each option to enter again."""
+
+    def __init__(self, sentence: str, problems: Mapping[str, str]) -> None:
+        super().__init__(sentence)
+        self.problems = problems
 
 
 class Connections(Core):
@@ -59,11 +69,11 @@ class Connections(Core):
 
     async def configure(self, name: str, options: dict[str, object]) -> ConnectionView:
         """Change some options of a connection; None takes one back to its default. A connection that had
-        stopped itself goes on where it stopped, if the credentials are good now.
+        stopped itself goes on where it stopped, if the credentials are good now. Another host needs the credentials
+        again.
         """
         connection = await self._find(name)
-        given = {**connection.options, **options}
-        kept = {key: value for key, value in given.items() if value is not None}
+        kept = _over_its_own(connection, options)
         parsed = read_options(DESTINATIONS[connection.destination], kept)
         check = await DESTINATIONS[connection.destination].check(parsed, self._send)
         if connection.enabled and check.outcome != "ok":
@@ -77,10 +87,10 @@ class Connections(Core):
         """Whether the destination would take these options; nothing is kept. With the name of a connection they go
         over its own, as they do for `configure`.
         """
+        given = _given(options)
         if name:
             connection = await self._find(name)
-            destination, options = connection.destination, {**connection.options, **options}
-        given = {key: value for key, value in options.items() if value is not None}
+            destination, given = connection.destination, _over_its_own(connection, options)
         sort = _destination(destination)
         check = await sort.check(read_options(sort, given), self._send)
         return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
@@ -142,6 +152,40 @@ class Connections(Core):
             reason=reason,
             options={key: value for key, value in connection.options.items() if key not in hidden},
         )
+
+
+def _given(options: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _over_its_own(connection: Connection, options: Mapping[str, object]) -> dict[str, object]:
+    """The connection's options with these over them; None takes one away.
+
+    Everything that uses stored credentials together with options from outside comes through here: credentials are
+    only ever sent to the host that they were entered for. Raises `SecretsNeeded` for another host without its own.
+    """
+    destination = DESTINATIONS[connection.destination]
+    given = _given({**connection.options, **options})
+    stored = {option.key: option for option in destination.options if option.secret and option.key not in options}
+    if not stored:
+        return given
+    before, now = (_host(destination, values) for values in (connection.options, given))
+    if now != before:
+        titles = " and ".join(option.title for option in stored.values())
+        raise SecretsNeeded(
+            f"The stored credentials were entered for {before} and are not sent to {now}. Enter {titles} again.",
+            {
+                key: f"Enter {option.title} again: the stored one is only sent to {before}."
+                for key, option in stored.items()
+            },
+        )
+    return given
+
+
+def _host(destination: Destination[Any], values: Mapping[str, object]) -> str:
+    """Scheme, host and port of where requests go."""
+    url = urlsplit(destination.base_url(read_options(destination, values)))
+    return f"{url.scheme}://{url.netloc}"
 
 
 def _destination(key: str) -> Destination[Any]:

@@ -123,6 +123,21 @@ async def test_settings_show_what_is_set_but_no_secret(browser: Browser) -> None
     assert page.count("set; stays if left empty") == 2
 
 
+@pytest.mark.parametrize("do", ["save", "test", "enable"])
+async def test_another_host_asks_for_the_secrets_again_at_their_fields(browser: Browser, do: str) -> None:
+    await browser.bench.service.connect("customerio", GOOD)
+    elsewhere = {"tracking_endpoint": "other", "tracking_endpoint-other": "https://evil.example"}
+    reply = await browser.post(
+        "/connections/customerio/settings", **{**TYPED, "site_id": "", "api_key": "", **elsewhere, "do": do}
+    )
+    assert reply.status == 422
+    for title, key in (("Site ID", "site_id"), ("API Key", "api_key")):
+        at_field = reply.text.split(f'id="option-{key}-problem"')[1].split("</div>")[0]
+        assert f"Enter Customer.io {title} again: the stored one is only sent to https://track.customer.io." in at_field
+    (connection,) = await browser.bench.service.connections()
+    assert "tracking_endpoint" not in connection.options
+
+
 async def test_a_secret_that_is_left_empty_stays(browser: Browser) -> None:
     await browser.bench.service.connect("customerio", GOOD)
     reply = await browser.post(

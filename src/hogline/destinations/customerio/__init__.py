@@ -36,6 +36,9 @@ class _CustomerIo:
     def read_options(self, values: Mapping[str, object]) -> Options:
         return read_options(values)
 
+    def base_url(self, options: Options) -> str:
+        return options.base_url
+
     def requests_per_second(self, options: Options) -> int:
         return options.requests_per_second
 

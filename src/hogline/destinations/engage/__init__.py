@@ -31,6 +31,9 @@ class _Engage:
     def read_options(self, values: Mapping[str, object]) -> Options:
         return read_options(values)
 
+    def base_url(self, options: Options) -> str:
+        return options.base_url
+
     def requests_per_second(self, options: Options) -> int:
         return options.requests_per_second
 
