@@ -70,7 +70,8 @@ The data directory is, unless set otherwise, `~/.local/share/hogline` on Linux a
 `~/Library/Application Support/hogline` on macOS. It is made with mode 0700 and holds `journal.db`, `state.db`,
 `history.db`, `secret.key`, `console.json` (the console's password, hashed), `api_tokens.json` (hashes) and, while
 Hogline serves, `control.sock`. Back up all of it, with `secret.key`: without that key the stored credentials cannot be
-read.
+read. Hogline refuses a directory or files of another user, files that are symbolic links, and files that everybody can
+read or write; a backup that was unpacked with wide permissions needs `chmod 600` first.
 
 `hogline connect` reads the credentials of the new connection from `HOGLINE_SITE_ID` and `HOGLINE_API_KEY`, or from the
 files that `HOGLINE_SITE_ID_FILE` and `HOGLINE_API_KEY_FILE` name, if they are not given as options; for

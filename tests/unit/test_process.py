@@ -134,6 +134,7 @@ async def test_a_port_that_is_taken_is_one_clear_sentence_and_lets_the_directory
 async def test_a_store_that_cannot_be_opened_lets_the_directory_go(settings: Settings) -> None:
     DataDirectory(settings.data)
     (settings.data / "state.db").write_text("not a database, but long enough to be taken for the head of one " * 9)
+    (settings.data / "state.db").chmod(0o600)
     for _ in range(2):
         with pytest.raises(Unusable, match=r"state\.db"):
             await the_token(settings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +19,10 @@ class Held(Exception):
 
 
 _OURS = {"lock", "secret.key", "journal.db", "state.db"}
+_PRIVATE = re.compile(
+    r"lock|secret\.key|control\.sock|console\.json|api_tokens\.json|first-password|\w+\.db(-wal|-shm|-journal)?"
+)
+"""Every file that Hogline keeps there."""
 
 
 class DataDirectory:
@@ -27,8 +33,8 @@ class DataDirectory:
     """
 
     def __init__(self, path: Path) -> None:
-        """Makes the directory if it is missing. Raises `Unusable`, also for one that is somebody else's: it would
-        be made private to its user.
+        """Makes the directory if it is missing. Raises `Unusable`, also for one that is somebody else's (it would be
+        made private to its user), and for files in it that others own, can read, or chose the place of.
         """
         self.path = path
         try:
@@ -37,6 +43,7 @@ class DataDirectory:
                     f"{path} has other things in it and is no data directory of Hogline's. Choose a new or an "
                     "empty one with --data."
                 )
+            _check_private(path)
             missing = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
@@ -88,7 +95,7 @@ class DataDirectory:
 
     def __enter__(self) -> Self:
         try:
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise self._unusable(error) from error
         try:
@@ -108,6 +115,37 @@ class DataDirectory:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _check_private(path: Path) -> None:
+    """Raises `Unusable` if the directory or a file of ours in it is in somebody else's hands. Raises OSError."""
+    if not path.exists():
+        return
+    _check_owner(path.stat(), f"The data directory {path}")
+    for file in path.iterdir():
+        if not _PRIVATE.fullmatch(file.name):
+            continue
+        try:
+            found = file.lstat()
+        except FileNotFoundError:  # a running Hogline removed it just now
+            continue
+        name = f"{file.name} in the data directory {path}"
+        if stat.S_ISLNK(found.st_mode):
+            raise Unusable(f"{name} is a symbolic link, which Hogline does not follow. Put the file itself there.")
+        _check_owner(found, name)
+        if stat.S_ISREG(found.st_mode) and found.st_mode & stat.S_IRWXO:
+            raise Unusable(
+                f"{name} is open to every user of this machine. Close it with `chmod 600 {file}`; if others may have "
+                "read it, change the credentials too."
+            )
+
+
+def _check_owner(found: os.stat_result, name: str) -> None:
+    if found.st_uid != os.geteuid():
+        raise Unusable(
+            f"{name} belongs to another user (uid {found.st_uid}). Run Hogline as that user, or choose another "
+            "directory with --data."
+        )
 
 
 def _write_durably(file: Path, text: str) -> None:

@@ -145,3 +145,60 @@ def test_a_directory_with_other_things_in_it_is_left_as_it_is(tmp_path: Path) ->
     with pytest.raises(Unusable, match="no data directory of Hogline's"):
         DataDirectory(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+OURS = ("secret.key", "state.db", "state.db-wal", "console.json", "api_tokens.json", "lock", "history.db")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_file_that_is_a_link_is_refused(tmp_path: Path, name: str) -> None:
+    DataDirectory(tmp_path / "data")
+    (tmp_path / "elsewhere").touch(0o600)
+    (tmp_path / "data" / "lock").touch(0o600)
+    (tmp_path / "data" / name).unlink(missing_ok=True)
+    (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Unusable, match=rf"^{name} in the data directory .* is a symbolic link, .*\.$"):
+        DataDirectory(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666])
+def test_a_file_that_everybody_can_read_or_write_is_refused(tmp_path: Path, name: str, mode: int) -> None:
+    (tmp_path / "lock").touch(0o600)
+    (tmp_path / name).touch()
+    (tmp_path / name).chmod(mode)
+    with pytest.raises(Unusable, match=rf"^{name} .* is open to every user of this machine\. Close it with `chmod 600"):
+        DataDirectory(tmp_path)
+    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("which", [".", "secret.key", "state.db"])
+def test_what_belongs_to_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    for name in ("lock", "secret.key", "state.db"):
+        (tmp_path / name).touch(0o600)
+    real = os.geteuid()
+    if real == 0:
+        os.chown(tmp_path / which, 12_345, -1)
+    else:  # nobody else's files can be made: be somebody else
+        monkeypatch.setattr(os, "geteuid", lambda: real + 1)
+    with pytest.raises(Unusable, match=r"belongs to another user \(uid \d+\)\. Run Hogline as that user"):
+        DataDirectory(tmp_path)
+
+
+def test_the_directory_itself_may_be_a_link_to_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    with DataDirectory(tmp_path / "data"):
+        pass
+
+
+def test_a_backup_that_was_unpacked_carelessly_is_told_how_to_close(tmp_path: Path) -> None:
+    with DataDirectory(tmp_path) as directory:
+        directory.vault(None)
+    for file in tmp_path.iterdir():
+        file.chmod(0o644)
+    with pytest.raises(Unusable, match="chmod 600"):
+        DataDirectory(tmp_path)
+    for file in tmp_path.iterdir():
+        file.chmod(0o600)
+    DataDirectory(tmp_path)

@@ -84,6 +84,7 @@ def test_a_key_from_the_settings_is_used_instead_and_none_is_written(tmp_path: P
 )
 def test_a_damaged_key_file_is_one_clear_sentence(tmp_path: Path, key: str) -> None:
     (tmp_path / "secret.key").write_text(key, "utf-8")
+    (tmp_path / "secret.key").chmod(0o600)
     with pytest.raises(Unusable, match=r"secret\.key") as raised:
         DataDirectory(tmp_path).vault(None)
     assert CANARY not in str(raised.value)
@@ -107,6 +108,7 @@ def test_a_key_file_may_end_with_or_without_a_line_end(tmp_path: Path) -> None:
     secret = Vault(key).encrypt(b"secret")
     for text in (key, f"{key}\n", f"{key}\r\n"):
         (tmp_path / "secret.key").write_text(text)
+        (tmp_path / "secret.key").chmod(0o600)
         assert DataDirectory(tmp_path).vault(None).decrypt(secret) == b"secret"
 
 
