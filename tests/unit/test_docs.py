@@ -84,8 +84,8 @@ def test_the_limits_that_senders_meet_are_those_of_the_code():
     told = _section("What senders are told")
     limits = Limits()
     for said in (
-        f"| {limits.body_bytes // MIB} MiB; `/batch` {limits.batch_body_bytes // MIB} MiB |",
-        f"| a body once it is decompressed | {limits.unpacked_bytes // MIB} MiB |",
+        f"| a body as it arrives | {limits.body_bytes // MIB} MiB; on the batch routes {limits.batch_body_bytes // MIB} MiB |",
+        f"| a body once it is decompressed | {limits.unpacked_times} times that |",
         f"| {limits.batch_events:,} |",
         f"| nesting | {MAX_DEPTH} levels |",
         f"| headers | {limits.headers}, together {limits.header_bytes // 1024} KiB |",

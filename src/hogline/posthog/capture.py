@@ -55,11 +55,14 @@ def open_capture(
     unpacked_bytes: int = UNPACKED_BYTES,
     batch_events: int = BATCH_EVENTS,
 ) -> Envelope:
-    """The envelope in a body, or in the query's `data` if there is no body. Raises `Unreadable`."""
+    """The envelope in the query's `data`, or else in the body. Raises `Unreadable`."""
     query = hints.query
     compression = query.get("compression", "") if query else ""
     fields: Mapping[str, str] = query
-    if body or "data" not in query:
+    data = query.get("data", "") if query else ""
+    if data:
+        text = unpack_text(data.encode(), compression=compression, limit_bytes=unpacked_bytes)
+    else:
         unpacked = unpack(
             body,
             content_type=hints.content_type,
@@ -70,8 +73,6 @@ def open_capture(
         text = unpacked.text
         if unpacked.fields:
             fields = {**query, **unpacked.fields}
-    else:
-        text = unpack_text(query["data"].encode(), compression=compression, limit_bytes=unpacked_bytes)
     try:
         decoded = decode(text)
     except NotJson as wrong:
@@ -132,7 +133,7 @@ def _token_of_entries(entries: Sequence[object]) -> str | None:
             if token is not None:
                 tokens.add(token)
     if len(tokens) > 1:
-        raise Unreadable("The events carry different tokens: send each project's by themselves.")
+        raise Unreadable("The events carry different tokens: send each project's by themselves.", 401)
     return tokens.pop() if tokens else None
 
 

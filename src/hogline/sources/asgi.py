@@ -58,6 +58,9 @@ def answer(
     )
 
 
+NO_CONTENT = Answer(204, b"", ())
+
+
 def answer_json(status: int, value: object, headers: Iterable[Header] = ()) -> Answer:
     return answer(status, msgspec.json.encode(value), headers=headers)
 

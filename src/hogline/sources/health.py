@@ -23,7 +23,13 @@ def health_routes(
         problems = await ready()
         return answer_json(503 if problems else 200, {"ready": not problems, "problems": problems})
 
-    routes = [Route("/healthz", _METHODS, live), Route("/readyz", _METHODS, readiness)]
+    routes = [
+        Route("/healthz", _METHODS, live),
+        Route("/readyz", _METHODS, readiness),
+        # PostHog's own names, which set-ups that pointed at its capture service ask for.
+        Route("/_liveness", _METHODS, live, browsers=True),
+        Route("/_readiness", _METHODS, readiness, browsers=True),
+    ]
     if metrics is not None:
         page = metrics
 

@@ -8,12 +8,12 @@ MIB = 1024 * 1024
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    body_bytes: int = 2 * MIB
-    """Of a body as it arrives, still compressed."""
+    body_bytes: int = 4 * MIB
+    """Of a body as it arrives, still compressed. This and the next two are PostHog's own."""
     batch_body_bytes: int = 20 * MIB
-    """The same for `/batch`."""
-    unpacked_bytes: int = 20 * MIB
-    """Of a body once it is decompressed."""
+    """The same for the routes that take batches."""
+    unpacked_times: int = 5
+    """How many times longer a body may be once it is decompressed."""
     batch_events: int = 10_000
     headers: int = 100
     header_bytes: int = 32 * 1024
@@ -24,6 +24,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Until a body must have arrived."""
     head_s: float = 15
     """Until a request's headers must have arrived."""
+
+    def unpacked_bytes(self, body_bytes: int) -> int:
+        """Of a body once it is decompressed, where this much may arrive."""
+        return self.unpacked_times * body_bytes
 
 
 DEFAULT = Limits()

@@ -6,7 +6,7 @@ The answers keep them from recording sessions, surveys and clicks, which go nowh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -30,28 +30,42 @@ _FLAGS: dict[str, object] = {
     "featureFlagPayloads": {},
     "errorsWhileComputingFlags": False,
 }
+_FLAG_DEFINITIONS: dict[str, object] = {"flags": [], "group_type_mapping": {}, "cohorts": {}}
+"""What SDKs for servers evaluate flags with by themselves."""
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
 _CONFIG_ANSWER = answer_json(200, _CONFIG)
-_FLAGS_ANSWER = answer_json(200, _FLAGS)
-_DECIDE_ANSWER = answer_json(200, {**_CONFIG, **_FLAGS})
-"""Older SDKs ask once for both."""
+_NOTHING: Mapping[str, object] = {
+    "/s": {"status": 1},
+    "/api/surveys": {"surveys": [], "survey_config": None},
+    "/api/early_access_features": {"earlyAccessFeatures": []},
+    "/api/web_experiments": {"experiments": []},
+    "/api/product_tours": {"product_tours": []},
+    "/flags/definitions": _FLAG_DEFINITIONS,
+    "/api/feature_flag/local_evaluation": _FLAG_DEFINITIONS,
+    "/flags": _FLAGS,
+    "/decide": {**_CONFIG, **_FLAGS},
+}
+"""What each path answers, whoever asks. `/s` takes recordings, which go nowhere from here; `/decide` is asked by older
+SDKs, once for both."""
 
 
 def sdk_routes(limits: Limits) -> Iterable[Route]:
-    def flags(reply: Answer) -> Handler:
-        async def handler(request: Request) -> Answer:
-            # Read and thrown away, so that the connection is ready for the next request.
-            await read_body(request.receive, request.headers, limits.body_bytes, limits)
-            return reply
-
-        return handler
-
     return [
-        Route("/flags", ("GET", "POST"), flags(_FLAGS_ANSWER), browsers=True),
-        Route("/decide", ("GET", "POST"), flags(_DECIDE_ANSWER), browsers=True),
+        *(Route(path, ("GET", "POST"), _always(limits, value), browsers=True) for path, value in _NOTHING.items()),
         Route("/array/<token>", ("GET", "HEAD"), _array, browsers=True),
     ]
+
+
+def _always(limits: Limits, value: object) -> Handler:
+    reply = answer_json(200, value)
+
+    async def handler(request: Request) -> Answer:
+        # Read and thrown away, so that the connection is ready for the next request.
+        await read_body(request.receive, request.headers, limits.batch_body_bytes, limits)
+        return reply
+
+    return handler
 
 
 async def _array(request: Request) -> Answer:

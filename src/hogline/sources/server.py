@@ -11,6 +11,7 @@ import socket
 from types import TracebackType
 from typing import Any, Self
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -21,6 +22,41 @@ from hogline.sources.limits import DEFAULT, Limits
 KEEP_ALIVE_S = 75
 STOP_S = 10
 _BACKLOG = 2_048
+_OFFER = (b"connection", b"upgrade", b"http2-settings")
+"""The headers that offer another protocol."""
+
+
+class _Parser:
+    """httptools' parser, but one that stays with HTTP/1.1 whatever else a sender offers.
+
+    To httptools the message ends where it is offered to go on in another protocol (`Upgrade: h2c`, as Java's HTTP
+    client and `curl --http2` do), even if a body follows. To pass over an offer is any server's right (RFC 9110, 7.8).
+    """
+
+    def __init__(self, protocol: _LimitedProtocol) -> None:
+        self._protocol = protocol
+        self._parser = httptools.HttpRequestParser(protocol)
+
+    def feed_data(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            head = self._protocol.head_without_offer(self._parser.get_method(), self._parser.get_http_version())
+            self._parser = httptools.HttpRequestParser(self._protocol)
+            self.feed_data(head + data[offer.args[0] :])
+
+    def get_http_version(self) -> str:
+        return self._parser.get_http_version()
+
+    def get_method(self) -> bytes:
+        return self._parser.get_method()
+
+    def should_keep_alive(self) -> bool:
+        return self._parser.should_keep_alive()
+
+    def should_upgrade(self) -> bool:
+        """Whether the message ends with its head: it comes again, without the offer."""
+        return self._parser.should_upgrade()
 
 
 class _LimitedProtocol(HttpToolsProtocol):
@@ -36,6 +72,7 @@ class _LimitedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.parser = _Parser(self)  # type: ignore[assignment]  # all of it that uvicorn uses
         self._head_timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
         self._refused = False
@@ -75,7 +112,7 @@ class _LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_head_timer()
-        if not self._refused:
+        if not self._refused and not self.parser.should_upgrade():
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -83,8 +120,19 @@ class _LimitedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self._refused:
+        if not self._refused and not self.parser.should_upgrade():
             super().on_message_complete()
+
+    def head_without_offer(self, method: bytes, version: str) -> bytes:
+        """The head that was read, as it would stand if nothing but HTTP/1.1 had been offered. Raises
+        `httptools.HttpParserError` where that cannot be: CONNECT asks for a tunnel, which is nobody's here."""
+        if method == b"CONNECT":
+            raise httptools.HttpParserInvalidMethodError("CONNECT")
+        kept = [(name, value) for name, value in self.headers if name not in _OFFER]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            kept.append((b"connection", b"close"))
+        lines = [b"%s %s HTTP/%s\r\n" % (method, self.url, version.encode()), *map(_line, kept), b"\r\n"]
+        return b"".join(lines)
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Answer without asking the app, and close."""

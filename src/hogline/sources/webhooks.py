@@ -16,7 +16,7 @@ _NO_TOKEN = problem(
 
 def webhook_routes(intake: Intake) -> Iterable[Route]:
     webhook = _Webhook(intake)
-    return [Route(path, ("POST",), webhook) for path in ("/webhook", "/webhook/<token>")]
+    return [Route(path, ("POST", "PUT", "PATCH"), webhook) for path in ("/webhook", "/webhook/<token>")]
 
 
 class _Webhook:
@@ -39,7 +39,7 @@ class _Webhook:
                 body,
                 intake.clock(),
                 content_encoding=encoding(request),
-                unpacked_bytes=limits.unpacked_bytes,
+                unpacked_bytes=limits.unpacked_bytes(limits.body_bytes),
                 batch_events=limits.batch_events,
             )
         except Unreadable as wrong:

@@ -208,3 +208,55 @@ def test_a_token_in_a_path_may_be_percent_encoded():
     head = b"POST /webhook/" + b"".join(b"%%%02x" % byte for byte in TOKEN.encode()) + b" HTTP/1.1\r\nhost: x\r\n"
     answer = listening(Inbox(), lambda listener: talk(listener.port, request(head=head)))
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def upgrading(*more: bytes) -> bytes:
+    """The head of a request that offers HTTP/2, as Java's HTTP client and `curl --http2` do."""
+    offer = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
+    return b"POST /e/ HTTP/1.1\r\nhost: x\r\n" + offer + b"".join(more)
+
+
+CUT = len(request(head=upgrading())) - len(EVENT)
+
+
+@pytest.mark.parametrize("parts", [(0,), (CUT,), (CUT - 2,), (CUT + 9,), (40, CUT, CUT + 9)], ids=str)
+def test_an_offer_of_http_2_does_not_lose_the_body(parts):
+    inbox = Inbox()
+    whole = request(head=upgrading())
+    cut = [whole[start:end] for start, end in zip((0, *parts), (*parts, None), strict=True)]
+    answer = listening(inbox, lambda listener: talk(listener.port, *cut))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert inbox.event.name == "order completed"
+
+
+def test_a_connection_that_offered_http_2_goes_on():
+    inbox = Inbox()
+    chunked = upgrading(b"transfer-encoding: chunked\r\n\r\n%x\r\n" % len(EVENT)) + EVENT + b"\r\n0\r\n\r\n"
+    close = request(head=b"POST /e/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n")
+    several = request() + request(head=upgrading()) + chunked + close
+    answers = listening(inbox, lambda listener: talk(listener.port, several, until_closed=True))
+    assert answers.count(b"HTTP/1.1 200 ") == 4
+    assert len(inbox.journal.events) == 4
+
+
+def test_who_offers_http_2_and_wants_to_close_is_closed():
+    head = b"POST /e/ HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n"
+    answer = listening(Inbox(), lambda listener: talk(listener.port, request(head=head), until_closed=True))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_websocket_is_answered_like_any_other_request():
+    head = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"
+    assert listening(Inbox(), lambda listener: talk(listener.port, head)).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_tunnel_is_nobodys_here(caplog):
+    head = b"CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n"
+    answer = listening(Inbox(), lambda listener: talk(listener.port, head, until_closed=True))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_head_that_offers_http_2_has_the_same_limits():
+    answer = listening(Inbox(), lambda listener: talk(listener.port, upgrading(b"a: %s\r\n\r\n" % (b"x" * 40_000))))
+    assert answer.startswith(b"HTTP/1.1 431 ")

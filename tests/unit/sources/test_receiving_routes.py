@@ -20,7 +20,7 @@ def inbox():
     return Inbox()
 
 
-CAPTURE_PATHS = ["/i/v0/e", "/e", "/track", "/engage", "/capture", "/batch"]
+CAPTURE_PATHS = ["/i/v0/e", "/e", "/track", "/engage", "/capture", "/batch", "/i/v0/ai/batch"]
 WEBHOOK = {
     "event": {
         "uuid": UUID,
@@ -83,6 +83,24 @@ def test_a_get_carries_its_event_in_the_query(inbox):
     assert len(inbox.journal.events) == 2
 
 
+def test_what_the_query_carries_wins_over_a_body(inbox):
+    other = json.dumps(captured(event="of the body")).encode()
+    assert inbox.ask("POST", "/e/?data=" + quote(JSON), other).status == 200
+    assert inbox.event.name == "order completed"
+    assert inbox.ask("POST", "/e/?data=", other).status == 200
+    assert inbox.journal.events[1].name == "of the body"
+
+
+def test_a_beacon_is_answered_with_nothing_if_its_events_are_kept(inbox):
+    reply = inbox.ask("POST", "/e/?beacon=1&compression=base64", b"data=" + BASE64, ORIGIN)
+    assert (reply.status, reply.body) == (204, b"")
+    assert "content-length" not in reply.headers
+    assert reply.headers["access-control-allow-origin"] == "https://shop.example"
+    assert inbox.event.uuid == UUID
+    assert inbox.ask("POST", "/e/?beacon=1", b"{").status == 400
+    assert inbox.ask("POST", "/e/?beacon=0", JSON).status == 200
+
+
 @pytest.mark.parametrize(
     ("body", "query"),
     [
@@ -131,6 +149,13 @@ def test_a_webhook_with_its_token_in_the_header(inbox, path, scheme):
     reply = inbox.ask("POST", path, json.dumps(WEBHOOK).encode(), {"authorization": f"{scheme} {TOKEN}"})
     assert reply.status == 200
     assert (inbox.event.name, inbox.event.distinct_id) == ("order completed", "user-1")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize("path", ["/webhook", f"/webhook/{TOKEN}"])
+def test_a_webhook_may_be_sent_by_whatever_method_posthog_offers(inbox, method, path):
+    reply = inbox.ask(method, path, json.dumps(WEBHOOK).encode(), {"authorization": f"Bearer {TOKEN}"})
+    assert (reply.status, inbox.event.name) == (200, "order completed")
 
 
 @pytest.mark.parametrize("path", [f"/webhook/{TOKEN}", f"/webhook/{TOKEN}/"])
@@ -210,7 +235,7 @@ def test_an_origin_that_cannot_be_mirrored_is_not(inbox, origin):
 def test_webhooks_are_not_for_pages(inbox):
     reply = inbox.ask("OPTIONS", "/webhook", headers=ORIGIN)
     assert reply.status == 405
-    assert reply.headers["allow"] == "POST"
+    assert reply.headers["allow"] == "POST, PUT, PATCH"
     assert "access-control-allow-origin" not in reply.headers
 
 
@@ -240,6 +265,30 @@ def test_there_are_no_feature_flags(inbox, path, method):
     assert inbox.journal.events == []
 
 
+DEFINITIONS: dict[str, object] = {"flags": [], "group_type_mapping": {}, "cohorts": {}}
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/s/?compression=gzip-js", {"status": 1}),
+        ("/api/surveys/?token=phc_x", {"surveys": [], "survey_config": None}),
+        ("/api/early_access_features/?token=phc_x&stage=beta", {"earlyAccessFeatures": []}),
+        ("/api/web_experiments/?token=phc_x", {"experiments": []}),
+        ("/api/product_tours/?token=phc_x", {"product_tours": []}),
+        ("/flags/definitions?token=phc_x&send_cohorts", DEFINITIONS),
+        ("/api/feature_flag/local_evaluation/?token=phc_x&send_cohorts", DEFINITIONS),
+    ],
+)
+def test_what_posthog_has_beside_events_is_empty_here_and_no_error_to_an_sdk(inbox, path, told):
+    for method, body in (("GET", b""), ("POST", b'{"$snapshot_data": []}')):
+        reply = inbox.ask(method, path, body, ORIGIN)
+        assert (reply.status, reply.json) == (200, told)
+        assert reply.headers["access-control-allow-origin"] == "https://shop.example"
+    assert inbox.ask("OPTIONS", path, headers=ORIGIN).status == 200
+    assert inbox.journal.events == []
+
+
 @pytest.mark.parametrize(
     "path", ["/", "", "/nothing", "/array/phc_x/other", "/array/'x'/config.js", "/array/", "/i/v0", "/healthz/x"]
 )
@@ -252,7 +301,7 @@ def test_an_unknown_path_says_what_exists(inbox, path):
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("PUT", "/e/", "GET, POST"), ("GET", "/webhook", "POST"), ("POST", "/healthz", "GET, HEAD")],
+    [("PUT", "/e/", "GET, POST"), ("GET", "/webhook", "POST, PUT, PATCH"), ("POST", "/healthz", "GET, HEAD")],
 )
 def test_a_wrong_method_says_which_is_right(inbox, method, path, allowed):
     reply = inbox.ask(method, path)
@@ -261,15 +310,17 @@ def test_a_wrong_method_says_which_is_right(inbox, method, path, allowed):
     assert allowed in reply.error
 
 
-def test_health_is_that_the_process_answers(inbox):
+@pytest.mark.parametrize("path", ["/healthz", "/_liveness"])
+def test_health_is_that_the_process_answers(inbox, path):
     inbox.problems.append("The disk is full.")
-    assert inbox.ask("GET", "/healthz").status == 200
+    assert inbox.ask("GET", path).status == 200
 
 
-def test_readiness_says_what_is_in_the_way(inbox):
-    assert inbox.ask("GET", "/readyz").json == {"ready": True, "problems": []}
+@pytest.mark.parametrize("path", ["/readyz", "/_readiness"])
+def test_readiness_says_what_is_in_the_way(inbox, path):
+    assert inbox.ask("GET", path).json == {"ready": True, "problems": []}
     inbox.problems.append("The disk is full.")
-    reply = inbox.ask("GET", "/readyz")
+    reply = inbox.ask("GET", path)
     assert reply.status == 503
     assert reply.json["problems"] == ["The disk is full."]
 
