@@ -4,25 +4,26 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; do \
   command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
   && { echo $$p; break; }; done)
+NEEDS := Hogline needs Python 3.11 or newer with its venv module (on Debian and Ubuntu: apt install python3-venv).
 VENV := .venv
 BIN := $(VENV)/bin
 # The lock is complete, so pip resolves nothing (--no-deps): before version 24.1 it resolves extras once more, and
 # fails as soon as anything newer than the lock is released. `pip check` shows that nothing is missing.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help install assets demo test check format bench soak docs screenshots site lock clean
+.PHONY: help install assets demo test test-fresh check format bench soak docs screenshots site lock clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
 
 ASSETS := src/hogline/console/static/vendor/built-from
 
 $(VENV)/installed: requirements.lock requirements-node.lock pyproject.toml package-lock.json hatch_build.py
-	@test -n "$(PYTHON)" || { echo "Hogline needs Python 3.11 or newer with its venv module (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 1; }
 	@echo "Installing into $(VENV) with $(PYTHON) …"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) --require-hashes -r requirements.lock
-	@command -v npm >/dev/null 2>&1 || $(PIP) --require-hashes -r requirements-node.lock || true
+	@command -v npm >/dev/null 2>&1 || $(PIP) --require-hashes -r requirements-node.lock 2>/dev/null || true
 	@$(PIP) --no-build-isolation --editable .
 	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null || { $(BIN)/python -m pip check; echo "requirements.lock is not complete: \`make lock\` makes it anew." >&2; exit 1; }
 	@test -e $(ASSETS) || echo "The console's scripts could not be fetched: it works without them, less lively. \`make assets\` tries again."
@@ -39,6 +40,10 @@ demo: install  ## a small shop's events become people in a sandbox Customer.io
 test: install  ## all tests; the pure rooms must be covered branch by branch
 	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
+
+test-fresh:  ## the README's first command on bare Debians, with today's releases and tomorrow's
+	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 1; }
+	@$(PYTHON) tools/fresh.py $(ARGS)
 
 check: install  ## style, types, the direction of imports, known vulnerabilities
 	$(BIN)/ruff format --check .
