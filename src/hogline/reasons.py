@@ -33,6 +33,7 @@ FILTERED: Mapping[str, Reason] = {
     "nothing_to_send": Reason("Such an event is only applied, not sent, and it changed nothing."),
     "cookieless": Reason("A cookieless visitor is somebody new every day and never becomes a customer."),
     "snapshot": Reason("It is a session recording, not an event."),
+    "posthog_internal": Reason("PostHog uses it for its own features and does not count it as an event."),
     "anonymous": Reason("They are not identified: their events are sent as anonymous events, without a customer."),
     "suppressed": Reason("They were forgotten and suppressed: nothing of theirs is sent any more."),
     "forgotten": Reason("Its user was forgotten."),

@@ -28,8 +28,9 @@ IN_BACKTICKS = re.compile(r"`([^`]+)`")
 
 # Where reasons are made; in these files of the destination every text that is returned or put together is one.
 ROOMS = ("posthog", "destinations/customerio", "delivery")
-ALL_REASONS = {"gate.py", "learn.py", "limits.py", "plan.py"}
+ALL_REASONS = {"meaning.py", "gate.py", "learn.py", "limits.py", "plan.py"}
 NO_REASONS = {
+    "meaning.py": {"null", "true", "false"},
     "limits.py": {"recipient", "address", "reply", "posthog_…"},
     "plan.py": {"event", "page", "screen", "delete", "suppress"},
 }

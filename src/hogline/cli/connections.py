@@ -110,6 +110,9 @@ class CustomerIoOptions:
             allow_leading_hyphen=True,
         ),
     ] = None
+    email_property: Annotated[
+        str | None, Parameter(help="The person property that holds the email (default: email).")
+    ] = None
     group_objects: Annotated[
         str | None,
         Parameter(help="Comma-separated group types, each with the id of the object type that it becomes: company=1."),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from hogline.model import Event
-from hogline.posthog.assemble import assemble, object_in
+from hogline.posthog.assemble import assemble, object_in, person_properties
 from hogline.posthog.identity import id_text
 from hogline.posthog.received import Receipt
 from hogline.posthog.times import event_time
@@ -14,7 +14,6 @@ from hogline.posthog.times import event_time
 
 def read(value: dict[str, object], receipt: Receipt, reasons: list[str]) -> Event:
     """Raises `Unreadable`."""
-    person = object_in(value, "person", reasons)
     return assemble(
         value,
         object_in(value, "properties", reasons),
@@ -22,6 +21,6 @@ def read(value: dict[str, object], receipt: Receipt, reasons: list[str]) -> Even
         reasons,
         name=value.get("event"),
         distinct_id=id_text(value.get("distinct_id"), reasons),
-        timestamp_ms=event_time(value.get("timestamp"), receipt.received_ms, reasons),
-        person_properties=object_in(person, "properties", reasons),
+        timestamp_ms=event_time(value, receipt, reasons),
+        person_properties=person_properties(value, reasons),
     )

@@ -5,12 +5,17 @@ Knows what PostHog's fields mean, not where a shape keeps them.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from hogline.model import Event
-from hogline.posthog.identity import event_uuid
+from hogline.posthog.identity import ABSENT, DISTINCT_ID_AS_TEXT, event_uuid, is_uuid
+from hogline.posthog.meaning import with_other_id_as_text
 from hogline.posthog.received import Receipt, Unreadable
 from hogline.posthog.repair import NotJson, decode, note, repair
 
 _MISSING = object()
+_NULLS = ("", "\\N")
+"""Nothing, as text: `\\N` is what databases write into CSV for it."""
 
 
 def assemble(
@@ -21,13 +26,13 @@ def assemble(
     *,
     name: object,
     distinct_id: str,
-    timestamp_ms: int,
+    timestamp_ms: int | Unreadable,
     person_properties: dict[str, object],
     personless: bool = False,
 ) -> Event:
     """The event. `outer` holds what stands beside its properties; `properties` becomes the event's own.
 
-    Raises `Unreadable` for an event without a name or a distinct_id.
+    Raises `Unreadable` for an event without a name, a distinct_id or a time.
     """
     if not isinstance(name, str) or not name.strip():
         raise Unreadable("The event has no name: `event` must be a text.", reason="event_without_name")
@@ -36,11 +41,18 @@ def assemble(
             "The event says nothing about whose it is: `distinct_id` is missing or blank.",
             reason="distinct_id_missing",
         )
+    if isinstance(timestamp_ms, Unreadable):
+        raise timestamp_ms
+    if with_other_id_as_text(name, properties):
+        note(reasons, DISTINCT_ID_AS_TEXT)
+    uuid = outer.get("uuid")
+    if not uuid:
+        uuid = _row_id(outer)
     elements_chain = outer.get("elements_chain")
     url = outer.get("url")
     # Positions, not names: this is the hot path.
     return Event(
-        event_uuid(outer.get("uuid"), receipt.received_ms, receipt.new_uuid, reasons),
+        event_uuid(uuid, receipt.received_ms, receipt.new_uuid, reasons),
         name,
         distinct_id,
         timestamp_ms,
@@ -55,6 +67,13 @@ def assemble(
         url if isinstance(url, str) else "",
         tuple(reasons),
     )
+
+
+def _row_id(outer: dict[str, object]) -> object:
+    """The uuid of a row that has none under that name: PostHog's Events API gives it as `id`. A sender's own `id` may
+    be anything, and is nothing to us."""
+    found = outer.get("id")
+    return found if isinstance(found, str) and is_uuid(found) else outer.get("uuid", ABSENT)
 
 
 def _take_values(
@@ -81,7 +100,7 @@ def _take_names(outer: dict[str, object], properties: dict[str, object], reasons
         return ()
     names: dict[str, None] = {}
     for found in (properties.pop("$unset", _MISSING), outer.get("$unset", _MISSING)):
-        if isinstance(found, list):
+        if isinstance(found, (list, dict)):  # of an object PostHog takes the names
             for name in found:
                 if isinstance(name, str):
                     names[name] = None
@@ -115,11 +134,27 @@ def object_or_text_in(holder: dict[str, object], key: str, reasons: list[str]) -
     found = holder.get(key)
     if not isinstance(found, str):
         return object_in(holder, key, reasons)
-    if not found.strip():
+    if found.strip() in _NULLS:
         return {}
     try:
-        decoded = decode(found.encode())
+        return object_in({key: from_text(found, reasons)}, key, reasons)
     except NotJson:
         raise Unreadable(f"The column `{key}` does not hold JSON text.", reason=f"{key}_unreadable") from None
-    value = repair(decoded.value, reasons) if decoded.suspicious else decoded.value
-    return object_in({key: value}, key, reasons)
+
+
+def person_properties(holder: dict[str, object], reasons: list[str]) -> dict[str, object]:
+    """The properties of the `person` beside an event; each of both may be JSON text. A person that is nothing of that
+    costs no event."""
+    person = holder.get("person")
+    if isinstance(person, str):
+        if person.strip() in _NULLS:
+            return {}
+        with suppress(NotJson):
+            holder = {"person": from_text(person, reasons)}
+    return object_or_text_in(object_in(holder, "person", reasons), "properties", reasons)
+
+
+def from_text(text: str, reasons: list[str]) -> object:
+    """The value of JSON text that stands in JSON. Raises `NotJson`."""
+    decoded = decode(text.encode(errors="replace"))
+    return repair(decoded.value, reasons) if decoded.suspicious else decoded.value

@@ -15,7 +15,7 @@ from hogline.posthog.assemble import assemble, event_object, object_in
 from hogline.posthog.identity import NewUuid, cut_captured, id_text, uuid7
 from hogline.posthog.received import Batch, Collected, Receipt, Unreadable
 from hogline.posthog.repair import NotJson, decode, repair
-from hogline.posthog.times import captured_time, read_time
+from hogline.posthog.times import captured_time, known_time
 from hogline.posthog.unpack import unpack, unpack_text
 
 UNPACKED_BYTES = 20 * 1024 * 1024
@@ -141,7 +141,7 @@ def read_envelope(envelope: Envelope, received_ms: int, new_uuid: NewUuid = uuid
     """The events of an envelope, and what of it cannot be kept."""
     collected = Collected()
     receipt = Receipt(received_ms, new_uuid)
-    sent_ms = read_time(envelope.sent_at)
+    sent_ms = known_time(envelope.sent_at)
     engage = envelope.engage
     suspicious = envelope.suspicious
     for entry in envelope.entries:
@@ -197,6 +197,6 @@ def read(
         reasons,
         name=name,
         distinct_id=cut_captured(id_text(identity, reasons), reasons),
-        timestamp_ms=captured_time(value.get("timestamp"), value.get("offset"), sent_ms, receipt.received_ms, reasons),
+        timestamp_ms=captured_time(value, sent_ms, receipt, reasons),
         person_properties={},
     )

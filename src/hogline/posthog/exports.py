@@ -26,7 +26,7 @@ def read_row(value: dict[str, object], receipt: Receipt, reasons: list[str], *, 
         reasons,
         name=value.get("event"),
         distinct_id=id_text(value.get("distinct_id"), reasons),
-        timestamp_ms=event_time(value.get("timestamp"), receipt.received_ms, reasons),
+        timestamp_ms=event_time(value, receipt, reasons),
         person_properties=object_or_text_in(value, "person_properties", reasons),
         personless=personless,
     )

@@ -7,9 +7,10 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from hogline.model import FORGOTTEN, decode_event, encode_event
+from hogline.posthog.meaning import id_of
 
 _NAMING = ("$anon_distinct_id", "alias")
-"""Properties that name another id of the same person, or of one that was not joined."""
+"""Properties that name another id of the same person, or of one that was not joined: PostHog reads them as text."""
 
 
 def without(body: bytes, distinct_ids: Collection[str]) -> bytes | None:
@@ -20,7 +21,7 @@ def without(body: bytes, distinct_ids: Collection[str]) -> bytes | None:
     event = decode_event(body)
     if event.distinct_id in distinct_ids:
         return FORGOTTEN
-    naming = [name for name in _NAMING if event.properties.get(name) in distinct_ids]
+    naming = [name for name in _NAMING if id_of(event.properties.get(name)) in distinct_ids]
     if not naming:
         return None
     return encode_event(

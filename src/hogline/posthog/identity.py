@@ -5,6 +5,7 @@ Knows nothing of what else an event says.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -13,16 +14,22 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 UUID_DERIVED = "uuid_derived"
+UUID_MISSING = "uuid_missing"
 DISTINCT_ID_AS_TEXT = "distinct_id_as_text"
 DISTINCT_ID_CUT = "distinct_id_cut"
 
 CAPTURED_DISTINCT_ID = 200
 """Characters that PostHog's capture keeps of a `distinct_id`."""
 
+ABSENT = object()
+"""In the place of a `uuid` that is not there at all."""
+
 NewUuid: TypeAlias = Callable[[int], str]
 """Makes the uuid of an event that came without one, from the time of receipt in milliseconds."""
 
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_NIL = str(uuid.UUID(int=0))
+"""What is written for a uuid that was never set."""
 _NAMESPACE = uuid.UUID("6f0d1c9e-5b1f-4c53-9a77-2f3f5f1d8f4e")
 """Ours, and fixed for ever: a text that is no UUID gives the same event today and in ten years."""
 
@@ -43,24 +50,40 @@ def uuid7(received_ms: int) -> str:
 def event_uuid(value: object, received_ms: int, new_uuid: NewUuid, reasons: list[str]) -> str:
     """The event's UUID in its canonical form: lower case, with hyphens.
 
-    Missing or empty: a new one. Something else than a UUID: one derived from it, the same every time, so
-    that a repeat stays the same event.
+    Missing, empty or nil: a new one; all but the first are recorded. Something else than a UUID: one derived from it,
+    the same every time, so that a repeat stays the same event.
     """
     if isinstance(value, str):
-        if _CANONICAL(value):
+        if _CANONICAL(value) and value != _NIL:
             return value
         text = value.strip()
-    elif value is None:
+    elif value is None or value is ABSENT:
         text = ""
     else:
         text = json_text(value)
-    if not text:
-        return new_uuid(received_ms)
     try:
-        return str(uuid.UUID(text))
+        canonical = str(uuid.UUID(text)) if text else _NIL
     except ValueError:
         reasons.append(UUID_DERIVED)
         return str(uuid.uuid5(_NAMESPACE, text))
+    if canonical != _NIL:
+        return canonical
+    if value is not ABSENT:
+        reasons.append(UUID_MISSING)
+    return new_uuid(received_ms)
+
+
+def is_uuid(text: str) -> bool:
+    """Whether it is one in its canonical form, be it in capitals."""
+    return _CANONICAL(text.lower()) is not None
+
+
+def uuid_of(*parts: bytes) -> str:
+    """A UUID made of these parts and nothing else: the same for ever."""
+    digest = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
+    for part in parts:
+        digest.update(b"%d " % len(part) + part)
+    return str(uuid.UUID(bytes=digest.digest()[:16], version=5))
 
 
 def id_text(value: object, reasons: list[str]) -> str:

@@ -11,6 +11,7 @@ import re
 from msgspec import Struct
 
 from hogline.model import Event
+from hogline.posthog.meaning import other_id
 
 _IN_ANY_CASE = frozenset(
     {
@@ -59,13 +60,8 @@ def may_be_joined(distinct_id: str) -> bool:
 def join_of(event: Event) -> Join | None:
     """The join that an event asks for, None if it asks for none or PostHog would refuse it."""
     name = event.name
-    if name == "$identify":
-        other = event.properties.get("$anon_distinct_id")
-    elif name in {"$create_alias", "$merge_dangerously"}:
-        other = event.properties.get("alias")
-    else:
-        return None
-    if event.personless or not isinstance(other, str) or other == event.distinct_id:
+    other = other_id(name, event.properties)
+    if event.personless or other is None or other == event.distinct_id:
         return None
     if not may_be_joined(event.distinct_id) or not may_be_joined(other):
         return None

@@ -1,20 +1,23 @@
 """One line of a file, or one webhook body, in whichever of the five shapes it is.
 
-The clock of whoever wrote a file is long gone: `sent_at` corrects nothing here.
+A line may also be an array of events, a capture batch, or a page of answers from PostHog's API. The clock of whoever
+wrote a file is long gone: `sent_at` corrects nothing here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from hashlib import sha256
 from typing import TypeAlias
 
 from hogline.model import Event
 from hogline.posthog import app_event, capture, clickhouse, exports, webhook
-from hogline.posthog.assemble import event_object
-from hogline.posthog.identity import NewUuid, uuid7
+from hogline.posthog.assemble import event_object, from_text
+from hogline.posthog.identity import NewUuid, uuid7, uuid_of
 from hogline.posthog.received import Batch, Collected, Receipt, Received, Unreadable
 from hogline.posthog.repair import NotJson, decode, repair
-from hogline.posthog.shapes import Shape, shape_of
+from hogline.posthog.shapes import Shape, named_as_usual, shape_of
 from hogline.posthog.unpack import inflate
 
 _Read: TypeAlias = Callable[[dict[str, object], Receipt, list[str]], Event]
@@ -29,24 +32,44 @@ _READERS: Mapping[Shape, _Read] = {
 
 
 def read_lines(line: bytes, received_ms: int, new_uuid: NewUuid = uuid7, *, batch_events: int | None = None) -> Batch:
-    """All events of a JSON text: one, an array of them, or a capture batch.
+    """All events of a JSON text that just came.
 
     Raises `Unreadable` if the text as a whole cannot be read; events that cannot be kept are counted.
     """
+    return _read_text(line, lambda _: Receipt(received_ms, new_uuid), batch_events)
+
+
+def read_file_line(line: bytes, number: int, received_ms: int) -> Batch:
+    """All events of a line in a file, which happened some time: each says when. One without a uuid gets one made of the
+    line and its place, so that the same file gives the same events when it is read again.
+
+    Raises as `read_lines` does.
+    """
+    digest: list[bytes] = []
+
+    def new_uuid(place: int, _received_ms: int) -> str:
+        if not digest:
+            digest.append(sha256(line).digest())
+        return uuid_of(digest[0], b"%d %d" % (number, place))
+
+    return _read_text(line, lambda place: Receipt(received_ms, partial(new_uuid, place), from_file=True), None)
+
+
+def _read_text(text: bytes, receipt_of: Callable[[int], Receipt], batch_events: int | None) -> Batch:
+    """`receipt_of`: of the event at a place, counted from 1."""
     try:
-        decoded = decode(line)
+        decoded = decode(text)
     except NotJson as wrong:
         raise Unreadable(wrong.sentence, reason=wrong.reason) from None
     values = _values(decoded.value)
     if batch_events is not None and len(values) > batch_events:
         raise capture.too_many_events(batch_events)
-    receipt = Receipt(received_ms, new_uuid)
     collected = Collected()
-    for value in values:
+    for place, value in enumerate(values, 1):
         reasons: list[str] = []
         whole = repair(value, reasons) if decoded.suspicious else value
         try:
-            collected.keep(_read(whole, receipt, reasons))
+            collected.keep(_read(whole, receipt_of(place), reasons))
         except Unreadable as problem:
             collected.refuse(problem)
     return collected.batch()
@@ -84,6 +107,10 @@ def _values(value: object) -> Sequence[object]:
         if not isinstance(batch, list):
             raise Unreadable("`batch` must be an array of events.", reason="not_an_event")
         values = batch
+    elif isinstance(value, dict) and isinstance(found := value.get("results"), list) and "event" not in value:
+        # The last page may have none.
+        columns = value.get("columns")
+        return [row_of(columns, row) for row in found] if isinstance(columns, list) else found
     else:
         return (value,)
     if not values:
@@ -91,9 +118,33 @@ def _values(value: object) -> Sequence[object]:
     return values
 
 
+def row_of(columns: Sequence[object], row: object) -> object:
+    """A row of a HogQL query's answer as an object; `*` holds the columns of the whole table."""
+    if not isinstance(row, list):
+        return row
+    named = {_COLUMNS.get(str(name), str(name)): value for name, value in zip(columns, row, strict=False)}
+    whole = named.pop("*", None)
+    return {**whole, **named} if isinstance(whole, dict) else named
+
+
+_COLUMNS = {"person.properties": "person_properties", "person.id": "person_id"}
+"""Columns that queries name otherwise than exports."""
+
+
 def _read(value: object, receipt: Receipt, reasons: list[str]) -> Event:
-    event = event_object(value)
+    event = named_as_usual(event_object(value))
+    inner = event.get("event")
+    if isinstance(inner, str) and inner.startswith("{") and "distinct_id" not in event:
+        event = {**event, "event": _from_quotes(inner, reasons)}
     shape = shape_of(event)
     if shape is Shape.CAPTURE_BATCH:
         raise Unreadable("A batch cannot stand inside of another.", reason="not_an_event")
     return _READERS[shape](event, receipt, reasons)
+
+
+def _from_quotes(text: str, reasons: list[str]) -> object:
+    """An event that a webhook's body has in quotes; the text, if it is none."""
+    try:
+        return from_text(text, reasons)
+    except NotJson:
+        return text

@@ -32,6 +32,8 @@ class Receipt(Struct, frozen=True):
 
     received_ms: int
     new_uuid: NewUuid
+    from_file: bool = False
+    """It happened some time, not just now: without its time it is worth nothing."""
 
 
 class Received(Struct, frozen=True):
@@ -48,27 +50,31 @@ class Batch(Struct, frozen=True):
     """Events that cannot be kept, counted by reason."""
     problem: Unreadable | None = None
     """The first of them."""
+    problems: Sequence[tuple[int, Unreadable]] = ()
+    """All of them, each with the place of its event, counted from 1."""
 
 
 class Collected:
     """Events and refusals on their way into a `Batch`."""
 
-    __slots__ = ("_problem", "_received", "_refused")
+    __slots__ = ("_problems", "_received", "_refused")
 
     def __init__(self) -> None:
         self._received: list[Received] = []
         self._refused: dict[str, int] = {}
-        self._problem: Unreadable | None = None
+        self._problems: list[tuple[int, Unreadable]] = []
 
     def keep(self, event: Event) -> None:
         self._received.append(encode_repaired(event))
 
     def refuse(self, problem: Unreadable) -> None:
-        self._problem = self._problem or problem
+        place = len(self._received) + len(self._problems) + 1
+        self._problems.append((place, problem))
         self._refused[problem.reason] = self._refused.get(problem.reason, 0) + 1
 
     def batch(self) -> Batch:
-        return Batch(self._received, self._refused, self._problem)
+        first = self._problems[0][1] if self._problems else None
+        return Batch(self._received, self._refused, first, self._problems)
 
 
 def encode_repaired(event: Event) -> Received:

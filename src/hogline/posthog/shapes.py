@@ -38,6 +38,13 @@ def shape_of(value: dict[str, object]) -> Shape:
     return Shape.APP_EVENT
 
 
+def named_as_usual(value: dict[str, object]) -> dict[str, object]:
+    """The object with the usual names. Snowflake writes the names of columns in capitals, and so do some tables."""
+    if "event" in value or not any(name.lower() == "event" for name in value):
+        return value
+    return {name.lower(): inner for name, inner in value.items()}
+
+
 def _is_row(value: dict[str, object]) -> bool:
     return isinstance(value.get("properties"), str)
 

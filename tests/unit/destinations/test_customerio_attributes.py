@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,7 +24,7 @@ from customerio_cases import (
 )
 
 from hogline.destinations.customerio.emails import address
-from hogline.model import Person, accept, refuse
+from hogline.model import Event, Person, accept, refuse
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -197,10 +198,101 @@ def test_the_email_is_the_first_valid_one(it: object, email: str | None) -> None
     assert bodies(made)[0]["attributes"] == ({} if email is None else {"email": email})
 
 
-def test_the_remembered_email_comes_before_what_posthog_stored() -> None:
-    _, person = history(event(set={"email": "a@x.co"}), event(person_properties={"email": "b@x.co"}))
+@pytest.mark.parametrize(("after_s", "email"), [(60, "b@x.co"), (0, "b@x.co"), (-60, "a@x.co")])
+def test_the_newest_email_counts_be_it_said_or_what_posthog_stored(after_s: int, email: str) -> None:
+    for first in (event(set={"email": "a@x.co"}), event(person_properties={"email": "a@x.co"})):
+        _, person = history(first, event(at_s=NOW_S + after_s, person_properties={"email": "b@x.co"}))
+        assert person is not None
+        assert person.email == email
+
+
+def test_what_posthog_stored_says_nothing_new_in_other_capitals() -> None:
+    plans, person = history(
+        event(set={"email": "a@x.co"}), event(at_s=NOW_S + 1, person_properties={"email": " A@x.co "})
+    )
+    assert actions(plans[1]) == ["event"]
     assert person is not None
     assert person.email == "a@x.co"
+
+
+@pytest.mark.parametrize("stored", [{}, {"email": None}, {"email": "none"}])
+def test_what_posthog_stored_takes_no_email_away(stored: dict[str, object]) -> None:
+    _, person = history(event(set={"email": "a@x.co"}), event(at_s=NOW_S + 1, person_properties=stored))
+    assert person is not None
+    assert person.email == "a@x.co"
+
+
+def once(email: object, **named: Any) -> Event:
+    return msgspec.structs.replace(event(**named), set_once={"email": email})
+
+
+def test_the_email_in_set_once_is_learned_if_none_is_known() -> None:
+    only_emails = options(anonymous_users="emails")
+    plans, person = history(once("dan@x.co"), once("other@x.co", at_s=NOW_S + 1), with_options=only_emails)
+    assert [made.filtered for made in plans] == [None, None]
+    assert bodies(plans[0])[0]["attributes"] == {"email": "dan@x.co"}
+    assert actions(plans[1]) == ["event"]
+    assert person is not None
+    assert person.email == "dan@x.co"
+
+
+def test_what_is_set_or_stored_comes_before_set_once() -> None:
+    for named in ({"set": {"email": "a@x.co"}}, {"person_properties": {"email": "a@x.co"}}):
+        _, person = history(once("b@x.co", **named))
+        assert person is not None
+        assert person.email == "a@x.co"
+
+
+def test_set_once_gives_an_email_back_that_was_taken_away_but_not_from_before() -> None:
+    taken = (event(set={"email": "a@x.co"}), event(at_s=NOW_S + 10, unset=("email",)))
+    _, person = history(*taken, once("old@x.co", at_s=NOW_S + 5))
+    assert person is not None
+    assert person.email is None
+    _, person = history(*taken, once("new@x.co", at_s=NOW_S + 20))
+    assert person is not None
+    assert person.email == "new@x.co"
+
+
+@pytest.mark.parametrize("wrong", [None, "dan", 7])
+def test_what_is_no_email_in_set_once_teaches_nothing(wrong: object) -> None:
+    _, person = history(once(wrong))
+    assert person is not None
+    assert person.email is None
+
+
+class TestAnEmailUnderAnotherName:
+    NAMED = options(email_property="Email", anonymous_users="emails")
+
+    @pytest.mark.parametrize("place", ["set", "set_once", "person_properties"])
+    def test_is_the_email_wherever_it_stands(self, place: str) -> None:
+        its = msgspec.structs.replace(event(), **{place: {"Email": "ada@x.co"}})
+        made = plan(its, None, self.NAMED)
+        assert bodies(made)[0]["attributes"] == {"email": "ada@x.co"}
+        assert made.adjusted == ()
+
+    def test_is_taken_away_under_that_name(self) -> None:
+        _, person = history(
+            event(set={"Email": "ada@x.co"}), event(at_s=NOW_S + 1, unset=("Email",)), with_options=self.NAMED
+        )
+        assert person is not None
+        assert person.email is None
+
+    def test_leaves_no_room_for_a_property_called_email(self) -> None:
+        made = plan(event(set={"Email": "ada@x.co", "email": "x@y.co"}, unset=("email",)), None, self.NAMED)
+        assert bodies(made)[0]["attributes"] == {"email": "ada@x.co"}
+        assert made.adjusted == ("reserved_attribute", "reserved_attribute")
+
+    @pytest.mark.parametrize("name", ["Email", "$email", "userEmail", "E-Mail", "EMAIL_ADDRESS"])
+    @pytest.mark.parametrize("place", ["set", "set_once", "person_properties"])
+    def test_is_hinted_at_as_long_as_none_is_known(self, name: str, place: str) -> None:
+        its = msgspec.structs.replace(event(), **{place: {name: "ada@x.co"}})
+        assert plan(its, None).adjusted == (f"email_under:{name}",)
+        known = msgspec.structs.replace(its, set={**its.set, "email": "ada@x.co"})
+        assert plan(known, None).adjusted == ()
+
+    @pytest.mark.parametrize("properties", [{"Email": "none"}, {"Email": None}, {"company": "a@x.co"}])
+    def test_is_not_hinted_at_where_there_is_none(self, properties: dict[str, object]) -> None:
+        assert plan(event(set=properties), None).adjusted == ()
 
 
 def test_an_email_taken_away_does_not_come_back_by_itself() -> None:

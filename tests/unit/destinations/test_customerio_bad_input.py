@@ -68,7 +68,7 @@ async def test_an_anonymous_id_that_posthog_refuses_to_merge(bench: Bench, anon:
     assert (counts.delivered, bench.merges()) == (3, [])  # the event counts, the merge does not happen
 
 
-@pytest.mark.parametrize("anon", [["v1"], {"id": "v1"}, 7, True, None, 1.5], ids=repr)
+@pytest.mark.parametrize("anon", [["v1", "v2"], {"id": "v1"}, 7, True, None, 1.5], ids=repr)
 async def test_an_anonymous_id_that_is_no_text(bench: Bench, anon: object) -> None:
     event = said("$identify", "ada", 2, properties={"$anon_distinct_id": anon})
     counts = await bench.deliver(said("x", "v1", 1), event)

@@ -39,6 +39,7 @@ def test_the_options_are_asked_for_by_these_keys_with_these_defaults() -> None:
         ("merge_people", "yes_no", False, False, True),
         ("attributes_from", "choice", False, False, "set"),
         ("attribute_names", "text", False, False, ""),
+        ("email_property", "text", False, False, "email"),
         ("group_objects", "text", False, False, ""),
         ("date_attributes", "text", False, False, "created_at"),
         ("max_requests_per_second", "whole_number", False, False, 100),

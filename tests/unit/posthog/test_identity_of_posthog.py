@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hogline.model import Event
 from hogline.posthog import encode_repaired, uuid7
-from hogline.posthog.identity import cut_captured, event_uuid, id_text
+from hogline.posthog.identity import ABSENT, cut_captured, event_uuid, id_text, uuid_of
 from hogline.posthog.joins import Join, join_of, may_be_joined, who_stays
 
 CANONICAL = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -36,9 +36,22 @@ def test_a_uuid_is_one_however_it_is_written(written):
     assert read_uuid(written) == (CANONICAL, [])
 
 
-@pytest.mark.parametrize("missing", [None, "", "  "])
-def test_a_missing_uuid_is_made_on_receipt(missing):
-    assert read_uuid(missing) == ("made at 7", [])
+NIL = "00000000-0000-0000-0000-000000000000"
+
+
+def test_a_missing_uuid_is_made_on_receipt():
+    assert read_uuid(ABSENT) == ("made at 7", [])
+
+
+@pytest.mark.parametrize("missing", [None, "", "  ", NIL, f"{{{NIL}}}", "0" * 32])
+def test_so_is_one_that_was_never_set_which_is_counted(missing):
+    assert read_uuid(missing) == ("made at 7", ["uuid_missing"])
+
+
+def test_a_uuid_of_parts_is_made_of_them_alone():
+    assert uuid_of(b"a", b"1") == uuid_of(b"a", b"1") == "0a0d4859-03f3-50fd-8bf5-6222d3419b19"
+    assert len({uuid_of(b"a", b"1"), uuid_of(b"a1"), uuid_of(b"", b"a1"), uuid_of(b"a", b"2")}) == 4
+    assert uuid.UUID(uuid_of(b"a")).version == 5
 
 
 @pytest.mark.parametrize("other", ["order-1", 17, ["x"], True, "ü" * 9])
@@ -160,11 +173,19 @@ def test_who_stays(name, distinct_id, other, identified, stays):
     assert who_stays(asked, identified=identified[0], other_identified=identified[1]) == stays
 
 
-@pytest.mark.parametrize("other", ["user-1", "guest", "", None, 7, ["x"]])
+@pytest.mark.parametrize("other", ["user-1", ["user-1"], "guest", "", None, 0, True, {"a": 1}, float("nan"), []])
 def test_joins_that_posthog_would_not_make(other):
     assert join("$identify", **{"$anon_distinct_id": other}) is None
     assert join("$create_alias", alias=other) is None
     assert join("$merge_dangerously", alias=other) is None
+
+
+@pytest.mark.parametrize(("other", "text"), [(7, "7"), (7.0, "7"), (10**19, "1" + "0" * 19), (["x"], "x")])
+def test_another_id_that_is_no_text_is_joined_as_posthog_writes_it(other, text):
+    for name, key in (("$identify", "$anon_distinct_id"), ("$create_alias", "alias"), ("$merge_dangerously", "alias")):
+        asked = join(name, **{key: other})
+        assert asked is not None
+        assert asked.other == text
 
 
 def test_events_that_do_not_join():

@@ -9,6 +9,7 @@ import pytest
 
 from hogline.model import decode_event
 from hogline.posthog import Unreadable, read_line, read_lines, read_webhook
+from hogline.posthog.lines import read_file_line
 from hogline.posthog.shapes import Shape, shape_of
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -178,6 +179,106 @@ def test_ids_are_only_cut_where_posthog_has_not_done_it_yet():
         assert len(read_line(json.dumps(row).encode(), NOW_MS).event.distinct_id) == length
 
 
+WEBHOOK_EVENT = {**COMMON, "properties": {"total": 12.5, "$set": {"plan": "pro"}}, "timestamp": ISO}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"event": {**WEBHOOK_EVENT, "properties": json.dumps(WEBHOOK_EVENT["properties"])}},
+        {"event": json.dumps(WEBHOOK_EVENT)},
+        {"Event": WEBHOOK_EVENT},
+        {"event": WEBHOOK_EVENT, "person": ""},
+        {"event": WEBHOOK_EVENT, "person": "{person}"},
+        {"event": WEBHOOK_EVENT, "groups": {"company": {"id": "acme"}}, "project": {"id": 1}, "source": {"name": "x"}},
+    ],
+)
+def test_a_webhook_however_its_body_was_edited(body):
+    event = read_line(json.dumps(body).encode(), NOW_MS).event
+    assert (event.uuid, event.name, event.distinct_id, event.timestamp_ms) == (UUID, "order completed", "user-1", AT_MS)
+    assert (event.properties, event.set) == ({"total": 12.5}, {"plan": "pro"})
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        {"properties": PERSON},
+        {"properties": json.dumps(PERSON)},
+        json.dumps({"properties": PERSON}),
+        json.dumps({"properties": json.dumps(PERSON)}),
+    ],
+)
+@pytest.mark.parametrize("shape", [Shape.WEBHOOK, Shape.APP_EVENT])
+def test_the_person_may_be_json_text(shape, person):
+    row = {**ONE_EVENT_IN_EVERY_SHAPE[shape], "person": person}
+    event = read_line(json.dumps(row).encode(), NOW_MS).event
+    assert (event.person_properties, event.repaired) == (PERSON, ())
+
+
+def test_an_event_that_only_looks_like_json_text_is_one_without_a_user():
+    with pytest.raises(Unreadable, match="distinct_id") as refused:
+        read_line(b'{"event": "{event}", "person": "{person}"}', NOW_MS)
+    assert refused.value.reason == "distinct_id_missing"
+
+
+def test_properties_of_a_webhook_that_are_broken_text_refuse_it():
+    with pytest.raises(Unreadable, match="properties"):
+        read_line(json.dumps({"event": {**COMMON, "properties": "{event.properties}"}}).encode(), NOW_MS)
+
+
+def test_column_names_may_be_in_capitals():
+    row = {**ONE_EVENT_IN_EVERY_SHAPE[Shape.CLICKHOUSE], "properties": {"Total": 1}}
+    event = read_line(json.dumps({name.upper(): value for name, value in row.items()}).encode(), NOW_MS).event
+    assert (event.uuid, event.timestamp_ms, event.properties) == (UUID, AT_MS, {"Total": 1})
+    assert event.person_properties == PERSON
+
+
+API_ROW = {
+    "id": UUID,
+    "event": "order completed",
+    "distinct_id": "user-1",
+    "properties": {"total": 12.5},
+    "timestamp": "2026-11-01T10:00:00.123000+00:00",
+    "person": {"is_identified": True, "distinct_ids": ["user-1"], "properties": PERSON},
+    "elements": [],
+    "elements_chain": "",
+}
+HOGQL = {
+    "columns": ["uuid", "event", "distinct_id", "properties", "timestamp", "person.properties"],
+    "results": [[UUID, "order completed", "user-1", '{"total": 12.5}', ISO, json.dumps(PERSON)]],
+    "types": [],
+}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        API_ROW,
+        {"next": None, "results": [API_ROW]},
+        HOGQL,
+        {"columns": ["*", "distinct_id"], "results": [[{**API_ROW, "distinct_id": "?"}, "user-1"]]},
+    ],
+)
+def test_answers_of_posthogs_api(line):
+    (received,) = read_file_line(json.dumps(line).encode(), 1, NOW_MS).received
+    event = received.event
+    assert (event.uuid, event.name, event.distinct_id, event.timestamp_ms) == (UUID, "order completed", "user-1", AT_MS)
+    assert (event.properties, event.person_properties) == ({"total": 12.5}, PERSON)
+    assert event.repaired == ()
+
+
+def test_a_last_page_may_be_empty_and_a_row_may_be_none():
+    assert read_file_line(b'{"results": []}', 1, NOW_MS).refused == {}
+    assert read_file_line(b'{"columns": ["event"], "results": [7]}', 1, NOW_MS).refused == {"not_an_event": 1}
+    assert read_file_line(b'{"results": 7}', 1, NOW_MS).refused == {"event_without_name": 1}
+
+
+@pytest.mark.parametrize("own", ["order-1", 7, None, "", UUID[:-1]])
+def test_an_id_that_is_no_uuid_is_none_of_posthogs(own):
+    event = read_line(json.dumps({"event": "x", "distinct_id": "u", "id": own}).encode(), NOW_MS, lambda _: "new").event
+    assert event.uuid == "new"
+
+
 @pytest.mark.parametrize("person", [None, [], "x", {"properties": None}, {}])
 def test_a_person_may_be_missing(person):
     row = {**ONE_EVENT_IN_EVERY_SHAPE[Shape.WEBHOOK], "person": person}
@@ -197,6 +298,34 @@ def test_integers_beyond_64_bits_in_any_place_are_text():
     assert event.properties == {"n": [str(2**65)]}
     assert event.person_properties == {"n": str(2**66)}
     assert event.repaired == ("integer_as_text",)
+
+
+class TestLinesOfAFile:
+    ROW = '{"event": "x", "distinct_id": "u", "timestamp": "2026-11-01"}'
+
+    def uuids(self, line, number=1):
+        batch = read_file_line(line.encode(), number, NOW_MS)
+        assert batch.refused == {}
+        return [received.event.uuid for received in batch.received]
+
+    def test_an_event_without_a_uuid_gets_the_same_one_each_time(self):
+        assert self.uuids(self.ROW) == self.uuids(self.ROW) == ["f5a59164-6222-5fc4-8993-66a02fee6819"]
+
+    def test_another_place_or_another_content_is_another_event(self):
+        array = f"[{self.ROW}, {self.ROW}]"
+        every = [*self.uuids(self.ROW), *self.uuids(self.ROW, 2), *self.uuids(self.ROW.replace("x", "y"))]
+        every += [*self.uuids(array), *self.uuids(array, 2)]
+        assert len(set(every)) == len(every) == 7
+        assert self.uuids(array) == self.uuids(array)
+
+    def test_every_event_that_cannot_be_kept_is_told_by_its_place(self):
+        batch = read_file_line(f'[{self.ROW}, {{"event": "x", "distinct_id": "u"}}, 7]'.encode(), 1, NOW_MS)
+        assert [(place, problem.reason) for place, problem in batch.problems] == [
+            (2, "timestamp_missing"),
+            (3, "not_an_event"),
+        ]
+        assert batch.problem is batch.problems[0][1]
+        assert len(batch.received) == 1
 
 
 class TestLines:

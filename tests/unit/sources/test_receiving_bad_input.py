@@ -196,7 +196,8 @@ def test_a_set_that_is_no_object_is_left_out_and_recorded(inbox, wrong, place):
     ("wrong", "kept", "repaired"),
     [
         (None, (), ("unset_not_a_list",)),
-        ({"a": 1}, (), ("unset_not_a_list",)),
+        ({"a": 1}, ("a",), ()),
+        ("ab", (), ("unset_not_a_list",)),
         (["a", 1, None, "b", "a"], ("a", "b"), ("unset_name_not_text",)),
     ],
 )
@@ -226,7 +227,7 @@ TIMES: dict[str, tuple[object, int, tuple[str, ...]]] = {
     "22 hours ahead": ("2026-11-02T08:00:00Z", NOW_MS + 22 * 60 * MINUTE, ()),
     "24 hours ahead": ("2026-11-02T10:00:00Z", NOW_MS, ("timestamp_ahead",)),
     "in words": ("yesterday at noon", NOW_MS, ("timestamp_unreadable",)),
-    "null": (None, NOW_MS, ()),
+    "null": (None, NOW_MS, ("timestamp_unreadable",)),
     "missing": (..., NOW_MS, ()),
     "a list": ([], NOW_MS, ("timestamp_unreadable",)),
     "true": (True, NOW_MS, ("timestamp_unreadable",)),

@@ -10,6 +10,7 @@ from hogline.destinations.customerio import limits
 from hogline.destinations.customerio.emails import address, same_address
 from hogline.destinations.customerio.options import Options
 from hogline.model import Identifier, Person
+from hogline.posthog.meaning import not_analytics
 
 APPLIED = frozenset({"$set", "$set_once", "$unset", "$create_alias", "$merge_dangerously", "$groupidentify"})
 """Events that say something about people or groups and are not sent themselves, unless the allowlist names
@@ -18,8 +19,9 @@ them. (`$set_once` is what the SDKs' `set_once()` sends.)"""
 
 def never_sent(name: str, distinct_id: str) -> str | None:
     """Why an event is sent for nobody and teaches nothing, whatever the options; None if it may be."""
-    if name == "$snapshot":
-        return "snapshot"
+    internal = not_analytics(name)
+    if internal is not None:
+        return internal
     if distinct_id.startswith("cookieless_") or distinct_id == "$posthog_cookieless":
         return "cookieless"
     return None

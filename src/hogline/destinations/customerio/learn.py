@@ -15,6 +15,9 @@ from hogline.destinations.customerio import limits
 from hogline.destinations.customerio.emails import address, same_address, written_address
 from hogline.destinations.customerio.options import Options
 from hogline.model import UNKNOWN, Event, Person, same_value
+from hogline.posthog.email_names import emails_elsewhere
+from hogline.posthog.meaning import identifies
+from hogline.posthog.repair import note
 
 
 class Lesson(Struct, frozen=True):
@@ -51,21 +54,27 @@ def learn(person: Person | None, event: Event, options: Options) -> Lesson:
         )
     if event.personless:
         return Lesson(person)
-    if not person.identified and _identifies(event):
+    if not person.identified and identifies(event):
         person = replace(person, identified=True)
     older = person.attributes_ms is not None and now_ms < person.attributes_ms
     values, adjusted = _said(event, person, options)
-    if "email" not in values and person.email is None:
-        email = _email_elsewhere(event, person, older=older)
+    if "email" not in values:
+        email = _email_elsewhere(event, person, options, older=older)
         if email is not None:
             values["email"] = email
+    if values.get("email") is None:
+        _hint(event, person, options, adjusted)
     if not values:
         return Lesson(person, adjusted=tuple(adjusted))
     return _learn_attributes(person, values, adjusted, now_ms, older=older)
 
 
-def _identifies(event: Event) -> bool:
-    return event.name.strip() == "$identify" or event.properties.get("$is_identified") is True
+def _hint(event: Event, person: Person, options: Options, adjusted: list[str]) -> None:
+    """Names under which somebody without an email seems to have one."""
+    if person.email is None and (event.set or event.set_once or event.person_properties):
+        for name in emails_elsewhere(event):
+            if name != options.email_property:
+                note(adjusted, f"email_under:{name}")
 
 
 def _said(event: Event, person: Person, options: Options) -> tuple[dict[str, object], list[str]]:
@@ -73,27 +82,33 @@ def _said(event: Event, person: Person, options: Options) -> tuple[dict[str, obj
     adjusted."""
     values: dict[str, object] = {}
     adjusted: list[str] = []
-    said_email = event.set.get("email", UNKNOWN)
+    email_property = options.email_property
+    said_email = event.set.get(email_property, UNKNOWN)
     if said_email is UNKNOWN and options.attributes_from == "person":
-        said_email = event.person_properties.get("email", UNKNOWN)
+        said_email = event.person_properties.get(email_property, UNKNOWN)
     if said_email is not UNKNOWN:
         _say_email(said_email, person, values, adjusted)
     for name, value in _attributes(event, options).items():
-        if name != "email":
+        if name != email_property:
             clean, problem = _clean(name, value, options)
             if clean is not UNKNOWN:
                 values[name] = clean
             if problem is not None:
                 adjusted.append(problem)
-    for name in event.unset:
-        if name != "email" and not options.attribute_names.takes(name):
-            continue
-        problem = limits.attribute_name_problem(name)
-        if problem is None:
-            values[name] = None
-        else:
-            adjusted.append(problem)
+    _say_unset(event.unset, options, values, adjusted)
     return values, adjusted
+
+
+def _say_unset(names: tuple[str, ...], options: Options, values: dict[str, object], adjusted: list[str]) -> None:
+    for name in names:
+        if name == options.email_property:
+            values["email"] = None
+        elif options.attribute_names.takes(name):
+            problem = _name_problem(name)
+            if problem is None:
+                values[name] = None
+            else:
+                adjusted.append(problem)
 
 
 def _say_email(said: object, person: Person, values: dict[str, object], adjusted: list[str]) -> None:
@@ -108,10 +123,15 @@ def _say_email(said: object, person: Person, values: dict[str, object], adjusted
 
 def _clean(name: str, value: object, options: Options) -> tuple[object, str | None]:
     """An attribute's value within the limits, and why it was changed; `UNKNOWN` if it must be left out."""
-    problem = limits.attribute_name_problem(name)
+    problem = _name_problem(name)
     if problem is not None:
         return UNKNOWN, problem
     return limits.attribute_value(value, is_date=name in options.date_attributes)
+
+
+def _name_problem(name: str) -> str | None:
+    """Why a name cannot be an attribute's. The email has its name to itself, whatever property it comes from."""
+    return "reserved_attribute" if name == "email" else limits.attribute_name_problem(name)
 
 
 def _attributes(event: Event, options: Options) -> Mapping[str, object]:
@@ -123,19 +143,22 @@ def _attributes(event: Event, options: Options) -> Mapping[str, object]:
     return {name: value for name, value in said.items() if names.takes(name)} if names else said
 
 
-def _email_elsewhere(event: Event, person: Person, *, older: bool) -> str | None:
-    """The email of somebody whose email is not known: as PostHog knows the person, or the `distinct_id`.
+def _email_elsewhere(event: Event, person: Person, options: Options, *, older: bool) -> str | None:
+    """The email that the event does not set: as PostHog knows the person, which is as new as the event; where none is
+    known also that of `$set_once`, or the `distinct_id`.
 
-    An email that was taken away (`$unset`) does not come back by the `distinct_id`, nor by what PostHog knew
-    before that.
+    An email that was taken away (`$unset`) does not come back by the `distinct_id`, nor by what was before that.
     """
+    known = person.email
     taken_away = person.attribute("email") is None
-    email = None
-    if event.person_properties and not (taken_away and older):
-        email = written_address(event.person_properties.get("email"))
-    if email is None and not taken_away:
-        email = address(event.distinct_id)
-    return email
+    places = [] if older and (taken_away or known is not None) else [event.person_properties]
+    if known is None and not (older and taken_away):
+        places.append(event.set_once)
+    for place in places:
+        email = written_address(place.get(options.email_property)) if place else None
+        if email is not None:
+            return known if known is not None and same_address(known, email) else email
+    return address(event.distinct_id) if known is None and not taken_away else None
 
 
 def _learn_attributes(

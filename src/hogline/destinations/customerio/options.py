@@ -110,6 +110,13 @@ OPTIONS: tuple[Option, ...] = (
         " a * at the end stands for any rest: -$initial_*. The email is always sent.",
     ),
     Option(
+        key="email_property",
+        title="Email property",
+        kind="text",
+        default="email",
+        hint="The person property that holds the email, if it is not `email`.",
+    ),
+    Option(
         key="group_objects",
         title="Groups as objects",
         kind="text",
@@ -160,6 +167,8 @@ class Options(Struct, frozen=True, kw_only=True):
     merge_people: bool = True
     attributes_from: AttributesFrom = "set"
     attribute_names: NameFilter = NameFilter()
+    email_property: str = "email"
+    """The person property that holds the email."""
     group_objects: Mapping[str, str] = {}
     """Group types of PostHog, and the object type that each becomes."""
     date_attributes: frozenset[str] = frozenset({"created_at"})
@@ -188,6 +197,7 @@ def read_options(values: Mapping[str, object]) -> Options:
         merge_people=given.yes_no("merge_people"),
         attributes_from=cast("AttributesFrom", given.choice("attributes_from")),
         attribute_names=_name_filter(given.names("attribute_names")),
+        email_property=given.text("email_property") or "email",
         group_objects=_group_objects(given, "group_objects"),
         date_attributes=given.names("date_attributes"),
         requests_per_second=given.whole_number(PACE.key),

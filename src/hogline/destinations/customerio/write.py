@@ -12,6 +12,7 @@ from hogline.destinations.customerio.learn import Lesson, time_ms
 from hogline.destinations.customerio.ulid import ulid
 from hogline.destinations.values import not_numbers
 from hogline.model import Event, Identifier, Operation, Person, Promise, Refusal, same_value
+from hogline.posthog.meaning import event_properties
 
 _KINDS = {"$pageview": "page", "$screen": "screen"}
 
@@ -78,7 +79,7 @@ def write(event: Event, name: str, who: Who | None, person: Person) -> tuple[Ope
     if not name:
         return _NO_NAME, ()
     short, change = limits.event_name(name)
-    data, changes = limits.event_data(event.properties)
+    data, changes = limits.event_data(event_properties(event))
     if change is not None:
         changes = (change, *changes)
     kind, event_ulid, timestamp_s = _KINDS.get(name, "event"), ulid(event.uuid), time_ms(event) // 1000
