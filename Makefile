@@ -72,7 +72,8 @@ site: install  ## the documentation as a website in dist/site, links checked
 	@$(PIP) --require-hashes -r requirements-site.lock
 	$(BIN)/python tools/site.py
 
-lock: install  ## choose the newest versions again
+lock:  ## choose the newest versions again
+	@test -x $(BIN)/uv || $(MAKE) install
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --extra demo --group dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
         description="Addresses or networks of your reverse proxies, separated by commas, such as 127.0.0.1,10.0.0.0/8. "
         "In a request from one of them, X-Forwarded-For names the client.",
     )
+    backup_passphrase: SecretStr | None = Field(
+        default=None,
+        description="The passphrase that `hogline backup` encrypts with and `hogline restore` decrypts with.",
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         description="The key that encrypts credentials, instead of secret.key in the data directory.",

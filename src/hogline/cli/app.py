@@ -42,6 +42,8 @@ COMMANDS = {
     "preview": "files:preview",
     "failures": "failures:failures",
     "replay": "failures:replay",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
     "sandbox": "sandbox:sandbox",
     "demo": "demo:demo",
 }

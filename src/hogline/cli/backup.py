@@ -1,0 +1,133 @@
+"""hogline backup and hogline restore."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getpass
+from pathlib import Path
+from typing import IO, Annotated
+
+from cyclopts import Parameter
+
+from hogline import __version__
+from hogline.cli.common import Common, err
+from hogline.service import Mistake
+from hogline.settings import Settings
+from hogline.store import backup as store_backup
+from hogline.store.backup import Keys, Manifest
+
+_DEFAULT = Common()
+_SHORTEST_PASSPHRASE = 12
+
+File = Annotated[Path, Parameter(allow_leading_hyphen=True)]
+
+
+def backup(
+    file: File,
+    *,
+    recipient: Annotated[
+        list[str] | None, Parameter(help="Encrypt for this public key (age1… or ssh-ed25519 …). Repeat it for several.")
+    ] = None,
+    unencrypted: Annotated[bool, Parameter(negative="", help="Do not encrypt. Store it somewhere safe.")] = False,
+    common: Common = _DEFAULT,
+) -> None:
+    """Back up the data directory into one file, beside a running `hogline serve` or without one.
+
+    Everything is copied as of one moment; receiving and delivery go on. FILE `-` is standard output. The backup is
+    encrypted with HOGLINE_BACKUP_PASSPHRASE (or you are asked), or for the recipients you name. It holds personal data,
+    the credentials, and the key that they are encrypted with.
+    """
+    settings = common.settings()
+    if unencrypted and recipient:
+        raise Mistake("Use either --recipient or --unencrypted.")
+    keys = (
+        Keys() if unencrypted else Keys(recipients=tuple(recipient)) if recipient else Keys(_new_passphrase(settings))
+    )
+    with _written(file) as (out, scratch):
+        made = store_backup.make(
+            settings.data, out, keys, version=__version__, now_ms=time.time_ns() // 1_000_000, scratch=scratch
+        )
+    _tell(f"Backed up {_what(made)}.")
+    if settings.secret_key is not None:
+        _tell("HOGLINE_SECRET_KEY is not in it. Keep that key as well: without it the credentials cannot be read.")
+
+
+def restore(
+    file: File,
+    *,
+    identity: Annotated[
+        Path | None, Parameter(help="The file with the secret key, if it is encrypted for a recipient.")
+    ] = None,
+    common: Common = _DEFAULT,
+) -> None:
+    """Put a backup into a new or empty data directory. FILE `-` is standard input.
+
+    Then start `hogline serve` on it. Events that were delivered after the backup are delivered again; Customer.io
+    ignores the repeats. Do not run it beside the Hogline that the backup came from.
+    """
+    settings = common.settings()
+    secret = None
+    if identity is not None:
+        try:
+            secret = identity.read_text("utf-8")
+        except (OSError, UnicodeError):
+            raise Mistake(f"{identity} cannot be read.") from None
+    passphrase = settings.backup_passphrase.get_secret_value() if settings.backup_passphrase else None
+    if passphrase is None and secret is None and sys.stdin.isatty():
+        passphrase = getpass("Passphrase of the backup (empty if it has none): ") or None
+    try:
+        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
+            found = store_backup.restore(source, settings.data, Keys(passphrase, identity=secret))
+    except OSError as error:
+        raise Mistake(f"The backup cannot be restored ({error.strerror}: {error.filename}).") from None
+    _tell(f"Restored {_what(found)} into {settings.data}. `hogline serve` goes on from there.")
+
+
+def _new_passphrase(settings: Settings) -> str:
+    if settings.backup_passphrase is not None:
+        passphrase = settings.backup_passphrase.get_secret_value()
+    elif sys.stdin.isatty():
+        passphrase = getpass("Passphrase for the backup: ")
+        if getpass("Once more: ") != passphrase:
+            raise Mistake("The passphrases do not match. Nothing was written.")
+    else:
+        raise Mistake("Set HOGLINE_BACKUP_PASSPHRASE, or use --recipient or --unencrypted.")
+    if len(passphrase) < _SHORTEST_PASSPHRASE:
+        raise Mistake(f"The passphrase needs at least {_SHORTEST_PASSPHRASE} characters.")
+    return passphrase
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """Where the backup goes, and a folder for copies meanwhile. A file is there whole, or as it was before."""
+    if str(file) == "-":
+        if sys.stdout.isatty():
+            raise Mistake("A backup is binary: send it to a file or a program.")
+        yield sys.stdout.buffer, Path(tempfile.gettempdir())
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with tempfile.NamedTemporaryFile(prefix=f".{file.name}-", dir=file.absolute().parent, delete=False) as draft:
+            path = Path(draft.name)
+            try:
+                yield draft, file.absolute().parent
+                path.rename(file)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise Mistake(f"The backup cannot be written ({error.strerror}: {error.filename or file}).") from None
+
+
+def _what(manifest: Manifest) -> str:
+    megabytes = sum(manifest.files.values()) / 1e6
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(manifest.created_ms / 1_000))
+    return f"{len(manifest.files)} files, {megabytes:,.1f} MB, as of {when}"
+
+
+def _tell(sentence: str) -> None:
+    err.print(sentence, markup=False)

@@ -1,0 +1,226 @@
+"""Backups: everything of a data directory as of one moment in one file, and back.
+
+A backup is a tar file, made for standard tools: `manifest.json`, and `data.tar.gz` or, encrypted with age
+(https://age-encryption.org), `data.age`. With a passphrase, `data.age` is encrypted for a key of its own, and
+`key.age` holds that key, encrypted with the passphrase.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import pyrage
+from msgspec import Struct
+
+from hogline.store.base import Unusable
+from hogline.store.sqlite.snapshot import check, copy, snapshots
+
+FORMAT = 1
+_MANIFEST, _PLAIN, _ENCRYPTED, _KEY = "manifest.json", "data.tar.gz", "data.age", "key.age"
+_BESIDE = ("-wal", "-shm", "-journal")
+_LARGEST_OTHER_BYTES = 1_000_000
+"""What is no database is a key, a hash or a token."""
+
+
+class Manifest(Struct, frozen=True):
+    """What a backup says about itself, unencrypted: nothing personal."""
+
+    format: int
+    hogline: str
+    """The version that made it."""
+    created_ms: int
+    files: dict[str, int]
+    """Name → bytes."""
+    data_sha256: str
+
+
+class Keys(Struct, frozen=True):
+    """How a backup is, or was, encrypted; nothing at all: it is not."""
+
+    passphrase: str | None = None
+    recipients: tuple[str, ...] = ()
+    """Public keys of age (`age1…`), or of SSH."""
+    identity: str | None = None
+    """To restore: the secret key that belongs to one of them."""
+
+    def __repr__(self) -> str:
+        return "Keys(…)"
+
+
+def make(directory: Path, out: IO[bytes], keys: Keys, *, version: str, now_ms: int, scratch: Path) -> Manifest:
+    """Write a backup of a data directory, whether or not a Hogline runs on it.
+
+    `scratch` takes the copies meanwhile: as much room as the data directory and the backup together. Raises `Unusable`
+    and `Unwritable`.
+    """
+    if not (directory / "journal.db").exists() or not (directory / "state.db").exists():
+        raise Unusable(f"{directory} is no data directory of Hogline's: there is nothing to back up.")
+    with tempfile.TemporaryDirectory(prefix=".hogline-backup-", dir=scratch) as made:
+        folder = Path(made)
+        copies = _copied(directory, folder)
+        data = folder / _PLAIN
+        with data.open("wb") as file, gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
+            _pack(copies, packed)
+        parts = []
+        if keys.passphrase is not None:
+            own = pyrage.x25519.Identity.generate()
+            parts.append(folder / _KEY)
+            parts[0].write_bytes(pyrage.passphrase.encrypt(str(own).encode(), keys.passphrase))
+            data = _encrypted(data, [own.to_public()])
+        elif keys.recipients:
+            data = _encrypted(data, [_recipient(text) for text in keys.recipients])
+        sizes = {path.name: path.stat().st_size for path in copies}
+        manifest = Manifest(FORMAT, version, now_ms, sizes, _sha256(data))
+        said = folder / _MANIFEST
+        said.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+        _pack([said, *parts, data], out)
+        return manifest
+
+
+def restore(backup: IO[bytes], directory: Path, keys: Keys) -> Manifest:
+    """Put a backup into a data directory that is not there yet, or empty: whole, or not at all.
+
+    Raises `Unusable`: for a directory with something in it, and for a backup that is damaged or cannot be decrypted.
+    """
+    if directory.exists() and any(directory.iterdir()):
+        raise Unusable(f"{directory} is not empty. Restore into a new directory with --data.")
+    directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".hogline-restore-", dir=directory.parent) as made:
+        folder = Path(made)
+        try:
+            with tarfile.open(fileobj=backup, mode="r|") as tar:
+                tar.extractall(folder, filter="data")
+            manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
+        except (tarfile.TarError, EOFError, FileNotFoundError, msgspec.MsgspecError):
+            raise Unusable("This is no backup of Hogline's, or it is damaged.") from None
+        if manifest.format > FORMAT:
+            raise Unusable(
+                f"This backup was made by Hogline {manifest.hogline}. Restore it with that version or a newer."
+            )
+        data = next((folder / name for name in (_ENCRYPTED, _PLAIN) if (folder / name).exists()), None)
+        if data is None or _sha256(data) != manifest.data_sha256:
+            raise Unusable("The backup is damaged: its content is not what it says.")
+        files = folder / "files"
+        files.mkdir(mode=0o700)
+        _unpack(_decrypted(data, folder, keys), files)
+        found = {path.name: path.stat().st_size for path in files.iterdir()}
+        if found != manifest.files:
+            raise Unusable("The backup is damaged: files are missing.")
+        for path in files.iterdir():
+            path.chmod(0o600)
+            if path.suffix == ".db":
+                check(path)
+            _sync(path)
+        _sync(files)
+        if directory.exists():
+            directory.rmdir()
+        files.rename(directory)
+        _sync(directory.parent)
+        return manifest
+
+
+def _copied(directory: Path, folder: Path) -> list[Path]:
+    """Everything of the data directory, the databases as of one moment."""
+    state, journal = directory / "state.db", directory / "journal.db"
+    others = sorted(path for path in directory.glob("*.db") if path not in {state, journal})
+    copied = []
+    with snapshots(state, journal, others) as seen:
+        for path, database in seen.items():
+            copied.append(folder / path.name)
+            copy(database, copied[-1])
+    for path in sorted(directory.iterdir()):
+        kept = path.suffix != ".db" and not path.name.endswith(_BESIDE) and path.name != "lock"
+        if kept and stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size <= _LARGEST_OTHER_BYTES:
+            copied.append(folder / path.name)
+            shutil.copyfile(path, copied[-1])
+    return copied
+
+
+def _pack(files: Sequence[Path], out: IO[bytes] | gzip.GzipFile) -> None:
+    with tarfile.open(fileobj=out, mode="w|") as tar:
+        for path in files:
+            tar.add(path, path.name, filter=_anonymous)
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """A backup says nothing about the user who made it."""
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mode = 0o600
+    return entry
+
+
+def _encrypted(data: Path, recipients: Sequence[pyrage.x25519.Recipient | pyrage.ssh.Recipient]) -> Path:
+    encrypted = data.with_name(_ENCRYPTED)
+    pyrage.encrypt_file(str(data), str(encrypted), recipients)
+    data.unlink()
+    return encrypted
+
+
+def _recipient(text: str) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:
+    for kind in (pyrage.x25519.Recipient, pyrage.ssh.Recipient):
+        with suppress(pyrage.RecipientError):
+            return kind.from_str(text)
+    raise Unusable("A recipient is a public key of age (age1…) or of SSH (ssh-ed25519 …).")
+
+
+def _identity(text: str) -> pyrage.x25519.Identity | pyrage.ssh.Identity:
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    with suppress(pyrage.IdentityError):
+        return pyrage.x25519.Identity.from_str("".join(lines).strip())
+    with suppress(pyrage.IdentityError):
+        return pyrage.ssh.Identity.from_buffer(text.encode())
+    raise Unusable("This is no secret key of age (AGE-SECRET-KEY-1…) and no SSH key without a passphrase.")
+
+
+def _decrypted(data: Path, folder: Path, keys: Keys) -> Path:
+    """The packed files. Raises `Unusable`."""
+    if data.name == _PLAIN:
+        return data
+    locked = folder / _KEY
+    try:
+        if locked.exists():
+            if keys.passphrase is None:
+                raise Unusable("This backup is encrypted with a passphrase. Give it in HOGLINE_BACKUP_PASSPHRASE.")
+            identity = _identity(pyrage.passphrase.decrypt(locked.read_bytes(), keys.passphrase).decode())
+        elif keys.identity is None:
+            raise Unusable("This backup is encrypted for a key. Give the secret key's file with --identity.")
+        else:
+            identity = _identity(keys.identity)
+        plain = folder / _PLAIN
+        pyrage.decrypt_file(str(data), str(plain), [identity])
+    except pyrage.DecryptError:
+        raise Unusable("The backup cannot be decrypted: this is the wrong passphrase or key.") from None
+    return plain
+
+
+def _unpack(packed: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(packed, mode="r:gz") as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, OSError):
+        raise Unusable("The backup is damaged: it ends too early.") from None
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
