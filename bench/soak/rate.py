@@ -22,7 +22,8 @@ from hogline.delivery.clock import SystemClock
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.model import Event, encode_event
+from hogline.entry import encode_event
+from hogline.model import Event
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
 

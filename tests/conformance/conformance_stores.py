@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hogline.model import Event, Person, Refusal, encode_event
+from hogline.entry import encode_event
+from hogline.model import Event, Person, Refusal
 from hogline.store.base import Connection, DeadLetter, Journal, State
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal

@@ -19,7 +19,8 @@ from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.ulid import ulid
-from hogline.model import Event, Person, encode_event
+from hogline.entry import encode_event
+from hogline.model import Event, Person
 from hogline.sandbox.views import EventView, PersonView
 from hogline.store.base import Connection, Counts
 from hogline.store.secrets import Vault

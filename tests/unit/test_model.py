@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hogline.model import (
-    UNKNOWN,
-    Event,
-    Identifier,
-    Person,
-    Promise,
-    accept,
-    decode_event,
-    encode_event,
-    refuse,
-    same_value,
-)
+from hogline.entry import decode_event, encode_event
+from hogline.model import UNKNOWN, Event, Identifier, Person, Promise, accept, refuse, same_value
 
 ID = Identifier("id", "u1")
 EMAIL = Identifier("email", "ann@example.com")

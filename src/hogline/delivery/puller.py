@@ -11,7 +11,8 @@ from hogline.delivery.again import Again
 from hogline.delivery.clock import Clock
 from hogline.delivery.lanes import Item, Lanes, Source
 from hogline.delivery.routes import Routes
-from hogline.model import FORGOTTEN, Event, decode_event
+from hogline.entry import FORGOTTEN, decode_event
+from hogline.model import Event
 from hogline.posthog.joins import join_of
 from hogline.store.base import Connection, Journal, Settlement, State
 

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from hogline.delivery.lanes import Source
 from hogline.delivery.shipment import Planner, Shipment, Step, plan_item
-from hogline.model import MOST_RECENT, Operation, Person, Refusal, accept, encode_event, refuse
+from hogline.entry import encode_event
+from hogline.model import MOST_RECENT, Operation, Person, Refusal, accept, refuse
 from hogline.store.base import DeadLetter, HeldEvent, Settlement
 
 LATER_MS = 3_600_000

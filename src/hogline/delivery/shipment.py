@@ -20,7 +20,8 @@ from hogline.delivery.lanes import Item, Lane, Lanes, Source
 from hogline.delivery.pack import Room
 from hogline.delivery.records import Records
 from hogline.destinations.base import Limits
-from hogline.model import Event, Operation, Person, Plan, accept, decode_event
+from hogline.entry import decode_event
+from hogline.model import Event, Operation, Person, Plan, accept
 
 MOST_EVENTS = 2_000
 """In one shipment, however few of them are sent: the event loop has others to serve."""

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from hogline.model import FORGOTTEN, decode_event, encode_event
+from hogline.entry import FORGOTTEN, decode_event, encode_event
 from hogline.posthog.meaning import id_of
 
 _NAMING = ("$anon_distinct_id", "alias")

@@ -11,7 +11,8 @@ from typing import Literal, cast
 import msgspec
 from msgspec import Struct
 
-from hogline.model import Event, encode_event
+from hogline.entry import encode_event
+from hogline.model import Event
 from hogline.posthog.identity import NewUuid
 from hogline.posthog.repair import repair
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hogline.model import decode_event
+from hogline.entry import decode_event
 from hogline.service.core import Core, Mistake
 from hogline.store.base import Connection, DeadLetter, Replay
 from hogline.views import FailureDetails, FailureView, RefusalView

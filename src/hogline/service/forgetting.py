@@ -15,7 +15,8 @@ from hogline.delivery.pack import pack
 from hogline.delivery.routes import Routes
 from hogline.destinations.base import Destination, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import FORGOTTEN, Identifier, Operation, Person, Settled, Stop, decode_event
+from hogline.entry import FORGOTTEN, decode_event
+from hogline.model import Identifier, Operation, Person, Settled, Stop
 from hogline.posthog.forgetting import without
 from hogline.posthog.joins import join_of
 from hogline.service.core import Core, Mistake, read_options

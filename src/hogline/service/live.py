@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from hogline.delivery.feed import Told
-from hogline.model import Event, decode_event
+from hogline.entry import decode_event
+from hogline.model import Event
 from hogline.service.core import Core
 from hogline.views import LiveEvent, LiveEvents, LiveOperation, ReceivedEvent
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Person, decode_event
+from hogline.entry import decode_event
+from hogline.model import Person
 from hogline.service.core import Core, Mistake, read_options
 from hogline.store.base import Connection
 from hogline.views import PersonDetails, PersonEvent, PersonView

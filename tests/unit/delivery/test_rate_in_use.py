@@ -20,7 +20,8 @@ from delivery_cases import failing
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.model import Event, Person, Request, Response, encode_event
+from hogline.entry import encode_event
+from hogline.model import Event, Person, Request, Response
 from hogline.store.base import Connection, Counts, DeadLetter, Replay, Route, Settlement
 
 pytestmark = pytest.mark.anyio

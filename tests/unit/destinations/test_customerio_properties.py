@@ -10,19 +10,8 @@ from hypothesis import strategies as st
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.learn import learn
 from hogline.destinations.customerio.options import Options
-from hogline.model import (
-    Event,
-    Operation,
-    Person,
-    Refused,
-    Response,
-    Retry,
-    Settled,
-    accept,
-    decode_event,
-    encode_event,
-    refuse,
-)
+from hogline.entry import decode_event, encode_event
+from hogline.model import Event, Operation, Person, Refused, Response, Retry, Settled, accept, refuse
 
 # A busy machine is slow, not wrong.
 EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hogline.model import Event, Identifier, Person, encode_event
+from hogline.entry import encode_event
+from hogline.model import Event, Identifier, Person
 from hogline.store.base import HeldEvent, Route, Settlement
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.database import migrations, open_database

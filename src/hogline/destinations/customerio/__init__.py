@@ -1,7 +1,7 @@
 """The Customer.io destination: events and people by its Track API.
 
-`CUSTOMERIO` is what others use; the modules beside it each know one part (who is sent, what is learned, how
-it is written, what an answer means).
+`CUSTOMERIO` is what others use; the modules beside it each know one part (how people are told of, how an operation is
+written, what an answer means).
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hogline import __version__
-from hogline.destinations.base import Check, Destination, Limits, Option, Send
+from hogline.destinations.base import Check, Destination, Limits, Option, Send, Written
 from hogline.destinations.customerio.answers import read_answer
 from hogline.destinations.customerio.check import check
-from hogline.destinations.customerio.gate import not_sent
 from hogline.destinations.customerio.limits import REQUEST_BYTES
-from hogline.destinations.customerio.operations import parts
 from hogline.destinations.customerio.options import OPTIONS, Options, read_options
-from hogline.destinations.customerio.plan import due, forget, plan
-from hogline.model import Answer, Event, Operation, Person, Plan, Refusal, Request, Response
+from hogline.destinations.customerio.people import CustomerIoPeople
+from hogline.entry import Entry
+from hogline.model import Answer, Operation, Request, Response
 
 __all__ = ["CUSTOMERIO", "Options"]
 
@@ -30,6 +29,7 @@ class _CustomerIo:
         self.title = "Customer.io"
         self.summary = "Events and people become events and customers in Customer.io."
         self.options: tuple[Option, ...] = OPTIONS
+        self.people = CustomerIoPeople()
         # Customer.io names no limit of operations: a request is full by its bytes long before this.
         self.limits = Limits(REQUEST_BYTES, operations=10_000, envelope_bytes=len(_BEFORE + _AFTER))
 
@@ -42,23 +42,8 @@ class _CustomerIo:
     def requests_per_second(self, options: Options) -> int:
         return options.requests_per_second
 
-    def plan(self, event: Event, person: Person | None, options: Options, other: Person | None = None) -> Plan:
-        return plan(event, person, options, other)
-
-    def due(self, person: Person, options: Options) -> Plan:
-        return due(person, options)
-
-    def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:
-        return parts(operation, refusal)
-
-    def forget(self, person: Person, options: Options, *, suppress: bool) -> Sequence[Operation]:
-        return forget(person, options, suppress=suppress)
-
-    def hold_days(self, options: Options) -> int:
-        return options.hold_days
-
-    def not_sent(self, person: Person, options: Options) -> str | None:
-        return not_sent(person, options)
+    def forward(self, entry: Entry, options: Options) -> Written | str:
+        raise NotImplementedError("Customer.io has people.")
 
     def request(self, operations: Sequence[Operation], options: Options) -> Request:
         path = operations[0].path

@@ -9,7 +9,8 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
-from hogline.model import FORGOTTEN, Refusal
+from hogline.entry import FORGOTTEN
+from hogline.model import Refusal
 from hogline.posthog.forgetting import without
 from hogline.store.base import Forgotten
 from hogline.store.sqlite.database import rows

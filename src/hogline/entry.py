@@ -1,0 +1,215 @@
+"""An event as the journal keeps it: what has a meaning beside its data, and the data as JSON text.
+
+The text is written once, when the event comes in, and goes out as it is: behind the door nobody decodes it, but
+whoever looks at single events. Entries are MessagePack arrays: fields are added at the end, with a default, and none
+is ever removed or moved.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+from msgspec import Struct
+
+from hogline.model import Event
+
+_HINTS = ("recipient", "address", "reply")
+
+
+class Said(Struct, array_like=True, frozen=True, gc=False):
+    """What an event says beside its data. Most say nothing."""
+
+    set: dict[str, object] = {}
+    set_once: dict[str, object] = {}
+    unset: tuple[str, ...] = ()
+    other: str | None = None
+    """The other id of a join, as PostHog's `String()` makes it."""
+    identified: bool = False
+    """`$is_identified` is true."""
+    personless: bool = False
+    person: dict[str, object] = {}
+    """PostHog's person at that time, where the shape carries it."""
+    elements_chain: str = ""
+    url: str = ""
+
+
+NOTHING = Said()
+
+
+class Entry(Struct, array_like=True, frozen=True, gc=False):
+    uuid: str
+    name: str
+    distinct_id: str
+    timestamp_ms: int
+    received_ms: int
+    data: bytes
+    """The event's properties as JSON text, without `$set`, `$set_once` and `$unset`."""
+    said: Said | None = None
+    repaired: tuple[str, ...] = ()
+    careful: bool = True
+    """Some name in the data is not plain: a destination that gives names a meaning has to look at it."""
+
+    @property
+    def time_ms(self) -> int:
+        """When the event happened; what claims to lie ahead happened when it was received."""
+        return min(self.timestamp_ms, self.received_ms)
+
+
+class _Old(Struct, array_like=True, frozen=True):
+    """An entry as it was written before the data was text."""
+
+    uuid: str
+    name: str
+    distinct_id: str
+    timestamp_ms: int
+    received_ms: int
+    properties: dict[str, object]
+    set: dict[str, object] = {}
+    set_once: dict[str, object] = {}
+    unset: tuple[str, ...] = ()
+    person_properties: dict[str, object] = {}
+    personless: bool = False
+    elements_chain: str = ""
+    url: str = ""
+    repaired: tuple[str, ...] = ()
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Entry).decode
+_decode_old = msgspec.msgpack.Decoder(_Old).decode
+_text = msgspec.json.Encoder().encode
+_properties = msgspec.json.Decoder(dict[str, object]).decode
+
+JOINS = {"$identify": "$anon_distinct_id", "$create_alias": "alias", "$merge_dangerously": "alias"}
+"""Events that may say that two ids are one person, and the property that names the other id."""
+
+
+def encode_event(event: Event) -> bytes:
+    """The event as the journal keeps it.
+
+    Raises OverflowError for an integer beyond 64 bits and UnicodeEncodeError for a lone surrogate: reading repairs both
+    before an event gets here.
+    """
+    return _pack(entry_of(event))
+
+
+def entry_of(event: Event) -> Entry:
+    """Raises as `encode_event`."""
+    properties = event.properties
+    _pack(properties)  # integers beyond 64 bits: as JSON text they would go through
+    text, repaired = _text(properties), event.repaired
+    if b"null" in text:
+        repaired += ("not_a_number",) * not_numbers(properties)
+    return Entry(
+        event.uuid,
+        event.name,
+        event.distinct_id,
+        event.timestamp_ms,
+        event.received_ms,
+        text,
+        _said(event),
+        repaired,
+        not _plain(tuple(properties)),
+    )
+
+
+def _said(event: Event) -> Said | None:
+    properties, key = event.properties, JOINS.get(event.name)
+    other = as_string(properties.get(key)) if key is not None else None
+    identified = properties.get("$is_identified")
+    if not (
+        event.set
+        or event.unset
+        or other is not None
+        or identified is True
+        or isinstance(identified, str)
+        or event.personless
+        or event.person_properties
+        or event.set_once
+        or event.elements_chain
+        or event.url
+    ):
+        return None
+    said = Said(
+        event.set,
+        event.set_once,
+        event.unset,
+        other,
+        identified is True or (isinstance(identified, str) and identified.lower() == "true"),
+        event.personless,
+        event.person_properties,
+        event.elements_chain,
+        event.url,
+    )
+    return None if said == NOTHING else said
+
+
+def as_string(value: object) -> str | None:
+    """A value as JavaScript's `String()` makes it text, for the id that an event names; None if it names none."""
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, list):
+        return ",".join("" if one is None else as_string(one) or "" for one in value)
+    return "[object Object]"
+
+
+@lru_cache(maxsize=4_096)
+def _plain(names: tuple[str, ...]) -> bool:
+    """Events of one kind have the same names: most are known."""
+    text = "\n".join(names)
+    return text.isascii() and not any(hint in text.lower() for hint in _HINTS)
+
+
+def not_numbers(value: object) -> int:
+    """How many NaNs and infinities there are within; JSON has none, they go out as null."""
+    if isinstance(value, float):
+        return value != value or value in {float("inf"), float("-inf")}  # noqa: PLR0124  # NaN is not itself
+    if isinstance(value, dict):
+        return sum(map(not_numbers, value.values()))
+    return sum(map(not_numbers, value)) if isinstance(value, list) else 0
+
+
+def decode_entry(body: bytes) -> Entry:
+    """An entry of any age."""
+    try:
+        return _decode(body)
+    except msgspec.ValidationError:
+        old = _decode_old(body)
+        return entry_of(Event(*(getattr(old, field) for field in _Old.__struct_fields__)))
+
+
+def decode_event(body: bytes) -> Event:
+    """The whole event, its data decoded: for whoever looks at single ones."""
+    return event_of(decode_entry(body))
+
+
+def event_of(entry: Entry) -> Event:
+    said = entry.said or NOTHING
+    return Event(
+        entry.uuid,
+        entry.name,
+        entry.distinct_id,
+        entry.timestamp_ms,
+        entry.received_ms,
+        _properties(entry.data),
+        said.set,
+        said.set_once,
+        said.unset,
+        said.person,
+        said.personless,
+        said.elements_chain,
+        said.url,
+        entry.repaired,
+    )
+
+
+FORGOTTEN = encode_event(Event("", "", "", 0, 0, {}))
+"""What stands in the place of an event whose user is forgotten. No other entry has a blank `distinct_id`: the door
+refuses it."""
