@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 
 from hogline.delivery.clock import Clock
-from hogline.delivery.lanes import Lanes
+from hogline.core.lanes import Lanes
 from hogline.store.base import Connection, Journal, State
 from hogline.store.history import MINUTE_S, Figure, History, Kind
 from hogline.telemetry.delivery import RequestListener

@@ -1,4 +1,5 @@
-"""The workers of a running process: one for each enabled connection, and what state each is in."""
+"""The workers of a running process: one for each enabled connection, and what state each is in; and the folder, which all
+of them share."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import structlog
 from hogline.delivery.carrier import Stopped
 from hogline.delivery.clock import Clock
 from hogline.delivery.feed import Feed
+from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.tally import Tally
 from hogline.delivery.worker import Worker
@@ -49,6 +51,39 @@ class Workers:
         self._tallies: dict[int, set[Tally]] = {}
         self._feeds: dict[int, Feed] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
+        self._folder: Folder | None = None
+        self._keeps_properties = False
+
+    # what is known
+
+    @property
+    def folder(self) -> Folder:
+        """Runs from the first use on."""
+        if self._folder is None:
+            self._folder = Folder(
+                self._journal, self._state, self._clock, keeps_properties=self._keeps_properties
+            )
+            self._folder.start()
+        return self._folder
+
+    async def keep_properties(self, *, keeps: bool) -> None:
+        """Whether some connection wants all properties of PostHog's person."""
+        self._keeps_properties = keeps
+        if self._folder is not None:
+            await self._folder.keep_properties(keeps)
+
+    async def flush(self) -> None:
+        """What is known by now is on disk when this returns."""
+        if self._folder is not None:
+            await self._folder.flush()
+
+    async def stop_folding(self) -> None:
+        """All that is folded is on disk; the next use begins with what is there then. No worker may run."""
+        if self._folder is not None:
+            folder, self._folder = self._folder, None
+            await folder.close()
+
+    # workers
 
     def start(self, connection: Connection) -> None:
         """Run this connection; nothing happens if it runs already."""
@@ -60,6 +95,7 @@ class Workers:
             connection,
             destination,
             options,
+            folder=self.folder,
             journal=self._journal,
             state=self._state,
             send=self._send,
@@ -108,6 +144,7 @@ class Workers:
 
     async def close(self, within_s: float = 20.0) -> None:
         await asyncio.gather(*(self.stop(connection, within_s) for connection in list(self._running)))
+        await self.stop_folding()
 
     def runs(self, connection: int) -> bool:
         return connection in self._running

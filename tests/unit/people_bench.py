@@ -15,12 +15,15 @@ from uuid import NAMESPACE_URL, uuid5
 from sandbox_server import SandboxServer
 from service_bench import MovedClock
 
+from hogline.core.known import Known, Person
+from hogline.core.told import NOBODY, WAITS_MS, Told
+from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.ulid import ulid
 from hogline.entry import encode_event
-from hogline.model import Event, Person
+from hogline.model import Event
 from hogline.sandbox.views import EventView, PersonView
 from hogline.store.base import Connection, Counts
 from hogline.store.secrets import Vault
@@ -105,11 +108,12 @@ class Bench:
     async def receive(self, *events: Event) -> None:
         await self.journal.append([encode_event(one) for one in events])
 
-    def worker(self, merge_delay_s: float) -> Worker[Any]:
+    def worker(self, merge_delay_s: float, folder: Folder) -> Worker[Any]:
         return Worker(
             self.connection,
             CUSTOMERIO,
             CUSTOMERIO.read_options(self.connection.options),
+            folder=folder,
             journal=self.journal,
             state=self.state,
             send=self.server.send,
@@ -120,13 +124,19 @@ class Bench:
 
     @asynccontextmanager
     async def running(self, merge_delay_s: float = 0.0) -> AsyncIterator[Worker[Any]]:
-        worker = self.worker(merge_delay_s)
+        rules = CUSTOMERIO.people.rules(CUSTOMERIO.read_options(self.connection.options)) if CUSTOMERIO.people else None
+        folder = Folder(
+            self.journal, self.state, self.clock, keeps_properties=rules is not None and rules.wants_properties
+        )
+        folder.start()
+        worker = self.worker(merge_delay_s, folder)
         task = asyncio.create_task(worker.run())
         try:
             yield worker
         finally:
             await worker.close()
             await task
+            await folder.close()
 
     async def deliver(self, *events: Event) -> Counts:
         """Receive these, and let a worker live until all is settled and nothing is due. Every event is accounted
@@ -152,22 +162,32 @@ class Bench:
         return counts
 
     async def due(self) -> list[tuple[str, int]]:
-        return await self.state.due(self.connection.id, 100)
+        return [(one, at_ms) for one, at_ms in self.state.due(self.connection.id, 100) if at_ms < WAITS_MS]
 
     async def counts(self) -> Counts:
         return await self.state.counts(self.connection.id)
 
-    async def person(self, distinct_id: str) -> Person | None:
-        return (await self.state.people(self.connection.id, [distinct_id])).get(distinct_id)
+    @property
+    def _known(self) -> Known:
+        return Known(self.state, 0)
 
-    async def known(self, distinct_id: str) -> Person:
-        person = await self.person(distinct_id)
-        assert person is not None
-        return person
+    def who(self, distinct_id: str) -> str:
+        """Whose an id is, after all joins."""
+        return self._known.who(distinct_id)
+
+    def known(self, distinct_id: str) -> Person:
+        """What PostHog says of somebody."""
+        known = self._known
+        return known.person(known.who(distinct_id))
+
+    def told(self, distinct_id: str) -> Told:
+        """What was made true of somebody."""
+        name = self.who(distinct_id)
+        return self.state.told(self.connection.id, [name]).get(name, NOBODY)
 
     async def held(self, *distinct_ids: str) -> list[int]:
         """The positions of what is held for these."""
-        return [one.position for one in await self.state.held(self.connection.id, distinct_ids)]
+        return [one.position for one in self.state.held(self.connection.id, distinct_ids)]
 
     def customers(self) -> list[tuple[str | None, str | None]]:
         """Id and email of all customers there are, in the order of their creation."""

@@ -29,6 +29,9 @@ MOST_EVENTS = 2_000
 """In one shipment, however few of them are sent: the event loop has others to serve."""
 SPARE_BYTES = 33_000
 """Left free in a request for what the last event of a shipment brings along."""
+UNSETTLED_MS = 60_000
+"""An intent that is not settled by then is due: what it claimed may have come to be, and nothing else would bring it to
+an end if the person's events are not sent any more."""
 
 
 class Desk:
@@ -142,7 +145,7 @@ class Desk:
         drafts = shipment.company.drafts
         shipment.before = {name: self.records.stored(name) for name in drafts}
         shipment.on_disk = dict(shipment.before)
-        shipment.intent = self._intent(shipment)
+        shipment.intent = self._intent(shipment, now_ms + UNSETTLED_MS)
         if shipment.intent is not None:
             shipment.on_disk.update(shipment.intent.told)
         self.records.put({name: draft.told for name, draft in drafts.items() if draft.told is not shipment.before[name]})
@@ -219,14 +222,14 @@ class Desk:
             item.people = (person,)
             self._add(shipment, item, max(at, gate_at), person)
 
-    def _intent(self, shipment: Shipment) -> Intent | None:
+    def _intent(self, shipment: Shipment, due_ms: int) -> Intent | None:
         """What is to be on disk before the shipment is sent; None: nothing new is named, linked or taken away."""
         told: dict[str, Told] = {}
         for name, draft in shipment.company.drafts.items():
             was = shipment.before.get(name)
             if draft.told is (was or NOBODY):
                 continue
-            wanted = _intended(draft, was or NOBODY)
+            wanted = _intended(draft, was or NOBODY, due_ms)
             if wanted is not None:
                 told[name] = wanted
         ledger = self.records.ledger
@@ -274,7 +277,7 @@ class Desk:
         records.make_room(self._locked)
 
 
-def _intended(draft: Draft, was: Told) -> Told | None:
+def _intended(draft: Draft, was: Told, due_ms: int) -> Told | None:
     """What is to be on disk before; None if nothing of it is new. Nothing counts as said yet."""
     now = draft.told
     if draft.taken:  # the customer of somebody who was joined here is theirs until that is settled
@@ -285,7 +288,8 @@ def _intended(draft: Draft, was: Told) -> Told | None:
     if main is not None:
         same = was.main is not None and was.main.key == main.key
         main = replace(main, refused=was.main.refused if same and was.main is not None else {})
-    return replace(now, has_held=was.has_held, seen=None, main=main)
+    due_ms = was.due_ms if 0 < was.due_ms < due_ms else due_ms
+    return replace(now, has_held=was.has_held, seen=None, main=main, due_ms=due_ms)
 
 
 def _structure(told: Told) -> object:

@@ -123,7 +123,7 @@ class Known:
             if len(cache) > MOST_IN_MEMORY:
                 some = [one for one in list(cache)[: MOST_IN_MEMORY // 4] if one not in changed]
                 for one in some:
-                    del cache[one]  # type: ignore[attr-defined]  # both are dictionaries
+                    del cache[one]
 
     def id(self, one: str) -> Id | None:
         """None: it was never joined."""
@@ -206,8 +206,8 @@ class Known:
 
     def take_flush(self) -> Flush:
         """What is to be written. What changes meanwhile is part of the next one; call `flushed` when it is written."""
-        ids = {one: value for one in self._changed_ids if (value := self._ids[one]) is not None}
-        people = {one: value for one in self._changed_people if (value := self._people[one]) is not None}
+        ids = {one: joined for one in self._changed_ids if (joined := self._ids[one]) is not None}
+        people = {one: person for one in self._changed_people if (person := self._people[one]) is not None}
         return Flush(ids, people, self.folded)
 
     def flushed(self, flush: Flush) -> None:

@@ -12,16 +12,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from hogline.model import Identifier
+
+
+RowState: TypeAlias = Literal["wanted", "accepted", "leaving", "left"]
 
 
 class Row(NamedTuple):
     """One email, in small letters, at one connection."""
 
     person: str
-    state: Literal["wanted", "accepted", "leaving", "left"]
+    state: RowState
     customer: Identifier
     """The key of the customer whose it is."""
     address: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from hogline.core.draft import Draft, bounded
 from hogline.core.items import Effect, Item, OperationOutcome, Source
 from hogline.core.ledger import Row
 from hogline.core.shipment import Shipment, without_lessons
-from hogline.core.told import MOST_RECENT, NOBODY, Told
+from hogline.core.told import MOST_RECENT, NOBODY, WAITS_MS, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import People
 from hogline.entry import Entry
@@ -48,7 +48,7 @@ class Times(NamedTuple):
 
 
 def answered(
-    shipment: Shipment, people: People[object] | None, outcomes: Sequence[OperationOutcome]
+    shipment: Shipment, people: People[Any] | None, outcomes: Sequence[OperationOutcome]
 ) -> Iterator[tuple[Operation, Effect, Refusal | None]]:
     """The operations as they were sent at last, with the effect and the outcome of each."""
     for operation, effect, outcome in zip(shipment.operations, shipment.effects, outcomes, strict=True):
@@ -62,7 +62,7 @@ def answered(
 
 def settle(
     shipment: Shipment,
-    people: People[object],
+    people: People[Any] | None,
     outcomes: Sequence[OperationOutcome],
     *,
     connection: int,
@@ -176,14 +176,14 @@ def _with_due(told: Told, effects: Sequence[tuple[Effect, bool]], times: Times, 
     if main is not None:
         accepted = main.state == "accepted"
         waiting = any(one.state != "kept" for one in told.others)
-        if waiting and accepted and times.merges and not due_ms:
-            due_ms = times.due_ms
+        if waiting and accepted and not due_ms:
+            due_ms = times.due_ms if times.merges else WAITS_MS
         merged = any(effect.kind == "merge" for effect, _ in effects)
         if merged:
             due_ms = times.now_ms
         unproven = not accepted and any(ok for _, ok in effects)
         if (told.anonymous and accepted) or unproven:
-            due_ms = due_ms or times.now_ms
+            due_ms = due_ms if 0 < due_ms < WAITS_MS else times.now_ms
     return told if due_ms == told.due_ms else replace(told, due_ms=due_ms)
 
 

@@ -75,6 +75,10 @@ class Shipment:
         self.uncertain = False
         """A request may have been done although no answer came: a refusal proves nothing."""
 
+    def doubt(self) -> None:
+        """A request of it is sent again that may have been done."""
+        self.uncertain = True
+
     @cached_property
     def _people(self) -> People[Any]:
         people = self._destination.people

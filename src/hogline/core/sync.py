@@ -307,10 +307,11 @@ class Sync:
             return []
         entry = item.entry if item is not None else None
         when_s = (entry.time_ms if entry is not None else self._now_ms) // 1_000
+        # Never later than what is said of the attributes: where a person's newest time counts, those would be ignored.
+        said_s = self._said.get(main.key) or main.said_s or when_s
         made = []
         for one in dict.fromkeys(ids):
             if one not in self.anonymous:
-                said_s = max(main.said_s, when_s)
                 effect = Effect(draft.person, main.key, item, "identify", anonymous=one, uncertain=True)
                 made.append((self._people.give_anonymous(address, one, said_s), effect))
         return made

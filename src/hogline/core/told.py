@@ -14,6 +14,8 @@ MOST_GONE = 100
 MOST_EMAILS = 20
 MOST_RECENT = 10
 MOST_OBJECTS = 100
+WAITS_MS = 2**61
+"""A time that never comes: customers are to be merged once the options say so."""
 
 
 class Mark(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from hogline.core.items import Effect
-from hogline.core.ledger import Row
+from hogline.core.ledger import Row, RowState
 from hogline.core.sync import NULL
 from hogline.core.told import MOST_GONE, MOST_OBJECTS, Customer, Told
 from hogline.model import Identifier
@@ -24,10 +24,10 @@ class Truth:
     def __init__(self, rows: Mapping[str, Row | None]) -> None:
         self.rows: dict[str, Row | None] = dict(rows)
 
-    def _put(self, email: str, **changes: object) -> None:
+    def _put(self, email: str, state: RowState) -> None:
         row = self.rows[email]
         if row is not None:
-            self.rows[email] = row._replace(**changes)
+            self.rows[email] = row._replace(state=state)
 
     def after(self, told: Told, before: Told | None, answered: Answered, *, uncertain: bool) -> Told:
         """`before`: what is on disk. `uncertain`: a request of the shipment may have been done without an answer."""
@@ -71,17 +71,17 @@ class Truth:
         if main.state != "accepted":  # an event may be a repeat, which creates nobody
             main = replace(main, state="accepted")
             if main.kind == "email":
-                self._put(main.key.value, state="accepted")
+                self._put(main.key.value, "accepted")
         if effect.names:
             refused = {name: mark for name, mark in main.refused.items() if name not in effect.names}
             main = replace(main, names={**main.names, **effect.names}, refused=refused)
         if effect.said_s > main.said_s:
             main = replace(main, said_s=effect.said_s)
         if effect.email is not None:
-            self._put(effect.email, state="accepted")
+            self._put(effect.email, "accepted")
             main = replace(main, email=effect.email)
         for email in effect.unlinks:
-            self._put(email, state="left")
+            self._put(email, "left")
             if main.email == email:
                 main = replace(main, email=None)
         return _without_anonymous(replace(told, main=main), effect)
@@ -93,13 +93,13 @@ class Truth:
         if effect.email is not None:
             had = before is not None and before.main is not None and before.main.key == main.key
             if doubt or (had and before is not None and before.main is not None and before.main.email == effect.email):
-                self._put(effect.email, state="left")
+                self._put(effect.email, "left")
             else:
                 self.rows[effect.email] = None
             if main.email == effect.email:
                 main = replace(main, email=None)
         for email in effect.unlinks:
-            self._put(email, state="accepted" if main.email == email and not doubt else "wanted")
+            self._put(email, "accepted" if main.email == email and not doubt else "wanted")
         return _without_anonymous(replace(told, main=main), effect)
 
     def _merged(self, told: Told, effect: Effect, *, accepted: bool) -> Told:
@@ -114,7 +114,7 @@ class Truth:
         for email in told.emails:
             row = self.rows.get(email)
             if row is not None and row.person == effect.person and row.customer == merged.key:
-                self._put(email, state="left")
+                self._put(email, "left")
         return replace(
             told,
             main=replace(main, names=names, said_s=max(main.said_s, merged.said_s)),

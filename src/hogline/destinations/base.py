@@ -84,6 +84,7 @@ class Check(Struct, frozen=True):
 
 
 OptionsT = TypeVar("OptionsT")
+ReadT = TypeVar("ReadT", contravariant=True)
 
 
 class Limits(Struct, frozen=True):
@@ -129,20 +130,20 @@ class GroupPlan(Struct, frozen=True):
     adjusted: tuple[str, ...] = ()
 
 
-class People(Protocol[OptionsT]):
+class People(Protocol[ReadT]):
     """How a destination with people of its own is told of them."""
 
     applied: frozenset[str]
     """Events that say something about people or groups and are not sent themselves, unless the allowlist names them."""
     most_attributes: int
 
-    def rules(self, options: OptionsT) -> Rules: ...
+    def rules(self, options: ReadT) -> Rules: ...
 
     def takes(self, identifier: Identifier) -> bool:
         """Whether it can be a customer's identifier."""
         ...
 
-    def attribute(self, name: str, value: object, options: OptionsT) -> tuple[object, str | None]:
+    def attribute(self, name: str, value: object, options: ReadT) -> tuple[object, str | None]:
         """A value as it would be sent, and why it was changed, as a reason to count by; `UNKNOWN`: it is not sent."""
         ...
 
@@ -184,11 +185,11 @@ class People(Protocol[OptionsT]):
         """A customer is deleted; suppressed, they cannot come back either."""
         ...
 
-    def group(self, entry: Entry, options: OptionsT) -> GroupPlan:
+    def group(self, entry: Entry, options: ReadT) -> GroupPlan:
         """What an event says about a group itself."""
         ...
 
-    def objects(self, entry: Entry, options: OptionsT) -> Sequence[str]:
+    def objects(self, entry: Entry, options: ReadT) -> Sequence[str]:
         """The groups that an event's user belongs to, in the destination's terms."""
         ...
 
@@ -204,8 +205,10 @@ class Destination(Protocol[OptionsT]):
     summary: str
     options: tuple[Option, ...]
     limits: Limits
-    people: People[OptionsT] | None
-    """None: it only takes events, and nobody is remembered for it."""
+    @property
+    def people(self) -> People[OptionsT] | None:
+        """None: it only takes events, and nobody is remembered for it."""
+        ...
 
     def read_options(self, values: Mapping[str, object]) -> OptionsT:
         """The options from raw values by key (text as typed, or JSON values); raises `InvalidOptions`."""

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hogline.delivery.clock import Clock
-from hogline.delivery.lanes import Lanes
+from hogline.core.lanes import Lanes
 from hogline.destinations.base import Destination, InvalidOptions, Send
+from hogline.destinations.catalogue import DESTINATIONS
 from hogline.running import Workers
 from hogline.sending import Preview, Sending
 from hogline.settings import Settings
@@ -65,9 +66,19 @@ class Core:
         if not await self._state.tokens():
             await self._state.add_token(new_token())
         self.token_check.replace(await self._state.tokens())
+        await self._look_at_options()
         for connection in await self._state.connections():
-            if self._delivers and connection.enabled and connection.stopped is None:
-                self._workers.start(connection)
+            self._run(connection)
+
+    async def _look_at_options(self) -> None:
+        """What is to be known of people depends on what some connection wants."""
+        wanted = False
+        for connection in await self._state.connections():
+            destination = DESTINATIONS[connection.destination]
+            if destination.people is not None:
+                rules = destination.people.rules(destination.read_options(connection.options))
+                wanted = wanted or rules.wants_properties
+        await self._workers.keep_properties(keeps=wanted)
 
     async def close(self, within_s: float = 20.0) -> None:
         """What is in flight is settled, or given up after that time."""

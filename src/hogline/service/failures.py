@@ -6,7 +6,8 @@ import msgspec
 
 from hogline.entry import decode_event
 from hogline.service.core import Core, Mistake
-from hogline.store.base import Connection, DeadLetter, Replay
+from hogline.core.changes import DeadLetter
+from hogline.store.base import Connection, Replay
 from hogline.views import FailureDetails, FailureView, RefusalView
 
 

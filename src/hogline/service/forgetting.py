@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import structlog
 from msgspec import Struct
 
-from hogline.delivery.lanes import lane_of
+from hogline.core.known import Known, Person
+from hogline.core.lanes import lane_of
 from hogline.delivery.pack import pack
-from hogline.delivery.routes import Routes
 from hogline.destinations.base import Destination, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.entry import FORGOTTEN, decode_event
-from hogline.model import Identifier, Operation, Person, Settled, Stop
+from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.posthog.forgetting import without
-from hogline.posthog.joins import join_of
 from hogline.service.core import Core, Mistake, read_options
 from hogline.store.base import Connection, Forgotten
 from hogline.views import ForgottenView
@@ -29,16 +27,18 @@ LOOKED_AT_ONCE = 5_000
 """Events of the journal between two chances for others."""
 
 
-class _Known(Struct, frozen=True):
+class _There(Struct, frozen=True):
     """Somebody as one connection knows them, under all their ids."""
 
     connection: Connection
-    people: list[Person]
+    name: str
+    """The distinct_id that names them."""
+    customers: list[Identifier]
+    """Whoever they are, were, or may be at the destination, if a request was not answered."""
+    emails: list[str]
+    """Rows of the ledger that are theirs."""
     waiting: int
     """How many events of theirs are not settled."""
-
-    maybe: list[Identifier]
-    """Whoever they may be at the destination, if a request was not answered."""
 
 
 class _Rewritten(Struct, frozen=True):
@@ -65,11 +65,14 @@ class Forgetting(Core):
             running = [one for one in connections if self._workers.runs(one.id)]
             await asyncio.gather(*(self._workers.stop(one.id) for one in running))
             try:
-                ids = await self._all_ids(connections, distinct_id)
+                known = await self._known()
+                ids = known.members(distinct_id)
+                person = known.person(known.who(distinct_id))
                 rewritten = [found async for found in self._rewritten(ids)]
-                known = [await self._known(one, ids, rewritten) for one in connections]
-                customers = [await self._forget_there(one, suppress=suppress) for one in known]
-                forgotten = await self._forget_here(known, ids, rewritten, suppress=suppress)
+                there = [await self._there(one, known, ids, rewritten) for one in connections]
+                customers = [await self._forget_there(one, suppress=suppress) for one in there]
+                hashes = self._never_again(known, person, ids, there) if suppress else []
+                forgotten = await self._forget_here(there, ids, rewritten, hashes)
             finally:
                 for connection in running:
                     self._run(connection)
@@ -84,58 +87,61 @@ class Forgetting(Core):
             suppressed=suppress,
         )
 
-    async def _all_ids(self, connections: Sequence[Connection], distinct_id: str) -> set[str]:
-        """All ids of somebody: whom an id was joined into, and whoever else was, at any of the connections."""
-        ids, new = set[str](), {distinct_id}
-        while new:
-            ids |= new
-            found = [one for connection in connections for one in await self._around(connection.id, new)]
-            new = (set(found) | await self._waiting_visitors(connections, new)) - ids
-        return ids
+    async def _known(self) -> Known:
+        """What the whole journal says, on disk; nothing folds meanwhile."""
+        folder = self._workers.folder
+        while folder.known.folded < self._journal.end:
+            if not await folder.step():
+                break
+        await self._workers.stop_folding()
+        return Known(self._state, self._journal.end)
 
-    async def _waiting_visitors(self, connections: Sequence[Connection], ids: set[str]) -> set[str]:
-        """Whom the journal's events say to be one with these, and nobody knows to be somebody else."""
-        others = set()
-        async for _, body in self._naming(ids):
-            join = join_of(decode_event(body))
-            if join is not None and join.distinct_id in ids:
-                others.add(join.other)
-        for connection in connections:
-            people = await self._state.people(connection.id, sorted(others))
-            others -= {one for one, person in people.items() if person.identified and person.joined_into is None}
-        return others
+    async def _there(
+        self, connection: Connection, known: Known, ids: set[str], rewritten: Sequence[_Rewritten]
+    ) -> _There:
+        """All customers of theirs. One that goes by an email is theirs only as long as the ledger says so."""
+        told = self._state.told(connection.id, sorted(ids))
+        emails = sorted({email for one in told.values() for email in one.emails})
+        ledger = self._state.ledger(connection.id, emails)
+        own = [email for email in emails if email in ledger and ledger[email].person in ids]
+        customers: dict[Identifier, None] = {}
+        for one in told.values():
+            for customer in one.customers:
+                if customer.kind == "id" or customer.key.value in own:
+                    customers[customer.identifier] = None
+        waiting = self._waiting(
+            connection,
+            known,
+            {found.position: found.distinct_id for found in rewritten if found.body == FORGOTTEN},
+            await self._state.lanes(connection.id),
+        )
+        if DESTINATIONS[connection.destination].people is None:
+            customers = {}
+        return _There(connection, known.who(min(ids)), list(customers), own, waiting)
 
-    async def _around(self, connection: int, distinct_ids: Collection[str]) -> list[str]:
-        people = await self._state.people(connection, list(distinct_ids))
-        found = [person.joined_into for person in people.values() if person.joined_into is not None]
-        for distinct_id in distinct_ids:
-            after = ""
-            while joined := await self._state.joined(connection, distinct_id, after=after):
-                after = joined[-1].distinct_id
-                found += [person.distinct_id for person in joined]
-        return found
+    def _never_again(
+        self, known: Known, person: Person, ids: set[str], there: Sequence[_There]
+    ) -> list[tuple[str, str]]:
+        """Their ids, and apart from them each email that nobody else has."""
+        emails = {one.lower() for one in (person.email,) if one is not None}
+        emails |= {email for one in there for email in one.emails}
+        others = self._state.emails_of_others(sorted(emails), sorted(ids))
+        return [("id", one) for one in sorted(ids)] + [("email", one) for one in sorted(emails - others)]
 
-    async def _known(self, connection: Connection, ids: set[str], rewritten: Sequence[_Rewritten]) -> _Known:
-        people = list((await self._state.people(connection.id, sorted(ids))).values())
-        theirs = {found.position: found.distinct_id for found in rewritten if found.body == FORGOTTEN}
-        maybe = [Identifier("id", one) for one in sorted(ids)]
-        maybe += [Identifier("email", person.email) for person in people if person.email is not None]
-        return _Known(connection, people, await self._waiting(connection, theirs), maybe)
-
-    async def _forget_there(self, known: _Known, *, suppress: bool) -> int:
+    async def _forget_there(self, there: _There, *, suppress: bool) -> int:
         """Remove somebody at the destination; returns how many customers were removed. Raises `Mistake`."""
-        destination: Destination[Any] = DESTINATIONS[known.connection.destination]
-        options = read_options(destination, known.connection.options)
-        people = list(known.people)
-        if known.waiting:
-            people += [Person(distinct_id="", customer=one) for one in known.maybe]
-        operations = {
-            operation.body: operation
-            for person in people
-            for operation in destination.forget(person, options, suppress=suppress)
-        }
-        for some in pack(list(operations.values()), destination.limits):
-            await self._ask(known.connection, destination, options, some)
+        destination: Destination[Any] = DESTINATIONS[there.connection.destination]
+        people = destination.people
+        if people is None:
+            return 0
+        options = read_options(destination, there.connection.options)
+        identifiers = dict.fromkeys(there.customers)
+        if suppress:
+            identifiers |= dict.fromkeys(Identifier("email", email) for email in there.emails)
+            identifiers = identifiers or {Identifier("id", there.name): None}
+        operations = [people.remove(one, suppress=suppress) for one in identifiers if people.takes(one)]
+        for some in pack(operations, destination.limits):
+            await self._ask(there.connection, destination, options, some)
         return len(operations)
 
     async def _ask(
@@ -152,17 +158,17 @@ class Forgetting(Core):
             raise _not_forgotten(connection, f"{destination.title} answered {response.status}.")
 
     async def _forget_here(
-        self, known: Sequence[_Known], ids: set[str], rewritten: Sequence[_Rewritten], *, suppress: bool
+        self, there: Sequence[_There], ids: set[str], rewritten: Sequence[_Rewritten], hashes: list[tuple[str, str]]
     ) -> list[Forgotten]:
-        """Remove somebody from the states and the journal."""
-        emails = {email.lower() for one in known for person in one.people for email in _emails(person)}
+        """Remove somebody from the state and the journal."""
         forgotten = await self._state.forget(
-            {distinct_id: _other_name(distinct_id) for distinct_id in ids},
-            {one.connection.id: one.waiting for one in known},
-            suppress=sorted(ids | {one.lower() for one in ids} | emails) if suppress else (),
+            sorted(ids),
+            {one.connection.id: one.waiting for one in there},
+            ledger={one.connection.id: one.emails for one in there},
+            suppress=hashes,
         )
         await self._leave_journal(rewritten)
-        for one in known:
+        for one in there:
             self._workers.feed(one.connection.id).forget()
         return list(forgotten.values())
 
@@ -187,31 +193,17 @@ class Forgetting(Core):
             after = events[-1][0]
             await asyncio.sleep(0)
 
-    async def _waiting(self, connection: Connection, theirs: Mapping[int, str]) -> int:
+    def _waiting(
+        self, connection: Connection, known: Known, theirs: Mapping[int, str], lanes: Mapping[int, int]
+    ) -> int:
         """How many of these events, by position and id, the connection has not settled."""
-        lanes = await self._state.lanes(connection.id)
-        routes = Routes(self._state, connection.id)
-        await routes.load(set(theirs.values()))
+        last, before = self._state.settled_before(connection.id)
         return sum(
-            position > lanes.get(lane_of(routes.name(distinct_id, position)), connection.start)
+            position > lanes.get(lane_of(known.group(distinct_id, position)), connection.start)
+            and not (position <= last and position in before)
             for position, distinct_id in theirs.items()
             if position > connection.start
         )
-
-
-def _emails(person: Person) -> list[str]:
-    """Every email of theirs that is remembered."""
-    customers = [person.customer, *person.to_merge, *person.merged, *person.not_merged]
-    named = [one.value for one in customers if one is not None and one.kind == "email"]
-    return named + [one for one in (person.email, person.linked_email, person.claimed_email) if one is not None]
-
-
-def _other_name(distinct_id: str) -> str:
-    """A name that says nothing, and that travels in the same lane."""
-    while True:
-        name = f"forgotten-{secrets.token_hex(8)}"
-        if lane_of(name) == lane_of(distinct_id):
-            return name
 
 
 def _not_forgotten(connection: Connection, why: str) -> Mistake:

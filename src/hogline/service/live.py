@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hogline.delivery.feed import Told
+from hogline.delivery.feed import Shown
 from hogline.entry import decode_event
 from hogline.model import Event
 from hogline.service.core import Core
@@ -47,7 +47,7 @@ def _received(position: int, event: Event) -> ReceivedEvent:
     )
 
 
-def _view(told: Told) -> LiveEvent:
+def _view(told: Shown) -> LiveEvent:
     event = told.event
     refused = [refusal for _, refusal in told.operations if refusal is not None]
     reasons = [refusal.reason for refusal in (*told.refusals, *refused)]

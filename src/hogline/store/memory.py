@@ -42,7 +42,10 @@ class MemoryConnection:
 class MemoryStore:
     """Implements what the core reads, and takes what it asks to be written: each call is one transaction."""
 
-    def __init__(self, under: Reads | None = None, folded: int = 0) -> None:
+    def __init__(self, under: Reads | None = None, folded: int = 0, *, hold_max_bytes: int = 2**62) -> None:
+        """`hold_max_bytes`: what is held beyond that is given up, the oldest first."""
+        self._hold_max_bytes = hold_max_bytes
+        self._held_bytes = 0
         self._under = under
         self.folded = folded
         self._ids: dict[str, Id] = {}
@@ -136,15 +139,27 @@ class MemoryStore:
                     position=one.position, distinct_id=stays, received_ms=one.received_ms, event=one.event
                 )
         for position in settlement.released:
-            mine.held[position] = None
+            self._drop(mine, position)
         for one in settlement.held:
             mine.held[one.position] = one
+            self._held_bytes += len(one.event)
         given_up: Counter[str] = Counter()
         for person in {one.distinct_id for one in settlement.held} | set(settlement.absorbed.values()):
             for one in self.held(settlement.connection, [person])[:-HELD_FOR_ONE]:
-                mine.held[one.position] = None
+                self._drop(mine, one.position)
                 given_up["hold_too_many"] += 1
+        for position in list(mine.held) if self._held_bytes > self._hold_max_bytes else ():
+            if self._held_bytes <= self._hold_max_bytes:
+                break
+            if mine.held[position] is not None:
+                self._drop(mine, position)
+                given_up["hold_full"] += 1
         return given_up
+
+    def _drop(self, mine: MemoryConnection, position: int) -> None:
+        held = mine.held.get(position)
+        mine.held[position] = None
+        self._held_bytes -= len(held.event) if held is not None else 0
 
     def counts(self, connection: int) -> Mapping[str, int]:
         """How many events were delivered, filtered, are held or dead letters."""

@@ -4,7 +4,6 @@ decided by the core."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 from zlib import crc32
 
 import msgspec
@@ -124,5 +123,5 @@ def _data(entry: Entry) -> tuple[bytes, tuple[str, ...]]:
         adjusted = ("event_name_cut",)
     if not entry.careful:
         return entry.data, adjusted
-    data, renamed = limits.event_data(cast("dict[str, object]", _decode(entry.data)))
+    data, renamed = limits.event_data(_decode(entry.data))
     return (_encode(data), adjusted + renamed) if renamed else (entry.data, adjusted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import apsw
@@ -13,37 +13,44 @@ from hogline.entry import FORGOTTEN
 from hogline.model import Refusal
 from hogline.posthog.forgetting import without
 from hogline.store.base import Forgotten
+from hogline.store.sqlite import records
 from hogline.store.sqlite.database import rows
 from hogline.store.sqlite.settling import count, give_up
 
 
 def forget(
-    database: apsw.Connection, connection: int, names: Mapping[str, str], waiting: int, hashes: Sequence[bytes]
+    database: apsw.Connection, connection: int, ids: Sequence[str], waiting: int, emails: Sequence[str]
 ) -> Forgotten:
-    """Everything that names these ids goes, or gets another name; their events count as filtered (`forgotten`), and
-    so do `waiting` more."""
-    ids = msgspec.json.encode(list(names)).decode()
+    """Everything of a connection that names these ids or has these emails goes; their events count as filtered
+    (`forgotten`), and so do `waiting` more."""
+    names = msgspec.json.encode(list(ids)).decode()
     held = give_up(
         database,
         connection,
         "forgotten",
         "SELECT position FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))",
-        ids,
+        names,
     )
-    letters = _dead_letters(database, connection, set(names))
-    _rewrite(database, connection, "held", set(names))
+    letters = _dead_letters(database, connection, set(ids))
+    _rewrite(database, connection, "held", set(ids))
     people = 0
-    for table, column in (("people", "distinct_id"), ("due", "distinct_id"), ("emails", "distinct_id")):
+    for table in ("told", "again", "ledger"):
         database.execute(
-            f"DELETE FROM {table} WHERE connection = ? AND {column} IN (SELECT value FROM json_each(?))",  # noqa: S608  # names are ours
-            (connection, ids),
+            f"DELETE FROM {table} WHERE connection = ? AND person IN (SELECT value FROM json_each(?))",  # noqa: S608  # names are ours
+            (connection, names),
         )
         people = people or database.changes()
-    for distinct_id, name in names.items():
-        _rename(database, connection, distinct_id, name)
-    database.executemany("INSERT OR IGNORE INTO suppressed VALUES (?, ?)", [(connection, one) for one in hashes])
+    records.change(connection, {}, dict.fromkeys(emails))(database)
     count(database, connection, [("filtered", "forgotten", len(letters) + waiting)])
     return Forgotten(people=people, held=held, dead_letters=len(letters))
+
+
+def forget_known(database: apsw.Connection, ids: Sequence[str], hashes: Sequence[bytes]) -> None:
+    """What is known of them, for all connections."""
+    names = msgspec.json.encode(list(ids)).decode()
+    for table in ("known", "ids"):
+        database.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (names,))  # noqa: S608  # as above
+    database.executemany("INSERT OR IGNORE INTO never_again VALUES (?)", [(one,) for one in hashes])
 
 
 def _dead_letters(database: apsw.Connection, connection: int, distinct_ids: set[str]) -> list[int]:
@@ -88,13 +95,4 @@ def _forget_operations(database: apsw.Connection, connection: int, position: int
         database.execute(
             "UPDATE dead_letters SET refusals = ? WHERE connection = ? AND position = ?",
             (msgspec.json.encode(kept), connection, position),
-        )
-
-
-def _rename(database: apsw.Connection, connection: int, distinct_id: str, name: str) -> None:
-    """Other ids may travel with this one, and must go on in the same lane."""
-    for column in ("distinct_id", '"group"'):
-        database.execute(
-            f"UPDATE routes SET {column} = ?3 WHERE connection = ?1 AND {column} = ?2",  # noqa: S608  # names are ours
-            (connection, distinct_id, name),
         )

@@ -1,0 +1,160 @@
+"""The folder: journal → what is known. One for the whole project, ahead of all connections; it writes what changed once
+a second, with how far it is. After a crash it begins behind that, and comes to the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import structlog
+
+from hogline.core.fold import Fold
+from hogline.core.known import Known
+from hogline.delivery.clock import Clock
+from hogline.entry import Entry, decode_entry
+from hogline.store.base import Journal, State, Unwritable
+
+log = structlog.get_logger("hogline.delivery")
+
+Received: TypeAlias = tuple[int, Entry, int]
+"""An event of the journal: its position, the entry, and what it takes there."""
+
+READ = 1_000
+FLUSH_S = 1.0
+WINDOW_BYTES = 8_000_000
+"""The newest events, decoded: connections that keep up need not read them again."""
+LOOK_AGAIN_S = 5.0
+"""After the disk could not be read."""
+
+
+class Folder:
+    """Made when Hogline starts, and anew whenever somebody was forgotten."""
+
+    def __init__(
+        self, journal: Journal, state: State, clock: Clock, *, keeps_properties: bool = False
+    ) -> None:
+        """`keeps_properties`: some connection wants all properties of PostHog's person."""
+        self._journal = journal
+        self._state = state
+        self._clock = clock
+        folded = state.folded()
+        self.known = Known(state, journal.end if folded is None else folded)
+        self.suppressed: Callable[[str, str], bool] = state.suppressed()
+        self._fold = Fold(self.known, suppressed=self.suppressed, keeps_properties=keeps_properties)
+        self._must = journal.end
+        self._grown = asyncio.Event()
+        self._flushed = self.known.folded
+        self._flushing = asyncio.Lock()
+        self._base = self.known.folded + 1
+        self._window: list[Received] = []
+        self._window_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="folder")
+
+    async def close(self) -> None:
+        """What is folded is on disk when this returns, if the disk takes it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        try:
+            await self.flush()
+        except Unwritable as trouble:
+            log.warning("what is known could not be written", reason=str(trouble))
+
+    async def keep_properties(self, keeps: bool) -> None:  # noqa: FBT001  # says what the name says
+        """Whether all properties of PostHog's person are wanted from here on."""
+        if keeps != self._fold.keeps_properties:
+            await self.flush()
+            self._fold.keeps_properties = keeps
+
+    # folding
+
+    async def _run(self) -> None:
+        flushing = asyncio.create_task(self._flush_often())
+        try:
+            while True:
+                try:
+                    await self._journal.wait(self.known.folded)
+                    await self.step()
+                except Unwritable:
+                    await self._clock.sleep(LOOK_AGAIN_S)
+                await asyncio.sleep(0)
+        finally:
+            flushing.cancel()
+            await asyncio.gather(flushing, return_exceptions=True)
+
+    async def step(self) -> bool:
+        """Fold the next events of the journal; False if there are none."""
+        known, fold = self.known, self._fold
+        rows = await self._journal.read(known.folded, READ)
+        if not rows:
+            return False
+        received = [(position, decode_entry(body), len(body)) for position, body in rows]
+        ids = {entry.distinct_id for _, entry, _ in received if entry.said is not None}
+        ids.update(entry.said.other for _, entry, _ in received if entry.said is not None and entry.said.other)
+        known.load(ids)
+        if known.folded + 1 != received[0][0]:  # trimmed meanwhile: nobody needs what lay between
+            self._window, self._window_bytes = [], 0
+        if not self._window:
+            self._base = received[0][0]
+        for position, entry, _ in received:
+            fold.fold(position, entry)
+        self._remember(received)
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+        return True
+
+    def _remember(self, received: Sequence[Received]) -> None:
+        window = self._window
+        window.extend(received)
+        self._window_bytes += sum(one[2] for one in received)
+        if self._window_bytes > WINDOW_BYTES:
+            gone = 0
+            while self._window_bytes > WINDOW_BYTES // 2 and gone < len(window) - 1:
+                self._window_bytes -= window[gone][2]
+                gone += 1
+            del window[:gone]
+            self._base = window[0][0]
+
+    async def _flush_often(self) -> None:
+        while True:
+            await self._clock.sleep(FLUSH_S)
+            try:
+                await self.flush()
+            except Unwritable as trouble:
+                await self._clock.sleep(trouble.retry_after_s)
+
+    async def flush(self) -> None:
+        """Write what changed since the last time."""
+        async with self._flushing:
+            known = self.known
+            if known.folded == self._flushed:
+                return
+            flush = known.take_flush()
+            await self._state.flush(flush)
+            known.flushed(flush)
+            self._flushed = flush.folded
+
+    # reading, for the connections
+
+    async def wait(self, after: int) -> None:
+        """Returns as soon as there is a folded event behind that position, and all that was there at the start is
+        folded: older knowledge would go over newer."""
+        known = self.known
+        while known.folded < self._must or known.folded <= after:
+            await self._grown.wait()
+
+    async def read(self, after: int, limit: int) -> list[Received]:
+        """At most `limit` folded events behind a position, in order."""
+        last = self.known.folded
+        first = after + 1
+        if self._window and self._base <= first:
+            begin = first - self._base
+            return self._window[begin : begin + limit]
+        rows = await self._journal.read(after, limit)
+        return [(position, decode_entry(body), len(body)) for position, body in rows if position <= last]
