@@ -23,7 +23,7 @@ import structlog
 from msgspec import Struct
 
 from bench.soak.outage import resident_bytes
-from hogline.entry import decode_event
+from hogline.posthog.entry import decode_event
 from hogline.sources.http import create_app
 
 TOKEN = "phc_sample"  # noqa: S105  # what the samples carry

@@ -21,7 +21,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event, Request, Response
 from hogline.service import Service
 from hogline.settings import Settings

@@ -22,7 +22,7 @@ from hogline.delivery.clock import SystemClock
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.state import SqliteState

@@ -53,6 +53,7 @@ class Workers:
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
         self._folder: Folder | None = None
         self._keeps_properties = False
+        self._email_property = "email"
 
     # what is known
 
@@ -61,16 +62,20 @@ class Workers:
         """Runs from the first use on."""
         if self._folder is None:
             self._folder = Folder(
-                self._journal, self._state, self._clock, keeps_properties=self._keeps_properties
+                self._journal,
+                self._state,
+                self._clock,
+                keeps_properties=self._keeps_properties,
+                email_property=self._email_property,
             )
             self._folder.start()
         return self._folder
 
-    async def keep_properties(self, *, keeps: bool) -> None:
-        """Whether some connection wants all properties of PostHog's person."""
-        self._keeps_properties = keeps
+    async def keep(self, *, properties: bool, email_property: str) -> None:
+        """Whether some connection wants all properties of PostHog's person, and which one holds the email."""
+        self._keeps_properties, self._email_property = properties, email_property
         if self._folder is not None:
-            await self._folder.keep_properties(keeps)
+            await self._folder.keep(properties=properties, email_property=email_property)
 
     async def flush(self) -> None:
         """What is known by now is on disk when this returns."""

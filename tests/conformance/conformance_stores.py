@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event, Person, Refusal
 from hogline.store.base import Connection, DeadLetter, Journal, State
 from hogline.store.secrets import Vault

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conformance_stores import NOW_MS, Store, body
 
-from hogline.entry import FORGOTTEN, decode_event, encode_event
+from hogline.posthog.entry import FORGOTTEN, decode_event, encode_event
 from hogline.model import Event
 from hogline.store.base import Journal
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conformance_stores import NOW_MS, Store, body, installed, letter, somebody
 
-from hogline.entry import decode_event, encode_event
+from hogline.posthog.entry import decode_event, encode_event
 from hogline.model import Event, Person
 from hogline.store.base import Forgotten, HeldEvent, Route, Settlement, State
 

@@ -21,7 +21,7 @@ from processes import assert_adds_up
 
 from hogline.delivery.client import Client
 from hogline.housekeeping import Housekeeping
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event, Request, Response
 from hogline.service import Service
 from hogline.settings import Settings

@@ -22,7 +22,7 @@ from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.ulid import ulid
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event
 from hogline.sandbox.views import EventView, PersonView
 from hogline.store.base import Connection, Counts

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from service_bench import GOOD, Bench, bench_in
 
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event
 from hogline.service import Mistake
 from hogline.views import ConnectionStatus, FailureView

@@ -14,7 +14,7 @@ from sandbox_server import Operations, SandboxServer
 from service_bench import GOOD, TOKEN, MovedClock
 
 from hogline.destinations.base import Unreachable
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event, Response
 from hogline.service import Mistake, Service
 from hogline.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hogline.entry import decode_event, encode_event
+from hogline.posthog.entry import decode_event, encode_event
 from hogline.model import UNKNOWN, Event, Identifier, Person, Promise, accept, refuse, same_value
 
 ID = Identifier("id", "u1")

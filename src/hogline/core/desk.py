@@ -23,7 +23,7 @@ from hogline.core.settle import Settled, Times, settle
 from hogline.core.shipment import OVERLOADED, Shipment
 from hogline.core.told import NOBODY, Told
 from hogline.destinations.base import Destination, Rules
-from hogline.entry import Entry
+from hogline.posthog.entry import Entry
 
 MOST_EVENTS = 2_000
 """In one shipment, however few of them are sent: the event loop has others to serve."""

@@ -10,11 +10,15 @@ import msgspec
 from msgspec.structs import replace
 
 from hogline.core.known import EVER, Fact, Id, Known, Person
-from hogline.emails import address, written_address
-from hogline.entry import NOTHING, Entry, Said
+from hogline.emails import written_address
+from hogline.posthog.entry import NOTHING, Entry, Said
 from hogline.model import same_value
-from hogline.posthog.joins import is_uuid, may_be_joined
+from hogline.posthog.identity import is_uuid
+from hogline.posthog.joins import may_be_joined
+from hogline.posthog.meaning import not_analytics
 
+EMAIL = "email"
+"""The name of the fact that holds the email, whatever property it comes from."""
 MOST_FACTS = 1_000
 LARGEST_VALUE_BYTES = 8_000
 _FOLLOWED = frozenset({"$identify", "$create_alias", "$merge_dangerously"})
@@ -34,16 +38,22 @@ def never_known(entry: Entry) -> bool:
     """Whether an event says nothing about anybody, whatever the options: a recording, or a cookieless visitor, who is
     somebody else tomorrow."""
     who = entry.distinct_id
-    return not who or who.startswith(("cookieless_", "$posthog_cookieless")) or entry.name.strip() == "$snapshot"
+    return not who or is_cookieless(who) or not_analytics(entry.name.strip()) is not None
 
 
-def names_suppressed(entry: Entry, suppressed: Suppressed) -> bool:
+def is_cookieless(distinct_id: str) -> bool:
+    return distinct_id.startswith("cookieless_") or distinct_id == "$posthog_cookieless"
+
+
+def names_suppressed(entry: Entry, suppressed: Suppressed, email_property: str = EMAIL) -> bool:
     """Whether an event is of somebody who is never to come back, by their id or an email that it says."""
     if suppressed("id", entry.distinct_id):
         return True
     if entry.said is None:
         return False
-    emails = (entry.said.set.get("email"), entry.said.person.get("email"))
+    said = entry.said
+    places = (said.set, said.set_once, said.person)
+    emails = [place.get(name) for place in places if place for name in ("email", email_property)]
     return any(isinstance(one, str) and suppressed("email", one.strip().lower()) for one in emails)
 
 
@@ -60,13 +70,20 @@ def other_of(entry: Entry) -> str | None:
 
 class Fold:
     def __init__(
-        self, known: Known, *, suppressed: Suppressed = nobody_is, keeps_properties: bool = False
+        self,
+        known: Known,
+        *,
+        suppressed: Suppressed = nobody_is,
+        keeps_properties: bool = False,
+        email_property: str = EMAIL,
     ) -> None:
-        """`keeps_properties`: some connection wants all properties of PostHog's person. Change either only when all is
-        flushed: what is folded again after a crash must come to the same."""
+        """`keeps_properties`: some connection wants all properties of PostHog's person. `email_property`: the person
+        property that holds the email. Change any of them only when all is flushed: what is folded again after a crash
+        must come to the same."""
         self.known = known
         self.suppressed = suppressed
         self.keeps_properties = keeps_properties
+        self.email_property = email_property
 
     def fold(self, position: int, entry: Entry) -> None:
         """The event at the next position."""
@@ -79,7 +96,7 @@ class Fold:
             if entry.name != "$identify" and entry.name.strip() != "$identify":
                 return
             said = NOTHING
-        if said.personless or never_known(entry) or names_suppressed(entry, self.suppressed):
+        if said.personless or never_known(entry) or names_suppressed(entry, self.suppressed, self.email_property):
             return
         person = before = known.person(known.who(entry.distinct_id))
         if person.identified_at == EVER and (said.identified or entry.name.strip() == "$identify"):
@@ -91,36 +108,43 @@ class Fold:
                 person = join(known, position, entry, person, theirs)
             if not person.protected:
                 person = replace(person, protected=True)
-        if said.set or said.unset or said.person:
+        if said.set or said.unset or said.person or said.set_once:
             person = self._learn(position, entry.time_ms, said, person)
         if person is not before:
             known.put(person)
 
     def _learn(self, position: int, ms: int, said: Said, person: Person) -> Person:
-        values: dict[str, object] = dict(said.set)
-        if "email" in values:
-            email = written_address(values.pop("email"))
-            if email is not None:
-                values["email"] = email
-        values.update(dict.fromkeys(said.unset))
+        values = {name: value for name, value in said.set.items() if name not in {EMAIL, self.email_property}}
+        values.update({name: None for name in said.unset if name != EMAIL})
+        email = self._email(said, person)
+        if email is not None or self.email_property in said.unset:
+            values.pop(self.email_property, None)
+            values[EMAIL] = email
         facts, version = learned(person.facts, values, ms, position)
         changed = version or person.version
-        elsewhere = person.elsewhere
-        if said.person and elsewhere is None and "email" not in facts:
-            elsewhere = written_address(said.person.get("email"))
-            if elsewhere is not None:
-                changed = position
         properties = person.properties
         if self.keeps_properties and said.person:
-            rest = {name: value for name, value in said.person.items() if name not in {"email", *said.set}}
+            own = {EMAIL, self.email_property, *said.set}
+            rest = {name: value for name, value in said.person.items() if name not in own}
             properties, version = learned(properties, rest, ms, position)
             changed = version or changed
-        if facts is person.facts and properties is person.properties and elsewhere is person.elsewhere:
+        if facts is person.facts and properties is person.properties:
             return person
-        person = replace(person, facts=facts, elsewhere=elsewhere, properties=properties, version=changed)
+        person = replace(person, facts=facts, properties=properties, version=changed)
         if person.emailed_at == EVER and person.email is not None:
             person = replace(person, emailed_at=position)
         return person
+
+    def _email(self, said: Said, person: Person) -> str | None:
+        """The email that an event says: what it sets, else as PostHog knows the person, which is as new as the event;
+        where none is known, also that of `$set_once`."""
+        name = self.email_property
+        if name in said.set:
+            return written_address(said.set[name])
+        email = written_address(said.person.get(name)) if said.person else None
+        if email is None and said.set_once and person.email is None and EMAIL not in person.facts:
+            email = written_address(said.set_once.get(name))
+        return email
 
 
 def learned(
@@ -175,7 +199,6 @@ def join(known: Known, position: int, entry: Entry, person: Person, other: Perso
     return Person(
         name,
         facts,
-        None,
         min(stays.identified_at, position if goes.identified_at != EVER else EVER),
         min(stays.emailed_at, position if goes.emailed_at != EVER or email is not None else EVER),
         protected=True,
@@ -221,5 +244,3 @@ def _unite(known: Known, position: int, one: str, other: str, name: str) -> None
     depth = max(deeper.depth, flatter.depth + 1)
     known.put_id(deep, replace(deeper, depth=depth, people=(*deeper.people, (position, name))))
 
-
-__all__ = ["Fold", "Suppressed", "address", "join", "learned", "names_suppressed", "never_known", "nobody_is", "other_of"]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from hogline.core.fold import is_cookieless
 from hogline.core.known import Person
 from hogline.core.told import Told
 from hogline.destinations.base import Rules
-from hogline.entry import Entry
+from hogline.posthog.entry import Entry
+from hogline.posthog.meaning import not_analytics
 
 
 def never_sent(entry: Entry) -> str | None:
     """Why an event is sent for nobody and teaches nothing, whatever the options; None if it may be."""
-    if entry.name == "$snapshot" or entry.name.strip() == "$snapshot":
-        return "snapshot"
-    if entry.distinct_id.startswith(("cookieless_", "$posthog_cookieless")):
-        return "cookieless"
-    return None
+    if entry.name.startswith("$") or entry.name[:1].isspace():
+        internal = not_analytics(entry.name.strip())
+        if internal is not None:
+            return internal
+    return "cookieless" if is_cookieless(entry.distinct_id) else None
 
 
 def not_qualified(person: Person, position: int, rules: Rules) -> str | None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hogline.core.told import Mark
-from hogline.entry import Entry
+from hogline.posthog.entry import Entry
 from hogline.model import Identifier, Operation, Refusal
 
 

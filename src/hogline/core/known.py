@@ -36,8 +36,6 @@ class Person(Struct, frozen=True, array_like=True, gc=False):
     """The distinct_id that names their customer."""
     facts: dict[str, Fact] = {}
     """What events set."""
-    elsewhere: str | None = None
-    """The email of PostHog's person, used while no event set one."""
     identified_at: int = EVER
     """The first position at which they count as identified."""
     emailed_at: int = EVER
@@ -55,7 +53,7 @@ class Person(Struct, frozen=True, array_like=True, gc=False):
         fact = self.facts.get("email")
         if fact is not None:
             return fact.value if isinstance(fact.value, str) else None
-        return self.elsewhere or address(self.id)
+        return address(self.id)
 
 
 class Id(Struct, frozen=True, array_like=True, gc=False):

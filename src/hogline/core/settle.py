@@ -17,7 +17,7 @@ from hogline.core.shipment import Shipment, without_lessons
 from hogline.core.told import MOST_RECENT, NOBODY, WAITS_MS, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import People
-from hogline.entry import Entry
+from hogline.posthog.entry import Entry
 from hogline.model import Operation, Refusal
 
 _pack = msgspec.msgpack.Encoder().encode

@@ -23,7 +23,8 @@ from hogline.core.sync import Sync
 from hogline.core.told import Told
 from hogline.destinations.base import Destination, People, Rules
 from hogline.emails import written_address
-from hogline.entry import Entry, decode_entry
+from hogline.posthog.email_names import emails_elsewhere
+from hogline.posthog.entry import Entry, Said, decode_entry
 from hogline.model import Operation, Refusal
 
 TOO_LONG = Refusal(
@@ -118,15 +119,23 @@ class Shipment:
         said = entry.said
         if said is not None and said.other is not None and item.source is Source.JOURNAL:
             self._join(item, entry, draft, adjusted)
-        if names_suppressed(entry, self._suppressed):
+        if names_suppressed(entry, self._suppressed, self._rules.email_property):
             item.filtered = "suppressed"
         else:
             self._plan(item, entry, draft, position, adjusted)
-        if said is not None and "email" in said.set and written_address(said.set["email"]) is None:
-            adjusted.append("invalid_email")
+        if said is not None:
+            self._look_at_email(said, draft, adjusted)
         item.adjusted = tuple(adjusted)
         reason = item.refusals[0].reason if item.refusals else item.filtered
         draft.recent.append((item.position, reason) if reason else item.position)
+
+    def _look_at_email(self, said: Said, draft: Draft, adjusted: list[str]) -> None:
+        """An email that is none, and names under which somebody without an email seems to have one."""
+        name = self._rules.email_property
+        if name in said.set and written_address(said.set[name]) is None:
+            adjusted.append("invalid_email")
+        if (said.set or said.set_once or said.person) and self._known.person(draft.person).email is None:
+            adjusted.extend(f"email_under:{one}" for one in emails_elsewhere(said) if one != name)
 
     def _join(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
         """Record that two people are one from here on; what was told of them becomes one when this is settled."""

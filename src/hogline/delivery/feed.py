@@ -16,7 +16,7 @@ from hogline.core.settle import answered
 from hogline.core.shipment import Shipment
 from hogline.delivery.clock import Clock
 from hogline.destinations.base import People
-from hogline.entry import event_of
+from hogline.posthog.entry import event_of
 from hogline.model import Event, Operation, Refusal
 
 KEPT = 200

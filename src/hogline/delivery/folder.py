@@ -13,7 +13,7 @@ import structlog
 from hogline.core.fold import Fold
 from hogline.core.known import Known
 from hogline.delivery.clock import Clock
-from hogline.entry import Entry, decode_entry
+from hogline.posthog.entry import Entry, decode_entry
 from hogline.store.base import Journal, State, Unwritable
 
 log = structlog.get_logger("hogline.delivery")
@@ -33,16 +33,23 @@ class Folder:
     """Made when Hogline starts, and anew whenever somebody was forgotten."""
 
     def __init__(
-        self, journal: Journal, state: State, clock: Clock, *, keeps_properties: bool = False
+        self,
+        journal: Journal,
+        state: State,
+        clock: Clock,
+        *,
+        keeps_properties: bool = False,
+        email_property: str = "email",
     ) -> None:
-        """`keeps_properties`: some connection wants all properties of PostHog's person."""
+        """`keeps_properties`: some connection wants all properties of PostHog's person; `email_property`: the one that
+        holds the email."""
         self._journal = journal
         self._state = state
         self._clock = clock
         folded = state.folded()
         self.known = Known(state, journal.end if folded is None else folded)
         self.suppressed: Callable[[str, str], bool] = state.suppressed()
-        self._fold = Fold(self.known, suppressed=self.suppressed, keeps_properties=keeps_properties)
+        self._fold = Fold(self.known, suppressed=self.suppressed, keeps_properties=keeps_properties, email_property=email_property)
         self._must = journal.end
         self._grown = asyncio.Event()
         self._flushed = self.known.folded
@@ -66,11 +73,12 @@ class Folder:
         except Unwritable as trouble:
             log.warning("what is known could not be written", reason=str(trouble))
 
-    async def keep_properties(self, keeps: bool) -> None:  # noqa: FBT001  # says what the name says
-        """Whether all properties of PostHog's person are wanted from here on."""
-        if keeps != self._fold.keeps_properties:
+    async def keep(self, *, properties: bool, email_property: str) -> None:
+        """What is to be known from here on."""
+        fold = self._fold
+        if (properties, email_property) != (fold.keeps_properties, fold.email_property):
             await self.flush()
-            self._fold.keeps_properties = keeps
+            fold.keeps_properties, fold.email_property = properties, email_property
 
     # folding
 

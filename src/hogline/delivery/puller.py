@@ -14,7 +14,7 @@ from hogline.core.desk import Desk
 from hogline.core.items import Item, Source
 from hogline.delivery.clock import Clock
 from hogline.delivery.folder import Folder
-from hogline.entry import Entry, decode_entry
+from hogline.posthog.entry import Entry, decode_entry
 from hogline.store.base import Journal, State
 
 WINDOW_BYTES = 12_000_000

@@ -26,7 +26,7 @@ from hogline.delivery.gate import Gate
 from hogline.delivery.puller import Puller
 from hogline.delivery.tally import Tally
 from hogline.destinations.base import Destination, Send
-from hogline.entry import Entry
+from hogline.posthog.entry import Entry
 from hogline.model import Refusal
 from hogline.core.changes import Settlement
 from hogline.store.base import Connection, Journal, State, Unwritable

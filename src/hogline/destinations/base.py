@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from hogline.entry import Entry
+from hogline.posthog.entry import Entry
 from hogline.model import Answer, Identifier, Operation, Refusal, Request, Response
 
 Send: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -110,6 +110,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     wants_properties: bool = False
     """All properties of PostHog's person become attributes, not only what events set."""
     has_groups: bool = False
+    email_property: str = "email"
+    """The person property that holds the email."""
     view: int = 0
     """Another number whenever the same facts would be said in another way."""
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from hogline.entry import FORGOTTEN, decode_event, encode_event
+from hogline.posthog.entry import FORGOTTEN, decode_event, encode_event
 from hogline.posthog.meaning import id_of
 
 _NAMING = ("$anon_distinct_id", "alias")

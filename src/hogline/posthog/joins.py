@@ -5,8 +5,6 @@ The rules of PostHog's documentation on identifying users. Knows nothing of what
 
 from __future__ import annotations
 
-import re
-
 _IN_ANY_CASE = frozenset(
     {
         "anonymous",
@@ -23,7 +21,6 @@ _IN_ANY_CASE = frozenset(
 )
 _IN_THIS_CASE = frozenset({"[object Object]", "NaN", "None", "none", "null", "0", "undefined"})
 _LONGEST = 400
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def may_be_joined(distinct_id: str) -> bool:
@@ -38,8 +35,3 @@ def may_be_joined(distinct_id: str) -> bool:
     if len(bare) >= 2 and bare[0] == bare[-1] and bare[0] in "'\"":
         bare = bare[1:-1]
     return bool(bare.strip()) and bare not in _IN_THIS_CASE and bare.lower() not in _IN_ANY_CASE
-
-
-def is_uuid(distinct_id: str) -> bool:
-    """Whether an id looks as PostHog makes them for visitors."""
-    return _UUID.fullmatch(distinct_id) is not None

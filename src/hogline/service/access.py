@@ -7,7 +7,7 @@ import asyncio
 import structlog
 from msgspec import Struct
 
-from hogline.entry import decode_event
+from hogline.posthog.entry import decode_event
 from hogline.service.core import Core, Mistake
 from hogline.store.access import Access
 

@@ -72,13 +72,15 @@ class Core:
 
     async def _look_at_options(self) -> None:
         """What is to be known of people depends on what some connection wants."""
-        wanted = False
+        properties, emails = False, set[str]()
         for connection in await self._state.connections():
             destination = DESTINATIONS[connection.destination]
             if destination.people is not None:
                 rules = destination.people.rules(destination.read_options(connection.options))
-                wanted = wanted or rules.wants_properties
-        await self._workers.keep_properties(keeps=wanted)
+                properties = properties or rules.wants_properties
+                emails.add(rules.email_property)
+        email_property = min(emails - {"email"}, default="email")
+        await self._workers.keep(properties=properties, email_property=email_property)
 
     async def close(self, within_s: float = 20.0) -> None:
         """What is in flight is settled, or given up after that time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hogline.entry import decode_event
+from hogline.posthog.entry import decode_event
 from hogline.service.core import Core, Mistake
 from hogline.core.changes import DeadLetter
 from hogline.store.base import Connection, Replay

@@ -14,7 +14,7 @@ from hogline.core.lanes import lane_of
 from hogline.delivery.pack import pack
 from hogline.destinations.base import Destination, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.entry import FORGOTTEN, decode_event
+from hogline.posthog.entry import FORGOTTEN, decode_event
 from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.posthog.forgetting import without
 from hogline.service.core import Core, Mistake, read_options

@@ -10,7 +10,7 @@ from hogline.core.known import EVER, Fact, Known, Person
 from hogline.core.told import NOBODY, Customer, Told
 from hogline.destinations.base import Destination, People as PeopleOf, Rules
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.entry import decode_event, entry_of
+from hogline.posthog.entry import decode_event, entry_of
 from hogline.model import UNKNOWN, Event, Identifier
 from hogline.core.sync import fingerprint
 from hogline.service.core import Core, Mistake, read_options

@@ -27,7 +27,6 @@ _ROWS = ("accepted", "wanted", "leaving", "left")
 
 class _Known(Struct, array_like=True):
     facts: dict[str, Fact] = {}
-    elsewhere: str | None = None
     identified_at: int | None = None
     emailed_at: int | None = None
     protected: bool = False
@@ -75,7 +74,6 @@ def pack_person(person: Person) -> bytes:
         _short(
             [
                 person.facts,
-                person.elsewhere,
                 None if person.identified_at == EVER else person.identified_at,
                 None if person.emailed_at == EVER else person.emailed_at,
                 person.protected,
@@ -91,7 +89,6 @@ def unpack_person(id_: str, body: bytes) -> Person:
     return Person(
         id_,
         known.facts,
-        known.elsewhere,
         EVER if known.identified_at is None else known.identified_at,
         EVER if known.emailed_at is None else known.emailed_at,
         known.protected,

@@ -12,7 +12,7 @@ from people_bench import ANON, NOON_MS, Bench, alias, identify, said, times_and_
 
 from hogline.delivery.lanes import lane_of
 from hogline.housekeeping import Housekeeping
-from hogline.entry import decode_event
+from hogline.posthog.entry import decode_event
 from hogline.model import Request, Response
 from hogline.settings import Settings
 from hogline.store.base import HELD_FOR_ONE, Counts

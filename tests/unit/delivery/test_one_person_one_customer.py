@@ -25,7 +25,7 @@ from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.base import Unreachable
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event, Request, Response
 from hogline.sandbox import v1, v2
 from hogline.sandbox.people import Person as Customer

@@ -20,7 +20,7 @@ from delivery_cases import failing
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event, Person, Request, Response
 from hogline.store.base import Connection, Counts, DeadLetter, Replay, Route, Settlement
 

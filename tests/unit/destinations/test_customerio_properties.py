@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.learn import learn
 from hogline.destinations.customerio.options import Options
-from hogline.entry import decode_event, encode_event
+from hogline.posthog.entry import decode_event, encode_event
 from hogline.model import Event, Operation, Person, Refused, Response, Retry, Settled, accept, refuse
 
 # A busy machine is slow, not wrong.

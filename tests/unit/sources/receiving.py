@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from hogline.entry import decode_event
+from hogline.posthog.entry import decode_event
 from hogline.model import Event
 from hogline.sources.http import create_app
 from hogline.sources.limits import Limits

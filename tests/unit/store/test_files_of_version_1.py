@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hogline.entry import encode_event
+from hogline.posthog.entry import encode_event
 from hogline.model import Event, Identifier, Person
 from hogline.store.base import HeldEvent, Route, Settlement
 from hogline.store.secrets import Vault

@@ -14,7 +14,7 @@ from unicodedata import normalize
 import msgspec
 
 from hogline.destinations.customerio.dates import whole_seconds
-from hogline.destinations.values import not_numbers
+from hogline.posthog.values import not_numbers
 from hogline.model import UNKNOWN
 
 REQUEST_BYTES = 500_000

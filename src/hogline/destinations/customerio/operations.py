@@ -15,7 +15,7 @@ import msgspec
 from hogline.destinations.customerio import limits
 from hogline.destinations.customerio.ulid import ulid
 from hogline.emails import address
-from hogline.entry import Entry
+from hogline.posthog.entry import Entry
 from hogline.model import Identifier, Operation, Refusal
 
 _encode = msgspec.json.Encoder().encode

@@ -11,7 +11,7 @@ import msgspec
 from hogline.destinations.base import GroupPlan, Rules, Written
 from hogline.destinations.customerio import groups, limits, operations
 from hogline.destinations.customerio.options import Options
-from hogline.entry import Entry, event_of
+from hogline.posthog.entry import Entry, event_of
 from hogline.model import UNKNOWN, Identifier, Operation, Refusal
 
 _NO_NAME = Refusal("event_name_blank", "The event has no name; Customer.io does not take an event without.")
@@ -42,6 +42,7 @@ class CustomerIoPeople:
             merge_people=options.merge_people,
             wants_properties=options.attributes_from == "person",
             has_groups=bool(options.group_objects),
+            email_property=options.email_property,
             view=crc32(_encode(view)),
         )
 
@@ -52,6 +53,8 @@ class CustomerIoPeople:
         if options.attribute_names and not options.attribute_names.takes(name):
             return UNKNOWN, None
         problem = limits.attribute_name_problem(name)
+        if name == options.email_property:
+            return UNKNOWN, None  # it is the email
         if problem is not None:
             return UNKNOWN, problem
         if value is None:
@@ -121,7 +124,11 @@ def _data(entry: Entry) -> tuple[bytes, tuple[str, ...]]:
     adjusted: tuple[str, ...] = ()
     if len(entry.name) * 4 > limits.EVENT_NAME_BYTES and limits.event_name(entry.name.strip())[1] is not None:
         adjusted = ("event_name_cut",)
+    text = entry.data
+    chain = entry.said.elements_chain if entry.said is not None else ""
+    if chain and b'"$elements_chain"' not in text:  # what was clicked, which PostHog keeps beside the properties
+        text = b'%b%b"$elements_chain":%b}' % (text[:-1], b"" if text == b"{}" else b",", _encode(chain))
     if not entry.careful:
-        return entry.data, adjusted
-    data, renamed = limits.event_data(_decode(entry.data))
-    return (_encode(data), adjusted + renamed) if renamed else (entry.data, adjusted)
+        return text, adjusted
+    data, renamed = limits.event_data(_decode(text))
+    return (_encode(data), adjusted + renamed) if renamed else (text, adjusted)

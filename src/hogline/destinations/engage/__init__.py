@@ -14,7 +14,7 @@ from hogline.destinations.engage.answers import read_answer
 from hogline.destinations.engage.check import check
 from hogline.destinations.engage.options import OPTIONS, Options, read_options
 from hogline.destinations.engage.forward import PATH, forward
-from hogline.entry import Entry
+from hogline.posthog.entry import Entry
 from hogline.model import Answer, Operation, Request, Response
 
 __all__ = ["ENGAGE", "Options"]

@@ -12,7 +12,7 @@ import msgspec
 
 from hogline.destinations.base import Written
 from hogline.destinations.engage.options import Options
-from hogline.entry import NOTHING, Entry, Said
+from hogline.posthog.entry import NOTHING, Entry, Said
 from hogline.model import Operation
 
 PATH = "/posthog"

@@ -22,7 +22,7 @@ from hogline.core.ledger import Row
 from hogline.core.sync import fingerprint
 from hogline.core.told import MOST_GONE, MOST_RECENT, WAITS_MS, Customer, Mark, Recent, Told
 from hogline.emails import address
-from hogline.entry import decode_entry
+from hogline.posthog.entry import decode_entry
 from hogline.model import Identifier, Kind
 from hogline.store.sqlite import records
 from hogline.store.sqlite.database import rows, value
@@ -154,15 +154,13 @@ def _known(old: OldPerson) -> Person:
     ms = old.attributes_ms or 0
     values = {**old.accepted, **old.refused, **old.unsent}
     facts = {name: Fact(one, ms, 0) for name, one in values.items()}
-    elsewhere = old.email if "email" not in facts else None
-    if elsewhere == address(old.distinct_id):
-        elsewhere = None
+    if "email" not in facts and old.email is not None and old.email != address(old.distinct_id):
+        facts["email"] = Fact(old.email, ms, 0)
     emailed = old.email is not None or old.linked_email is not None or old.claimed_email is not None
     emailed = emailed or address(old.distinct_id) is not None
     return Person(
         old.distinct_id,
         facts,
-        elsewhere,
         0 if old.identified else EVER,
         0 if emailed else EVER,
         protected=old.identified,
@@ -170,7 +168,7 @@ def _known(old: OldPerson) -> Person:
 
 
 def _is_worth_keeping(person: Person) -> bool:
-    return bool(person.facts or person.elsewhere or person.protected)
+    return bool(person.facts or person.protected)
 
 
 def _filled(person: Person, other: Person) -> Person:
@@ -178,7 +176,6 @@ def _filled(person: Person, other: Person) -> Person:
     return replace(
         person,
         facts={**other.facts, **person.facts},
-        elsewhere=person.elsewhere or other.elsewhere,
         identified_at=min(person.identified_at, other.identified_at),
         emailed_at=min(person.emailed_at, other.emailed_at),
         protected=person.protected or other.protected,

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
-from hogline.entry import FORGOTTEN
+from hogline.posthog.entry import FORGOTTEN
 from hogline.model import Refusal
 from hogline.posthog.forgetting import without
 from hogline.store.base import Forgotten

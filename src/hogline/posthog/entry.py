@@ -13,7 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from hogline.model import Event
+from hogline.posthog.meaning import is_true, other_id
+from hogline.posthog.values import not_numbers
 
+NOT_A_NUMBER = "not_a_number"
 _HINTS = ("recipient", "address", "reply")
 
 
@@ -81,10 +84,6 @@ _decode_old = msgspec.msgpack.Decoder(_Old).decode
 _text = msgspec.json.Encoder().encode
 _properties = msgspec.json.Decoder(dict[str, object]).decode
 
-JOINS = {"$identify": "$anon_distinct_id", "$create_alias": "alias", "$merge_dangerously": "alias"}
-"""Events that may say that two ids are one person, and the property that names the other id."""
-
-
 def encode_event(event: Event) -> bytes:
     """The event as the journal keeps it.
 
@@ -100,7 +99,7 @@ def entry_of(event: Event) -> Entry:
     _pack(properties)  # integers beyond 64 bits: as JSON text they would go through
     text, repaired = _text(properties), event.repaired
     if b"null" in text:
-        repaired += ("not_a_number",) * not_numbers(properties)
+        repaired += (NOT_A_NUMBER,) * not_numbers(properties)
     return Entry(
         event.uuid,
         event.name,
@@ -115,20 +114,19 @@ def entry_of(event: Event) -> Entry:
 
 
 def _said(event: Event) -> Said | None:
-    properties, key = event.properties, JOINS.get(event.name)
-    other = as_string(properties.get(key)) if key is not None else None
+    properties = event.properties
+    other = other_id(event.name, properties)
     identified = properties.get("$is_identified")
-    if not (
-        event.set
-        or event.unset
-        or other is not None
-        or identified is True
-        or isinstance(identified, str)
-        or event.personless
-        or event.person_properties
-        or event.set_once
-        or event.elements_chain
-        or event.url
+    if (
+        other is None
+        and not identified
+        and not event.set
+        and not event.unset
+        and not event.personless
+        and not event.person_properties
+        and not event.set_once
+        and not event.elements_chain
+        and not event.url
     ):
         return None
     said = Said(
@@ -136,7 +134,7 @@ def _said(event: Event) -> Said | None:
         event.set_once,
         event.unset,
         other,
-        identified is True or (isinstance(identified, str) and identified.lower() == "true"),
+        is_true(identified),
         event.personless,
         event.person_properties,
         event.elements_chain,
@@ -145,35 +143,11 @@ def _said(event: Event) -> Said | None:
     return None if said == NOTHING else said
 
 
-def as_string(value: object) -> str | None:
-    """A value as JavaScript's `String()` makes it text, for the id that an event names; None if it names none."""
-    if isinstance(value, str) or value is None:
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, list):
-        return ",".join("" if one is None else as_string(one) or "" for one in value)
-    return "[object Object]"
-
-
 @lru_cache(maxsize=4_096)
 def _plain(names: tuple[str, ...]) -> bool:
     """Events of one kind have the same names: most are known."""
     text = "\n".join(names)
     return text.isascii() and not any(hint in text.lower() for hint in _HINTS)
-
-
-def not_numbers(value: object) -> int:
-    """How many NaNs and infinities there are within; JSON has none, they go out as null."""
-    if isinstance(value, float):
-        return value != value or value in {float("inf"), float("-inf")}  # noqa: PLR0124  # NaN is not itself
-    if isinstance(value, dict):
-        return sum(map(not_numbers, value.values()))
-    return sum(map(not_numbers, value)) if isinstance(value, list) else 0
 
 
 def decode_entry(body: bytes) -> Entry:
