@@ -75,7 +75,7 @@ def same_value(one: object, other: object) -> bool:
     )
 
 
-class Operation(Struct, frozen=True):
+class Operation(Struct, frozen=True, gc=False):
     """One thing that we ask of a destination."""
 
     action: str

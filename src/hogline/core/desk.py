@@ -5,7 +5,7 @@ may stop anywhere: made anew from what is on disk, it goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -155,24 +155,23 @@ class Desk:
     def _take_lane(self, shipment: Shipment, first: Lane, full: Callable[[], bool]) -> None:
         """Take events of a lane, in order, as long as they may go; and of others what one of them waits for."""
         first.shipment = shipment
-        stack = [(first, EVER)]
+        stack, take, lock, add = [(first, EVER)], self.lanes.take, self._lock, self._add
         while stack and not full():
             lane, before = stack[-1]
-            if not lane.waiting or lane.waiting[0].position >= before:
+            if not lane.waiting or (item := lane.waiting[0]).position >= before:
                 stack.pop()
                 continue
-            item = lane.waiting[0]
-            blocking = self._blocking(shipment, item)
-            if blocking is not None:
+            if item.waits and (blocking := self._blocking(shipment, item)) is not None:
                 if blocking.shipment is not None and blocking.shipment is not shipment:
                     return
                 blocking.shipment = shipment
                 stack.append((blocking, item.position))
                 continue
-            if not self._lock(shipment, item.people):
+            people = item.people
+            if not lock(shipment, people):
                 return
-            self.lanes.take(lane)
-            self._add(shipment, item, item.position, self._known.who(item.who, item.position))
+            take(lane)
+            add(shipment, item, item.position, people[0])
 
     def _blocking(self, shipment: Shipment, item: Item) -> Lane | None:
         """A lane that has something earlier which is not part of this shipment."""
@@ -184,9 +183,17 @@ class Desk:
                 return lane
         return None
 
-    def _lock(self, shipment: Shipment, people: Iterable[str]) -> bool:
+    def _lock(self, shipment: Shipment, people: tuple[str, ...]) -> bool:
         """From now on these are in this shipment, and in no other; False if one of them is in another."""
         locked, merging = self._locked, shipment.merging
+        if len(people) == 1 and not merging:  # as with most
+            (one,) = people
+            holder = locked.get(one)
+            if holder is None:
+                locked[one] = shipment
+                shipment.locked.append(one)
+                return True
+            return holder is shipment
         for one in people:
             if locked.get(one, shipment) is not shipment or one in merging:
                 return False

@@ -14,7 +14,7 @@ from hogline.model import Identifier
 
 
 class Draft:
-    __slots__ = ("address", "email", "head", "objects", "person", "recent", "synced", "taken", "told")
+    __slots__ = ("address", "email", "head", "key", "objects", "person", "recent", "synced", "taken", "told")
 
     def __init__(self, person: str, told: Told) -> None:
         self.person = person
@@ -25,6 +25,8 @@ class Draft:
         """The identifier of all operations of this shipment; None: there is none that the destination takes."""
         self.head = b""
         """How their events begin."""
+        self.key: Identifier | None = None
+        """The key of the customer that they are."""
         self.email: str | None = None
         self.taken = False
         """Their main customer is that of somebody who was joined here: not on record before that is settled."""

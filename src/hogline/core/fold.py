@@ -116,9 +116,10 @@ class Fold:
     def _learn(self, position: int, ms: int, said: Said, person: Person) -> Person:
         values = {name: value for name, value in said.set.items() if name not in {EMAIL, self.email_property}}
         values.update({name: None for name in said.unset if name != EMAIL})
-        email = self._email(said, person)
-        if email is not None or self.email_property in said.unset:
+        if self.email_property in said.unset:
             values.pop(self.email_property, None)
+            values[EMAIL] = None
+        elif (email := self._email(said, person)) is not None:
             values[EMAIL] = email
         facts, version = learned(person.facts, values, ms, position)
         changed = version or person.version

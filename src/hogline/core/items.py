@@ -47,7 +47,7 @@ class Item(Struct, gc=False):
     waits: tuple[int, ...] = ()
     """Lanes of which nothing earlier may be left: one of the joined ids comes from there."""
     people: tuple[str, ...] = ()
-    """Whom it is about: they are in one shipment at a time."""
+    """Whom it is about, the person whose it is first: they are in one shipment at a time."""
     again: frozenset[str] = frozenset()
     """Of a dead letter: attributes that were refused, and may be said once more."""
     due_ms: int = 0

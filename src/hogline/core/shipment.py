@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from hogline.core.changes import Intent
 from hogline.core.draft import Company, Draft
-from hogline.core.fold import Suppressed, names_suppressed, other_of
+from hogline.core.fold import Suppressed, names_suppressed, nobody_is, other_of
 from hogline.core.gate import is_visitor, never_sent, not_qualified
 from hogline.core.items import Effect, Item, Source
 from hogline.core.known import Known
@@ -63,6 +63,10 @@ class Shipment:
         """Events that are to be held, by position, and whose they are."""
         self.released: set[int] = set()
         """Positions of held events that go with this shipment."""
+        self._ready: dict[str, Draft] = {}
+        """People whose next event is sent without another look."""
+        self._sent: set[str] = set()
+        """Names of events that are sent."""
         self.merging: set[str] = set()
         """People with a merge here: nothing else of theirs goes along."""
         self.locked: list[str] = []
@@ -108,6 +112,13 @@ class Shipment:
         self.items.append(item)
         item.person = person
         entry = item.entry
+        draft = self._ready.get(person)
+        if draft is not None and entry is not None and entry.said is None and entry.name in self._sent and not item.again:
+            # Somebody who was sent an event of this shipment already, and another of a name that is sent: as most.
+            item.adjusted = entry.repaired
+            self._write(item, entry, draft)
+            draft.recent.append(item.position)
+            return
         if entry is None:
             self._add_without_event(item, person, position)
             return
@@ -153,6 +164,7 @@ class Shipment:
         if absorbed.protected and person.protected and entry.name == "$merge_dangerously":
             adjusted.append("merged_dangerously")
         goes = theirs if mine == draft.person else mine
+        self._ready.clear()
         gone = self.company.draft(goes)
         self.company.join(draft.person, goes)
         if gone.told.has_held and not draft.told.has_held:
@@ -240,17 +252,30 @@ class Shipment:
         """The event, as its customer's."""
         if not draft.synced or self._rules.has_groups:
             self._tell(item, item, draft, adjusted)
-        address, main = draft.address, draft.told.main
-        if address is None or main is None:
+        if draft.address is None:
             item.refusals += (TOO_LONG,)
             return
+        item.adjusted = ()
+        self._write(item, entry, draft)
+        adjusted.extend(item.adjusted)
+        if item.source is Source.JOURNAL and not self._rules.has_groups and self._suppressed is nobody_is:
+            self._ready[draft.person] = draft
+            self._sent.add(entry.name)
+
+    def _write(self, item: Item, entry: Entry, draft: Draft) -> None:
+        address, key = draft.address, draft.key
+        assert address is not None  # who calls has looked
         written = self._people.event(draft.head, address, entry, draft.email)
-        adjusted.extend(written.adjusted)
-        if written.operation is None:
-            assert written.refusal is not None  # one of both
-            item.refusals += (written.refusal,)
-        else:
-            self._emit(written.operation, Effect(draft.person, main.key, item, "event"))
+        if not isinstance(written, Operation):
+            item.adjusted += written.adjusted
+            if written.operation is None:
+                assert written.refusal is not None  # one of both
+                item.refusals += (written.refusal,)
+                return
+            written = written.operation
+        self.operations.append(written)
+        self.effects.append(Effect(draft.person, key, item, "event"))
+        self.size_bytes += len(written.body) + 1
 
     def _send_anonymous(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
         written = self._people.anonymous_event(entry)

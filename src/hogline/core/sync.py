@@ -296,7 +296,7 @@ class Sync:
                 known = self._known.person(draft.person).email
                 same = known is not None and known.lower() == main.email
                 address = Identifier("email", known if same and known is not None else main.email)
-        draft.address = address
+        draft.address, draft.key = address, main.key
         draft.head = self._people.head(address)
 
     def adopt(self, draft: Draft, item: Item | None, ids: list[str]) -> list[tuple[Operation, Effect]]:

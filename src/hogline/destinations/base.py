@@ -167,8 +167,8 @@ class People(Protocol[ReadT]):
         """How every event of a customer begins."""
         ...
 
-    def event(self, head: bytes, identifier: Identifier, entry: Entry, email: str | None) -> Written:
-        """An event of a customer. `email`: theirs, if one is known."""
+    def event(self, head: bytes, identifier: Identifier, entry: Entry, email: str | None) -> Operation | Written:
+        """An event of a customer: an operation, or more than that. `email`: theirs, if one is known."""
         ...
 
     def anonymous_event(self, entry: Entry) -> Written:

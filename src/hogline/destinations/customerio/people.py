@@ -16,6 +16,9 @@ from hogline.model import UNKNOWN, Identifier, Operation, Refusal
 
 _NO_NAME = Refusal("event_name_blank", "The event has no name; Customer.io does not take an event without.")
 
+_SHORT = limits.EVENT_NAME_BYTES // 4
+"""Characters of a name that is within the limit, whatever they are."""
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 
@@ -75,11 +78,15 @@ class CustomerIoPeople:
     def head(self, identifier: Identifier) -> bytes:
         return operations.head(identifier)
 
-    def event(self, head: bytes, identifier: Identifier, entry: Entry, email: str | None) -> Written:
-        data, adjusted = _data(entry)
-        if not entry.name or entry.name.isspace():
-            return Written(None, adjusted, _NO_NAME)
-        return _written(operations.event(head, identifier, entry, data, email), adjusted)
+    def event(self, head: bytes, identifier: Identifier, entry: Entry, email: str | None) -> Operation | Written:
+        if entry.careful or entry.said is not None or len(entry.name) > _SHORT:
+            data, adjusted = _data(entry)
+            if not entry.name or entry.name.isspace():
+                return Written(None, adjusted, _NO_NAME)
+        else:
+            data, adjusted = entry.data, ()
+        made = operations.event(head, identifier, entry, data, email)
+        return made if isinstance(made, Operation) and not adjusted else _written(made, adjusted)
 
     def anonymous_event(self, entry: Entry) -> Written:
         if not self.takes(Identifier("id", entry.distinct_id)):
