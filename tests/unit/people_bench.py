@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from msgspec.structs import replace
 from sandbox_server import SandboxServer
 from service_bench import MovedClock
 
@@ -25,7 +26,7 @@ from hogline.destinations.customerio.ulid import ulid
 from hogline.posthog.entry import encode_event
 from hogline.model import Event
 from hogline.sandbox.views import EventView, PersonView
-from hogline.store.base import Connection, Counts
+from hogline.store.base import Connection, Counts, Replay
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -101,6 +102,12 @@ class Bench:
         await self.state.remove_connection(self.connection.id)
         await self.connect(**options)
 
+    async def change(self, **options: object) -> None:
+        """Other options from here on; what is known and was told stays."""
+        self.connection = replace(self.connection, options=CREDENTIALS | options)
+        await self.state.change_connection(self.connection)
+        await self.state.options_changed(self.connection.id, self.clock.time_ms())
+
     async def close(self) -> None:
         await self.journal.close()
         await self.state.close()
@@ -157,7 +164,11 @@ class Bench:
     async def at_rest(self) -> Counts:
         """Returns once a running worker has nothing left to do."""
         async with asyncio.timeout(10):
-            while (counts := await self.counts()).settled < self.journal.end or await self.due():
+            while (
+                (counts := await self.counts()).settled < self.journal.end
+                or await self.due()
+                or self.state.again(self.connection.id, 1)
+            ):
                 await asyncio.sleep(0.001)
         return counts
 
@@ -200,6 +211,13 @@ class Bench:
     def events_of(self, distinct_id: str) -> list[EventView]:
         """The events that are this customer's now, in the order in which they arrived."""
         return [one for one in self.server.events if one.person is not None and one.person.id == distinct_id]
+
+    async def replay_all(self) -> None:
+        """Send all of the journal once more."""
+        await self.state.begin_replay(self.connection.id, Replay(settled=0, last=self.journal.end))
+        async with self.running(), asyncio.timeout(10):
+            while await self.state.replay(self.connection.id) is not None:
+                await asyncio.sleep(0.001)
 
     async def retry_all(self) -> Counts:
         """Retry every dead letter, and let a worker live until none is on its way."""

@@ -92,7 +92,7 @@ class Bench:
             for one in await self.state.connections():
                 while one.enabled and (
                     (await self.state.counts(one.id)).settled < self.journal.end - one.start
-                    or await self.state.due(one.id, 1)
+                    or self.state.due(one.id, 1)
                 ):
                     await asyncio.sleep(0.001)
 
@@ -318,7 +318,7 @@ async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench
     naming: dict[str, Any] = {"$anon_distinct_id": ADA}
     await bench.deliver(said("$identify", "bob", 10, **naming))
     (connection,) = await bench.state.connections()
-    assert await bench.state.people(connection.id, [ADA]) == {}
+    assert bench.state.people(connection.id, [ADA]) == {}
     await bench.deliver(said("back", ADA, 11))
     assert (await bench.counts()).filtered == {"suppressed": 1}
 

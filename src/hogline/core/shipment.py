@@ -336,7 +336,7 @@ class Shipment:
                 if told.has_held and not_qualified(self._known.person(person), position, self._rules) is None:
                     self._release(draft, position, is_customer=told.is_customer)
             case Source.AGAIN if told.main is not None:
-                main = replace(told.main, state="wanted", names={}, refused={}, objects=())
+                main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=())
                 draft.told = replace(told, seen=None, main=main)
                 self._emit_all(self._sync.sync(draft, None, adjusted))
             case Source.DUE:

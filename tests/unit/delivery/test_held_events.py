@@ -87,7 +87,7 @@ async def test_a_held_event_teaches_once_when_it_comes_not_when_it_goes(bench: B
 
 async def test_a_held_event_lies_on_disk_without_what_it_taught(bench: Bench) -> None:
     await bench.deliver(said("a", "ada", 1, set={"plan": "free"}, unset=("coupon",), properties={"n": 1}))
-    (held,) = await bench.state.held(bench.connection.id, ["ada"])
+    (held,) = bench.state.held(bench.connection.id, ["ada"])
     event = decode_event(held.event)
     assert (event.set, event.unset, event.person_properties, event.properties) == ({}, (), {}, {"n": 1})
 

@@ -15,10 +15,9 @@ from itertools import count
 from typing import Any
 
 import pytest
-from delivery_cases import failing
+from delivery_cases import Worker, failing
 
 from hogline.delivery.gate import Gate, Rate
-from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.posthog.entry import encode_event
 from hogline.model import Event, Person, Request, Response
