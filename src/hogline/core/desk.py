@@ -260,7 +260,7 @@ class Desk:
             self._people,
             outcomes,
             connection=self._connection,
-            times=Times(now_ms, now_ms + self._merge_delay_ms + 1, self.rules.merge_people),
+            times=Times(now_ms, now_ms + self._merge_delay_ms, self.rules.merge_people),
             lanes=self.lanes.positions(shipment),
             requests=requests,
             retries=retries,

@@ -67,7 +67,7 @@ class Rehearsal:
             lanes={},
             start_s=0,
             suppressed=suppressed,
-            merge_delay_ms=-1,
+            merge_delay_ms=0,
         )
         self._fold = Fold(self._known, suppressed=suppressed, keeps_properties=self._desk.rules.wants_properties, email_property=self._desk.rules.email_property)
         self._met: set[str] = set()
@@ -75,7 +75,7 @@ class Rehearsal:
     @property
     def known(self) -> int:
         """How many people are remembered; somebody with several ids is one."""
-        return sum(told is not None for told in self._store.connection(self._connection).told.values())
+        return self._store.remembered(self._connection)
 
     @property
     def is_full(self) -> bool:

@@ -80,7 +80,7 @@ class Forgetting(Core):
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
         return ForgottenView(
             customers=sum(customers),
-            people=sum(one.people for one in forgotten),
+            people=len(ids) * sum(one.people > 0 for one in forgotten),
             held=sum(one.held for one in forgotten),
             failures=sum(one.dead_letters for one in forgotten),
             events=events,

@@ -101,6 +101,14 @@ class MemoryStore:
             key=lambda one: one[1],
         )
 
+    def remembered(self, connection: int) -> int:
+        """How many people something is known of, or was told of; somebody with several ids is one. Only what was written
+        here."""
+        told = {one for one, value in self.connection(connection).told.items() if value is not None}
+        joined = {one for one, value in self._ids.items() if value.parent is not None}
+        names = {person for value in self._ids.values() if value.parent is None for _, person in value.people[-1:]}
+        return len(told | {one for one in self._people if one in names or one not in joined})
+
     # writing
 
     def flush(self, flush: Flush) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from delivery_cases import MovedClock, Server, Worker, event, failing, refusing
 
+from hogline.core.changes import Intent
 from hogline.core.told import Customer
 from hogline.delivery.carrier import Stopped
 from hogline.delivery.gate import Gate, Rate
@@ -187,9 +188,9 @@ async def test_a_refused_identify_is_not_remembered_as_accepted(bench: Bench) ->
 
 
 async def test_what_follows_a_refusal_in_the_same_request_does_not_hide_it(bench: Bench) -> None:
-    """The second event was planned as if the first identify were accepted; it was not."""
+    """What is refused is divided, and what is bad alone is remembered."""
     await bench.receive(event("ada", 0, set={"plan": "pro"}), event("ada", 1, set={"seats": 3}))
-    async with bench.running(Server(refusing(0))):
+    async with bench.running(Server(refusing(0), refusing(0))):  # divided, the one with the plan is refused again
         await bench.settled(2)
     main = main_of(bench, "ada")
     assert (list(main.names), list(main.refused)) == (["seats"], ["plan"])
@@ -273,20 +274,20 @@ async def test_a_shipment_that_is_just_being_planned_when_it_stops_is_not_sent(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody would wait for its answer, which may take for ever."""
-    asked, planned, people, server = asyncio.Event(), asyncio.Event(), bench.state.people, Server()
+    asked, planned, intend, server = asyncio.Event(), asyncio.Event(), bench.state.intend, Server()
 
-    async def slow(connection: int, distinct_ids: list[str]) -> object:
+    async def slow(intent: Intent) -> None:
         asked.set()
         await planned.wait()
-        return await people(connection, distinct_ids)
+        await intend(intent)
 
-    monkeypatch.setattr(bench.state, "people", slow)
+    monkeypatch.setattr(bench.state, "intend", slow)
     await bench.receive(event("ada"))
     worker = bench.worker(server)
     task = asyncio.create_task(worker.run())
     await asked.wait()
+    await worker.close(within_s=0)
     planned.set()
-    await worker.close()
     await asyncio.wait_for(task, 5)
     assert server.requests == []
 

@@ -11,7 +11,7 @@ import msgspec
 from hogline.core.changes import Flush, HeldEvent, Intent
 from hogline.core.known import Id, Person
 from hogline.core.ledger import Row
-from hogline.core.told import Told
+from hogline.core.told import WAITS_MS, Told
 from hogline.store.packing import (
     pack_people,
     pack_person,
@@ -86,8 +86,8 @@ class RecordReader:
 
     def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
         with reading():
-            sql = "SELECT person, due_ms FROM told WHERE connection = ? AND due_ms > 0 ORDER BY due_ms LIMIT ?"
-            found: list[tuple[str, int]] = rows(self._database, sql, (connection, limit))
+            sql = "SELECT person, due_ms FROM told WHERE connection = ? AND due_ms > 0 AND due_ms < ? ORDER BY due_ms LIMIT ?"
+            found: list[tuple[str, int]] = rows(self._database, sql, (connection, WAITS_MS, limit))
         return found
 
     def again(self, connection: int, limit: int) -> list[tuple[str, str]]:
