@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from msgspec import Struct
 from msgspec.structs import replace
 from sandbox_server import SandboxServer
 from service_bench import MovedClock
 
-from hogline.core.known import Known, Person
-from hogline.core.told import NOBODY, WAITS_MS, Told
+from hogline.core.known import EVER, Known, Person
+from hogline.core.sync import fingerprint
+from hogline.core.told import NOBODY, WAITS_MS, Mark, Told
 from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.ulid import ulid
 from hogline.posthog.entry import encode_event
-from hogline.model import Event
+from hogline.model import Event, Identifier
 from hogline.sandbox.views import EventView, PersonView
 from hogline.store.base import Connection, Counts, Replay
 from hogline.store.secrets import Vault
@@ -73,6 +75,58 @@ def alias(who: str, other: str, at_s: int) -> Event:
 
 def dangerously(who: str, other: str, at_s: int) -> Event:
     return said("$merge_dangerously", who, at_s, properties={"alias": other})
+
+
+class Seen(Struct):
+    """Somebody: what PostHog says of them, and what was made true at the destination."""
+
+    joined_into: str | None
+    person: Person
+    told: Told
+
+    @property
+    def identified(self) -> bool:
+        return self.person.identified_at != EVER
+
+    @property
+    def customer(self) -> Identifier | None:
+        return self.told.main.identifier if self.told.main and self.told.main.state == "accepted" else None
+
+    @property
+    def linked_email(self) -> str | None:
+        return self.told.main.email if self.told.main else None
+
+    @property
+    def to_merge(self) -> tuple[Identifier, ...]:
+        return tuple(one.identifier for one in self.told.others if one.state != "kept")
+
+    @property
+    def merged(self) -> tuple[Identifier, ...]:
+        return self.told.gone
+
+    @property
+    def relationships(self) -> tuple[str, ...]:
+        return self.told.main.objects if self.told.main else ()
+
+    def attribute(self, name: str) -> object:
+        return self.person.facts[name].value
+
+    def _of(self, marks: dict[str, Mark]) -> dict[str, object]:
+        facts = self.person.facts
+        return {name: facts[name].value for name, mark in marks.items() if mark.print == fingerprint(facts[name].value)}
+
+    @property
+    def accepted(self) -> dict[str, object]:
+        return self._of(self.told.main.names) if self.told.main else {}
+
+    @property
+    def refused(self) -> dict[str, object]:
+        return self._of(self.told.main.refused) if self.told.main else {}
+
+    @property
+    def unsent(self) -> dict[str, object]:
+        said_ = self.accepted.keys() | self.refused.keys()
+        return {name: one.value for name, one in self.person.facts.items() if name not in said_}
 
 
 class Clock(MovedClock):
@@ -186,10 +240,15 @@ class Bench:
         """Whose an id is, after all joins."""
         return self._known.who(distinct_id)
 
-    def known(self, distinct_id: str) -> Person:
-        """What PostHog says of somebody."""
-        known = self._known
-        return known.person(known.who(distinct_id))
+    async def known(self, distinct_id: str) -> Seen:
+        """What is on disk of somebody."""
+        known, told = self._known, self.told(distinct_id)
+        who = known.who(distinct_id)
+        return Seen(who if who != distinct_id else None, known.person(who), told)
+
+    def joined(self, distinct_id: str) -> set[str]:
+        """The other ids of the same person."""
+        return self._known.members(distinct_id) - {self.who(distinct_id)}
 
     def told(self, distinct_id: str) -> Told:
         """What was made true of somebody."""

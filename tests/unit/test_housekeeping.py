@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hogline.delivery.lanes import LANES
+from hogline.core.lanes import LANES
 from hogline.housekeeping import Housekeeping
 from hogline.settings import Settings
 from hogline.sources.http import create_app

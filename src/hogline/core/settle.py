@@ -14,7 +14,7 @@ from hogline.core.draft import Draft, bounded
 from hogline.core.items import Effect, Item, OperationOutcome, Source
 from hogline.core.ledger import Row
 from hogline.core.shipment import Shipment, without_lessons
-from hogline.core.told import MOST_RECENT, NOBODY, WAITS_MS, Told
+from hogline.core.told import MOST_RECENT, NOBODY, WAITS_MS, Customer, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import People
 from hogline.posthog.entry import Entry
@@ -152,7 +152,8 @@ def _truth(
     for name, draft in drafts.items():
         after, was = told[name], shipment.on_disk.get(name)
         if after is not None:
-            after = _with_due(after, effects.get(name, ()), times, was_due=name in due)
+            known = was.others if was is not None else ()
+            after = _with_due(after, known, effects.get(name, ()), times, was_due=name in due)
             after = _finished(after, draft, was, truth.rows)
         if after is not was:
             changed[name] = after
@@ -169,16 +170,20 @@ def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str,
     return replace(told, recent=recent, emails=bounded(told.emails, dict(rows)))
 
 
-def _with_due(told: Told, effects: Sequence[tuple[Effect, bool]], times: Times, *, was_due: bool) -> Told:
-    """When something is to be done for them that waits for a pause."""
+def _with_due(
+    told: Told, known: Sequence[Customer], effects: Sequence[tuple[Effect, bool]], times: Times, *, was_due: bool
+) -> Told:
+    """When something is to be done for them that waits for a pause. `known`: the customers that waited to be merged
+    before; a new one begins the pause anew."""
     if not effects and not was_due and not told.others:
         return told
-    due_ms = 0 if was_due else told.due_ms
+    due_ms = 0 if was_due and told.due_ms <= times.now_ms else told.due_ms
     main = told.main
     if main is not None:
         accepted = main.state == "accepted"
-        waiting = any(one.state != "kept" for one in told.others)
-        if waiting and accepted and not due_ms:
+        waiting = [one for one in told.others if one.state != "kept"]
+        new = {one.key for one in waiting} - {one.key for one in known}
+        if waiting and accepted and (new or not due_ms):
             due_ms = times.due_ms if times.merges else WAITS_MS
         merged = any(effect.kind == "merge" for effect, _ in effects)
         if merged:

@@ -347,6 +347,8 @@ class Shipment:
 
     def _due(self, draft: Draft, adjusted: list[str]) -> None:
         told = draft.told
+        if told.due_ms > self._now_ms:
+            return  # something newer began the pause anew
         waiting = [one for one in told.others if one.state != "kept"]
         if told.main is None or told.main.state != "accepted" or not (waiting and self._rules.merge_people):
             if told.main is not None:

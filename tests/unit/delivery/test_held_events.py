@@ -10,12 +10,13 @@ import pytest
 from msgspec.structs import replace
 from people_bench import ANON, NOON_MS, Bench, alias, identify, said, times_and_ulids
 
-from hogline.delivery.lanes import lane_of
+from hogline.core.lanes import lane_of
 from hogline.housekeeping import Housekeeping
 from hogline.posthog.entry import decode_event
 from hogline.model import Request, Response
 from hogline.settings import Settings
-from hogline.store.base import HELD_FOR_ONE, Counts
+from hogline.store.base import Counts
+from hogline.store.memory import HELD_FOR_ONE
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 from delivery_cases import event
 
-from hogline.delivery.lanes import LANES, Item, Lanes, Source, lane_of
+from hogline.core.lanes import LANES, Item, Lanes, Source, lane_of
 from hogline.delivery.routes import Move
 from hogline.store.base import Route
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hogline.delivery import routes as routes_module
-from hogline.delivery.lanes import Item, Lane, Lanes, lane_of
+from hogline.core.lanes import Item, Lane, Lanes, lane_of
 from hogline.delivery.routes import Group, Move, Routes
 from hogline.store.base import Route, State
 
