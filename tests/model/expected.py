@@ -32,7 +32,7 @@ class Expected:
 
     def __init__(self, truth: Truth, options: dict[str, object]) -> None:
         self._truth = truth
-        self.options = dict(options)
+        self.options = {name: value for name, value in options.items() if value is not None}
         self._standings: dict[int, tuple[Human, Standing]] = {}
         self.outcomes: dict[int, str] = {}
         """Of each position: `delivered`, `held`, or why it is filtered."""
@@ -110,7 +110,7 @@ class Expected:
             self.before.setdefault(n, set(mine.arrives))
             mine.arrives.add(n)
         mine.held = []
-        mine.is_customer = True
+        mine.is_customer = mine.is_customer or self._may_be_customer(human)
 
     def _is_sent(self, event: Event) -> bool:
         allowed = self.allowed
@@ -134,13 +134,13 @@ class Expected:
             return "held" if self.holds and not only_applied else reason
         if not only_applied:
             return "delivered"
-        says = bool(event.set or event.unset) and not event.personless
+        says = bool(event.set or event.unset or event.person_email) and not event.personless
         becomes = self.of(human).is_customer or (self._may_be_customer(human) and self._knows_something(human))
         return "delivered" if says and becomes else "nothing_to_send"
 
     def configure(self, options: dict[str, object]) -> None:
         """Other options, while nothing is under way: what is held of whoever qualifies now goes out."""
-        self.options |= options
+        self.options = {name: value for name, value in (self.options | options).items() if value is not None}
         for human in self._truth.humans:
             self.release(human)
 

@@ -77,6 +77,14 @@ class Judge:
     def _is_forgotten(self, n: int) -> bool:
         return any(n in numbers for numbers in self._run.forgot)
 
+    def _is_blocked(self, n: int) -> bool:
+        """Whether an event says something of whoever was suppressed since: it may have been under way then."""
+        return self._run.truth.is_suppressed(self._run.events[n])
+
+    def _was_forgotten(self, n: int) -> bool:
+        """Whether an event came under an id whose owner was forgotten, before or after."""
+        return any(self._run.events[n].who in human.ids for human in self._run.forgotten)
+
     def _nobody_is_mixed_with_others(self) -> None:
         """Each customer has the events of one person, and that person's id. A merge cannot be undone."""
         whose = self._whose()
@@ -142,7 +150,7 @@ class Judge:
                     self._wrong(f"no customer, and is one: {human}: {customers[0]}")
                 continue
             if not customers:
-                if not self._connection.blurred:
+                if not self._connection.blurred and not self._customers_that_may_be(human):
                     self._wrong(f"is no customer: {human}")
             elif len(customers) > 1 and not self._is_apart():
                 self._wrong(f"{len(customers)} customers: {human}: {', '.join(map(str, customers))}")
@@ -156,6 +164,10 @@ class Judge:
         """An email alone, which several had."""
         email = (customer.email or "").lower()
         return customer.id is None and any(email in human.emails and self._expected.of(human).is_customer for human in self._humans)
+
+    def _customers_that_may_be(self, human: Human) -> list[Customer]:
+        """Known by nothing but an email that several had: whose it is, only Hogline knows."""
+        return [one for one in self._customers.values() if one.id is None and (one.email or "").lower() in human.emails]
 
     def _is_apart(self) -> bool:
         return not self._expected.merges or "merge" in self._there.refused
@@ -197,13 +209,14 @@ class Judge:
         for human in self._humans:
             mine = expected.of(human)
             wanted |= mine.arrives
-            missing = {n for n in mine.arrives if n not in self._owner}
+            missing = {n for n in mine.arrives if n not in self._owner and not self._is_blocked(n)}
             if missing and not self._connection.blurred:
                 self._wrong(f"events {sorted(missing)} are missing: {human}")
-            nobodys = {n for n in mine.arrives if n in self._owner and self._owner[n] is None}
-            if nobodys and mine.is_customer and not self._connection.changed:
+            # An anonymous id works once: what comes under it after its first owner was forgotten stays nobody's.
+            nobodys = {n for n in mine.arrives if n in self._owner and self._owner[n] is None and not self._was_forgotten(n)}
+            if nobodys and mine.is_customer and not self._connection.changed and "identify" not in self._there.refused:
                 self._wrong(f"events {sorted(nobodys)} are nobody's: {human}")
-            lost = {n for n in mine.arrives if (self._owner.get(n) or 0) < 0}
+            lost = {n for n in mine.arrives if (self._owner.get(n) or 0) < 0 and not self._is_forgotten(n)}
             if lost:
                 self._wrong(f"events {sorted(lost)} are of somebody who is gone: {human}")
         extra = {n for n in self._owner if n not in wanted and not self._is_forgotten(n)} - expected.optional

@@ -13,7 +13,7 @@ from tests.model.history import (
 )  # fmt: skip
 from tests.model.judge import Judge, Violation
 from tests.model.machine import Machine, machine
-from tests.model.truth import Truth
+from tests.model.truth import Human, Truth
 from tests.model.virtual import NOON_MS, Loop
 
 FINAL = "final"
@@ -48,6 +48,7 @@ class Run:
         """By their numbers."""
         self._outbox: list[tuple[int, Event]] = []
         self.position = 0
+        self.forgotten: list[Human] = []
         self.forgot: list[set[int]] = []
         """Numbers of the events of each who was forgotten."""
 
@@ -169,7 +170,7 @@ class Run:
         connection = self.connections["connection-1"]
         if step.at_rest:
             self._rest()
-        else:
+        if not step.at_rest or not connection.enabled:
             connection.blurred = True
         connection.changed = True
         connection.expected.configure(step.options)
@@ -190,6 +191,7 @@ class Run:
             connection.customerio.to_refuse.clear()
         self.hogline.forget(who, suppress=suppress)
         human = self.truth.forget(who, suppress=suppress)
+        self.forgotten.append(human)
         self.forgot.append({n for n, event in enumerate(self.events) if event.who in human.ids})
         for connection in self.connections.values():
             connection.expected.forget(human)
@@ -226,8 +228,9 @@ class Run:
             self._rest()
 
     def _has_shared_emails(self) -> bool:
+        """Whether somebody has or had an email that another had, too."""
         seen: set[str] = set()
-        for human in self.truth.humans:
+        for human in [*self.truth.humans, *self.forgotten]:
             if human.emails & seen:
                 return True
             seen |= human.emails
