@@ -146,12 +146,11 @@ class Machine:
 
     def _do(self, coroutine: Any) -> bool:
         """Whether the process lived through it; if not, another one was started."""
-        return self._loop.run_until_complete(self._lives_through(coroutine)) or self._next_life()
-
-    def _next_life(self) -> bool:
-        self._bury()
-        self.start()
-        return False
+        done = self._loop.run_until_complete(self._lives_through(coroutine))
+        if self._life.over:  # perhaps just after it was done
+            self._bury()
+            self.start()
+        return done
 
     async def _lives_through(self, coroutine: Any) -> bool:
         task = asyncio.ensure_future(coroutine)
@@ -250,9 +249,7 @@ class Machine:
 
     def resend(self, name: str, who: str) -> None:
         """`hogline people resend`."""
-        resend = getattr(self.service, "resend_person", None)
-        if resend is not None:
-            self.ask(lambda _: resend(name, who))
+        self.ask(lambda service: service.resend_person(name, who))
 
     def forget(self, who: str, *, suppress: bool) -> None:
         self.ask(lambda service: service.forget_person(who, suppress=suppress))
