@@ -7,6 +7,7 @@ until one of them ends wrong. A mutant that survives is a rule without a test, o
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -171,10 +172,17 @@ def _source(mutant: Mutant, root: Path = ROOT / "src") -> Path:
 
 
 class _Found(Struct):
-    """What `python -m tests.model --until-wrong` prints."""
+    """What `python -m tests.model --until-wrong --json` prints."""
 
     histories: int
-    wrong: str | None
+    wrong: dict[int, str]
+
+    @property
+    def what(self) -> str:
+        """What was wrong, without the people of whom it is."""
+        for wrong in self.wrong.values():
+            return re.sub(r"[0-9]+", "n", re.split(r"[{:\n]", wrong.partition("] ")[2] or wrong)[0]).strip()
+        return ""
 
 
 def _lives(mutant: Mutant, work: Path, most: int) -> _Found:
@@ -182,7 +190,7 @@ def _lives(mutant: Mutant, work: Path, most: int) -> _Found:
     shutil.copytree(ROOT / "src" / "hogline", source / "hogline", ignore=shutil.ignore_patterns("__pycache__", "vendor"))
     module = _source(mutant, source)
     module.write_text(module.read_text("utf-8").replace(mutant.old, mutant.new), "utf-8")
-    command = [sys.executable, "-m", "tests.model", f"0-{most}", "--until-wrong"]
+    command = [sys.executable, "-m", "tests.model", f"0-{most}", "--until-wrong", "--json"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, check=True, text=True
     )
@@ -195,10 +203,10 @@ def _lines(found: list[tuple[Mutant, _Found]]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for mutant, one in found:
         mark = "◆" if mutant.found_by_failing else ""
-        if one.wrong is None:
+        if not one.wrong:
             yield f"| {mutant.rule} | {mark} | **not in {one.histories:,} histories** | |"
         else:
-            yield f"| {mutant.rule} | {mark} | {one.histories:,} histories | {one.wrong} |"
+            yield f"| {mutant.rule} | {mark} | {one.histories:,} histories | {one.what} |"
 
 
 def print_figures(work: Path, _seed: int, part: float) -> None:
@@ -207,12 +215,12 @@ def print_figures(work: Path, _seed: int, part: float) -> None:
         found = []
         for mutant, one in zip(MUTANTS, pool.map(lambda one: _lives(one, work, int(MOST_HISTORIES * part)), MUTANTS), strict=True):
             found.append((mutant, one))
-            print(f"  {mutant.rule}: {'SURVIVES' if one.wrong is None else one.wrong} ({one.histories} histories)", flush=True)
+            print(f"  {mutant.rule}: {one.what or 'SURVIVES'} ({one.histories} histories)", flush=True)
     if part == 1:
         text = DOCS.read_text("utf-8")
         before, rest = text.split(BEGIN)
         _, after = rest.split(END)
         DOCS.write_text("\n".join([f"{before}{BEGIN}", "", *_lines(found), "", f"{END}{after}"]), "utf-8")
-    survivors = [mutant.rule for mutant, one in found if one.wrong is None]
+    survivors = [mutant.rule for mutant, one in found if not one.wrong]
     if survivors:
         sys.exit(f"{len(survivors)} rules can be taken away unnoticed.")

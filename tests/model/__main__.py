@@ -1,9 +1,14 @@
-"""`python -m tests.model SEED` shows how one history ends, shrunk if wrong; `FIRST-LAST` lives through many."""
+"""`python -m tests.model SEED` shows how one history ends, shrunk if wrong (`--whole`: as it is); `FIRST-LAST` lives
+through many (`--json`: figures for programs; `--until-wrong`: no further than the first that ends wrong)."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
 
 from tests.model.lives import history_of
 from tests.model.run import Run, outcome
@@ -33,18 +38,45 @@ def one(seed: int, *, whole: bool) -> None:
     print(f"=> {wrong or 'all is as it should be'}")
 
 
-def many(first: int, last: int) -> None:
-    began_s, kinds, events, deaths = time.process_time(), dict[str, list[tuple[int, str]]](), 0, 0
-    for seed in range(first, last):
+class Lived(Struct):
+    """What many histories came to."""
+
+    histories: int = 0
+    events: int = 0
+    deaths: int = 0
+    requests: int = 0
+    merges: int = 0
+    wrong: dict[int, str] = {}
+    """What was wrong, by seed."""
+
+
+def live(seeds: Iterable[int], *, until_wrong: bool = False) -> Lived:
+    """Live through the histories of these seeds."""
+    lived = Lived()
+    for seed in seeds:
         wrong, run = outcome(history_of(seed))
-        events += run.position
-        deaths += run.hogline.deaths
+        lived.histories += 1
+        lived.events += run.position
+        lived.deaths += run.hogline.deaths
+        lived.requests += run.hogline.requests
+        lived.merges += sum(len(one.customerio.merges) for one in run.connections.values())
         if wrong is not None:
-            kinds.setdefault(kind_of(wrong), []).append((seed, wrong))
-    for kind, found in sorted(kinds.items(), key=lambda item: -len(item[1])):
-        print(f"{len(found)} × {kind}: {', '.join(str(seed) for seed, _ in found[:8])}\n    {found[0][1][:600]}")
-    took_s = time.process_time() - began_s
-    print(f"{last - first} histories, {events} events, {deaths} deaths, {took_s:.1f} s: {sum(map(len, kinds.values()))} wrong")
+            lived.wrong[seed] = wrong
+            if until_wrong:
+                break
+    return lived
+
+
+def _print(lived: Lived, took_s: float) -> None:
+    kinds: dict[str, list[int]] = {}
+    for seed, wrong in lived.wrong.items():
+        kinds.setdefault(kind_of(wrong), []).append(seed)
+    for kind, seeds in sorted(kinds.items(), key=lambda item: -len(item[1])):
+        print(f"{len(seeds)} × {kind}: {', '.join(map(str, seeds[:8]))}\n    {lived.wrong[seeds[0]][:900]}")
+    print(
+        f"{lived.histories} histories, {lived.events} events, {lived.deaths} deaths, {lived.requests} requests, "
+        f"{lived.merges} merges, {took_s:.1f} s: {len(lived.wrong)} wrong"
+    )
 
 
 def main() -> None:
@@ -52,10 +84,15 @@ def main() -> None:
     if len(asked) != 1:
         sys.exit("Give a seed, or FIRST-LAST.")
     first, _, last = asked[0].partition("-")
-    if last:
-        many(int(first), int(last))
-    else:
+    if not last:
         one(int(first), whole="--whole" in sys.argv)
+        return
+    began_s = time.process_time()
+    lived = live(range(int(first), int(last)), until_wrong="--until-wrong" in sys.argv)
+    if "--json" in sys.argv:
+        print(msgspec.json.encode(lived).decode())
+    else:
+        _print(lived, time.process_time() - began_s)
 
 
 if __name__ == "__main__":

@@ -172,6 +172,8 @@ class World:
     """Operations of one request take effect in any order."""
     latency_s: float = 0.05
     commit_s: float = 0.01
+    flush_s: float = 5.0
+    """How often what is known is written."""
     merge_delay_s: float = 0.0
     death_rate: float = 0.0
     """How often the process dies before or after a commit or a request."""

@@ -40,6 +40,7 @@ def _world(chance: Random, seed: int, options: dict[str, object]) -> World:
         shuffles=chance.random() < 0.3,
         latency_s=chance.choice([0, 0.05, 0.3, 2]),
         commit_s=chance.choice([0, 0.01, 0.1]),
+        flush_s=chance.choice([1, 5, 60]),
         merge_delay_s=chance.choice([0, 0, 5, 30]),
         death_rate=chance.choice([0, 0, 0.02, 0.1]),
         schedule=seed,

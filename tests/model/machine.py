@@ -16,6 +16,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -31,6 +32,7 @@ from hogline.service import Mistake, Service
 from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.store.secrets import Vault
+from hogline.store.sqlite import database
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 from hogline.views import ConnectionStatus
@@ -39,15 +41,37 @@ from tests.model.history import World
 from tests.model.virtual import Clock, Killed, Life, Loop, Writer
 
 TOKEN = "hog_lives"
-KEY = Vault.new_key()
-_QUIET_S = 400.0
-"""Longer than anything that Hogline waits for by itself."""
+_SETTINGS = Settings()
+_migrations = cache(database.migrations)
+
+
+class _GlassVault(Vault):
+    """Secrets at rest are none of the simulation's business, and take time."""
+
+    def __init__(self) -> None:
+        super().__init__(Vault.new_key())
+
+    def encrypt(self, secret: bytes) -> bytes:
+        return secret
+
+    def decrypt(self, encrypted: bytes) -> bytes:
+        return encrypted
+
+
+_VAULT = _GlassVault()
+_NEVER_MS = 2**61
+"""When what waits for other options is due."""
 
 
 @contextmanager
-def _real_but_for_threads() -> Iterator[None]:
+def _real_but_for_threads(flush_s: float) -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with patch("hogline.store.sqlite.state.Writer", Writer), patch("hogline.store.sqlite.journal.Writer", Writer):
+    with (
+        patch("hogline.store.sqlite.state.Writer", Writer),
+        patch("hogline.store.sqlite.journal.Writer", Writer),
+        patch("hogline.store.sqlite.database.migrations", _migrations),
+        patch("hogline.delivery.folder.FLUSH_S", flush_s),
+    ):
         yield
 
 
@@ -70,11 +94,16 @@ class Machine:
         self.immortal = False
         self.deaths = 0
         self._folder = Path(tempfile.mkdtemp(prefix="lives-", dir=_memory()))
+        self._settings = _SETTINGS.model_copy(update={"merge_delay_s": world.merge_delay_s, "data": self._folder})
         self._life: Life
         self._journal: SqliteJournal
         self._state: SqliteState
         self.service: Service
         self._app: Any
+        self._ids: dict[str, int] = {}
+        """Of the connections, by name."""
+        self._asking = 0
+        """Requests that are out."""
         self.requests = 0
 
     # a process
@@ -86,9 +115,9 @@ class Machine:
         self._life = Writer.life = Life(self._may_die)
         Writer.pause_s = staticmethod(lambda: self._chance.random() * self._world.commit_s)  # type: ignore[assignment]
         self._journal = SqliteJournal(self._folder / "journal.db", self.clock.time_ms)
-        self._state = SqliteState(self._folder / "state.db", Vault(KEY))
+        self._state = SqliteState(self._folder / "state.db", _VAULT)
         self.service = Service(
-            Settings(data=self._folder, merge_delay_s=self._world.merge_delay_s),
+            self._settings,
             journal=self._journal,
             state=self._state,
             send=self._send,
@@ -193,6 +222,13 @@ class Machine:
     # the line to Customer.io
 
     async def _send(self, request: Request) -> Response:
+        self._asking += 1
+        try:
+            return await self._ask_customerio(request)
+        finally:
+            self._asking -= 1
+
+    async def _ask_customerio(self, request: Request) -> Response:
         life, latency_s = self._life, self._world.latency_s
         await asyncio.sleep(self._chance.random() * latency_s)
         site_id = base64.b64decode(request.headers["authorization"].split()[1]).decode().split(":")[0]
@@ -220,14 +256,32 @@ class Machine:
         self._do(asyncio.sleep(seconds))
 
     def rest(self) -> None:
-        """Until nothing is pending and nothing was sent for long."""
-        for _ in range(2_000):
-            requests = self.requests
-            if not self._do(asyncio.sleep(_QUIET_S)):
-                continue
-            if requests == self.requests and all(not one.pending or one.state == "disabled" for one in self.status()):
+        """Until nothing is left to do, for nobody."""
+        for _ in range(5_000):
+            pause_s = self._run(self._left())
+            if pause_s is None:
                 return
+            self._do(asyncio.sleep(pause_s))
         raise AssertionError("never at rest")
+
+    async def _left(self) -> float | None:
+        """Seconds until it is worth to look again; None: nothing is left to do."""
+        if self._asking:
+            return 1.0
+        next_ms, now_ms = _NEVER_MS, self.clock.time_ms()
+        for status in (await self.service.status()).connections:
+            if status.state == "disabled":
+                continue
+            if status.pending:
+                return 1.0
+            connection = self._ids[status.name]
+            if self._state.again(connection, 1) or await self._state.replay(connection) is not None:
+                return 1.0
+            if await self._state.dead_letters(connection, retrying=True, limit=1):
+                return 1.0
+            for _, due_ms in self._state.due(connection, 1):
+                next_ms = min(next_ms, due_ms)
+        return None if next_ms == _NEVER_MS else max((next_ms - now_ms) / 1_000, 1.0)
 
     # what users do
 
@@ -257,6 +311,7 @@ class Machine:
     def connect(self, name: str, options: dict[str, object]) -> None:
         credentials: dict[str, object] = {"site_id": name, "api_key": "key", "max_requests_per_second": 1000}
         self._run(self.service.connect("customerio", credentials | options, name=name))
+        self._ids[name] = len(self._ids) + 1
 
 
 async def _done(tasks: set[asyncio.Task[Any]]) -> None:
@@ -266,7 +321,7 @@ async def _done(tasks: set[asyncio.Task[Any]]) -> None:
 @contextmanager
 def machine(world: World, customerio: Callable[[str], CustomerIo], loop: Loop, chance: Random) -> Iterator[Machine]:
     random.seed(world.schedule)
-    with _real_but_for_threads():
+    with _real_but_for_threads(world.flush_s):
         made = Machine(world, customerio, loop, chance)
         made.start()
         try:

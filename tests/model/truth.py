@@ -35,8 +35,6 @@ class Human:
     """An email was known once."""
     attributes: dict[str, tuple[object, int]] = field(default_factory=dict)
     """Newest value of each and the time of the event that said so (milliseconds). None: removed. `email` is one."""
-    elsewhere: str | None = None
-    """The email of PostHog's person, where no event set one."""
     emails: set[str] = field(default_factory=set)
     """In small letters: all that they ever had."""
 
@@ -45,7 +43,7 @@ class Human:
         if "email" in self.attributes:
             value = self.attributes["email"][0]
             return value if isinstance(value, str) else None
-        return self.elsewhere or address(self.first_id)
+        return address(self.first_id)
 
     def values(self) -> dict[str, object]:
         """What PostHog's person has, apart from the email."""
@@ -128,7 +126,6 @@ class Truth:
             human.attributes[name] = (value if mine is None else mine, max(ms, mine_ms))
         if email is not None and human.attributes.get("email", (None, 0))[0] is None:
             human.attributes["email"] = (email, human.attributes.get("email", (None, at_ms))[1])
-        human.elsewhere = None
         human.identified = human.identified or other.identified
         human.emailed = human.emailed or other.emailed
         human.emails |= other.emails
@@ -138,17 +135,14 @@ class Truth:
 
     def _learn(self, human: Human, event: Event, at_ms: int) -> None:
         said: dict[str, object] = dict(event.set)
-        if "email" in said:
-            written = said["email"].strip() if isinstance(said["email"], str) else None
-            said["email"] = address(written)
-            if said["email"] is None:
-                del said["email"]
+        # The person that comes along is PostHog's as of this event; what the event itself says of the email wins.
+        email = said.pop("email", event.person_email)
+        if isinstance(email, str) and (written := address(email.strip())) is not None:
+            said["email"] = written
         said.update(dict.fromkeys(event.unset))
         for name, value in said.items():
             if name not in human.attributes or human.attributes[name][1] <= at_ms:
                 human.attributes[name] = (value, at_ms)
-        if "email" not in human.attributes and human.elsewhere is None:
-            human.elsewhere = address(event.person_email)
         if human.email is not None:
             human.emailed = True
             human.emails.add(human.email.lower())
