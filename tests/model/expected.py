@@ -34,6 +34,8 @@ class Expected:
         self._truth = truth
         self.options = {name: value for name, value in options.items() if value is not None}
         self._standings: dict[int, tuple[Human, Standing]] = {}
+        self.left_out = self._left_out()
+        """Attributes that are not sent, or were not for a while: the destination has any value of theirs, or none."""
         self.outcomes: dict[int, str] = {}
         """Of each position: `delivered`, `held`, or why it is filtered."""
         self.before: dict[int, set[int]] = {}
@@ -50,6 +52,9 @@ class Expected:
     @property
     def allowed(self) -> set[str]:
         return {name for name in str(self.options.get("event_allowlist", "")).split(",") if name}
+
+    def _left_out(self) -> set[str]:
+        return {name[1:] for name in str(self.options.get("attribute_names", "")).split(",") if name.startswith("-")}
 
     @property
     def mode(self) -> object:
@@ -141,6 +146,7 @@ class Expected:
     def configure(self, options: dict[str, object]) -> None:
         """Other options, while nothing is under way: what is held of whoever qualifies now goes out."""
         self.options = {name: value for name, value in (self.options | options).items() if value is not None}
+        self.left_out |= self._left_out()
         for human in self._truth.humans:
             self.release(human)
 

@@ -9,6 +9,7 @@ from tests.model.customerio import NEVER_TAKEN, Customer
 from tests.model.truth import Human
 
 if TYPE_CHECKING:
+    from hogline.views import PersonView
     from tests.model.run import Connection, Run
 
 
@@ -54,6 +55,7 @@ class Judge:
         self._each_is_one_customer()
         self._events_are_at_their_owner()
         self._events_came_in_order()
+        self._people_are_shown_as_they_are()
         self._report()
 
     # never
@@ -174,8 +176,7 @@ class Judge:
 
     def _has_what_posthog_has(self, human: Human, customer: Customer) -> None:
         hidden = {name for name, value in human.values().items() if value == NEVER_TAKEN}
-        if self._expected.options.get("attribute_names") or self._connection.changed:
-            hidden.add("code")
+        hidden |= self._expected.left_out
         wanted = {name: value for name, value in human.values().items() if name not in hidden}
         found = {name: value for name, value in customer.attributes.items() if name not in hidden}
         if wanted != found:
@@ -234,3 +235,40 @@ class Judge:
             late = sorted(m for m in before if m in placed and (placed[m][:1] if self._run.history.world.shuffles else placed[m]) > first)
             if late:
                 self._wrong(f"events {late} came after {n}")
+
+    def _people_are_shown_as_they_are(self) -> None:
+        """`hogline people show` says what PostHog has, what Customer.io has, and why they differ."""
+        for human in self._humans:
+            shown = self._run.hogline.person(self._connection.name, human.first_id)
+            if shown is None:
+                if human.attributes or human.identified or len(human.ids) > 1:
+                    self._wrong(f"is not known: {human}")
+                continue
+            known = {name: value for name, value in shown.attributes.items() if value is not None and name != "email"}
+            same_email = (shown.email or "").lower() == (human.email or "").lower()  # the first spelling stays
+            if not same_email or (shown.identified, known) != (human.identified, human.values()):
+                self._wrong(f"known as {shown.identified} <{shown.email}> {known}: {human}")
+            if shown.customer is not None:
+                self._customer_is_shown_as_it_is(human, shown)
+
+    def _customer_is_shown_as_it_is(self, human: Human, shown: PersonView) -> None:
+        assert shown.customer is not None  # who calls has looked
+        kind, value = shown.customer.kind, shown.customer.value
+        there = [
+            one
+            for one in self._customers.values()
+            if (one.id == value if kind == "id" else (one.email or "").lower() == value.lower())
+        ]
+        if len(there) != 1:
+            self._wrong(f"shown as customer {value}, who is not there: {human}")
+            return
+        if shown.to_merge and self._expected.merges and not self._connection.changed:
+            self._wrong(f"has customers to merge at rest: {human}")
+        kept = {*shown.unsent, *shown.refused, *shown.left_out}
+        wanted = {name: value for name, value in human.values().items() if name not in kept}
+        found = {name: value for name, value in there[0].attributes.items() if name not in kept}
+        if found != wanted:
+            self._wrong(f"shown as told {wanted}, but {there[0]}: {human}")
+        if human.email and shown.email_not_sent is None and "email" not in shown.refused and not shown.to_merge:
+            if (there[0].email or "").lower() != human.email.lower():
+                self._wrong(f"shown with the email {human.email}, but {there[0]}: {human}")

@@ -35,7 +35,7 @@ from hogline.store.secrets import Vault
 from hogline.store.sqlite import database
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
-from hogline.views import ConnectionStatus
+from hogline.views import ConnectionStatus, PersonView
 from tests.model.customerio import CustomerIo
 from tests.model.history import World
 from tests.model.virtual import Clock, Killed, Life, Loop, Writer
@@ -297,6 +297,14 @@ class Machine:
 
     def status(self) -> list[ConnectionStatus]:
         return self._run(self.service.status()).connections  # type: ignore[no-any-return]
+
+    def person(self, name: str, distinct_id: str) -> PersonView | None:
+        """`hogline people show`: the person whose an id is; None: nothing is known of them."""
+        try:
+            found = self._run(self.service.person(name, distinct_id)).person
+            return found if found.joined_into is None else self._run(self.service.person(name, found.joined_into)).person  # type: ignore[no-any-return]
+        except Mistake:
+            return None
 
     def end_of_journal(self) -> int:
         return self._journal.end

@@ -213,6 +213,7 @@ class Run:
         self._again_after_refusals()
         for _ in range(2 if self._has_shared_emails() else 0):
             self._everybody_says(FINAL)
+        hogline.wait(self.history.world.flush_s + 1)
         for connection in self.connections.values():
             Judge(self, connection).in_the_end()
 
