@@ -212,9 +212,9 @@ def _is_customer(human: Human, choice: Choice) -> bool:
         case "identified":
             return human.known
         case "emails":
-            return human.email is not None
+            return bool(human.emails)
         case "anonymous-events":
-            return human.known or human.email is not None
+            return human.known or bool(human.emails)
 
 
 def _compare_customer(human: Human, customer: _Customer, arrived: list[_Seen]) -> Counter[str]:

@@ -24,6 +24,12 @@ class Event:
     person_email: str | None = None
     """The email of PostHog's person, as webhooks carry it."""
 
+    @property
+    def emails(self) -> set[str]:
+        """All that it names, in small letters."""
+        named = (self.set.get("email"), self.person_email, self.who if "@" in self.who else None)
+        return {one.strip().lower() for one in named if isinstance(one, str)}
+
     def __str__(self) -> str:
         said = [f"{name} {value}" for name, value in self.set.items()] + [f"-{name}" for name in self.unset]
         more = (f" anon {self.other!r}" if self.name == "$identify" else f" alias={self.other!r}") * (self.other is not None)

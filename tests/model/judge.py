@@ -81,7 +81,8 @@ class Judge:
 
     def _is_blocked(self, n: int) -> bool:
         """Whether an event says something of whoever was suppressed since: it may have been under way then."""
-        return self._run.truth.is_suppressed(self._run.events[n])
+        event, truth = self._run.events[n], self._run.truth
+        return truth.is_suppressed(event) or bool(event.emails & truth.perhaps_suppressed)
 
     def _was_forgotten(self, n: int) -> bool:
         """Whether an event came under an id whose owner was forgotten, before or after."""
@@ -194,6 +195,8 @@ class Judge:
         if id(human) in asked or any((other.email or "").lower() == email for other in others):
             return False
         had = [other for other in others if email in other.emails]
+        if had and self._is_apart():
+            return False  # a customer that is not merged keeps its email
         if self._is_named_by_email():
             if had or not (human.identified or human.protected) or not self._expected.by_email or self._is_apart():
                 return False

@@ -66,6 +66,8 @@ class Run:
     def _take(self, step: Step) -> None:
         hogline = self.hogline
         if isinstance(step, Say):
+            if step.event.emails & self.truth.perhaps_suppressed and not self.truth.is_suppressed(step.event):
+                return
             self.events.append(step.event)
             self._outbox.append((len(self.events) - 1, step.event))
             if self._chance.random() < 0.3:

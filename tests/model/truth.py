@@ -68,6 +68,8 @@ class Truth:
         self._humans: dict[str, Human] = {}
         self._suppressed_ids: set[str] = set()
         self._suppressed_emails: set[str] = set()
+        self.perhaps_suppressed: set[str] = set()
+        """Emails that somebody suppressed had before their last one: whether those are blocked, too, is open."""
 
     @property
     def humans(self) -> list[Human]:
@@ -154,6 +156,7 @@ class Truth:
         if suppress:
             self._suppressed_ids |= human.ids
             others = {other.email.lower() for other in self.humans if other.email}
+            self.perhaps_suppressed |= human.emails - others
             if human.email is not None and human.email.lower() not in others:
                 self._suppressed_emails.add(human.email.lower())
         return human

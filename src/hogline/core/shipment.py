@@ -179,13 +179,14 @@ class Shipment:
         person = self._known.person(draft.person)
         is_customer = self._is_customer(draft)
         name = entry.name if not rules.allowlist else entry.name.strip()
-        rule = None if item.source is Source.RETRY else not_qualified(person, position, rules)
+        unmet = not_qualified(person, position, rules)
+        rule = None if item.source is Source.RETRY else unmet
         listed = not rules.allowlist or name in rules.allowlist
         applied = entry.name.strip() in people.applied and name not in rules.allowlist
         filtered = rule if listed else "not_in_allowlist"
         if item.again and draft.told.main is not None:
             self._free(item, draft)
-        if rule is None and draft.told.has_held:
+        if unmet is None and draft.told.has_held:
             is_customer = self._release(draft, position, is_customer=is_customer)
         if not is_customer and is_visitor(person, position, rules):
             if filtered is None and not applied:
@@ -208,9 +209,9 @@ class Shipment:
         item.filtered = filtered if filtered is not None or (knows and says) else "nothing_to_send"
 
     def _is_customer(self, draft: Draft) -> bool:
-        if draft.synced and draft.told.main is not None:
-            return True
-        return any(part.is_customer for part in self.company.parts(draft))
+        """Whether they are one by now, or somebody is who was joined into them here."""
+        drafts = (self.company.drafts[name] for name in self.company.names(draft))
+        return any(one.told.is_customer or (one.synced and one.told.main is not None) for one in drafts)
 
     def _free(self, item: Item, draft: Draft) -> None:
         """Somebody wants refused values of theirs to be tried again."""

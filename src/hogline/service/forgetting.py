@@ -70,9 +70,9 @@ class Forgetting(Core):
                 person = known.person(known.who(distinct_id))
                 rewritten = [found async for found in self._rewritten(ids)]
                 there = [await self._there(one, known, ids, rewritten) for one in connections]
-                customers = [await self._forget_there(one, suppress=suppress) for one in there]
-                hashes = self._never_again(known, person, ids, there) if suppress else []
-                forgotten = await self._forget_here(there, ids, rewritten, hashes)
+                never = self._never_again(person, ids, there) if suppress else []
+                customers = [await self._forget_there(one, never) for one in there]
+                forgotten = await self._forget_here(there, ids, rewritten, never)
             finally:
                 for connection in running:
                     self._run(connection)
@@ -120,7 +120,7 @@ class Forgetting(Core):
         return _There(connection, known.who(min(ids)), list(customers), own, waiting)
 
     def _never_again(
-        self, known: Known, person: Person, ids: set[str], there: Sequence[_There]
+        self, person: Person, ids: set[str], there: Sequence[_There]
     ) -> list[tuple[str, str]]:
         """Their ids, and apart from them each email that nobody else has."""
         emails = {one.lower() for one in (person.email,) if one is not None}
@@ -128,18 +128,25 @@ class Forgetting(Core):
         others = self._state.emails_of_others(sorted(emails), sorted(ids))
         return [("id", one) for one in sorted(ids)] + [("email", one) for one in sorted(emails - others)]
 
-    async def _forget_there(self, there: _There, *, suppress: bool) -> int:
-        """Remove somebody at the destination; returns how many customers were removed. Raises `Mistake`."""
+    async def _forget_there(self, there: _There, never: Sequence[tuple[str, str]]) -> int:
+        """Remove somebody at the destination; returns how many customers were removed. `never`: their ids, and the
+        emails that nobody else has, are blocked there, too; an email of somebody else is only deleted: blocked, it would
+        be lost for them. Raises `Mistake`.
+        """
         destination: Destination[Any] = DESTINATIONS[there.connection.destination]
         people = destination.people
         if people is None:
             return 0
         options = read_options(destination, there.connection.options)
         identifiers = dict.fromkeys(there.customers)
-        if suppress:
-            identifiers |= dict.fromkeys(Identifier("email", email) for email in there.emails)
+        if never:
+            identifiers |= dict.fromkeys(Identifier("email", one) for one in there.emails if ("email", one) in never)
             identifiers = identifiers or {Identifier("id", there.name): None}
-        operations = [people.remove(one, suppress=suppress) for one in identifiers if people.takes(one)]
+        operations = [
+            people.remove(one, suppress=bool(never) and (one.kind == "id" or ("email", one.key.value) in never))
+            for one in identifiers
+            if people.takes(one)
+        ]
         for some in pack(operations, destination.limits):
             await self._ask(there.connection, destination, options, some)
         return len(operations)
@@ -158,14 +165,14 @@ class Forgetting(Core):
             raise _not_forgotten(connection, f"{destination.title} answered {response.status}.")
 
     async def _forget_here(
-        self, there: Sequence[_There], ids: set[str], rewritten: Sequence[_Rewritten], hashes: list[tuple[str, str]]
+        self, there: Sequence[_There], ids: set[str], rewritten: Sequence[_Rewritten], never: list[tuple[str, str]]
     ) -> list[Forgotten]:
         """Remove somebody from the state and the journal."""
         forgotten = await self._state.forget(
             sorted(ids),
             {one.connection.id: one.waiting for one in there},
             ledger={one.connection.id: one.emails for one in there},
-            suppress=hashes,
+            suppress=never,
         )
         await self._leave_journal(rewritten)
         for one in there:
