@@ -130,26 +130,36 @@ class Forgetting(Core):
 
     async def _forget_there(self, there: _There, never: Sequence[tuple[str, str]]) -> int:
         """Remove somebody at the destination; returns how many customers were removed. `never`: their ids, and the
-        emails that nobody else has, are blocked there, too; an email of somebody else is only deleted: blocked, it would
-        be lost for them. Raises `Mistake`.
+        emails that nobody else has, are blocked there, too. Raises `Mistake`.
         """
         destination: Destination[Any] = DESTINATIONS[there.connection.destination]
         people = destination.people
         if people is None:
             return 0
         options = read_options(destination, there.connection.options)
-        identifiers = dict.fromkeys(there.customers)
+        found = [one for one in there.customers if people.takes(one)]
+        await self._remove(there.connection, destination, options, found, suppress=False)
         if never:
-            identifiers |= dict.fromkeys(Identifier("email", one) for one in there.emails if ("email", one) in never)
-            identifiers = identifiers or {Identifier("id", there.name): None}
-        operations = [
-            people.remove(one, suppress=bool(never) and (one.kind == "id" or ("email", one.key.value) in never))
-            for one in identifiers
-            if people.takes(one)
-        ]
+            # Only now: with a customer, all their identifiers would be blocked, and so the email of whoever has it now.
+            blocked = [one for one in found if one.kind == "id"] or [Identifier("id", there.name)]
+            blocked += [Identifier("email", value) for kind, value in never if kind == "email"]
+            await self._remove(there.connection, destination, options, blocked, suppress=True)
+        return len(found)
+
+    async def _remove(
+        self,
+        connection: Connection,
+        destination: Destination[Any],
+        options: object,
+        identifiers: Sequence[Identifier],
+        *,
+        suppress: bool,
+    ) -> None:
+        people = destination.people
+        assert people is not None  # who calls has looked
+        operations = [people.remove(one, suppress=suppress) for one in identifiers if people.takes(one)]
         for some in pack(operations, destination.limits):
-            await self._ask(there.connection, destination, options, some)
-        return len(operations)
+            await self._ask(connection, destination, options, some)
 
     async def _ask(
         self, connection: Connection, destination: Destination[Any], options: object, operations: Sequence[Operation]
