@@ -1,4 +1,4 @@
-"""`python -m bench.soak [power|kills|joins|lives …]`: the long runs, with their figures. `--small`: a hundredth of each."""
+"""`python -m bench.soak [power|kills|lives …]`: the long runs, with their figures. `--small`: a hundredth of each."""
 
 from __future__ import annotations
 

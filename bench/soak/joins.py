@@ -159,7 +159,10 @@ def print_rounds(work: Path, seed: int, part: float) -> None:
         kills += outcome.kills
         deliveries += sum(verdict.at_customerio for verdict in outcome.verdicts.values())
         wrong = {name: verdict for name, verdict in outcome.verdicts.items() if not verdict.good}
-        print(f"  round {number + 1}: {outcome.seconds:.0f} s, {len(wrong)} of {len(outcome.verdicts)} connections wrong", flush=True)
+        print(
+            f"  round {number + 1}: {outcome.seconds:.0f} s, {len(wrong)} of {len(outcome.verdicts)} connections wrong",
+            flush=True,
+        )
         for name, verdict in wrong.items():
             print(f"  {name}: {verdict}")
         if wrong:

@@ -48,7 +48,10 @@ def print_figures(histories: int, first: int) -> None:
             for seed, wrong in lived.wrong.items():
                 print(f"  {wrong}\n    .venv/bin/python -m tests.model {seed}", flush=True)
             if part.stop % 5_000 < AT_ONCE:
-                print(f"  seeds up to {part.stop:,}: {len(total.wrong)} wrong (to go on from here: --first={part.stop})", flush=True)
+                print(
+                    f"  seeds up to {part.stop:,}: {len(total.wrong)} wrong (to go on from here: --first={part.stop})",
+                    flush=True,
+                )
     print(f"  histories: {total.histories:,}; events: {total.events:,}; of them wrong: {len(total.wrong)}")
     print(f"  deaths: {total.deaths:,}; requests: {total.requests:,}; merges: {total.merges:,}")
     print(f"  seconds: {time.monotonic() - began_s:.0f}")

@@ -187,7 +187,9 @@ class _Found(Struct):
 
 def _lives(mutant: Mutant, work: Path, most: int) -> _Found:
     source = work / mutant.rule.replace(" ", "-").replace("/", "")[:60] / "src"
-    shutil.copytree(ROOT / "src" / "hogline", source / "hogline", ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+    shutil.copytree(
+        ROOT / "src" / "hogline", source / "hogline", ignore=shutil.ignore_patterns("__pycache__", "vendor")
+    )
     module = _source(mutant, source)
     module.write_text(module.read_text("utf-8").replace(mutant.old, mutant.new), "utf-8")
     command = [sys.executable, "-m", "tests.model", f"0-{most}", "--until-wrong", "--json"]
@@ -213,7 +215,9 @@ def print_figures(work: Path, _seed: int, part: float) -> None:
     assert not problems(), problems()
     with ThreadPoolExecutor(2) as pool:  # of processes
         found = []
-        for mutant, one in zip(MUTANTS, pool.map(lambda one: _lives(one, work, int(MOST_HISTORIES * part)), MUTANTS), strict=True):
+        for mutant, one in zip(
+            MUTANTS, pool.map(lambda one: _lives(one, work, int(MOST_HISTORIES * part)), MUTANTS), strict=True
+        ):
             found.append((mutant, one))
             print(f"  {mutant.rule}: {one.what or 'SURVIVES'} ({one.histories} histories)", flush=True)
     if part == 1:

@@ -72,7 +72,7 @@ def _print(lived: Lived, took_s: float) -> None:
     for seed, wrong in lived.wrong.items():
         kinds.setdefault(kind_of(wrong), []).append(seed)
     for kind, seeds in sorted(kinds.items(), key=lambda item: -len(item[1])):
-        print(f"{len(seeds)} × {kind}: {', '.join(map(str, seeds[:8]))}\n    {lived.wrong[seeds[0]][:900]}")
+        print(f"{len(seeds)} of {kind}: {', '.join(map(str, seeds[:8]))}\n    {lived.wrong[seeds[0]][:900]}")
     print(
         f"{lived.histories} histories, {lived.events} events, {lived.deaths} deaths, {lived.requests} requests, "
         f"{lived.merges} merges, {took_s:.1f} s: {len(lived.wrong)} wrong"

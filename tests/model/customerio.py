@@ -53,7 +53,9 @@ class Merge(Struct, frozen=True):
 
 
 class CustomerIo:
-    def __init__(self, environment: int, clock_s: Callable[[], float], chance: Random, *, orders_by: str, shuffles: bool):
+    def __init__(
+        self, environment: int, clock_s: Callable[[], float], chance: Random, *, orders_by: str, shuffles: bool
+    ):
         self.environment = environment
         self._chance = chance
         self._shuffles = shuffles
@@ -90,7 +92,9 @@ class CustomerIo:
             try:
                 self._perform(read_operation(texts[index]))
             except Problem as problem:
-                errors.append({"batch_index": index, "reason": problem.reason, "field": problem.field, "message": problem.message})
+                errors.append(
+                    {"batch_index": index, "reason": problem.reason, "field": problem.field, "message": problem.message}
+                )
                 self._note(bytes(texts[index]).decode(), accepted=False)
         return (207, msgspec.json.encode({"errors": errors})) if errors else (200, b"{}")
 

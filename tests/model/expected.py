@@ -160,9 +160,8 @@ class Expected:
         """Whatever of theirs had not arrived never does."""
         self._standings.pop(id(human), None)
         for position, (_, whose) in self.numbers.items():
-            if whose is human or whose.ids <= human.ids:
-                if self.outcomes[position] == "held":
-                    self.outcomes[position] = "forgotten"
+            if whose.ids <= human.ids and self.outcomes[position] == "held":
+                self.outcomes[position] = "forgotten"
 
     def totals(self) -> Counter[str]:
         return Counter(self.outcomes.values())

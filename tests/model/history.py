@@ -25,14 +25,16 @@ class Event:
     """The email of PostHog's person, as webhooks carry it."""
 
     @property
-    def emails(self) -> set[str]:
+    def emails(self) -> frozenset[str]:
         """All that it names, in small letters."""
         named = (self.set.get("email"), self.person_email, self.who if "@" in self.who else None)
-        return {one.strip().lower() for one in named if isinstance(one, str)}
+        return frozenset(one.strip().lower() for one in named if isinstance(one, str))
 
     def __str__(self) -> str:
         said = [f"{name} {value}" for name, value in self.set.items()] + [f"-{name}" for name in self.unset]
-        more = (f" anon {self.other!r}" if self.name == "$identify" else f" alias={self.other!r}") * (self.other is not None)
+        more = (f" anon {self.other!r}" if self.name == "$identify" else f" alias={self.other!r}") * (
+            self.other is not None
+        )
         late = f" ({self.late_s} s late)" * bool(self.late_s)
         person = f" person {self.person_email}" if self.person_email else ""
         return f"{self.name} {self.who}{' {' + ', '.join(said) + '}' if said else ''}{more}{person}{late}{' personless' * self.personless}"
@@ -162,7 +164,21 @@ class Forget:
 
 
 Step: TypeAlias = (
-    Say | Repeat | Wait | Rest | Kill | Restart | Fail | Refuse | Retry | Replay | Resend | Configure | Connect | Switch | Forget
+    Say
+    | Repeat
+    | Wait
+    | Rest
+    | Kill
+    | Restart
+    | Fail
+    | Refuse
+    | Retry
+    | Replay
+    | Resend
+    | Configure
+    | Connect
+    | Switch
+    | Forget
 )
 
 

@@ -74,7 +74,9 @@ class Judge:
 
     def _whose(self) -> dict[int, Human]:
         """Of each event's number, whose it is."""
-        return {n: self._run.truth.human(event.who) for n, event in enumerate(self._run.events) if not self._is_forgotten(n)}
+        return {
+            n: self._run.truth.human(event.who) for n, event in enumerate(self._run.events) if not self._is_forgotten(n)
+        }
 
     def _is_forgotten(self, n: int) -> bool:
         return any(n in numbers for numbers in self._run.forgot)
@@ -132,7 +134,11 @@ class Judge:
         for numbers in self._run.forgot:
             for n in numbers:
                 key = self._owner.get(n)
-                if key in self._customers and self._is_forgotten(n) and self._run.truth.is_suppressed(self._run.events[n]):
+                if (
+                    key in self._customers
+                    and self._is_forgotten(n)
+                    and self._run.truth.is_suppressed(self._run.events[n])
+                ):
                     self._wrong(f"event {n} of somebody forgotten is at {self._customers[key]}")
 
     def _customers_of(self, human: Human) -> list[Customer]:
@@ -166,7 +172,9 @@ class Judge:
     def _may_be_somebodys(self, customer: Customer) -> bool:
         """An email alone, which several had."""
         email = (customer.email or "").lower()
-        return customer.id is None and any(email in human.emails and self._expected.of(human).is_customer for human in self._humans)
+        return customer.id is None and any(
+            email in human.emails and self._expected.of(human).is_customer for human in self._humans
+        )
 
     def _customers_that_may_be(self, human: Human) -> list[Customer]:
         """Known by nothing but an email that several had: whose it is, only Hogline knows."""
@@ -198,9 +206,8 @@ class Judge:
         if had and self._is_apart():
             return False  # a customer that is not merged keeps its email
         if self._is_named_by_email():
-            if had or not (human.identified or human.protected) or not self._expected.by_email or self._is_apart():
-                return False
-            return True
+            moves = self._expected.by_email and not self._is_apart() and (human.identified or human.protected)
+            return moves and not had
         return all(not other.email or self._must_have_email(other, asked | {id(human)}) for other in had)
 
     def _is_named_by_email(self) -> bool:
@@ -217,7 +224,9 @@ class Judge:
             if missing and not self._connection.blurred:
                 self._wrong(f"events {sorted(missing)} are missing: {human}")
             # An anonymous id works once: what comes under it after its first owner was forgotten stays nobody's.
-            nobodys = {n for n in mine.arrives if n in self._owner and self._owner[n] is None and not self._was_forgotten(n)}
+            nobodys = {
+                n for n in mine.arrives if n in self._owner and self._owner[n] is None and not self._was_forgotten(n)
+            }
             if nobodys and mine.is_customer and not self._connection.changed and "identify" not in self._there.refused:
                 self._wrong(f"events {sorted(nobodys)} are nobody's: {human}")
             lost = {n for n in mine.arrives if (self._owner.get(n) or 0) < 0 and not self._is_forgotten(n)}
@@ -235,7 +244,11 @@ class Judge:
             if n not in placed:
                 continue
             first = placed[n][:1] if self._run.history.world.shuffles else placed[n]
-            late = sorted(m for m in before if m in placed and (placed[m][:1] if self._run.history.world.shuffles else placed[m]) > first)
+            late = sorted(
+                m
+                for m in before
+                if m in placed and (placed[m][:1] if self._run.history.world.shuffles else placed[m]) > first
+            )
             if late:
                 self._wrong(f"events {late} came after {n}")
 
@@ -272,6 +285,6 @@ class Judge:
         found = {name: value for name, value in there[0].attributes.items() if name not in kept}
         if found != wanted:
             self._wrong(f"shown as told {wanted}, but {there[0]}: {human}")
-        if human.email and shown.email_not_sent is None and "email" not in shown.refused and not shown.to_merge:
-            if (there[0].email or "").lower() != human.email.lower():
-                self._wrong(f"shown with the email {human.email}, but {there[0]}: {human}")
+        says_so = shown.email_not_sent is not None or "email" in shown.refused or bool(shown.to_merge)
+        if human.email and not says_so and (there[0].email or "").lower() != human.email.lower():
+            self._wrong(f"shown with the email {human.email}, but {there[0]}: {human}")

@@ -12,8 +12,25 @@ from uuid import UUID
 
 from tests.model.customerio import FAILURES, NEVER_TAKEN
 from tests.model.history import (
-    Configure, Connect, Event, Fail, Forget, History, Kill, Refuse, Repeat, Replay, Resend, Rest, Restart, Retry, Say,
-    Step, Switch, Wait, World,
+    Configure,
+    Connect,
+    Event,
+    Fail,
+    Forget,
+    History,
+    Kill,
+    Refuse,
+    Repeat,
+    Replay,
+    Resend,
+    Rest,
+    Restart,
+    Retry,
+    Say,
+    Step,
+    Switch,
+    Wait,
+    World,
 )  # fmt: skip
 
 CHOICES = ("all", "identified", "emails", "anonymous-events")
@@ -97,7 +114,9 @@ class _Shop:
         return visitor(self.visitors)
 
     def said(self) -> dict[str, object]:
-        said: dict[str, object] = {name: self.chance.randint(0, 3) for name in ATTRIBUTES if self.chance.random() < 0.25}
+        said: dict[str, object] = {
+            name: self.chance.randint(0, 3) for name in ATTRIBUTES if self.chance.random() < 0.25
+        }
         if "code" in said and self.says_bad_values and self.chance.random() < 0.4:
             said["code"] = NEVER_TAKEN
         return said
@@ -177,7 +196,7 @@ class _Shop:
         elif luck < 0.60 and self.fails:
             self.steps.append(Fail(tuple(chance.choice(FAILURES) for _ in range(chance.randint(1, 3)))))
         elif luck < 0.66 and self.theme != "plain":
-            self.steps += [Wait(chance.choice([0, 0.01, 0.05, 0.2, 1])), chance.choice([Kill(), Kill(), Restart()])]
+            self.steps += [Wait(chance.choice([0, 0.01, 0.05, 0.2, 1])), _killed_or_restarted(chance)]
         elif luck < 0.70 and self.refuses:
             self.steps.append(Refuse(chance.choice(["event", "event", "identify", "merge"]), chance.randint(1, 2)))
         self.theme_meanwhile()
@@ -186,7 +205,8 @@ class _Shop:
     def theme_meanwhile(self) -> None:
         chance, luck = self.chance, self.chance.random()
         if self.theme == "again" and luck < 0.2:
-            self.steps.append(chance.choice([Replay(), Replay(), Retry(), Repeat(chance.randint(1, 6))]))
+            again: list[Step] = [Replay(), Replay(), Retry(), Repeat(chance.randint(1, 6))]
+            self.steps.append(chance.choice(again))
         elif self.theme == "options" and luck < 0.15:
             self.steps.append(Configure(_changed(chance), at_rest=chance.random() < 0.6))
         elif self.theme == "killed" and luck < 0.15:
@@ -202,6 +222,10 @@ class _Shop:
             self.steps.append(Switch())
         elif luck < 0.055:
             self.steps.append(Resend(chance.choice([*self.users, "old1"])))
+
+
+def _killed_or_restarted(chance: Random) -> Step:
+    return Restart() if chance.random() < 0.3 else Kill()
 
 
 def _changed(chance: Random) -> dict[str, object]:
@@ -243,39 +267,43 @@ def _crowd(chance: Random, seed: int) -> History:
     }  # fmt: skip
     if options["anonymous_users"] in {"identified", "emails"} and chance.random() < 0.5:
         options["hold_days"] = 30
-    users = ["u1", "u2", "u3", "crm1"]
     steps: list[Step] = []
     for _ in range(chance.randint(6, 24)):
-        who, said = chance.choice(users), dict[str, object]()
-        if chance.random() < 0.4:
-            said["plan"] = chance.randint(0, 3)
-        if chance.random() < 0.55:
-            said["email"] = _as_typed(chance, chance.choice(SHARED_EMAILS))
-        steps += chance.choices(
-            [
-                [Say(Event(chance.choice(["page", "$set"]), who, said))],
-                [Say(Event("$identify", who, said, other=visitor(chance.randint(1, 4))))],
-                [Say(Event("page", visitor(chance.randint(1, 4)), said))],
-                [Say(Event(chance.choice(["$merge_dangerously", "$create_alias"]), who, other=chance.choice(users)))],
-                [Say(Event("page", who, unset=("plan",)))],
-                [Forget(who, suppress=chance.random() < 0.2)],
-                [Replay()],
-                [Resend(who)],
-                [Retry()],
-                [Configure({"identify_by_email": chance.random() < 0.5}, at_rest=chance.random() < 0.5)],
-            ],
-            [35, 27, 10, 8, 6, 4, 4, 2, 2, 2],
-        )[0]
-        steps += chance.choices(
-            [
-                [],
-                [Wait(0)],
-                [Wait(chance.choice([0.1, 1, 10]))],
-                [Rest()],
-                [Fail(tuple(chance.choice(FAILURES) for _ in range(chance.randint(1, 3))))],
-                [Wait(0.1), Kill()],
-                [Refuse(chance.choice(["event", "identify"]), 1)],
-            ],
-            [18, 30, 20, 10, 10, 6, 6],
-        )[0]
+        steps += _said_in_a_crowd(chance)
+        steps += _meanwhile_in_a_crowd(chance)
     return History(_world(chance, seed, options), tuple(steps))
+
+
+def _said_in_a_crowd(chance: Random) -> list[Step]:
+    users = ["u1", "u2", "u3", "crm1"]
+    who, said = chance.choice(users), dict[str, object]()
+    if chance.random() < 0.4:
+        said["plan"] = chance.randint(0, 3)
+    if chance.random() < 0.55:
+        said["email"] = _as_typed(chance, chance.choice(SHARED_EMAILS))
+    rules: list[tuple[int, Step]] = [
+        (35, Say(Event(chance.choice(["page", "$set"]), who, said))),
+        (27, Say(Event("$identify", who, said, other=visitor(chance.randint(1, 4))))),
+        (10, Say(Event("page", visitor(chance.randint(1, 4)), said))),
+        (8, Say(Event(chance.choice(["$merge_dangerously", "$create_alias"]), who, other=chance.choice(users)))),
+        (6, Say(Event("page", who, unset=("plan",)))),
+        (4, Forget(who, suppress=chance.random() < 0.2)),
+        (4, Replay()),
+        (2, Resend(who)),
+        (2, Retry()),
+        (2, Configure({"identify_by_email": chance.random() < 0.5}, at_rest=chance.random() < 0.5)),
+    ]
+    return chance.choices([[step] for _, step in rules], [often for often, _ in rules])[0]
+
+
+def _meanwhile_in_a_crowd(chance: Random) -> list[Step]:
+    rules: list[tuple[int, list[Step]]] = [
+        (18, []),
+        (30, [Wait(0)]),
+        (20, [Wait(chance.choice([0.1, 1, 10]))]),
+        (10, [Rest()]),
+        (10, [Fail(tuple(chance.choice(FAILURES) for _ in range(chance.randint(1, 3))))]),
+        (6, [Wait(0.1), Kill()]),
+        (6, [Refuse(chance.choice(["event", "identify"]), 1)]),
+    ]
+    return chance.choices([steps for _, steps in rules], [often for often, _ in rules])[0]

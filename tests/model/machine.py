@@ -38,7 +38,7 @@ from hogline.store.sqlite.state import SqliteState
 from hogline.views import ConnectionStatus, PersonView
 from tests.model.customerio import CustomerIo
 from tests.model.history import World
-from tests.model.virtual import Clock, Killed, Life, Loop, Writer
+from tests.model.virtual import Clock, Life, Loop, Writer
 
 TOKEN = "hog_lives"
 _SETTINGS = Settings()
@@ -113,7 +113,7 @@ class Machine:
 
     async def _start(self) -> None:
         self._life = Writer.life = Life(self._may_die)
-        Writer.pause_s = staticmethod(lambda: self._chance.random() * self._world.commit_s)  # type: ignore[assignment]
+        Writer.pause_s = staticmethod(lambda: self._chance.random() * self._world.commit_s)
         self._journal = SqliteJournal(self._folder / "journal.db", self.clock.time_ms)
         self._state = SqliteState(self._folder / "state.db", _VAULT)
         self.service = Service(
@@ -301,10 +301,12 @@ class Machine:
     def person(self, name: str, distinct_id: str) -> PersonView | None:
         """`hogline people show`: the person whose an id is; None: nothing is known of them."""
         try:
-            found = self._run(self.service.person(name, distinct_id)).person
-            return found if found.joined_into is None else self._run(self.service.person(name, found.joined_into)).person  # type: ignore[no-any-return]
+            found: PersonView = self._run(self.service.person(name, distinct_id)).person
+            if found.joined_into is not None:
+                found = self._run(self.service.person(name, found.joined_into)).person
         except Mistake:
             return None
+        return found
 
     def end_of_journal(self) -> int:
         return self._journal.end

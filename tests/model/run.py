@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from tests.model.customerio import CustomerIo
 from tests.model.expected import Expected
 from tests.model.history import (
-    Configure, Connect, Event, Fail, Forget, History, Kill, Refuse, Repeat, Replay, Resend, Rest, Restart, Retry, Say,
-    Step, Switch, Wait,
+    Configure,
+    Connect,
+    Event,
+    Fail,
+    Forget,
+    History,
+    Kill,
+    Refuse,
+    Repeat,
+    Replay,
+    Resend,
+    Rest,
+    Restart,
+    Retry,
+    Say,
+    Step,
+    Switch,
+    Wait,
 )  # fmt: skip
 from tests.model.judge import Judge, Violation
 from tests.model.machine import Machine, machine
@@ -37,11 +55,15 @@ class Connection:
 
 
 class Run:
-    def __init__(self, history: History, hogline: Machine, loop: Loop, chance: Random) -> None:
+    def __init__(
+        self, history: History, hogline: Machine, loop: Loop, chance: Random, customerios: dict[str, CustomerIo]
+    ) -> None:
+        """`customerios`: where the workspaces go, by Site ID, as soon as there is a connection to them."""
         self.history = history
         self.hogline = hogline
         self._loop = loop
         self._chance = chance
+        self._customerios = customerios
         self.truth = Truth()
         self.connections: dict[str, Connection] = {}
         self.events: list[Event] = []
@@ -52,10 +74,22 @@ class Run:
         self.forgot: list[set[int]] = []
         """Numbers of the events of each who was forgotten."""
 
-    def customerio(self, name: str) -> CustomerIo:
-        return self._customerios[name]
-
-    _customerios: dict[str, CustomerIo]
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Repeat: self._repeat,
+            Wait: lambda step: hogline.wait(step.seconds),
+            Rest: lambda _: self._rest(),
+            Kill: lambda _: hogline.kill(),
+            Restart: lambda _: hogline.restart(),
+            Fail: lambda step: hogline.failures.extend(step.ways),
+            Refuse: self._refuse,
+            Retry: lambda _: self._retry(),
+            Replay: lambda _: self._replay(),
+            Resend: lambda step: self._resend(step.who),
+            Configure: self._configure,
+            Connect: self._second,
+            Switch: lambda _: self._switch(),
+            Forget: lambda step: self._forget(step.who, suppress=step.suppress),
+        }
 
     def go(self) -> None:
         self._connect(self.history.world.options)
@@ -64,7 +98,6 @@ class Run:
         self._end()
 
     def _take(self, step: Step) -> None:
-        hogline = self.hogline
         if isinstance(step, Say):
             if step.event.emails & self.truth.perhaps_suppressed and not self.truth.is_suppressed(step.event):
                 return
@@ -74,40 +107,21 @@ class Run:
                 self._post()
             return
         self._post()
-        match step:
-            case Repeat(back):
-                if self.events:
-                    n = max(0, len(self.events) - back)
-                    self._outbox.append((n, self.events[n]))
-                    self._post()
-            case Wait(seconds):
-                hogline.wait(seconds)
-            case Rest():
-                self._rest()
-            case Kill():
-                hogline.kill()
-            case Restart():
-                hogline.restart()
-            case Fail(ways):
-                hogline.failures.extend(ways)
-            case Refuse(kind, operations):
-                for connection in self.connections.values():
-                    connection.customerio.to_refuse[kind] = operations
-            case Retry():
-                self._retry()
-            case Replay():
-                self._replay()
-            case Resend(who):
-                self._resend(who)
-            case Configure():
-                self._configure(step)
-            case Connect(options):
-                if len(self.connections) == 1:
-                    self._connect(options)
-            case Switch():
-                self._switch()
-            case Forget(who, suppress):
-                self._forget(who, suppress=suppress)
+        self._handlers[type(step)](step)
+
+    def _repeat(self, step: Repeat) -> None:
+        if self.events:
+            n = max(0, len(self.events) - step.back)
+            self._outbox.append((n, self.events[n]))
+            self._post()
+
+    def _refuse(self, step: Refuse) -> None:
+        for connection in self.connections.values():
+            connection.customerio.to_refuse[step.kind] = step.operations
+
+    def _second(self, step: Connect) -> None:
+        if len(self.connections) == 1:
+            self._connect(step.options)
 
     def _post(self) -> None:
         """What PostHog has said goes to Hogline, and to the truth."""
@@ -220,14 +234,14 @@ class Run:
             Judge(self, connection).in_the_end()
 
     def _again_after_refusals(self) -> None:
-        if not any(one.dead_letters for one in self.hogline.status()):
-            if not any(one.customerio.refused for one in self.connections.values()):
-                return
+        has_letters = any(one.dead_letters for one in self.hogline.status())
+        if not has_letters and not any(one.customerio.refused for one in self.connections.values()):
+            return
         self._retry()
         self._rest()
         if any("identify" in one.customerio.refused for one in self.connections.values()):
             for human in self.truth.humans:
-                self._resend(sorted(human.ids)[0])
+                self._resend(min(human.ids))
             self._rest()
 
     def _has_shared_emails(self) -> bool:
@@ -241,7 +255,7 @@ class Run:
 
     def _everybody_says(self, name: str) -> None:
         for human in self.truth.humans:
-            self._take(Say(Event(name, sorted(human.ids)[0])))
+            self._take(Say(Event(name, min(human.ids))))
         self._post()
         self._rest()
 
@@ -251,8 +265,7 @@ def outcome(history: History) -> tuple[str | None, Run]:
     chance, loop = Random(f"chance {history.world.schedule}"), Loop()
     customerios: dict[str, CustomerIo] = {}
     with machine(history.world, customerios.__getitem__, loop, chance) as hogline:
-        run = Run(history, hogline, loop, chance)
-        run._customerios = customerios
+        run = Run(history, hogline, loop, chance, customerios)
         try:
             run.go()
         except Violation as violation:

@@ -8,13 +8,28 @@ from random import Random
 import pytest
 
 from tests.model.history import (
-    Configure, Connect, Event, Fail, Forget, History, Kill, Refuse, Replay, Resend, Rest, Retry, Say, Step, Wait, World,
+    Configure,
+    Connect,
+    Event,
+    Fail,
+    Forget,
+    History,
+    Kill,
+    Refuse,
+    Replay,
+    Resend,
+    Rest,
+    Retry,
+    Say,
+    Step,
+    Wait,
+    World,
 )  # fmt: skip
 from tests.model.lives import visitor
 from tests.model.run import Run, outcome
 
 V, V1, V2 = visitor(1), visitor(1), visitor(2)
-BY_EMAIL = {"identify_by_email": True}
+BY_EMAIL: dict[str, object] = {"identify_by_email": True}
 
 
 def said(name: str, who: str, **values: object) -> Say:
@@ -51,7 +66,11 @@ def customers(run: Run) -> list[tuple[str | None, str | None]]:
 
 
 def test_two_people_with_one_email_are_two_customers() -> None:
-    run = lived(identify("u1", V1, email="team@x.com", plan="pro"), identify("u2", V2, email="team@x.com", plan="free"), options=BY_EMAIL)
+    run = lived(
+        identify("u1", V1, email="team@x.com", plan="pro"),
+        identify("u2", V2, email="team@x.com", plan="free"),
+        options=BY_EMAIL,
+    )
     assert len(customers(run)) == 2
 
 
@@ -102,7 +121,9 @@ def test_values_that_come_late_and_change_back() -> None:
 
 @pytest.mark.parametrize("again", [Replay(), Retry()])
 def test_what_is_sent_again_overwrites_nothing_newer(again: Step) -> None:
-    lived(Refuse("event", 1), said("page", V, plan="free"), Rest(), identify("u1", V, plan="pro"), Rest(), again, Rest())
+    lived(
+        Refuse("event", 1), said("page", V, plan="free"), Rest(), identify("u1", V, plan="pro"), Rest(), again, Rest()
+    )
 
 
 def test_an_email_is_nobody_else_s_as_long_as_customerio_has_it() -> None:
@@ -113,7 +134,7 @@ def test_an_email_is_nobody_else_s_as_long_as_customerio_has_it() -> None:
 
 
 @pytest.mark.parametrize("by_email", [False, True])
-def test_one_gives_an_email_up_and_another_takes_it(by_email: bool) -> None:
+def test_one_gives_an_email_up_and_another_takes_it(by_email: bool) -> None:  # noqa: FBT001  # a parameter
     lived(
         said("page", "u1", email="a@x.com"), said("page", "u2", email="a@x.com"), Rest(), taken_away("u1", "email"), Rest(),
         said("page", "u2", email="a@x.com"), options={"identify_by_email": by_email},
@@ -173,7 +194,7 @@ def test_somebody_deleted_at_customerio_can_be_sent_again() -> None:
 
 
 def test_held_events_go_to_whom_they_were_of() -> None:
-    """bob signs up on the visitor's device before ada does: what was held is bob's."""
+    """Bob signs up on the visitor's device before ada does: what was held is bob's."""
     lived(
         said("page", V), identify("bob", V), identify("ada", V, email="ada@x.com"),
         options={"anonymous_users": "emails", "hold_days": 30},
@@ -181,8 +202,8 @@ def test_held_events_go_to_whom_they_were_of() -> None:
 
 
 @pytest.mark.parametrize("by_email", [False, True])
-def test_two_people_move_on_in_one_go(by_email: bool) -> None:
-    """bob takes the email that ada leaves in the same breath."""
+def test_two_people_move_on_in_one_go(by_email: bool) -> None:  # noqa: FBT001  # a parameter
+    """Bob takes the email that ada leaves in the same breath."""
     run = lived(
         identify("ada", V1, email="x@x.com"), identify("bob", V2, email="y@x.com"), Rest(), said("page", "ada", email="z@x.com"),
         said("page", "bob", email="x@x.com"), Rest(), options={"identify_by_email": by_email},

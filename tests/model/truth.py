@@ -14,7 +14,18 @@ from tests.model.history import Event
 
 JOINS = frozenset({"$identify", "$create_alias", "$merge_dangerously"})
 _NOT_JOINED_IN_ANY_CASE = frozenset(
-    "anonymous guest distinctid distinct_id id not_authenticated email undefined true false".split()
+    [
+        "anonymous",
+        "guest",
+        "distinctid",
+        "distinct_id",
+        "id",
+        "not_authenticated",
+        "email",
+        "undefined",
+        "true",
+        "false",
+    ]
 )
 _NOT_JOINED = frozenset(["[object Object]", "NaN", "None", "none", "null", "0", "undefined"])
 _EMAIL = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
