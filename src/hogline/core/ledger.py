@@ -3,7 +3,7 @@
 | state | another person may | it becomes |
 |---|---|---|
 | no row | take it | `wanted`, by an intent |
-| `wanted` | nothing | `accepted`; refused: no row, or `left` if an earlier try may have worked |
+| `wanted` | nothing | `accepted`; refused: no row, or as it was if an earlier try may have worked |
 | `accepted` | nothing | `leaving`, by an intent: an identify replaces or clears it, or its customer is merged |
 | `leaving` | nothing | `left` once that is accepted; refused: back |
 | `left` | link it to their id, but never go by it | `wanted` |

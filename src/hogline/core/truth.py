@@ -92,9 +92,9 @@ class Truth:
         main = replace(main, refused={**main.refused, **effect.names}, said_s=max(main.said_s, effect.said_s))
         if effect.email is not None:
             had = before is not None and before.main is not None and before.main.key == main.key
-            if doubt or (had and before is not None and before.main is not None and before.main.email == effect.email):
-                self._put(effect.email, "left")
-            else:
+            linked = had and before is not None and before.main is not None and before.main.email == effect.email
+            # What may have worked before stays theirs: whoever else took it would be refused it without a word.
+            if not doubt and not linked:
                 self.rows[effect.email] = None
             if main.email == effect.email:
                 main = replace(main, email=None)
