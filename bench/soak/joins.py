@@ -130,7 +130,10 @@ def killed(work: Path, *, kills: int, households: int, events_each: int, faults_
             finally:
                 raging.end()
             counts = joined.counts(data)
-        verdicts = {one.name: joined.judge(traffic, one.choice, url, one.name, counts[one.name]) for one in CONNECTIONS}
+        verdicts = {
+            one.name: joined.judge(traffic, one.choice, url, one.name, counts[one.name], by_email=one.by_email)
+            for one in CONNECTIONS
+        }
     finally:
         customerio.end()
     sent_again = sum(sender.unanswered for sender in raging.senders)
