@@ -142,7 +142,8 @@ class Forgetting(Core):
         if never:
             # Only now: with a customer, all their identifiers would be blocked, and so the email of whoever has it now.
             blocked = [one for one in found if one.kind == "id"] or [Identifier("id", there.name)]
-            blocked += [Identifier("email", value) for kind, value in never if kind == "email"]
+            # An email of theirs that the ledger calls another's still reaches that other's customer.
+            blocked += [Identifier("email", one) for one in there.emails if ("email", one) in never]
             await self._remove(there.connection, destination, options, blocked, suppress=True)
         return len(found)
 
