@@ -175,7 +175,7 @@ def _with_due(
 ) -> Told:
     """When something is to be done for them that waits for a pause. `known`: the customers that waited to be merged
     before; a new one begins the pause anew."""
-    if not effects and not was_due and not told.others:
+    if not (effects or was_due or told.others or told.anonymous):
         return told
     due_ms = 0 if was_due and told.due_ms <= times.now_ms else told.due_ms
     main = told.main
