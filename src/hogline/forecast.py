@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from hogline.core.shipment import Shipment
 from hogline.delivery.clock import Clock
 from hogline.delivery.pack import pack
 from hogline.delivery.rehearsal import Rehearsal, Rehearsed
-from hogline.core.shipment import Shipment
 from hogline.destinations.base import Choice, Limits
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.sending import NO_CONNECTION, read_events

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from hogline.delivery.clock import Clock
 from hogline.core.lanes import Lanes
+from hogline.delivery.clock import Clock
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.settings import Settings
 from hogline.store.base import Connection, Journal, State, Unwritable

@@ -1,5 +1,5 @@
-"""The workers of a running process: one for each enabled connection, and what state each is in; and the folder, which all
-of them share."""
+"""The workers of a running process: one for each enabled connection, and what state each is in; and the folder, which
+all of them share."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hogline.posthog.entry import encode_event
 from hogline.core.changes import DeadLetter
 from hogline.core.told import Customer, Told
 from hogline.model import Event, Refusal
+from hogline.posthog.entry import encode_event
 from hogline.store.base import Connection, Journal, State
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal

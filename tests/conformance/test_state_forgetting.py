@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conformance_stores import NOW_MS, Store, body, installed, letter, somebody
 
-from hogline.posthog.entry import decode_event, encode_event
 from hogline.model import Event, Person
+from hogline.posthog.entry import decode_event, encode_event
 from hogline.store.base import Forgotten, HeldEvent, Route, Settlement, State
 
 pytestmark = pytest.mark.anyio

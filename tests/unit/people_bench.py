@@ -25,8 +25,8 @@ from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.ulid import ulid
-from hogline.posthog.entry import encode_event
 from hogline.model import Event, Identifier
+from hogline.posthog.entry import encode_event
 from hogline.sandbox.views import EventView, PersonView
 from hogline.store.base import Connection, Counts, Replay
 from hogline.store.secrets import Vault

@@ -73,6 +73,23 @@ def show(
 
 
 @people.command
+def resend(
+    connection: Annotated[str, Parameter(help="The connection.")],
+    distinct_id: Annotated[str, Parameter(help="Whom; `hogline people` finds them.")],
+    /,
+    *,
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
+    """Say everything of one person once more: after their customer was deleted or changed at the destination."""
+    person = ask(common, lambda service: service.resend_person(connection, distinct_id))
+    if json:
+        print_json(person)
+        return
+    out.print(f"{person.distinct_id} is sent again to {connection}, with email and attributes.", markup=False)
+
+
+@people.command
 def forget(
     distinct_id: Annotated[str, Parameter(help="Whom: under this id and every id that was joined with it.")],
     /,

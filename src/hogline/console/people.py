@@ -25,8 +25,8 @@ class Attribute:
     name: str
     value: object
     state: str
-    """`accepted`; `unsent`: it is sent with the next event; `refused`; `left_out`: the options say so, or the destination
-    takes none of that name; `email_taken`, `email_change_not_sent`."""
+    """`accepted`; `unsent`: it is sent with the next event; `refused`; `left_out`: the options say so, or the
+    destination takes none of that name; `email_taken`, `email_change_not_sent`."""
 
 
 def attributes(details: PersonDetails) -> list[Attribute]:

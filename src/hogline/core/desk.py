@@ -1,6 +1,8 @@
-"""The desk: one connection's work, one step at a time. Events come in (`feed`), shipments are planned (`plan`), and what
-became of them is settled (`settle`, `settled`). Whoever drives it writes what comes back, sends what is to be sent, and
-may stop anywhere: made anew from what is on disk, it goes on.
+"""The desk: one connection's work, one step at a time.
+
+Events come in (`feed`), shipments are planned (`plan`), and what became of them is settled (`settle`, `settled`).
+Whoever drives it writes what comes back, sends what is to be sent, and may stop anywhere: made anew from what is on
+disk, it goes on.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from msgspec.structs import replace
 from hogline.core.again import Again
 from hogline.core.changes import Intent
 from hogline.core.draft import Draft
-from hogline.core.forward import Forwarded
 from hogline.core.fold import Suppressed, nobody_is, other_of
+from hogline.core.forward import Forwarded
 from hogline.core.items import Item, OperationOutcome, Source
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import Lane, Lanes, lane_of
@@ -148,7 +150,9 @@ class Desk:
         shipment.intent = self._intent(shipment, now_ms + UNSETTLED_MS)
         if shipment.intent is not None:
             shipment.on_disk.update(shipment.intent.told)
-        self.records.put({name: draft.told for name, draft in drafts.items() if draft.told is not shipment.before[name]})
+        self.records.put(
+            {name: draft.told for name, draft in drafts.items() if draft.told is not shipment.before[name]}
+        )
         self.flight.append(shipment)
         return shipment
 

@@ -98,6 +98,3 @@ def bounded(emails: Sequence[str], ledger_rows: dict[str, Row | None]) -> tuple[
 
 def of_key(customers: Sequence[Customer], key: Identifier) -> Customer | None:
     return next((one for one in customers if one.key == key), None)
-
-
-

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from hogline.core.known import EVER, Fact, Id, Known, Person
 from hogline.emails import written_address
-from hogline.posthog.entry import NOTHING, Entry, Said
 from hogline.model import same_value
+from hogline.posthog.entry import NOTHING, Entry, Said
 from hogline.posthog.identity import is_uuid
 from hogline.posthog.joins import may_be_joined
 from hogline.posthog.meaning import not_analytics
@@ -244,4 +244,3 @@ def _unite(known: Known, position: int, one: str, other: str, name: str) -> None
     known.put_id(flat, replace(flatter, parent=deep, since=position))
     depth = max(deeper.depth, flatter.depth + 1)
     known.put_id(deep, replace(deeper, depth=depth, people=(*deeper.people, (position, name))))
-

@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hogline.core.told import Mark
-from hogline.posthog.entry import Entry
 from hogline.model import Identifier, Operation, Refusal
+from hogline.posthog.entry import Entry
 
 
 class Source(Enum):

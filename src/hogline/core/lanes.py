@@ -68,8 +68,8 @@ class Lanes:
         return item
 
     def positions(self, shipment: object) -> dict[int, int]:
-        """The lanes' new positions when everything of that shipment is settled: of its lanes, and of all that just stand
-        idle, so that no lane holds back the journal because nobody lives in it."""
+        """The lanes' new positions when everything of that shipment is settled: of its lanes, and of all that just
+        stand idle, so that no lane holds back the journal because nobody lives in it."""
         positions = {}
         for lane in self.all:
             if lane.shipment is not None and lane.shipment is not shipment:

@@ -16,7 +16,6 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from hogline.model import Identifier
 
-
 RowState: TypeAlias = Literal["wanted", "accepted", "leaving", "left"]
 
 

@@ -17,8 +17,8 @@ from hogline.core.shipment import Shipment, without_lessons
 from hogline.core.told import MOST_RECENT, NOBODY, WAITS_MS, Customer, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import People
-from hogline.posthog.entry import Entry
 from hogline.model import Operation, Refusal
+from hogline.posthog.entry import Entry
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -115,9 +115,7 @@ def settle(
         released=sorted(shipment.released - shipment.holds.keys()),
         absorbed={goes: shipment.company.root(stays) for stays, goes in shipment.company.joins},
         again_done=[
-            (item.source.value, item.who)
-            for item in shipment.items
-            if item.source in {Source.AGAIN, Source.RELEASE}
+            (item.source.value, item.who) for item in shipment.items if item.source in {Source.AGAIN, Source.RELEASE}
         ],
     )
     return Settled(settlement, counted.outcomes, spoken)
@@ -224,15 +222,17 @@ class _Counted:
         if source is Source.REPLAY:
             self.replayed[refusals[0].reason if refusals else item.filtered or "delivered"] += 1
             return
-        if source is Source.RETRY:
-            if not refusals:
-                self.resolved.append(position)
-        else:
+        if source is not Source.RETRY:
             self.adjusted.update(item.adjusted)
-        if item.held:
-            if position not in self._shipment.released:
-                self._hold(item, entry)
-            return
+        elif not refusals:
+            self.resolved.append(position)
+        if not item.held:
+            self._count_outcome(item, entry, refusals)
+        elif position not in self._shipment.released:
+            self._hold(item, entry)
+
+    def _count_outcome(self, item: Item, entry: Entry, refusals: tuple[Refusal, ...]) -> None:
+        position = item.position
         if refusals:
             item.refusals = refusals
             event = _pack(entry)

@@ -23,9 +23,9 @@ from hogline.core.sync import Sync
 from hogline.core.told import Told
 from hogline.destinations.base import Destination, People, Rules
 from hogline.emails import written_address
+from hogline.model import Operation, Refusal
 from hogline.posthog.email_names import emails_elsewhere
 from hogline.posthog.entry import Entry, Said, decode_entry
-from hogline.model import Operation, Refusal
 
 TOO_LONG = Refusal(
     "identifier_too_long", "The distinct_id is longer than the destination takes, and there is no email to go by."
@@ -113,7 +113,13 @@ class Shipment:
         item.person = person
         entry = item.entry
         draft = self._ready.get(person)
-        if draft is not None and entry is not None and entry.said is None and entry.name in self._sent and not item.again:
+        if (
+            draft is not None
+            and entry is not None
+            and entry.said is None
+            and entry.name in self._sent
+            and not item.again
+        ):
             # Somebody who was sent an event of this shipment already, and another of a name that is sent: as most.
             item.adjusted = entry.repaired
             self._write(item, entry, draft)
@@ -201,7 +207,13 @@ class Shipment:
         if knows:
             self._tell(item if filtered is None else None, item, draft, adjusted)
         said = entry.said
-        if filtered is not None and filtered == rule and not applied and rules.hold_days and item.source is Source.JOURNAL:
+        if (
+            filtered is not None
+            and filtered == rule
+            and not applied
+            and rules.hold_days
+            and item.source is Source.JOURNAL
+        ):
             item.held = True
             self.holds[item.position] = (draft.person, entry)
             draft.told = replace(draft.told, has_held=True)

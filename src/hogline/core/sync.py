@@ -9,7 +9,7 @@ from zlib import crc32
 import msgspec
 from msgspec.structs import replace
 
-from hogline.core.draft import Company, Draft, of_key
+from hogline.core.draft import Company, Draft
 from hogline.core.items import Effect, Item
 from hogline.core.known import EVER, Known, Person
 from hogline.core.ledger import Row
@@ -48,9 +48,7 @@ class _Linked(NamedTuple):
 class Sync:
     """Compares, for one shipment."""
 
-    def __init__(
-        self, company: Company, known: Known, people: People[Any], options: object, now_ms: int
-    ) -> None:
+    def __init__(self, company: Company, known: Known, people: People[Any], options: object, now_ms: int) -> None:
         self._company = company
         self._known = known
         self._people = people
@@ -111,9 +109,7 @@ class Sync:
         if linked.says and "email" in person.facts:
             newest_ms = max(newest_ms, person.facts["email"].ms)
         first = main.state != "accepted"
-        draft.told = replace(
-            draft.told, main=main, others=others, seen=None if unsaid is not None or taken else seen
-        )
+        draft.told = replace(draft.told, main=main, others=others, seen=None if unsaid is not None or taken else seen)
         self._aim(draft, changing=linked.says)
         operations: list[tuple[Operation, Effect]] = []
         if first or values or linked.says:
@@ -138,9 +134,7 @@ class Sync:
         adopted = [one for part in self._company.parts(draft) for one in part.anonymous]
         return operations + self.adopt(draft, item, adopted)
 
-    def _identify(
-        self, draft: Draft, values: dict[str, object], effect: Effect
-    ) -> list[tuple[Operation, Effect]]:
+    def _identify(self, draft: Draft, values: dict[str, object], effect: Effect) -> list[tuple[Operation, Effect]]:
         assert draft.address is not None  # who has a main customer can be named
         made = self._people.identify(draft.address, values, effect.said_s)
         if len(made) == 1:
@@ -175,7 +169,14 @@ class Sync:
             return main, others, False, None
         # Their customer goes by an email that is not theirs any more.
         moves = rules.by_email and rules.merge_people and (person.protected or person.identified_at != EVER)
-        if email is not None and low is not None and key is not None and moves and may_be_joined(person.id) and may_have:
+        if (
+            email is not None
+            and low is not None
+            and key is not None
+            and moves
+            and may_be_joined(person.id)
+            and may_have
+        ):
             back = theirs.get(key)
             others = (*(one for one in others if one.key != key), main)
             if back is None:

@@ -1,5 +1,5 @@
-"""What is true of one person once every operation of theirs has its outcome: their customers, and the rows of the ledger
-that are theirs. Pure."""
+"""What is true of one person once every operation of theirs has its outcome: their customers, and the rows of the
+ledger that are theirs. Pure."""
 
 from __future__ import annotations
 
@@ -49,17 +49,21 @@ class Truth:
                 told = self._refused(told, before, effect, doubt=doubt)
             elif effect.kind == "group":
                 told = _belongs(told, effect)  # they are not asked again
+        named = any(effect.customer == key for effect, _ in answered)
+        is_new = before is None or before.main is None
+        return self._unless_nothing(told, came_to_be=something or doubt or not named or not is_new)
+
+    def _unless_nothing(self, told: Told, *, came_to_be: bool) -> Told:
+        """Who was never accepted is looked at again; if nothing can have come to be, they are no customer."""
         main = told.main
         assert main is not None  # it was there before
         if main.state == "accepted":
             return told
-        named = any(effect.customer == key for effect, _ in answered)
-        if not something and not doubt and named and (before is None or before.main is None):
-            # Nothing of them came to be.
-            if main.kind == "email":
-                self.rows[key.value] = None
-            return replace(told, main=None, seen=None)
-        return replace(told, seen=None)
+        if came_to_be:
+            return replace(told, seen=None)
+        if main.kind == "email":
+            self.rows[main.key.value] = None
+        return replace(told, main=None, seen=None)
 
     def _accepted(self, told: Told, effect: Effect) -> Told:
         main = told.main

@@ -82,9 +82,7 @@ class Carrier(Generic[OptionsT]):
         people = self._destination.people
         return people.parts(operation, refusal) if refusal is not None and people is not None else ()
 
-    async def _deliver_all(
-        self, operations: Sequence[Operation], doubt: Callable[[], None]
-    ) -> list[Refusal | None]:
+    async def _deliver_all(self, operations: Sequence[Operation], doubt: Callable[[], None]) -> list[Refusal | None]:
         outcomes: list[Refusal | None] = []
         for some in pack(operations, self._destination.limits):
             outcomes += await self._deliver(some, doubt)

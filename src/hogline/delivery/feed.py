@@ -16,8 +16,8 @@ from hogline.core.settle import answered
 from hogline.core.shipment import Shipment
 from hogline.delivery.clock import Clock
 from hogline.destinations.base import People
-from hogline.posthog.entry import event_of
 from hogline.model import Event, Operation, Refusal
+from hogline.posthog.entry import event_of
 
 KEPT = 200
 OF_ONE_SHIPMENT = 20
@@ -55,9 +55,7 @@ class Feed:
     def is_on(self) -> bool:
         return self._clock.now_s() - self._looked_s < ON_FOR_S
 
-    def note(
-        self, shipment: Shipment, people: People[Any] | None, outcomes: Sequence[OperationOutcome]
-    ) -> None:
+    def note(self, shipment: Shipment, people: People[Any] | None, outcomes: Sequence[OperationOutcome]) -> None:
         """A shipment is settled."""
         if not self.is_on:
             return

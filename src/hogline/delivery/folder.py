@@ -49,7 +49,9 @@ class Folder:
         folded = state.folded()
         self.known = Known(state, journal.end if folded is None else folded)
         self.suppressed: Callable[[str, str], bool] = state.suppressed()
-        self._fold = Fold(self.known, suppressed=self.suppressed, keeps_properties=keeps_properties, email_property=email_property)
+        self._fold = Fold(
+            self.known, suppressed=self.suppressed, keeps_properties=keeps_properties, email_property=email_property
+        )
         self._must = journal.end
         self._grown = asyncio.Event()
         self._flushed = self.known.folded

@@ -1,5 +1,5 @@
-"""The puller: whatever there is to do for a connection → its desk. New events, dead letters to retry, a replay, what was
-asked for and what is due. Knows nothing of what becomes of it.
+"""The puller: whatever there is to do for a connection → its desk. New events, dead letters to retry, a replay, what
+was asked for and what is due. Knows nothing of what becomes of it.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from hogline.core.known import Known
 from hogline.core.shipment import Shipment
 from hogline.delivery.clock import Clock
 from hogline.destinations.base import Destination
-from hogline.posthog.entry import entry_of
 from hogline.model import Event
+from hogline.posthog.entry import entry_of
 from hogline.store.base import State
 from hogline.store.memory import MemoryStore
 
@@ -69,7 +69,12 @@ class Rehearsal:
             suppressed=suppressed,
             merge_delay_ms=0,
         )
-        self._fold = Fold(self._known, suppressed=suppressed, keeps_properties=self._desk.rules.wants_properties, email_property=self._desk.rules.email_property)
+        self._fold = Fold(
+            self._known,
+            suppressed=suppressed,
+            keeps_properties=self._desk.rules.wants_properties,
+            email_property=self._desk.rules.email_property,
+        )
         self._met: set[str] = set()
 
     @property

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from hogline.core.changes import Settlement
 from hogline.core.desk import Desk
 from hogline.core.items import OperationOutcome
 from hogline.core.settle import Outcome
@@ -26,9 +27,8 @@ from hogline.delivery.gate import Gate
 from hogline.delivery.puller import Puller
 from hogline.delivery.tally import Tally
 from hogline.destinations.base import Destination, Send
-from hogline.posthog.entry import Entry
 from hogline.model import Refusal
-from hogline.core.changes import Settlement
+from hogline.posthog.entry import Entry
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.telemetry.delivery import DeliveryWatch
 

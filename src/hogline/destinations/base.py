@@ -13,8 +13,8 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from hogline.posthog.entry import Entry
 from hogline.model import Answer, Identifier, Operation, Refusal, Request, Response
+from hogline.posthog.entry import Entry
 
 Send: TypeAlias = Callable[[Request], Awaitable[Response]]
 """Sends one request, without following redirects. Raises `Unreachable`."""
@@ -84,7 +84,7 @@ class Check(Struct, frozen=True):
 
 
 OptionsT = TypeVar("OptionsT")
-ReadT = TypeVar("ReadT", contravariant=True)
+ReadT_contra = TypeVar("ReadT_contra", contravariant=True)
 
 
 class Limits(Struct, frozen=True):
@@ -132,20 +132,20 @@ class GroupPlan(Struct, frozen=True):
     adjusted: tuple[str, ...] = ()
 
 
-class People(Protocol[ReadT]):
+class People(Protocol[ReadT_contra]):
     """How a destination with people of its own is told of them."""
 
     applied: frozenset[str]
     """Events that say something about people or groups and are not sent themselves, unless the allowlist names them."""
     most_attributes: int
 
-    def rules(self, options: ReadT) -> Rules: ...
+    def rules(self, options: ReadT_contra) -> Rules: ...
 
     def takes(self, identifier: Identifier) -> bool:
         """Whether it can be a customer's identifier."""
         ...
 
-    def attribute(self, name: str, value: object, options: ReadT) -> tuple[object, str | None]:
+    def attribute(self, name: str, value: object, options: ReadT_contra) -> tuple[object, str | None]:
         """A value as it would be sent, and why it was changed, as a reason to count by; `UNKNOWN`: it is not sent."""
         ...
 
@@ -187,11 +187,11 @@ class People(Protocol[ReadT]):
         """A customer is deleted; suppressed, they cannot come back either."""
         ...
 
-    def group(self, entry: Entry, options: ReadT) -> GroupPlan:
+    def group(self, entry: Entry, options: ReadT_contra) -> GroupPlan:
         """What an event says about a group itself."""
         ...
 
-    def objects(self, entry: Entry, options: ReadT) -> Sequence[str]:
+    def objects(self, entry: Entry, options: ReadT_contra) -> Sequence[str]:
         """The groups that an event's user belongs to, in the destination's terms."""
         ...
 
@@ -207,6 +207,7 @@ class Destination(Protocol[OptionsT]):
     summary: str
     options: tuple[Option, ...]
     limits: Limits
+
     @property
     def people(self) -> People[OptionsT] | None:
         """None: it only takes events, and nobody is remembered for it."""

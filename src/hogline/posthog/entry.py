@@ -84,6 +84,7 @@ _decode_old = msgspec.msgpack.Decoder(_Old).decode
 _text = msgspec.json.Encoder().encode
 _properties = msgspec.json.Decoder(dict[str, object]).decode
 
+
 def encode_event(event: Event) -> bytes:
     """The event as the journal keeps it.
 

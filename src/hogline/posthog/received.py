@@ -11,8 +11,8 @@ from typing import Literal, cast
 import msgspec
 from msgspec import Struct
 
-from hogline.posthog.entry import encode_event
 from hogline.model import Event
+from hogline.posthog.entry import encode_event
 from hogline.posthog.identity import NewUuid
 from hogline.posthog.repair import repair
 

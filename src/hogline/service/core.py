@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from hogline.delivery.clock import Clock
 from hogline.core.lanes import Lanes
+from hogline.delivery.clock import Clock
 from hogline.destinations.base import Destination, InvalidOptions, Send
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.running import Workers

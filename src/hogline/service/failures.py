@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from hogline.core.changes import DeadLetter
 from hogline.posthog.entry import decode_event
 from hogline.service.core import Core, Mistake
-from hogline.core.changes import DeadLetter
 from hogline.store.base import Connection, Replay
 from hogline.views import FailureDetails, FailureView, RefusalView
 

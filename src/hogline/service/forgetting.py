@@ -14,8 +14,8 @@ from hogline.core.lanes import lane_of
 from hogline.delivery.pack import pack
 from hogline.destinations.base import Destination, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.posthog.entry import FORGOTTEN, decode_event
 from hogline.model import Identifier, Operation, Settled, Stop
+from hogline.posthog.entry import FORGOTTEN, decode_event
 from hogline.posthog.forgetting import without
 from hogline.service.core import Core, Mistake, read_options
 from hogline.store.base import Connection, Forgotten
@@ -119,9 +119,7 @@ class Forgetting(Core):
             customers = {}
         return _There(connection, known.who(min(ids)), list(customers), own, waiting)
 
-    def _never_again(
-        self, person: Person, ids: set[str], there: Sequence[_There]
-    ) -> list[tuple[str, str]]:
+    def _never_again(self, person: Person, ids: set[str], there: Sequence[_There]) -> list[tuple[str, str]]:
         """Their ids, and apart from them each email that nobody else has."""
         emails = {one.lower() for one in (person.email,) if one is not None}
         emails |= {email for one in there for email in one.emails}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from hogline.delivery.feed import Shown
-from hogline.posthog.entry import decode_event
 from hogline.model import Event
+from hogline.posthog.entry import decode_event
 from hogline.service.core import Core
 from hogline.views import LiveEvent, LiveEvents, LiveOperation, ReceivedEvent
 

@@ -7,12 +7,13 @@ from typing import Any
 from hogline.core.fold import never_known
 from hogline.core.gate import not_sent
 from hogline.core.known import EVER, Fact, Known, Person
-from hogline.core.told import NOBODY, Customer, Told
-from hogline.destinations.base import Destination, People as PeopleOf, Rules
-from hogline.destinations.catalogue import DESTINATIONS
-from hogline.posthog.entry import decode_event, entry_of
-from hogline.model import UNKNOWN, Event, Identifier
 from hogline.core.sync import fingerprint
+from hogline.core.told import NOBODY, Customer, Told
+from hogline.destinations.base import Destination, Rules
+from hogline.destinations.base import People as PeopleOf
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.model import UNKNOWN, Event, Identifier
+from hogline.posthog.entry import decode_event, entry_of
 from hogline.service.core import Core, Mistake, read_options
 from hogline.store.base import Connection
 from hogline.views import PersonDetails, PersonEvent, PersonView
@@ -33,7 +34,9 @@ class People(Core):
         for one in chosen:
             if DESTINATIONS[one.destination].people is not None:
                 looked = self._look_at(one)
-                found += [looked.view(each) for each in await self._state.find_people(one.id, text, after=after, limit=limit)]
+                found += [
+                    looked.view(each) for each in await self._state.find_people(one.id, text, after=after, limit=limit)
+                ]
         return found
 
     async def person(self, connection: str, distinct_id: str) -> PersonDetails:
@@ -197,9 +200,11 @@ class Looked:
             print_ = fingerprint(value)
             if main is not None and (mark := main.refused.get(name)) is not None and mark.print == print_:
                 refused.append(name)
-            elif main is None or name not in main.names or main.names[name].print != print_:
-                if not (fact.value is None and (main is None or name not in main.names)):
+            elif main is None or name not in main.names:
+                if fact.value is not None:
                     unsent.append(name)
+            elif main.names[name].print != print_:
+                unsent.append(name)
         if main is not None and "email" in person.facts and "email" in main.refused:
             refused.append("email")
         return unsent, refused, left_out
@@ -216,5 +221,3 @@ class Looked:
         if row is not None and row.person != person.id and row.state != "left":
             return "email_taken"
         return "email_change_not_sent" if main.kind == "email" else None
-
-

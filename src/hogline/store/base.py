@@ -156,8 +156,8 @@ class Counts(Struct, frozen=True, kw_only=True):
 
 
 class State(Protocol):
-    """What is known of people, and connections with what each told them, positions, counters, dead letters. Every write is durable when the
-    call returns, and is done whole or not at all. Writes raise `Unwritable`.
+    """What is known of people, and connections with what each told them, positions, counters, dead letters. Every
+    write is durable when the call returns, and is done whole or not at all. Writes raise `Unwritable`.
     """
 
     async def tokens(self) -> list[str]:
@@ -241,8 +241,8 @@ class State(Protocol):
     # people
 
     async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[str]:
-        """Ids of whom something is known, whom this connection told something of, or who were joined with somebody, that
-        contain the text (in any case) or whose email does; in order."""
+        """Ids of whom something is known, whom this connection told something of, or who were joined with somebody,
+        that contain the text (in any case) or whose email does; in order."""
         ...
 
     async def send_again(self, connection: int, kind: str, people: Sequence[str]) -> None:

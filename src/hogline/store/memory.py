@@ -102,8 +102,8 @@ class MemoryStore:
         )
 
     def remembered(self, connection: int) -> int:
-        """How many people something is known of, or was told of; somebody with several ids is one. Only what was written
-        here."""
+        """How many people something is known of, or was told of; somebody with several ids is one. Only what was
+        written here."""
         told = {one for one, value in self.connection(connection).told.items() if value is not None}
         joined = {one for one, value in self._ids.items() if value.parent is not None}
         names = {person for value in self._ids.values() if value.parent is None for _, person in value.people[-1:]}

@@ -68,8 +68,11 @@ async def test_4_a_customer_with_an_email_is_not_merged_into_a_cookie(bench: Ben
 async def test_5_after_a_restart_with_a_backlog_a_person_is_one(bench: Bench, by_email: bool) -> None:
     await bench.reconnect(identify_by_email=by_email)
     await bench.receive(
-        said("page", V1, 1), identify("u1", 2, V1, email="old@x.com"), said("page", V2, 3),
-        identify("u1", 4, V2, email="new@x.com"), said("page", V1, 5),
+        said("page", V1, 1),
+        identify("u1", 2, V1, email="old@x.com"),
+        said("page", V2, 3),
+        identify("u1", 4, V2, email="new@x.com"),
+        said("page", V1, 5),
     )
     bench.server.script[:] = [Unreachable("it")] * 2
     async with bench.running():
@@ -105,7 +108,9 @@ async def test_9_an_email_that_customerio_still_has_is_nobody_elses(bench: Bench
 
 
 async def test_10_an_email_that_somebody_gave_up_is_sent_to_who_says_it_again(bench: Bench) -> None:
-    await bench.deliver(said("a", "one", 1, set={"email": "ada@x.com"}), said("b", "two", 2, set={"email": "ada@x.com"}))
+    await bench.deliver(
+        said("a", "one", 1, set={"email": "ada@x.com"}), said("b", "two", 2, set={"email": "ada@x.com"})
+    )
     await bench.deliver(said("c", "one", 3, unset=("email",)))
     await bench.deliver(said("d", "two", 4, set={"email": "ada@x.com"}))
     assert bench.customer("two").email == "ada@x.com"
@@ -163,9 +168,7 @@ async def test_17_held_events_are_sent_as_whose_they_are(bench: Bench) -> None:
 async def test_18_two_people_who_move_on_in_one_go_keep_their_emails(bench: Bench, by_email: bool) -> None:
     await bench.reconnect(identify_by_email=by_email)
     await bench.deliver(identify("ada", 1, None, email="x@x.com"), identify("bob", 2, None, email="y@x.com"))
-    await bench.deliver(
-        said("a", "ada", 3, set={"email": "z@x.com"}), said("b", "bob", 4, set={"email": "x@x.com"})
-    )
+    await bench.deliver(said("a", "ada", 3, set={"email": "z@x.com"}), said("b", "bob", 4, set={"email": "x@x.com"}))
     await bench.deliver(said("c", "bob", 5))
     await bench.deliver(said("d", "bob", 6))
     assert "z@x.com" in {email for _, email in bench.customers()}

@@ -12,8 +12,8 @@ from people_bench import ANON, NOON_MS, Bench, alias, identify, said, times_and_
 
 from hogline.core.lanes import lane_of
 from hogline.housekeeping import Housekeeping
-from hogline.posthog.entry import decode_event
 from hogline.model import Request, Response
+from hogline.posthog.entry import decode_event
 from hogline.settings import Settings
 from hogline.store.base import Counts
 from hogline.store.memory import HELD_FOR_ONE

@@ -179,9 +179,7 @@ async def test_an_alias_keeps_who_is_identified_whichever_way_round(bench: Bench
 
 
 async def test_a_dangerous_merge_joins_two_identified_users_and_is_counted_by_itself(bench: Bench) -> None:
-    counts = await bench.deliver(
-        identify("ada", 1, "v1"), identify("bob", 2, "v2"), dangerously("ada", "bob", 3)
-    )
+    counts = await bench.deliver(identify("ada", 1, "v1"), identify("bob", 2, "v2"), dangerously("ada", "bob", 3))
     assert bench.customers() == [("ada", None)]
     assert counts.adjusted == {"merged_dangerously": 1}
 

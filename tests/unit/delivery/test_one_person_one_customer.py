@@ -24,8 +24,8 @@ from msgspec import Struct
 from hogline.delivery.gate import Gate, Rate
 from hogline.destinations.base import Unreachable
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.posthog.entry import encode_event
 from hogline.model import Event, Request, Response
+from hogline.posthog.entry import encode_event
 from hogline.sandbox import v1, v2
 from hogline.sandbox.people import Person as Customer
 from hogline.sandbox.settings import SandboxSettings, WorkspaceSettings

@@ -19,8 +19,8 @@ from delivery_cases import Worker, failing
 
 from hogline.delivery.gate import Gate, Rate
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.posthog.entry import encode_event
 from hogline.model import Event, Person, Request, Response
+from hogline.posthog.entry import encode_event
 from hogline.store.base import Connection, Counts, DeadLetter, Replay, Route, Settlement
 
 pytestmark = pytest.mark.anyio

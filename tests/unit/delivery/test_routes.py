@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import pytest
 from delivery_cases import event
+from hogline.delivery.routes import Group, Move, Routes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hogline.delivery import routes as routes_module
 from hogline.core.lanes import Item, Lane, Lanes, lane_of
-from hogline.delivery.routes import Group, Move, Routes
+from hogline.delivery import routes as routes_module
 from hogline.store.base import Route, State
 
 pytestmark = pytest.mark.anyio

@@ -17,8 +17,8 @@ from hogline.delivery.carrier import Stopped
 from hogline.delivery.gate import Gate, Rate
 from hogline.destinations.base import Unreachable
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.posthog.entry import Entry, encode_event
 from hogline.model import Event, Request, Response
+from hogline.posthog.entry import Entry, encode_event
 from hogline.store.base import Connection, Counts, Unwritable
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal

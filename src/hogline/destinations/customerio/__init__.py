@@ -15,8 +15,8 @@ from hogline.destinations.customerio.check import check
 from hogline.destinations.customerio.limits import REQUEST_BYTES
 from hogline.destinations.customerio.options import OPTIONS, Options, read_options
 from hogline.destinations.customerio.people import CustomerIoPeople
-from hogline.posthog.entry import Entry
 from hogline.model import Answer, Operation, Request, Response
+from hogline.posthog.entry import Entry
 
 __all__ = ["CUSTOMERIO", "Options"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hogline.destinations.base import GroupPlan
 from hogline.destinations.customerio import limits, operations
 from hogline.destinations.customerio.options import Options
-from hogline.destinations.base import GroupPlan
 from hogline.model import UNKNOWN, Event, Identifier, Operation, Refusal
 
 

@@ -14,8 +14,8 @@ from unicodedata import normalize
 import msgspec
 
 from hogline.destinations.customerio.dates import whole_seconds
-from hogline.posthog.values import not_numbers
 from hogline.model import UNKNOWN
+from hogline.posthog.values import not_numbers
 
 REQUEST_BYTES = 500_000
 OPERATION_BYTES = 32_000

@@ -15,8 +15,8 @@ import msgspec
 from hogline.destinations.customerio import limits
 from hogline.destinations.customerio.ulid import ulid
 from hogline.emails import address
-from hogline.posthog.entry import Entry
 from hogline.model import Identifier, Operation, Refusal
+from hogline.posthog.entry import Entry
 
 _encode = msgspec.json.Encoder().encode
 _KINDS = {"$pageview": "page", "$screen": "screen"}
@@ -132,7 +132,10 @@ def names(operation: Operation) -> list[str]:
 
 def head(identifier: Identifier) -> bytes:
     """How every event of a customer begins."""
-    return b'{"type":"person","identifiers":{"%b":%b},"action":"' % (identifier.kind.encode(), _encode(identifier.value))
+    return b'{"type":"person","identifiers":{"%b":%b},"action":"' % (
+        identifier.kind.encode(),
+        _encode(identifier.value),
+    )
 
 
 def event(head: bytes, identifier: Identifier, entry: Entry, data: bytes, email: str | None) -> Operation | Refusal:

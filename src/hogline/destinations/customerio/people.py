@@ -1,5 +1,5 @@
-"""How Customer.io is told of people: what it takes, and how what is said becomes operations. Who is sent, what and when is
-decided by the core."""
+"""How Customer.io is told of people: what it takes, and how what is said becomes operations. Who is sent, what and
+when is decided by the core."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import msgspec
 from hogline.destinations.base import GroupPlan, Rules, Written
 from hogline.destinations.customerio import groups, limits, operations
 from hogline.destinations.customerio.options import Options
-from hogline.posthog.entry import Entry, event_of
 from hogline.model import UNKNOWN, Identifier, Operation, Refusal
+from hogline.posthog.entry import Entry, event_of
 
 _NO_NAME = Refusal("event_name_blank", "The event has no name; Customer.io does not take an event without.")
 
@@ -25,7 +25,9 @@ _decode = msgspec.json.Decoder(dict[str, object]).decode
 
 class CustomerIoPeople:
     def __init__(self) -> None:
-        self.applied = frozenset({"$set", "$set_once", "$unset", "$create_alias", "$merge_dangerously", "$groupidentify"})
+        self.applied = frozenset(
+            {"$set", "$set_once", "$unset", "$create_alias", "$merge_dangerously", "$groupidentify"}
+        )
         # (`$set_once` is what the SDKs' `set_once()` sends.)
         self.most_attributes = limits.ATTRIBUTES
 

@@ -12,10 +12,10 @@ from hogline import __version__
 from hogline.destinations.base import Check, Destination, Limits, Option, Send, Written
 from hogline.destinations.engage.answers import read_answer
 from hogline.destinations.engage.check import check
-from hogline.destinations.engage.options import OPTIONS, Options, read_options
 from hogline.destinations.engage.forward import PATH, forward
-from hogline.posthog.entry import Entry
+from hogline.destinations.engage.options import OPTIONS, Options, read_options
 from hogline.model import Answer, Operation, Request, Response
+from hogline.posthog.entry import Entry
 
 __all__ = ["ENGAGE", "Options"]
 

@@ -12,8 +12,8 @@ import msgspec
 
 from hogline.destinations.base import Written
 from hogline.destinations.engage.options import Options
-from hogline.posthog.entry import NOTHING, Entry, Said
 from hogline.model import Operation
+from hogline.posthog.entry import NOTHING, Entry, Said
 
 PATH = "/posthog"
 POSTHOGS_OWN = frozenset({"$identify", "$set", "$unset", "$groupidentify", "$create_alias"})

@@ -1,5 +1,5 @@
-"""A state of before what is known and what was told were two things, made into both. Runs once, in the transaction of its
-schema's step: interrupted, it begins again.
+"""A state of before what is known and what was told were two things, made into both. Runs once, in the transaction of
+its schema's step: interrupted, it begins again.
 
 What each connection remembered of a person becomes facts of the project, with the time of their newest attributes and
 position 0, and what was accepted and refused becomes what that connection told, with marks of position 0. So nothing is
@@ -22,8 +22,8 @@ from hogline.core.ledger import Row
 from hogline.core.sync import fingerprint
 from hogline.core.told import MOST_GONE, MOST_RECENT, WAITS_MS, Customer, Mark, Recent, Told
 from hogline.emails import address
-from hogline.posthog.entry import decode_entry
 from hogline.model import Identifier, Kind
+from hogline.posthog.entry import decode_entry
 from hogline.store.sqlite import records
 from hogline.store.sqlite.database import rows, value
 
@@ -198,7 +198,7 @@ def _told(old: OldPerson, emails: Iterable[str], person: str) -> tuple[Told, dic
     )
     ledger: dict[str, Row | None] = {}
     for email in emails:
-        ledger[email] = _row(email, told, person, old)
+        ledger[email] = _row(email, told, person)
     return replace(told, emails=tuple(ledger)), ledger
 
 
@@ -221,7 +221,7 @@ def _main(old: OldPerson) -> Customer | None:
     )
 
 
-def _row(email: str, told: Told, person: str, old: OldPerson) -> Row:
+def _row(email: str, told: Told, person: str) -> Row:
     """Whose an email is that identified somebody."""
     key = Identifier("email", email)
     if any(one.key == key for one in told.customers):
@@ -258,7 +258,9 @@ def _both(one: Told, other: Told, *, stays: bool) -> Told:
 
 
 def _rename_held(database: apsw.Connection, connection: int, groups: Mapping[str, str]) -> None:
-    held = [one for (one,) in rows(database, "SELECT DISTINCT distinct_id FROM held WHERE connection = ?", (connection,))]
+    held = [
+        one for (one,) in rows(database, "SELECT DISTINCT distinct_id FROM held WHERE connection = ?", (connection,))
+    ]
     for one in held:
         if one in groups:
             database.execute(
@@ -286,8 +288,8 @@ def _reading(journal: Path) -> apsw.Connection:
 
 
 def _convert_lanes(database: apsw.Connection, connection: int, journal: Path) -> int:
-    """Ids that were refused to become one travelled together all the same. So which events of the journal are settled is
-    noted once, and all lanes begin behind the first that is not. Returns that position."""
+    """Ids that were refused to become one travelled together all the same. So which events of the journal are settled
+    is noted once, and all lanes begin behind the first that is not. Returns that position."""
     start: int = value(database, "SELECT start FROM connections WHERE id = ?", (connection,))
     lanes = dict(rows(database, "SELECT lane, position FROM lanes WHERE connection = ?", (connection,)))
     settled = {number: lanes.get(number, start) for number in range(LANES)}
@@ -333,5 +335,3 @@ def _groups_of(database: apsw.Connection, connection: int) -> Callable[[str, int
         return one
 
     return group
-
-

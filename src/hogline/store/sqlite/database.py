@@ -81,9 +81,7 @@ def open_database(
     return database
 
 
-def _prepare(
-    database: apsw.Connection, path: Path, scripts: list[str], conversions: Mapping[int, Conversion]
-) -> None:
+def _prepare(database: apsw.Connection, path: Path, scripts: list[str], conversions: Mapping[int, Conversion]) -> None:
     database.set_busy_timeout(5_000)
     _check_owner(database, path, len(scripts))
     # FULL: a commit is on disk when it returns. NORMAL loses acknowledged events in a power cut.
@@ -121,9 +119,7 @@ def copy_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.before{path.suffix}")
 
 
-def _migrate(
-    database: apsw.Connection, path: Path, scripts: list[str], conversions: Mapping[int, Conversion]
-) -> None:
+def _migrate(database: apsw.Connection, path: Path, scripts: list[str], conversions: Mapping[int, Conversion]) -> None:
     version: int = database.pragma("user_version")
     if version and any(number > version for number in conversions):
         _copy(database, path)

@@ -9,8 +9,8 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
-from hogline.posthog.entry import FORGOTTEN
 from hogline.model import Refusal
+from hogline.posthog.entry import FORGOTTEN
 from hogline.posthog.forgetting import without
 from hogline.store.base import Forgotten
 from hogline.store.sqlite import records

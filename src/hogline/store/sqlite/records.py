@@ -1,5 +1,5 @@
-"""What is known and what was told, in SQL. Reading happens in the caller's thread; writing inside of a transaction of the
-state's, in few, large statements."""
+"""What is known and what was told, in SQL. Reading happens in the caller's thread; writing inside of a transaction of
+the state's, in few, large statements."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ class RecordReader:
             return [one for (one,) in rows(self._database, "SELECT id FROM ids WHERE parent = ? ORDER BY id", (id_,))]
 
     def told(self, connection: int, people: Sequence[str]) -> dict[str, Told]:
-        sql = (
-            "SELECT person, body, due_ms FROM carray(?1) CROSS JOIN told ON connection = ?2 AND person = carray.value"
-        )
+        sql = "SELECT person, body, due_ms FROM carray(?1) CROSS JOIN told ON connection = ?2 AND person = carray.value"
         return {one: unpack_told(one, body, due) for one, body, due in self._of(sql, people, connection)}  # type: ignore[arg-type, misc]
 
     def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]:
@@ -86,7 +84,10 @@ class RecordReader:
 
     def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
         with reading():
-            sql = "SELECT person, due_ms FROM told WHERE connection = ? AND due_ms > 0 AND due_ms < ? ORDER BY due_ms LIMIT ?"
+            sql = (
+                "SELECT person, due_ms FROM told WHERE connection = ? AND due_ms > 0 AND due_ms < ?"
+                " ORDER BY due_ms LIMIT ?"
+            )
             found: list[tuple[str, int]] = rows(self._database, sql, (connection, WAITS_MS, limit))
         return found
 

@@ -1,5 +1,5 @@
-"""A settlement in SQL: counters, what was told, dead letters, held events, positions. Runs inside of a transaction of the
-state's.
+"""A settlement in SQL: counters, what was told, dead letters, held events, positions. Runs inside of a transaction of
+the state's.
 
 Every part is one statement where there can be many rows.
 """

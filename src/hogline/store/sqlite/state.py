@@ -21,8 +21,16 @@ from hogline.core.told import WAITS_MS, Told
 from hogline.model import Refusal
 from hogline.store.base import Connection, Counts, Forgotten, NameTaken, Replay
 from hogline.store.secrets import Vault
-from hogline.store.sqlite.database import copy_of, leave_nothing_beside, open_database, reading, rows, transaction, value
 from hogline.store.sqlite import conversion, records
+from hogline.store.sqlite.database import (
+    copy_of,
+    leave_nothing_beside,
+    open_database,
+    reading,
+    rows,
+    transaction,
+    value,
+)
 from hogline.store.sqlite.forgetting import forget, forget_known
 from hogline.store.sqlite.settling import count, expire_held, settle
 from hogline.store.sqlite.writer import Writer
