@@ -28,7 +28,18 @@ from hogline.sources.http import create_app
 
 TOKEN = "phc_sample"  # noqa: S105  # what the samples carry
 SAMPLES = Path(__file__).parents[2] / "samples"
-PATHS = ("/webhook", f"/webhook/{TOKEN}", "/i/v0/e/", "/e", "/track", "/engage/", "/capture", "/batch/", "/flags/")
+PATHS = (
+    "/webhook",
+    f"/webhook/{TOKEN}",
+    "/i/v0/e/",
+    "/i/v1/analytics/events",
+    "/e",
+    "/track",
+    "/engage/",
+    "/capture",
+    "/batch/",
+    "/flags/",
+)
 QUERIES = (
     "",
     "compression=gzip-js",

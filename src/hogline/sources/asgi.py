@@ -27,6 +27,9 @@ class App(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
+_CLOSE = (b"connection", b"close")
+
+
 class Disconnected(Exception):
     """The sender has gone before its request was complete; there is nobody to answer."""
 
@@ -36,16 +39,19 @@ class Refusal(Exception):
 
     def __init__(self, status: int, sentence: str, headers: Iterable[Header] = (), *, close: bool = False) -> None:
         super().__init__(sentence)
-        self.answer = problem(status, sentence, headers, close=close)
+        self.status = status
+        self.sentence = sentence
+        self.headers = (*headers, _CLOSE) if close else tuple(headers)
+
+    @property
+    def answer(self) -> Answer:
+        return problem(self.status, self.sentence, self.headers)
 
 
 class Answer(Struct, frozen=True):
     status: int
     body: bytes
     headers: tuple[Header, ...]
-
-
-_CLOSE = (b"connection", b"close")
 
 
 def answer(

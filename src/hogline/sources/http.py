@@ -25,6 +25,7 @@ from hogline.sources.asgi import (
     send_answer,
 )
 from hogline.sources.capture import capture_routes
+from hogline.sources.capture_v1 import capture_v1_routes
 from hogline.sources.cors import cors_headers
 from hogline.sources.health import health_routes
 from hogline.sources.intake import Intake, Keeps
@@ -51,7 +52,13 @@ def create_app(
     """The app. `tokens`: whether a token is known (see `TokenCheck`). `ready`: one sentence for each thing
     that keeps us from receiving. `clock`: milliseconds since 1970. `metrics`: Prometheus' text."""
     intake = Intake(journal, tokens, clock, limits)
-    routes = [*webhook_routes(intake), *capture_routes(intake), *sdk_routes(limits), *health_routes(ready, metrics)]
+    routes = [
+        *webhook_routes(intake),
+        *capture_routes(intake),
+        *capture_v1_routes(intake),
+        *sdk_routes(limits),
+        *health_routes(ready, metrics),
+    ]
     return _Receiver(RouteTable(routes))
 
 
@@ -76,7 +83,7 @@ class _Receiver:
         except Exception as mistake:
             # Ours. Its text may quote a payload: only its kind and place are logged, and nothing is raised.
             watch.failed(request.id, path, kind_and_place(mistake))
-            reply = problem(500, "Hogline made a mistake with this request; its log says where.")
+            reply = problem(500, "Hogline made a mistake with this request; its log says where.", _retry_after(5))
         cors = cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
         await send_answer(send, reply, (*cors, (b"x-request-id", request.id.encode())))
         watch.answered(request.id, path, reply.status, request.began_s, (each.event.uuid for each in request.received))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -56,10 +56,15 @@ class Reply(Struct):
 class Inbox:
     """Hogline's receiving side."""
 
-    def __init__(self, limits: Limits | None = None, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        journal: Journal | None = None,
+        clock: Callable[[], int] = lambda: NOW_MS,
+    ) -> None:
         self.journal = journal or Journal()
         self.problems: list[str] = []
-        self.app = create_app(self.journal, TokenCheck([TOKEN]), self._ready, lambda: NOW_MS, limits or Limits())
+        self.app = create_app(self.journal, TokenCheck([TOKEN]), self._ready, clock, limits or Limits())
 
     async def _ready(self) -> list[str]:
         return self.problems

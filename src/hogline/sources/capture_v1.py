@@ -1,0 +1,92 @@
+"""Capture v1: `POST /i/v1/analytics/events`. The token stands in a header, and every event has its own result.
+
+The form of answers is PostHog's: `{"results": {uuid: {"result": …}}}`, and for errors a word for machines beside the
+sentence. Of the headers that PostHog asks for only the token is needed here: a proxy that takes the others away costs
+no events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from hogline.posthog import Unreadable
+from hogline.posthog.capture_v1 import HintsV1, encode_outcomes, read_capture_v1
+from hogline.sources.asgi import Answer, Header, Refusal, answer, answer_json, read_body
+from hogline.sources.intake import BEARER, Intake, aside, encoding
+from hogline.sources.routing import Request, Route
+from hogline.sources.webhooks import bearer_token
+from hogline.store.base import Unwritable
+
+_PATH = "/i/v1/analytics/events"
+_ABOUT = "https://posthog.com/docs/api/capture"
+_RETRY_AFTER_S = 5
+_WORDS = {401: "invalid_api_token", 408: "body_read_timeout", 413: "payload_too_large", 503: "service_unavailable"}
+_WORDS_OF_REASONS = {"empty": "empty_body", "empty_batch": "empty_batch", "not_gzip": "request_decoding_error"}
+
+
+def capture_v1_routes(intake: Intake) -> Iterable[Route]:
+    return [Route(_PATH, ("POST",), _CaptureV1(intake), browsers=True)]
+
+
+class _CaptureV1:
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def __call__(self, request: Request) -> Answer:
+        try:
+            reply = await self._answer(request)
+        except Refusal as refusal:
+            reply = _failure(refusal.status, refusal.sentence, headers=refusal.headers)
+        except Unreadable as wrong:
+            word = _WORDS.get(wrong.status) or _WORDS_OF_REASONS.get(wrong.reason, "request_parsing_error")
+            reply = _failure(wrong.status, wrong.sentence, word)
+        except Unwritable as full:
+            reply = _failure(503, str(full), retry_after_s=full.retry_after_s)
+        return Answer(reply.status, reply.body, (*reply.headers, *_same_id(request)))
+
+    async def _answer(self, request: Request) -> Answer:
+        intake = self._intake
+        limits = intake.limits
+        token = bearer_token(request)
+        if not token:
+            sentence = "The token is missing: send it as `Authorization: Bearer <token>`."
+            return _failure(401, sentence, "missing_authorization", headers=BEARER)
+        if not intake.knows(token):
+            return _failure(401, "This token is not known here: `hogline token` prints the right one.", headers=BEARER)
+        body = await read_body(request.receive, request.headers, limits.batch_body_bytes, limits)
+        found = await aside(
+            body,
+            read_capture_v1,
+            body,
+            intake.clock(),
+            HintsV1(
+                token,
+                content_encoding=encoding(request),
+                sdk=request.header(b"posthog-sdk-info"),
+                sent_at=request.header(b"posthog-request-timestamp"),
+            ),
+            unpacked_bytes=limits.unpacked_bytes(limits.batch_body_bytes),
+            batch_events=limits.batch_events,
+        )
+        await intake.append(request, found.batch)
+        return answer(200, encode_outcomes(found.outcomes))
+
+
+def _failure(
+    status: int, sentence: str, word: str = "", *, headers: Iterable[Header] = (), retry_after_s: int = _RETRY_AFTER_S
+) -> Answer:
+    """An error in PostHog's form. What may be tried again (408, 503) says when."""
+    again = ((b"retry-after", b"%d" % retry_after_s),) if status in (408, 503) else ()
+    told = {"error": word or _WORDS[status], "error_description": sentence, "error_uri": _ABOUT}
+    return answer_json(status, told, (*headers, *again))
+
+
+def _same_id(request: Request) -> tuple[Header, ...]:
+    """The sender's own id for its request, if it is one."""
+    shown = request.header(b"posthog-request-id")
+    try:
+        UUID(shown)
+    except ValueError:
+        return ()
+    return ((b"posthog-request-id", shown.encode("latin-1")),)
