@@ -43,13 +43,14 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
-        housekeeping = Housekeeping(journal, state, settings, clock)
+        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning)
         await stack.enter_async_context(_running(housekeeping.run()))
         app = create_app(
             housekeeping,
             service.token_check,
             service.problems,
             clock.time_ms,
+            suppressed=state.suppressed,
             metrics=partial(metrics.page, service.status),
         )
         listener = Listener(app, settings.listen_host, settings.listen_port)

@@ -117,18 +117,53 @@ class PersonDetails(Struct, frozen=True, kw_only=True):
     held: int
 
 
+class SomebodyView(Struct, frozen=True, kw_only=True):
+    """A person, by all that identifies them."""
+
+    distinct_id: str
+    """One of the ids: the one that others were joined into, if any were."""
+    ids: list[str]
+    emails: list[str]
+
+
+class ForgottenAt(Struct, frozen=True, kw_only=True):
+    """What was removed of somebody for one connection."""
+
+    connection: str
+    destination: str
+    customers: int
+    """Deleted at the destination, which confirmed each."""
+    people: int
+    """Ids under which they were remembered here."""
+    held: int
+    failures: int
+    not_reached: str
+    """Why the destination may still know them, and what to do; blank: it does not."""
+
+
 class ForgottenView(Struct, frozen=True, kw_only=True):
-    """What was removed of somebody."""
+    """What was removed of somebody, and what was not."""
 
     customers: int
-    """At the destinations."""
+    """At all destinations."""
+    ids: int
+    """That are one person."""
     people: int
     """Ids, counted at each connection."""
     held: int
     failures: int
     events: int
     """In the journal."""
+    connections: list[ForgottenAt]
+    names_removed: int
+    """Events of other people that asked for a join with them: they stay without their id."""
+    mentions: int
+    """Events of other people that have one of their ids in another property: they stay as they are."""
     suppressed: bool
+    cleaned_later: list[str]
+    """Files with traces that another program is reading just now: they are overwritten as soon as it has ended."""
+    still_named_in: list[str]
+    """Other files in the data directory, not made by Hogline, that name them."""
 
 
 class FailureView(Struct, frozen=True, kw_only=True):

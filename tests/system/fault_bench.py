@@ -25,6 +25,7 @@ from hogline.model import Event, Request, Response, encode_event
 from hogline.service import Service
 from hogline.settings import Settings
 from hogline.sources.http import create_app
+from hogline.store.cleaning import Cleaning
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -201,7 +202,9 @@ class Bench:
         self.settings = Settings(data=folder)
         self.client = Client()
         self.service = self._service()
-        self.housekeeping = Housekeeping(self.journal, self.state, self.settings, self.clock)
+        self.housekeeping = Housekeeping(
+            self.journal, self.state, self.settings, self.clock, Cleaning(self.journal, self.state)
+        )
         self.app = create_app(self.housekeeping, lambda _: True, self.service.problems, self.clock.time_ms)
 
     def _service(self) -> Service:

@@ -89,6 +89,9 @@ async def tour(service: Service) -> dict[str, object]:
     seen["api_tokens"] = await service.api_tokens()
     seen["revoke_api_token"] = await service.revoke_api_token("reports")
     seen["forget_person"] = await service.forget_person("zoë", suppress=True)
+    seen["suppress_person"] = await service.suppress_person("eve")
+    seen["unsuppress_person"] = await service.unsuppress_person("eve")
+    seen["who_is"] = await service.who_is("zoë")
     await service.disconnect("shop")
     seen["disconnect"] = await service.connections()
     return seen

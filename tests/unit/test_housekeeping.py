@@ -13,6 +13,7 @@ from hogline.housekeeping import Housekeeping
 from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.store.base import Connection, Replay, Settlement, Unwritable
+from hogline.store.cleaning import Cleaning
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -46,7 +47,8 @@ class Bench:
         self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
 
     def keeping(self, **settings: object) -> Housekeeping:
-        return Housekeeping(self.journal, self.state, Settings(data=self.folder, **settings), self.clock)  # type: ignore[arg-type]
+        cleaning = Cleaning(self.journal, self.state)
+        return Housekeeping(self.journal, self.state, Settings(data=self.folder, **settings), self.clock, cleaning)  # type: ignore[arg-type]
 
     async def connect(self, name: str = "customerio", *, enabled: bool = True) -> Connection:
         return await self.state.add_connection(

@@ -10,11 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hogline.console.context import connection_of, service_of
-from hogline.console.pages import go, page
+from hogline.console.pages import page
 from hogline.console.shown import WORDS
 from hogline.model import UNKNOWN, same_value
 from hogline.service import Mistake, Service
-from hogline.views import ForgottenView, PersonDetails
+from hogline.service.forgetting import left
+from hogline.views import PersonDetails
 
 ON_A_PAGE = 50
 
@@ -122,27 +123,9 @@ async def forget(request: Request) -> Response:
         forgotten = await service_of(request).forget_person(distinct_id, suppress=suppress)
     except Mistake as mistake:
         return await _forget_page(request, distinct_id, str(mistake), suppress=suppress)
-    return go(request, str(request.app.url_path_for("people", name=connection.name)), removed(forgotten))
-
-
-def removed(forgotten: ForgottenView) -> str:
-    """What was removed, in a sentence."""
-    here = ", ".join(
-        _counted(n, one, many)
-        for n, one, many in (
-            (forgotten.people, "id", "ids"),
-            (forgotten.events, "event", "events"),
-            (forgotten.held, "held event", "held events"),
-            (forgotten.failures, "failure", "failures"),
-        )
+    return await page(
+        request, "forgotten.html", connection=connection, section="people", forgotten=forgotten, left=left(forgotten)
     )
-    there = _counted(forgotten.customers, "customer", "customers")
-    suppressed = " What comes under these ids from now on is not sent." if forgotten.suppressed else ""
-    return f"Forgotten: {there} at the destinations; here {here}.{suppressed}"
-
-
-def _counted(n: int, one: str, many: str) -> str:
-    return f"{n:,} {one if n == 1 else many}"
 
 
 ROUTES = [

@@ -84,8 +84,7 @@ class Rehearsal:
         if not ready:
             return None
         if self._planner is None:
-            is_suppressed = await self._records.suppressed()
-            self._planner = DestinationPlanner(self._destination, self._options, is_suppressed)
+            self._planner = DestinationPlanner(self._destination, self._options, self._records.suppressed)
         shipment = await plan_shipment(ready, self._lanes, self._records, self._planner, self._destination.limits)
         now_ms = self._clock.time_ms()
         result = settle(

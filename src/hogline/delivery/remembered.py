@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from hogline.model import Person
 from hogline.store.base import HELD_FOR_ONE, HeldEvent, Settlement, State
+from hogline.store.forgetting import NOBODY, Suppressed
 
 MOST_LATELY = 1_000
 
@@ -75,11 +76,9 @@ class Remembered:
     def claim(self, email: str, distinct_id: str) -> None:
         self._claims[email] = distinct_id
 
-    async def suppressed(self) -> Callable[[str], bool]:
-        """Tells of an id or email whether it is suppressed."""
-        if self._state is None:
-            return lambda _: False
-        return await self._state.suppressed(self._connection)
+    @property
+    def suppressed(self) -> Suppressed:
+        return NOBODY if self._state is None else self._state.suppressed
 
     async def settled(
         self, settlement: Settlement, people: Mapping[str, Person | None], claims: Iterable[str]

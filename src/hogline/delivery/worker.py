@@ -134,8 +134,7 @@ class Worker(Generic[OptionsT]):
         """From what is on disk, until `close` or until something cannot go on."""
         self._begin(Lanes(self._connection.start, await self._state.lanes(self._connection.id)))
         await self._records.begin()
-        is_suppressed = await self._state.suppressed(self._connection.id)
-        self._planner = DestinationPlanner(self._destination, self._options, is_suppressed)
+        self._planner = DestinationPlanner(self._destination, self._options, self._state.suppressed)
         self._unwritable = None
         try:
             async with asyncio.TaskGroup() as tasks:

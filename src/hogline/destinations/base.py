@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from hogline.model import Answer, Event, Operation, Person, Plan, Refusal, Request, Response
+from hogline.model import Answer, Event, Identifier, Operation, Person, Plan, Refusal, Request, Response
 
 Send: TypeAlias = Callable[[Request], Awaitable[Response]]
 """Sends one request, without following redirects. Raises `Unreachable`."""
@@ -99,6 +99,8 @@ class Destination(Protocol[OptionsT]):
     summary: str
     options: tuple[Option, ...]
     limits: Limits
+    cannot_forget: str
+    """Why nobody can be deleted there, and what to do instead; blank: somebody can."""
 
     def read_options(self, values: Mapping[str, object]) -> OptionsT:
         """The options from raw values by key (text as typed, or JSON values); raises `InvalidOptions`."""
@@ -131,6 +133,10 @@ class Destination(Protocol[OptionsT]):
 
     def forget(self, person: Person, options: OptionsT, *, suppress: bool) -> Sequence[Operation]:
         """What removes somebody at the destination, and all customers of theirs; `suppress`: for ever."""
+        ...
+
+    def suppress(self, who: Identifier, options: OptionsT, *, lift: bool) -> Sequence[Operation]:
+        """What blocks somebody there, known or not; `lift`: what takes that back."""
         ...
 
     def not_sent(self, person: Person, options: OptionsT) -> str | None:

@@ -139,6 +139,7 @@ class Connections(Core):
             connection = await self._find(name)
             await self._workers.stop(connection.id)
             await self._state.remove_connection(connection.id)
+        await self.cleaning.finish()
         log.info("connection removed", connection=name)
 
     def _view(self, connection: Connection) -> ConnectionView:

@@ -15,6 +15,7 @@ from hogline.sending import Preview, Sending
 from hogline.settings import Settings
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State
+from hogline.store.cleaning import Cleaning
 from hogline.telemetry.delivery import RequestListener, nobody
 
 
@@ -55,6 +56,7 @@ class Core:
         self.receives_at = settings.public_url or f"http://{settings.listen}"
         """Where events are received."""
         self.token_check = TokenCheck(())
+        self.cleaning = Cleaning(journal, state)
         self._changing = asyncio.Lock()
         """Held by whoever changes a connection: one at a time."""
         self._sendings: dict[str, Sending] = {}

@@ -1,10 +1,10 @@
-"""Forgetting people: at the destinations first, then everywhere here."""
+"""Forgetting people: at the destinations first, then everywhere here; and keeping them away."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -15,17 +15,15 @@ from hogline.delivery.pack import pack
 from hogline.delivery.routes import Routes
 from hogline.destinations.base import Destination, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import FORGOTTEN, Identifier, Operation, Person, Settled, Stop, decode_event
-from hogline.posthog.forgetting import without
-from hogline.posthog.joins import join_of
-from hogline.service.core import Core, Mistake, read_options
-from hogline.store.base import Connection, Forgotten
-from hogline.views import ForgottenView
+from hogline.model import Identifier, Operation, Person, Settled, Stop
+from hogline.service.core import Mistake, read_options
+from hogline.service.finding import Finding, Rewritten, Whole
+from hogline.store.base import Connection
+from hogline.store.forgetting import Forgotten
+from hogline.store.strays import strays_with
+from hogline.views import ForgottenAt, ForgottenView
 
 log = structlog.get_logger("hogline.service")
-
-LOOKED_AT_ONCE = 5_000
-"""Events of the journal between two chances for others."""
 
 
 class _Known(Struct, frozen=True):
@@ -33,93 +31,93 @@ class _Known(Struct, frozen=True):
 
     connection: Connection
     people: list[Person]
-    waiting: int
+    waiting: int = 0
     """How many events of theirs are not settled."""
 
-    maybe: list[Identifier]
+    maybe: Sequence[Identifier] = ()
     """Whoever they may be at the destination, if a request was not answered."""
 
 
-class _Rewritten(Struct, frozen=True):
-    """An event of the journal, and what is left of it."""
-
-    position: int
-    distinct_id: str
-    body: bytes
-
-
-class Forgetting(Core):
+class Forgetting(Finding):
     async def start(self) -> None:
-        if ids := set(await self._state.forgetting()):  # a crash interrupted it
-            await self._leave_journal([found async for found in self._rewritten(ids)])
+        if ids := await self._state.forgetting():  # a crash interrupted it
+            await self._leave_journal((await self._in_journal(set(ids))).rewritten)
         await super().start()
+        await self.cleaning.finish()
 
-    async def forget_person(self, distinct_id: str, *, suppress: bool = False) -> ForgottenView:
-        """Delete somebody at every destination, and then all that is known of them here: under this id and all that
-        were joined with it. `suppress`: they cannot come back. Nothing is removed here unless every destination
-        accepted it.
+    async def forget_person(self, who: str, *, suppress: bool = False, everybody: bool = False) -> ForgottenView:
+        """Delete somebody at every destination, and then all that is known of them here: the person with this id or
+        email, under all ids that were joined. `suppress`: they cannot come back. `everybody`: all people with this
+        email, if there are several. Nothing is removed here unless every destination accepted it.
         """
+        ids = (await self._chosen(who, everybody=everybody)).ids
         async with self._changing:
             connections = await self._state.connections()
             running = [one for one in connections if self._workers.runs(one.id)]
             await asyncio.gather(*(self._workers.stop(one.id) for one in running))
             try:
-                ids = await self._all_ids(connections, distinct_id)
-                rewritten = [found async for found in self._rewritten(ids)]
-                known = [await self._known(one, ids, rewritten) for one in connections]
+                whole = await self._whole(ids)
+                known = [await self._known(one, whole) for one in connections]
                 customers = [await self._forget_there(one, suppress=suppress) for one in known]
-                forgotten = await self._forget_here(known, ids, rewritten, suppress=suppress)
+                forgotten = await self._forget_here(known, whole, suppress=suppress)
             finally:
                 for connection in running:
                     self._run(connection)
-        events = sum(found.body == FORGOTTEN for found in rewritten)
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
         return ForgottenView(
             customers=sum(customers),
+            ids=len(whole.ids),
             people=sum(one.people for one in forgotten),
             held=sum(one.held for one in forgotten),
             failures=sum(one.dead_letters for one in forgotten),
-            events=events,
+            events=len(whole.journal.own),
+            connections=[_at(*each) for each in zip(connections, customers, forgotten, strict=True)],
+            names_removed=len(whole.journal.rewritten) - len(whole.journal.own),
+            mentions=whole.journal.mentions,
             suppressed=suppress,
+            cleaned_later=[f"{file}.db" for file in await self.cleaning.finish()],
+            still_named_in=await asyncio.to_thread(strays_with, self._settings.data, whole.ids | whole.emails),
         )
 
-    async def _all_ids(self, connections: Sequence[Connection], distinct_id: str) -> set[str]:
-        """All ids of somebody: whom an id was joined into, and whoever else was, at any of the connections."""
-        ids, new = set[str](), {distinct_id}
-        while new:
-            ids |= new
-            found = [one for connection in connections for one in await self._around(connection.id, new)]
-            new = (set(found) | await self._waiting_visitors(connections, new)) - ids
-        return ids
+    async def suppress_person(self, who: str) -> None:
+        """Keep an id or email away for ever, also of somebody who is not known: its events are not kept, and every
+        destination blocks it. Raises `Mistake` if people are known by it: they are to be forgotten.
+        """
+        if await self.who_is(who):
+            raise Mistake("This person is known here. Forget them with `hogline people forget … --suppress`.")
+        who = _given(who)
+        async with self._changing:
+            await self._suppress_there(who, lift=False)
+            await self._state.suppress([who])
+        log.info("somebody was suppressed")
 
-    async def _waiting_visitors(self, connections: Sequence[Connection], ids: set[str]) -> set[str]:
-        """Whom the journal's events say to be one with these, and nobody knows to be somebody else."""
-        others = set()
-        async for _, body in self._naming(ids):
-            join = join_of(decode_event(body))
-            if join is not None and join.distinct_id in ids:
-                others.add(join.other)
-        for connection in connections:
-            people = await self._state.people(connection.id, sorted(others))
-            others -= {one for one, person in people.items() if person.identified and person.joined_into is None}
-        return others
+    async def unsuppress_person(self, who: str) -> None:
+        """Take back whoever has this id or email: here with all that was suppressed together with it, at the
+        destinations this id or email. Raises `Mistake`.
+        """
+        who = _given(who)
+        async with self._changing:
+            if not self._state.suppressed(who):
+                raise Mistake("This id or email is not suppressed.")
+            await self._suppress_there(who, lift=True)
+            await self._state.unsuppress(who)
+        log.info("somebody is not suppressed any more")
 
-    async def _around(self, connection: int, distinct_ids: Collection[str]) -> list[str]:
-        people = await self._state.people(connection, list(distinct_ids))
-        found = [person.joined_into for person in people.values() if person.joined_into is not None]
-        for distinct_id in distinct_ids:
-            after = ""
-            while joined := await self._state.joined(connection, distinct_id, after=after):
-                after = joined[-1].distinct_id
-                found += [person.distinct_id for person in joined]
-        return found
+    async def _suppress_there(self, who: str, *, lift: bool) -> None:
+        identifiers = [Identifier("id", who), *([Identifier("email", who)] if "@" in who else [])]
+        for connection in await self._state.connections():
+            destination: Destination[Any] = DESTINATIONS[connection.destination]
+            options = read_options(destination, connection.options)
+            await self._ask_all(
+                connection,
+                [one for who_there in identifiers for one in destination.suppress(who_there, options, lift=lift)],
+            )
 
-    async def _known(self, connection: Connection, ids: set[str], rewritten: Sequence[_Rewritten]) -> _Known:
-        people = list((await self._state.people(connection.id, sorted(ids))).values())
-        theirs = {found.position: found.distinct_id for found in rewritten if found.body == FORGOTTEN}
-        maybe = [Identifier("id", one) for one in sorted(ids)]
+    async def _known(self, connection: Connection, whole: Whole) -> _Known:
+        people = whole.people[connection.id]
+        maybe = [Identifier("id", one) for one in sorted(whole.ids)]
         maybe += [Identifier("email", person.email) for person in people if person.email is not None]
-        return _Known(connection, people, await self._waiting(connection, theirs), maybe)
+        return _Known(connection, people, await self._waiting(connection, whole.journal.own), maybe)
 
     async def _forget_there(self, known: _Known, *, suppress: bool) -> int:
         """Remove somebody at the destination; returns how many customers were removed. Raises `Mistake`."""
@@ -133,9 +131,14 @@ class Forgetting(Core):
             for person in people
             for operation in destination.forget(person, options, suppress=suppress)
         }
-        for some in pack(list(operations.values()), destination.limits):
-            await self._ask(known.connection, destination, options, some)
+        await self._ask_all(known.connection, list(operations.values()))
         return len(operations)
+
+    async def _ask_all(self, connection: Connection, operations: Sequence[Operation]) -> None:
+        destination: Destination[Any] = DESTINATIONS[connection.destination]
+        options = read_options(destination, connection.options)
+        for some in pack(operations, destination.limits):
+            await self._ask(connection, destination, options, some)
 
     async def _ask(
         self, connection: Connection, destination: Destination[Any], options: object, operations: Sequence[Operation]
@@ -143,48 +146,36 @@ class Forgetting(Core):
         try:
             response = await self._send(destination.request(operations, options))
         except Unreachable as unreachable:
-            raise _not_forgotten(connection, f"{destination.title} cannot be reached ({unreachable}).") from None
+            raise _not_done(connection, f"{destination.title} cannot be reached ({unreachable}).") from None
         answer = destination.read_answer(operations, response, self._clock.time_ms() / 1_000)
         if isinstance(answer, Stop):
-            raise _not_forgotten(connection, answer.reason)
+            raise _not_done(connection, answer.reason)
         if not isinstance(answer, Settled) or any(outcome is not None for outcome in answer.outcomes):
-            raise _not_forgotten(connection, f"{destination.title} answered {response.status}.")
+            raise _not_done(connection, f"{destination.title} answered {response.status}.")
 
-    async def _forget_here(
-        self, known: Sequence[_Known], ids: set[str], rewritten: Sequence[_Rewritten], *, suppress: bool
-    ) -> list[Forgotten]:
+    async def _forget_here(self, known: Sequence[_Known], whole: Whole, *, suppress: bool) -> list[Forgotten]:
         """Remove somebody from the states and the journal."""
-        emails = {email.lower() for one in known for person in one.people for email in _emails(person)}
         forgotten = await self._state.forget(
-            {distinct_id: _other_name(distinct_id) for distinct_id in ids},
+            {distinct_id: _other_name(distinct_id) for distinct_id in whole.ids},
             {one.connection.id: one.waiting for one in known},
-            suppress=sorted(ids | {one.lower() for one in ids} | emails) if suppress else (),
+            suppress=sorted(whole.ids | await self._only_theirs(whole)) if suppress else (),
         )
-        await self._leave_journal(rewritten)
+        await self._leave_journal(whole.journal.rewritten)
         for one in known:
             self._workers.feed(one.connection.id).forget()
         return list(forgotten.values())
 
-    async def _leave_journal(self, rewritten: Sequence[_Rewritten]) -> None:
+    async def _only_theirs(self, whole: Whole) -> set[str]:
+        """Their emails that nobody else has: others are not to be kept away with them."""
+        only = set()
+        for email in whole.emails:
+            if set(await self._with_email(email)) <= whole.ids:
+                only.add(email)
+        return only
+
+    async def _leave_journal(self, rewritten: Sequence[Rewritten]) -> None:
         await self._journal.rewrite({found.position: found.body for found in rewritten})
         await self._state.end_forgetting()
-
-    async def _rewritten(self, ids: set[str]) -> AsyncIterator[_Rewritten]:
-        """The events of the journal that have something of these ids, and what is to be left of each."""
-        async for position, body in self._naming(ids):
-            if (left := without(body, ids)) is not None:
-                yield _Rewritten(position, decode_event(body).distinct_id, left)
-
-    async def _naming(self, ids: set[str]) -> AsyncIterator[tuple[int, bytes]]:
-        """The events of the journal in which these ids stand, wherever that is."""
-        needles = [one.encode("utf-8", "surrogatepass") for one in ids]
-        after = self._journal.first - 1
-        while events := await self._journal.read(after, LOOKED_AT_ONCE):
-            for position, body in events:
-                if any(needle in body for needle in needles):
-                    yield position, body
-            after = events[-1][0]
-            await asyncio.sleep(0)
 
     async def _waiting(self, connection: Connection, theirs: Mapping[int, str]) -> int:
         """How many of these events, by position and id, the connection has not settled."""
@@ -198,11 +189,22 @@ class Forgetting(Core):
         )
 
 
-def _emails(person: Person) -> list[str]:
-    """Every email of theirs that is remembered."""
-    customers = [person.customer, *person.to_merge, *person.merged, *person.not_merged]
-    named = [one.value for one in customers if one is not None and one.kind == "email"]
-    return named + [one for one in (person.email, person.linked_email, person.claimed_email) if one is not None]
+def _at(connection: Connection, customers: int, forgotten: Forgotten) -> ForgottenAt:
+    return ForgottenAt(
+        connection=connection.name,
+        destination=DESTINATIONS[connection.destination].title,
+        customers=customers,
+        people=forgotten.people,
+        held=forgotten.held,
+        failures=forgotten.dead_letters,
+        not_reached=DESTINATIONS[connection.destination].cannot_forget,
+    )
+
+
+def _given(who: str) -> str:
+    if not who.strip():
+        raise Mistake("Give an id or an email.")
+    return who.strip()
 
 
 def _other_name(distinct_id: str) -> str:
@@ -213,5 +215,34 @@ def _other_name(distinct_id: str) -> str:
             return name
 
 
-def _not_forgotten(connection: Connection, why: str) -> Mistake:
+def _not_done(connection: Connection, why: str) -> Mistake:
     return Mistake(f"{connection.name}: {why} Nothing was removed here; try again later.")
+
+
+def left(forgotten: ForgottenView) -> list[str]:
+    """What is not removed, or not yet: a sentence each."""
+    sentences = []
+    if forgotten.names_removed:
+        sentences.append(
+            f"In {counted(forgotten.names_removed, 'event')} of other people that named them, their id was removed."
+        )
+    if forgotten.mentions:
+        sentences.append(
+            f"{counted(forgotten.mentions, 'event')} of other people have one of their ids in another property and stay"
+            " as they are."
+        )
+    if forgotten.cleaned_later:
+        sentences.append(
+            f"Another program is reading {' and '.join(forgotten.cleaned_later)}. The last traces are overwritten as"
+            " soon as it ends; Hogline keeps trying, also after a restart."
+        )
+    if forgotten.still_named_in:
+        sentences.append(
+            f"Other files in the data directory still name them: {', '.join(forgotten.still_named_in)}. Delete them"
+            " yourself."
+        )
+    return sentences
+
+
+def counted(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

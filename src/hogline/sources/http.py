@@ -34,6 +34,7 @@ from hogline.sources.routing import Request, Route, RouteTable
 from hogline.sources.sdk import sdk_routes
 from hogline.sources.webhooks import webhook_routes
 from hogline.store.base import Unwritable
+from hogline.store.forgetting import NOBODY, Suppressed
 from hogline.telemetry.mistakes import kind_and_place
 from hogline.telemetry.receiving import ReceivingWatch
 
@@ -47,11 +48,13 @@ def create_app(
     clock: Callable[[], int],
     limits: Limits = DEFAULT,
     *,
+    suppressed: Suppressed = NOBODY,
     metrics: Callable[[], Awaitable[bytes]] | None = None,
 ) -> App:
     """The app. `tokens`: whether a token is known (see `TokenCheck`). `ready`: one sentence for each thing
-    that keeps us from receiving. `clock`: milliseconds since 1970. `metrics`: Prometheus' text."""
-    intake = Intake(journal, tokens, clock, limits)
+    that keeps us from receiving. `clock`: milliseconds since 1970. `suppressed`: whose events are
+    not kept. `metrics`: Prometheus' text."""
+    intake = Intake(journal, tokens, clock, limits, suppressed)
     routes = [
         *webhook_routes(intake),
         *capture_routes(intake),

@@ -15,6 +15,8 @@ from hogline.posthog import Batch
 from hogline.sources.asgi import Answer, answer_json, problem
 from hogline.sources.limits import Limits
 from hogline.sources.routing import Request
+from hogline.sources.suppression import let_in
+from hogline.store.forgetting import NOBODY, Suppressed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,14 +43,17 @@ class Intake(Struct, frozen=True):
     clock: Callable[[], int]
     """Milliseconds since 1970."""
     limits: Limits
+    suppressed: Suppressed = NOBODY
 
     async def append(self, request: Request, batch: Batch) -> None:
         """On disk when it returns. Raises `Unwritable`."""
-        request.received = batch.received
-        await self.journal.append([each.body for each in batch.received], batch.refused or None)
+        request.received, refused = let_in(batch, self.suppressed)
+        await self.journal.append([each.body for each in request.received], refused or None)
 
     async def keep(self, request: Request, batch: Batch) -> Answer:
-        """On disk first, then the answer. Only a batch without a single good event is an error."""
+        """On disk first, then the answer. Only a batch without a single good event is an error. Nobody is told who is
+        suppressed: of their events the answer says what it says of others'.
+        """
         await self.append(request, batch)
         if batch.problem is None:
             return KEPT

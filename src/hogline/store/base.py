@@ -7,12 +7,13 @@ tests what these protocols promise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
 
 from hogline.model import Person, Refusal
+from hogline.store.forgetting import Forgets
 
 
 class Unwritable(Exception):
@@ -88,8 +89,20 @@ class Journal(Inlet, Protocol):
         """How many events were refused at the door, by reason."""
         ...
 
+    def naming(self, texts: Collection[str]) -> AsyncIterator[tuple[int, bytes]]:
+        """All events in which one of these texts stands, wherever that is, in capital letters or small ones; in order.
+        Read in pieces of some megabytes beside everything else. Raises `Unwritable`.
+        """
+        ...
+
     async def rewrite(self, bodies: Mapping[int, bytes]) -> None:
-        """Put others in the place of the events at these positions; nothing of those is left in the file."""
+        """Put others in the place of the events at these positions."""
+        ...
+
+    async def clean(self) -> bool:
+        """Overwrite what was deleted in the journal's own files so far, in small steps between other writes. False:
+        another program that reads them stands in the way, and has to be waited for. Raises `Unwritable`.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -166,19 +179,6 @@ HELD_FOR_ONE = 200
 """The newest so many events of one person are held."""
 
 
-def nobody_is(_text: str) -> bool:
-    """Suppressed."""
-    return False
-
-
-class Forgotten(Struct, frozen=True, kw_only=True):
-    """What was removed at one connection."""
-
-    people: int = 0
-    held: int = 0
-    dead_letters: int = 0
-
-
 class Settlement(Struct, frozen=True, kw_only=True):
     """What became of events, to be written in one transaction with the new positions."""
 
@@ -232,7 +232,7 @@ class Counts(Struct, frozen=True, kw_only=True):
         return self.delivered + sum(self.filtered.values()) + self.held + sum(self.dead_letters.values())
 
 
-class State(Protocol):
+class State(Forgets, Protocol):
     """Connections, and for each: people, positions, counters, dead letters. Every write is durable when the
     call returns, and is done whole or not at all. Writes raise `Unwritable`.
     """
@@ -268,7 +268,7 @@ class State(Protocol):
         ...
 
     async def remove_connection(self, connection: int) -> None:
-        """Forget a connection with all its people, counters and dead letters."""
+        """Forget a connection with all its people, counters and dead letters. The state is `to_clean` then."""
         ...
 
     async def lanes(self, connection: int) -> dict[int, int]:
@@ -290,28 +290,6 @@ class State(Protocol):
     async def joined(self, connection: int, distinct_id: str, *, after: str = "", limit: int = 100) -> list[Person]:
         """Who was joined into this person, by distinct_id."""
         ...
-
-    async def forget(
-        self, names: Mapping[str, str], waiting: Mapping[int, int], *, suppress: Sequence[str] = ()
-    ) -> dict[int, Forgotten]:
-        """Remove people (the keys of `names`), their held events and dead letters, and whatever else names them, at
-        the connections in `waiting`; where something has to go on being named, it gets the other name. Their events,
-        and as many more of each connection as `waiting` says, which are to be removed from the journal, count as
-        filtered (`forgotten`). Of `suppress`, ids and emails, a keyed hash is kept.
-
-        From then on, until `end_forgetting`, `forgetting` says whose events are to leave the journal.
-        """
-        ...
-
-    async def suppressed(self, connection: int) -> Callable[[str], bool]:
-        """Tells of an id or email whether it is suppressed, as of now; `nobody_is` if nobody is."""
-        ...
-
-    async def forgetting(self) -> list[str]:
-        """Whose events are still to be removed from the journal."""
-        ...
-
-    async def end_forgetting(self) -> None: ...
 
     async def routes(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, tuple[Route, ...]]:
         """All routes of those of them that have any, in order."""

@@ -63,8 +63,11 @@ def _reason(error: msgspec.ValidationError) -> str:
 
 
 class Endpoint:
-    def __init__(self, method: Method, path: str, function: Function, *, status: int = 200) -> None:
-        """`path`: with `{names}` in it. `status`: of a good answer."""
+    def __init__(
+        self, method: Method, path: str, function: Function, *, status: int = 200, also: tuple[int, ...] = ()
+    ) -> None:
+        """`path`: with `{names}` in it. `status`: of a good answer. `also`: of other errors than its kind has."""
+        self.also = also
         self.method = method
         self.path = path
         self.function = function

@@ -112,7 +112,7 @@ def _statuses(endpoint: Endpoint) -> list[int]:
         without |= {413}
     if endpoint.status != 201:
         without |= {409}
-    return [status for status in ERRORS if status not in without]
+    return [status for status in ERRORS if status not in without - set(endpoint.also)]
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hogline.console.api.endpoints import ApiError, Endpoint
 from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service import Mistake, Service
+from hogline.service.finding import Nobody, Several
 from hogline.service.history import HistoryView, Period
 from hogline.views import (
     BadLine,
@@ -26,6 +27,7 @@ from hogline.views import (
     PersonDetails,
     PersonView,
     PreviewedEvent,
+    SomebodyView,
     Status,
 )
 
@@ -77,9 +79,16 @@ class ChangedOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Forget(Struct, frozen=True, forbid_unknown_fields=True):
-    distinct_id: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    who: Annotated[str, Meta(max_length=1_000, description="An id or an email.")] = ""
+    distinct_id: Annotated[str, Meta(max_length=1_000, description="The older name of `who`.")] = ""
     suppress: bool = False
     """They cannot come back."""
+    all: bool = False
+    """All people with this email, if there are several."""
+
+
+class Suppress(Struct, frozen=True, forbid_unknown_fields=True):
+    who: Annotated[str, Meta(min_length=1, max_length=1_000, description="An id or an email.")]
 
 
 class Chosen(Struct, frozen=True, forbid_unknown_fields=True):
@@ -201,7 +210,30 @@ async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetai
 
 async def forget(service: Service, body: Forget) -> ForgottenView:
     """Delete somebody at every destination, and then all that is known of them here. It cannot be undone."""
-    return await service.forget_person(body.distinct_id, suppress=body.suppress)
+    who = body.who or body.distinct_id
+    if not who or (body.who and body.distinct_id):
+        raise ApiError(422, "Say whom to forget with `who`: an id or an email.")
+    try:
+        return await service.forget_person(who, suppress=body.suppress, everybody=body.all)
+    except Nobody as nobody:
+        raise ApiError(404, str(nobody)) from None
+    except Several as several:
+        raise ApiError(409, str(several)) from None
+
+
+async def who_is(service: Service, q: Text) -> Items[SomebodyView]:
+    """The person with this id; else all people with this email."""
+    return Items(await service.who_is(q))
+
+
+async def suppress(service: Service, body: Suppress) -> None:
+    """Keep somebody away who is not known here. Only a hash is kept, so nobody can be listed."""
+    await service.suppress_person(body.who)
+
+
+async def unsuppress(service: Service, body: Suppress) -> None:
+    """Let somebody in again who was suppressed."""
+    await service.unsuppress_person(body.who)
 
 
 async def failures(
@@ -264,7 +296,10 @@ ENDPOINTS = (
     Endpoint("GET", "/api/status", status),
     Endpoint("GET", "/api/destinations", destinations),
     Endpoint("POST", "/api/destinations/{key}/check", try_options),
-    Endpoint("POST", "/api/people/forget", forget),
+    Endpoint("GET", "/api/people/who", who_is),
+    Endpoint("POST", "/api/people/forget", forget, also=(404, 409)),
+    Endpoint("POST", "/api/people/suppress", suppress, status=204),
+    Endpoint("POST", "/api/people/unsuppress", unsuppress, status=204),
     Endpoint("GET", "/api/connections", connections),
     Endpoint("POST", "/api/connections", connect, status=201),
     Endpoint("GET", _ONE, connection),

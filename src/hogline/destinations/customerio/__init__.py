@@ -7,17 +7,18 @@ it is written, what an answer means).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from hogline import __version__
 from hogline.destinations.base import Check, Destination, Limits, Option, Send
 from hogline.destinations.customerio.answers import read_answer
 from hogline.destinations.customerio.check import check
 from hogline.destinations.customerio.gate import not_sent
-from hogline.destinations.customerio.limits import REQUEST_BYTES
-from hogline.destinations.customerio.operations import parts
+from hogline.destinations.customerio.limits import IDENTIFIER_BYTES, REQUEST_BYTES, too_long
+from hogline.destinations.customerio.operations import parts, remove
 from hogline.destinations.customerio.options import OPTIONS, Options, read_options
 from hogline.destinations.customerio.plan import due, forget, plan
-from hogline.model import Answer, Event, Operation, Person, Plan, Refusal, Request, Response
+from hogline.model import Answer, Event, Identifier, Operation, Person, Plan, Refusal, Request, Response
 
 __all__ = ["CUSTOMERIO", "Options"]
 
@@ -30,6 +31,7 @@ class _CustomerIo:
         self.title = "Customer.io"
         self.summary = "Events and people become events and customers in Customer.io."
         self.options: tuple[Option, ...] = OPTIONS
+        self.cannot_forget = ""
         # Customer.io names no limit of operations: a request is full by its bytes long before this.
         self.limits = Limits(REQUEST_BYTES, operations=10_000, envelope_bytes=len(_BEFORE + _AFTER))
 
@@ -53,6 +55,10 @@ class _CustomerIo:
 
     def forget(self, person: Person, options: Options, *, suppress: bool) -> Sequence[Operation]:
         return forget(person, options, suppress=suppress)
+
+    def suppress(self, who: Identifier, options: Options, *, lift: bool) -> Sequence[Operation]:  # noqa: ARG002
+        action: Literal["suppress", "unsuppress"] = "unsuppress" if lift else "suppress"
+        return () if too_long(who.value, IDENTIFIER_BYTES) else (remove(who, action),)
 
     def hold_days(self, options: Options) -> int:
         return options.hold_days

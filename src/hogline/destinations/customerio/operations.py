@@ -101,8 +101,8 @@ def merge(primary: Identifier, secondary: Identifier) -> Operation:
     return Operation("merge", body, Promise(merged=secondary))
 
 
-def remove(identifier: Identifier, action: Literal["delete", "suppress"]) -> Operation:
-    """A customer is deleted; suppressed, they cannot come back either."""
+def remove(identifier: Identifier, action: Literal["delete", "suppress", "unsuppress"]) -> Operation:
+    """A customer is deleted; suppressed, they cannot come back either, until they are unsuppressed."""
     body = _encode({"type": "person", "identifiers": {identifier.kind: identifier.value}, "action": action})
     return Operation(action, body)
 

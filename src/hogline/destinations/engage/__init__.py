@@ -14,7 +14,7 @@ from hogline.destinations.engage.answers import read_answer
 from hogline.destinations.engage.check import check
 from hogline.destinations.engage.options import OPTIONS, Options, read_options
 from hogline.destinations.engage.plan import PATH, plan
-from hogline.model import Answer, Event, Operation, Person, Plan, Refusal, Request, Response
+from hogline.model import Answer, Event, Identifier, Operation, Person, Plan, Refusal, Request, Response
 
 __all__ = ["ENGAGE", "Options"]
 
@@ -25,6 +25,7 @@ class _Engage:
         self.title = "Engage"
         self.summary = "Your own events, and what PostHog knows of people and groups, go to Engage as they are."
         self.options: tuple[Option, ...] = OPTIONS
+        self.cannot_forget = "Hogline cannot delete anybody in Engage. Delete this user there."
         # One event a request, however large: Engage documents no limit of size, and what we receive is bounded.
         self.limits = Limits(request_bytes=0, operations=1, envelope_bytes=0)
 
@@ -58,6 +59,9 @@ class _Engage:
         return 0
 
     def forget(self, person: Person, options: Options, *, suppress: bool) -> Sequence[Operation]:  # noqa: ARG002
+        return ()
+
+    def suppress(self, who: Identifier, options: Options, *, lift: bool) -> Sequence[Operation]:  # noqa: ARG002
         return ()
 
     def not_sent(self, person: Person, options: Options) -> str | None:  # noqa: ARG002

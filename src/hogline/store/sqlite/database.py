@@ -82,8 +82,9 @@ def _prepare(database: apsw.Connection, path: Path, scripts: list[str]) -> None:
     # it there again after a power cut, it would undo the switch, and with it all that the WAL has.
     database.pragma("synchronous", "extra")
     database.pragma("journal_mode", "wal")
-    # Whoever is forgotten leaves no trace in the free pages of the file.
+    # Whoever is forgotten leaves no trace where their rows were (the rest is `scrub`'s), nor in temporary files.
     database.pragma("secure_delete", 1)
+    database.pragma("temp_store", "memory")
     database.pragma("foreign_keys", 1)
     database.pragma("trusted_schema", 0)
     _migrate(database, scripts)
@@ -152,12 +153,6 @@ def reading() -> Iterator[None]:
 def value(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = None) -> Any:  # noqa: ANN401  # as above
     """The single value of a query, None if it has no row."""
     return database.execute(sql, bindings).get
-
-
-def leave_nothing_beside(database: apsw.Connection) -> None:
-    """After a commit: what was deleted is overwritten in the database (`secure_delete`), and nothing of it is left in
-    the files beside it either."""
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def explain(error: apsw.Error) -> str:

@@ -1,9 +1,9 @@
-"""Removing people from the state, in SQL. Runs inside of a transaction of the state's."""
+"""Forgetting and suppressing people in the state, in SQL: all of it that knows the tables of people is here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 import apsw
 import msgspec
@@ -11,14 +11,112 @@ from msgspec.structs import replace
 
 from hogline.model import FORGOTTEN, Refusal
 from hogline.posthog.forgetting import without
-from hogline.store.base import Forgotten
+from hogline.store.forgetting import File, Forgotten, Suppressed, ToClean
+from hogline.store.secrets import Vault
 from hogline.store.sqlite.database import rows
 from hogline.store.sqlite.settling import count, give_up
 
+T = TypeVar("T")
 
-def forget(
-    database: apsw.Connection, connection: int, names: Mapping[str, str], waiting: int, hashes: Sequence[bytes]
-) -> Forgotten:
+_HAS_EMAIL = "SELECT distinct_id FROM people INDEXED BY people_by_id_and_email WHERE connection = ? AND email = ?"
+_HAD_EMAIL = "SELECT distinct_id FROM people WHERE connection = ?1 AND instr(lower(person), json_quote(?2))"
+
+
+class SqliteForgetting:
+    """The part of `SqliteState` that implements `store.forgetting.Forgets`, but for `clean`."""
+
+    suppressed: Suppressed
+    _vault: Vault
+    _read: apsw.Connection
+
+    async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
+        raise NotImplementedError
+
+    async def _search(self, sql: str, bindings: tuple[apsw.SQLiteValue, ...]) -> list[Any]:
+        raise NotImplementedError
+
+    async def suppress(self, texts: Sequence[str]) -> None:
+        hashes = self.suppressed.hashes(texts)
+        self.suppressed.replace(await self._write(lambda database: _suppress(database, hashes)))
+
+    async def unsuppress(self, text: str) -> bool:
+        hashes = self.suppressed.hashes([text])
+
+        def job(database: apsw.Connection) -> tuple[bool, set[bytes]]:
+            database.execute(
+                "DELETE FROM suppressed WHERE together IN (SELECT together FROM suppressed WHERE hash IN"
+                " (SELECT unhex(value) FROM json_each(?)))",
+                (_as_json(hashes),),
+            )
+            return database.changes() > 0, suppressed_hashes(database)
+
+        anybody, left = await self._write(job)
+        self.suppressed.replace(left)
+        return anybody
+
+    async def forget(
+        self, names: Mapping[str, str], waiting: Mapping[int, int], *, suppress: Sequence[str] = ()
+    ) -> dict[int, Forgotten]:
+        hashes = self.suppressed.hashes(suppress)
+        to_do = self._vault.encrypt(msgspec.json.encode(list(names)))
+
+        def job(database: apsw.Connection) -> tuple[dict[int, Forgotten], set[bytes]]:
+            database.execute("INSERT INTO forgetting VALUES (?)", (to_do,))
+            forgotten = {one: _forget(database, one, names, more) for one, more in waiting.items()}
+            to_clean(database, "journal")
+            to_clean(database, "state")
+            return forgotten, _suppress(database, hashes)
+
+        forgotten, suppressed = await self._write(job)
+        self.suppressed.replace(suppressed)
+        return forgotten
+
+    async def with_email(self, connection: int, email: str, *, ever: bool = False) -> list[str]:
+        """Whole tables are read, which takes seconds for millions of people: in another thread."""
+        return await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (connection, email.strip().lower()))
+
+    async def forgetting(self) -> list[str]:
+        found = rows(self._read, "SELECT distinct_ids FROM forgetting")
+        return [one for (row,) in found for one in msgspec.json.decode(self._vault.decrypt(row), type=list[str])]
+
+    async def end_forgetting(self) -> None:
+        await self._write(lambda database: database.execute("DELETE FROM forgetting"))
+
+    async def to_clean(self) -> list[ToClean]:
+        return [ToClean(*row) for row in rows(self._read, "SELECT id, file FROM cleaning ORDER BY id")]
+
+    async def cleaned(self, up_to: int) -> None:
+        await self._write(lambda database: database.execute("DELETE FROM cleaning WHERE id <= ?", (up_to,)))
+
+
+def to_clean(database: apsw.Connection, file: File) -> None:
+    """What is deleted in this transaction is to be overwritten."""
+    database.execute("INSERT INTO cleaning (file) VALUES (?)", (file,))
+
+
+def suppressed_hashes(database: apsw.Connection) -> set[bytes]:
+    return {hash_ for (hash_,) in rows(database, "SELECT hash FROM suppressed")}
+
+
+def _suppress(database: apsw.Connection, hashes: set[bytes]) -> set[bytes]:
+    """Suppress these together, and with them whoever has one of them already. Returns all there are."""
+    if hashes:
+        database.execute(
+            "WITH added AS (SELECT unhex(value) AS hash FROM json_each(?1)),"
+            " others AS (SELECT DISTINCT together FROM suppressed WHERE hash IN (SELECT hash FROM added))"
+            " INSERT INTO suppressed SELECT hash, (SELECT coalesce(max(together), 0) + 1 FROM suppressed) FROM ("
+            "SELECT hash FROM added UNION SELECT hash FROM suppressed WHERE together IN (SELECT together FROM others)"
+            ") WHERE true ON CONFLICT DO UPDATE SET together = excluded.together",
+            (_as_json(hashes),),
+        )
+    return suppressed_hashes(database)
+
+
+def _as_json(hashes: set[bytes]) -> str:
+    return msgspec.json.encode(sorted(one.hex() for one in hashes)).decode()
+
+
+def _forget(database: apsw.Connection, connection: int, names: Mapping[str, str], waiting: int) -> Forgotten:
     """Everything that names these ids goes, or gets another name; their events count as filtered (`forgotten`), and
     so do `waiting` more."""
     ids = msgspec.json.encode(list(names)).decode()
@@ -40,7 +138,6 @@ def forget(
         people = people or database.changes()
     for distinct_id, name in names.items():
         _rename(database, connection, distinct_id, name)
-    database.executemany("INSERT OR IGNORE INTO suppressed VALUES (?, ?)", [(connection, one) for one in hashes])
     count(database, connection, [("filtered", "forgotten", len(letters) + waiting)])
     return Forgotten(people=people, held=held, dead_letters=len(letters))
 

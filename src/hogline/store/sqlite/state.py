@@ -18,17 +18,17 @@ from hogline.store.base import (
     Connection,
     Counts,
     DeadLetter,
-    Forgotten,
     HeldEvent,
     NameTaken,
     Replay,
     Route,
     Settlement,
-    nobody_is,
 )
+from hogline.store.forgetting import Suppressed
 from hogline.store.secrets import Vault
-from hogline.store.sqlite.database import leave_nothing_beside, open_database, reading, rows, transaction, value
-from hogline.store.sqlite.forgetting import forget
+from hogline.store.sqlite.database import open_database, reading, rows, transaction, value
+from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
+from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.settling import count, expire_held, people_as_json, settle
 from hogline.store.sqlite.writer import Writer
 
@@ -62,7 +62,7 @@ _LONGEST_PATTERN_BYTES = 50_000
 _CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms, workspace FROM connections"
 
 
-class SqliteState:
+class SqliteState(SqliteForgetting):
     """Implements `store.base.State`. Reads happen in the caller's thread: each takes well under a
     millisecond, which is less than handing it to another. Searching may take longer: it has a thread, one at a time.
     """
@@ -70,22 +70,25 @@ class SqliteState:
     def __init__(self, path: Path, vault: Vault, *, vfs: str | None = None) -> None:
         """Raises `Unusable`. Must be made in the running event loop."""
         self._vault = vault
-        self._to_clean = False
-        """Something was deleted of which nothing may be left. Only the writing thread knows."""
+        self._path, self._vfs = path, vfs
         self._written = open_database(path, "state", vfs)
         self._read = open_database(path, "state", vfs)
         self._searched = open_database(path, "state", vfs)
         self._searched.create_scalar_function("folded", _folded, 1, deterministic=True)
         self._searching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-search")
-        self._writer: Writer[_Job] = Writer(self._perform, name="state-writer")
+        self.suppressed = Suppressed(vault.fingerprint, suppressed_hashes(self._read))
+        self._writer: Writer[_Job | Scrub] = Writer(self._perform, name="state-writer")
 
-    def _perform(self, jobs: list[_Job]) -> list[object]:
+    def _perform(self, jobs: list[_Job | Scrub]) -> list[object]:
         with transaction(self._written):
-            results = [job(self._written) for job in jobs]
-        if self._to_clean:
-            self._to_clean = False
-            leave_nothing_beside(self._written)
-        return results
+            results = [None if isinstance(job, Scrub) else job(self._written) for job in jobs]
+        return [
+            step(job, self._written) if isinstance(job, Scrub) else result
+            for job, result in zip(jobs, results, strict=True)
+        ]
+
+    async def clean(self) -> bool:
+        return await scrub(self._writer.write, self._path, self._vfs)
 
     async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
         return await self._writer.write(job)  # type: ignore[return-value]  # what `_perform` gave for this job
@@ -188,7 +191,6 @@ class SqliteState:
                 ("emails", "connection"),
                 ("held", "connection"),
                 ("due", "connection"),
-                ("suppressed", "connection"),
                 ("lanes", "connection"),
                 ("counters", "connection"),
                 ("dead_letters", "connection"),
@@ -196,37 +198,9 @@ class SqliteState:
                 ("connections", "id"),
             ):
                 database.execute(f"DELETE FROM {table} WHERE {column} = ?", (connection,))  # noqa: S608  # names are ours
+            to_clean(database, "state")
 
         await self._write(remove)
-
-    # forgetting
-
-    async def forget(
-        self, names: Mapping[str, str], waiting: Mapping[int, int], *, suppress: Sequence[str] = ()
-    ) -> dict[int, Forgotten]:
-        hashes = [self._vault.fingerprint(one) for one in suppress]
-        to_do = self._vault.encrypt(msgspec.json.encode(list(names)))
-
-        def job(database: apsw.Connection) -> dict[int, Forgotten]:
-            self._to_clean = True
-            database.execute("INSERT INTO forgetting VALUES (?)", (to_do,))
-            return {one: forget(database, one, names, more, hashes) for one, more in waiting.items()}
-
-        return await self._write(job)
-
-    async def suppressed(self, connection: int) -> Callable[[str], bool]:
-        found = rows(self._read, "SELECT hash FROM suppressed WHERE connection = ?", (connection,))
-        hashes = {hash_ for (hash_,) in found}
-        if not hashes:
-            return nobody_is
-        return lambda text: self._vault.fingerprint(text) in hashes
-
-    async def forgetting(self) -> list[str]:
-        found = rows(self._read, "SELECT distinct_ids FROM forgetting")
-        return [one for (row,) in found for one in msgspec.json.decode(self._vault.decrypt(row), type=list[str])]
-
-    async def end_forgetting(self) -> None:
-        await self._write(lambda database: database.execute("DELETE FROM forgetting"))
 
     # joins, held events, what is due
 
@@ -379,19 +353,23 @@ class SqliteState:
     async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[Person]:
         if not text:
             with reading():
-                found = rows(self._read, _EVERYBODY, (connection, after, limit))
+                found = [person for (person,) in rows(self._read, _EVERYBODY, (connection, after, limit))]
         else:
             folded = text.casefold()
             pattern = "%" + _WILD.sub(r"\\\g<0>", folded) + "%"
             if len(pattern.encode()) > _LONGEST_PATTERN_BYTES:
                 return []  # no id is that long
-            search = functools.partial(self._search, (connection, after, limit, pattern, folded))
-            found = await asyncio.get_running_loop().run_in_executor(self._searching, search)
-        return [_person.decode(person) for (person,) in found]
+            found = await self._search(_SEARCH, (connection, after, limit, pattern, folded))
+        return [_person.decode(person) for person in found]
 
-    def _search(self, bindings: tuple[apsw.SQLiteValue, ...]) -> list[tuple[Any, ...]]:
-        with reading():
-            return rows(self._searched, _SEARCH, bindings)
+    async def _search(self, sql: str, bindings: tuple[apsw.SQLiteValue, ...]) -> list[Any]:
+        """The one column of what is found, in a thread of its own."""
+
+        def search() -> list[Any]:
+            with reading():
+                return [found for (found,) in rows(self._searched, sql, bindings)]
+
+        return await asyncio.get_running_loop().run_in_executor(self._searching, search)
 
 
 def _folded(*texts: apsw.SQLiteValue) -> apsw.SQLiteValue:
