@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-dep
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
 
-ASSETS := src/hogline/console/static/vendor/built-from
+ASSETS := src/hogline/sources/static/built-from
 
 $(VENV)/installed: requirements.lock requirements-node.lock pyproject.toml package-lock.json hatch_build.py
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 1; }
@@ -26,12 +26,12 @@ $(VENV)/installed: requirements.lock requirements-node.lock pyproject.toml packa
 	@command -v npm >/dev/null 2>&1 || $(PIP) --require-hashes -r requirements-node.lock 2>/dev/null || true
 	@$(PIP) --no-build-isolation --editable .
 	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null || { $(BIN)/python -m pip check; echo "requirements.lock is not complete: \`make lock\` makes it anew." >&2; exit 1; }
-	@test -e $(ASSETS) || echo "The console's scripts could not be fetched: it works without them, less lively. \`make assets\` tries again."
+	@test -e $(ASSETS) || echo "The scripts could not be fetched: the console works without them, less lively, and pages have to bring posthog-js themselves. \`make assets\` tries again."
 	@touch $@
 
 install: $(VENV)/installed  ## set up .venv from the locked, hashed list
 
-assets: install  ## fetch the console's scripts (npm packages), if that did not work before
+assets: install  ## fetch the scripts (npm packages), if that did not work before
 	@$(BIN)/python hatch_build.py
 
 demo: install  ## a small shop's events become people in a sandbox Customer.io
@@ -83,4 +83,4 @@ lock:  ## choose the newest versions again
 	PATH="$(abspath $(BIN)):$$PATH" npm update --package-lock-only
 
 clean:  ## remove what was installed and made
-	rm -rf $(VENV) node_modules $(dir $(ASSETS)) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
+	rm -rf $(VENV) node_modules $(dir $(ASSETS)) src/hogline/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist

@@ -13,7 +13,7 @@ import pytest
 from npm_packages import package, program
 from processes import all_events, connect, get, hogline_json, people, serving, status, until
 
-from hogline.console.posthog import NODE, PYTHON
+from hogline.console.posthog import NODE, PYTHON, filled
 
 VISITOR = "0199f3a0-5b7c-7d21-9e45-6c1f0a3b2d4e"
 """An anonymous id as posthog-js makes them: the server has it from the browser."""
@@ -120,7 +120,7 @@ def test_the_consoles_snippet_works_as_it_is_pasted(
     sandbox: str, hogline: tuple[str, str], snippet: str, paste: Callable[[str], list[str]]
 ) -> None:
     host, token = hogline
-    run(paste(snippet.format(host=host, token=token)))
+    run(paste(filled(snippet, host, token)))
     until(lambda: "some_event" in [event["name"] for event in all_events(sandbox)])
     (customer,) = people(sandbox).values()
     assert (customer["id"], customer["email"]) == ("user-1", "test@example.com")

@@ -22,6 +22,7 @@ def test_the_wheel_carries_everything_that_runs(tmp_path: Path) -> None:
     source = REPOSITORY / "src"
     ours = {str(file.relative_to(source)) for file in source.rglob("*") if file.suffix in SHIPPED}
     assert ours <= packed
+    assert {f"hogline/sources/static/{name}" for name in ("array.js", "version", "LICENSE.txt")} <= packed
     unpacked = tmp_path / "unpacked"
     zipfile.ZipFile(wheel).extractall(unpacked)
     told = subprocess.run(

@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from hogline.cli.app import app
+from hogline.console.posthog import BROWSER, filled
 from hogline.destinations.customerio.options import OPTIONS
 from hogline.posthog.repair import MAX_DEPTH
 from hogline.settings import PREFIX, Settings
@@ -272,3 +273,8 @@ def test_every_page_can_be_reached_from_the_readme():
             if linked.exists() and linked not in reached:
                 open_.append(linked)
     assert reached == set(PAGES)
+
+
+def test_the_readme_shows_the_snippet_of_the_console() -> None:
+    snippet = filled(BROWSER, "https://hogline.example.com", "<token>")
+    assert f"```html\n{snippet}\n```" in (ROOT / "README.md").read_text("utf-8")

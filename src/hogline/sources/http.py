@@ -31,6 +31,7 @@ from hogline.sources.health import health_routes
 from hogline.sources.intake import Intake, Keeps
 from hogline.sources.limits import DEFAULT, Limits
 from hogline.sources.routing import Request, Route, RouteTable
+from hogline.sources.scripts import script_routes
 from hogline.sources.sdk import sdk_routes
 from hogline.sources.webhooks import webhook_routes
 from hogline.store.base import Unwritable
@@ -60,6 +61,7 @@ def create_app(
         *capture_routes(intake),
         *capture_v1_routes(intake),
         *sdk_routes(limits),
+        *script_routes(),
         *health_routes(ready, metrics),
     ]
     return _Receiver(RouteTable(routes))

@@ -36,7 +36,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 
 
 class Route(Struct, frozen=True):
-    """`path` has no slash at its end. What stands in `<>` at its end is whatever comes there: `/webhook/<token>`."""
+    """`path` has no slash at its end. What stands in `<>` is whatever comes there: `/webhook/<token>`."""
 
     path: str
     methods: tuple[str, ...]
@@ -46,15 +46,15 @@ class Route(Struct, frozen=True):
 
 
 class RouteTable:
-    """The first route that fits; an exact path before one that ends in `<>`."""
+    """The first route that fits; an exact path before one with `<>`."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._exact: dict[str, Route] = {}
-        self._prefixes: list[tuple[str, Route]] = []
+        self._patterns: list[tuple[str, str, Route]] = []
         for route in routes:
-            prefix, bracket, _ = route.path.partition("<")
+            prefix, bracket, rest = route.path.partition("<")
             if bracket:
-                self._prefixes.append((prefix, route))
+                self._patterns.append((prefix, rest.partition(">")[2], route))
             else:
                 self._exact[prefix] = route
 
@@ -63,4 +63,7 @@ class RouteTable:
         route = self._exact.get(path)
         if route is not None:
             return route
-        return next((route for prefix, route in self._prefixes if path.startswith(prefix)), None)
+        for prefix, suffix, route in self._patterns:
+            if path.startswith(prefix) and path.endswith(suffix) and len(path) > len(prefix) + len(suffix):
+                return route
+        return None

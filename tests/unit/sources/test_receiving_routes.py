@@ -276,6 +276,8 @@ DEFINITIONS: dict[str, object] = {"flags": [], "group_type_mapping": {}, "cohort
         ("/api/early_access_features/?token=phc_x&stage=beta", {"earlyAccessFeatures": []}),
         ("/api/web_experiments/?token=phc_x", {"experiments": []}),
         ("/api/product_tours/?token=phc_x", {"product_tours": []}),
+        ("/i/v1/logs?token=phc_x", {}),
+        ("/i/v1/metrics?token=phc_x", {}),
         ("/flags/definitions?token=phc_x&send_cohorts", DEFINITIONS),
         ("/api/feature_flag/local_evaluation/?token=phc_x&send_cohorts", DEFINITIONS),
     ],
@@ -342,7 +344,8 @@ def test_a_property_named_token_that_is_another_one_stays(inbox):
     [
         ("/webhook/", "/webhook"),
         ("/webhook/phc_secret", "/webhook/<token>"),
-        ("/array/phc_secret/config.js", "/array/<token>"),
+        ("/array/phc_secret/config.js", "/array/<token>/config.js"),
+        ("/static/secret", "/static/<script>"),
         ("/batch", "/batch"),
         ("/batch/ada@example.com", "unknown"),
         ("/ada@example.com", "unknown"),
