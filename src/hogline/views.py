@@ -66,6 +66,8 @@ class TokenView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     webhook_url: str
     older: list[str] = field(default_factory=list)
     """Tokens that are still valid until they are revoked."""
+    added: list[str] = field(default_factory=list)
+    """The project's own keys at PostHog, under which events are taken too."""
 
 
 class PersonView(Struct, frozen=True, kw_only=True):

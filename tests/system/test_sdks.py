@@ -127,3 +127,12 @@ def test_the_consoles_snippet_works_as_it_is_pasted(
     assert customer["attributes"] == {"userProperty": "value"}
     (event,) = all_events(sandbox)
     assert event["data"]["event_property"] == "value"
+
+
+def test_a_site_goes_on_with_the_key_that_it_has(sandbox: str, data: Path, hogline: tuple[str, str]) -> None:
+    host, _ = hogline
+    key = "phc_of_the_project"
+    assert hogline_json(data, "token", "--add", key)["added"] == [key]
+    send_from_python(host, key, "v1")
+    until(lambda: "order completed" in [event["name"] for event in all_events(sandbox)])
+    assert hogline_json(data, "token", "--revoke", key).get("added", []) == []

@@ -84,6 +84,7 @@ async def tour(service: Service) -> dict[str, object]:
     seen["enable"] = await service.enable("shop")
     seen["token"] = await service.token()
     seen["rotate_token"] = (await service.rotate_token()).older
+    seen["add_token"] = (await service.add_token("phc_of_the_project")).added
     seen["revoke_token"] = type(await service.revoke_token(TOKEN))
     seen["make_api_token"] = (await service.make_api_token("reports")).name
     seen["api_tokens"] = await service.api_tokens()

@@ -28,8 +28,9 @@ WATCH_EVERY_S = 1.0
 
 def token(
     *,
+    add: Annotated[str, Parameter(help="Take events under this key too: the project API key (phc_…) in use.")] = "",
     rotate: Annotated[bool, Parameter(negative="", help="Make a new token; the old one stays valid.")] = False,
-    revoke: Annotated[str, Parameter(help="Take this old token's validity away.")] = "",
+    revoke: Annotated[str, Parameter(help="Stop taking this old or added token.")] = "",
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
@@ -39,6 +40,8 @@ def token(
         async with service_for(common.settings()) as service:
             if revoke:
                 await service.revoke_token(revoke)
+            if add:
+                await service.add_token(add)
             return await service.rotate_token() if rotate else await service.token()
 
     found = run(work())
@@ -49,6 +52,8 @@ def token(
     out.print(f"webhook URL  {found.webhook_url}", markup=False)
     for older in found.older:
         out.print(f"still valid  {older}", markup=False)
+    for added in found.added:
+        out.print(f"added        {added}", markup=False)
     out.print("\nIn PostHog: Data pipeline, Destinations, HTTP Webhook, with this URL. An SDK takes the token as its")
     out.print("project API key and the address before /webhook as its host.")
 

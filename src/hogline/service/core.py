@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from hogline.settings import Settings
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State
 from hogline.store.cleaning import Cleaning
+from hogline.store.tokens import made_here, new_token
 from hogline.telemetry.delivery import RequestListener, nobody
 
 
@@ -64,8 +64,8 @@ class Core:
 
     async def start(self) -> None:
         """Make the project's token if there is none yet, and run every enabled connection."""
-        if not await self._state.tokens():
-            await self._state.add_token(new_token())
+        if not made_here(await self._state.tokens()):
+            await self._state.add_token(new_token().text)
         self.token_check.replace(await self._state.tokens())
         for connection in await self._state.connections():
             if self._delivers and connection.enabled and connection.stopped is None:
@@ -117,10 +117,6 @@ def read_options(destination: Destination[Any], values: Mapping[str, object]) ->
         return destination.read_options(values)
     except InvalidOptions as invalid:
         raise Mistake(str(invalid)) from None
-
-
-def new_token() -> str:
-    return "hog_" + secrets.token_urlsafe(32)
 
 
 def evolved(connection: Connection, **changes: object) -> Connection:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from hogline.service.core import Core, Mistake, new_token
+from hogline.service.core import Core, Mistake
 from hogline.store.base import Connection
+from hogline.store.tokens import BadKey, Token, made_here, new_token, read_key
 from hogline.views import ConnectionStatus, Status, TokenView
 
 log = structlog.get_logger("hogline.service")
@@ -15,25 +16,44 @@ class Reports(Core):
     async def token(self) -> TokenView:
         """The project's token, and the URL to give PostHog's HTTP Webhook destination."""
         tokens = await self._state.tokens()
-        return TokenView(token=tokens[-1], webhook_url=f"{self.receives_at}/webhook/{tokens[-1]}", older=tokens[:-1])
+        *older, newest = made_here(tokens)
+        return TokenView(
+            token=newest,
+            webhook_url=f"{self.receives_at}/webhook/{newest}",
+            older=older,
+            added=[token for token in tokens if not Token(token).made_here],
+        )
+
+    async def add_token(self, token: str) -> TokenView:
+        """Take events under the project's own key at PostHog, too. Raises `Mistake`."""
+        try:
+            key = read_key(token)
+        except BadKey as wrong:
+            raise Mistake(str(wrong)) from None
+        if key.text in await self._state.tokens():
+            raise Mistake("This token is taken already: `hogline token` lists all.")
+        await self._state.add_token(key.text)
+        changed = await self._tokens_changed()
+        log.info("token added", valid=_valid(changed))
+        return changed
 
     async def rotate_token(self) -> TokenView:
         """Make a new token. The old ones stay valid until they are revoked."""
-        await self._state.add_token(new_token())
+        await self._state.add_token(new_token().text)
         changed = await self._tokens_changed()
-        log.info("token rotated", valid=1 + len(changed.older))
+        log.info("token rotated", valid=_valid(changed))
         return changed
 
     async def revoke_token(self, token: str) -> TokenView:
-        """Take an old token's validity away; the newest one stays."""
+        """Take the validity of an old token or of an added one away; the newest that was made here stays."""
         tokens = await self._state.tokens()
         if token not in tokens:
             raise Mistake("There is no such token. `hogline token` lists those that are valid.")
-        if token == tokens[-1]:
+        if token == made_here(tokens)[-1]:
             raise Mistake("This is the newest token: rotate first, and revoke it when nothing uses it any more.")
         await self._state.remove_token(token)
         changed = await self._tokens_changed()
-        log.info("token revoked", valid=1 + len(changed.older))
+        log.info("token revoked", valid=_valid(changed))
         return changed
 
     async def _tokens_changed(self) -> TokenView:
@@ -80,3 +100,7 @@ class Reports(Core):
             for connection in await self._state.connections()
             if connection.enabled and connection.stopped is not None
         ]
+
+
+def _valid(tokens: TokenView) -> int:
+    return 1 + len(tokens.older) + len(tokens.added)
