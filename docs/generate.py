@@ -73,10 +73,10 @@ Hogline serves, `control.sock`. Back up all of it, with `secret.key`: without th
 read. Hogline refuses a directory or files of another user, files that are symbolic links, and files that everybody can
 read or write; a backup that was unpacked with wide permissions needs `chmod 600` first.
 
-`hogline connect` reads the credentials of the new connection from `HOGLINE_SITE_ID` and `HOGLINE_API_KEY`, or from the
-files that `HOGLINE_SITE_ID_FILE` and `HOGLINE_API_KEY_FILE` name, if they are not given as options; for
-[Engage](engage.md) from `HOGLINE_ENGAGE_PUBLIC_KEY` and `HOGLINE_ENGAGE_SECRET_KEY`, or their files. What else a
-connection can be told stands under [The options](behaviour.md#the-options).
+`hogline connect` reads the secrets of the new connection from the environment if you do not give them as options: from
+`HOGLINE_<DESTINATION>_<OPTION>`, or from the file that `HOGLINE_<DESTINATION>_<OPTION>_FILE` names. For example,
+`HOGLINE_ENGAGE_PUBLIC_KEY`. Customer.io's also have short names: `HOGLINE_SITE_ID` and `HOGLINE_API_KEY`. All other
+options of a connection are listed under [The options](behaviour.md#the-options).
 
 Requests to destinations go through the proxy that `HTTPS_PROXY` names, if it is set.
 """

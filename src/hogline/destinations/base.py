@@ -6,7 +6,7 @@ clock, no disk, and nothing of how or when its requests are sent.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -19,6 +19,10 @@ Send: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 class Unreachable(Exception):
     """No answer came. The text is a short cause that is safe to show: no payload, no secret."""
+
+
+class BadDestination(Exception):
+    """A package's destination cannot be used; the text names the package and says why."""
 
 
 class Choice(Struct, frozen=True):
@@ -39,6 +43,9 @@ class Option(Struct, frozen=True, kw_only=True):
     choices: tuple[Choice, ...] = ()
     minimum: int = 0
     maximum: int = 0
+    variables: tuple[str, ...] = ()
+    """Of a secret: environment variables without `HOGLINE_` that it is also read from, beside that of its destination
+    and key."""
 
     def allows(self, number: int) -> bool:
         return self.minimum <= number <= self.maximum
@@ -70,6 +77,32 @@ class InvalidOptions(ValueError):
         self.problems = tuple(problems)
 
 
+class Imported(Struct, frozen=True):
+    """What the configuration of another tool says."""
+
+    options: dict[str, object]
+    """Of a connection; what the configuration leaves open is left out."""
+    hidden: dict[str, str]
+    """Secrets that it does not show: its key for each, and the option to give instead."""
+    ignored: tuple[str, ...]
+    """Keys that mean nothing here."""
+
+    def __repr__(self) -> str:
+        return f"Imported(hidden={sorted(self.hidden)})"
+
+
+class Importer(Struct, frozen=True):
+    """Takes options from the configuration file of another tool."""
+
+    hint: str
+    """What the file is, for people."""
+    tool: str
+    """What it is called in a sentence: the app."""
+    read: Callable[[bytes, Collection[str]], Imported]
+    """The options in a file's text. The keys given with it are of options that are known already: the file is not
+    asked for them. Raises `InvalidOptions`."""
+
+
 class Check(Struct, frozen=True):
     """What came of checking a connection's credentials."""
 
@@ -98,6 +131,8 @@ class Destination(Protocol[OptionsT]):
     title: str
     summary: str
     options: tuple[Option, ...]
+    imports: Mapping[str, Importer]
+    """By option of `hogline connect`, such as `from_app`."""
     limits: Limits
     cannot_forget: str
     """Why nobody can be deleted there, and what to do instead; blank: somebody can."""

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from hogline import __version__
-from hogline.destinations.base import Check, Destination, Limits, Option, Send
+from hogline.destinations.base import Check, Destination, Importer, Limits, Option, Send
 from hogline.destinations.customerio.answers import read_answer
 from hogline.destinations.customerio.check import check
 from hogline.destinations.customerio.gate import not_sent
 from hogline.destinations.customerio.limits import IDENTIFIER_BYTES, REQUEST_BYTES, too_long
+from hogline.destinations.customerio.old_app import OLD_APP
 from hogline.destinations.customerio.operations import parts, remove
 from hogline.destinations.customerio.options import OPTIONS, Options, read_options
 from hogline.destinations.customerio.plan import due, forget, plan
@@ -32,6 +33,7 @@ class _CustomerIo:
         self.summary = "Events and people become events and customers in Customer.io."
         self.options: tuple[Option, ...] = OPTIONS
         self.cannot_forget = ""
+        self.imports: Mapping[str, Importer] = {"from_app": OLD_APP}
         # Customer.io names no limit of operations: a request is full by its bytes long before this.
         self.limits = Limits(REQUEST_BYTES, operations=10_000, envelope_bytes=len(_BEFORE + _AFTER))
 

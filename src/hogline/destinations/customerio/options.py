@@ -26,6 +26,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="text",
         required=True,
         secret=True,
+        variables=("site_id",),
         hint="Provided during Customer.io setup: Settings, API Credentials, Tracking API Keys.",
     ),
     Option(
@@ -34,7 +35,8 @@ OPTIONS: tuple[Option, ...] = (
         kind="text",
         required=True,
         secret=True,
-        hint="Provided during Customer.io setup, beside the Site ID.",
+        variables=("api_key",),
+        hint="Provided during Customer.io setup, next to the Site ID.",
     ),
     Option(
         key="tracking_endpoint",
