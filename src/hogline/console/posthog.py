@@ -46,7 +46,7 @@ BROWSER = """\
     }
   }(window, document)
 
-  posthog.init('{token}', { api_host: '{host}', defaults: '2026-01-30', person_profiles: 'always' })
+  posthog.init('{token}', { api_host: '{host}', person_profiles: 'always' })
   posthog.capture('some_event', {
     event_property: 'value',
     $set: { email: 'test@example.com', userProperty: 'value' },
