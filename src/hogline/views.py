@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct, field
 
 from hogline.model import Identifier
@@ -347,3 +349,13 @@ class ForecastView(Struct, frozen=True, kw_only=True):
     """The choice of that connection."""
     events: int
     choices: list[ChoiceForecast]
+
+
+class FindingView(Struct, frozen=True):
+    """One thing that `hogline doctor` looked at."""
+
+    subject: str
+    level: Literal["ok", "warning", "problem"]
+    sentence: str
+    to_do: str = ""
+    """Empty: nothing has to be done."""

@@ -42,6 +42,7 @@ COMMANDS = {
     "preview": "files:preview",
     "failures": "failures:failures",
     "replay": "failures:replay",
+    "doctor": "doctor:doctor",
     "backup": "backup:backup",
     "restore": "backup:restore",
     "sandbox": "sandbox:sandbox",

@@ -8,6 +8,7 @@ from hogline.service.access import ConsoleAccess
 from hogline.service.api_tokens import ApiAccess
 from hogline.service.connections import Connections
 from hogline.service.core import Mistake
+from hogline.service.doctor import Doctor
 from hogline.service.failures import Failures
 from hogline.service.files import Files
 from hogline.service.forgetting import Forgetting
@@ -19,5 +20,7 @@ from hogline.service.reports import Reports
 __all__ = ["Mistake", "Service"]
 
 
-class Service(Forgetting, Connections, Reports, People, Failures, Files, Live, ConsoleAccess, ApiAccess, OverTime):
+class Service(
+    Forgetting, Connections, Reports, People, Failures, Files, Live, ConsoleAccess, ApiAccess, OverTime, Doctor
+):
     """All that a user can ask. Every function raises `Mistake` for what cannot be done."""
