@@ -21,6 +21,7 @@ from hogline.store.base import Unwritable
 _PATH = "/i/v1/analytics/events"
 _ABOUT = "https://posthog.com/docs/api/capture"
 _RETRY_AFTER_S = 5
+_ENCODINGS = ("", "identity", "gzip", "deflate")
 _WORDS = {401: "invalid_api_token", 408: "body_read_timeout", 413: "payload_too_large", 503: "service_unavailable"}
 _WORDS_OF_REASONS = {"empty": "empty_body", "empty_batch": "empty_batch", "not_gzip": "request_decoding_error"}
 
@@ -39,8 +40,7 @@ class _CaptureV1:
         except Refusal as refusal:
             reply = _failure(refusal.status, refusal.sentence, headers=refusal.headers)
         except Unreadable as wrong:
-            word = _WORDS.get(wrong.status) or _WORDS_OF_REASONS.get(wrong.reason, "request_parsing_error")
-            reply = _failure(wrong.status, wrong.sentence, word)
+            reply = _unreadable(wrong, encoding(request))
         except Unwritable as full:
             reply = _failure(503, str(full), retry_after_s=full.retry_after_s)
         return Answer(reply.status, reply.body, (*reply.headers, *_same_id(request)))
@@ -71,6 +71,14 @@ class _CaptureV1:
         )
         await intake.append(request, found.batch)
         return answer(200, encode_outcomes(found.outcomes))
+
+
+def _unreadable(wrong: Unreadable, claimed: str) -> Answer:
+    if wrong.reason == "not_json" and claimed not in _ENCODINGS:
+        sentence = "The body is neither JSON nor gzip nor deflate: send it in one of these, or as it is."
+        return _failure(415, sentence, "unsupported_encoding")
+    word = _WORDS.get(wrong.status) or _WORDS_OF_REASONS.get(wrong.reason, "request_parsing_error")
+    return _failure(wrong.status, wrong.sentence, word)
 
 
 def _failure(

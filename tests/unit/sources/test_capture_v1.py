@@ -442,6 +442,13 @@ COMPRESSED = {
 }
 
 
+@pytest.mark.parametrize("encoding", ["br", "zstd", "lz4"])
+def test_a_compression_that_is_not_read_is_said_to_be_that(inbox, encoding):
+    reply = post(inbox, b"\x28\xb5\x2f\xfd\x04", content_encoding=encoding)
+    assert (reply.status, reply.json["error"]) == (415, "unsupported_encoding")
+    assert post(inbox, batch(event()), content_encoding=encoding).status == 200  # a proxy unpacked it
+
+
 @pytest.mark.parametrize("case", COMPRESSED)
 def test_every_compression_is_read(inbox, case):
     body, encoding = COMPRESSED[case]
