@@ -21,7 +21,7 @@ from hogline.service.access import ConsoleDoor
 from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.sources.server import Listener
-from hogline.store.access import Access
+from hogline.store.access import FIRST, Access
 from hogline.store.directory import DataDirectory
 from hogline.telemetry.metrics import Metrics
 
@@ -70,7 +70,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
 @asynccontextmanager
 async def _console(service: Service, settings: Settings) -> AsyncIterator[None]:
     """The console on its listener. Raises `Mistake`."""
-    first_password = await _console_password(settings)
+    first_password = await _first_password(settings, service.now_ms())
     app, console = create_console(service, settings)
     listener = Listener(app, settings.console_host, settings.console_port, stop_s=CONSOLE_STOP_S)
     try:
@@ -81,25 +81,31 @@ async def _console(service: Service, settings: Settings) -> AsyncIterator[None]:
             "HOGLINE_CONSOLE, or `off`."
         ) from None
     try:
-        service.console = ConsoleDoor(settings.console_url or _url(listener), first_password)
+        file = Access(settings.data).first_password_file
+        service.console = ConsoleDoor(settings.console_url or _url(listener), first_password, file)
         yield
     finally:
         console.stopping.set()
         await listener.stop()
 
 
-async def _console_password(settings: Settings) -> str | None:
-    """There is a password from now on: the one that was made just now, to be told; None if there was one. Raises
+async def _first_password(settings: Settings, now_ms: int) -> str | None:
+    """There is an account from now on; the password that was made for it just now, to be told, or None. Raises
     `Mistake` if the console could be reached by others under a password that nobody chose.
     """
     access = Access(settings.data)
-    if not _is_loopback(settings.console_host) and settings.console_password is None and not access.chosen:
+    has_own = settings.console_password is not None
+    if not _is_loopback(settings.console_host) and not has_own and not access.chosen:
         raise Mistake(
             f"The console would be open to others on {settings.console} with no password of yours. Set one with "
             "`hogline password` or HOGLINE_CONSOLE_PASSWORD, or let it listen on 127.0.0.1."
         )
-    made = await asyncio.to_thread(access.make_password)
-    return made if settings.console_password is None else None
+    if settings.console_password is not None:
+        password = settings.console_password.get_secret_value()
+        if access.find(FIRST) is None:
+            await asyncio.to_thread(access.set_password, password, FIRST, now_ms)
+        return None
+    return await asyncio.to_thread(access.make_first, now_ms)
 
 
 def _is_loopback(host: str) -> bool:

@@ -112,7 +112,8 @@ async def _demo(settings: Settings, *, keep_running: bool) -> None:
             password = service.console.first_password
             told = f"password {password}" if password else "HOGLINE_CONSOLE_PASSWORD opens it"
             out.print(f"[dim]Console[/]              {service.console.url}  [dim]({told})[/]")
-        out.print("[dim]Connection[/]           customerio, only send events from users that have been identified\n")
+        out.print("[dim]Connection[/]           customerio, only send events from users that have been identified")
+        out.print()
         async with _customers_of(sandbox.url) as customers:
             with _sdk(token, service.receives_at) as posthog:
                 shop = _Shop(posthog, service, customers)
@@ -207,16 +208,19 @@ def _send(posthog: Posthog, step: _Step) -> None:
 
 
 async def _conclude(service: Service, customers: _Customers) -> None:
-    out.print("\n[bold]People in Customer.io[/]")
+    out.print()
+    out.print("[bold]People in Customer.io[/]")
     table = Table("id", "email", "attributes", "events", box=None, pad_edge=False, header_style="dim")
     for person in await customers():
         table.add_row(person.id or "", person.email or "", Text(_attributes(person.attributes)), str(person.events))
     out.print(table)
-    out.print("\n[bold]People Hogline knows[/]")
+    out.print()
+    out.print("[bold]People Hogline knows[/]")
     out.print(people_table(await service.people()))
     out.print(
-        "[dim]Of anonymous visitors who taught nothing, nothing is kept: they cost neither disk nor a profile.[/]\n"
+        "[dim]Of anonymous visitors who taught nothing, nothing is kept: they cost neither disk nor a profile.[/]"
     )
+    out.print()
     for connection in (await service.status()).connections:
         print_status(connection)
 
@@ -226,5 +230,6 @@ async def _until_interrupted(settings: Settings, sandbox: str, console: ConsoleD
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pages = f"People: {sandbox}/" + (f"   Console: {console.url}" if console else "")
-    out.print(f"\nStill running, until Ctrl-C. {pages}   Try: hogline status --data {settings.data}")
+    out.print()
+    out.print(f"Still running, until Ctrl-C. {pages}   Try: hogline status --data {settings.data}")
     await stop.wait()

@@ -60,15 +60,19 @@ def show(
         return
     out.print(people_table([details.person]))
     if details.held:
-        out.print(f"\n{details.held} held events wait until they qualify.")
+        out.print()
+        out.print(f"{details.held} held events wait until they qualify.")
     if details.joined:
-        out.print("\nJoined into them", style="bold")
+        out.print()
+        out.print("Joined into them", style="bold")
         for one in details.joined:
             out.print(Text(f"  {one.distinct_id}  {_became(one)}"))
     if details.relationships:
-        out.print(Text("\nBelongs to: " + ", ".join(details.relationships)))
+        out.print()
+        out.print(Text("Belongs to: " + ", ".join(details.relationships)))
     if details.recent:
-        out.print("\nLast events", style="bold")
+        out.print()
+        out.print("Last events", style="bold")
     for event in details.recent:
         out.print(Text(f"  {event.event or '(not kept any more)'}  {event.outcome}"))
 

@@ -9,16 +9,16 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, ask, out, print_json, run
+from hogline.cli.common import Common, Json, ask, out, print_json, print_json_line, run
+from hogline.control import is_remote
 from hogline.process import service_for
-from hogline.service import Mistake, Service
+from hogline.service import Mistake
 from hogline.settings import Settings
 from hogline.views import ConnectionStatus, Status, TokenView
 
@@ -54,7 +54,8 @@ def token(
         out.print(f"still valid  {older}", markup=False)
     for added in found.added:
         out.print(f"added        {added}", markup=False)
-    out.print("\nIn PostHog: Data pipeline, Destinations, HTTP Webhook, with this URL. An SDK takes the token as its")
+    out.print()
+    out.print("In PostHog: Data pipeline, Destinations, HTTP Webhook, with this URL. An SDK takes the token as its")
     out.print("project API key and the address before /webhook as its host.")
 
 
@@ -81,14 +82,14 @@ async def _watch(settings: Settings, *, json: bool) -> None:
     if json:
         async for found in _looks(settings):
             if isinstance(found, Status):
-                sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+                print_json_line(found)
                 sys.stdout.flush()
         return
     with Live(console=out, screen=out.is_terminal, auto_refresh=False, transient=True) as live:
         before: Status | None = None
         async for found in _looks(settings):
             if isinstance(found, Status):
-                live.update(Group(_head(found, before), _shown(found)), refresh=True)
+                live.update(Group(_head(found, before), "", _shown(found)), refresh=True)
                 before = found
             else:
                 live.update(Text(found, style="yellow"), refresh=True)
@@ -106,7 +107,7 @@ async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
                 seen = True
                 # A running process is asked over one connection. Without one, the data directory is held for the
                 # moment of looking only: a command that looks must not keep `hogline serve` from starting.
-                while type(service) is not Service:
+                while is_remote(service):
                     await asyncio.sleep(WATCH_EVERY_S)
                     yield await service.status()
         except Mistake as mistake:
@@ -122,7 +123,7 @@ def _head(found: Status, before: Status | None) -> Text:
     if before is not None:
         came, went = (_moved(found, before, count) for count in (_received, _settled))
         head.append(f"  {came:,} received and {went:,} settled in the last second", style="not bold")
-    return head.append("  Ctrl-C ends\n", style="not bold dim")
+    return head.append("  Ctrl-C ends", style="not bold dim")
 
 
 def _moved(found: Status, before: Status, count: Callable[[ConnectionStatus], int]) -> int:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hogline.console.context import connection_of, service_of
+from hogline.console.context import connection_of, form_of, require_right, service_of
 from hogline.console.pages import page
 from hogline.console.shown import WORDS
 from hogline.model import UNKNOWN, same_value
@@ -88,6 +88,7 @@ async def _details(service: Service, connection: str, distinct_id: str) -> Perso
 
 
 async def forget_page(request: Request) -> Response:
+    require_right(request, "forget_person")
     return await _forget_page(request, request.query_params.get("id", ""))
 
 
@@ -115,7 +116,7 @@ async def _forget_page(request: Request, distinct_id: str, problem: str = "", *,
 
 
 async def forget(request: Request) -> Response:
-    connection, form = await connection_of(request), await request.form()
+    connection, form = await connection_of(request), await form_of(request)
     distinct_id, suppress = str(form.get("id", "")), form.get("suppress") == "yes"
     if not distinct_id:
         raise HTTPException(400, "The form does not say who is to be forgotten.")

@@ -11,6 +11,7 @@ from hogline.delivery.lanes import Lanes
 from hogline.destinations.base import Destination, InvalidOptions, Send
 from hogline.running import Workers
 from hogline.sending import Preview, Sending
+from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State
@@ -57,10 +58,15 @@ class Core:
         """Where events are received."""
         self.token_check = TokenCheck(())
         self.cleaning = Cleaning(journal, state)
+        self.trail = Trail()
+        """Where it is noted who did what; this one forgets it."""
         self._changing = asyncio.Lock()
         """Held by whoever changes a connection: one at a time."""
         self._sendings: dict[str, Sending] = {}
         self._previews: dict[str, Preview] = {}
+
+    def now_ms(self) -> int:
+        return self._clock.time_ms()
 
     async def start(self) -> None:
         """Make the project's token if there is none yet, and run every enabled connection."""

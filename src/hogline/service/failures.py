@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from hogline.model import decode_event
 from hogline.service.core import Core, Mistake
 from hogline.store.base import Connection, DeadLetter, Replay
 from hogline.views import FailureDetails, FailureView, RefusalView
+
+MOST_IDS_NOTED = 20
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 class Failures(Core):
@@ -36,6 +41,7 @@ class Failures(Core):
         one = await self._find(connection)
         retried = await self._state.retry_dead_letters(one.id, reason=reason, positions=ids)
         self._workers.ask_again(one.id)
+        await self.trail.note("failures_retried", _chosen(retried, reason, ids), connection=connection)
         return retried
 
     async def retrying_failures(self, connection: str) -> int:
@@ -46,7 +52,9 @@ class Failures(Core):
     async def discard_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
         """Remove dead letters for good; their events count as filtered (`discarded`). Returns how many."""
         one = await self._find(connection)
-        return await self._state.discard_dead_letters(one.id, reason=reason, positions=ids)
+        discarded = await self._state.discard_dead_letters(one.id, reason=reason, positions=ids)
+        await self.trail.note("failures_discarded", _chosen(discarded, reason, ids), connection=connection)
+        return discarded
 
     async def replay(
         self, connection: str, *, since_ms: int, until_ms: int | None = None, events: list[str] | None = None
@@ -68,6 +76,7 @@ class Failures(Core):
             )
         await self._state.begin_replay(one.id, Replay(settled=first - 1, last=last, events=tuple(events or ())))
         self._workers.ask_again(one.id)
+        await self.trail.note("replay_begun", {"events": last - first + 1}, connection=connection)
         return last - first + 1
 
     async def replaying(self, connection: str) -> int:
@@ -75,6 +84,13 @@ class Failures(Core):
         one = await self._find(connection)
         replay = await self._state.replay(one.id)
         return replay.last - replay.settled if replay else 0
+
+
+def _chosen(n: int, reason: str, ids: list[int] | None) -> dict[str, object]:
+    """For the audit log: how many and which. A destination's own reason is only kept if it is one word."""
+    if ids is not None:
+        return {"failures": n, "ids": ids[:MOST_IDS_NOTED]}
+    return {"failures": n} | ({"reason": reason if _WORD.fullmatch(reason) else "other"} if reason else {})
 
 
 def _failure_view(connection: Connection, letter: DeadLetter) -> FailureView:

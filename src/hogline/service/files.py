@@ -39,6 +39,7 @@ class Files(Core):
             connections=running,
             tallies=tallies,
         )
+        await self.trail.note("file_sent", {"connections": [one.name for one in running]})
         return handle
 
     async def send_lines(self, handle: str, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:

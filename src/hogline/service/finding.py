@@ -82,7 +82,10 @@ class Whole(Struct, frozen=True):
 class Finding(Core):
     async def who_is(self, text: str) -> list[SomebodyView]:
         """The person whose id this is; else everybody whose email it is, or was if nobody has it now."""
-        return [_view(whole) for whole in await self._all_with(text)]
+        found = [_view(whole) for whole in await self._all_with(text)]
+        if found:
+            await self.trail.note("person_seen", person=text)
+        return found
 
     async def _chosen(self, text: str, *, everybody: bool = False) -> Whole:
         """The person meant by this text. `everybody`: all whose email it is, as one. Raises `Nobody` and, without

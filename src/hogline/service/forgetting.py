@@ -64,6 +64,7 @@ class Forgetting(Finding):
                 for connection in running:
                     self._run(connection)
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
+        await self.trail.note("person_forgotten", {"suppressed": suppress}, person=who)
         return ForgottenView(
             customers=sum(customers),
             ids=len(whole.ids),
@@ -90,6 +91,7 @@ class Forgetting(Finding):
             await self._suppress_there(who, lift=False)
             await self._state.suppress([who])
         log.info("somebody was suppressed")
+        await self.trail.note("person_suppressed", person=who)
 
     async def unsuppress_person(self, who: str) -> None:
         """Take back whoever has this id or email: here with all that was suppressed together with it, at the
@@ -102,6 +104,7 @@ class Forgetting(Finding):
             await self._suppress_there(who, lift=True)
             await self._state.unsuppress(who)
         log.info("somebody is not suppressed any more")
+        await self.trail.note("person_unsuppressed", person=who)
 
     async def _suppress_there(self, who: str, *, lift: bool) -> None:
         identifiers = [Identifier("id", who), *([Identifier("email", who)] if "@" in who else [])]

@@ -25,6 +25,7 @@ class People(Core):
         for one in chosen:
             people = await self._state.find_people(one.id, text, after=after, limit=limit)
             found += await self._views(one, people)
+        await self.trail.note("people_listed", {"searched": bool(text)}, connection=connection)
         return found
 
     async def person(self, connection: str, distinct_id: str) -> PersonDetails:
@@ -33,6 +34,7 @@ class People(Core):
         person = (await self._state.people(one.id, [distinct_id])).get(distinct_id)
         if person is None:
             raise Mistake(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
+        await self.trail.note("person_seen", connection=connection, person=distinct_id)
         (view,) = await self._views(one, [person])
         joined = await self._state.joined(one.id, distinct_id)
         return PersonDetails(

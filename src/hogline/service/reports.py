@@ -35,6 +35,7 @@ class Reports(Core):
         await self._state.add_token(key.text)
         changed = await self._tokens_changed()
         log.info("token added", valid=_valid(changed))
+        await self.trail.note("token_added")
         return changed
 
     async def rotate_token(self) -> TokenView:
@@ -42,6 +43,7 @@ class Reports(Core):
         await self._state.add_token(new_token().text)
         changed = await self._tokens_changed()
         log.info("token rotated", valid=_valid(changed))
+        await self.trail.note("token_rotated")
         return changed
 
     async def revoke_token(self, token: str) -> TokenView:
@@ -54,6 +56,7 @@ class Reports(Core):
         await self._state.remove_token(token)
         changed = await self._tokens_changed()
         log.info("token revoked", valid=_valid(changed))
+        await self.trail.note("token_revoked")
         return changed
 
     async def _tokens_changed(self) -> TokenView:

@@ -35,6 +35,7 @@ async def test_it_is_served_and_its_password_told_at_first_start_only(tmp_path: 
         assert first is not None
         assert Access(tmp_path).is_password(first)
         assert first not in repr(service.console)
+        assert service.console.first_password_file == tmp_path / "first-password"
     async with serving(settings_in(tmp_path)) as service:
         assert service.console is not None
         assert service.console.first_password is None

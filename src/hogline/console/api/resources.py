@@ -14,8 +14,10 @@ from hogline.console.api.endpoints import ApiError, Endpoint
 from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service import Mistake, Service
+from hogline.service.auditing import AuditView
 from hogline.service.finding import Nobody, Several
 from hogline.service.history import HistoryView, Period
+from hogline.store.audit import Wanted
 from hogline.views import (
     BadLine,
     CheckView,
@@ -277,6 +279,21 @@ async def preview(service: Service, name: Text, body: Sample) -> Previewed:
         await service.end_preview(handle)
 
 
+async def audit(  # noqa: PLR0917  # what stands in the query, by name
+    service: Service,
+    after: After = 0,
+    limit: Limit = 100,
+    who: Text = "",
+    action: Text = "",
+    connection: Text = "",
+    person: Text = "",
+) -> Page[AuditView]:
+    """Who did what, when and from where, oldest first. `person` is a distinct_id or an email."""
+    wanted = Wanted(who=who, action=action, connection=connection, person=person)
+    found = await service.audit_since(wanted, after=after, limit=limit)
+    return Page(found, str(found[-1].number) if len(found) == limit else None)
+
+
 def _reason(chosen: Chosen) -> str:
     if sum((chosen.ids is not None, chosen.reason is not None, chosen.all)) != 1:
         raise ApiError(422, "Say which failures: exactly one of `ids`, `reason` and `all`.")
@@ -294,6 +311,7 @@ _ONE = "/api/connections/{name}"
 
 ENDPOINTS = (
     Endpoint("GET", "/api/status", status),
+    Endpoint("GET", "/api/audit", audit),
     Endpoint("GET", "/api/destinations", destinations),
     Endpoint("POST", "/api/destinations/{key}/check", try_options),
     Endpoint("GET", "/api/people/who", who_is),
