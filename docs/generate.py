@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes the parts of the documentation that the code itself knows: `docs/commands.md` from every command's
-`--help`, `docs/settings.md` from the settings, what each role may do in `docs/console.md`, and the results of the examples in `docs/behaviour.md`.
+`--help`, `docs/settings.md` from the settings, what each role may do in `docs/console.md`, and the results of the
+examples in `docs/behaviour.md`.
 
 Run it as `.venv/bin/python docs/generate.py`; with `--check` it writes nothing and ends with exit code 1 if
 something is out of date. What it writes depends on nothing of the machine: no terminal, no clock, no data.
@@ -71,8 +72,8 @@ SETTINGS_TAIL = """
 The data directory is, unless set otherwise, `~/.local/share/hogline` on Linux and
 `~/Library/Application Support/hogline` on macOS. It is made with mode 0700 and holds `journal.db`, `state.db`,
 `history.db`, `audit.db`, `secret.key`, `console.json` (accounts, with hashed passwords), `api_tokens.json` (hashes),
-`first-password` until you set another, and, while Hogline serves, `control.sock`. Back up all of it, with `secret.key`: without that key the stored credentials cannot be
-read. Hogline refuses a directory or files of another user, files that are symbolic links, and files that everybody can
+`first-password` until you set another, and, while Hogline serves, `control.sock`. Back up all of it, with `secret.key`:
+without that key the stored credentials cannot be read. Hogline refuses a directory or files of another user, files that are symbolic links, and files that everybody can
 read or write; a backup that was unpacked with wide permissions needs `chmod 600` first.
 
 `hogline connect` reads the secrets of the new connection from the environment if you do not give them as options: from

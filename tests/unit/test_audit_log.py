@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from service_bench import GOOD, TOKEN, Bench, bench_in
@@ -149,7 +150,8 @@ async def test_looking_again_soon_is_not_noted_again(tmp_path: Path) -> None:
     now_ms = 0
     audit = SqliteAudit(tmp_path / "audit.db")
     trail = Trail(audit, str.encode, lambda: now_ms)
-    for now_ms in (0, 1, AGAIN_AFTER_MS - 1, AGAIN_AFTER_MS, AGAIN_AFTER_MS + 1):
+    for at_ms in (0, 1, AGAIN_AFTER_MS - 1, AGAIN_AFTER_MS, AGAIN_AFTER_MS + 1):
+        now_ms = at_ms
         await trail.note("person_seen", connection="shop", person="a")
         await trail.note("connection_disabled", connection="shop")
     await trail.note("person_seen", connection="shop", person="b")
@@ -215,4 +217,4 @@ async def test_a_disk_that_takes_nothing_keeps_nobody_from_acting(
 
 
 def test_every_action_has_words() -> None:
-    assert set(DEEDS) == set(store.Action.__args__)
+    assert set(DEEDS) == set(get_args(store.Action))

@@ -51,6 +51,7 @@ async def install_page(request: Request) -> Response:
 
 async def install(request: Request) -> Response:
     """`do`: `test` tells what came of it; `enable` and `save` keep it."""
+    require_right(request, "connect")
     service, destination = service_of(request), _destination_of(request)
     form = await form_of(request)
     values, name, do = typed(destination, form), str(form.get("name", "")).strip(), form.get("do")
@@ -91,6 +92,7 @@ async def settings_page(request: Request) -> Response:
 
 async def change(request: Request) -> Response:
     """`do`: `test` tells what came of it; `save` keeps it; `enable` keeps it and runs the connection."""
+    require_right(request, "configure")
     service, connection = service_of(request), await connection_of(request)
     destination = DESTINATIONS[connection.destination]
     form = await form_of(request)
