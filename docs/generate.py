@@ -73,8 +73,9 @@ The data directory is, unless set otherwise, `~/.local/share/hogline` on Linux a
 `~/Library/Application Support/hogline` on macOS. It is made with mode 0700 and holds `journal.db`, `state.db`,
 `history.db`, `audit.db`, `secret.key`, `console.json` (accounts, with hashed passwords), `api_tokens.json` (hashes),
 `first-password` until you set another, and, while Hogline serves, `control.sock`. Back up all of it, with `secret.key`:
-without that key the stored credentials cannot be read. Hogline refuses a directory or files of another user, files that are symbolic links, and files that everybody can
-read or write; a backup that was unpacked with wide permissions needs `chmod 600` first.
+without that key the stored credentials cannot be read. Hogline refuses a directory or files of another user, files that
+are symbolic links, and files that everybody can read or write; a copy that was unpacked with wide permissions needs
+`chmod 600` first.
 
 `hogline connect` reads the secrets of the new connection from the environment if you do not give them as options: from
 `HOGLINE_<DESTINATION>_<OPTION>`, or from the file that `HOGLINE_<DESTINATION>_<OPTION>_FILE` names. For example,

@@ -60,7 +60,13 @@ async def tokens(service: Service) -> None:
     await service.revoke_api_token("reports")
 
 
+async def keep_away(service: Service) -> None:
+    await service.suppress_person("canary-away")
+    await service.unsuppress_person("canary-away")
+
+
 async def project_tokens(service: Service) -> None:
+    await service.add_token("phc_" + "canary0123" * 4)
     await service.rotate_token()
     await service.revoke_token(TOKEN)
 
@@ -81,8 +87,9 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "sent": (lambda service: service.begin_sending(), ["file_sent"]),
     "listed": (lambda service: service.people(EMAIL), ["people_listed"]),
     "seen": (lambda service: service.person("shop", PERSON), ["person_seen"]),
+    "kept away": (keep_away, ["person_unsuppressed", "person_suppressed"]),
     "forgotten": (lambda service: service.forget_person(PERSON), ["person_forgotten"]),
-    "project tokens": (project_tokens, ["token_revoked", "token_rotated"]),
+    "project tokens": (project_tokens, ["token_revoked", "token_rotated", "token_added"]),
     "API tokens": (tokens, ["api_token_revoked", "api_token_made"]),
     "accounts": (accounts, ["account_removed", "account_password_set", "account_role_changed", "account_added"]),
 }
@@ -102,14 +109,15 @@ async def test_what_is_done_is_noted_with_who_and_from_where(bench: Bench, deed:
 
 LOOKS_AND_OWN_DEEDS = {
     "change_own_password",  # notes `account_password_set`
-    "check", "audit", "audit_since", "token", "accounts", "api_tokens", "send_lines", "sending", "end_sending",
+    "check", "examine", "audit", "audit_since", "token", "accounts", "api_tokens", "send_lines", "sending", "end_sending",
 }  # fmt: skip
 
 
 def test_everything_that_changes_something_is_among_these_tests() -> None:
     tested = {
         "connect", "configure", "test_options", "enable", "disable", "disconnect", "retry_failures",
-        "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token",
+        "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token", "add_token",
+        "suppress_person", "unsuppress_person",
         "make_api_token", "revoke_api_token", "add_account", "set_role", "set_password", "remove_account",
     }  # fmt: skip
     changing = {function for right in RIGHTS if right.least != "viewer" for function in right.functions}

@@ -87,6 +87,7 @@ async def tour(service: Service) -> dict[str, object]:
     seen["rotate_token"] = (await service.rotate_token()).older
     seen["add_token"] = (await service.add_token("phc_of_the_project")).added
     seen["revoke_token"] = type(await service.revoke_token(TOKEN))
+    seen["examine"] = [one.subject for one in await service.examine()]
     seen["add_account"] = await service.add_account("ada", "viewer", "a password of Ada's")
     seen["set_role"] = await service.set_role("ADA", "operator")
     seen["accounts"] = [(one.name, one.role) for one in await service.accounts()]

@@ -44,7 +44,9 @@ def test_json_says_the_same(text: str) -> None:
     assert not set(HARMFUL.findall(written))
 
 
-@pytest.mark.parametrize("text", ["Zoë", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "👩\u200d💻", "日本", "ada@example.com", "a b"])
+@pytest.mark.parametrize(
+    "text", ["Zoë", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "👩\u200d💻", "日本", "ada@example.com", "a b"]
+)
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert escaped(text) == text
 
@@ -132,7 +134,7 @@ def test_a_log_line_is_harmless_too(capfd: pytest.CaptureFixture[str]) -> None:
     import structlog  # noqa: PLC0415  # set up here only
 
     for form in ("console", "json"):
-        set_up_logs(form, "info")  # type: ignore[arg-type]
+        set_up_logs(form, "info")
         structlog.get_logger().warning("connection waiting", reason=EVIL, uuids=[EVIL])
     assert not RAW.search("".join(capfd.readouterr()))
     structlog.reset_defaults()

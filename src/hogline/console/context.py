@@ -76,6 +76,7 @@ async def form_of(request: Request) -> FormData:
     """What was typed into a form. Raises `HTTPException` 400."""
     form = await request.form()
     if any(not isinstance(value, str) or "\0" in value or "\0" in name for name, value in form.multi_items()):
+        await form.close()
         raise HTTPException(400, "The form has a file or a NUL character in it, which no field takes.")
     return form
 

@@ -43,7 +43,7 @@ RIGHTS = (
     ),
     Right("See people and their attributes", "viewer", ("people", "person", "who_is")),
     Right("Change one's own password", "viewer", ("change_own_password",)),
-    Right("Enable and disable a connection, check its credentials", "operator", ("enable", "disable", "check", "examine")),
+    Right("Enable and disable, check credentials", "operator", ("enable", "disable", "check", "examine")),
     Right(
         "Retry and discard failures, replay events, send files",
         "operator",

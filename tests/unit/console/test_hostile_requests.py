@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from itertools import product
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -58,8 +57,11 @@ def addresses(route: Route, text: str) -> set[str]:
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     found = set()
     for hostile in (None, *names):
-        values = {name: quote(text, safe="") if name == hostile else good[name] for name in names}
-        found.add(re.sub(r"{(\w+)(?::\w+)?}", lambda match, values=values: values[match[1]], route.path))
+        path = route.path
+        for name in names:
+            value = quote(text, safe="") if name == hostile else good[name]
+            path = re.sub(rf"{{{name}(:\w+)?}}", value.replace("\\", ""), path)
+        found.add(path)
     return found
 
 
@@ -127,9 +129,8 @@ async def test_a_form_still_carries_the_id_as_it_is(browser: Browser) -> None:
     assert f'name="id" value="id{BIDI}"' in text
 
 
-@pytest.mark.parametrize(
-    ("path", "text"), product(["/api/connections/shop/person?distinct_id=", "/api/audit?person="], ["%00", "a%00"])
-)
+@pytest.mark.parametrize("path", ["/api/connections/shop/person?distinct_id=", "/api/audit?person="])
+@pytest.mark.parametrize("text", ["%00", "a%00"])
 async def test_the_api_says_400_too(browser: Browser, path: str, text: str) -> None:
     token = (await browser.bench.service.make_api_token(f"t{text}", "admin")).token
     reply = await browser.ask("GET", f"{path}{text}", {"authorization": f"Bearer {token}"})
