@@ -3,6 +3,7 @@
 import sys
 
 from hogline.destinations.base import BadDestination
+from hogline.escaping import escaped
 
 __all__ = ["main"]
 
@@ -11,6 +12,6 @@ def main() -> None:
     try:
         from hogline.cli.app import main as run  # noqa: PLC0415  # reading it brings the destinations of other packages
     except BadDestination as problem:
-        sys.stderr.write(f"hogline: {problem}\n")
+        sys.stderr.write(f"hogline: {escaped(str(problem))}\n")
         sys.exit(1)
     run()
