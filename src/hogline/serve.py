@@ -19,6 +19,8 @@ from hogline.process import hold, own_service
 from hogline.service import Mistake, Service
 from hogline.service.access import ConsoleDoor
 from hogline.settings import Settings
+from hogline.sources.budget import Budget
+from hogline.sources.connections import Connections, raise_file_limit, shares
 from hogline.sources.http import create_app
 from hogline.sources.server import Listener
 from hogline.store.access import FIRST, Access
@@ -45,6 +47,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         )
         housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning)
         await stack.enter_async_context(_running(housekeeping.run()))
+        budget = Budget()
         app = create_app(
             housekeeping,
             service.token_check,
@@ -52,8 +55,17 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             clock.time_ms,
             suppressed=state.suppressed,
             metrics=partial(metrics.page, service.status),
+            budget=budget,
         )
-        listener = Listener(app, settings.listen_host, settings.listen_port)
+        for_events, for_console = shares(raise_file_limit())
+        listener = Listener(
+            app,
+            settings.listen_host,
+            settings.listen_port,
+            proxies=settings.proxies,
+            connections=Connections(for_events),
+            budget=budget,
+        )
         try:
             await stack.enter_async_context(listener)
         except OSError as error:
@@ -63,16 +75,26 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         if not settings.public_url:
             service.receives_at = _url(listener)
         if settings.console != "off":
-            await stack.enter_async_context(_console(service, settings))
+            await stack.enter_async_context(_console(service, settings, Connections(for_console), budget))
         yield service
 
 
 @asynccontextmanager
-async def _console(service: Service, settings: Settings) -> AsyncIterator[None]:
+async def _console(
+    service: Service, settings: Settings, connections: Connections, budget: Budget
+) -> AsyncIterator[None]:
     """The console on its listener. Raises `Mistake`."""
     first_password = await _first_password(settings, service.now_ms())
     app, console = create_console(service, settings)
-    listener = Listener(app, settings.console_host, settings.console_port, stop_s=CONSOLE_STOP_S)
+    listener = Listener(
+        app,
+        settings.console_host,
+        settings.console_port,
+        proxies=settings.proxies,
+        connections=connections,
+        budget=budget,
+        stop_s=CONSOLE_STOP_S,
+    )
     try:
         await listener.start()
     except OSError as error:

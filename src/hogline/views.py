@@ -65,9 +65,13 @@ class CheckView(Struct, frozen=True, kw_only=True):
 
 class TokenView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     token: str
+    """The private one: for webhooks and servers."""
     webhook_url: str
     older: list[str] = field(default_factory=list)
-    """Tokens that are still valid until they are revoked."""
+    """Private tokens that are still valid until they are revoked."""
+    public_token: str = ""
+    """For SDKs in browsers and apps."""
+    older_public: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     """The project's own keys at PostHog, under which events are taken too."""
 

@@ -25,6 +25,7 @@ from hogline.model import Event, Request, Response, encode_event
 from hogline.service import Service
 from hogline.settings import Settings
 from hogline.sources.http import create_app
+from hogline.sources.tokens import TokenCheck
 from hogline.store.cleaning import Cleaning
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
@@ -205,7 +206,7 @@ class Bench:
         self.housekeeping = Housekeeping(
             self.journal, self.state, self.settings, self.clock, Cleaning(self.journal, self.state)
         )
-        self.app = create_app(self.housekeeping, lambda _: True, self.service.problems, self.clock.time_ms)
+        self.app = create_app(self.housekeeping, TokenCheck(["token"]), self.service.problems, self.clock.time_ms)
 
     def _service(self) -> Service:
         return Service(

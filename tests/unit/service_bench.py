@@ -23,6 +23,7 @@ from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 
 TOKEN = "hog_bench"
+PUBLIC_TOKEN = "hog_pub_bench"
 GOOD: dict[str, object] = {"site_id": "site", "api_key": "key"}
 REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')
 
@@ -104,6 +105,7 @@ async def bench_in(folder: Path) -> AsyncIterator[Bench]:
         state = SqliteState(directory.state, vault)
         stack.push_async_callback(state.close)
         await state.add_token(TOKEN)
+        await state.add_token(PUBLIC_TOKEN, "public")
         customerio = CustomerIo()
         service = Service(
             Settings(data=folder),

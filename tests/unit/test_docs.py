@@ -14,7 +14,7 @@ import pytest
 from hogline.cli.app import app
 from hogline.console.posthog import BROWSER, filled
 from hogline.destinations.customerio.options import OPTIONS
-from hogline.posthog.repair import MAX_DEPTH
+from hogline.posthog.bounds import MAX_DEPTH
 from hogline.settings import PREFIX, Settings
 from hogline.sources.limits import MIB, Limits
 
@@ -87,7 +87,7 @@ def test_the_limits_that_senders_meet_are_those_of_the_code():
     limits = Limits()
     for said in (
         f"| a body as it arrives | {limits.body_bytes // MIB} MiB; on the batch routes {limits.batch_body_bytes // MIB} MiB |",
-        f"| a body once it is decompressed | {limits.unpacked_times} times that |",
+        f"| a body once it is decompressed | {limits.unpacked_times} times that, and at most {limits.most_unpacked_bytes // MIB} MiB |",
         f"| {limits.batch_events:,} |",
         f"| nesting | {MAX_DEPTH} levels |",
         f"| headers | {limits.headers}, together {limits.header_bytes // 1024} KiB |",

@@ -12,6 +12,7 @@ from hogline.delivery.lanes import LANES
 from hogline.housekeeping import Housekeeping
 from hogline.settings import Settings
 from hogline.sources.http import create_app
+from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Replay, Settlement, Unwritable
 from hogline.store.cleaning import Cleaning
 from hogline.store.secrets import Vault
@@ -207,7 +208,7 @@ async def test_senders_are_told_503_and_when_to_come_again(bench: Bench) -> None
     async def well() -> list[str]:
         return []
 
-    app = create_app(keeping, lambda _: True, well, bench.clock.time_ms)
+    app = create_app(keeping, TokenCheck(["token"]), well, bench.clock.time_ms)
     sent: list[dict[str, object]] = []
 
     async def receive() -> dict[str, object]:

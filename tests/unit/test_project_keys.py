@@ -27,8 +27,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 async def test_events_are_taken_under_a_key_that_was_added(service: Service, key: str) -> None:
     added = await service.add_token(key)
     assert added.added == [key.strip()]
-    assert service.token_check(key.strip())
-    assert service.token_check(TOKEN)
+    assert service.token_check.kind(key.strip()) == "public"
+    assert service.token_check.kind(TOKEN) == "private"
 
 
 async def test_the_token_that_is_shown_stays_the_one_that_was_made_here(service: Service) -> None:
@@ -42,9 +42,20 @@ async def test_the_token_that_is_shown_stays_the_one_that_was_made_here(service:
 async def test_a_key_that_is_removed_is_not_taken_any_more(service: Service) -> None:
     await service.add_token(KEY)
     assert (await service.revoke_token(KEY)).added == []
-    assert not service.token_check(KEY)
+    assert service.token_check.kind(KEY) is None
     with pytest.raises(Mistake, match="no such token"):
         await service.revoke_token(KEY)
+
+
+async def test_each_kind_is_rotated_and_revoked_by_itself(service: Service) -> None:
+    before = await service.token()
+    assert service.token_check.kind(before.public_token) == "public"
+    rotated = await service.rotate_token(public=True)
+    assert (rotated.token, rotated.older, rotated.older_public) == (TOKEN, [], [before.public_token])
+    with pytest.raises(Mistake, match="newest token"):
+        await service.revoke_token(rotated.public_token)
+    assert (await service.revoke_token(before.public_token)).older_public == []
+    assert service.token_check.kind(before.public_token) is None
 
 
 async def test_the_newest_of_ours_cannot_be_revoked_though_a_key_came_later(service: Service) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 from hogline.cli.common import Common, Json, ask, out, print_json, print_json_line, run
 from hogline.control import is_remote
 from hogline.process import service_for
+from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS
 from hogline.service import Mistake
 from hogline.settings import Settings
 from hogline.views import ConnectionStatus, Status, TokenView
@@ -30,11 +31,12 @@ def token(
     *,
     add: Annotated[str, Parameter(help="Take events under this key too: the project API key (phc_…) in use.")] = "",
     rotate: Annotated[bool, Parameter(negative="", help="Make a new token; the old one stays valid.")] = False,
+    public: Annotated[bool, Parameter(negative="", help="With --rotate: a public token, not a private one.")] = False,
     revoke: Annotated[str, Parameter(help="Stop taking this old or added token.")] = "",
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """The project's token, and the webhook URL to give PostHog."""
+    """The project's tokens, and the webhook URL to give PostHog."""
 
     async def work() -> TokenView:
         async with service_for(common.settings()) as service:
@@ -42,21 +44,30 @@ def token(
                 await service.revoke_token(revoke)
             if add:
                 await service.add_token(add)
-            return await service.rotate_token() if rotate else await service.token()
+            return await service.rotate_token(public=public) if rotate else await service.token()
 
+    if public and not rotate:
+        raise Mistake("--public goes with --rotate. Without them both tokens are shown.")
     found = run(work())
     if json:
         print_json(found)
         return
-    out.print(f"token        {found.token}", markup=False)
-    out.print(f"webhook URL  {found.webhook_url}", markup=False)
+    out.print(f"private token  {found.token}", markup=False)
     for older in found.older:
-        out.print(f"still valid  {older}", markup=False)
+        out.print(f"  still valid  {older}", markup=False)
+    out.print(f"webhook URL    {found.webhook_url}", markup=False)
+    out.print(f"public token   {found.public_token}", markup=False)
+    for older in found.older_public:
+        out.print(f"  still valid  {older}", markup=False)
     for added in found.added:
-        out.print(f"added        {added}", markup=False)
+        out.print(f"  added        {added}", markup=False)
     out.print()
-    out.print("In PostHog: Data pipeline, Destinations, HTTP Webhook, with this URL. An SDK takes the token as its")
-    out.print("project API key and the address before /webhook as its host.")
+    out.print(f"Private: for PostHog's webhooks and SDKs on servers. {PRIVATE_MEANS}")
+    out.print(f"Public: for SDKs in browsers and apps. {PUBLIC_MEANS}")
+    out.print()
+    out.print("In PostHog: Data pipeline, Destinations, HTTP Webhook, with this URL. An SDK takes a token as its")
+    out.print("project API key and the address before /webhook as its host. If a private token stands in pages or")
+    out.print("apps, put the public one there, then --rotate and --revoke the private one.")
 
 
 def status(

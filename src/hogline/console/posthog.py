@@ -9,6 +9,7 @@ from starlette.routing import Route
 from hogline.console.context import service_of
 from hogline.console.live import changes
 from hogline.console.pages import page
+from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS
 
 LIVE_EVERY_S = 0.25
 
@@ -94,10 +95,10 @@ async def connect_posthog(request: Request) -> Response:
         webhook_url=token.webhook_url,
         webhook_url_without_token=f"{host}/webhook",
         webhook_body=WEBHOOK_BODY,
-        snippets=[
-            (title, filled(code, host, token.token))
-            for title, code in (("In a browser (posthog-js)", BROWSER), ("Python", PYTHON), ("Node.js", NODE))
-        ],
+        private_means=PRIVATE_MEANS,
+        public_means=PUBLIC_MEANS,
+        public_snippet=filled(BROWSER, host, token.public_token),
+        snippets=[(title, filled(code, host, token.token)) for title, code in (("Python", PYTHON), ("Node.js", NODE))],
         arrival=await service.newest_event(),
     )
 

@@ -13,13 +13,15 @@ from hogline.delivery.lanes import Item, Lanes, Source
 from hogline.delivery.routes import Routes
 from hogline.model import FORGOTTEN, Event, decode_event
 from hogline.posthog.joins import join_of
+from hogline.posthog.weight import weight_bytes
 from hogline.store.base import Connection, Journal, Settlement, State
 
 WINDOW_BYTES = 12_000_000
 """Events that are waiting or in flight, as they lie in the journal: what bounds a connection's memory. Enough for 100
 requests a second at 200 ms: 20 full ones in flight, and the next being filled."""
 PULL = 1_000
-PULL_BYTES = 1_000_000
+PULL_BYTES = 250_000
+"""So much is read at once, and then others have their turn; the window is exceeded by no more than that."""
 LOOK_FOR_DUE_S = 60.0
 """At the latest: a clock may be put back."""
 
@@ -74,14 +76,12 @@ class Puller:
 
     async def pull_journal(self) -> None:
         """New events, as far as the window has room; until it is cancelled."""
-        lanes, at_once = self._lanes, PULL // 10
+        lanes = self._lanes
         while True:
             await self._journal.wait(lanes.read)
             await self._space()
-            before, rows = lanes.size_bytes, await self._journal.read(lanes.read, at_once)
-            await self._add([(position, decode_event(body), len(body)) for position, body in rows])
-            # Large events come in smaller portions, so that the window is not far exceeded by the last one.
-            at_once = max(10, min(PULL, PULL_BYTES * len(rows) // max(lanes.size_bytes - before, 1)))
+            rows = await self._journal.read(lanes.read, PULL, PULL_BYTES)
+            await self._add([(position, *_weighed(body)) for position, body in rows])
             self._pulled.set()
             await asyncio.sleep(0)
 
@@ -133,7 +133,9 @@ class Puller:
 
     async def _pull_retries(self) -> None:
         after = 0
-        while letters := await self._state.dead_letters(self._connection, after=after, limit=PULL, retrying=True):
+        while letters := await self._state.dead_letters(
+            self._connection, after=after, limit=PULL, retrying=True, most_bytes=PULL_BYTES
+        ):
             after = letters[-1].position
             new = self.again.new_retries(letter.position for letter in letters)
             await self._space()
@@ -148,7 +150,8 @@ class Puller:
         while again.replay is not None and again.read < again.replay.last:
             replay = again.replay
             await self._space()
-            rows = [row for row in await self._journal.read(again.read, PULL) if row[0] <= replay.last]
+            read = await self._journal.read(again.read, PULL, PULL_BYTES)
+            rows = [row for row in read if row[0] <= replay.last]
             wanted = [
                 (position, body)
                 for position, body in rows
@@ -162,7 +165,7 @@ class Puller:
             await asyncio.sleep(0)
 
     async def _add_event_again(self, position: int, body: bytes, source: Source) -> None:
-        event = decode_event(body)
+        event, size_bytes = _weighed(body)
         join = join_of(event)
         other = None
         if join is not None:
@@ -170,10 +173,16 @@ class Puller:
             groups = {self.routes.name(one, self._lanes.read) for one in (event.distinct_id, join.other)}
             # Ids that travel in different lanes cannot be joined out of their time.
             other = join.other if len(groups) == 1 else None
-        await self._add_again(Item(position, event.distinct_id, event, len(body), source, other))
+        await self._add_again(Item(position, event.distinct_id, event, size_bytes, source, other))
 
     async def _add_again(self, item: Item) -> None:
         await self.routes.load([item.distinct_id])
         group = self.routes.name(item.distinct_id, self._lanes.read)
         self._lanes.add_again(item, group, self.routes.moves(item.distinct_id))
         self._pulled.set()
+
+
+def _weighed(body: bytes) -> tuple[Event, int]:
+    """An event, and what it counts for in the window: few bytes can take much memory."""
+    event = decode_event(body)
+    return event, weight_bytes(body, event)

@@ -15,9 +15,10 @@ from msgspec import Struct
 
 from hogline.posthog import capture
 from hogline.posthog.assemble import event_object, object_in
+from hogline.posthog.bounds import NotJson
 from hogline.posthog.identity import NewUuid, uuid7
 from hogline.posthog.received import Batch, Collected, Receipt, Unreadable
-from hogline.posthog.repair import NotJson, decode, repair
+from hogline.posthog.repair import decode, repair
 from hogline.posthog.times import known_time
 from hogline.posthog.unpack import inflate
 
@@ -75,10 +76,11 @@ def read_capture_v1(
     hints: HintsV1,
     new_uuid: NewUuid = uuid7,
     *,
+    public: bool = False,
     unpacked_bytes: int = capture.UNPACKED_BYTES,
     batch_events: int = capture.BATCH_EVENTS,
 ) -> BatchV1:
-    """The events of a body. Raises `Unreadable` if none can be read, or told apart."""
+    """The events of a body. `public`: see `Event.public`. Raises `Unreadable` if none can be read, or told apart."""
     text = inflate(body, content_encoding=hints.content_encoding, limit_bytes=unpacked_bytes)
     try:
         decoded = decode(text)
@@ -87,7 +89,7 @@ def read_capture_v1(
     value = event_object(decoded.value)
     entries = _entries(value, batch_events)
     envelope = _Envelope(hints.token, value.get("created_at"), _library(hints.sdk), known_time(hints.sent_at))
-    receipt = Receipt(received_ms, new_uuid)
+    receipt = Receipt(received_ms, new_uuid, public=public)
     collected = Collected()
     outcomes: dict[str, Outcome] = {}
     for entry in entries:
@@ -123,10 +125,10 @@ def _read(entry: object, envelope: _Envelope, receipt: Receipt, reasons: list[st
     try:
         captured = _as_captured(event_object(entry), envelope, reasons)
         event = capture.read(captured, receipt, reasons, sent_ms=envelope.sent_ms, token=envelope.token)
+        collected.keep(event)
     except Unreadable as problem:
         collected.refuse(problem)
         return Outcome("drop", _DETAILS.get(problem.reason, problem.reason))
-    collected.keep(event)
     return Outcome("warning", ", ".join(event.repaired)) if event.repaired else Outcome("ok")
 
 

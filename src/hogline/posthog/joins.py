@@ -57,9 +57,18 @@ def may_be_joined(distinct_id: str) -> bool:
     return bool(bare.strip()) and bare not in _IN_THIS_CASE and bare.lower() not in _IN_ANY_CASE
 
 
+def asks_too_much(event: Event) -> bool:
+    """Whether an event asks for a join that its sender may not ask for: `$merge_dangerously` makes one of two known
+    people, so it is taken from servers only, not from whoever read the public token in a page.
+    """
+    return event.public and event.name == "$merge_dangerously"
+
+
 def join_of(event: Event) -> Join | None:
-    """The join that an event asks for, None if it asks for none or PostHog would refuse it."""
+    """The join that an event asks for, None if it asks for none, or for one that is refused, by PostHog or here."""
     name = event.name
+    if asks_too_much(event):
+        return None
     other = other_id(name, event.properties)
     if event.personless or other is None or other == event.distinct_id:
         return None

@@ -14,10 +14,12 @@ from hogline.sending import Preview, Sending
 from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.sources.tokens import TokenCheck
-from hogline.store.base import Connection, Journal, State
+from hogline.store.base import Connection, Journal, State, TokenKind
 from hogline.store.cleaning import Cleaning
 from hogline.store.tokens import made_here, new_token
 from hogline.telemetry.delivery import RequestListener, nobody
+
+KINDS: tuple[TokenKind, ...] = ("private", "public")
 
 
 class Mistake(Exception):
@@ -69,10 +71,11 @@ class Core:
         return self._clock.time_ms()
 
     async def start(self) -> None:
-        """Make the project's token if there is none yet, and run every enabled connection."""
-        if not made_here(await self._state.tokens()):
-            await self._state.add_token(new_token().text)
-        self.token_check.replace(await self._state.tokens())
+        """Make the project's tokens if there are none yet, and run every enabled connection."""
+        for kind in KINDS:
+            if not made_here(await self._state.tokens(kind)):
+                await self._state.add_token(new_token(kind).text, kind)
+        await self._check_tokens()
         for connection in await self._state.connections():
             if self._delivers and connection.enabled and connection.stopped is None:
                 self._workers.start(connection)
@@ -80,6 +83,10 @@ class Core:
     async def close(self, within_s: float = 20.0) -> None:
         """What is in flight is settled, or given up after that time."""
         await self._workers.close(within_s)
+
+    async def _check_tokens(self) -> None:
+        """From now on what is received is checked against the tokens as they are."""
+        self.token_check.replace(await self._state.tokens(), await self._state.tokens("public"))
 
     async def _stopped(self, connection: Connection, reason: str) -> None:
         for found in await self._state.connections():

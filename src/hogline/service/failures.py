@@ -12,6 +12,7 @@ from hogline.store.base import Connection, DeadLetter, Replay
 from hogline.views import FailureDetails, FailureView, RefusalView
 
 MOST_IDS_NOTED = 20
+MOST_COUNTED = 1_000
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -22,8 +23,10 @@ class Failures(Core):
         """Dead letters, at each connection or at one, in the order in which the events came."""
         found: list[FailureView] = []
         for one in [await self._find(connection)] if connection else await self._state.connections():
-            letters = await self._state.dead_letters(one.id, reason=reason, after=after, limit=limit)
-            found += [_failure_view(one, letter) for letter in letters]
+            last, left = after, limit
+            while left and (letters := await self._state.dead_letters(one.id, reason=reason, after=last, limit=left)):
+                found += [_failure_view(one, letter) for letter in letters]
+                last, left = letters[-1].position, left - len(letters)
         return found
 
     async def failure(self, connection: str, id_: int) -> FailureDetails:
@@ -47,7 +50,12 @@ class Failures(Core):
     async def retrying_failures(self, connection: str) -> int:
         """How many dead letters wait to be sent again (at most 1,000 are counted)."""
         one = await self._find(connection)
-        return len(await self._state.dead_letters(one.id, retrying=True, limit=1_000))
+        last = count = 0
+        while count < MOST_COUNTED and (
+            letters := await self._state.dead_letters(one.id, retrying=True, after=last, limit=MOST_COUNTED - count)
+        ):
+            last, count = letters[-1].position, count + len(letters)
+        return count
 
     async def discard_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
         """Remove dead letters for good; their events count as filtered (`discarded`). Returns how many."""

@@ -11,18 +11,17 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from hogline.posthog import Unreadable
-from hogline.posthog.capture_v1 import HintsV1, encode_outcomes, read_capture_v1
+from hogline.posthog.capture_v1 import BatchV1, HintsV1, encode_outcomes, read_capture_v1
 from hogline.sources.asgi import Answer, Header, Refusal, answer, answer_json, read_body
-from hogline.sources.intake import BEARER, Intake, aside, encoding
+from hogline.sources.intake import BEARER, Intake, bearer_token, encoding
 from hogline.sources.routing import Request, Route
-from hogline.sources.webhooks import bearer_token
 from hogline.store.base import Unwritable
 
 _PATH = "/i/v1/analytics/events"
 _ABOUT = "https://posthog.com/docs/api/capture"
 _RETRY_AFTER_S = 5
 _ENCODINGS = ("", "identity", "gzip", "deflate")
-_WORDS = {401: "invalid_api_token", 408: "body_read_timeout", 413: "payload_too_large", 503: "service_unavailable"}
+_WORDS = {401: "invalid_api_token", 413: "payload_too_large", 503: "service_unavailable"}
 _WORDS_OF_REASONS = {"empty": "empty_body", "empty_batch": "empty_batch", "not_gzip": "request_decoding_error"}
 
 
@@ -52,24 +51,30 @@ class _CaptureV1:
         if not token:
             sentence = "The token is missing: send it as `Authorization: Bearer <token>`."
             return _failure(401, sentence, "missing_authorization", headers=BEARER)
-        if not intake.knows(token):
+        kind = intake.tokens.kind(token)
+        if kind is None:
             return _failure(401, "This token is not known here: `hogline token` prints the right one.", headers=BEARER)
-        body = await read_body(request.receive, request.headers, limits.batch_body_bytes, limits)
-        found = await aside(
-            body,
-            read_capture_v1,
-            body,
-            intake.clock(),
-            HintsV1(
-                token,
-                content_encoding=encoding(request),
-                sdk=request.header(b"posthog-sdk-info"),
-                sent_at=request.header(b"posthog-request-timestamp"),
-            ),
-            unpacked_bytes=limits.unpacked_bytes(limits.batch_body_bytes),
-            batch_events=limits.batch_events,
+        body = await read_body(request.receive, request.headers, limits.batch_body_bytes)
+        received_ms = intake.clock()
+        hints = HintsV1(
+            token,
+            content_encoding=encoding(request),
+            sdk=request.header(b"posthog-sdk-info"),
+            sent_at=request.header(b"posthog-request-timestamp"),
         )
-        await intake.append(request, found.batch)
+
+        def read(unpacked_bytes: int) -> BatchV1:
+            return read_capture_v1(
+                body,
+                received_ms,
+                hints,
+                public=kind == "public",
+                unpacked_bytes=unpacked_bytes,
+                batch_events=limits.batch_events,
+            )
+
+        async with intake.reading(request, body, read, limits.unpacked_bytes(limits.batch_body_bytes)) as found:
+            await intake.append(request, found.batch)
         return answer(200, encode_outcomes(found.outcomes))
 
 
@@ -84,8 +89,8 @@ def _unreadable(wrong: Unreadable, claimed: str) -> Answer:
 def _failure(
     status: int, sentence: str, word: str = "", *, headers: Iterable[Header] = (), retry_after_s: int = _RETRY_AFTER_S
 ) -> Answer:
-    """An error in PostHog's form. What may be tried again (408, 503) says when."""
-    again = ((b"retry-after", b"%d" % retry_after_s),) if status in (408, 503) else ()
+    """An error in PostHog's form. What may be tried again says when."""
+    again = ((b"retry-after", b"%d" % retry_after_s),) if status == 503 else ()
     told = {"error": word or _WORDS[status], "error_description": sentence, "error_uri": _ABOUT}
     return answer_json(status, told, (*headers, *again))
 

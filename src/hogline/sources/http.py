@@ -24,6 +24,7 @@ from hogline.sources.asgi import (
     problem,
     send_answer,
 )
+from hogline.sources.budget import Budget
 from hogline.sources.capture import capture_routes
 from hogline.sources.capture_v1 import capture_v1_routes
 from hogline.sources.cors import cors_headers
@@ -33,6 +34,7 @@ from hogline.sources.limits import DEFAULT, Limits
 from hogline.sources.routing import Request, Route, RouteTable
 from hogline.sources.scripts import script_routes
 from hogline.sources.sdk import sdk_routes
+from hogline.sources.tokens import TokenCheck
 from hogline.sources.webhooks import webhook_routes
 from hogline.store.base import Unwritable
 from hogline.store.forgetting import NOBODY, Suppressed
@@ -44,23 +46,24 @@ _GO_AHEAD = answer_json(200, {"status": 1})
 
 def create_app(
     journal: Keeps,
-    tokens: Callable[[str], bool],
+    tokens: TokenCheck,
     ready: Callable[[], Awaitable[list[str]]],
     clock: Callable[[], int],
     limits: Limits = DEFAULT,
     *,
     suppressed: Suppressed = NOBODY,
     metrics: Callable[[], Awaitable[bytes]] | None = None,
+    budget: Budget | None = None,
 ) -> App:
-    """The app. `tokens`: whether a token is known (see `TokenCheck`). `ready`: one sentence for each thing
-    that keeps us from receiving. `clock`: milliseconds since 1970. `suppressed`: whose events are
-    not kept. `metrics`: Prometheus' text."""
-    intake = Intake(journal, tokens, clock, limits, suppressed)
+    """The app. `ready`: one sentence for each thing that keeps us from receiving. `clock`: milliseconds since 1970.
+    `suppressed`: whose events are not kept. `metrics`: Prometheus' text. `budget`: the listener's, for what is read.
+    """
+    intake = Intake(journal, tokens, clock, limits, suppressed, Budget() if budget is None else budget)
     routes = [
         *webhook_routes(intake),
         *capture_routes(intake),
         *capture_v1_routes(intake),
-        *sdk_routes(limits),
+        *sdk_routes(),
         *script_routes(),
         *health_routes(ready, metrics),
     ]

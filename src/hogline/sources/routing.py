@@ -8,19 +8,22 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from hogline.posthog import Received
-from hogline.sources.asgi import Answer, Receive, Scope
+from hogline.sources.asgi import CLIENT, Answer, Receive, Scope
 
 
 class Request:
     """One request, as far as receiving looks at it."""
 
-    __slots__ = ("began_s", "headers", "id", "method", "path", "query_string", "receive", "received")
+    __slots__ = ("began_s", "client", "headers", "id", "method", "path", "query_string", "receive", "received")
 
     def __init__(self, scope: Scope, receive: Receive, request_id: str, began_s: float) -> None:
         self.id = request_id
         self.began_s = began_s
         self.received: Sequence[Received] = ()
         """The events that it brought, once they are read."""
+        client = scope.get("client")
+        self.client: str = scope.get(CLIENT) or (client[0] if client else "")
+        """The sender's address, to tell senders apart by."""
         self.method: str = scope["method"]
         path: str = scope["path"]
         self.path = path.rstrip("/")

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from hogline.sources.asgi import NOT_FOUND, Answer, answer, answer_json, read_body
-from hogline.sources.limits import Limits
+from hogline.sources.asgi import NOT_FOUND, Answer, answer, answer_json, discard_body
 from hogline.sources.routing import Handler, Request, Route
 
 _CONFIG: dict[str, object] = {
@@ -52,22 +51,22 @@ _NOTHING: Mapping[str, object] = {
 }
 """What each path answers, whoever asks. Recordings (`/s`), logs and metrics go nowhere from here; `/decide` is asked by
 older SDKs, once for both."""
+_PASSED_BYTES = 64 * 1024
 
 
-def sdk_routes(limits: Limits) -> Iterable[Route]:
+def sdk_routes() -> Iterable[Route]:
     return [
-        *(Route(path, ("GET", "POST"), _always(limits, value), browsers=True) for path, value in _NOTHING.items()),
+        *(Route(path, ("GET", "POST"), _always(value), browsers=True) for path, value in _NOTHING.items()),
         Route("/array/<token>/config", ("GET", "HEAD"), _config, browsers=True),
         Route("/array/<token>/config.js", ("GET", "HEAD"), _config_script, browsers=True),
     ]
 
 
-def _always(limits: Limits, value: object) -> Handler:
+def _always(value: object) -> Handler:
     reply = answer_json(200, value)
 
     async def handler(request: Request) -> Answer:
-        # Read and thrown away, so that the connection is ready for the next request.
-        await read_body(request.receive, request.headers, limits.batch_body_bytes, limits)
+        await discard_body(request.receive, _PASSED_BYTES)
         return reply
 
     return handler

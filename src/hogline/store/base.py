@@ -8,12 +8,17 @@ tests what these protocols promise.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
 from hogline.model import Person, Refusal
 from hogline.store.forgetting import Forgets
+
+READ_BYTES = 4_000_000
+"""Of what is read from a store at once: memory does not depend on how large events are."""
+HELD_BYTES_FOR_ONE = 3_000_000
+"""The newest held events of one person, together, are kept up to here."""
 
 
 class Unwritable(Exception):
@@ -59,8 +64,10 @@ class Journal(Inlet, Protocol):
         """The position of the newest event on disk; 0 when nothing was ever received."""
         ...
 
-    async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """At most `limit` events behind a position, in order."""
+    async def read(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[tuple[int, bytes]]:
+        """At most `limit` events behind a position, in order, and no more than `most_bytes` of them; but one, however
+        large it is, if there is any.
+        """
         ...
 
     async def wait(self, after: int) -> None:
@@ -106,6 +113,10 @@ class Journal(Inlet, Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+TokenKind: TypeAlias = Literal["private", "public"]
+"""Private: opens everything. Public: stands in pages and apps, and opens the capture routes."""
 
 
 class Connection(Struct, frozen=True, kw_only=True):
@@ -237,11 +248,11 @@ class State(Forgets, Protocol):
     call returns, and is done whole or not at all. Writes raise `Unwritable`.
     """
 
-    async def tokens(self) -> list[str]:
-        """The project's tokens, newest last."""
+    async def tokens(self, kind: TokenKind = "private") -> list[str]:
+        """The project's tokens of a kind, newest last."""
         ...
 
-    async def add_token(self, token: str) -> None: ...
+    async def add_token(self, token: str, kind: TokenKind = "private") -> None: ...
 
     async def remove_token(self, token: str) -> None: ...
 
@@ -300,7 +311,7 @@ class State(Forgets, Protocol):
         ...
 
     async def held(self, connection: int, distinct_ids: Sequence[str]) -> list[HeldEvent]:
-        """The held events of these people, in order."""
+        """The held events of these people, in order; no more than `READ_BYTES` of them, the newest."""
         ...
 
     async def expire_held(self, connection: int, *, received_before_ms: int, most_bytes: int) -> int:
@@ -314,9 +325,18 @@ class State(Forgets, Protocol):
         ...
 
     async def dead_letters(
-        self, connection: int, *, after: int = 0, limit: int = 100, reason: str = "", retrying: bool = False
+        self,
+        connection: int,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        reason: str = "",
+        retrying: bool = False,
+        most_bytes: int = READ_BYTES,
     ) -> list[DeadLetter]:
-        """Dead letters behind a position, in order: all, those of a reason, those that wait to be retried."""
+        """Dead letters behind a position, in order: all, those of a reason, those that wait to be retried. No more than
+        `limit`, and than `most_bytes` of events; but one, if there is any.
+        """
         ...
 
     async def dead_letter(self, connection: int, position: int) -> DeadLetter | None: ...

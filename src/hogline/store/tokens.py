@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from hogline.store.base import TokenKind
+
 _MADE_HERE = "hog_"
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 """PostHog's keys are `phc_` and 43 letters and digits, older ones without the prefix; it takes up to 64 characters."""
@@ -32,8 +34,9 @@ class BadKey(ValueError):
     """The text says what is wrong and what to do."""
 
 
-def new_token() -> Token:
-    return Token(_MADE_HERE + secrets.token_urlsafe(32))
+def new_token(kind: TokenKind) -> Token:
+    """One can tell the kinds apart by looking."""
+    return Token(_MADE_HERE + ("pub_" if kind == "public" else "") + secrets.token_urlsafe(32))
 
 
 def read_key(text: str) -> Token:

@@ -415,7 +415,6 @@ def test_what_cannot_be_read_is_refused_for_good_with_a_word_and_a_sentence(case
 def test_what_may_be_tried_again_says_when():
     full = Inbox()
     full.journal.full = Unwritable("The disk is full.", retry_after_s=7)
-    slow = Inbox(Limits(body_s=0.01)).ask("POST", PATH, headers=HEADERS, parts=[b"{"], stalls=True)
 
     class Broken(Journal):
         async def append(self, events, refused=None):
@@ -423,8 +422,6 @@ def test_what_may_be_tried_again_says_when():
 
     reply = send(full, event())
     assert (reply.status, reply.json["error"], reply.headers["retry-after"]) == (503, "service_unavailable", "7")
-    assert (slow.status, slow.json["error"], slow.headers["retry-after"]) == (408, "body_read_timeout", "5")
-    assert slow.headers["connection"] == "close"
     broken = send(Inbox(journal=Broken()), event())
     assert (broken.status, broken.headers["retry-after"]) == (500, "5")
 

@@ -97,7 +97,7 @@ def test_a_beacon_is_answered_with_nothing_if_its_events_are_kept(inbox):
     assert "content-length" not in reply.headers
     assert reply.headers["access-control-allow-origin"] == "https://shop.example"
     assert inbox.event.uuid == UUID
-    assert inbox.ask("POST", "/e/?beacon=1", b"{").status == 400
+    assert inbox.ask("POST", f"/e/?beacon=1&token={TOKEN}", b"{").status == 400
     assert inbox.ask("POST", "/e/?beacon=0", JSON).status == 200
 
 

@@ -51,10 +51,10 @@ async def test_each_change_is_a_line_and_no_value_stands_in_it(
             {"event": "connection disabled", "connection": "shop"},
             {"event": "connection enabled", "connection": "shop"},
             {"event": "connection removed", "connection": "shop"},
-            {"event": "token rotated", "valid": 2},
-            {"event": "token revoked", "valid": 1},
-            {"event": "token added", "valid": 2},
-            {"event": "token revoked", "valid": 1},
+            {"event": "token rotated", "kind": "private", "valid": 3},
+            {"event": "token revoked", "kind": "private", "valid": 2},
+            {"event": "token added", "valid": 3},
+            {"event": "token revoked", "kind": "public", "valid": 2},
         )
     ]
 

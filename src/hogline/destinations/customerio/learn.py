@@ -16,6 +16,7 @@ from hogline.destinations.customerio.emails import address, same_address, writte
 from hogline.destinations.customerio.options import Options
 from hogline.model import UNKNOWN, Event, Person, same_value
 from hogline.posthog.email_names import emails_elsewhere
+from hogline.posthog.joins import asks_too_much
 from hogline.posthog.meaning import identifies
 from hogline.posthog.repair import note
 
@@ -69,6 +70,16 @@ def learn(person: Person | None, event: Event, options: Options) -> Lesson:
     return _learn_attributes(person, values, adjusted, now_ms, older=older)
 
 
+def _protect_email(person: Person, values: dict[str, object], adjusted: list[str]) -> None:
+    """A known email is not changed, nor taken away, by whoever read the public token in a page."""
+    if "email" not in values or person.email is None:
+        return
+    said = values["email"]
+    if not isinstance(said, str) or not same_address(said, person.email):
+        del values["email"]
+        adjusted.append("email_protected")
+
+
 def _hint(event: Event, person: Person, options: Options, adjusted: list[str]) -> None:
     """Names under which somebody without an email seems to have one."""
     if person.email is None and (event.set or event.set_once or event.person_properties):
@@ -96,6 +107,10 @@ def _said(event: Event, person: Person, options: Options) -> tuple[dict[str, obj
             if problem is not None:
                 adjusted.append(problem)
     _say_unset(event.unset, options, values, adjusted)
+    if event.public and options.protect_emails:
+        _protect_email(person, values, adjusted)
+    if asks_too_much(event):
+        adjusted.append("merge_from_public_token")
     return values, adjusted
 
 

@@ -94,6 +94,14 @@ OPTIONS: tuple[Option, ...] = (
         " undo that.",
     ),
     Option(
+        key="protect_emails",
+        title="Protect emails",
+        kind="yes_no",
+        default=False,
+        hint="A known email is not changed by events that came with the public token, which anybody can read in your"
+        " pages. Leave it off if your site changes emails from the browser.",
+    ),
+    Option(
         key="attributes_from",
         title="Attributes from",
         kind="choice",
@@ -167,6 +175,7 @@ class Options(Struct, frozen=True, kw_only=True):
     """Empty: every event is sent."""
     hold_days: int = 0
     merge_people: bool = True
+    protect_emails: bool = False
     attributes_from: AttributesFrom = "set"
     attribute_names: NameFilter = NameFilter()
     email_property: str = "email"
@@ -197,6 +206,7 @@ def read_options(values: Mapping[str, object]) -> Options:
         allowlist=given.names("event_allowlist"),
         hold_days=given.whole_number("hold_days"),
         merge_people=given.yes_no("merge_people"),
+        protect_emails=given.yes_no("protect_emails"),
         attributes_from=cast("AttributesFrom", given.choice("attributes_from")),
         attribute_names=_name_filter(given.names("attribute_names")),
         email_property=given.text("email_property") or "email",

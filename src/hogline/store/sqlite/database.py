@@ -139,6 +139,22 @@ def rows(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = N
     return database.execute(sql, bindings).fetchall()
 
 
+def few_rows(
+    database: apsw.Connection, sql: str, bindings: apsw.Bindings, *, most_bytes: int, sized: int
+) -> list[tuple[Any, ...]]:
+    """The first rows of a query, as many as have no more than so many bytes in the column `sized` together; at least
+    one. What comes behind them is not loaded.
+    """
+    found: list[tuple[Any, ...]] = []
+    left = most_bytes
+    for row in database.execute(sql, bindings):
+        left -= len(row[sized])
+        if left < 0 and found:
+            break
+        found.append(row)
+    return found
+
+
 @contextmanager
 def reading() -> Iterator[None]:
     """Around what reads for others: a disk in trouble is told as `Unwritable`."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import apsw
 import msgspec
 
-from hogline.store.base import HELD_FOR_ONE, Settlement
+from hogline.store.base import HELD_BYTES_FOR_ONE, HELD_FOR_ONE, Settlement
 from hogline.store.sqlite.database import rows, value
 
 _BEYOND_MOST = (
-    "SELECT position FROM (SELECT position, row_number() OVER (PARTITION BY distinct_id ORDER BY position DESC)"
-    " AS place FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2)))"
-    " WHERE place > ?3"
+    "SELECT position FROM (SELECT position, row_number() OVER newest AS place, sum(length(event)) OVER newest AS taken"
+    " FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))"
+    " WINDOW newest AS (PARTITION BY distinct_id ORDER BY position DESC))"
+    " WHERE place > ?3 OR (taken > ?4 AND place > 1)"
 )
 
 
@@ -137,6 +138,7 @@ def _settle_held(settlement: Settlement, database: apsw.Connection) -> None:
             _BEYOND_MOST,
             msgspec.json.encode(list(fuller)).decode(),
             HELD_FOR_ONE,
+            HELD_BYTES_FOR_ONE,
         )
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from hogline.model import Person, Refusal
 from hogline.store.base import (
+    READ_BYTES,
     Connection,
     Counts,
     DeadLetter,
@@ -23,10 +24,11 @@ from hogline.store.base import (
     Replay,
     Route,
     Settlement,
+    TokenKind,
 )
 from hogline.store.forgetting import Suppressed
 from hogline.store.secrets import Vault
-from hogline.store.sqlite.database import open_database, reading, rows, transaction, value
+from hogline.store.sqlite.database import few_rows, open_database, reading, rows, transaction, value
 from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.settling import count, expire_held, people_as_json, settle
@@ -39,6 +41,8 @@ _person = msgspec.json.Decoder(Person)
 _refusals = msgspec.json.Decoder(tuple[Refusal, ...])
 
 _DEAD_LETTERS = "SELECT position, uuid, event, refusals, at_ms FROM dead_letters WHERE connection = ?1"
+_DEAD_LETTER_EVENT = 2
+"""The column of the event."""
 _CHOSEN = (
     "WHERE connection = ?1 AND (?2 = '' OR reason = ?2)"
     " AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3)))"
@@ -102,14 +106,14 @@ class SqliteState(SqliteForgetting):
 
     # tokens
 
-    async def tokens(self) -> list[str]:
-        return [
-            self._vault.decrypt(token).decode() for (token,) in rows(self._read, "SELECT token FROM tokens ORDER BY id")
-        ]
+    async def tokens(self, kind: TokenKind = "private") -> list[str]:
+        found = rows(self._read, "SELECT token FROM tokens WHERE kind = ? ORDER BY id", (kind,))
+        return [self._vault.decrypt(token).decode() for (token,) in found]
 
-    async def add_token(self, token: str) -> None:
+    async def add_token(self, token: str, kind: TokenKind = "private") -> None:
         encrypted = self._vault.encrypt(token.encode())
-        await self._write(lambda database: database.execute("INSERT INTO tokens (token) VALUES (?)", (encrypted,)))
+        row = (encrypted, kind)
+        await self._write(lambda database: database.execute("INSERT INTO tokens (token, kind) VALUES (?, ?)", row))
 
     async def remove_token(self, token: str) -> None:
         # Each encryption of the same token differs, so they are compared in the clear.
@@ -237,12 +241,16 @@ class SqliteState(SqliteForgetting):
 
     async def held(self, connection: int, distinct_ids: Sequence[str]) -> list[HeldEvent]:
         with reading():
-            found = rows(
+            # The newest first: of more than may be read at once, the oldest are left out.
+            found = few_rows(
                 self._read,
                 "SELECT position, distinct_id, received_ms, event FROM held WHERE connection = ?1"
-                " AND distinct_id IN (SELECT value FROM json_each(?2)) ORDER BY position",
+                " AND distinct_id IN (SELECT value FROM json_each(?2)) ORDER BY position DESC",
                 (connection, msgspec.json.encode(list(distinct_ids)).decode()),
+                most_bytes=READ_BYTES,
+                sized=3,
             )
+        found.reverse()
         return [HeldEvent(position=row[0], distinct_id=row[1], received_ms=row[2], event=row[3]) for row in found]
 
     async def expire_held(self, connection: int, *, received_before_ms: int, most_bytes: int) -> int:
@@ -291,13 +299,22 @@ class SqliteState(SqliteForgetting):
     # dead letters and replays
 
     async def dead_letters(
-        self, connection: int, *, after: int = 0, limit: int = 100, reason: str = "", retrying: bool = False
+        self,
+        connection: int,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        reason: str = "",
+        retrying: bool = False,
+        most_bytes: int = READ_BYTES,
     ) -> list[DeadLetter]:
-        found = rows(
+        found = few_rows(
             self._read,
             f"{_DEAD_LETTERS} AND position > ?2 AND (?3 = '' OR reason = ?3)"
             f"{' AND retrying' if retrying else ''} ORDER BY position LIMIT ?4",
             (connection, after, reason, limit),
+            most_bytes=most_bytes,
+            sized=_DEAD_LETTER_EVENT,
         )
         return [_dead_letter(row) for row in found]
 
