@@ -55,6 +55,8 @@ def _about(details: Mapping[str, object]) -> list[str]:
             found += [_changed(name, change) for name, change in value.items()]
         elif key == "change" and isinstance(value, list):
             found.append(f"{_plain(value[0])} → {_plain(value[1])}")
+        elif key in {"account", "token"}:
+            found.append(_plain(value))
         elif value is True:
             found.append(key.replace("_", " "))
         elif value not in (None, False, "", [], {}):
