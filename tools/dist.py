@@ -54,16 +54,16 @@ def main() -> int:
 
 
 def _sbom() -> str:
-    """What Hogline runs with, in the versions that are locked and tested, and the npm packages that are in the wheel."""
+    """What Hogline runs with, in the versions that are locked and tested, and the npm packages in the wheel."""
     arguments = ("environment", sys.prefix, "--pyproject", ROOT / "pyproject.toml", "--output-reproducible")
     sbom = json.loads(_run(sys.executable, "-m", "cyclonedx_py", *arguments))
     needs = {entry["ref"]: entry.get("dependsOn", []) for entry in sbom["dependencies"]}
-    reached, next_ones = set[str](), [ROOT_COMPONENT]
-    while next_ones:
-        ref = next_ones.pop()
+    reached, waiting = set[str](), [ROOT_COMPONENT]
+    while waiting:
+        ref = waiting.pop()
         if ref not in reached:
             reached.add(ref)
-            next_ones += needs[ref]
+            waiting += needs[ref]
     scripts = _scripts()
     refs = [script["bom-ref"] for script in scripts]
     needs |= {ROOT_COMPONENT: sorted([*needs[ROOT_COMPONENT], *refs])} | {ref: [] for ref in refs}
