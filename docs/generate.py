@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes the parts of the documentation that the code itself knows: `docs/commands.md` from every command's
-`--help`, `docs/settings.md` from the settings, and the results of the examples in `docs/behaviour.md`.
+`--help`, `docs/settings.md` from the settings, what each role may do in `docs/console.md`, and the results of the
+examples in `docs/behaviour.md`.
 
 Run it as `.venv/bin/python docs/generate.py`; with `--check` it writes nothing and ends with exit code 1 if
 something is out of date. What it writes depends on nothing of the machine: no terminal, no clock, no data.
@@ -24,8 +25,10 @@ from rich.console import Console
 
 from hogline.cli.app import app
 from hogline.sending import Preview
+from hogline.service.rights import RIGHTS
 from hogline.settings import PREFIX, Settings
 from hogline.store.base import Connection
+from hogline.store.roles import ROLES, includes
 from hogline.views import OperationView, PreviewedEvent
 
 DOCS = Path(__file__).parent
@@ -68,15 +71,16 @@ secrets; the variable itself wins over the file. `--data` on the command line wi
 SETTINGS_TAIL = """
 The data directory is, unless set otherwise, `~/.local/share/hogline` on Linux and
 `~/Library/Application Support/hogline` on macOS. It is made with mode 0700 and holds `journal.db`, `state.db`,
-`history.db`, `secret.key`, `console.json` (the console's password, hashed), `api_tokens.json` (hashes) and, while
-Hogline serves, `control.sock`. Back up all of it, with `secret.key`: without that key the stored credentials cannot be
-read. Hogline refuses a directory or files of another user, files that are symbolic links, and files that everybody can
-read or write; a backup that was unpacked with wide permissions needs `chmod 600` first.
+`history.db`, `audit.db`, `secret.key`, `console.json` (accounts, with hashed passwords), `api_tokens.json` (hashes),
+`first-password` until you set another, and, while Hogline serves, `control.sock`. Back up all of it, with `secret.key`:
+without that key the stored credentials cannot be read. Hogline refuses a directory or files of another user, files that
+are symbolic links, and files that everybody can read or write; a copy that was unpacked with wide permissions needs
+`chmod 600` first.
 
-`hogline connect` reads the credentials of the new connection from `HOGLINE_SITE_ID` and `HOGLINE_API_KEY`, or from the
-files that `HOGLINE_SITE_ID_FILE` and `HOGLINE_API_KEY_FILE` name, if they are not given as options; for
-[Engage](engage.md) from `HOGLINE_ENGAGE_PUBLIC_KEY` and `HOGLINE_ENGAGE_SECRET_KEY`, or their files. What else a
-connection can be told stands under [The options](behaviour.md#the-options).
+`hogline connect` reads the secrets of the new connection from the environment if you do not give them as options: from
+`HOGLINE_<DESTINATION>_<OPTION>`, or from the file that `HOGLINE_<DESTINATION>_<OPTION>_FILE` names. For example,
+`HOGLINE_ENGAGE_PUBLIC_KEY`. Customer.io's also have short names: `HOGLINE_SITE_ID` and `HOGLINE_API_KEY`. All other
+options of a connection are listed under [The options](behaviour.md#the-options).
 
 Requests to destinations go through the proxy that `HTTPS_PROXY` names, if it is set.
 """
@@ -113,6 +117,16 @@ def settings() -> str:
         described = f"{field.description} {choices[:1].upper()}{choices[1:]}.".replace(" .", "")
         rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {described} |\n")
     return SETTINGS_HEAD + "".join(rows) + SETTINGS_TAIL
+
+
+def with_rights(page: str) -> str:
+    """The page with the table of what each role may do between its two marks."""
+    rows = "".join(
+        f"| {right.what} | " + " | ".join("yes" if includes(role, right.least) else "" for role in ROLES) + " |\n"
+        for right in RIGHTS
+    )
+    table = f"| | {' | '.join(ROLES)} |\n|---|{'---|' * len(ROLES)}\n{rows}"
+    return re.sub(r"(?<=<!-- rights -->\n).*?(?=<!-- /rights -->)", lambda _: table, page, flags=re.DOTALL)
 
 
 def with_results(page: str) -> str:
@@ -194,10 +208,11 @@ class _Clock:
 
 def pages() -> dict[Path, str]:
     """What the generated pages must hold, by file."""
-    behaviour = DOCS / "behaviour.md"
+    behaviour, console = DOCS / "behaviour.md", DOCS / "console.md"
     return {
         DOCS / "commands.md": commands(),
         DOCS / "settings.md": settings(),
+        console: with_rights(console.read_text("utf-8")),
         behaviour: with_results(behaviour.read_text("utf-8")),
     }
 

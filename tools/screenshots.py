@@ -121,6 +121,9 @@ PAGES = (
     Shot("settings", "/connections/customerio/settings"),
     Shot("disconnect", "/connections/customerio/disconnect"),
     Shot("api-tokens", "/api-tokens"),
+    Shot("accounts", "/accounts"),
+    Shot("own-account", "/account"),
+    Shot("audit", "/audit"),
     Shot("not-found", "/no-such-page"),
 )
 
@@ -164,6 +167,10 @@ async def play(stage: Stage) -> None:
         while any(each.pending for each in (await stage.service.status()).connections):
             await asyncio.sleep(0.05)
     await stage.service.disable("marketing-eu")
+    await stage.service.add_account("ada@example.com", "operator", "a password of Ada's")
+    await stage.service.add_account("grace@example.com", "viewer")
+    await stage.service.make_api_token("reports", "viewer", 90)
+    await stage.service.configure("customerio", {"hold_days": 7})
     await remember_a_day(stage, 1, delivered=0.7)
     await remember_a_day(stage, 2, delivered=0.15)
 

@@ -25,10 +25,22 @@ from msgspec import Struct
 from bench.soak.outage import resident_bytes
 from hogline.posthog.entry import decode_event
 from hogline.sources.http import create_app
+from hogline.sources.tokens import TokenCheck
 
 TOKEN = "phc_sample"  # noqa: S105  # what the samples carry
 SAMPLES = Path(__file__).parents[2] / "samples"
-PATHS = ("/webhook", f"/webhook/{TOKEN}", "/i/v0/e/", "/e", "/track", "/engage/", "/capture", "/batch/", "/flags/")
+PATHS = (
+    "/webhook",
+    f"/webhook/{TOKEN}",
+    "/i/v0/e/",
+    "/i/v1/analytics/events",
+    "/e",
+    "/track",
+    "/engage/",
+    "/capture",
+    "/batch/",
+    "/flags/",
+)
 QUERIES = (
     "",
     "compression=gzip-js",
@@ -230,7 +242,7 @@ async def _nothing_wrong() -> list[str]:
 
 async def inputs(bodies: int, seed: int) -> Figures:
     kept, source, answers, memory = Kept(), Bodies(seed), Counter[int](), 0
-    app = create_app(kept, lambda token: token == TOKEN, _nothing_wrong, lambda: 1_793_527_200_000)
+    app = create_app(kept, TokenCheck([TOKEN]), _nothing_wrong, lambda: 1_793_527_200_000)
     mistakes: list[str] = []
     for number in range(bodies):
         ask = source.next()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import socket
+import struct
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,11 +23,15 @@ import structlog
 from msgspec import Struct
 
 from hogline.service import Mistake, Service
+from hogline.service.actor import system_user
+from hogline.service.rights import least_role, permitted
 from hogline.store.base import Unusable, Unwritable
 
 log = structlog.get_logger("hogline.control")
 
 LONGEST_LINE_BYTES = 64_000_000
+_PEER = struct.Struct("3i")
+"""Of whoever is at the other end: process, user, group."""
 LONGEST_PATH_BYTES = 100  # the kernel's limit is 104 (macOS) or 108 (Linux)
 
 
@@ -50,26 +56,27 @@ class _Answer(Struct, omit_defaults=True):
 def _types(function: str) -> dict[str, Any]:
     """Of the function's arguments, and of its result under `return`; empty if it may not be called."""
     method = getattr(Service, function, None)
-    if function.startswith("_") or not inspect.iscoroutinefunction(method) or function in {"start", "close"}:
+    if least_role(function) is None or not inspect.iscoroutinefunction(method):
         return {}
     return typing.get_type_hints(method)
 
 
 @asynccontextmanager
-async def offered(service: Service, socket: Path) -> AsyncIterator[None]:
+async def offered(service: Service, path: Path) -> AsyncIterator[None]:
     """Answer calls at the socket as long as the context lasts; a call that is under way at its end is given up.
     The data directory must be held. Raises `Mistake` where there can be no socket.
     """
-    if len(bytes(socket)) > LONGEST_PATH_BYTES:
-        raise Mistake(f"The path of the data directory is too long for its socket ({socket}). Choose a shorter one.")
+    if len(bytes(path)) > LONGEST_PATH_BYTES:
+        raise Mistake(f"The path of the data directory is too long for its socket ({path}). Choose a shorter one.")
     talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         talks.add(task)
+        theirs = permitted(service, system_user(_user_of(writer)))
         try:
             while line := await reader.readline():
-                writer.write(msgspec.json.encode(await _perform(service, line)) + b"\n")
+                writer.write(msgspec.json.encode(await _perform(theirs, line)) + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
             pass  # the caller went away, or it is none of our clients
@@ -80,12 +87,12 @@ async def offered(service: Service, socket: Path) -> AsyncIterator[None]:
             writer.close()
 
     try:
-        socket.unlink(missing_ok=True)  # of a process that was killed
-        server = await asyncio.start_unix_server(talk, socket, limit=LONGEST_LINE_BYTES)
-        socket.chmod(0o600)
+        path.unlink(missing_ok=True)  # of a process that was killed
+        server = await asyncio.start_unix_server(talk, path, limit=LONGEST_LINE_BYTES)
+        path.chmod(0o600)
     except OSError as error:
         raise Mistake(
-            f"There can be no socket in the data directory ({error.strerror}: {socket}). Choose another with --data."
+            f"There can be no socket in the data directory ({error.strerror}: {path}). Choose another with --data."
         ) from None
     try:
         yield
@@ -96,7 +103,19 @@ async def offered(service: Service, socket: Path) -> AsyncIterator[None]:
         if talks:
             await asyncio.wait(talks)
         await server.wait_closed()
-        socket.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def _user_of(writer: asyncio.StreamWriter) -> int | None:
+    """The user at the other end of the socket; None: the system does not say, and it is private to ours."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    try:
+        found = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    except OSError:  # whoever called went away
+        return None
+    uid: int = _PEER.unpack(found)[1]
+    return uid
 
 
 async def _perform(service: Service, line: bytes) -> _Answer:
@@ -107,7 +126,7 @@ async def _perform(service: Service, line: bytes) -> _Answer:
         if not types:
             return _Answer(number, mistake="The running Hogline does not know this command; is it another version?")
         arguments = {name: msgspec.json.decode(raw, type=types[name]) for name, raw in call.arguments.items()}
-        inspect.signature(getattr(service, call.function)).bind(**arguments)
+        inspect.signature(getattr(Service, call.function)).bind(service, **arguments)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError) as error:
         log.warning("a call was not understood", error=type(error).__name__)
         return _Answer(number, mistake="The running Hogline did not understand this command; is it another version?")
@@ -167,11 +186,16 @@ class _Remote:
         raise Mistake("The running Hogline stopped before it answered. Try again.")
 
 
+def is_remote(service: Service) -> bool:
+    """Whether it is the service of another process."""
+    return isinstance(service, _Remote)
+
+
 @asynccontextmanager
-async def reached(socket: Path) -> AsyncIterator[Service]:
+async def reached(path: Path) -> AsyncIterator[Service]:
     """The service of the process that answers at the socket. Raises `Unanswered`."""
     try:
-        reader, writer = await asyncio.open_unix_connection(socket, limit=LONGEST_LINE_BYTES)
+        reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST_LINE_BYTES)
     except OSError:
         raise Unanswered from None
     try:

@@ -13,6 +13,7 @@ from hogline.delivery.clock import Clock
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.settings import Settings
 from hogline.store.base import Connection, Journal, State, Unwritable
+from hogline.store.cleaning import Cleaning
 
 log = structlog.get_logger("hogline.journal")
 
@@ -21,7 +22,8 @@ _DAY_MS = 86_400_000
 
 
 class Housekeeping:
-    def __init__(self, journal: Journal, state: State, settings: Settings, clock: Clock) -> None:
+    def __init__(self, journal: Journal, state: State, settings: Settings, clock: Clock, cleaning: Cleaning) -> None:
+        self._cleaning = cleaning
         self._journal = journal
         self._state = state
         self._settings = settings
@@ -51,6 +53,7 @@ class Housekeeping:
         if removed:
             log.info("journal trimmed", events=removed)
         await self._give_up_held()
+        await self._cleaning.finish()
         full = await self._unsettled_bytes(settled) > settings.journal_max_bytes
         if full != self._full:
             log.warning("receiving pauses: too many events wait" if full else "receiving goes on")

@@ -41,6 +41,8 @@ class Event(Struct, frozen=True, array_like=True):
     """Where PostHog shows the event (webhooks carry it)."""
     repaired: tuple[str, ...] = ()
     """What had to be changed to make the event storable, one reason for each kind of change."""
+    public: bool = False
+    """It came with the public token, which stands in every page and app: anybody can have made it up."""
 
 
 Kind: TypeAlias = Literal["id", "email"]

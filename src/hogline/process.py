@@ -13,8 +13,12 @@ from hogline.delivery.client import Client
 from hogline.delivery.clock import Clock, SystemClock
 from hogline.history import Sampler
 from hogline.service import Mistake, Service
+from hogline.service.actor import system_user
+from hogline.service.rights import permitted
+from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.store.directory import DataDirectory, Held
+from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.history import SqliteHistory
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -44,7 +48,8 @@ async def own_service(
         stack.push_async_callback(client.close)
         journal = SqliteJournal(directory.journal, clock.time_ms)
         stack.push_async_callback(journal.close)
-        state = SqliteState(directory.state, directory.vault(key))
+        vault = directory.vault(key)
+        state = SqliteState(directory.state, vault)
         stack.push_async_callback(state.close)
         history = SqliteHistory(directory.history)
         stack.push_async_callback(history.close)
@@ -61,6 +66,9 @@ async def own_service(
             listener=sampler.heard(listener),
         )
         service.past = history
+        audit = SqliteAudit(directory.audit)
+        stack.push_async_callback(audit.close)
+        service.trail = Trail(audit, vault.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days)
         stack.push_async_callback(service.close, STOP_WITHIN_S)
         await service.start()
         if delivers:
@@ -70,7 +78,8 @@ async def own_service(
 
 @asynccontextmanager
 async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIterator[Service]:
-    """The service for one command: the running process's if one holds the data directory, else our own.
+    """The service for one command, asked in the name of the user who gave it: the running process's if one holds the
+    data directory, else our own.
 
     `delivers`: our own runs the connections as long as the command lasts. Raises `Mistake`.
     """
@@ -81,7 +90,7 @@ async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIte
             yield other
         else:
             service, _, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
-            yield service
+            yield permitted(service, system_user())
 
 
 async def hold(stack: AsyncExitStack, directory: DataDirectory) -> Service | None:

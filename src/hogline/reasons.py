@@ -80,3 +80,11 @@ def why_not_sent(reason: str) -> str:
 def why_refused(reason: str) -> Reason:
     """What a failure's reason means."""
     return REFUSED.get(reason) or (_BY_STATUS if reason.startswith("refused_") else _THE_DESTINATIONS)
+
+
+PRIVATE_MEANS = "Keep it secret: whoever has it can send events as anybody, merge people and change every attribute."
+PUBLIC_MEANS = (
+    "Anyone can read it there. A stranger can use it to send events as any user and to set their attributes, but not to"
+    " call the webhook or to merge two identified people."
+)
+"""What a token lets its holder do, wherever tokens are shown."""

@@ -17,7 +17,7 @@ from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.tally import Tally
 from hogline.delivery.worker import Worker
-from hogline.destinations.base import InvalidOptions, Send
+from hogline.destinations.base import InvalidOptions, Keeps, Send
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.telemetry.delivery import RequestListener, nobody
@@ -52,8 +52,7 @@ class Workers:
         self._feeds: dict[int, Feed] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
         self._folder: Folder | None = None
-        self._keeps_properties = False
-        self._email_property = "email"
+        self._keeps = Keeps()
 
     # what is known
 
@@ -61,21 +60,19 @@ class Workers:
     def folder(self) -> Folder:
         """Runs from the first use on."""
         if self._folder is None:
-            self._folder = Folder(
-                self._journal,
-                self._state,
-                self._clock,
-                keeps_properties=self._keeps_properties,
-                email_property=self._email_property,
-            )
+            self._folder = Folder(self._journal, self._state, self._clock, keeps=self._keeps)
             self._folder.start()
         return self._folder
 
-    async def keep(self, *, properties: bool, email_property: str) -> None:
-        """Whether some connection wants all properties of PostHog's person, and which one holds the email."""
-        self._keeps_properties, self._email_property = properties, email_property
+    async def keep(self, keeps: Keeps) -> None:
+        """What is to be known from here on."""
+        self._keeps = keeps
         if self._folder is not None:
-            await self._folder.keep(properties=properties, email_property=email_property)
+            await self._folder.keep(keeps)
+
+    async def catch_up(self) -> None:
+        """All that the journal has by now is known, and on disk, when this returns."""
+        await self.folder.catch_up()
 
     async def flush(self) -> None:
         """What is known by now is on disk when this returns."""

@@ -16,7 +16,9 @@ from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Event, Operation
 from hogline.posthog.lines import read_lines
 from hogline.posthog.received import Received, Unreadable
+from hogline.sources.suppression import let_in
 from hogline.store.base import Connection, Journal, State
+from hogline.store.forgetting import Suppressed
 from hogline.views import BadLine, Delivery, JoinedView, OperationView, PreviewedEvent, ReleasedEvent
 
 NO_CONNECTION = Connection(
@@ -36,9 +38,16 @@ class Sending:
     """Events that somebody waits for."""
 
     def __init__(
-        self, *, journal: Journal, clock: Clock, connections: Sequence[Connection], tallies: dict[int, Tally]
+        self,
+        *,
+        journal: Journal,
+        suppressed: Suppressed,
+        clock: Clock,
+        connections: Sequence[Connection],
+        tallies: dict[int, Tally],
     ) -> None:
         self._journal = journal
+        self._suppressed = suppressed
         self._clock = clock
         self._connections = connections
         self.tallies = tallies
@@ -56,8 +65,9 @@ class Sending:
                 refused[problem.reason] += 1
                 bad.append(BadLine(number, problem.sentence))
                 continue
-            bodies += [received.body for received in batch.received]
-            refused.update(batch.refused)
+            received, not_kept = let_in(batch, self._suppressed)
+            bodies += [each.body for each in received]
+            refused.update(not_kept)
             if batch.problem is not None:
                 bad.append(BadLine(number, batch.problem.sentence))
         if bodies or refused:

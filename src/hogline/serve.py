@@ -19,9 +19,11 @@ from hogline.process import hold, own_service
 from hogline.service import Mistake, Service
 from hogline.service.access import ConsoleDoor
 from hogline.settings import Settings
+from hogline.sources.budget import Budget
+from hogline.sources.connections import Connections, raise_file_limit, shares
 from hogline.sources.http import create_app
 from hogline.sources.server import Listener
-from hogline.store.access import Access
+from hogline.store.access import FIRST, Access
 from hogline.store.directory import DataDirectory
 from hogline.telemetry.metrics import Metrics
 
@@ -43,16 +45,27 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
-        housekeeping = Housekeeping(journal, state, settings, clock)
+        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning)
         await stack.enter_async_context(_running(housekeeping.run()))
+        budget = Budget()
         app = create_app(
             housekeeping,
             service.token_check,
             service.problems,
             clock.time_ms,
+            suppressed=state.suppressed,
             metrics=partial(metrics.page, service.status),
+            budget=budget,
         )
-        listener = Listener(app, settings.listen_host, settings.listen_port)
+        for_events, for_console = shares(raise_file_limit())
+        listener = Listener(
+            app,
+            settings.listen_host,
+            settings.listen_port,
+            proxies=settings.proxies,
+            connections=Connections(for_events),
+            budget=budget,
+        )
         try:
             await stack.enter_async_context(listener)
         except OSError as error:
@@ -62,16 +75,26 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         if not settings.public_url:
             service.receives_at = _url(listener)
         if settings.console != "off":
-            await stack.enter_async_context(_console(service, settings))
+            await stack.enter_async_context(_console(service, settings, Connections(for_console), budget))
         yield service
 
 
 @asynccontextmanager
-async def _console(service: Service, settings: Settings) -> AsyncIterator[None]:
+async def _console(
+    service: Service, settings: Settings, connections: Connections, budget: Budget
+) -> AsyncIterator[None]:
     """The console on its listener. Raises `Mistake`."""
-    first_password = await _console_password(settings)
+    first_password = await _first_password(settings, service.now_ms())
     app, console = create_console(service, settings)
-    listener = Listener(app, settings.console_host, settings.console_port, stop_s=CONSOLE_STOP_S)
+    listener = Listener(
+        app,
+        settings.console_host,
+        settings.console_port,
+        proxies=settings.proxies,
+        connections=connections,
+        budget=budget,
+        stop_s=CONSOLE_STOP_S,
+    )
     try:
         await listener.start()
     except OSError as error:
@@ -80,25 +103,31 @@ async def _console(service: Service, settings: Settings) -> AsyncIterator[None]:
             "HOGLINE_CONSOLE, or `off`."
         ) from None
     try:
-        service.console = ConsoleDoor(settings.console_url or _url(listener), first_password)
+        file = Access(settings.data).first_password_file
+        service.console = ConsoleDoor(settings.console_url or _url(listener), first_password, file)
         yield
     finally:
         console.stopping.set()
         await listener.stop()
 
 
-async def _console_password(settings: Settings) -> str | None:
-    """There is a password from now on: the one that was made just now, to be told; None if there was one. Raises
+async def _first_password(settings: Settings, now_ms: int) -> str | None:
+    """There is an account from now on; the password that was made for it just now, to be told, or None. Raises
     `Mistake` if the console could be reached by others under a password that nobody chose.
     """
     access = Access(settings.data)
-    if not _is_loopback(settings.console_host) and settings.console_password is None and not access.chosen:
+    has_own = settings.console_password is not None
+    if not _is_loopback(settings.console_host) and not has_own and not access.chosen:
         raise Mistake(
             f"The console would be open to others on {settings.console} with no password of yours. Set one with "
             "`hogline password` or HOGLINE_CONSOLE_PASSWORD, or let it listen on 127.0.0.1."
         )
-    made = await asyncio.to_thread(access.make_password)
-    return made if settings.console_password is None else None
+    if settings.console_password is not None:
+        password = settings.console_password.get_secret_value()
+        if access.find(FIRST) is None:
+            await asyncio.to_thread(access.set_password, password, FIRST, now_ms)
+        return None
+    return await asyncio.to_thread(access.make_first, now_ms)
 
 
 def _is_loopback(host: str) -> bool:

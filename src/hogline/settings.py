@@ -5,17 +5,26 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hogline.sources.addresses import TrustedProxies
+from hogline.store.access import FIRST
+from hogline.store.passwords import problem_of
 
 PREFIX = "HOGLINE_"
+
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
+_NO_SIGN_IN_HEADERS = frozenset(
+    {"authorization", "cookie", "host", "origin", "referer", "user-agent", "forwarded", "x-forwarded-for"}
+)
+"""What clients send themselves."""
 
 
 class InvalidSettings(Exception):
@@ -47,7 +56,15 @@ class Settings(BaseSettings):
     )
     console_password: SecretStr | None = Field(
         default=None,
-        description="The console's password, instead of the one that `hogline password` sets.",
+        description="The password of the account `admin`, instead of the one that `hogline password` sets.",
+    )
+    console_sign_in_header: str = Field(
+        default="",
+        description="The header in which a proxy of HOGLINE_TRUSTED_PROXIES names the account that it signed in, such "
+        "as X-Forwarded-Email.",
+    )
+    audit_retention_days: int = Field(
+        default=365, ge=1, le=3_650, description="So many days entries of the audit log are kept."
     )
     trusted_proxies: str = Field(
         default="",
@@ -104,6 +121,29 @@ class Settings(BaseSettings):
         if text != "off" and not _is_host_and_port(text):
             raise ValueError("must be host:port, for example 127.0.0.1:8001, or off")
         return text
+
+    @field_validator("console_password")
+    @classmethod
+    def _is_password(cls, password: SecretStr | None) -> SecretStr | None:
+        problem = problem_of(password.get_secret_value(), FIRST) if password is not None else None
+        if problem is not None:
+            raise ValueError(problem)
+        return password
+
+    @field_validator("console_sign_in_header")
+    @classmethod
+    def _is_header(cls, text: str) -> str:
+        if text and (not _HEADER.fullmatch(text) or text.lower() in _NO_SIGN_IN_HEADERS):
+            raise ValueError("must be the name of a header that only your proxy sets, for example X-Forwarded-Email")
+        return text
+
+    @model_validator(mode="after")
+    def _has_proxies(self) -> Self:
+        if self.console_sign_in_header and not self.trusted_proxies:
+            raise ValueError(
+                "HOGLINE_CONSOLE_SIGN_IN_HEADER needs HOGLINE_TRUSTED_PROXIES: else anybody could send that header"
+            )
+        return self
 
     @field_validator("public_url", "console_url")
     @classmethod
@@ -210,6 +250,8 @@ def read_settings(**given: object) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
-        name = str(problem["loc"][0]) if problem["loc"] else "?"
         message = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:  # of several settings together
+            raise InvalidSettings(f"{message}.") from None
+        name = str(problem["loc"][0])
         raise InvalidSettings(f"{PREFIX}{name.upper()} {message[:1].lower()}{message[1:]}.") from None

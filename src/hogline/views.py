@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct, field
 
 from hogline.model import Identifier
@@ -63,9 +65,15 @@ class CheckView(Struct, frozen=True, kw_only=True):
 
 class TokenView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     token: str
+    """The private one: for webhooks and servers."""
     webhook_url: str
     older: list[str] = field(default_factory=list)
-    """Tokens that are still valid until they are revoked."""
+    """Private tokens that are still valid until they are revoked."""
+    public_token: str = ""
+    """For SDKs in browsers and apps."""
+    older_public: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    """The project's own keys at PostHog, under which events are taken too."""
 
 
 class PersonView(Struct, frozen=True, kw_only=True):
@@ -119,18 +127,53 @@ class PersonDetails(Struct, frozen=True, kw_only=True):
     held: int
 
 
+class SomebodyView(Struct, frozen=True, kw_only=True):
+    """A person, by all that identifies them."""
+
+    distinct_id: str
+    """One of the ids: the one that others were joined into, if any were."""
+    ids: list[str]
+    emails: list[str]
+
+
+class ForgottenAt(Struct, frozen=True, kw_only=True):
+    """What was removed of somebody for one connection."""
+
+    connection: str
+    destination: str
+    customers: int
+    """Deleted at the destination, which confirmed each."""
+    people: int
+    """Ids under which they were remembered here."""
+    held: int
+    failures: int
+    not_reached: str
+    """Why the destination may still know them, and what to do; blank: it does not."""
+
+
 class ForgottenView(Struct, frozen=True, kw_only=True):
-    """What was removed of somebody."""
+    """What was removed of somebody, and what was not."""
 
     customers: int
-    """At the destinations."""
+    """At all destinations."""
+    ids: int
+    """That are one person."""
     people: int
     """Ids, counted at each connection."""
     held: int
     failures: int
     events: int
     """In the journal."""
+    connections: list[ForgottenAt]
+    names_removed: int
+    """Events of other people that asked for a join with them: they stay without their id."""
+    mentions: int
+    """Events of other people that have one of their ids in another property: they stay as they are."""
     suppressed: bool
+    cleaned_later: list[str]
+    """Files with traces that another program is reading just now: they are overwritten as soon as it has ended."""
+    still_named_in: list[str]
+    """Other files in the data directory, not made by Hogline, that name them."""
 
 
 class FailureView(Struct, frozen=True, kw_only=True):
@@ -312,3 +355,13 @@ class ForecastView(Struct, frozen=True, kw_only=True):
     """The choice of that connection."""
     events: int
     choices: list[ChoiceForecast]
+
+
+class FindingView(Struct, frozen=True):
+    """One thing that `hogline doctor` looked at."""
+
+    subject: str
+    level: Literal["ok", "warning", "problem"]
+    sentence: str
+    to_do: str = ""
+    """Empty: nothing has to be done."""

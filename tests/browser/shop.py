@@ -1,4 +1,4 @@
-"""A user's own web site, on another origin than Hogline, with the real posthog-js on each of its pages."""
+"""A user's own web site, on another origin than Hogline, with a snippet of PostHog on each of its pages."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from npm_packages import package
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -20,17 +19,12 @@ PAGES = Path(__file__).parent / "pages"
 
 @asynccontextmanager
 async def shop(snippet: str) -> AsyncIterator[str]:
-    """Its URL. `snippet`: the JavaScript by which its owner set up posthog-js; every page runs it."""
+    """Its URL. `snippet`: the HTML by which its owner set up PostHog; every page has it."""
 
-    async def pasted(_: Request) -> Response:
-        return Response(snippet, media_type="text/javascript")
+    async def page(request: Request) -> HTMLResponse:
+        name = request.path_params.get("name", "index")
+        return HTMLResponse((PAGES / f"{name}.html").read_text("utf-8").replace("<!-- PostHog -->", snippet))
 
-    site = Starlette(
-        routes=[
-            Route("/snippet.js", pasted),
-            Mount("/posthog-js", StaticFiles(directory=package("posthog-js") / "dist")),
-            Mount("/", StaticFiles(directory=PAGES, html=True)),
-        ]
-    )
+    site = Starlette(routes=[Route("/", page), Route("/{name}.html", page), Mount("/", StaticFiles(directory=PAGES))])
     async with Listener(site, "127.0.0.1", 0) as listener:
         yield f"http://127.0.0.1:{listener.port}"

@@ -51,7 +51,7 @@ async def test_what_changes_elsewhere_shows_by_itself(page: Page, stage: Stage) 
 
 async def test_a_session_that_ends_leads_to_the_door(page: Page, stage: Stage) -> None:
     await page.goto("/connect-posthog")
-    await stage.service.set_console_password("another password")
+    await stage.service.set_password("another password")
     await stage.receive({"event": "x", "distinct_id": "user-1"})
     await page.wait_for_url("**/sign-in?next=%2Fconnect-posthog")
 

@@ -18,6 +18,10 @@ PAGES = (
     "/install/customerio",
     "/connect-posthog",
     "/api-tokens",
+    "/accounts",
+    "/account",
+    "/audit",
+    "/audit?who=nobody+like+this",
     "/connections/shop/overview",
     "/connections/shop/people",
     "/connections/shop/people?q=nobody+like+this",
@@ -62,7 +66,7 @@ async def test_at_the_door_too(page: Page) -> None:
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_label("Password").fill("wrong")
     await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_text("This is not the password.").wait_for()
+    await page.get_by_text("Wrong account or password.").wait_for()
     assert not await is_wider_than_the_window(page)
     assert await found_by_axe(page) == []
 

@@ -28,7 +28,9 @@ async def window(browser: Browser, url: str) -> AsyncIterator[Page]:
 
 @asynccontextmanager
 async def visit(browser: Browser, url: str) -> AsyncIterator[Page]:
-    """A visitor's window on a site. Whatever Chromium writes down there as an error or a warning fails the test."""
+    """A visitor's window on a site. Whatever Chromium writes down there as an error or a warning fails the test, and so
+    does a request that fails.
+    """
     # posthog-js drops the events of robots, and Chromium without a screen says in two places that it is one.
     plain = await browser.new_page()
     robot = await plain.evaluate("navigator.userAgent")
@@ -37,6 +39,10 @@ async def visit(browser: Browser, url: str) -> AsyncIterator[Page]:
     await context.add_init_script(_NO_ROBOT)
     page = await context.new_page()
     failures = _watched(page)
+    page.on(
+        "response",
+        lambda said: failures.append(f"{said.status} {said.url}") if not said.ok and said.status != 304 else None,
+    )
     yield page
     await context.close()
     assert failures == []

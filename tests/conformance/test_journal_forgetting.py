@@ -24,6 +24,7 @@ async def test_what_is_forgotten_leaves_its_place_and_nothing_else(
 ) -> None:
     await journal.append([of("ada-lovelace", 1, secret="quince-4711"), body(2), of("ada-lovelace", 3)])
     await journal.rewrite({1: FORGOTTEN, 3: FORGOTTEN})
+    assert await journal.clean()
     assert await journal.read(0, 10) == [(1, FORGOTTEN), (2, body(2)), (3, FORGOTTEN)]
     assert (journal.first, journal.end) == (1, 3)
     assert decode_event(FORGOTTEN).distinct_id == ""
@@ -39,6 +40,7 @@ async def test_a_large_event_leaves_nothing_either(journal: Journal, tmp_path: P
     """It fills pages of its own, which are given back."""
     await journal.append([of("ada", 1, text="quince-4711 " * 5_000), body(2)])
     await journal.rewrite({1: FORGOTTEN})
+    assert await journal.clean()
     assert b"quince-4711" not in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
 
 
@@ -46,7 +48,7 @@ async def test_what_was_trimmed_before_leaves_nothing_either(journal: Journal, t
     await journal.append([of("ada-lovelace", n, text="quince-4711") for n in range(50)])
     await journal.append([body(51)])
     await journal.trim(50, received_before_ms=NOW_MS + 1_000_000, most_bytes=10**12)
-    await journal.rewrite({})
+    assert await journal.clean()
     assert b"quince-4711" not in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
 
 
@@ -75,3 +77,20 @@ async def test_appending_goes_on_beside_forgetting(journal: Journal) -> None:
     await journal.rewrite(dict.fromkeys(range(1, 11), FORGOTTEN))
     assert await journal.append([body(11)]) == 11
     assert [one for _, one in await journal.read(10, 5)] == [body(11)]
+
+
+async def test_events_are_found_by_what_stands_in_them_in_any_case_and_in_order(journal: Journal) -> None:
+    await journal.append([of("ada", 1, email="Ada@Example.com"), body(2), of("bob", 3, alias="ADA"), of("zoë", 4)])
+
+    async def positions(*texts: str) -> list[int]:
+        return [position async for position, _ in journal.naming(texts)]
+
+    assert await positions("ada@example.com") == [1]
+    assert await positions("ada", "zoë") == [1, 3, 4]
+    assert await positions("quince") == []
+
+
+async def test_many_large_events_are_searched_whole(journal: Journal) -> None:
+    large = "x" * 900_000
+    await journal.append([of("ada" if n % 5 == 4 else "bob", n, text=large) for n in range(20)])
+    assert [position async for position, _ in journal.naming(["ada"])] == [5, 10, 15, 20]

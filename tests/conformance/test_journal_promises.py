@@ -9,7 +9,7 @@ from conformance_stores import Store, body
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hogline.store.base import Journal
+from hogline.store.base import READ_BYTES, Journal
 
 pytestmark = pytest.mark.anyio
 
@@ -178,3 +178,18 @@ async def test_any_bytes_come_back_as_they_are(journal: Journal, events: list[by
     before = journal.end
     await journal.append(events)
     assert [event for _, event in await journal.read(before, 100)] == events
+
+
+async def test_events_are_read_by_bytes_but_never_none(journal: Journal) -> None:
+    sizes = [10, 10, 10, 500, 10, READ_BYTES, READ_BYTES]
+    await journal.append([b"x" * size for size in sizes])
+
+    async def positions(after: int, most_bytes: int = READ_BYTES) -> list[int]:
+        return [position for position, _ in await journal.read(after, 100, most_bytes)]
+
+    assert await positions(0, 30) == [1, 2, 3]
+    assert await positions(0, 29) == [1, 2]
+    assert await positions(3, 30) == [4]
+    assert await positions(3, 510) == [4, 5]
+    assert await positions(4) == [5]
+    assert await positions(5) == [6]

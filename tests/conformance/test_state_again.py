@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from conformance_stores import Store, installed, letter
+from msgspec.structs import replace
 
 from hogline.store.base import Counts, Replay, Settlement, State
 
@@ -138,3 +139,11 @@ async def test_a_new_replay_takes_the_place_of_one_that_is_under_way(state: Stat
     await state.begin_replay(connection, Replay(settled=0, last=9, events=("a",)))
     await state.begin_replay(connection, Replay(settled=2, last=5))
     assert await state.replay(connection) == Replay(settled=2, last=5)
+
+
+async def test_dead_letters_are_read_by_bytes_but_never_none(state: State) -> None:
+    connection = (await installed(state)).id
+    letters = [replace(LETTERS[0], position=position, event=b"x" * 100) for position in range(1, 6)]
+    await state.settle(Settlement(connection=connection, lanes={}, dead_letters=letters))
+    for most_bytes, found in ((1, 1), (200, 2), (299, 2), (500, 5)):
+        assert len(await state.dead_letters(connection, most_bytes=most_bytes)) == found

@@ -174,3 +174,15 @@ async def test_closing_twice_does_no_harm(store: Store) -> None:
     again = await store.state()
     assert await again.tokens() == ["hog_one"]
     await again.close()
+
+
+async def test_tokens_are_of_two_kinds(store: Store, state: State) -> None:
+    await state.add_token("hog_one")
+    await state.add_token("hog_pub_one", "public")
+    await state.add_token("hog_pub_two", "public")
+    await state.remove_token("hog_pub_one")
+    other = await store.state()
+    for one in (state, other):
+        assert await one.tokens() == ["hog_one"]
+        assert await one.tokens("public") == ["hog_pub_two"]
+    await other.close()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from conformance_stores import NOW_MS, Store, body, installed, letter, somebody
 
-from hogline.model import Event, Person
-from hogline.posthog.entry import decode_event, encode_event
-from hogline.store.base import Forgotten, HeldEvent, Route, Settlement, State
+from hogline.model import Event, Identifier, Person, decode_event, encode_event
+from hogline.store.base import HeldEvent, Route, Settlement, State
+from hogline.store.forgetting import Forgotten
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +94,7 @@ async def test_no_byte_of_them_is_left_in_the_files(state: State, tmp_path: Path
         Settlement(connection=connection, lanes={}, done={ADA: 2**62})
     )  # what went before must not stay either
     await state.forget({ADA: OTHER, "anon": "forgotten-2"}, {connection: 0}, suppress=[ADA, MAIL])
+    assert await state.clean()
     on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
     assert ADA.encode() not in on_disk
     assert MAIL.encode() not in on_disk
@@ -102,17 +103,23 @@ async def test_no_byte_of_them_is_left_in_the_files(state: State, tmp_path: Path
 async def test_nobody_is_suppressed_at_first(state: State) -> None:
     connection = await known(state)
     await state.forget({ADA: OTHER}, {connection: 0})
-    assert not (await state.suppressed(connection))(ADA)
+    assert not state.suppressed
+    assert not state.suppressed(ADA)
 
 
 async def test_whoever_is_suppressed_is_known_again_by_a_hash_after_a_restart_too(store: Store, state: State) -> None:
-    connection, other = await known(state, "one"), await known(state, "other")
+    connection = await known(state)
     await state.forget({ADA: OTHER}, {connection: 0}, suppress=[ADA, MAIL])
     again = await store.state()
     for one in (state, again):
-        suppressed = await one.suppressed(connection)
-        assert [suppressed(text) for text in (ADA, MAIL, "bob", "", ADA.upper())] == [True, True, False, False, False]
-        assert not (await one.suppressed(other))(ADA)
+        suppressed = one.suppressed
+        assert [suppressed(text) for text in (ADA, f" {MAIL} ", MAIL.upper(), "bob", "")] == [
+            True,
+            True,
+            True,
+            False,
+            False,
+        ]
     await again.close()
 
 
@@ -120,7 +127,62 @@ async def test_suppressing_twice_is_suppressing_once(state: State) -> None:
     connection = await known(state)
     for _ in range(2):
         await state.forget({ADA: OTHER}, {connection: 0}, suppress=[ADA])
-    assert (await state.suppressed(connection))(ADA)
+    assert state.suppressed(ADA)
+    assert await state.unsuppress(ADA)
+    assert not state.suppressed
+
+
+async def test_whoever_is_suppressed_stays_so_without_any_connection(store: Store, state: State) -> None:
+    connection = await known(state)
+    await state.forget({ADA: OTHER}, {connection: 0}, suppress=[ADA])
+    await state.remove_connection(connection)
+    again = await store.state()
+    assert state.suppressed(ADA)
+    assert again.suppressed(ADA)
+    await again.close()
+
+
+async def test_what_was_suppressed_together_is_taken_back_together(state: State) -> None:
+    await state.suppress([ADA, MAIL])
+    await state.suppress(["bob", "Bob@Example.com"])
+    await state.suppress([ADA, "another-id"])  # joined with the first
+    assert await state.unsuppress(MAIL.upper())
+    assert [state.suppressed(one) for one in (ADA, MAIL, "another-id")] == [False, False, False]
+    assert state.suppressed("bob@example.com")
+    assert not await state.unsuppress(ADA)
+
+
+async def test_who_has_an_email_is_found_and_who_had_it(state: State) -> None:
+    connection = (await installed(state)).id
+    had = Person(distinct_id="carl", email="carl@new.example", merged=(Identifier("email", MAIL),))
+    await state.settle(
+        Settlement(connection=connection, lanes={}, people=[somebody(ADA, MAIL.upper()), somebody("bob"), had])
+    )
+    assert await state.with_email(connection, MAIL) == [ADA]
+    assert await state.with_email(connection, MAIL, ever=True) == [ADA, "carl"]
+    assert await state.with_email(connection, "ovelace.example", ever=True) == []
+
+
+async def test_what_has_to_be_cleaned_is_known_until_it_is_done(store: Store, state: State) -> None:
+    connection = await known(state)
+    assert await state.to_clean() == []
+    await state.forget({ADA: OTHER}, {connection: 0})
+    again = await store.state()
+    todo = await again.to_clean()
+    assert [one.file for one in todo] == ["journal", "state"]
+    await again.close()
+    await state.remove_connection(connection)
+    await state.cleaned(todo[-1].number)
+    assert [one.file for one in await state.to_clean()] == ["state"]
+
+
+async def test_nothing_of_a_connection_that_was_removed_is_left(state: State, tmp_path: Path) -> None:
+    connection = await known(state)
+    await state.remove_connection(connection)
+    assert await state.clean()
+    on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    assert ADA.encode() not in on_disk
+    assert MAIL.encode() not in on_disk
 
 
 async def test_whose_events_are_still_in_the_journal_is_known_after_a_crash_and_not_readable(
@@ -131,6 +193,7 @@ async def test_whose_events_are_still_in_the_journal_is_known_after_a_crash_and_
     await state.forget({ADA: OTHER, "anon": "forgotten-2"}, {connection: 0})
     again = await store.state()
     assert sorted(await again.forgetting()) == sorted([ADA, "anon"])
+    assert await state.clean()
     assert ADA.encode() not in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
     await again.close()
     await state.end_forgetting()

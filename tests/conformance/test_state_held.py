@@ -7,7 +7,7 @@ from conformance_stores import NOW_MS, Store, body, installed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hogline.store.base import HELD_FOR_ONE, HeldEvent, Settlement, State
+from hogline.store.base import HELD_BYTES_FOR_ONE, HELD_FOR_ONE, READ_BYTES, HeldEvent, Settlement, State
 
 pytestmark = pytest.mark.anyio
 
@@ -179,3 +179,23 @@ async def test_whatever_is_held_released_and_given_up_nothing_is_lost_or_counted
         assert counts.held == len(await positions(state, connection, "ada", "bob", "anon"))
         assert counts.settled == position
         assert min(counts.filtered.values(), default=0) >= 0
+
+
+def large(position: int, size_bytes: int, whose: str = "ada") -> HeldEvent:
+    return HeldEvent(position=position, distinct_id=whose, received_ms=NOW_MS, event=b"x" * size_bytes)
+
+
+async def test_of_one_person_no_more_than_some_bytes_are_held_the_newest(state: State) -> None:
+    connection = (await installed(state)).id
+    await hold(state, connection, *[large(position, HELD_BYTES_FOR_ONE // 4) for position in range(1, 11)])
+    assert await positions(state, connection, "ada") == [7, 8, 9, 10]
+    assert (await state.counts(connection)).filtered == {"hold_too_many": 6}
+    await hold(state, connection, large(11, HELD_BYTES_FOR_ONE + 1))
+    assert await positions(state, connection, "ada") == [11]
+
+
+async def test_of_many_people_no_more_than_some_bytes_are_read_at_once(state: State) -> None:
+    connection = (await installed(state)).id
+    whose = [f"user-{n}" for n in range(9)]
+    await hold(state, connection, *[large(n + 1, READ_BYTES // 4, one) for n, one in enumerate(whose)])
+    assert await positions(state, connection, *whose) == [6, 7, 8, 9]

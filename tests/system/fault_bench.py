@@ -21,11 +21,13 @@ from processes import assert_adds_up
 
 from hogline.delivery.client import Client
 from hogline.housekeeping import Housekeeping
-from hogline.posthog.entry import encode_event
 from hogline.model import Event, Request, Response
+from hogline.posthog.entry import encode_event
 from hogline.service import Service
 from hogline.settings import Settings
 from hogline.sources.http import create_app
+from hogline.sources.tokens import TokenCheck
+from hogline.store.cleaning import Cleaning
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -202,8 +204,10 @@ class Bench:
         self.settings = Settings(data=folder)
         self.client = Client()
         self.service = self._service()
-        self.housekeeping = Housekeeping(self.journal, self.state, self.settings, self.clock)
-        self.app = create_app(self.housekeeping, lambda _: True, self.service.problems, self.clock.time_ms)
+        self.housekeeping = Housekeeping(
+            self.journal, self.state, self.settings, self.clock, Cleaning(self.journal, self.state)
+        )
+        self.app = create_app(self.housekeeping, TokenCheck(["token"]), self.service.problems, self.clock.time_ms)
 
     def _service(self) -> Service:
         return Service(

@@ -126,7 +126,9 @@ def test_wrong_keys_are_refused_with_a_sentence_and_nothing_is_kept(data: Path, 
 
 
 def test_options_of_the_other_destination_are_refused_by_name(data: Path, sandbox: str) -> None:
-    refused = connect_engage(data, sandbox, "--site-id", "canary", code=1)
+    assert "Unknown option: --site-id." in connect_engage(data, sandbox, "--site-id", "canary", code=2)
+    connect_engage(data, sandbox)
+    refused = hogline(data, "configure", "engage", "--site-id", "canary", code=1).stderr
     assert "Engage has no option “site_id”." in refused
     assert "canary" not in refused
 

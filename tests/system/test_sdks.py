@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,23 +13,25 @@ import pytest
 from npm_packages import package, program
 from processes import all_events, connect, get, hogline_json, people, serving, status, until
 
-from hogline.console.posthog import NODE, PYTHON
+from hogline.console.posthog import NODE, PYTHON, filled
 
 VISITOR = "0199f3a0-5b7c-7d21-9e45-6c1f0a3b2d4e"
 """An anonymous id as posthog-js makes them: the server has it from the browser."""
 ORDER = {"total": 49, "$set": {"plan": "pro"}}
-Send = Callable[[str, str], None]
-"""What a user's server does, given the host and the project's API key."""
+Send = Callable[[str, str, str], None]
+"""What a user's server does, given the host, the project's API key and the capture mode."""
 
 
-def send_from_python(host: str, token: str) -> None:
-    client = posthog.Posthog(token, host=host)
+def send_from_python(host: str, token: str, mode: str) -> None:
+    errors: list[object] = []
+    client = posthog.Posthog(token, host=host, capture_mode=mode, on_error=lambda *told: errors.append(told))
     client.capture("page seen", distinct_id=VISITOR)
     client.alias(previous_id=VISITOR, distinct_id="user-1")
     client.set(distinct_id="user-1", properties={"email": "ada@example.com", "plan": "free"})
     client.group_identify("company", "acme", {"name": "Acme", "seats": 7})
     client.capture("order completed", distinct_id="user-1", properties=ORDER, groups={"company": "acme"})
     client.shutdown()
+    assert errors == []
 
 
 FROM_NODE = """
@@ -38,6 +41,7 @@ const [visitor, token, host] = process.argv.slice(1)
 
 async function send() {
   const posthog = new PostHog(token, { host })
+  posthog.on('error', (error) => console.error(error))
   posthog.capture({ distinctId: visitor, event: 'page seen' })
   posthog.alias({ distinctId: 'user-1', alias: visitor })
   posthog.identify({ distinctId: 'user-1', properties: { email: 'ada@example.com', plan: 'free' } })
@@ -55,13 +59,20 @@ send()
 """
 
 
-def send_from_node(host: str, token: str) -> None:
-    run([program("node"), "--eval", FROM_NODE, VISITOR, token, host])
+def send_from_node(host: str, token: str, mode: str) -> None:
+    run([program("node"), "--eval", FROM_NODE, VISITOR, token, host], POSTHOG_CAPTURE_MODE=mode)
 
 
-def run(command: list[str]) -> None:
+def run(command: list[str], **environment: str) -> None:
     """A program that finds posthog-node, and complains about nothing."""
-    done = subprocess.run(command, cwd=package("posthog-node"), capture_output=True, check=False, timeout=30)
+    done = subprocess.run(
+        command,
+        cwd=package("posthog-node"),
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -81,11 +92,12 @@ def hogline(data: Path, sandbox: str) -> Iterator[tuple[str, str]]:
         yield running.url, hogline_json(data, "token")["token"]
 
 
+@pytest.mark.parametrize("mode", ["v0", "v1"])
 @pytest.mark.parametrize("send", [send_from_python, send_from_node], ids=["Python", "Node.js"])
 def test_what_a_server_says_of_a_user_and_a_group_becomes_one_customer_and_an_object(
-    data: Path, sandbox: str, hogline: tuple[str, str], send: Send
+    data: Path, sandbox: str, hogline: tuple[str, str], send: Send, mode: str
 ) -> None:
-    send(*hogline)
+    send(*hogline, mode)
     until(lambda: "order completed" in [event["name"] for event in all_events(sandbox)])
     until(lambda: people(sandbox).keys() == {"user-1"})
     (customer,) = people(sandbox).values()
@@ -108,10 +120,19 @@ def test_the_consoles_snippet_works_as_it_is_pasted(
     sandbox: str, hogline: tuple[str, str], snippet: str, paste: Callable[[str], list[str]]
 ) -> None:
     host, token = hogline
-    run(paste(snippet.format(host=host, token=token)))
+    run(paste(filled(snippet, host, token)))
     until(lambda: "some_event" in [event["name"] for event in all_events(sandbox)])
     (customer,) = people(sandbox).values()
     assert (customer["id"], customer["email"]) == ("user-1", "test@example.com")
     assert customer["attributes"] == {"userProperty": "value"}
     (event,) = all_events(sandbox)
     assert event["data"]["event_property"] == "value"
+
+
+def test_a_site_goes_on_with_the_key_that_it_has(sandbox: str, data: Path, hogline: tuple[str, str]) -> None:
+    host, _ = hogline
+    key = "phc_of_the_project"
+    assert hogline_json(data, "token", "--add", key)["added"] == [key]
+    send_from_python(host, key, "v1")
+    until(lambda: "order completed" in [event["name"] for event in all_events(sandbox)])
+    assert hogline_json(data, "token", "--revoke", key).get("added", []) == []

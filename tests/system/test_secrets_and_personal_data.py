@@ -36,7 +36,7 @@ BUGS = """
 import sys
 import hogline.destinations.customerio as room
 from hogline.cli.app import main
-from hogline.sources import http
+from hogline.sources import webhooks
 
 def plan(event, person, options, other=None):
     if event.name == "crash in planning":
@@ -55,7 +55,7 @@ def read_webhook(body, *rest, **named):
 
 right_plan, room.CUSTOMERIO.plan = room.CUSTOMERIO.plan, plan
 right_read_answer, room.CUSTOMERIO.read_answer = room.CUSTOMERIO.read_answer, read_answer
-right_read_webhook, http.read_webhook = http.read_webhook, read_webhook
+right_read_webhook, webhooks.read_webhook = webhooks.read_webhook, read_webhook
 sys.argv = ["hogline", *sys.argv[1:]]
 main()
 """

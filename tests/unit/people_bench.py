@@ -185,10 +185,9 @@ class Bench:
 
     @asynccontextmanager
     async def running(self, merge_delay_s: float = 0.0) -> AsyncIterator[Worker[Any]]:
-        rules = CUSTOMERIO.people.rules(CUSTOMERIO.read_options(self.connection.options)) if CUSTOMERIO.people else None
-        folder = Folder(
-            self.journal, self.state, self.clock, keeps_properties=rules is not None and rules.wants_properties
-        )
+        assert CUSTOMERIO.people is not None
+        keeps = CUSTOMERIO.people.rules(CUSTOMERIO.read_options(self.connection.options)).keeps
+        folder = Folder(self.journal, self.state, self.clock, keeps=keeps)
         folder.start()
         worker = self.worker(merge_delay_s, folder)
         task = asyncio.create_task(worker.run())

@@ -15,12 +15,15 @@ import msgspec
 from hogline.control import offered, reached
 from hogline.model import Request, Response
 from hogline.service import Service
+from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.store.directory import DataDirectory
+from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 
 TOKEN = "hog_bench"
+PUBLIC_TOKEN = "hog_pub_bench"
 GOOD: dict[str, object] = {"site_id": "site", "api_key": "key"}
 REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')
 
@@ -98,9 +101,11 @@ async def bench_in(folder: Path) -> AsyncIterator[Bench]:
         clock = MovedClock()
         journal = SqliteJournal(directory.journal, clock.time_ms)
         stack.push_async_callback(journal.close)
-        state = SqliteState(directory.state, directory.vault(None))
+        vault = directory.vault(None)
+        state = SqliteState(directory.state, vault)
         stack.push_async_callback(state.close)
         await state.add_token(TOKEN)
+        await state.add_token(PUBLIC_TOKEN, "public")
         customerio = CustomerIo()
         service = Service(
             Settings(data=folder),
@@ -110,6 +115,9 @@ async def bench_in(folder: Path) -> AsyncIterator[Bench]:
             clock=clock,
             delivers=True,
         )
+        audit = SqliteAudit(directory.audit)
+        stack.push_async_callback(audit.close)
+        service.trail = Trail(audit, vault.fingerprint, clock.time_ms)
         stack.push_async_callback(service.close)
         await service.start()
         yield Bench(service, customerio, directory.control)

@@ -3,57 +3,59 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import get_type_hints
 
 import pytest
+from msgspec.structs import replace
 
 from hogline.cli import connections
 from hogline.cli.app import COMMANDS, app
-from hogline.cli.connections import (
-    ENVIRONMENT,
-    AnonymousUsers,
-    AttributesFrom,
-    CustomerIoOptions,
-    DestinationKey,
-    EitherOptions,
-    EngageOptions,
-    given,
-)
+from hogline.cli.options import given, options_type, variables
+from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service import Mistake
+from hogline.settings import Settings
 
-OPTIONS = {"customerio": CustomerIoOptions, "engage": EngageOptions}
-
-
-def test_every_destination_can_be_connected() -> None:
-    assert get_args(DestinationKey) == tuple(DESTINATIONS) == tuple(OPTIONS)
+SECRETS = [(sort, option) for sort in DESTINATIONS.values() for option in sort.options if option.secret]
 
 
 @pytest.mark.parametrize("destination", DESTINATIONS)
-def test_every_option_of_a_connection_can_be_given_and_no_other(destination: str) -> None:
-    offered = [field.name for field in (*fields(OPTIONS[destination]), *fields(EitherOptions))]
-    assert sorted(offered) == sorted(option.key for option in DESTINATIONS[destination].options)
+def test_every_destination_can_be_connected_with_its_options_and_no_other(destination: str) -> None:
+    sort = DESTINATIONS[destination]
+    assert destination in connections.connect
+    offered = [field.name for field in fields(options_type([sort], imports=True))]
+    assert offered == [*(option.key for option in sort.options), *sort.imports]
 
 
-@pytest.mark.parametrize(("key", "offered"), [("anonymous_users", AnonymousUsers), ("attributes_from", AttributesFrom)])
-def test_the_choices_are_the_destinations(key: str, offered: object) -> None:
-    (choices,) = [option.choices for option in DESTINATIONS["customerio"].options if option.key == key]
-    assert get_args(offered) == tuple(choice.value for choice in choices)
+def test_every_option_of_any_connection_can_be_changed() -> None:
+    offered = [field.name for field in fields(options_type(DESTINATIONS.values()))]
+    assert sorted(offered) == sorted({option.key for sort in DESTINATIONS.values() for option in sort.options})
 
 
 def test_what_is_not_given_is_left_to_the_destination() -> None:
-    assert given(EitherOptions(), CustomerIoOptions(), EngageOptions()) == {}
-    assert given(EitherOptions(event_allowlist=""), CustomerIoOptions(identify_by_email=False), EngageOptions()) == {
+    kind = options_type(DESTINATIONS.values())
+    assert given(kind()) == {}
+    assert given(kind(event_allowlist="", identify_by_email=False)) == {
         "identify_by_email": False,
         "event_allowlist": "",
     }
 
 
-def test_every_credential_has_a_variable_of_its_own_and_none_is_a_setting() -> None:
-    secrets = [option.key for sort in DESTINATIONS.values() for option in sort.options if option.secret]
-    assert sorted(ENVIRONMENT) == sorted(secrets)
-    assert len(set(ENVIRONMENT.values())) == len(secrets)
-    assert "secret_key" not in ENVIRONMENT.values()
+def test_every_secret_has_variables_of_its_own_and_none_is_a_setting() -> None:
+    names = [variable for sort, option in SECRETS for variable in variables(sort, option)]
+    assert len(set(names)) == len(names)
+    assert not {name.removeprefix("HOGLINE_").lower() for name in names} & set(Settings.model_fields)
+
+
+def test_another_destination_with_an_option_of_that_name_gets_no_secret_of_this_one() -> None:
+    ours = next(option for sort, option in SECRETS if sort.key == "customerio")
+
+    class Another:
+        key = "another"
+
+    theirs: Option = replace(ours, variables=())
+    mine = variables(DESTINATIONS["customerio"], ours)
+    assert not set(variables(Another(), theirs)) & set(mine)  # type: ignore[arg-type]  # only its key is asked for
 
 
 class Asked:
@@ -77,6 +79,7 @@ class Asked:
     [
         ("customerio", "SITE_ID", {"site_id": "from the environment"}),
         ("customerio", "API_KEY", {"api_key": "from the environment"}),
+        ("customerio", "CUSTOMERIO_API_KEY", {"api_key": "from the environment"}),
         ("engage", "ENGAGE_PUBLIC_KEY", {"public_key": "from the environment"}),
         ("engage", "ENGAGE_SECRET_KEY", {"secret_key": "from the environment"}),
         ("engage", "SITE_ID", {}),

@@ -18,6 +18,7 @@ from hogline import control
 from hogline.control import Unanswered, offered, reached
 from hogline.model import Response
 from hogline.service import Mistake, Service
+from hogline.store.audit import Wanted
 from hogline.store.base import Unusable, Unwritable
 from hogline.views import CheckView
 
@@ -48,11 +49,11 @@ async def remote(bench: Bench) -> AsyncIterator[Service]:
 
 
 def public_functions() -> set[str]:
-    """All that a user can ask; starting and closing is the process's own."""
+    """All that a user can ask; starting and closing is the process's own, and noting a token's use the API's."""
     return {
         name
         for name, method in inspect.getmembers(Service, inspect.iscoroutinefunction)
-        if not name.startswith("_") and name not in {"start", "close"}
+        if not name.startswith("_") and name not in {"start", "close", "api_token_used"}
     }
 
 
@@ -71,8 +72,8 @@ async def tour(service: Service) -> dict[str, object]:
     seen["disable"] = await service.disable("shop")
     seen |= await tour_of_failures(service)
     seen["newest_event"] = await service.newest_event()
-    await service.set_console_password("open sesame")
-    seen["set_console_password"] = "set"
+    await service.set_password("open sesame")
+    seen["set_password"] = "set"
     seen["people"] = await service.people("ZOE", connection="shop", limit=5)
     seen["person"] = await service.person("shop", "zoë")
     seen["resend_person"] = await service.resend_person("shop", "zoë")
@@ -85,11 +86,26 @@ async def tour(service: Service) -> dict[str, object]:
     seen["enable"] = await service.enable("shop")
     seen["token"] = await service.token()
     seen["rotate_token"] = (await service.rotate_token()).older
+    seen["add_token"] = (await service.add_token("phc_of_the_project")).added
     seen["revoke_token"] = type(await service.revoke_token(TOKEN))
+    seen["examine"] = [one.subject for one in await service.examine()]
+    seen["add_account"] = await service.add_account("ada", "viewer", "a password of Ada's")
+    seen["set_role"] = await service.set_role("ADA", "operator")
+    seen["accounts"] = [(one.name, one.role) for one in await service.accounts()]
+    seen["remove_account"] = [one.name for one in await service.remove_account("ada")]
+    with pytest.raises(Mistake, match="Only an account has a password"):
+        await service.change_own_password("open sesame", "another password")
+    seen["change_own_password"] = "refused"
+    seen["audit"] = [(one.number, one.action) for one in await service.audit(Wanted(person="zoë"))]
+    seen["audit_since"] = [one.details for one in await service.audit_since(after=2, limit=3)]
     seen["make_api_token"] = (await service.make_api_token("reports")).name
     seen["api_tokens"] = await service.api_tokens()
     seen["revoke_api_token"] = await service.revoke_api_token("reports")
     seen["forget_person"] = await service.forget_person("zoë", suppress=True)
+    await service.suppress_person("eve")
+    await service.unsuppress_person("eve")
+    seen |= dict.fromkeys(("suppress_person", "unsuppress_person"), "done")
+    seen["who_is"] = await service.who_is("zoë")
     await service.disconnect("shop")
     seen["disconnect"] = await service.connections()
     return seen
@@ -146,7 +162,7 @@ MISTAKES: dict[str, Callable[[Service], Awaitable[object]]] = {
     "a bad name": lambda service: service.connect("customerio", GOOD, name="No Such Näme"),
     "options to test that cannot be used": lambda service: service.test_options("customerio", {"api_key": "canary"}),
     "options to test of nobody": lambda service: service.test_options("customerio", {}, "nobody"),
-    "a password too short": lambda service: service.set_console_password("canary"),
+    "a password too short": lambda service: service.set_password("canary"),
     "a name that is taken": lambda service: service.connect("customerio", GOOD, name="shop"),
     "no such connection": lambda service: service.check("nobody"),
     "nothing to disconnect": lambda service: service.disconnect("nobody"),

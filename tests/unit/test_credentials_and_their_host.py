@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from service_bench import GOOD, Bench, bench_in
 
-from hogline.cli.common import Common
-from hogline.cli.connections import CustomerIoOptions, EitherOptions, EngageOptions, connect
-from hogline.cli.connections import configure as configure_command
+from hogline.cli.app import app
 from hogline.delivery.client import Client as Sender
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Request, Response
@@ -134,15 +132,18 @@ def test_at_the_command_line_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')
 
     monkeypatch.setattr(Sender, "send", send)
-    common = Common(tmp_path / "data")
-    connect("customerio", customerio=CustomerIoOptions(site_id="site", api_key=KEY), name="shop", common=common)
+    data = str(tmp_path / "data")
+    credentials = ["--site-id", "site", "--api-key", KEY]
+    app(
+        ["connect", "customerio", *credentials, "--name", "shop", "--data", data],
+        exit_on_error=False,
+        result_action="return_none",
+    )
     with pytest.raises(Mistake, match=r"are not sent to https://evil\.example"):
-        configure_command(
-            "shop",
-            either=EitherOptions(),
-            customerio=CustomerIoOptions(tracking_endpoint=ELSEWHERE),
-            engage=EngageOptions(),
-            common=common,
+        app(
+            ["configure", "shop", "--tracking-endpoint", ELSEWHERE, "--data", data],
+            exit_on_error=False,
+            result_action="return_none",
         )
     assert set(seen) == {"track.customer.io"}
 

@@ -12,8 +12,9 @@ from types import ModuleType
 import pytest
 
 from hogline.cli.app import app
+from hogline.console.posthog import BROWSER, filled
 from hogline.destinations.customerio.options import OPTIONS
-from hogline.posthog.repair import MAX_DEPTH
+from hogline.posthog.bounds import MAX_DEPTH
 from hogline.settings import PREFIX, Settings
 from hogline.sources.limits import MIB, Limits
 
@@ -86,7 +87,7 @@ def test_the_limits_that_senders_meet_are_those_of_the_code():
     limits = Limits()
     for said in (
         f"| a body as it arrives | {limits.body_bytes // MIB} MiB; on the batch routes {limits.batch_body_bytes // MIB} MiB |",
-        f"| a body once it is decompressed | {limits.unpacked_times} times that |",
+        f"| a body once it is decompressed | {limits.unpacked_times} times that, and at most {limits.most_unpacked_bytes // MIB} MiB |",
         f"| {limits.batch_events:,} |",
         f"| nesting | {MAX_DEPTH} levels |",
         f"| headers | {limits.headers}, together {limits.header_bytes // 1024} KiB |",
@@ -244,7 +245,8 @@ def test_every_page_stands_in_the_sites_menu():
     menu = (ROOT / "tools" / "site.yml").read_text("utf-8").partition("\nnav:\n")[2]
     listed = set(re.findall(r": ([a-z_/-]+\.md)$", menu, re.MULTILINE))
     staged = {str(page.relative_to(DOCS)) for page in DOCS.glob("*.md")} | {"decisions/index.md", "license.md"}
-    staged |= {"index.md" if page.name == "README.md" else page.name.lower() for page in ROOT.glob("*.md")}
+    names = {"README.md": "index.md", "SECURITY.md": "reporting.md"}
+    staged |= {names.get(page.name, page.name.lower()) for page in ROOT.glob("*.md")}
     assert listed == staged
 
 
@@ -272,3 +274,8 @@ def test_every_page_can_be_reached_from_the_readme():
             if linked.exists() and linked not in reached:
                 open_.append(linked)
     assert reached == set(PAGES)
+
+
+def test_the_readme_shows_the_snippet_of_the_console() -> None:
+    snippet = filled(BROWSER, "https://hogline.example.com", "<token>")
+    assert f"```html\n{snippet}\n```" in (ROOT / "README.md").read_text("utf-8")

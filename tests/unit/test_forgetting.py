@@ -14,8 +14,8 @@ from sandbox_server import Operations, SandboxServer
 from service_bench import GOOD, TOKEN, MovedClock
 
 from hogline.destinations.base import Unreachable
-from hogline.posthog.entry import encode_event
 from hogline.model import Event, Response
+from hogline.posthog.entry import encode_event
 from hogline.service import Mistake, Service
 from hogline.settings import Settings
 from hogline.store.base import Counts, Journal, State
@@ -270,12 +270,15 @@ async def test_when_customerio_does_not_delete_them_nothing_is_removed_here(
     assert bench.traces() == []
 
 
-async def test_somebody_nobody_knows_is_forgotten_without_asking_anybody(bench: Bench) -> None:
+@pytest.mark.parametrize("who", ["nobody", "nobody@example.com", "  ", "@"])
+async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(bench: Bench, who: str) -> None:
     await bench.connect()
+    await bench.deliver(*HISTORY)
     asked = len(bench.server.requests)
-    forgotten = await bench.service.forget_person("nobody")
-    assert (forgotten.customers, forgotten.people, forgotten.events) == (0, 0, 0)
+    with pytest.raises(Mistake, match="Nobody is known"):
+        await bench.service.forget_person(who, suppress=True)
     assert len(bench.server.requests) == asked
+    assert not bench.state.suppressed
 
 
 async def test_somebody_suppressed_is_blocked_at_customerio(bench: Bench) -> None:
@@ -311,7 +314,7 @@ async def test_of_somebody_suppressed_only_a_hash_is_kept(bench: Bench) -> None:
 
 
 async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench: Bench) -> None:
-    """Their id in another user's `$identify` joins nobody, and is not kept."""
+    """What names their id as one to be joined is theirs too."""
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forget_person(ADA, suppress=True)
@@ -319,7 +322,7 @@ async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench
     await bench.deliver(said("$identify", "bob", 10, **naming))
     assert bench.state.people([ADA]) == bench.state.ids([ADA]) == {}
     await bench.deliver(said("back", ADA, 11))
-    assert (await bench.counts()).filtered == {"suppressed": 1}
+    assert (await bench.counts()).filtered == {"suppressed": 2}
 
 
 async def test_somebody_suppressed_does_not_come_back_under_their_email(bench: Bench) -> None:

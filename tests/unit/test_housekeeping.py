@@ -12,7 +12,9 @@ from hogline.core.lanes import LANES
 from hogline.housekeeping import Housekeeping
 from hogline.settings import Settings
 from hogline.sources.http import create_app
+from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Replay, Settlement, Unwritable
+from hogline.store.cleaning import Cleaning
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -46,7 +48,8 @@ class Bench:
         self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
 
     def keeping(self, **settings: object) -> Housekeeping:
-        return Housekeeping(self.journal, self.state, Settings(data=self.folder, **settings), self.clock)  # type: ignore[arg-type]
+        cleaning = Cleaning(self.journal, self.state)
+        return Housekeeping(self.journal, self.state, Settings(data=self.folder, **settings), self.clock, cleaning)  # type: ignore[arg-type]
 
     async def connect(self, name: str = "customerio", *, enabled: bool = True) -> Connection:
         return await self.state.add_connection(
@@ -205,7 +208,7 @@ async def test_senders_are_told_503_and_when_to_come_again(bench: Bench) -> None
     async def well() -> list[str]:
         return []
 
-    app = create_app(keeping, lambda _: True, well, bench.clock.time_ms)
+    app = create_app(keeping, TokenCheck(["token"]), well, bench.clock.time_ms)
     sent: list[dict[str, object]] = []
 
     async def receive() -> dict[str, object]:

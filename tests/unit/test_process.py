@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from hogline import process
+from hogline.control import is_remote
 from hogline.process import service_for
 from hogline.serve import serve, serving
 from hogline.service import Mistake, Service
@@ -44,7 +45,7 @@ def is_free(folder: Path) -> bool:
 
 async def test_a_command_alone_works_on_the_directory_itself(settings: Settings) -> None:
     async with service_for(settings) as service:
-        assert type(service) is Service
+        assert not is_remote(service)
         assert not is_free(settings.data)
         assert not (settings.data / "control.sock").exists()
     assert is_free(settings.data)
@@ -58,7 +59,7 @@ async def test_a_command_beside_a_running_process_asks_it(settings: Settings) ->
     alone = await the_token(settings)
     async with serving(settings) as running:
         async with service_for(settings) as service:
-            assert type(service) is not Service
+            assert is_remote(service)
             view = await service.token()
         assert view.token == alone
         # It knows the port that was taken, which the settings do not.
@@ -78,9 +79,9 @@ async def test_many_commands_at_once_without_one_take_turns(settings: Settings) 
 
 async def test_a_command_that_delivers_is_there_for_others_as_long_as_it_lasts(settings: Settings) -> None:
     async with service_for(settings, delivers=True) as sending:
-        assert type(sending) is Service
+        assert not is_remote(sending)
         async with service_for(settings) as other:
-            assert type(other) is not Service
+            assert is_remote(other)
             assert await other.token() == await sending.token()
 
 

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from hogline import __version__
 from hogline.cli.common import Failed
+from hogline.escaping import escaped
 from hogline.service import Mistake
 from hogline.settings import InvalidSettings
 from hogline.store.base import Unusable, Unwritable
@@ -35,6 +36,8 @@ COMMANDS = {
     "disconnect": "connections:disconnect",
     "token": "status:token",
     "password": "password:password",
+    "accounts": "accounts:accounts",
+    "audit": "audit:audit",
     "serve": "serve:serve",
     "status": "status:status",
     "people": "people:people",
@@ -42,6 +45,7 @@ COMMANDS = {
     "preview": "files:preview",
     "failures": "failures:failures",
     "replay": "failures:replay",
+    "doctor": "doctor:doctor",
     "backup": "backup:backup",
     "restore": "backup:restore",
     "sandbox": "sandbox:sandbox",
@@ -77,5 +81,5 @@ def main() -> None:
 
 
 def _fail(sentence: str, code: int) -> None:
-    sys.stderr.write(sentence + "\n")
+    sys.stderr.write(escaped(sentence) + "\n")
     sys.exit(code)

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import msgspec
 import uvloop
 from cyclopts import Parameter
-from rich.console import Console
 
+from hogline.cli.printing import err, moment, out, print_json, print_json_line
 from hogline.process import service_for
 from hogline.service import Service
 from hogline.settings import Settings, read_settings
 from hogline.telemetry.logs import set_up_logs
 
-T = TypeVar("T")
+__all__ = ["Common", "Failed", "Json", "ask", "err", "moment", "out", "print_json", "print_json_line", "run"]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+T = TypeVar("T")
 
 
 class Failed(Exception):
@@ -64,7 +62,3 @@ def ask(common: Common, call: Callable[[Service], Awaitable[T]], *, delivers: bo
             return await call(service)
 
     return run(work())
-
-
-def print_json(value: object) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")

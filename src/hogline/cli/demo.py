@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from posthog import Posthog
 
 SETTLE_WITHIN_S = 30.0
+WITHOUT_SDK = (
+    "The demo sends with PostHog's SDK, which is not installed: `pip install 'hogline[demo]'`, "
+    "`pipx inject hogline posthog`, or `uvx --with posthog hogline demo`."
+)
 
 
 class _Customer(Struct):
@@ -88,7 +92,7 @@ def demo(
 ) -> None:
     """See a small shop's visitors become people in a sandbox Customer.io. Needs no account and no network."""
     if find_spec("posthog") is None:
-        raise Mistake("The demo sends with PostHog's SDK, which is not installed. Install hogline[demo].")
+        raise Mistake(WITHOUT_SDK)
     with tempfile.TemporaryDirectory(prefix="hogline-demo-") as data:
         console = "127.0.0.1:0" if keep_running else "off"
         settings = read_settings(data=Path(data), listen="127.0.0.1:0", public_url="", console=console, console_url="")
@@ -112,7 +116,8 @@ async def _demo(settings: Settings, *, keep_running: bool) -> None:
             password = service.console.first_password
             told = f"password {password}" if password else "HOGLINE_CONSOLE_PASSWORD opens it"
             out.print(f"[dim]Console[/]              {service.console.url}  [dim]({told})[/]")
-        out.print("[dim]Connection[/]           customerio, only send events from users that have been identified\n")
+        out.print("[dim]Connection[/]           customerio, only send events from users that have been identified")
+        out.print()
         async with _customers_of(sandbox.url) as customers:
             with _sdk(token, service.receives_at) as posthog:
                 shop = _Shop(posthog, service, customers)
@@ -207,16 +212,19 @@ def _send(posthog: Posthog, step: _Step) -> None:
 
 
 async def _conclude(service: Service, customers: _Customers) -> None:
-    out.print("\n[bold]People in Customer.io[/]")
+    out.print()
+    out.print("[bold]People in Customer.io[/]")
     table = Table("id", "email", "attributes", "events", box=None, pad_edge=False, header_style="dim")
     for person in await customers():
         table.add_row(person.id or "", person.email or "", Text(_attributes(person.attributes)), str(person.events))
     out.print(table)
-    out.print("\n[bold]People Hogline knows[/]")
+    out.print()
+    out.print("[bold]People Hogline knows[/]")
     out.print(people_table(await service.people()))
     out.print(
-        "[dim]Of anonymous visitors who taught nothing, nothing is kept: they cost neither disk nor a profile.[/]\n"
+        "[dim]Of anonymous visitors who taught nothing, nothing is kept: they cost neither disk nor a profile.[/]"
     )
+    out.print()
     for connection in (await service.status()).connections:
         print_status(connection)
 
@@ -226,5 +234,6 @@ async def _until_interrupted(settings: Settings, sandbox: str, console: ConsoleD
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pages = f"People: {sandbox}/" + (f"   Console: {console.url}" if console else "")
-    out.print(f"\nStill running, until Ctrl-C. {pages}   Try: hogline status --data {settings.data}")
+    out.print()
+    out.print(f"Still running, until Ctrl-C. {pages}   Try: hogline status --data {settings.data}")
     await stop.wait()

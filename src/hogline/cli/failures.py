@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, ask, err, out, print_json, run
+from hogline.cli.common import Common, Json, ask, err, moment, out, print_json, print_json_line, run
 from hogline.process import service_for
 from hogline.service import Mistake, Service
 
@@ -60,15 +59,12 @@ def list_(
             Text(failure.reason, style="red"),
             Text(failure.event),
             Text(failure.distinct_id),
-            _moment(failure.at_ms),
+            moment(failure.at_ms),
         )
     out.print(table)
     by_reason = Counter(failure.reason for failure in found)
-    out.print("\n" + ", ".join(f"{reason} {n:,}" for reason, n in by_reason.most_common()), style="dim", markup=False)
-
-
-def _moment(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    out.print()
+    out.print(", ".join(f"{reason} {n:,}" for reason, n in by_reason.most_common()), style="dim", markup=False)
 
 
 @failures.command
@@ -82,7 +78,7 @@ def show(
         return
     failure = found.failure
     out.print(Text.assemble((failure.event, "bold"), "  ", failure.distinct_id, "  ", (failure.uuid, "dim")))
-    out.print(f"  happened {_moment(found.timestamp_ms)}, refused {_moment(failure.at_ms)}", style="dim", markup=False)
+    out.print(f"  happened {moment(found.timestamp_ms)}, refused {moment(failure.at_ms)}", style="dim", markup=False)
     for title, values in (("properties", found.properties), ("$set", found.set)):
         if values:
             out.print(f"  {title}  {msgspec.json.encode(values).decode()}", markup=False)
@@ -150,7 +146,7 @@ def export(name: Name, /, *, reason: Reason = "", common: Common = _DEFAULT) -> 
                 for failure in page:
                     with suppress(Mistake):  # it was resolved a moment ago
                         details = await service.failure(name, failure.id)
-                        sys.stdout.write(msgspec.json.encode(details).decode() + "\n")
+                        print_json_line(details)
 
     run(work())
 

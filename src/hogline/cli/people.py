@@ -1,4 +1,4 @@
-"""hogline people (list, show, forget): who we know, as what, sent or not and why."""
+"""hogline people (list, show, forget, suppress, unsuppress): who we know, as what, sent or not and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import Common, Json, ask, out, print_json
-from hogline.views import PersonView
+from hogline.service.forgetting import counted, left
+from hogline.views import ForgottenView, PersonView
 
 _DEFAULT = Common()
 
@@ -59,17 +60,24 @@ def show(
         return
     out.print(people_table([details.person]))
     if details.held:
-        out.print(f"\n{details.held} held events wait until they qualify.")
+        out.print()
+        out.print(f"{details.held} held events wait until they qualify.")
     if details.joined:
-        out.print("\nJoined into them", style="bold")
+        out.print()
+        out.print("Joined into them", style="bold")
         for one in details.joined:
             out.print(Text(f"  {one.distinct_id}  {_became(one)}"))
     if details.relationships:
-        out.print(Text("\nBelongs to: " + ", ".join(details.relationships)))
+        out.print()
+        out.print(Text("Belongs to: " + ", ".join(details.relationships)))
     if details.recent:
-        out.print("\nLast events", style="bold")
+        out.print()
+        out.print("Last events", style="bold")
     for event in details.recent:
         out.print(Text(f"  {event.event or '(not kept any more)'}  {event.outcome}"))
+
+
+Who = Annotated[str, Parameter(help="An id (distinct_id), or an email.")]
 
 
 @people.command
@@ -91,24 +99,64 @@ def resend(
 
 @people.command
 def forget(
-    distinct_id: Annotated[str, Parameter(help="Whom: under this id and every id that was joined with it.")],
+    who: Who,
     /,
     *,
-    suppress: Annotated[bool, Parameter(negative="", help="They cannot come back either.")] = False,
+    suppress: Annotated[bool, Parameter(negative="", help="Keep them away for good, too.")] = False,
+    everybody: Annotated[bool, Parameter(name="--all", negative="", help="Forget all people with this email.")] = False,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Delete a person at the destinations, and then every trace of them here. It cannot be undone."""
-    forgotten = ask(common, lambda service: service.forget_person(distinct_id, suppress=suppress))
+    """Delete a person at the destinations, and then everything about them here. It cannot be undone.
+
+    The person is meant with every id that was joined. If several people have the email, it says who they are and
+    forgets nobody: give one of their ids, or --all. Exits with 1 if nobody was found.
+    """
+    forgotten = ask(common, lambda service: service.forget_person(who, suppress=suppress, everybody=everybody))
     if json:
         print_json(forgotten)
         return
-    out.print(
-        f"Forgotten: {forgotten.customers} customers at the destinations; here {forgotten.people} ids, "
-        f"{forgotten.events} events, {forgotten.held} held events, {forgotten.failures} dead letters."
-    )
-    if suppress:
-        out.print("They are suppressed: what comes under these ids is not sent any more.")
+    _print_forgotten(forgotten)
+
+
+@people.command(name="suppress")
+def suppress_(who: Who, /, *, common: Common = _DEFAULT) -> None:
+    """Keep somebody away who is not known here: events with this id or email are not kept, only counted.
+
+    Only a hash is stored, so there is no list of who is suppressed.
+    """
+    ask(common, lambda service: service.suppress_person(who))
+    out.print("Suppressed. `hogline people unsuppress` with the same id or email takes it back.")
+
+
+@people.command
+def unsuppress(who: Who, /, *, common: Common = _DEFAULT) -> None:
+    """Let somebody in again who was suppressed. Exits with 1 if they were not.
+
+    Everything that was suppressed together with this id or email is let in again here. At the destinations it is this
+    id or email, since Hogline no longer knows the others.
+    """
+    ask(common, lambda service: service.unsuppress_person(who))
+    out.print("Not suppressed any more. Their next events are kept and sent.")
+
+
+def _print_forgotten(forgotten: ForgottenView) -> None:
+    out.print(f"Forgotten: one person with {counted(forgotten.ids, 'id')}." if forgotten.ids else "Forgotten.")
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for one in forgotten.connections:
+        there = one.not_reached or f"{counted(one.customers, 'customer')} deleted, confirmed by {one.destination}"
+        here = ", ".join(
+            (counted(one.people, "id"), counted(one.held, "held event"), counted(one.failures, "dead letter"))
+        )
+        table.add_row(
+            Text(one.connection), Text(there, style="yellow" if one.not_reached else ""), Text(f"here {here}")
+        )
+    table.add_row("journal", counted(forgotten.events, "event"), "")
+    out.print(table)
+    for sentence in left(forgotten):
+        out.print(sentence, markup=False)
+    if forgotten.suppressed:
+        out.print("They are suppressed: what comes under these ids and emails is not kept any more.")
 
 
 def _became(person: PersonView) -> str:

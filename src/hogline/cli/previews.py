@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import out
+from hogline.cli.common import out, print_json_line
 from hogline.views import ChoiceForecast, ForecastView, OperationView, PreviewedEvent
 
 BILL = (
@@ -20,7 +19,7 @@ BILL = (
 
 def print_preview(event: PreviewedEvent, *, json: bool) -> None:
     if json:
-        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")  # one line an event, as they come
+        print_json_line(event)  # one line an event, as they come
         return
     title = Text.assemble((f"{event.line:>4} ", "dim"), (event.event, "bold"), "  ", event.distinct_id)
     if event.person not in {event.distinct_id, ""}:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hogline.cli.common import Common, err, run
 from hogline.serve import serve as serve_until_stopped
 from hogline.service import Service
+from hogline.service.access import ConsoleDoor
+from hogline.store.access import FIRST
 
 _DEFAULT = Common()
 
@@ -19,8 +21,17 @@ def serve(*, common: Common = _DEFAULT) -> None:
         )
         if service.console is not None:
             err.print(f"Console at {service.console.url}", markup=False)
-            password = service.console.first_password
-            if password:
-                err.print(f"Its password, shown this once: {password}  (`hogline password` sets another)", markup=False)
+            _tell_how_to_sign_in(service.console)
 
     run(serve_until_stopped(settings, ready))
+
+
+def _tell_how_to_sign_in(console: ConsoleDoor) -> None:
+    """As long as nobody chose a password: what it is, to a terminal only. A service's log is kept, and read by many."""
+    file = console.first_password_file
+    if file is None:
+        return
+    if err.is_terminal and console.first_password is not None:
+        err.print(f"Sign in as {FIRST} with {console.first_password}  (`hogline password` sets another)", markup=False)
+    else:
+        err.print(f"Sign in as {FIRST}; the password is in {file}  (`hogline password` sets another)", markup=False)

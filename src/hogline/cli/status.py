@@ -9,16 +9,17 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, ask, out, print_json, run
+from hogline.cli.common import Common, Json, ask, out, print_json, print_json_line, run
+from hogline.control import is_remote
 from hogline.process import service_for
-from hogline.service import Mistake, Service
+from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS
+from hogline.service import Mistake
 from hogline.settings import Settings
 from hogline.views import ConnectionStatus, Status, TokenView
 
@@ -28,29 +29,45 @@ WATCH_EVERY_S = 1.0
 
 def token(
     *,
+    add: Annotated[str, Parameter(help="Take events under this key too: the project API key (phc_…) in use.")] = "",
     rotate: Annotated[bool, Parameter(negative="", help="Make a new token; the old one stays valid.")] = False,
-    revoke: Annotated[str, Parameter(help="Take this old token's validity away.")] = "",
+    public: Annotated[bool, Parameter(negative="", help="With --rotate: a public token, not a private one.")] = False,
+    revoke: Annotated[str, Parameter(help="Stop taking this old or added token.")] = "",
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """The project's token, and the webhook URL to give PostHog."""
+    """The project's tokens, and the webhook URL to give PostHog."""
 
     async def work() -> TokenView:
         async with service_for(common.settings()) as service:
             if revoke:
                 await service.revoke_token(revoke)
-            return await service.rotate_token() if rotate else await service.token()
+            if add:
+                await service.add_token(add)
+            return await service.rotate_token(public=public) if rotate else await service.token()
 
+    if public and not rotate:
+        raise Mistake("--public goes with --rotate. Without them both tokens are shown.")
     found = run(work())
     if json:
         print_json(found)
         return
-    out.print(f"token        {found.token}", markup=False)
-    out.print(f"webhook URL  {found.webhook_url}", markup=False)
+    out.print(f"private token  {found.token}", markup=False)
     for older in found.older:
-        out.print(f"still valid  {older}", markup=False)
-    out.print("\nIn PostHog: Data pipeline, Destinations, HTTP Webhook, with this URL. An SDK takes the token as its")
-    out.print("project API key and the address before /webhook as its host.")
+        out.print(f"  still valid  {older}", markup=False)
+    out.print(f"webhook URL    {found.webhook_url}", markup=False)
+    out.print(f"public token   {found.public_token}", markup=False)
+    for older in found.older_public:
+        out.print(f"  still valid  {older}", markup=False)
+    for added in found.added:
+        out.print(f"  added        {added}", markup=False)
+    out.print()
+    out.print(f"Private: for PostHog's webhooks and SDKs on servers. {PRIVATE_MEANS}")
+    out.print(f"Public: for SDKs in browsers and apps. {PUBLIC_MEANS}")
+    out.print()
+    out.print("In PostHog: Data pipeline, Destinations, HTTP Webhook, with this URL. An SDK takes a token as its")
+    out.print("project API key and the address before /webhook as its host. If a private token stands in pages or")
+    out.print("apps, put the public one there, then --rotate and --revoke the private one.")
 
 
 def status(
@@ -76,14 +93,14 @@ async def _watch(settings: Settings, *, json: bool) -> None:
     if json:
         async for found in _looks(settings):
             if isinstance(found, Status):
-                sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+                print_json_line(found)
                 sys.stdout.flush()
         return
     with Live(console=out, screen=out.is_terminal, auto_refresh=False, transient=True) as live:
         before: Status | None = None
         async for found in _looks(settings):
             if isinstance(found, Status):
-                live.update(Group(_head(found, before), _shown(found)), refresh=True)
+                live.update(Group(_head(found, before), "", _shown(found)), refresh=True)
                 before = found
             else:
                 live.update(Text(found, style="yellow"), refresh=True)
@@ -101,7 +118,7 @@ async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
                 seen = True
                 # A running process is asked over one connection. Without one, the data directory is held for the
                 # moment of looking only: a command that looks must not keep `hogline serve` from starting.
-                while type(service) is not Service:
+                while is_remote(service):
                     await asyncio.sleep(WATCH_EVERY_S)
                     yield await service.status()
         except Mistake as mistake:
@@ -117,7 +134,7 @@ def _head(found: Status, before: Status | None) -> Text:
     if before is not None:
         came, went = (_moved(found, before, count) for count in (_received, _settled))
         head.append(f"  {came:,} received and {went:,} settled in the last second", style="not bold")
-    return head.append("  Ctrl-C ends\n", style="not bold dim")
+    return head.append("  Ctrl-C ends", style="not bold dim")
 
 
 def _moved(found: Status, before: Status, count: Callable[[ConnectionStatus], int]) -> int:

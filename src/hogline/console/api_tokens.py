@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hogline.console.context import service_of
+from hogline.console.context import console_of, form_of, service_of, whole_number
 from hogline.console.pages import go, page
 from hogline.service import Mistake
 from hogline.service.api_tokens import NewApiTokenView
+from hogline.store.roles import ROLES
+
+LIFETIMES = (("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "ever, until it is revoked"))
 
 
 async def tokens(request: Request) -> Response:
     return await _tokens(request)
 
 
-async def _tokens(request: Request, made: NewApiTokenView | None = None, name: str = "", problem: str = "") -> Response:
-    """`made`: the token that was made just now. `name`, `problem`: what could not be done, and why."""
+async def _tokens(
+    request: Request,
+    made: NewApiTokenView | None = None,
+    *,
+    name: str = "",
+    role: str = "viewer",
+    days: str = "90",
+    problem: str = "",
+) -> Response:
+    """`made`: the token that was made just now. `problem`: why what was typed could not be done."""
     return await page(
         request,
         "api_tokens.html",
@@ -25,6 +37,11 @@ async def _tokens(request: Request, made: NewApiTokenView | None = None, name: s
         tokens=await service_of(request).api_tokens(),
         made=made,
         name=name,
+        role=role,
+        days=days,
+        roles=ROLES,
+        lifetimes=LIFETIMES,
+        now_ms=console_of(request).service.now_ms(),
         problem=problem,
         url=str(request.base_url).rstrip("/"),
     )
@@ -32,15 +49,19 @@ async def _tokens(request: Request, made: NewApiTokenView | None = None, name: s
 
 async def change(request: Request) -> Response:
     """`do`: `make` or `revoke`, each with a `name`. A token that is made is in this answer and nowhere else."""
-    form, service = await request.form(), service_of(request)
-    name = str(form.get("name", ""))
+    form, service = await form_of(request), service_of(request)
+    name, role, days = (
+        str(form.get(key, default)) for key, default in (("name", ""), ("role", "viewer"), ("days", ""))
+    )
+    if role not in ROLES:
+        raise HTTPException(400, f"A role is one of {', '.join(ROLES)}.")
     try:
         if form.get("do") == "revoke":
             await service.revoke_api_token(name)
             return go(request, request.url.path, f"The token {name} is not valid any more.")
-        made = await service.make_api_token(name)
+        made = await service.make_api_token(name, role, whole_number(days, "A token's days") if days else None)
     except Mistake as mistake:
-        return await _tokens(request, name=name, problem=str(mistake))
+        return await _tokens(request, name=name, role=role, days=days, problem=str(mistake))
     return await _tokens(request, made)
 
 

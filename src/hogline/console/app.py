@@ -5,8 +5,9 @@ A module with pages has a list `ROUTES`; here is where it is added.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,7 +17,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from hogline.console import (
+    accounts,
     api_tokens,
+    audit,
     connections,
     failures,
     live_events,
@@ -58,27 +61,34 @@ ROUTES: list[BaseRoute] = [
     *connections.ROUTES,
     *posthog.ROUTES,
     *api_tokens.ROUTES,
+    *accounts.ROUTES,
+    *audit.ROUTES,
 ]
 
 
 def create_console(
-    service: Service, settings: Settings, *, now_s: Callable[[], float] = time.time
+    service: Service,
+    settings: Settings,
+    *,
+    now_s: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> tuple[Starlette, Console]:
-    """The app for a listener, and what to tell when Hogline stops. There must be a password already."""
+    """The app for a listener, and what to tell when Hogline stops. There must be an account already."""
     password = settings.console_password
     console = Console(
         service=service,
         settings=settings,
+        proxies=settings.proxies,
         sessions=Sessions(
             Access(settings.data),
             password=password.get_secret_value() if password else None,
             https=settings.console_url.startswith("https://"),
             now_s=now_s,
         ),
-        attempts=Attempts(now_s),
+        attempts=Attempts(now_s, sleep),
         assets=Assets(),
     )
-    routes = [*ROUTES, Mount("/api", Api(service, time.monotonic))]
+    routes = [*ROUTES, Mount("/api", Api(service, time.monotonic, proxies=settings.proxies))]
     app = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=[Middleware(Safety, console=console)])
     app.state.console = console
     return app, console

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hogline.console.context import connection_of, service_of
+from hogline.console.context import connection_of, form_of, require_right, service_of
 from hogline.console.forms import fields, problems_of, typed
 from hogline.console.pages import go, page
 from hogline.destinations.base import Destination
@@ -45,13 +45,15 @@ def _destination_of(request: Request) -> Destination[Any]:
 
 
 async def install_page(request: Request) -> Response:
+    require_right(request, "connect")
     return await _install_page(request, _destination_of(request), {}, "", _NOTHING_YET)
 
 
 async def install(request: Request) -> Response:
     """`do`: `test` tells what came of it; `enable` and `save` keep it."""
+    require_right(request, "connect")
     service, destination = service_of(request), _destination_of(request)
-    form = await request.form()
+    form = await form_of(request)
     values, name, do = typed(destination, form), str(form.get("name", "")).strip(), form.get("do")
     problems = problems_of(destination, values)
     if problems:
@@ -83,15 +85,17 @@ async def _install_page(
 
 
 async def settings_page(request: Request) -> Response:
+    require_right(request, "configure")
     connection = await connection_of(request)
     return await _settings_page(request, connection, connection.options, _NOTHING_YET)
 
 
 async def change(request: Request) -> Response:
     """`do`: `test` tells what came of it; `save` keeps it; `enable` keeps it and runs the connection."""
+    require_right(request, "configure")
     service, connection = service_of(request), await connection_of(request)
     destination = DESTINATIONS[connection.destination]
-    form = await request.form()
+    form = await form_of(request)
     values, do = typed(destination, form), form.get("do")
     problems = problems_of(destination, values, secrets_are_set=True)
     if problems:
@@ -143,6 +147,7 @@ async def disable(request: Request) -> Response:
 
 
 async def disconnect_page(request: Request) -> Response:
+    require_right(request, "disconnect")
     return await page(request, "disconnect.html", connection=await connection_of(request), section="settings")
 
 

@@ -6,34 +6,87 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import cast
 
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
 from hogline.console.assets import Assets
 from hogline.console.attempts import Attempts
-from hogline.console.sessions import Sessions
+from hogline.console.sessions import Session, Sessions
 from hogline.service import Service
+from hogline.service.actor import Actor
+from hogline.service.rights import permitted, require
 from hogline.settings import Settings
+from hogline.sources.addresses import TrustedProxies
+from hogline.store.access import Account
 from hogline.views import ConnectionView
 
 
 @dataclass(frozen=True, kw_only=True)
 class Console:
     service: Service
+    """Asked in nobody's name: pages use `service_of`."""
     settings: Settings
+    proxies: TrustedProxies
     sessions: Sessions
     attempts: Attempts
     assets: Assets
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when Hogline stops: live parts end, everything else is answered with 503."""
 
+    async def begin_session(
+        self, response: Response, account: Account, address: str, *, by_proxy: bool = False
+    ) -> None:
+        """Somebody proved to be that account."""
+        self.sessions.start(response, account, by_proxy=by_proxy)
+        await self.sessions.note_sign_in(account, int(self.service.now_ms()))
+        who = Actor(name=account.name, kind="account", role=account.role, address=address)
+        await self.service.trail.note("sign_in", {"proxy": by_proxy}, who=who)
+
 
 def console_of(request: Request) -> Console:
     return cast("Console", request.app.state.console)
 
 
+def session_of(request: Request) -> Session | None:
+    return cast("Session | None", request.state.session)
+
+
+def actor_of(request: Request) -> Actor:
+    """Whoever is signed in. Raises `HTTPException` 401."""
+    session = session_of(request)
+    if session is None:
+        raise HTTPException(401, "Sign in first.")
+    account = session.account
+    return Actor(name=account.name, kind="account", role=account.role, address=request.state.address)
+
+
 def service_of(request: Request) -> Service:
-    return console_of(request).service
+    """The service, as far as whoever is signed in may ask it."""
+    return permitted(console_of(request).service, actor_of(request))
+
+
+def require_right(request: Request, function: str) -> None:
+    """For a page that leads to what only some may do. Raises `Forbidden`."""
+    require(actor_of(request), function)
+
+
+async def form_of(request: Request) -> FormData:
+    """What was typed into a form. Raises `HTTPException` 400."""
+    form = await request.form()
+    if any(not isinstance(value, str) or "\0" in value or "\0" in name for name, value in form.multi_items()):
+        await form.close()
+        raise HTTPException(400, "The form has a file or a NUL character in it, which no field takes.")
+    return form
+
+
+def whole_number(text: str, what: str, most: int = 2**63 - 1) -> int:
+    """Digits as a number. Raises `HTTPException` 400 for anything else, and for what is larger than any of ours."""
+    digits = text.lstrip("0") or "0"
+    if not (text.isascii() and text.isdigit()) or len(digits) > len(str(most)) or int(digits) > most:
+        raise HTTPException(400, f"{what} is a whole number of at most {len(str(most))} digits.")
+    return int(digits)
 
 
 async def connection_of(request: Request) -> ConnectionView:

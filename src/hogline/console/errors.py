@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from hogline.console.pages import page
 from hogline.service import Mistake
+from hogline.service.rights import Forbidden
 from hogline.store.base import Unusable, Unwritable
 from hogline.telemetry.mistakes import kind_and_place
 
@@ -75,7 +76,18 @@ async def own_mistake(request: Request, error: Exception) -> Response:
     return await error_answer(request, 500)
 
 
-HANDLERS = {HTTPException: http_exception, Mistake: mistake, Unusable: disk_trouble, Unwritable: disk_trouble}
+async def forbidden(request: Request, error: Exception) -> Response:
+    """For `Forbidden`: the role of whoever asks does not reach that far."""
+    return await error_answer(request, 403, str(error))
+
+
+HANDLERS = {
+    HTTPException: http_exception,
+    Mistake: mistake,
+    Forbidden: forbidden,
+    Unusable: disk_trouble,
+    Unwritable: disk_trouble,
+}
 
 
 def _is_phrase(detail: str) -> bool:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from hogline.console.context import connection_of, service_of
+from hogline.console.context import connection_of, form_of, require_right, service_of, whole_number
 from hogline.console.live import changes
 from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
@@ -38,9 +38,7 @@ class Chosen(msgspec.Struct, frozen=True):
 def chosen(values: FormData | QueryParams) -> Chosen:
     """What a form or a link says. Raises `HTTPException` 400."""
     text = str(values.get("id", ""))
-    if text and not (text.isascii() and text.isdigit() and int(text[:20]) <= HIGHEST_ID):
-        raise HTTPException(400, "A failure's id is a whole number.")
-    return Chosen(int(text) if text else None, str(values.get("reason", "")))
+    return Chosen(whole_number(text, "A failure's id") if text else None, str(values.get("reason", "")))
 
 
 async def failures(request: Request) -> Response:
@@ -63,7 +61,7 @@ async def failures(request: Request) -> Response:
 
 
 def _number(text: str) -> int:
-    return min(int(text[:20]), HIGHEST_ID) if text.isascii() and text.isdigit() else 0
+    return whole_number(text, "`after`") if text else 0
 
 
 async def _status(service: Service, connection: ConnectionView) -> ConnectionStatus:
@@ -84,8 +82,10 @@ async def stream(request: Request) -> StreamingResponse:
 
 async def failure(request: Request) -> Response:
     connection, id_ = await connection_of(request), request.path_params["id"]
+    if not (id_.isascii() and id_.isdigit()):
+        raise HTTPException(404)
     try:
-        details = await service_of(request).failure(connection.name, min(id_, HIGHEST_ID))
+        details = await service_of(request).failure(connection.name, int(id_) if len(id_) < 19 else HIGHEST_ID)
     except Mistake:
         raise HTTPException(404, "There is no such failure any more: it got through, or was discarded.") from None
     return await page(
@@ -100,7 +100,7 @@ async def failure(request: Request) -> Response:
 
 
 async def retry(request: Request) -> Response:
-    connection, which = await connection_of(request), chosen(await request.form())
+    connection, which = await connection_of(request), chosen(await form_of(request))
     n = await service_of(request).retry_failures(connection.name, reason=which.reason, ids=which.ids)
     return go(request, _list_url(request, connection), retried(n, connection))
 
@@ -116,6 +116,7 @@ def retried(n: int, connection: ConnectionView) -> str:
 
 
 async def discard_page(request: Request) -> Response:
+    require_right(request, "discard_failures")
     connection, which = await connection_of(request), chosen(request.query_params)
     counts = (await _status(service_of(request), connection)).dead_letters
     n = 1 if which.id is not None else counts.get(which.reason, 0) if which.reason else sum(counts.values())
@@ -123,7 +124,7 @@ async def discard_page(request: Request) -> Response:
 
 
 async def discard(request: Request) -> Response:
-    connection, which = await connection_of(request), chosen(await request.form())
+    connection, which = await connection_of(request), chosen(await form_of(request))
     n = await service_of(request).discard_failures(connection.name, reason=which.reason, ids=which.ids)
     what = "Nothing was" if not n else "One failure is" if n == 1 else f"{n:,} failures are"
     return go(request, _list_url(request, connection), f"{what} discarded.")
@@ -162,5 +163,5 @@ ROUTES = [
     Route("/connections/{name}/failures/discard", discard_page, methods=["GET"], name="discard"),
     Route("/connections/{name}/failures/discard", discard, methods=["POST"]),
     Route("/connections/{name}/failures/export", export, methods=["GET"], name="export"),
-    Route("/connections/{name}/failures/{id:int}", failure, methods=["GET"], name="failure"),
+    Route("/connections/{name}/failures/{id}", failure, methods=["GET"], name="failure"),
 ]

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from hogline.console.context import connection_of, service_of
+from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.live import changes
 from hogline.console.pages import again, go, page
 from hogline.service import Mistake, Service
@@ -108,7 +108,7 @@ def mean_ms(history: HistoryView) -> float | None:
 async def switch(request: Request) -> Response:
     """`do`: `pause` or `resume`."""
     connection, service = await connection_of(request), service_of(request)
-    form = await request.form()
+    form = await form_of(request)
     try:
         if form.get("do") == "pause":
             await service.disable(connection.name)

@@ -10,16 +10,19 @@ from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
 from hogline import __version__
-from hogline.console.context import console_of
+from hogline.console.context import actor_of, console_of, service_of, session_of
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.escaping import escaped_lines
+from hogline.service.rights import may
 from hogline.store.base import Unusable, Unwritable
+from hogline.store.roles import Role
 
 THEMES = ("system", "light", "dark")
 SECTIONS = (
@@ -31,6 +34,8 @@ SECTIONS = (
     ("settings", "Settings"),
 )
 """Of a connection: the name of each page's route, and what navigation calls it."""
+NEEDS = {"settings": "configure"}
+"""Of a section, what only some may do and it is for."""
 
 STATES = {
     "delivering": ("good", "Delivering"),
@@ -41,9 +46,18 @@ STATES = {
 }
 """A connection's states: the colour and the word."""
 
+
+def _harmless(value: object) -> object:
+    """Text from outside cannot turn a line of the page around, or hide in it. What is to come back as it was, as a
+    field's value, goes through `exact`.
+    """
+    return escaped_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
+    finalize=_harmless,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -58,19 +72,24 @@ def fragment(template: str, **context: object) -> str:
 async def page(request: Request, template: str, *, status: int = 200, **context: object) -> HTMLResponse:
     """The page. A connection's page gives its context that `connection`, and its route's name as `section`."""
     console = console_of(request)
-    signed_in = request.state.session is not None
+    session = session_of(request)
+    signed_in = session is not None
+    role = actor_of(request).role if signed_in else None
     around = {
         "asset": console.assets.url,
         "version": __version__,
         "theme": theme_of(request),
         "signed_in": signed_in,
+        "account": session.account if session is not None else None,
+        "by_proxy": session is not None and session.by_proxy,
+        "may": lambda function: role is not None and may(role, function),
         "path": request.url.path,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "said": console.sessions.said(request) if signed_in else "",
         "connection": None,
         "section": "",
         "connections": await _connections(request) if signed_in else (),
-        "sections": [(name, title) for name, title in SECTIONS if _exists(request, name)],
+        "sections": [(name, title) for name, title in SECTIONS if _exists(request, name) and _leads(role, name)],
         "states": STATES,
         "destinations": DESTINATIONS,
         "url_for": lambda route, /, **parameters: str(request.app.url_path_for(route, **parameters)),
@@ -80,16 +99,21 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
     if around["said"]:
         response.delete_cookie("hogline_said")
     # A page that refreshes itself is no use of it.
-    if signed_in and "hx-request" not in request.headers:
-        console.sessions.renew(response, request.state.session)
+    if session is not None and "hx-request" not in request.headers:
+        console.sessions.renew(response, session)
     return response
 
 
 async def _connections(request: Request) -> object:
     try:
-        return await console_of(request).service.connections()
+        return await service_of(request).connections()
     except (Unusable, Unwritable):
         return ()  # the page itself says so
+
+
+def _leads(role: Role | None, section: str) -> bool:
+    """Whether somebody of that role gets anywhere there."""
+    return section not in NEEDS or (role is not None and may(role, NEEDS[section]))
 
 
 def _exists(request: Request, section: str) -> bool:
@@ -154,4 +178,4 @@ def _time(milliseconds: int) -> Markup:
     )
 
 
-_environment.filters |= {"number": _number, "time": _time}
+_environment.filters |= {"number": _number, "time": _time, "exact": escape}

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hogline.console.context import connection_of, service_of
-from hogline.console.pages import go, page
+from hogline.console.context import connection_of, form_of, require_right, service_of
+from hogline.console.pages import page
 from hogline.console.shown import WORDS
 from hogline.service import Mistake, Service
-from hogline.views import ForgottenView, PersonDetails
+from hogline.service.forgetting import left
+from hogline.views import PersonDetails
 
 ON_A_PAGE = 50
 
@@ -84,6 +85,7 @@ async def _details(service: Service, connection: str, distinct_id: str) -> Perso
 
 
 async def forget_page(request: Request) -> Response:
+    require_right(request, "forget_person")
     return await _forget_page(request, request.query_params.get("id", ""))
 
 
@@ -111,7 +113,7 @@ async def _forget_page(request: Request, distinct_id: str, problem: str = "", *,
 
 
 async def forget(request: Request) -> Response:
-    connection, form = await connection_of(request), await request.form()
+    connection, form = await connection_of(request), await form_of(request)
     distinct_id, suppress = str(form.get("id", "")), form.get("suppress") == "yes"
     if not distinct_id:
         raise HTTPException(400, "The form does not say who is to be forgotten.")
@@ -119,27 +121,9 @@ async def forget(request: Request) -> Response:
         forgotten = await service_of(request).forget_person(distinct_id, suppress=suppress)
     except Mistake as mistake:
         return await _forget_page(request, distinct_id, str(mistake), suppress=suppress)
-    return go(request, str(request.app.url_path_for("people", name=connection.name)), removed(forgotten))
-
-
-def removed(forgotten: ForgottenView) -> str:
-    """What was removed, in a sentence."""
-    here = ", ".join(
-        _counted(n, one, many)
-        for n, one, many in (
-            (forgotten.people, "id", "ids"),
-            (forgotten.events, "event", "events"),
-            (forgotten.held, "held event", "held events"),
-            (forgotten.failures, "failure", "failures"),
-        )
+    return await page(
+        request, "forgotten.html", connection=connection, section="people", forgotten=forgotten, left=left(forgotten)
     )
-    there = _counted(forgotten.customers, "customer", "customers")
-    suppressed = " What comes under these ids from now on is not sent." if forgotten.suppressed else ""
-    return f"Forgotten: {there} at the destinations; here {here}.{suppressed}"
-
-
-def _counted(n: int, one: str, many: str) -> str:
-    return f"{n:,} {one if n == 1 else many}"
 
 
 ROUTES = [

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from hogline.console.context import console_of, service_of
+from hogline.console.context import form_of, service_of
 from hogline.console.live import changes
 from hogline.console.pages import again, page
 from hogline.console.sparkline import Sparkline, sparkline
@@ -72,7 +72,7 @@ async def switch(request: Request) -> Response:
     """Enable or disable, and show the page anew; with what was in the way, if something was."""
     name = request.path_params["name"]
     service = service_of(request)
-    enable = (await request.form()).get("enable") == "yes"
+    enable = (await form_of(request)).get("enable") == "yes"
     try:
         await (service.enable(name) if enable else service.disable(name))
     except Mistake as mistake:
@@ -85,7 +85,7 @@ async def switch(request: Request) -> Response:
 
 async def stream(request: Request) -> StreamingResponse:
     """Says when the connections look different."""
-    return changes(request, console_of(request).service.status, every_s=LIVE_EVERY_S)
+    return changes(request, service_of(request).status, every_s=LIVE_EVERY_S)
 
 
 ROUTES = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -24,6 +24,11 @@ from hogline.settings import Settings
 
 MOST_BODY_BYTES = 1_048_576
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OPEN_TO_PROGRAMS = ("/static/", "/api/")
+UNKNOWN_TO_US = (
+    "You are signed in at the proxy, but Hogline has no account of this name. An admin can add it under Accounts, or "
+    "with `hogline accounts add`."
+)
 FOR_EVERYBODY = ("/sign-in", "/theme", "/static/", "/api/")
 """What is answered without a session. `/api/` looks itself at who asks."""
 
@@ -57,9 +62,14 @@ class Safety:
             if message["type"] == "http.response.start":
                 begun = True
                 _put_headers(message)
+                for cookie in getattr(request.state, "set_cookies", ()):
+                    MutableHeaders(scope=message).append("set-cookie", cookie)
             await send(message)
 
         request.state.session = None
+        request.state.address = self._console.proxies.client(
+            request.client.host if request.client else "", ",".join(request.headers.getlist("x-forwarded-for"))
+        )
         try:
             answer = await self._answer(request)
             if answer is not None:
@@ -71,7 +81,7 @@ class Safety:
                 raise
             await (await own_mistake(request, error))(scope, receive, send_safely)
 
-    async def _answer(self, request: Request) -> Response | None:
+    async def _answer(self, request: Request) -> Response | None:  # one for each thing that is in the way
         """The answer to what does not get through to a page."""
         if not self._is_our_name(request.headers.get("host", "")):
             sentence = (
@@ -82,10 +92,41 @@ class Safety:
             return await error_answer(request, 503, "Hogline is stopping.", {"retry-after": "5", "connection": "close"})
         if request.method not in SAFE_METHODS and not self._is_own(request):
             return await error_answer(request, 403)
-        request.state.session = self._console.sessions.find(request)
-        if request.state.session is None and not request.url.path.startswith(FOR_EVERYBODY):
+        if "\0" in request.url.path or "\0" in unquote(request.url.query):
+            return await error_answer(request, 400, "The address has a NUL character in it, which nothing here has.")
+        refused = await self._identify(request)
+        if refused is None and request.state.session is None and not request.url.path.startswith(FOR_EVERYBODY):
             return await _sign_in(request)
+        return refused
+
+    async def _identify(self, request: Request) -> Response | None:
+        """Find out who asks: a trusted proxy says so, or a session's cookie. Returns the answer to somebody whom the
+        proxy names and nobody knows.
+        """
+        sessions, named = self._console.sessions, self._named_by_proxy(request)
+        session = sessions.find(request)
+        if session is not None and session.by_proxy != (named is not None):
+            session = None
+        if named is not None and not request.url.path.startswith(OPEN_TO_PROGRAMS):
+            account = sessions.account(named)
+            if account is None:
+                return await error_answer(request, 403, UNKNOWN_TO_US)
+            if session is None or session.account.name != account.name:
+                begun = Response()
+                await self._console.begin_session(begun, account, request.state.address, by_proxy=True)
+                request.state.set_cookies = begun.headers.getlist("set-cookie")
+                session = sessions.fresh(account)
+        request.state.session = session
         return None
+
+    def _named_by_proxy(self, request: Request) -> str | None:
+        """The account that a trusted proxy says has signed in; None: it says nothing, or it is no trusted proxy."""
+        header = self._console.settings.console_sign_in_header
+        peer = request.client.host if request.client else ""
+        if not header or not self._console.proxies.trusts(peer):
+            return None
+        names = [value.strip().lower() for value in request.headers.getlist(header) if value.strip()]
+        return names[0] if len(names) == 1 else None
 
     def _is_own(self, request: Request) -> bool:
         """Whether a request that changes something comes from our own pages, or from a program: no page elsewhere can

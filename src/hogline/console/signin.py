@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from hogline.console.context import console_of
+from hogline.console.attempts import TooMany
+from hogline.console.context import actor_of, console_of, form_of, session_of
 from hogline.console.pages import THEMES, own_path, page
+from hogline.service.actor import Actor
+from hogline.sources.addresses import subscriber
+from hogline.store.access import FIRST
+from hogline.store.passwords import LONGEST
 
-WRONG = "This is not the password."
-_LONGEST_PASSWORD = 1_000
+WRONG = "Wrong account or password."
+BUSY = "Too many attempts at once. Try again in a few seconds."
 _YEAR_S = 31_536_000
 
 
@@ -20,37 +23,52 @@ async def sign_in_page(request: Request) -> Response:
     to = own_path(request.query_params.get("next", "/"))
     if request.state.session is not None:
         return RedirectResponse(to, 303)
-    return await page(request, "sign_in.html", next=to, problem="")
+    return await page(request, "sign_in.html", next=to, account_name="", problem="")
 
 
 async def sign_in(request: Request) -> Response:
+    """An account that is left empty is the first one."""
     console = console_of(request)
-    form = await request.form()
-    password, to = str(form.get("password", "")), own_path(str(form.get("next", "/")))
-    address = request.client.host if request.client else ""
-    wait_s = math.ceil(console.attempts.begin(address))
-    if wait_s:
-        minutes = math.ceil(wait_s / 60)
-        sentence = f"Too many attempts. Try again in {minutes} minute{'s' * (minutes != 1)}."
-        response: Response = await page(request, "sign_in.html", status=429, next=to, problem=sentence)
-        response.headers["retry-after"] = str(wait_s)
-        return response
-    if len(password) > _LONGEST_PASSWORD or not await console.sessions.is_password(password):
-        return await page(request, "sign_in.html", status=403, next=to, problem=WRONG)
-    console.attempts.succeeded(address)
+    form = await form_of(request)
+    name, password = str(form.get("account", "")).strip().lower() or FIRST, str(form.get("password", ""))
+    to = own_path(str(form.get("next", "/")))
+    browser = console.sessions.known_browser(request, name)
+    sender = subscriber(request.state.address)
+
+    async def is_right() -> bool:
+        return await console.sessions.is_password(name, password)
+
+    try:
+        right = len(password) <= LONGEST and await console.attempts.check(name[:200], sender, browser, is_right)
+    except TooMany as many:
+        busy: Response = await page(request, "sign_in.html", status=429, next=to, account_name=name, problem=BUSY)
+        busy.headers["retry-after"] = str(many.retry_after_s)
+        return busy
+    account = console.sessions.account(name)
+    if not right or account is None:
+        # What was typed may be a password, or somebody's address: only the name of an account is noted.
+        nobody = Actor(
+            name=name if account else "unknown", kind="account", role="viewer", address=request.state.address
+        )
+        await console.service.trail.note("sign_in_failed", who=nobody)
+        return await page(request, "sign_in.html", status=403, next=to, account_name=name, problem=WRONG)
     response = RedirectResponse(to, 303)
-    console.sessions.start(response)
+    await console.begin_session(response, account, request.state.address)
+    console.sessions.remember_browser(response, account)
     return response
 
 
 async def sign_out(request: Request) -> Response:
+    console, session = console_of(request), session_of(request)
     response = RedirectResponse("/sign-in", 303)
-    console_of(request).sessions.end(response, request.state.session)
+    if session is not None:
+        console.sessions.end(response, session)
+        await console.service.trail.note("sign_out", who=actor_of(request))
     return response
 
 
 async def choose_theme(request: Request) -> Response:
-    form = await request.form()
+    form = await form_of(request)
     theme = str(form.get("theme", ""))
     response = RedirectResponse(own_path(str(form.get("next", "/"))), 303)
     if theme in THEMES:

@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hogline.console.context import connection_of, service_of
+from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.pages import page
 from hogline.console.samples import SAMPLES
 from hogline.console.shown import WORDS
-from hogline.posthog.repair import NotJson, decode
+from hogline.posthog.bounds import NotJson
+from hogline.posthog.repair import decode
 from hogline.service import Mistake, Service
 from hogline.views import BadLine, FailureDetails, PreviewedEvent, ReceivedEvent
 
@@ -84,7 +85,7 @@ def _is_number(text: str) -> bool:
 
 async def try_it(request: Request) -> Response:
     connection, service = await connection_of(request), service_of(request)
-    form = await request.form()
+    form = await form_of(request)
     text = str(form.get("events", ""))
     if not text.strip():
         return await _page(request, text, "Paste an event first, or pick one.")

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from hogline.core.again import Again
 from hogline.core.changes import Intent
 from hogline.core.draft import Draft
-from hogline.core.fold import Suppressed, nobody_is, other_of
+from hogline.core.fold import Suppressed, other_of
 from hogline.core.forward import Forwarded
 from hogline.core.items import Item, OperationOutcome, Source
 from hogline.core.known import EVER, Known
@@ -48,7 +48,7 @@ class Desk:
         start: int,
         lanes: Mapping[int, int],
         start_s: int,
-        suppressed: Suppressed = nobody_is,
+        suppressed: Suppressed,
         merge_delay_ms: int = 30_000,
         settled_before: Callable[[int], bool] | None = None,
         failed: Callable[[Entry, Exception], None] | None = None,

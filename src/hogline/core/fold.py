@@ -4,12 +4,14 @@ it makes of it depends on the journal alone: the same again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from hogline.core.known import EVER, Fact, Id, Known, Person
+from hogline.destinations.base import Keeps
 from hogline.emails import written_address
 from hogline.model import same_value
 from hogline.posthog.entry import NOTHING, Entry, Said
@@ -25,13 +27,13 @@ _FOLLOWED = frozenset({"$identify", "$create_alias", "$merge_dangerously"})
 
 _encode = msgspec.json.Encoder().encode
 
-Suppressed = Callable[[str, str], bool]
-"""Whether an `id` or `email` (the first argument says which) belongs to somebody who is never to come back."""
 
+class Suppressed(Protocol):
+    """Whether an id or email belongs to somebody who is never to come back; false as a whole if none does."""
 
-def nobody_is(_kind: str, _text: str) -> bool:
-    """Suppressed."""
-    return False
+    def __bool__(self) -> bool: ...
+
+    def __call__(self, text: str, /) -> bool: ...
 
 
 def never_known(entry: Entry) -> bool:
@@ -46,21 +48,38 @@ def is_cookieless(distinct_id: str) -> bool:
 
 
 def names_suppressed(entry: Entry, suppressed: Suppressed, email_property: str = EMAIL) -> bool:
-    """Whether an event is of somebody who is never to come back, by their id or an email that it says."""
-    if suppressed("id", entry.distinct_id):
+    """Whether an event is of somebody who is never to come back: by an id or an email that it says to be theirs."""
+    if not suppressed:
+        return False
+    if suppressed(entry.distinct_id):
         return True
     if entry.said is None:
         return False
     said = entry.said
+    if said.other is not None and suppressed(said.other):
+        return True
     places = (said.set, said.set_once, said.person)
     emails = [place.get(name) for place in places if place for name in ("email", email_property)]
-    return any(isinstance(one, str) and suppressed("email", one.strip().lower()) for one in emails)
+    return any(isinstance(one, str) and suppressed(one) for one in emails)
+
+
+def asks_too_much(entry: Entry) -> bool:
+    """Whether an event asks for a join that its sender may not ask for: `$merge_dangerously` makes one of two known
+    people, so it is taken from servers only, not from whoever read the public token in a page."""
+    return entry.public and entry.name == "$merge_dangerously"
+
+
+def replaces_email(entry: Entry, person: Person, email: object) -> bool:
+    """Whether an event that may not do so says another email than the known one, or none."""
+    if not entry.public or person.email is None:
+        return False
+    return not isinstance(email, str) or email.lower() != person.email.lower()
 
 
 def other_of(entry: Entry) -> str | None:
     """The other id of the join that an event asks for; None: it asks for none, or PostHog refuses one of both ids."""
     said = entry.said
-    if said is None or said.other is None or said.personless or entry.name not in _FOLLOWED:
+    if said is None or said.other is None or said.personless or entry.name not in _FOLLOWED or asks_too_much(entry):
         return None
     other = said.other
     if other == entry.distinct_id or not may_be_joined(entry.distinct_id) or not may_be_joined(other):
@@ -69,21 +88,12 @@ def other_of(entry: Entry) -> str | None:
 
 
 class Fold:
-    def __init__(
-        self,
-        known: Known,
-        *,
-        suppressed: Suppressed = nobody_is,
-        keeps_properties: bool = False,
-        email_property: str = EMAIL,
-    ) -> None:
-        """`keeps_properties`: some connection wants all properties of PostHog's person. `email_property`: the person
-        property that holds the email. Change any of them only when all is flushed: what is folded again after a crash
-        must come to the same."""
+    def __init__(self, known: Known, *, suppressed: Suppressed, keeps: Keeps = Keeps()) -> None:
+        """Change `keeps`, or who is suppressed, only when all is flushed: what is folded again after a crash must come
+        to the same."""
         self.known = known
         self.suppressed = suppressed
-        self.keeps_properties = keeps_properties
-        self.email_property = email_property
+        self.keeps = keeps
 
     def fold(self, position: int, entry: Entry) -> None:
         """The event at the next position."""
@@ -96,36 +106,39 @@ class Fold:
             if entry.name != "$identify" and entry.name.strip() != "$identify":
                 return
             said = NOTHING
-        if said.personless or never_known(entry) or names_suppressed(entry, self.suppressed, self.email_property):
+        if said.personless or never_known(entry) or names_suppressed(entry, self.suppressed, self.keeps.email_property):
             return
         person = before = known.person(known.who(entry.distinct_id))
         if person.identified_at == EVER and (said.identified or entry.name.strip() == "$identify"):
             person = replace(person, identified_at=position)
         other = other_of(entry)
-        if other is not None and not self.suppressed("id", other):
+        if other is not None:
             theirs = known.person(known.who(other))
             if theirs.id != person.id and (not theirs.protected or entry.name == "$merge_dangerously"):
                 person = join(known, position, entry, person, theirs)
             if not person.protected:
                 person = replace(person, protected=True)
         if said.set or said.unset or said.person or said.set_once:
-            person = self._learn(position, entry.time_ms, said, person)
+            person = self._learn(position, entry, said, person)
         if person is not before:
             known.put(person)
 
-    def _learn(self, position: int, ms: int, said: Said, person: Person) -> Person:
-        values = {name: value for name, value in said.set.items() if name not in {EMAIL, self.email_property}}
+    def _learn(self, position: int, entry: Entry, said: Said, person: Person) -> Person:
+        ms, email_property = entry.time_ms, self.keeps.email_property
+        values = {name: value for name, value in said.set.items() if name not in {EMAIL, email_property}}
         values.update({name: None for name in said.unset if name != EMAIL})
-        if self.email_property in said.unset:
-            values.pop(self.email_property, None)
+        if email_property in said.unset:
+            values.pop(email_property, None)
             values[EMAIL] = None
         elif (email := self._email(said, person)) is not None:
             values[EMAIL] = email
+        if self.keeps.protects_emails and EMAIL in values and replaces_email(entry, person, values[EMAIL]):
+            del values[EMAIL]
         facts, version = learned(person.facts, values, ms, position)
         changed = version or person.version
         properties = person.properties
-        if self.keeps_properties and said.person:
-            own = {EMAIL, self.email_property, *said.set}
+        if self.keeps.properties and said.person:
+            own = {EMAIL, email_property, *said.set}
             rest = {name: value for name, value in said.person.items() if name not in own}
             properties, version = learned(properties, rest, ms, position)
             changed = version or changed
@@ -139,7 +152,7 @@ class Fold:
     def _email(self, said: Said, person: Person) -> str | None:
         """The email that an event says: what it sets, else as PostHog knows the person, which is as new as the event;
         where none is known, also that of `$set_once`."""
-        name = self.email_property
+        name = self.keeps.email_property
         if name in said.set:
             return written_address(said.set[name])
         email = written_address(said.person.get(name)) if said.person else None

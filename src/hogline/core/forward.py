@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hogline.core.fold import names_suppressed
 from hogline.core.items import Effect, Item
 from hogline.core.shipment import Shipment
 
@@ -13,7 +14,7 @@ class Forwarded(Shipment):
             return
         self.items.append(item)
         item.person = person
-        if self._suppressed("id", entry.distinct_id):
+        if names_suppressed(entry, self._suppressed):
             item.filtered, item.adjusted = "suppressed", entry.repaired
             return
         made = self._destination.forward(entry, self._options)

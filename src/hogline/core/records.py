@@ -59,7 +59,10 @@ class Records:
         return self.stored(person) or NOBODY
 
     def held(self, people: Sequence[str]) -> list[HeldEvent]:
-        return self._reads.held(self._connection, people)
+        """The held events of these people, in order. Of each by themselves: a store reads so much at once, and no more
+        is held of one."""
+        found = [held for person in people for held in self._reads.held(self._connection, [person])]
+        return sorted(found, key=lambda held: held.position)
 
     def put(self, told: Mapping[str, Told | None]) -> None:
         """From now on this is on record."""

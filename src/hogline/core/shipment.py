@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from hogline.core.changes import Intent
 from hogline.core.draft import Company, Draft
-from hogline.core.fold import Suppressed, names_suppressed, nobody_is, other_of
+from hogline.core.fold import EMAIL, Suppressed, asks_too_much, names_suppressed, other_of, replaces_email
 from hogline.core.gate import is_visitor, never_sent, not_qualified
 from hogline.core.items import Effect, Item, Source
 from hogline.core.known import Known
@@ -136,28 +136,36 @@ class Shipment:
         said = entry.said
         if said is not None and said.other is not None and item.source is Source.JOURNAL:
             self._join(item, entry, draft, adjusted)
-        if names_suppressed(entry, self._suppressed, self._rules.email_property):
+        if names_suppressed(entry, self._suppressed, self._rules.keeps.email_property):
             item.filtered = "suppressed"
         else:
             self._plan(item, entry, draft, position, adjusted)
         if said is not None:
-            self._look_at_email(said, draft, adjusted)
+            self._look_at_email(item.position, entry, said, draft, adjusted)
         item.adjusted = tuple(adjusted)
         reason = item.refusals[0].reason if item.refusals else item.filtered
         draft.recent.append((item.position, reason) if reason else item.position)
 
-    def _look_at_email(self, said: Said, draft: Draft, adjusted: list[str]) -> None:
-        """An email that is none, and names under which somebody without an email seems to have one."""
-        name = self._rules.email_property
+    def _look_at_email(self, position: int, entry: Entry, said: Said, draft: Draft, adjusted: list[str]) -> None:
+        """An email that is none or is not taken, and names under which somebody without an email seems to have one."""
+        name = self._rules.keeps.email_property
+        person = self._known.person(draft.person)
+        if self._rules.keeps.protects_emails and (name in said.set or name in said.unset):
+            email = None if name in said.unset else written_address(said.set[name])
+            learned = person.facts.get(EMAIL)
+            if (learned is None or learned.at < position) and replaces_email(entry, person, email):
+                adjusted.append("email_protected")
+        if asks_too_much(entry):
+            adjusted.append("merge_from_public_token")
         if name in said.set and written_address(said.set[name]) is None:
             adjusted.append("invalid_email")
-        if (said.set or said.set_once or said.person) and self._known.person(draft.person).email is None:
+        if (said.set or said.set_once or said.person) and person.email is None:
             adjusted.extend(f"email_under:{one}" for one in emails_elsewhere(said) if one != name)
 
     def _join(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
         """Record that two people are one from here on; what was told of them becomes one when this is settled."""
         other = other_of(entry)
-        if other is None or self._suppressed("id", other):
+        if other is None:
             return
         known, at = self._known, item.position
         mine, theirs = known.who(entry.distinct_id, at - 1), known.who(other, at - 1)
@@ -271,7 +279,7 @@ class Shipment:
         item.adjusted = ()
         self._write(item, entry, draft)
         adjusted.extend(item.adjusted)
-        if item.source is Source.JOURNAL and not self._rules.has_groups and self._suppressed is nobody_is:
+        if item.source is Source.JOURNAL and not self._rules.has_groups and not self._suppressed:
             self._ready[draft.person] = draft
             self._sent.add(entry.name)
 

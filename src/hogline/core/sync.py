@@ -240,7 +240,7 @@ class Sync:
         marks: dict[str, Mark] = {}
         newest_ms, count, most = 0, 0, self._people.most_attributes
         facts = person.facts
-        if self._rules.wants_properties and person.properties:
+        if self._rules.keeps.properties and person.properties:
             facts = {**{name: one for name, one in person.properties.items() if name not in facts}, **facts}
         for name, fact in facts.items():
             if name == "email":

@@ -5,7 +5,7 @@ a second, with how far it is. After a crash it begins behind that, and comes to 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import structlog
@@ -13,13 +13,15 @@ import structlog
 from hogline.core.fold import Fold
 from hogline.core.known import Known
 from hogline.delivery.clock import Clock
+from hogline.destinations.base import Keeps
 from hogline.posthog.entry import Entry, decode_entry
-from hogline.store.base import Journal, State, Unwritable
+from hogline.posthog.weight import weight_bytes
+from hogline.store.base import READ_BYTES, Journal, State, Unwritable
 
 log = structlog.get_logger("hogline.delivery")
 
 Received: TypeAlias = tuple[int, Entry, int]
-"""An event of the journal: its position, the entry, and what it takes there."""
+"""An event of the journal: its position, the entry, and what it counts for in a window (`weight_bytes`)."""
 
 READ = 1_000
 FLUSH_S = 1.0
@@ -38,24 +40,19 @@ class Folder:
         state: State,
         clock: Clock,
         *,
-        keeps_properties: bool = False,
-        email_property: str = "email",
+        keeps: Keeps = Keeps(),
     ) -> None:
-        """`keeps_properties`: some connection wants all properties of PostHog's person; `email_property`: the one that
-        holds the email."""
         self._journal = journal
         self._state = state
         self._clock = clock
         folded = state.folded()
         self.known = Known(state, journal.end if folded is None else folded)
-        self.suppressed: Callable[[str, str], bool] = state.suppressed()
-        self._fold = Fold(
-            self.known, suppressed=self.suppressed, keeps_properties=keeps_properties, email_property=email_property
-        )
+        self._fold = Fold(self.known, suppressed=state.suppressed, keeps=keeps)
         self._must = journal.end
         self._grown = asyncio.Event()
         self._flushed = self.known.folded
         self._flushing = asyncio.Lock()
+        self._stepping = asyncio.Lock()
         self._base = self.known.folded + 1
         self._window: list[Received] = []
         self._window_bytes = 0
@@ -75,12 +72,11 @@ class Folder:
         except Unwritable as trouble:
             log.warning("what is known could not be written", reason=str(trouble))
 
-    async def keep(self, *, properties: bool, email_property: str) -> None:
+    async def keep(self, keeps: Keeps) -> None:
         """What is to be known from here on."""
-        fold = self._fold
-        if (properties, email_property) != (fold.keeps_properties, fold.email_property):
+        if keeps != self._fold.keeps:
             await self.flush()
-            fold.keeps_properties, fold.email_property = properties, email_property
+            self._fold.keeps = keeps
 
     # folding
 
@@ -100,11 +96,22 @@ class Folder:
 
     async def step(self) -> bool:
         """Fold the next events of the journal; False if there are none."""
+        async with self._stepping:
+            return await self._step()
+
+    async def catch_up(self) -> None:
+        """All that the journal has by now is folded, and on disk."""
+        end = self._journal.end
+        while self.known.folded < end and await self.step():
+            pass
+        await self.flush()
+
+    async def _step(self) -> bool:
         known, fold = self.known, self._fold
-        rows = await self._journal.read(known.folded, READ)
+        rows = await self._journal.read(known.folded, READ, READ_BYTES)
         if not rows:
             return False
-        received = [(position, decode_entry(body), len(body)) for position, body in rows]
+        received = [(position, *_weighed(body)) for position, body in rows]
         ids = {entry.distinct_id for _, entry, _ in received if entry.said is not None}
         ids.update(entry.said.other for _, entry, _ in received if entry.said is not None and entry.said.other)
         known.load(ids)
@@ -166,5 +173,10 @@ class Folder:
         if self._window and self._base <= first:
             begin = first - self._base
             return self._window[begin : begin + limit]
-        rows = await self._journal.read(after, limit)
-        return [(position, decode_entry(body), len(body)) for position, body in rows if position <= last]
+        rows = await self._journal.read(after, limit, READ_BYTES)
+        return [(position, *_weighed(body)) for position, body in rows if position <= last]
+
+
+def _weighed(body: bytes) -> tuple[Entry, int]:
+    entry = decode_entry(body)
+    return entry, weight_bytes(body, entry)

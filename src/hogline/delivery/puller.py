@@ -21,7 +21,8 @@ WINDOW_BYTES = 12_000_000
 """Events that are waiting or in flight, as they lie in the journal: what bounds a connection's memory. Enough for 100
 requests a second at 200 ms: 20 full ones in flight, and the next being filled."""
 PULL = 1_000
-PULL_BYTES = 1_000_000
+PULL_BYTES = 250_000
+"""So much is read at once, and then others have their turn; the window is exceeded by no more than that."""
 LOOK_FOR_DUE_S = 60.0
 """At the latest: a clock may be put back."""
 
@@ -132,7 +133,9 @@ class Puller:
 
     async def _pull_retries(self) -> None:
         after = 0
-        while letters := await self._state.dead_letters(self._connection, after=after, limit=PULL, retrying=True):
+        while letters := await self._state.dead_letters(
+            self._connection, after=after, limit=PULL, retrying=True, most_bytes=PULL_BYTES
+        ):
             after = letters[-1].position
             for letter in letters:
                 entry = decode_entry(letter.event)
@@ -168,7 +171,7 @@ class Puller:
             while again.is_waiting:  # one portion after the other
                 self._room.clear()
                 await self._room.wait()
-            rows = [row for row in await self._journal.read(read, PULL) if row[0] <= replay.last]
+            rows = [row for row in await self._journal.read(read, PULL, PULL_BYTES) if row[0] <= replay.last]
             entries = [(position, decode_entry(body)) for position, body in rows]
             wanted = [
                 Item(Source.REPLAY, position, entry.distinct_id, entry)

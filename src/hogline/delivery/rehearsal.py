@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from hogline.core.changes import Settlement
 from hogline.core.desk import MOST_EVENTS, Desk
-from hogline.core.fold import Fold, nobody_is
+from hogline.core.fold import Fold
 from hogline.core.items import Item, Source
 from hogline.core.known import Known
 from hogline.core.shipment import Shipment
@@ -21,6 +21,7 @@ from hogline.destinations.base import Destination
 from hogline.model import Event
 from hogline.posthog.entry import entry_of
 from hogline.store.base import State
+from hogline.store.forgetting import NOBODY
 from hogline.store.memory import MemoryStore
 
 MOST_WAITING = MOST_EVENTS
@@ -55,7 +56,7 @@ class Rehearsal:
         self._connection = connection
         self._store = MemoryStore(state, hold_max_bytes=hold_max_bytes)
         self._known = Known(self._store, _START)
-        suppressed = nobody_is if state is None else state.suppressed()
+        suppressed = NOBODY if state is None else state.suppressed
         parsed = destination.read_options(options)
         self._desk = Desk(
             destination,
@@ -72,8 +73,7 @@ class Rehearsal:
         self._fold = Fold(
             self._known,
             suppressed=suppressed,
-            keeps_properties=self._desk.rules.wants_properties,
-            email_property=self._desk.rules.email_property,
+            keeps=self._desk.rules.keeps,
         )
         self._met: set[str] = set()
 

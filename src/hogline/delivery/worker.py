@@ -92,7 +92,7 @@ class Worker(Generic[OptionsT]):
             start=connection.start,
             lanes=await state.lanes(connection.id),
             start_s=(received_ms or 0) // 1_000,
-            suppressed=self._folder.suppressed,
+            suppressed=self._state.suppressed,
             merge_delay_ms=self._merge_delay_ms,
             settled_before=positions.__contains__ if last else None,
             failed=self._failed,

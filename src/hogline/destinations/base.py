@@ -8,13 +8,16 @@ decided by the core: a destination only says what it can, and how that is writte
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from hogline.model import Answer, Identifier, Operation, Refusal, Request, Response
 from hogline.posthog.entry import Entry
+
+Removal: TypeAlias = Literal["delete", "suppress", "unsuppress"]
+"""A customer is deleted; suppressed, they cannot come back either, until they are unsuppressed."""
 
 Send: TypeAlias = Callable[[Request], Awaitable[Response]]
 """Sends one request, without following redirects. Raises `Unreachable`."""
@@ -22,6 +25,10 @@ Send: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 class Unreachable(Exception):
     """No answer came. The text is a short cause that is safe to show: no payload, no secret."""
+
+
+class BadDestination(Exception):
+    """A package's destination cannot be used; the text names the package and says why."""
 
 
 class Choice(Struct, frozen=True):
@@ -42,6 +49,9 @@ class Option(Struct, frozen=True, kw_only=True):
     choices: tuple[Choice, ...] = ()
     minimum: int = 0
     maximum: int = 0
+    variables: tuple[str, ...] = ()
+    """Of a secret: environment variables without `HOGLINE_` that it is also read from, beside that of its destination
+    and key."""
 
     def allows(self, number: int) -> bool:
         return self.minimum <= number <= self.maximum
@@ -73,6 +83,32 @@ class InvalidOptions(ValueError):
         self.problems = tuple(problems)
 
 
+class Imported(Struct, frozen=True):
+    """What the configuration of another tool says."""
+
+    options: dict[str, object]
+    """Of a connection; what the configuration leaves open is left out."""
+    hidden: dict[str, str]
+    """Secrets that it does not show: its key for each, and the option to give instead."""
+    ignored: tuple[str, ...]
+    """Keys that mean nothing here."""
+
+    def __repr__(self) -> str:
+        return f"Imported(hidden={sorted(self.hidden)})"
+
+
+class Importer(Struct, frozen=True):
+    """Takes options from the configuration file of another tool."""
+
+    hint: str
+    """What the file is, for people."""
+    tool: str
+    """What it is called in a sentence: the app."""
+    read: Callable[[bytes, Collection[str]], Imported]
+    """The options in a file's text. The keys given with it are of options that are known already: the file is not
+    asked for them. Raises `InvalidOptions`."""
+
+
 class Check(Struct, frozen=True):
     """What came of checking a connection's credentials."""
 
@@ -96,6 +132,17 @@ class Limits(Struct, frozen=True):
     """What the request adds around the operations; between two of them stands one byte."""
 
 
+class Keeps(NamedTuple):
+    """What is to be known, as the connections' options want it."""
+
+    properties: bool = False
+    """All properties of PostHog's person, not only what events set."""
+    email_property: str = "email"
+    """The person property that holds the email."""
+    protects_emails: bool = False
+    """A known email is not changed, nor taken away, by whoever read the public token in a page."""
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """What of a connection's options decides who is sent, and as whom."""
 
@@ -107,11 +154,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     by_email: bool = False
     """Customers are named by their email where there is one."""
     merge_people: bool = True
-    wants_properties: bool = False
-    """All properties of PostHog's person become attributes, not only what events set."""
+    keeps: Keeps = Keeps()
+    """What it wants to be known of people."""
     has_groups: bool = False
-    email_property: str = "email"
-    """The person property that holds the email."""
     view: int = 0
     """Another number whenever the same facts would be said in another way."""
 
@@ -183,9 +228,7 @@ class People(Protocol[ReadT_contra]):
         """One customer becomes part of another; it cannot be undone."""
         ...
 
-    def remove(self, identifier: Identifier, *, suppress: bool) -> Operation:
-        """A customer is deleted; suppressed, they cannot come back either."""
-        ...
+    def remove(self, identifier: Identifier, action: Removal) -> Operation: ...
 
     def group(self, entry: Entry, options: ReadT_contra) -> GroupPlan:
         """What an event says about a group itself."""
@@ -206,7 +249,11 @@ class Destination(Protocol[OptionsT]):
     title: str
     summary: str
     options: tuple[Option, ...]
+    imports: Mapping[str, Importer]
+    """By option of `hogline connect`, such as `from_app`."""
     limits: Limits
+    cannot_forget: str
+    """Why nobody can be deleted there, and what to do instead; blank: somebody can."""
 
     @property
     def people(self) -> People[OptionsT] | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from contextlib import suppress
 
 from hogline.model import Event
+from hogline.posthog.bounds import NotJson
 from hogline.posthog.identity import ABSENT, DISTINCT_ID_AS_TEXT, event_uuid, is_uuid
 from hogline.posthog.meaning import with_other_id_as_text
 from hogline.posthog.received import Receipt, Unreadable
-from hogline.posthog.repair import NotJson, decode, note, repair
+from hogline.posthog.repair import decode, note, repair
 
 _MISSING = object()
 _NULLS = ("", "\\N")
@@ -66,6 +67,7 @@ def assemble(
         elements_chain if isinstance(elements_chain, str) else "",
         url if isinstance(url, str) else "",
         tuple(reasons),
+        receipt.public,
     )
 
 

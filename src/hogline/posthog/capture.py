@@ -6,22 +6,28 @@ Two steps, so that a token can be checked in between: `open_capture` finds the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from msgspec import Struct
 
 from hogline.model import Event
 from hogline.posthog.assemble import assemble, event_object, object_in
+from hogline.posthog.bounds import NotJson
 from hogline.posthog.identity import NewUuid, cut_captured, id_text, uuid7
 from hogline.posthog.received import Batch, Collected, Receipt, Unreadable
-from hogline.posthog.repair import NotJson, decode, repair
+from hogline.posthog.repair import decode, repair
 from hogline.posthog.times import captured_time, known_time
 from hogline.posthog.unpack import unpack, unpack_text
+
+Admits: TypeAlias = Callable[[bytes, Mapping[str, str]], bool]
+"""Whether a text may be decoded, from its bytes and the fields of the query and the form."""
 
 UNPACKED_BYTES = 20 * 1024 * 1024
 BATCH_EVENTS = 10_000
 
-_TOKEN_KEYS = ("token", "api_key", "$token")
+TOKEN_KEYS = ("token", "api_key", "$token")
+"""Where a token stands, in an envelope, a form, a query or an event; the first of them wins."""
 
 
 class CaptureHints(Struct, frozen=True):
@@ -52,10 +58,13 @@ def open_capture(
     body: bytes,
     hints: CaptureHints = _NO_HINTS,
     *,
+    admits: Admits | None = None,
     unpacked_bytes: int = UNPACKED_BYTES,
     batch_events: int = BATCH_EVENTS,
 ) -> Envelope:
-    """The envelope in the query's `data`, or else in the body. Raises `Unreadable`."""
+    """The envelope in the query's `data`, or else in the body. Nothing is decoded that `admits` does not let in (None:
+    all is). Raises `Unreadable`.
+    """
     query = hints.query
     compression = query.get("compression", "") if query else ""
     fields: Mapping[str, str] = query
@@ -73,6 +82,8 @@ def open_capture(
         text = unpacked.text
         if unpacked.fields:
             fields = {**query, **unpacked.fields}
+    if admits is not None and not admits(text, fields):
+        raise unknown_token()
     try:
         decoded = decode(text)
     except NotJson as wrong:
@@ -88,12 +99,17 @@ def open_capture(
         # posthog-js says so in the query.
         sent_at = fields.get("_")
     return Envelope(
-        _text_of(envelope, _TOKEN_KEYS) or _text_of(fields, _TOKEN_KEYS) or _token_of_entries(entries),
+        _text_of(envelope, TOKEN_KEYS) or _text_of(fields, TOKEN_KEYS) or _token_of_entries(entries),
         entries,
         sent_at,
         decoded.suspicious,
         hints.engage,
     )
+
+
+def unknown_token() -> Unreadable:
+    sentence = "The token is missing, or not known here: send it as `api_key` or `token`. `hogline token` prints it."
+    return Unreadable(sentence, 401, "unknown_token")
 
 
 def too_many_events(most: int) -> Unreadable:
@@ -126,10 +142,10 @@ def _token_of_entries(entries: Sequence[object]) -> str | None:
     tokens: set[str] = set()
     for entry in entries:
         if isinstance(entry, dict):
-            token = _text_of(entry, _TOKEN_KEYS)
+            token = _text_of(entry, TOKEN_KEYS)
             if token is None:
                 properties = entry.get("properties")
-                token = _text_of(properties, _TOKEN_KEYS) if isinstance(properties, dict) else None
+                token = _text_of(properties, TOKEN_KEYS) if isinstance(properties, dict) else None
             if token is not None:
                 tokens.add(token)
     if len(tokens) > 1:
@@ -137,10 +153,10 @@ def _token_of_entries(entries: Sequence[object]) -> str | None:
     return tokens.pop() if tokens else None
 
 
-def read_envelope(envelope: Envelope, received_ms: int, new_uuid: NewUuid = uuid7) -> Batch:
-    """The events of an envelope, and what of it cannot be kept."""
+def read_envelope(envelope: Envelope, received_ms: int, new_uuid: NewUuid = uuid7, *, public: bool = False) -> Batch:
+    """The events of an envelope, and what of it cannot be kept. `public`: see `Event.public`."""
     collected = Collected()
-    receipt = Receipt(received_ms, new_uuid)
+    receipt = Receipt(received_ms, new_uuid, public=public)
     sent_ms = known_time(envelope.sent_at)
     engage = envelope.engage
     suspicious = envelope.suspicious
@@ -178,7 +194,7 @@ def read(
     Raises `Unreadable`.
     """
     properties = object_in(value, "properties", reasons)
-    if "token" in properties and properties["token"] == (token or _text_of(value, _TOKEN_KEYS) or properties["token"]):
+    if "token" in properties and properties["token"] == (token or _text_of(value, TOKEN_KEYS) or properties["token"]):
         del properties["token"]
     identity = value.get("distinct_id")
     if identity is None:

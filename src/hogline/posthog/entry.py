@@ -52,6 +52,8 @@ class Entry(Struct, array_like=True, frozen=True, gc=False):
     repaired: tuple[str, ...] = ()
     careful: bool = True
     """Some name in the data is not plain: a destination that gives names a meaning has to look at it."""
+    public: bool = False
+    """See `Event.public`."""
 
     @property
     def time_ms(self) -> int:
@@ -76,6 +78,7 @@ class _Old(Struct, array_like=True, frozen=True):
     elements_chain: str = ""
     url: str = ""
     repaired: tuple[str, ...] = ()
+    public: bool = False
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -111,6 +114,7 @@ def entry_of(event: Event) -> Entry:
         _said(event),
         repaired,
         not _plain(tuple(properties)),
+        event.public,
     )
 
 
@@ -182,9 +186,10 @@ def event_of(entry: Entry) -> Event:
         said.elements_chain,
         said.url,
         entry.repaired,
+        entry.public,
     )
 
 
-FORGOTTEN = encode_event(Event("", "", "", 0, 0, {}))
-"""What stands in the place of an event whose user is forgotten. No other entry has a blank `distinct_id`: the door
-refuses it."""
+FORGOTTEN = bytes.fromhex("9ea0a0a000008080809080c2a0a090")
+"""What stands in the place of an event whose user is forgotten: `Event("", "", "", 0, 0, {})`, in bytes that stay as
+they are when entries change. No other entry has a blank `distinct_id`: the door refuses it."""

@@ -14,9 +14,10 @@ from typing import TypeAlias
 from hogline.model import Event
 from hogline.posthog import app_event, capture, clickhouse, exports, webhook
 from hogline.posthog.assemble import event_object, from_text
+from hogline.posthog.bounds import NotJson
 from hogline.posthog.identity import NewUuid, uuid7, uuid_of
 from hogline.posthog.received import Batch, Collected, Receipt, Received, Unreadable
-from hogline.posthog.repair import NotJson, decode, repair
+from hogline.posthog.repair import decode, repair
 from hogline.posthog.shapes import Shape, named_as_usual, shape_of
 from hogline.posthog.unpack import inflate
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import binascii
 
-MAX_CODED_BYTES = 512 * 1024
-"""Python needs about a second for twice of that; senders of lz64 send a few kilobytes."""
+MAX_CODED_BYTES = 64 * 1024
+"""Python needs about 60 ms for that; senders of lz64 send a few kilobytes."""
+MAX_TEXT_BYTES = 2 * 1024 * 1024
+"""A few kilobytes can become any number; a text takes several times its bytes while it is put together."""
 
 _LITERAL_8, _LITERAL_16, _END = 0, 1, 2
 
@@ -38,6 +40,7 @@ def decompress(coded: bytes, limit_bytes: int) -> bytes:
     """The text as UTF-8. Raises `TooLarge` and ValueError."""
     if len(coded) > MAX_CODED_BYTES:
         raise TooLarge
+    limit_bytes = min(limit_bytes, MAX_TEXT_BYTES)
     coded = coded.rstrip(b"=")
     # Filled up with zero bits: LZ-string writes lengths that base64 does not know.
     bits = _Bits(binascii.a2b_base64(coded + b"A" * (-len(coded) % 4), strict_mode=True))

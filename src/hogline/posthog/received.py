@@ -15,6 +15,7 @@ from hogline.model import Event
 from hogline.posthog.entry import encode_event
 from hogline.posthog.identity import NewUuid
 from hogline.posthog.repair import repair
+from hogline.posthog.weight import MOST_EVENT_BYTES, MOST_EVENT_VALUES, is_too_heavy
 
 
 class Unreadable(Exception):
@@ -29,12 +30,14 @@ class Unreadable(Exception):
 
 
 class Receipt(Struct, frozen=True):
-    """When it came, and how an event without a uuid gets one."""
+    """When it came and by whom, and how an event without a uuid gets one."""
 
     received_ms: int
     new_uuid: NewUuid
     from_file: bool = False
     """It happened some time, not just now: without its time it is worth nothing."""
+    public: bool = False
+    """It came with the public token."""
 
 
 class Received(Struct, frozen=True):
@@ -66,7 +69,15 @@ class Collected:
         self._problems: list[tuple[int, Unreadable]] = []
 
     def keep(self, event: Event) -> None:
-        self._received.append(encode_repaired(event))
+        """Raises `Unreadable` for one that is too large."""
+        received = encode_repaired(event)
+        if is_too_heavy(received.body, received.event):
+            raise Unreadable(
+                f"The event is larger than one may be: {MOST_EVENT_BYTES:,} bytes, and {MOST_EVENT_VALUES:,} values.",
+                413,
+                "event_over_1_mb",
+            )
+        self._received.append(received)
 
     def refuse(self, problem: Unreadable) -> None:
         place = len(self._received) + len(self._problems) + 1

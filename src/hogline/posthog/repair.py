@@ -12,8 +12,7 @@ import re
 
 import msgspec
 
-MAX_DEPTH = 100
-"""How deep arrays and objects may be nested. Ours: real events stay below 20."""
+from hogline.posthog.bounds import NotJson, check_bounds
 
 INTEGER_AS_TEXT = "integer_as_text"
 SURROGATE_REPLACED = "lone_surrogate_replaced"
@@ -23,20 +22,9 @@ _LEAST_INTEGER = -(2**63)
 _GREATEST_INTEGER = 2**64 - 1
 _READABLE_DIGITS = 4_000  # Python converts no more than 4,300 digits.
 _BOM = b"\xef\xbb\xbf"
-_SQUARE = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _decoder = msgspec.json.Decoder()
-
-
-class NotJson(ValueError):
-    """The text cannot be read; `sentence` says why without quoting it."""
-
-    def __init__(self, sentence: str, reason: str = "not_json") -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.reason = reason
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -55,8 +43,7 @@ def decode(text: bytes) -> Decoded:
     """The value of a JSON text, before `repair`. Raises `NotJson`."""
     if text.startswith(_BOM):
         text = text[3:]
-    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _too_deep(text):
-        raise NotJson(f"The JSON is nested more than {MAX_DEPTH} levels deep.", "too_deep")
+    check_bounds(text)
     try:
         return Decoded(_decoder.decode(text), b"\\u0000" in text)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -76,22 +63,6 @@ def _decode_slowly(text: bytes) -> object:
 
 def _integer(digits: str) -> int | _Digits:
     return int(digits) if len(digits) <= _READABLE_DIGITS else _Digits(digits)
-
-
-def _too_deep(text: bytes) -> bool:
-    """Whether brackets nest deeper than `MAX_DEPTH`, not counting those inside of texts. Exact for JSON."""
-    if b"\\" in text:
-        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # Most texts hold no bracket: of them nothing but two quotes is left.
-    brackets = text.translate(_SQUARE, _NO_BRACKETS).replace(b'""', b"")
-    if b'"' in brackets:
-        brackets = b"".join(brackets.split(b'"')[::2])
-    for level in range(MAX_DEPTH):
-        if level + brackets.count(b"[") <= MAX_DEPTH:
-            return False
-        # Takes out the innermost level, everywhere.
-        brackets = brackets.replace(b"[]", b"")
-    return b"[" in brackets
 
 
 def repair(value: object, reasons: list[str]) -> object:

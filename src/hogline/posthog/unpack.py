@@ -7,21 +7,23 @@ limit. Knows nothing of what the JSON says.
 from __future__ import annotations
 
 import binascii
+import re
 import zlib
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
 from hogline.posthog import lz64
 from hogline.posthog.received import Unreadable
 
+MOST_CODED_BYTES = 2 * 1024 * 1024
+"""Of a form, or of base64: SDKs that write them send a few kilobytes."""
 _GZIP = b"\x1f\x8b"
-_GZIP_LAYERS = 2
-"""A proxy may compress what an SDK compressed already."""
 _GZIP_MEMBERS = 16
 _FORM_FIELDS = 50
 _FORM = "application/x-www-form-urlencoded"
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_ESCAPED = {b"%02x" % byte: bytes([byte]) for byte in range(256)}
 
 
 class Unpacked(Struct, frozen=True):
@@ -35,25 +37,32 @@ def unpack(body: bytes, *, content_type: str, content_encoding: str, compression
     """The JSON text in a body. Raises `Unreadable`: 413 if it would be longer than `limit_bytes`.
 
     The bytes themselves decide wherever they can; the headers and `compression` (of the query or the form)
-    only where they cannot.
+    only where they cannot. What an SDK compressed, something on the way may have compressed once more, and then says so
+    in a header; no sender compresses twice, but for an attack.
     """
-    body = inflate(body, content_encoding=content_encoding, limit_bytes=limit_bytes)
+    body = _uncoded(body, content_encoding, limit_bytes)
+    compressed = body.startswith(_GZIP)
+    body = _unzipped(body, limit_bytes)
     if _is_json(body):
         return Unpacked(body)
     start = body[:4096].lstrip()
     if start.startswith(b"data=") or b"&data=" in start or content_type.lower().startswith(_FORM):
-        fields = _form_fields(body)
-        data = fields.pop("data", "")
+        data, fields = _form_fields(body)
         compression = fields.get("compression", compression)
-        text = unpack_text(data.encode(), compression=compression, limit_bytes=limit_bytes)
-        return Unpacked(text, fields)
-    return Unpacked(unpack_text(body, compression=compression, limit_bytes=limit_bytes))
+        return Unpacked(
+            unpack_text(data, compression=compression, limit_bytes=limit_bytes, compressed=compressed), fields
+        )
+    return Unpacked(unpack_text(body, compression=compression, limit_bytes=limit_bytes, compressed=compressed))
 
 
-def unpack_text(data: bytes, *, compression: str, limit_bytes: int) -> bytes:
-    """The JSON text in the value of `data=`, which may be JSON, base64 or lz64. Raises `Unreadable`."""
+def unpack_text(data: bytes, *, compression: str, limit_bytes: int, compressed: bool = False) -> bytes:
+    """The JSON text in the value of `data=`, which may be JSON, base64 or lz64. `compressed`: it was compressed as a
+    whole, and is not once more within. Raises `Unreadable`.
+    """
     if _is_json(data):
         return data
+    if len(data) > MOST_CODED_BYTES:
+        raise _coded_too_large()
     if not data.strip():
         raise Unreadable("There is nothing to read: the body is empty.", reason="empty")
     # A form turns the `+` of base64 that was not percent-encoded into a space.
@@ -67,19 +76,25 @@ def unpack_text(data: bytes, *, compression: str, limit_bytes: int) -> bytes:
         raise Unreadable(
             "The body is neither JSON nor gzip, base64 or a form with a field `data`.", reason="not_json"
         ) from None
-    return inflate(decoded, content_encoding="", limit_bytes=limit_bytes)
+    return decoded if compressed else _unzipped(decoded, limit_bytes)
 
 
 def inflate(body: bytes, *, content_encoding: str, limit_bytes: int) -> bytes:
     """The body without its compression, whatever it claims about it. Raises `Unreadable`."""
+    return _unzipped(_uncoded(body, content_encoding, limit_bytes), limit_bytes)
+
+
+def _uncoded(body: bytes, content_encoding: str, limit_bytes: int) -> bytes:
+    """The body without the compression that a header names, if it has it."""
     if content_encoding == "deflate" and not body.startswith(_GZIP):
-        body = _inflated(body, zlib.MAX_WBITS, limit_bytes)
-    layers = 0
-    while body.startswith(_GZIP):
-        layers += 1
-        if layers > _GZIP_LAYERS:
-            raise Unreadable(f"The body is compressed more than {_GZIP_LAYERS} times over.", reason="not_gzip")
-        body = _inflated(body, zlib.MAX_WBITS | 16, limit_bytes)
+        return _inflated(body, zlib.MAX_WBITS, limit_bytes)
+    return _unzipped(body, limit_bytes) if content_encoding in {"gzip", "x-gzip"} else body
+
+
+def _unzipped(body: bytes, limit_bytes: int) -> bytes:
+    """The body without one layer of gzip, if it has any."""
+    if body.startswith(_GZIP):
+        return _inflated(body, zlib.MAX_WBITS | 16, limit_bytes)
     if len(body) > limit_bytes:
         raise _too_large(limit_bytes)
     return body
@@ -121,12 +136,37 @@ def _lz64(coded: bytes, limit_bytes: int) -> bytes:
         raise Unreadable("The body is not valid lz64.", reason="not_lz64") from None
 
 
-def _form_fields(body: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(body.decode("utf-8", "replace").strip(), keep_blank_values=True, max_num_fields=_FORM_FIELDS)
-    except ValueError:
-        raise Unreadable(f"The form has more than {_FORM_FIELDS} fields.", reason="not_json") from None
-    return dict(pairs)
+def _form_fields(body: bytes) -> tuple[bytes, dict[str, str]]:
+    """The value of `data`, and the other fields."""
+    if len(body) > MOST_CODED_BYTES:
+        raise _coded_too_large()
+    if body.count(b"&") >= _FORM_FIELDS:
+        raise Unreadable(f"The form has more than {_FORM_FIELDS} fields.", reason="not_json")
+    data, fields = b"", {}
+    for field in body.strip().split(b"&"):
+        name, _, value = field.partition(b"=")
+        if _unescaped(name) == b"data":
+            data = _unescaped(value)
+        else:
+            fields[_unescaped(name).decode("utf-8", "replace")] = _unescaped(value).decode("utf-8", "replace")
+    return data, fields
+
+
+def _unescaped(text: bytes) -> bytes:
+    """Without percent-encoding; a percent sign that encodes nothing stays."""
+    text = text.replace(b"+", b" ")
+    return _ESCAPE.sub(_unescape, text) if b"%" in text else text
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return _ESCAPED[match[1].lower()]
+
+
+def _coded_too_large() -> Unreadable:
+    sentence = (
+        f"The body is longer than the {MOST_CODED_BYTES:,} bytes that a form or base64 may have: send it as JSON."
+    )
+    return Unreadable(sentence, 413, "too_large")
 
 
 def _is_json(body: bytes) -> bool:

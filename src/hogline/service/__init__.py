@@ -5,9 +5,12 @@ call the same functions; who calls makes no difference.
 from __future__ import annotations
 
 from hogline.service.access import ConsoleAccess
+from hogline.service.accounts import Accounts
 from hogline.service.api_tokens import ApiAccess
+from hogline.service.auditing import Auditing
 from hogline.service.connections import Connections
 from hogline.service.core import Mistake
+from hogline.service.doctor import Doctor
 from hogline.service.failures import Failures
 from hogline.service.files import Files
 from hogline.service.forgetting import Forgetting
@@ -19,5 +22,19 @@ from hogline.service.reports import Reports
 __all__ = ["Mistake", "Service"]
 
 
-class Service(Forgetting, Connections, Reports, People, Failures, Files, Live, ConsoleAccess, ApiAccess, OverTime):
+class Service(
+    Forgetting,
+    Connections,
+    Reports,
+    People,
+    Failures,
+    Files,
+    Live,
+    ConsoleAccess,
+    Accounts,
+    ApiAccess,
+    Auditing,
+    OverTime,
+    Doctor,
+):
     """All that a user can ask. Every function raises `Mistake` for what cannot be done."""

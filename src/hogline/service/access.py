@@ -1,20 +1,13 @@
-"""The console's password, and what arrived last: what the console asks for besides what the commands ask."""
+"""Where the console is, and what arrived last: what the console asks for besides what the commands ask."""
 
 from __future__ import annotations
 
-import asyncio
+from pathlib import Path
 
-import structlog
 from msgspec import Struct
 
 from hogline.posthog.entry import decode_event
-from hogline.service.core import Core, Mistake
-from hogline.store.access import Access
-
-log = structlog.get_logger("hogline.service")
-
-SHORTEST_PASSWORD = 8
-LONGEST_PASSWORD = 1_000
+from hogline.service.core import Core
 
 
 class ArrivalView(Struct, frozen=True, kw_only=True):
@@ -28,10 +21,13 @@ class ArrivalView(Struct, frozen=True, kw_only=True):
 
 
 class ConsoleDoor(Struct, frozen=True):
-    """Where the console is, and what opens it if that was made just now."""
+    """Where the console is, and what opens it as long as nobody chose a password."""
 
     url: str
     first_password: str | None = None
+    """If it was made just now: for a terminal, and for nothing that is kept."""
+    first_password_file: Path | None = None
+    """Where it stands until another is set."""
 
     def __repr__(self) -> str:
         return f"ConsoleDoor(url={self.url!r})"
@@ -40,15 +36,6 @@ class ConsoleDoor(Struct, frozen=True):
 class ConsoleAccess(Core):
     console: ConsoleDoor | None = None
     """Of a process that serves one."""
-
-    async def set_console_password(self, password: str) -> None:
-        """From now on the console opens with this one; whoever is signed in has to sign in again."""
-        if self._settings.console_password is not None:
-            raise Mistake("HOGLINE_CONSOLE_PASSWORD sets the console's password. Change it there, or remove it first.")
-        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-            raise Mistake(f"The console's password has at least {SHORTEST_PASSWORD} characters.")
-        await asyncio.to_thread(Access(self._settings.data).set_password, password)
-        log.info("console password changed")
 
     async def newest_event(self, after: int = 0) -> ArrivalView | None:
         """The newest event that was received, if it is behind that position."""

@@ -2,58 +2,97 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import structlog
 from msgspec import Struct
 
 from hogline.service.core import Core, Mistake
-from hogline.store.api_tokens import ApiTokens
-from hogline.store.base import NameTaken
+from hogline.store.api_tokens import ApiToken, ApiTokens
+from hogline.store.base import NameTaken, Unusable
+from hogline.store.roles import Role
 
 log = structlog.get_logger("hogline.service")
 
 LONGEST_NAME = 60
+MOST_DAYS = 3_650
+USED_EVERY_MS = 600_000
+"""How exact a token's last use is."""
+_DAY_MS = 86_400_000
 
 
 class ApiTokenView(Struct, frozen=True, kw_only=True):
     """A token as it may be shown: without itself."""
 
     name: str
+    role: Role
     made_ms: int
+    expires_ms: int
+    """0: never."""
+    used_ms: int
+    """Last, to within ten minutes; 0: never."""
 
 
 class NewApiTokenView(Struct, frozen=True, kw_only=True):
     name: str
+    role: Role
+    expires_ms: int
     token: str
     """Shown this once: it is kept as a hash only."""
+
+    def __repr__(self) -> str:
+        return f"NewApiTokenView(name={self.name!r})"
 
 
 class ApiAccess(Core):
     async def api_tokens(self) -> list[ApiTokenView]:
-        """Those that are valid, in the order in which they were made."""
-        return [ApiTokenView(name=token.name, made_ms=token.made_ms) for token in self._api_tokens().all()]
+        """Those that were not revoked, in the order in which they were made."""
+        return [
+            ApiTokenView(
+                name=one.name, role=one.role, made_ms=one.made_ms, expires_ms=one.expires_ms, used_ms=one.used_ms
+            )
+            for one in self._api_tokens().all()
+        ]
 
-    async def make_api_token(self, name: str) -> NewApiTokenView:
-        """Make a token for the HTTP API. Whoever has it can do all that the API can."""
+    async def make_api_token(self, name: str, role: Role = "viewer", days: int | None = None) -> NewApiTokenView:
+        """Make a token for the HTTP API. Whoever has it can do there what its role may. `days`: how long it is valid;
+        None: until it is revoked.
+        """
         name = name.strip()
         if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
             raise Mistake(f"Name the token after what uses it, with up to {LONGEST_NAME} characters.")
+        if days is not None and not 1 <= days <= MOST_DAYS:
+            raise Mistake(f"A token is valid for 1 to {MOST_DAYS:,} days, or until it is revoked.")
+        now_ms = self._clock.time_ms()
+        expires_ms = 0 if days is None else now_ms + days * _DAY_MS
         try:
-            token = self._api_tokens().make(name, self._clock.time_ms())
+            token = await asyncio.to_thread(self._api_tokens().make, name, role, now_ms, expires_ms)
         except NameTaken:
             raise Mistake(f"There is an API token {name!r} already. Choose another name, or revoke it first.") from None
-        log.info("API token made")
-        return NewApiTokenView(name=name, token=token)
+        log.info("API token made", role=role)
+        await self.trail.note("api_token_made", {"token": name, "role": role, "days": days})
+        return NewApiTokenView(name=name, role=role, expires_ms=expires_ms, token=token)
 
     async def revoke_api_token(self, name: str) -> list[ApiTokenView]:
         """Take a token's validity away, at once; returns those that are left."""
-        if not self._api_tokens().remove(name):
+        if not await asyncio.to_thread(self._api_tokens().remove, name):
             raise Mistake(f"There is no API token {name!r}.")
         log.info("API token revoked")
+        await self.trail.note("api_token_revoked", {"token": name})
         return await self.api_tokens()
 
-    def api_token_name(self, token: str) -> str | None:
-        """Whose token this is; None if it is not valid. No question of a user's: it is not offered at the socket."""
-        return self._api_tokens().name_of(token)
+    def api_token(self, token: str) -> ApiToken | None:
+        """What is known of a token; None: it is not valid. No question of a user's: it is not offered at the socket."""
+        found = self._api_tokens().find(token)
+        return None if found is None or 0 < found.expires_ms <= self._clock.time_ms() else found
+
+    async def api_token_used(self, token: ApiToken) -> None:
+        """Once in a while: whoever asks often need not wait for the disk each time."""
+        now_ms = self._clock.time_ms()
+        if now_ms - token.used_ms >= USED_EVERY_MS:
+            with suppress(Unusable):  # a disk that takes nothing keeps nobody from asking
+                await asyncio.to_thread(self._api_tokens().used, token.name, now_ms)
 
     def _api_tokens(self) -> ApiTokens:
         return ApiTokens(self._settings.data)

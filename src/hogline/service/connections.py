@@ -61,6 +61,11 @@ class Connections(Core):
         await self._look_at_options()
         log.info("connection made", connection=name, destination=destination, enabled=enable)
         self._run(connection)
+        await self.trail.note(
+            "connection_made",
+            {"destination": destination, "options": _changes(sort, {}, options)},
+            connection=name,
+        )
         return self._view(connection)
 
     async def _free_name(self, destination: str) -> str:
@@ -82,6 +87,8 @@ class Connections(Core):
         workspace = _same_workspace(connection, check)
         changed = await self._change(name, options=kept, stopped=None, workspace=workspace)
         log.info("connection changed", connection=name, options=sorted(options))
+        changes = _changes(DESTINATIONS[connection.destination], connection.options, kept)
+        await self.trail.note("options_changed", {"options": changes}, connection=name)
         return changed
 
     async def test_options(self, destination: str, options: dict[str, object], name: str = "") -> CheckView:
@@ -93,7 +100,9 @@ class Connections(Core):
             connection = await self._find(name)
             destination, given = connection.destination, _over_its_own(connection, options)
         sort = _destination(destination)
-        check = await sort.check(read_options(sort, given), self._send)
+        parsed = read_options(sort, given)
+        await self.trail.note("options_tested", {"host": _host(sort, given)}, connection=name)
+        check = await sort.check(parsed, self._send)
         return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
 
     async def check(self, name: str) -> CheckView:
@@ -116,12 +125,14 @@ class Connections(Core):
         workspace = _same_workspace(connection, check)
         enabled = await self._change(name, enabled=True, stopped=None, workspace=workspace)
         log.info("connection enabled", connection=name)
+        await self.trail.note("connection_enabled", connection=name)
         return enabled
 
     async def disable(self, name: str) -> ConnectionView:
         """Stop sending. Events that come in wait until it is enabled again."""
         disabled = await self._change(name, enabled=False)
         log.info("connection disabled", connection=name)
+        await self.trail.note("connection_disabled", connection=name)
         return disabled
 
     async def _change(self, name: str, **changes: object) -> ConnectionView:
@@ -143,7 +154,9 @@ class Connections(Core):
             connection = await self._find(name)
             await self._workers.stop(connection.id)
             await self._state.remove_connection(connection.id)
+        await self.cleaning.finish()
         log.info("connection removed", connection=name)
+        await self.trail.note("connection_removed", {"destination": connection.destination}, connection=name)
 
     def _view(self, connection: Connection) -> ConnectionView:
         state, reason = self._standing(connection)
@@ -156,6 +169,15 @@ class Connections(Core):
             reason=reason,
             options={key: value for key, value in connection.options.items() if key not in hidden},
         )
+
+
+def _changes(
+    destination: Destination[Any], before: Mapping[str, object], now: Mapping[str, object]
+) -> dict[str, object]:
+    """For the audit log: what each option was and is (null: its default); of a secret, that it was set anew."""
+    secret = {option.key for option in destination.options if option.secret}
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    return {key: "set anew" if key in secret else [before.get(key), now.get(key)] for key in changed}
 
 
 def _given(options: Mapping[str, object]) -> dict[str, object]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from hogline.core.lanes import Lanes
 from hogline.delivery.clock import Clock
-from hogline.destinations.base import Destination, InvalidOptions, Send
+from hogline.destinations.base import Destination, InvalidOptions, Keeps, Send
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.running import Workers
 from hogline.sending import Preview, Sending
+from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.sources.tokens import TokenCheck
-from hogline.store.base import Connection, Journal, State
+from hogline.store.base import Connection, Journal, State, TokenKind
+from hogline.store.cleaning import Cleaning
+from hogline.store.tokens import made_here, new_token
 from hogline.telemetry.delivery import RequestListener, nobody
+
+KINDS: tuple[TokenKind, ...] = ("private", "public")
 
 
 class Mistake(Exception):
@@ -56,35 +60,49 @@ class Core:
         self.receives_at = settings.public_url or f"http://{settings.listen}"
         """Where events are received."""
         self.token_check = TokenCheck(())
+        self.cleaning = Cleaning(journal, state)
+        self.trail = Trail()
+        """Where it is noted who did what; this one forgets it."""
         self._changing = asyncio.Lock()
         """Held by whoever changes a connection: one at a time."""
         self._sendings: dict[str, Sending] = {}
         self._previews: dict[str, Preview] = {}
 
+    def now_ms(self) -> int:
+        return self._clock.time_ms()
+
     async def start(self) -> None:
-        """Make the project's token if there is none yet, and run every enabled connection."""
-        if not await self._state.tokens():
-            await self._state.add_token(new_token())
-        self.token_check.replace(await self._state.tokens())
+        """Make the project's tokens if there are none yet, and run every enabled connection."""
+        for kind in KINDS:
+            if not made_here(await self._state.tokens(kind)):
+                await self._state.add_token(new_token(kind).text, kind)
+        await self._check_tokens()
         await self._look_at_options()
         for connection in await self._state.connections():
             self._run(connection)
 
     async def _look_at_options(self) -> None:
         """What is to be known of people depends on what some connection wants."""
-        properties, emails = False, set[str]()
+        wanted = []
         for connection in await self._state.connections():
             destination = DESTINATIONS[connection.destination]
             if destination.people is not None:
-                rules = destination.people.rules(destination.read_options(connection.options))
-                properties = properties or rules.wants_properties
-                emails.add(rules.email_property)
-        email_property = min(emails - {"email"}, default="email")
-        await self._workers.keep(properties=properties, email_property=email_property)
+                wanted.append(destination.people.rules(destination.read_options(connection.options)).keeps)
+        await self._workers.keep(
+            Keeps(
+                any(one.properties for one in wanted),
+                min({one.email_property for one in wanted} - {"email"}, default="email"),
+                any(one.protects_emails for one in wanted),
+            )
+        )
 
     async def close(self, within_s: float = 20.0) -> None:
         """What is in flight is settled, or given up after that time."""
         await self._workers.close(within_s)
+
+    async def _check_tokens(self) -> None:
+        """From now on what is received is checked against the tokens as they are."""
+        self.token_check.replace(await self._state.tokens(), await self._state.tokens("public"))
 
     async def _stopped(self, connection: Connection, reason: str) -> None:
         for found in await self._state.connections():
@@ -128,10 +146,6 @@ def read_options(destination: Destination[Any], values: Mapping[str, object]) ->
         return destination.read_options(values)
     except InvalidOptions as invalid:
         raise Mistake(str(invalid)) from None
-
-
-def new_token() -> str:
-    return "hog_" + secrets.token_urlsafe(32)
 
 
 def evolved(connection: Connection, **changes: object) -> Connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from hogline.core.changes import DeadLetter
@@ -9,6 +11,10 @@ from hogline.posthog.entry import decode_event
 from hogline.service.core import Core, Mistake
 from hogline.store.base import Connection, Replay
 from hogline.views import FailureDetails, FailureView, RefusalView
+
+MOST_IDS_NOTED = 20
+MOST_COUNTED = 1_000
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 class Failures(Core):
@@ -18,8 +24,10 @@ class Failures(Core):
         """Dead letters, at each connection or at one, in the order in which the events came."""
         found: list[FailureView] = []
         for one in [await self._find(connection)] if connection else await self._state.connections():
-            letters = await self._state.dead_letters(one.id, reason=reason, after=after, limit=limit)
-            found += [_failure_view(one, letter) for letter in letters]
+            last, left = after, limit
+            while left and (letters := await self._state.dead_letters(one.id, reason=reason, after=last, limit=left)):
+                found += [_failure_view(one, letter) for letter in letters]
+                last, left = letters[-1].position, left - len(letters)
         return found
 
     async def failure(self, connection: str, id_: int) -> FailureDetails:
@@ -37,17 +45,25 @@ class Failures(Core):
         one = await self._find(connection)
         retried = await self._state.retry_dead_letters(one.id, reason=reason, positions=ids)
         self._workers.ask_again(one.id)
+        await self.trail.note("failures_retried", _chosen(retried, reason, ids), connection=connection)
         return retried
 
     async def retrying_failures(self, connection: str) -> int:
         """How many dead letters wait to be sent again (at most 1,000 are counted)."""
         one = await self._find(connection)
-        return len(await self._state.dead_letters(one.id, retrying=True, limit=1_000))
+        last = count = 0
+        while count < MOST_COUNTED and (
+            letters := await self._state.dead_letters(one.id, retrying=True, after=last, limit=MOST_COUNTED - count)
+        ):
+            last, count = letters[-1].position, count + len(letters)
+        return count
 
     async def discard_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
         """Remove dead letters for good; their events count as filtered (`discarded`). Returns how many."""
         one = await self._find(connection)
-        return await self._state.discard_dead_letters(one.id, reason=reason, positions=ids)
+        discarded = await self._state.discard_dead_letters(one.id, reason=reason, positions=ids)
+        await self.trail.note("failures_discarded", _chosen(discarded, reason, ids), connection=connection)
+        return discarded
 
     async def replay(
         self, connection: str, *, since_ms: int, until_ms: int | None = None, events: list[str] | None = None
@@ -69,6 +85,7 @@ class Failures(Core):
             )
         await self._state.begin_replay(one.id, Replay(settled=first - 1, last=last, events=tuple(events or ())))
         self._workers.ask_again(one.id)
+        await self.trail.note("replay_begun", {"events": last - first + 1}, connection=connection)
         return last - first + 1
 
     async def replaying(self, connection: str) -> int:
@@ -76,6 +93,13 @@ class Failures(Core):
         one = await self._find(connection)
         replay = await self._state.replay(one.id)
         return replay.last - replay.settled if replay else 0
+
+
+def _chosen(n: int, reason: str, ids: list[int] | None) -> dict[str, object]:
+    """For the audit log: how many and which. A destination's own reason is only kept if it is one word."""
+    if ids is not None:
+        return {"failures": n, "ids": ids[:MOST_IDS_NOTED]}
+    return {"failures": n} | ({"reason": reason if _WORD.fullmatch(reason) else "other"} if reason else {})
 
 
 def _failure_view(connection: Connection, letter: DeadLetter) -> FailureView:

@@ -32,7 +32,14 @@ class Files(Core):
         if not running:
             raise Mistake("No connection is enabled and able to run. See `hogline connections`.")
         handle = secrets.token_hex(8)
-        self._sendings[handle] = Sending(journal=self._journal, clock=self._clock, connections=running, tallies=tallies)
+        self._sendings[handle] = Sending(
+            journal=self._journal,
+            suppressed=self._state.suppressed,
+            clock=self._clock,
+            connections=running,
+            tallies=tallies,
+        )
+        await self.trail.note("file_sent", {"connections": [one.name for one in running]})
         return handle
 
     async def send_lines(self, handle: str, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:

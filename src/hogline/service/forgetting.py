@@ -1,38 +1,34 @@
-"""Forgetting people: at the destinations first, then everywhere here."""
+"""Forgetting people: at the destinations first, then everywhere here; and keeping them away."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
 from msgspec import Struct
 
-from hogline.core.known import Known, Person
+from hogline.core.known import EVER, Known
 from hogline.core.lanes import lane_of
 from hogline.delivery.pack import pack
-from hogline.destinations.base import Destination, Unreachable
+from hogline.destinations.base import Destination, Removal, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Identifier, Operation, Settled, Stop
-from hogline.posthog.entry import FORGOTTEN, decode_event
-from hogline.posthog.forgetting import without
-from hogline.service.core import Core, Mistake, read_options
-from hogline.store.base import Connection, Forgotten
-from hogline.views import ForgottenView
+from hogline.service.core import Mistake, read_options
+from hogline.service.finding import Finding, Rewritten, Whole
+from hogline.store.base import Connection
+from hogline.store.forgetting import Forgotten
+from hogline.store.strays import strays_with
+from hogline.views import ForgottenAt, ForgottenView
 
 log = structlog.get_logger("hogline.service")
-
-LOOKED_AT_ONCE = 5_000
-"""Events of the journal between two chances for others."""
 
 
 class _There(Struct, frozen=True):
     """Somebody as one connection knows them, under all their ids."""
 
     connection: Connection
-    name: str
-    """The distinct_id that names them."""
     customers: list[Identifier]
     """Whoever they are, were, or may be at the destination, if a request was not answered."""
     emails: list[str]
@@ -41,124 +37,122 @@ class _There(Struct, frozen=True):
     """How many events of theirs are not settled."""
 
 
-class _Rewritten(Struct, frozen=True):
-    """An event of the journal, and what is left of it."""
-
-    position: int
-    distinct_id: str
-    body: bytes
-
-
-class Forgetting(Core):
+class Forgetting(Finding):
     async def start(self) -> None:
-        if ids := set(await self._state.forgetting()):  # a crash interrupted it
-            await self._leave_journal([found async for found in self._rewritten(ids)])
+        if ids := await self._state.forgetting():  # a crash interrupted it
+            await self._leave_journal((await self._in_journal(set(ids))).rewritten)
         await super().start()
+        await self.cleaning.finish()
 
-    async def forget_person(self, distinct_id: str, *, suppress: bool = False) -> ForgottenView:
-        """Delete somebody at every destination, and then all that is known of them here: under this id and all that
-        were joined with it. `suppress`: they cannot come back. Nothing is removed here unless every destination
-        accepted it.
+    async def forget_person(self, who: str, *, suppress: bool = False, everybody: bool = False) -> ForgottenView:
+        """Delete somebody at every destination, and then all that is known of them here: the person with this id or
+        email, under all ids that were joined. `suppress`: they cannot come back. `everybody`: all people with this
+        email, if there are several. Nothing is removed here unless every destination accepted it.
         """
+        ids = (await self._chosen(who, everybody=everybody)).ids
         async with self._changing:
             connections = await self._state.connections()
             running = [one for one in connections if self._workers.runs(one.id)]
             await asyncio.gather(*(self._workers.stop(one.id) for one in running))
             try:
-                known = await self._known()
-                ids = known.members(distinct_id)
-                person = known.person(known.who(distinct_id))
-                rewritten = [found async for found in self._rewritten(ids)]
-                there = [await self._there(one, known, ids, rewritten) for one in connections]
-                never = self._never_again(person, ids, there) if suppress else []
-                customers = [await self._forget_there(one, never) for one in there]
-                forgotten = await self._forget_here(there, ids, rewritten, never)
+                await self._workers.catch_up()
+                await self._workers.stop_folding()
+                whole = await self._whole(ids)
+                alone = await self._only_theirs(whole) if suppress else set()
+                there = [await self._there(one, whole) for one in connections]
+                customers = [await self._forget_there(one, whole, alone, suppress=suppress) for one in there]
+                forgotten = await self._forget_here(there, whole, sorted(whole.ids | alone) if suppress else ())
             finally:
                 for connection in running:
                     self._run(connection)
-        events = sum(found.body == FORGOTTEN for found in rewritten)
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
+        await self.trail.note("person_forgotten", {"suppressed": suppress}, person=who)
+        at = [_at(whole, *each) for each in zip(there, customers, forgotten, strict=True)]
         return ForgottenView(
             customers=sum(customers),
-            people=len(ids) * sum(one.people > 0 for one in forgotten),
-            held=sum(one.held for one in forgotten),
-            failures=sum(one.dead_letters for one in forgotten),
-            events=events,
+            ids=len(whole.ids),
+            people=sum(one.people for one in at),
+            held=sum(one.held for one in at),
+            failures=sum(one.failures for one in at),
+            events=len(whole.journal.own),
+            connections=at,
+            names_removed=len(whole.journal.rewritten) - len(whole.journal.own),
+            mentions=whole.journal.mentions,
             suppressed=suppress,
+            cleaned_later=[f"{file}.db" for file in await self.cleaning.finish()],
+            still_named_in=await asyncio.to_thread(strays_with, self._settings.data, whole.ids | whole.emails),
         )
 
-    async def _known(self) -> Known:
-        """What the whole journal says, on disk; nothing folds meanwhile."""
-        folder = self._workers.folder
-        while folder.known.folded < self._journal.end:
-            if not await folder.step():
-                break
-        await self._workers.stop_folding()
-        return Known(self._state, self._journal.end)
+    async def suppress_person(self, who: str) -> None:
+        """Keep an id or email away for ever, also of somebody who is not known: its events are not kept, and every
+        destination blocks it. Raises `Mistake` if people are known by it: they are to be forgotten.
+        """
+        if await self.who_is(who):
+            raise Mistake("This person is known here. Forget them with `hogline people forget … --suppress`.")
+        who = _given(who)
+        async with self._changing:
+            await self._remove_everywhere(who, "suppress")
+            await self._workers.flush()  # what is folded so far was folded as long as nobody was suppressed
+            await self._state.suppress([who])
+        log.info("somebody was suppressed")
+        await self.trail.note("person_suppressed", person=who)
 
-    async def _there(
-        self, connection: Connection, known: Known, ids: set[str], rewritten: Sequence[_Rewritten]
-    ) -> _There:
+    async def unsuppress_person(self, who: str) -> None:
+        """Take back whoever has this id or email: here with all that was suppressed together with it, at the
+        destinations this id or email. Raises `Mistake`.
+        """
+        who = _given(who)
+        async with self._changing:
+            if not self._state.suppressed(who):
+                raise Mistake("This id or email is not suppressed.")
+            await self._remove_everywhere(who, "unsuppress")
+            await self._workers.flush()
+            await self._state.unsuppress(who)
+        log.info("somebody is not suppressed any more")
+        await self.trail.note("person_unsuppressed", person=who)
+
+    async def _remove_everywhere(self, who: str, action: Removal) -> None:
+        identifiers = [Identifier("id", who), *([Identifier("email", who)] if "@" in who else [])]
+        for connection in await self._state.connections():
+            await self._remove(connection, identifiers, action)
+
+    async def _there(self, connection: Connection, whole: Whole) -> _There:
         """All customers of theirs. One that goes by an email is theirs only as long as the ledger says so."""
-        told = self._state.told(connection.id, sorted(ids))
-        emails = sorted({email for one in told.values() for email in one.emails})
+        told = whole.told[connection.id]
+        emails = sorted({email for one in told for email in one.emails})
         ledger = self._state.ledger(connection.id, emails)
-        own = [email for email in emails if email in ledger and ledger[email].person in ids]
+        own = [email for email in emails if email in ledger and ledger[email].person in whole.ids]
         customers: dict[Identifier, None] = {}
-        for one in told.values():
+        for one in told:
             for customer in one.customers:
                 if customer.kind == "id" or customer.key.value in own:
                     customers[customer.identifier] = None
-        waiting = self._waiting(
-            connection,
-            known,
-            {found.position: found.distinct_id for found in rewritten if found.body == FORGOTTEN},
-            await self._state.lanes(connection.id),
-        )
-        if DESTINATIONS[connection.destination].people is None:
-            customers = {}
-        return _There(connection, known.who(min(ids)), list(customers), own, waiting)
+        return _There(connection, list(customers), own, await self._waiting(connection, whole))
 
-    def _never_again(self, person: Person, ids: set[str], there: Sequence[_There]) -> list[tuple[str, str]]:
-        """Their ids, and apart from them each email that nobody else has."""
-        emails = {one.lower() for one in (person.email,) if one is not None}
-        emails |= {email for one in there for email in one.emails}
-        others = self._state.emails_of_others(sorted(emails), sorted(ids))
-        return [("id", one) for one in sorted(ids)] + [("email", one) for one in sorted(emails - others)]
-
-    async def _forget_there(self, there: _There, never: Sequence[tuple[str, str]]) -> int:
-        """Remove somebody at the destination; returns how many customers were removed. `never`: their ids, and the
-        emails that nobody else has, are blocked there, too. Raises `Mistake`.
+    async def _forget_there(self, there: _There, whole: Whole, alone: Collection[str], *, suppress: bool) -> int:
+        """Remove somebody at the destination; returns how many customers were removed. `suppress`: they are blocked
+        there, with the emails that nobody else has (`alone`). Raises `Mistake`.
         """
-        destination: Destination[Any] = DESTINATIONS[there.connection.destination]
+        removed = await self._remove(there.connection, there.customers, "delete")
+        if suppress:
+            # Only now: with a customer, all their identifiers would be blocked, and so the email of whoever has it now.
+            blocked = [Identifier("id", one) for one in sorted(whole.ids)]
+            # An email of theirs that the ledger calls another's still reaches that other's customer.
+            blocked += [Identifier("email", one) for one in there.emails if one in alone]
+            await self._remove(there.connection, blocked, "suppress")
+        return removed
+
+    async def _remove(self, connection: Connection, identifiers: Sequence[Identifier], action: Removal) -> int:
+        """Returns how many there were to be asked for."""
+        destination: Destination[Any] = DESTINATIONS[connection.destination]
         people = destination.people
         if people is None:
             return 0
-        options = read_options(destination, there.connection.options)
-        found = [one for one in there.customers if people.takes(one)]
-        await self._remove(there.connection, destination, options, found, suppress=False)
-        if never:
-            # Only now: with a customer, all their identifiers would be blocked, and so the email of whoever has it now.
-            blocked = [one for one in found if one.kind == "id"] or [Identifier("id", there.name)]
-            # An email of theirs that the ledger calls another's still reaches that other's customer.
-            blocked += [Identifier("email", one) for one in there.emails if ("email", one) in never]
-            await self._remove(there.connection, destination, options, blocked, suppress=True)
-        return len(found)
-
-    async def _remove(
-        self,
-        connection: Connection,
-        destination: Destination[Any],
-        options: object,
-        identifiers: Sequence[Identifier],
-        *,
-        suppress: bool,
-    ) -> None:
-        people = destination.people
-        assert people is not None  # who calls has looked
-        operations = [people.remove(one, suppress=suppress) for one in identifiers if people.takes(one)]
+        options = read_options(destination, connection.options)
+        operations = [people.remove(one, action) for one in identifiers if people.takes(one)]
         for some in pack(operations, destination.limits):
             await self._ask(connection, destination, options, some)
+        return len(operations)
 
     async def _ask(
         self, connection: Connection, destination: Destination[Any], options: object, operations: Sequence[Operation]
@@ -166,61 +160,95 @@ class Forgetting(Core):
         try:
             response = await self._send(destination.request(operations, options))
         except Unreachable as unreachable:
-            raise _not_forgotten(connection, f"{destination.title} cannot be reached ({unreachable}).") from None
+            raise _not_done(connection, f"{destination.title} cannot be reached ({unreachable}).") from None
         answer = destination.read_answer(operations, response, self._clock.time_ms() / 1_000)
         if isinstance(answer, Stop):
-            raise _not_forgotten(connection, answer.reason)
+            raise _not_done(connection, answer.reason)
         if not isinstance(answer, Settled) or any(outcome is not None for outcome in answer.outcomes):
-            raise _not_forgotten(connection, f"{destination.title} answered {response.status}.")
+            raise _not_done(connection, f"{destination.title} answered {response.status}.")
 
-    async def _forget_here(
-        self, there: Sequence[_There], ids: set[str], rewritten: Sequence[_Rewritten], never: list[tuple[str, str]]
-    ) -> list[Forgotten]:
+    async def _forget_here(self, there: Sequence[_There], whole: Whole, suppress: Sequence[str]) -> list[Forgotten]:
         """Remove somebody from the state and the journal."""
         forgotten = await self._state.forget(
-            sorted(ids),
+            sorted(whole.ids),
             {one.connection.id: one.waiting for one in there},
-            ledger={one.connection.id: one.emails for one in there},
-            suppress=never,
+            emails={one.connection.id: one.emails for one in there},
+            suppress=suppress,
         )
-        await self._leave_journal(rewritten)
+        await self._leave_journal(whole.journal.rewritten)
         for one in there:
             self._workers.feed(one.connection.id).forget()
         return list(forgotten.values())
 
-    async def _leave_journal(self, rewritten: Sequence[_Rewritten]) -> None:
+    async def _only_theirs(self, whole: Whole) -> set[str]:
+        """Their emails, in small letters, that nobody else has: others are not to be kept away with them."""
+        emails = {email.lower() for email in whole.emails}
+        return {email for email in emails if set(await self._state.with_email(email)) <= whole.ids}
+
+    async def _leave_journal(self, rewritten: Sequence[Rewritten]) -> None:
         await self._journal.rewrite({found.position: found.body for found in rewritten})
         await self._state.end_forgetting()
 
-    async def _rewritten(self, ids: set[str]) -> AsyncIterator[_Rewritten]:
-        """The events of the journal that have something of these ids, and what is to be left of each."""
-        async for position, body in self._naming(ids):
-            if (left := without(body, ids)) is not None:
-                yield _Rewritten(position, decode_event(body).distinct_id, left)
-
-    async def _naming(self, ids: set[str]) -> AsyncIterator[tuple[int, bytes]]:
-        """The events of the journal in which these ids stand, wherever that is."""
-        needles = [one.encode("utf-8", "surrogatepass") for one in ids]
-        after = self._journal.first - 1
-        while events := await self._journal.read(after, LOOKED_AT_ONCE):
-            for position, body in events:
-                if any(needle in body for needle in needles):
-                    yield position, body
-            after = events[-1][0]
-            await asyncio.sleep(0)
-
-    def _waiting(
-        self, connection: Connection, known: Known, theirs: Mapping[int, str], lanes: Mapping[int, int]
-    ) -> int:
-        """How many of these events, by position and id, the connection has not settled."""
+    async def _waiting(self, connection: Connection, whole: Whole) -> int:
+        """How many of their events in the journal the connection has not settled."""
+        lanes = await self._state.lanes(connection.id)
         last, before = self._state.settled_before(connection.id)
+        known = Known(self._state, EVER)
         return sum(
             position > lanes.get(lane_of(known.group(distinct_id, position)), connection.start)
             and not (position <= last and position in before)
-            for position, distinct_id in theirs.items()
+            for position, distinct_id in whole.journal.own.items()
             if position > connection.start
         )
 
 
-def _not_forgotten(connection: Connection, why: str) -> Mistake:
+def _at(whole: Whole, there: _There, customers: int, forgotten: Forgotten) -> ForgottenAt:
+    destination = DESTINATIONS[there.connection.destination]
+    return ForgottenAt(
+        connection=there.connection.name,
+        destination=destination.title,
+        customers=customers,
+        people=len(whole.ids) if destination.people is not None else 0,
+        held=forgotten.held,
+        failures=forgotten.dead_letters,
+        not_reached=destination.cannot_forget,
+    )
+
+
+def _given(who: str) -> str:
+    if not who.strip():
+        raise Mistake("Give an id or an email.")
+    return who.strip()
+
+
+def _not_done(connection: Connection, why: str) -> Mistake:
     return Mistake(f"{connection.name}: {why} Nothing was removed here; try again later.")
+
+
+def left(forgotten: ForgottenView) -> list[str]:
+    """What is not removed, or not yet: a sentence each."""
+    sentences = []
+    if forgotten.names_removed:
+        sentences.append(
+            f"In {counted(forgotten.names_removed, 'event')} of other people that named them, their id was removed."
+        )
+    if forgotten.mentions:
+        sentences.append(
+            f"{counted(forgotten.mentions, 'event')} of other people have one of their ids in another property and stay"
+            " as they are."
+        )
+    if forgotten.cleaned_later:
+        sentences.append(
+            f"Another program is reading {' and '.join(forgotten.cleaned_later)}. The last traces are overwritten as"
+            " soon as it ends; Hogline keeps trying, also after a restart."
+        )
+    if forgotten.still_named_in:
+        sentences.append(
+            f"Other files in the data directory still name them: {', '.join(forgotten.still_named_in)}. Delete them"
+            " yourself."
+        )
+    return sentences
+
+
+def counted(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -37,6 +37,7 @@ class People(Core):
                 found += [
                     looked.view(each) for each in await self._state.find_people(one.id, text, after=after, limit=limit)
                 ]
+        await self.trail.note("people_listed", {"searched": bool(text)}, connection=connection)
         return found
 
     async def person(self, connection: str, distinct_id: str) -> PersonDetails:
@@ -47,6 +48,7 @@ class People(Core):
         looked = self._look_at(one) if DESTINATIONS[one.destination].people is not None else None
         if looked is None or not looked.knows(distinct_id):
             raise Mistake(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
+        await self.trail.note("person_seen", connection=connection, person=distinct_id)
         told, view = looked.told(distinct_id), looked.view(distinct_id)
         main = told.main
         whole = view.joined_into is None
@@ -183,7 +185,7 @@ class Looked:
 
     def _facts(self, person: Person) -> dict[str, Fact]:
         facts = dict(person.facts)
-        if self._rules.wants_properties:
+        if self._rules.keeps.properties:
             facts = {**person.properties, **facts}
         return facts
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from hogline.service.core import Core, Mistake, new_token
-from hogline.store.base import Connection
+from hogline.service.core import KINDS, Core, Mistake
+from hogline.store.base import Connection, TokenKind
+from hogline.store.tokens import BadKey, Token, made_here, new_token, read_key
 from hogline.views import ConnectionStatus, Status, TokenView
 
 log = structlog.get_logger("hogline.service")
@@ -13,31 +14,60 @@ log = structlog.get_logger("hogline.service")
 
 class Reports(Core):
     async def token(self) -> TokenView:
-        """The project's token, and the URL to give PostHog's HTTP Webhook destination."""
-        tokens = await self._state.tokens()
-        return TokenView(token=tokens[-1], webhook_url=f"{self.receives_at}/webhook/{tokens[-1]}", older=tokens[:-1])
+        """The project's tokens, and the URL to give PostHog's HTTP Webhook destination."""
+        private, public = await self._state.tokens(), await self._state.tokens("public")
+        *older, newest = made_here(private)
+        *older_public, newest_public = made_here(public)
+        return TokenView(
+            token=newest,
+            webhook_url=f"{self.receives_at}/webhook/{newest}",
+            older=older,
+            public_token=newest_public,
+            older_public=older_public,
+            added=[token for token in (*private, *public) if not Token(token).made_here],
+        )
 
-    async def rotate_token(self) -> TokenView:
-        """Make a new token. The old ones stay valid until they are revoked."""
-        await self._state.add_token(new_token())
+    async def add_token(self, token: str) -> TokenView:
+        """Take events under the project's own key at PostHog, too. It stands in pages, so it is public. Raises
+        `Mistake`.
+        """
+        try:
+            key = read_key(token)
+        except BadKey as wrong:
+            raise Mistake(str(wrong)) from None
+        if self.token_check.kind(key.text) is not None:
+            raise Mistake("This token is taken already: `hogline token` lists all.")
+        await self._state.add_token(key.text, "public")
         changed = await self._tokens_changed()
-        log.info("token rotated", valid=1 + len(changed.older))
+        log.info("token added", valid=_valid(changed))
+        await self.trail.note("token_added")
+        return changed
+
+    async def rotate_token(self, *, public: bool = False) -> TokenView:
+        """Make a new token, private or public. The old ones stay valid until they are revoked."""
+        kind: TokenKind = "public" if public else "private"
+        await self._state.add_token(new_token(kind).text, kind)
+        changed = await self._tokens_changed()
+        log.info("token rotated", kind=kind, valid=_valid(changed))
+        await self.trail.note("token_rotated")
         return changed
 
     async def revoke_token(self, token: str) -> TokenView:
-        """Take an old token's validity away; the newest one stays."""
-        tokens = await self._state.tokens()
-        if token not in tokens:
-            raise Mistake("There is no such token. `hogline token` lists those that are valid.")
-        if token == tokens[-1]:
-            raise Mistake("This is the newest token: rotate first, and revoke it when nothing uses it any more.")
-        await self._state.remove_token(token)
-        changed = await self._tokens_changed()
-        log.info("token revoked", valid=1 + len(changed.older))
-        return changed
+        """Stop taking an old token or an added one; the newest of each kind that was made here stays."""
+        for kind in KINDS:
+            tokens = await self._state.tokens(kind)
+            if token == made_here(tokens)[-1]:
+                raise Mistake("This is the newest token: rotate first, and revoke it when nothing uses it any more.")
+            if token in tokens:
+                await self._state.remove_token(token)
+                changed = await self._tokens_changed()
+                log.info("token revoked", kind=kind, valid=_valid(changed))
+                await self.trail.note("token_revoked")
+                return changed
+        raise Mistake("There is no such token. `hogline token` lists those that are valid.")
 
     async def _tokens_changed(self) -> TokenView:
-        self.token_check.replace(await self._state.tokens())
+        await self._check_tokens()
         return await self.token()
 
     async def status(self) -> Status:
@@ -80,3 +110,7 @@ class Reports(Core):
             for connection in await self._state.connections()
             if connection.enabled and connection.stopped is not None
         ]
+
+
+def _valid(tokens: TokenView) -> int:
+    return 2 + len(tokens.older) + len(tokens.older_public) + len(tokens.added)

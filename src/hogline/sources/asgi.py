@@ -5,14 +5,11 @@ Raw ASGI instead of request and response objects: this is the path every event t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct
-
-from hogline.sources.limits import Limits
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -20,11 +17,17 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Header: TypeAlias = tuple[bytes, bytes]
 
+CLIENT = "hogline.client"
+"""In a scope: the address of the client that a trusted proxy speaks for."""
+
 
 class App(Protocol):
     """An ASGI application."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+_CLOSE = (b"connection", b"close")
 
 
 class Disconnected(Exception):
@@ -34,18 +37,21 @@ class Disconnected(Exception):
 class Refusal(Exception):
     """A request that is answered with an error. The sentence quotes nothing of what was sent."""
 
-    def __init__(self, status: int, sentence: str, headers: Iterable[Header] = (), *, close: bool = False) -> None:
+    def __init__(self, status: int, sentence: str, headers: Iterable[Header] = ()) -> None:
         super().__init__(sentence)
-        self.answer = problem(status, sentence, headers, close=close)
+        self.status = status
+        self.sentence = sentence
+        self.headers = tuple(headers)
+
+    @property
+    def answer(self) -> Answer:
+        return problem(self.status, self.sentence, self.headers)
 
 
 class Answer(Struct, frozen=True):
     status: int
     body: bytes
     headers: tuple[Header, ...]
-
-
-_CLOSE = (b"connection", b"close")
 
 
 def answer(
@@ -70,11 +76,17 @@ def problem(status: int, sentence: str, headers: Iterable[Header] = (), *, close
     return answer_json(status, {"error": sentence}, (*headers, _CLOSE) if close else headers)
 
 
+CROWDED = "Hogline has too much to do at once: send it again."
+RETRY: tuple[Header, ...] = ((b"retry-after", b"5"),)
 NOT_FOUND = problem(
     404,
     "There is nothing here. Events go to POST /webhook (with the token in the Authorization header) or POST "
     "/webhook/<token>, or to the capture routes /i/v0/e, /e, /track, /engage, /capture and /batch.",
 )
+
+
+def crowded() -> Refusal:
+    return Refusal(503, CROWDED, RETRY)
 
 
 async def send_answer(send: Send, reply: Answer, more_headers: tuple[Header, ...] = ()) -> None:
@@ -88,59 +100,40 @@ async def send_answer(send: Send, reply: Answer, more_headers: tuple[Header, ...
     await send({"type": "http.response.body", "body": reply.body})
 
 
-async def read_body(receive: Receive, headers: dict[bytes, bytes], limit_bytes: int, limits: Limits) -> bytes:
-    """The body of a request. Raises `Refusal` (408, 413) and `Disconnected`."""
-    announced = _announced_bytes(headers)
-    if announced > limit_bytes and b"expect" in headers:
-        # The sender waits for leave to send: it gets none.
-        raise _too_large(limit_bytes, close=True)
-    try:
-        async with asyncio.timeout(limits.body_s):
-            if announced > limit_bytes:
-                await _discard(receive, limits)
-                raise _too_large(limit_bytes)
-            message = await _next(receive)
-            body: bytes = message.get("body", b"")
-            if not message.get("more_body", False):
-                if len(body) > limit_bytes:
-                    raise _too_large(limit_bytes)
-                return body
-            return await _read_on(receive, body, limit_bytes, limits)
-    except TimeoutError:
-        raise Refusal(
-            408, f"The body did not arrive within {limits.body_s:g} seconds: send it again.", close=True
-        ) from None
-
-
-async def _read_on(receive: Receive, first: bytes, limit_bytes: int, limits: Limits) -> bytes:
-    parts = [first]
-    length = len(first)
-    more = True
-    while more:
+async def read_body(receive: Receive, headers: dict[bytes, bytes], limit_bytes: int) -> bytes:
+    """The body of a request. How long it may take is the server's business (`protocol`), and so is what becomes of the
+    rest of one that is too large. Raises `Refusal` (413) and `Disconnected`.
+    """
+    if _announced_bytes(headers) > limit_bytes:
+        raise _too_large(limit_bytes)
+    message = await _next(receive)
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+        return body
+    parts = [body]
+    length = len(body)
+    while message.get("more_body", False):
         if length > limit_bytes:
-            parts.clear()
-            await _discard(receive, limits)
             raise _too_large(limit_bytes)
         message = await _next(receive)
-        part = message.get("body", b"")
-        parts.append(part)
-        length += len(part)
-        more = message.get("more_body", False)
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
     if length > limit_bytes:
         raise _too_large(limit_bytes)
     return b"".join(parts)
 
 
-async def _discard(receive: Receive, limits: Limits) -> None:
-    """Read the rest of a body that is too large, so that its sender comes to read our answer instead of
-    finding the connection broken, which most senders take for a reason to try again for ever."""
-    left = 4 * limits.batch_body_bytes
+async def discard_body(receive: Receive, limit_bytes: int) -> None:
+    """Let a body pass by, so that the connection is ready for the next request; of a longer one only so much. Raises
+    `Disconnected`.
+    """
+    passed = 0
     more = True
-    while more:
+    while more and passed <= limit_bytes:
         message = await _next(receive)
-        left -= len(message.get("body", b""))
-        if left < 0:
-            raise _too_large(limits.batch_body_bytes, close=True)
+        passed += len(message.get("body", b""))
         more = message.get("more_body", False)
 
 
@@ -157,5 +150,5 @@ def _announced_bytes(headers: dict[bytes, bytes]) -> int:
     return int(text) if text.isdigit() and len(text) < 20 else 0
 
 
-def _too_large(limit_bytes: int, *, close: bool = False) -> Refusal:
-    return Refusal(413, f"The body is longer than {limit_bytes:,} bytes: send it in parts.", close=close)
+def _too_large(limit_bytes: int) -> Refusal:
+    return Refusal(413, f"The body is longer than {limit_bytes:,} bytes: send it in parts.")

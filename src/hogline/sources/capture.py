@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
-from hogline.posthog import CaptureHints, open_capture, read_envelope
-from hogline.sources.asgi import NO_CONTENT, Answer, Refusal, problem, read_body
-from hogline.sources.intake import WRONG_TOKEN, Intake, aside, encoding
+from hogline.posthog import Batch, CaptureHints, open_capture, read_envelope
+from hogline.posthog.capture import TOKEN_KEYS, unknown_token
+from hogline.sources.asgi import NO_CONTENT, Answer, Refusal, read_body
+from hogline.sources.intake import Intake, bearer_token, encoding
 from hogline.sources.routing import Request, Route
 
 _EVENT_PATHS = ("/i/v0/e", "/e", "/track", "/capture")
 _BATCH_PATHS = ("/batch", "/i/v0/ai/batch")
 _QUERY_FIELDS = 50
-_NO_TOKEN = problem(401, "The token is missing: send it as `api_key` or `token`.")
 
 
 def capture_routes(intake: Intake) -> Iterable[Route]:
@@ -35,27 +35,31 @@ class _Capture:
         intake = self._intake
         limits = intake.limits
         query = _query(request.query_string) if request.query_string else {}
-        body = await read_body(request.receive, request.headers, self._body_bytes, limits)
+        body = await read_body(request.receive, request.headers, self._body_bytes)
         hints = CaptureHints(
             content_type=request.header(b"content-type"),
             content_encoding=encoding(request),
             query=query,
             engage=self._engage,
         )
+        shown = bearer_token(request)
         received_ms = intake.clock()
-        envelope = await aside(
-            body,
-            open_capture,
-            body,
-            hints,
-            unpacked_bytes=limits.unpacked_bytes(self._body_bytes),
-            batch_events=limits.batch_events,
-        )
-        if envelope.token is None:
-            return _NO_TOKEN
-        if not intake.knows(envelope.token):
-            return WRONG_TOKEN
-        reply = await intake.keep(request, await aside(body, read_envelope, envelope, received_ms))
+
+        def admits(text: bytes, fields: Mapping[str, str]) -> bool:
+            tokens = (shown, *(fields[key] for key in TOKEN_KEYS if key in fields))
+            return intake.tokens.occurs(text) or any(intake.tokens.kind(token) for token in tokens)
+
+        def read(unpacked_bytes: int) -> Batch:
+            envelope = open_capture(
+                body, hints, admits=admits, unpacked_bytes=unpacked_bytes, batch_events=limits.batch_events
+            )
+            kind = intake.tokens.kind(envelope.token or shown)
+            if kind is None:
+                raise unknown_token()
+            return read_envelope(envelope, received_ms, public=kind == "public")
+
+        async with intake.reading(request, body, read, limits.unpacked_bytes(self._body_bytes)) as batch:
+            reply = await intake.keep(request, batch)
         # A page that is being left cannot read an answer: `navigator.sendBeacon` says that it wants none.
         return NO_CONTENT if reply.status == 200 and query.get("beacon") == "1" else reply
 

@@ -24,15 +24,20 @@ from hogline.sources.asgi import (
     problem,
     send_answer,
 )
+from hogline.sources.budget import Budget
 from hogline.sources.capture import capture_routes
+from hogline.sources.capture_v1 import capture_v1_routes
 from hogline.sources.cors import cors_headers
 from hogline.sources.health import health_routes
 from hogline.sources.intake import Intake, Keeps
 from hogline.sources.limits import DEFAULT, Limits
 from hogline.sources.routing import Request, Route, RouteTable
+from hogline.sources.scripts import script_routes
 from hogline.sources.sdk import sdk_routes
+from hogline.sources.tokens import TokenCheck
 from hogline.sources.webhooks import webhook_routes
 from hogline.store.base import Unwritable
+from hogline.store.forgetting import NOBODY, Suppressed
 from hogline.telemetry.mistakes import kind_and_place
 from hogline.telemetry.receiving import ReceivingWatch
 
@@ -41,17 +46,27 @@ _GO_AHEAD = answer_json(200, {"status": 1})
 
 def create_app(
     journal: Keeps,
-    tokens: Callable[[str], bool],
+    tokens: TokenCheck,
     ready: Callable[[], Awaitable[list[str]]],
     clock: Callable[[], int],
     limits: Limits = DEFAULT,
     *,
+    suppressed: Suppressed = NOBODY,
     metrics: Callable[[], Awaitable[bytes]] | None = None,
+    budget: Budget | None = None,
 ) -> App:
-    """The app. `tokens`: whether a token is known (see `TokenCheck`). `ready`: one sentence for each thing
-    that keeps us from receiving. `clock`: milliseconds since 1970. `metrics`: Prometheus' text."""
-    intake = Intake(journal, tokens, clock, limits)
-    routes = [*webhook_routes(intake), *capture_routes(intake), *sdk_routes(limits), *health_routes(ready, metrics)]
+    """The app. `ready`: one sentence for each thing that keeps us from receiving. `clock`: milliseconds since 1970.
+    `suppressed`: whose events are not kept. `metrics`: Prometheus' text. `budget`: the listener's, for what is read.
+    """
+    intake = Intake(journal, tokens, clock, limits, suppressed, Budget() if budget is None else budget)
+    routes = [
+        *webhook_routes(intake),
+        *capture_routes(intake),
+        *capture_v1_routes(intake),
+        *sdk_routes(),
+        *script_routes(),
+        *health_routes(ready, metrics),
+    ]
     return _Receiver(RouteTable(routes))
 
 
@@ -76,7 +91,7 @@ class _Receiver:
         except Exception as mistake:
             # Ours. Its text may quote a payload: only its kind and place are logged, and nothing is raised.
             watch.failed(request.id, path, kind_and_place(mistake))
-            reply = problem(500, "Hogline made a mistake with this request; its log says where.")
+            reply = problem(500, "Hogline made a mistake with this request; its log says where.", _retry_after(5))
         cors = cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
         await send_answer(send, reply, (*cors, (b"x-request-id", request.id.encode())))
         watch.answered(request.id, path, reply.status, request.began_s, (each.event.uuid for each in request.received))

@@ -1,4 +1,4 @@
-"""What every route that brings events shares: whose token it is, keeping, and the answers to both.
+"""What every route that brings events shares: reading without keeping others waiting, keeping, and the answers.
 
 Knows no route and no shape of a body.
 """
@@ -6,22 +6,28 @@ Knows no route and no shape of a body.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec, Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from hogline.posthog import Batch
-from hogline.sources.asgi import Answer, answer_json, problem
+from hogline.posthog import Batch, Unreadable
+from hogline.sources.asgi import Answer, answer_json, crowded, problem
+from hogline.sources.budget import Budget, Spent
 from hogline.sources.limits import Limits
 from hogline.sources.routing import Request
+from hogline.sources.suppression import let_in
+from hogline.sources.tokens import TokenCheck
+from hogline.sources.turns import Crowded, Turns
+from hogline.store.forgetting import Suppressed
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
-_GZIP = b"\x1f\x8b"
-_LARGE_BYTES = 256 * 1024
-"""Bodies beyond it, and compressed ones, are read in a thread: others do not wait for them."""
+LIGHT_BYTES = 256 * 1024
+"""Bodies up to here, compressed or not, are read at once: it takes a few milliseconds. Larger ones take turns."""
 
 BEARER = ((b"www-authenticate", b"Bearer"),)
 KEPT = answer_json(200, {"status": 1})
@@ -36,19 +42,55 @@ class Keeps(Protocol):
 
 class Intake(Struct, frozen=True):
     journal: Keeps
-    knows: Callable[[str], bool]
-    """Whether a token is one of ours (see `TokenCheck`)."""
+    tokens: TokenCheck
     clock: Callable[[], int]
     """Milliseconds since 1970."""
     limits: Limits
+    suppressed: Suppressed
+    """Whose events are not kept."""
+    budget: Budget
+    """For what was read and is not on disk yet."""
+    turns: Turns = field(default_factory=Turns)
+    reader: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "reading"))
+    """One thread, which reads large bodies."""
+
+    @asynccontextmanager
+    async def reading(
+        self, request: Request, body: bytes, read: Callable[[int], T], unpacked_bytes: int
+    ) -> AsyncIterator[T]:
+        """What `read` makes of a body that may become so long once it is unpacked. It is called with the length that is
+        allowed, perhaps twice: once with what can be read at once, and if that is too little, in a thread. Large bodies
+        are read, and kept within the block, one after the other. Raises `Unreadable` and `Refusal` (503).
+        """
+        if len(body) <= LIGHT_BYTES:
+            try:
+                found = read(min(unpacked_bytes, LIGHT_BYTES))
+            except Unreadable as wrong:
+                if wrong.reason != "too_large" or unpacked_bytes <= LIGHT_BYTES:
+                    raise
+            else:
+                yield found
+                return
+        try:
+            async with self.turns.turn(request.client):
+                yield await asyncio.get_running_loop().run_in_executor(self.reader, read, unpacked_bytes)
+        except Crowded:
+            raise crowded() from None
 
     async def append(self, request: Request, batch: Batch) -> None:
-        """On disk when it returns. Raises `Unwritable`."""
-        request.received = batch.received
-        await self.journal.append([each.body for each in batch.received], batch.refused or None)
+        """On disk when it returns. Raises `Unwritable`, and `Refusal` (503)."""
+        request.received, refused = let_in(batch, self.suppressed)
+        bodies = [each.body for each in request.received]
+        try:
+            with self.budget.holding(sum(map(len, bodies))):
+                await self.journal.append(bodies, refused or None)
+        except Spent:
+            raise crowded() from None
 
     async def keep(self, request: Request, batch: Batch) -> Answer:
-        """On disk first, then the answer. Only a batch without a single good event is an error."""
+        """On disk first, then the answer. Only a batch without a single good event is an error. Nobody is told who is
+        suppressed: of their events the answer says what it says of others'.
+        """
         await self.append(request, batch)
         if batch.problem is None:
             return KEPT
@@ -57,12 +99,10 @@ class Intake(Struct, frozen=True):
         return problem(batch.problem.status, batch.problem.sentence)
 
 
-async def aside(body: bytes, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The work's result; done in a thread if the body may keep everybody waiting."""
-    if len(body) > _LARGE_BYTES or body.startswith(_GZIP):
-        return await asyncio.to_thread(work, *args, **kwargs)
-    return work(*args, **kwargs)
-
-
 def encoding(request: Request) -> str:
     return request.header(b"content-encoding").strip().lower()
+
+
+def bearer_token(request: Request) -> str:
+    scheme, _, token = request.header(b"authorization").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -8,19 +8,22 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from hogline.posthog import Received
-from hogline.sources.asgi import Answer, Receive, Scope
+from hogline.sources.asgi import CLIENT, Answer, Receive, Scope
 
 
 class Request:
     """One request, as far as receiving looks at it."""
 
-    __slots__ = ("began_s", "headers", "id", "method", "path", "query_string", "receive", "received")
+    __slots__ = ("began_s", "client", "headers", "id", "method", "path", "query_string", "receive", "received")
 
     def __init__(self, scope: Scope, receive: Receive, request_id: str, began_s: float) -> None:
         self.id = request_id
         self.began_s = began_s
         self.received: Sequence[Received] = ()
         """The events that it brought, once they are read."""
+        client = scope.get("client")
+        self.client: str = scope.get(CLIENT) or (client[0] if client else "")
+        """The sender's address, to tell senders apart by."""
         self.method: str = scope["method"]
         path: str = scope["path"]
         self.path = path.rstrip("/")
@@ -36,7 +39,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 
 
 class Route(Struct, frozen=True):
-    """`path` has no slash at its end. What stands in `<>` at its end is whatever comes there: `/webhook/<token>`."""
+    """`path` has no slash at its end. What stands in `<>` is whatever comes there: `/webhook/<token>`."""
 
     path: str
     methods: tuple[str, ...]
@@ -46,15 +49,15 @@ class Route(Struct, frozen=True):
 
 
 class RouteTable:
-    """The first route that fits; an exact path before one that ends in `<>`."""
+    """The first route that fits; an exact path before one with `<>`."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._exact: dict[str, Route] = {}
-        self._prefixes: list[tuple[str, Route]] = []
+        self._patterns: list[tuple[str, str, Route]] = []
         for route in routes:
-            prefix, bracket, _ = route.path.partition("<")
+            prefix, bracket, rest = route.path.partition("<")
             if bracket:
-                self._prefixes.append((prefix, route))
+                self._patterns.append((prefix, rest.partition(">")[2], route))
             else:
                 self._exact[prefix] = route
 
@@ -63,4 +66,7 @@ class RouteTable:
         route = self._exact.get(path)
         if route is not None:
             return route
-        return next((route for prefix, route in self._prefixes if path.startswith(prefix)), None)
+        for prefix, suffix, route in self._patterns:
+            if path.startswith(prefix) and path.endswith(suffix) and len(path) > len(prefix) + len(suffix):
+                return route
+        return None

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from hogline.sources.asgi import NOT_FOUND, Answer, answer, answer_json, read_body
-from hogline.sources.limits import Limits
+from hogline.sources.asgi import NOT_FOUND, Answer, answer, answer_json, discard_body
 from hogline.sources.routing import Handler, Request, Route
 
 _CONFIG: dict[str, object] = {
@@ -35,59 +34,53 @@ _FLAG_DEFINITIONS: dict[str, object] = {"flags": [], "group_type_mapping": {}, "
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
 _CONFIG_ANSWER = answer_json(200, _CONFIG)
+CONFIG_ENTRY = msgspec.json.encode({"config": _CONFIG, "siteApps": []})
+"""What posthog-js takes for its configuration, as JSON."""
 _NOTHING: Mapping[str, object] = {
     "/s": {"status": 1},
     "/api/surveys": {"surveys": [], "survey_config": None},
     "/api/early_access_features": {"earlyAccessFeatures": []},
     "/api/web_experiments": {"experiments": []},
     "/api/product_tours": {"product_tours": []},
+    "/i/v1/logs": {},
+    "/i/v1/metrics": {},
     "/flags/definitions": _FLAG_DEFINITIONS,
     "/api/feature_flag/local_evaluation": _FLAG_DEFINITIONS,
     "/flags": _FLAGS,
     "/decide": {**_CONFIG, **_FLAGS},
 }
-"""What each path answers, whoever asks. `/s` takes recordings, which go nowhere from here; `/decide` is asked by older
-SDKs, once for both."""
+"""What each path answers, whoever asks. Recordings (`/s`), logs and metrics go nowhere from here; `/decide` is asked by
+older SDKs, once for both."""
+_PASSED_BYTES = 64 * 1024
 
 
-def sdk_routes(limits: Limits) -> Iterable[Route]:
+def sdk_routes() -> Iterable[Route]:
     return [
-        *(Route(path, ("GET", "POST"), _always(limits, value), browsers=True) for path, value in _NOTHING.items()),
-        Route("/array/<token>", ("GET", "HEAD"), _array, browsers=True),
+        *(Route(path, ("GET", "POST"), _always(value), browsers=True) for path, value in _NOTHING.items()),
+        Route("/array/<token>/config", ("GET", "HEAD"), _config, browsers=True),
+        Route("/array/<token>/config.js", ("GET", "HEAD"), _config_script, browsers=True),
     ]
 
 
-def _always(limits: Limits, value: object) -> Handler:
+def _always(value: object) -> Handler:
     reply = answer_json(200, value)
 
     async def handler(request: Request) -> Answer:
-        # Read and thrown away, so that the connection is ready for the next request.
-        await read_body(request.receive, request.headers, limits.batch_body_bytes, limits)
+        await discard_body(request.receive, _PASSED_BYTES)
         return reply
 
     return handler
 
 
-async def _array(request: Request) -> Answer:
-    """`/array/<token>/config` and `/array/<token>/config.js`.
+async def _config(_: Request) -> Answer:
+    """The same for every token: an answer here tells nobody which tokens exist."""
+    return _CONFIG_ANSWER
 
-    The same for every token: an answer here tells nobody which tokens exist.
-    """
-    _, _, rest = request.path.partition("/array/")
-    token, _, name = rest.partition("/")
+
+async def _config_script(request: Request) -> Answer:
+    """The script posthog-js loads: it finds its configuration under its token in a global object."""
+    token = request.path.split("/")[2]
     if not _TOKEN.fullmatch(token):
         return NOT_FOUND
-    match name:
-        case "config":
-            return _CONFIG_ANSWER
-        case "config.js":
-            return _config_js(token)
-        case _:
-            return NOT_FOUND
-
-
-def _config_js(token: str) -> Answer:
-    """The script posthog-js loads: it finds its configuration under its token in a global object."""
-    entry = msgspec.json.encode({"config": _CONFIG, "siteApps": []})
     script = b"(function(w){var c=w._POSTHOG_REMOTE_CONFIG=w._POSTHOG_REMOTE_CONFIG||{};c[%s]=%s})(window);\n"
-    return answer(200, script % (msgspec.json.encode(token), entry), b"application/javascript")
+    return answer(200, script % (msgspec.json.encode(token), CONFIG_ENTRY), b"application/javascript")

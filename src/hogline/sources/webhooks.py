@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hogline.posthog import Unreadable, read_webhook
+from hogline.posthog import Batch, Unreadable, read_webhook
 from hogline.sources.asgi import Answer, problem, read_body
-from hogline.sources.intake import BEARER, WRONG_TOKEN, Intake, aside, encoding
+from hogline.sources.intake import BEARER, WRONG_TOKEN, Intake, bearer_token, encoding
 from hogline.sources.routing import Request, Route
 
 _NO_TOKEN = problem(
@@ -19,6 +19,11 @@ def webhook_routes(intake: Intake) -> Iterable[Route]:
     return [Route(path, ("POST", "PUT", "PATCH"), webhook) for path in ("/webhook", "/webhook/<token>")]
 
 
+_PUBLIC_TOKEN = problem(
+    403, "This is the public token, which everybody can read: webhooks need the private one (`hogline token`)."
+)
+
+
 class _Webhook:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
@@ -28,27 +33,32 @@ class _Webhook:
         token = request.path[len("/webhook/") :] or bearer_token(request)
         if not token:
             return _NO_TOKEN
-        if not intake.knows(token):
-            return WRONG_TOKEN
-        limits = intake.limits
-        body = await read_body(request.receive, request.headers, limits.body_bytes, limits)
-        try:
-            batch = await aside(
+        match intake.tokens.kind(token):
+            case None:
+                return WRONG_TOKEN
+            case "public":
+                return _PUBLIC_TOKEN
+            case "private":
+                return await self._receive(request)
+
+    async def _receive(self, request: Request) -> Answer:
+        intake, limits = self._intake, self._intake.limits
+        body = await read_body(request.receive, request.headers, limits.body_bytes)
+        received_ms = intake.clock()
+
+        def read(unpacked_bytes: int) -> Batch:
+            return read_webhook(
                 body,
-                read_webhook,
-                body,
-                intake.clock(),
+                received_ms,
                 content_encoding=encoding(request),
-                unpacked_bytes=limits.unpacked_bytes(limits.body_bytes),
+                unpacked_bytes=unpacked_bytes,
                 batch_events=limits.batch_events,
             )
+
+        try:
+            async with intake.reading(request, body, read, limits.unpacked_bytes(limits.body_bytes)) as batch:
+                return await intake.keep(request, batch)
         except Unreadable as wrong:
             # The token is good: this is one of our own senders, and it is told to look here.
             await intake.journal.append([], {wrong.reason: 1})
             raise
-        return await intake.keep(request, batch)
-
-
-def bearer_token(request: Request) -> str:
-    scheme, _, token = request.header(b"authorization").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""

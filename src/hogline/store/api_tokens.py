@@ -1,4 +1,4 @@
-"""Who may use the HTTP API: `api_tokens.json` in the data directory, with the names of tokens and their hashes.
+"""Who may use the HTTP API: `api_tokens.json` in the data directory, with the names of tokens, their roles and hashes.
 
 A token has 256 bits of chance in it, so a plain hash keeps it secret. The file is read anew each time: a few hundred
 bytes, which a command may have changed meanwhile. Knows nothing of HTTP.
@@ -8,21 +8,35 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
+import threading
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hogline.store.base import NameTaken, Unusable
+from hogline.store.private_files import write_whole
+from hogline.store.roles import Role
+
+_writing = threading.RLock()
+"""Held from reading to writing: threads change the file too."""
 
 
-class ApiToken(Struct, frozen=True):
+class ApiToken(Struct, frozen=True, omit_defaults=True):
     name: str
     made_ms: int
     sha256: str
     """Of the token, in hexadecimal digits."""
+    role: Role = "admin"
+    """Tokens without one are of the time when every token could do everything."""
+    expires_ms: int = 0
+    """0: never."""
+    used_ms: int = 0
+    """Last, to within some minutes; 0: never."""
+
+    def __repr__(self) -> str:
+        return f"ApiToken(name={self.name!r}, role={self.role!r})"
 
 
 class ApiTokens:
@@ -42,42 +56,42 @@ class ApiTokens:
                 "api_tokens.json in the data directory cannot be read. Remove it, and make new tokens."
             ) from None
 
-    def make(self, name: str, now_ms: int) -> str:
+    def make(self, name: str, role: Role, now_ms: int, expires_ms: int = 0) -> str:
         """A new token, told this once. Raises `NameTaken`."""
-        tokens = self.all()
-        if any(token.name == name for token in tokens):
-            raise NameTaken(name)
-        made = "hogapi_" + secrets.token_urlsafe(32)
-        self._write([*tokens, ApiToken(name, now_ms, _hash(made))])
-        return made
+        with _writing:
+            tokens = self.all()
+            if any(token.name == name for token in tokens):
+                raise NameTaken(name)
+            made = "hogapi_" + secrets.token_urlsafe(32)
+            self._write([*tokens, ApiToken(name, now_ms, _hash(made), role, expires_ms)])
+            return made
 
     def remove(self, name: str) -> bool:
         """From now on the token of this name is not known; False if there is none."""
-        tokens = self.all()
-        left = [token for token in tokens if token.name != name]
-        if len(left) == len(tokens):
-            return False
-        self._write(left)
-        return True
+        with _writing:
+            tokens = self.all()
+            left = [token for token in tokens if token.name != name]
+            if len(left) == len(tokens):
+                return False
+            self._write(left)
+            return True
 
-    def name_of(self, token: str) -> str | None:
-        """The name of the token; None if it is not known."""
-        found = None
+    def find(self, token: str) -> ApiToken | None:
+        """What is known of a token; None if nothing is. Whether it has expired is for the caller to see."""
+        found, digest = None, _hash(token)
         for known in self.all():
-            if hmac.compare_digest(known.sha256, _hash(token)):
-                found = known.name
+            if hmac.compare_digest(known.sha256, digest):
+                found = known
         return found
 
+    def used(self, name: str, now_ms: int) -> None:
+        """Just now."""
+        with _writing:
+            self._write([structs.replace(one, used_ms=now_ms) if one.name == name else one for one in self.all()])
+
     def _write(self, tokens: list[ApiToken]) -> None:
-        """So that the file is there whole, or as it was."""
-        draft = self._file.with_name(f"{self._file.name}.{os.getpid()}")
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as out:
-                out.write(msgspec.json.format(msgspec.json.encode(tokens)))
-                out.flush()
-                os.fsync(out.fileno())
-            draft.replace(self._file)
+            write_whole(self._file, msgspec.json.format(msgspec.json.encode(tokens)))
         except OSError as error:
             raise Unusable(f"api_tokens.json in the data directory cannot be written ({error.strerror}).") from None
 

@@ -28,6 +28,7 @@ from hogline.store.sqlite.snapshot import check, copy, snapshots
 
 FORMAT = 1
 _MANIFEST, _PLAIN, _ENCRYPTED, _KEY = "manifest.json", "data.tar.gz", "data.age", "key.age"
+_LAST = "last-backup"
 _BESIDE = ("-wal", "-shm", "-journal")
 _LARGEST_OTHER_BYTES = 1_000_000
 """What is no database is a key, a hash or a token."""
@@ -85,7 +86,8 @@ def make(directory: Path, out: IO[bytes], keys: Keys, *, version: str, now_ms: i
         said = folder / _MANIFEST
         said.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
         _pack([said, *parts, data], out)
-        return manifest
+    _note(directory, now_ms)
+    return manifest
 
 
 def restore(backup: IO[bytes], directory: Path, keys: Keys) -> Manifest:
@@ -128,6 +130,19 @@ def restore(backup: IO[bytes], directory: Path, keys: Keys) -> Manifest:
         files.rename(directory)
         _sync(directory.parent)
         return manifest
+
+
+def _note(directory: Path, now_ms: int) -> None:
+    with open(directory / _LAST, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:  # a mode
+        file.write(f"{now_ms}\n")
+
+
+def last_backup_ms(directory: Path) -> int | None:
+    """When the newest backup of this data directory was made, milliseconds since 1970; None: never."""
+    try:
+        return int((directory / _LAST).read_text("ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def _copied(directory: Path, folder: Path) -> list[Path]:

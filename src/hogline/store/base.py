@@ -7,8 +7,8 @@ tests what these protocols promise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
@@ -16,6 +16,10 @@ from hogline.core.changes import DeadLetter, Flush, HeldEvent, Intent, Settlemen
 from hogline.core.known import Id, Person
 from hogline.core.ledger import Row
 from hogline.core.told import Told
+from hogline.store.forgetting import Forgets
+
+READ_BYTES = 4_000_000
+"""Of what is read from a store at once: memory does not depend on how large events are."""
 
 
 class Unwritable(Exception):
@@ -61,8 +65,10 @@ class Journal(Inlet, Protocol):
         """The position of the newest event on disk; 0 when nothing was ever received."""
         ...
 
-    async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """At most `limit` events behind a position, in order."""
+    async def read(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[tuple[int, bytes]]:
+        """At most `limit` events behind a position, in order, and no more than `most_bytes` of them; but one, however
+        large it is, if there is any.
+        """
         ...
 
     async def wait(self, after: int) -> None:
@@ -91,11 +97,27 @@ class Journal(Inlet, Protocol):
         """How many events were refused at the door, by reason."""
         ...
 
+    def naming(self, texts: Collection[str]) -> AsyncIterator[tuple[int, bytes]]:
+        """All events in which one of these texts stands, wherever that is, in capital letters or small ones; in order.
+        Read in pieces of some megabytes beside everything else. Raises `Unwritable`.
+        """
+        ...
+
     async def rewrite(self, bodies: Mapping[int, bytes]) -> None:
-        """Put others in the place of the events at these positions; nothing of those is left in the file."""
+        """Put others in the place of the events at these positions."""
+        ...
+
+    async def clean(self) -> bool:
+        """Overwrite what was deleted in the journal's own files so far, in small steps between other writes. False:
+        another program that reads them stands in the way, and has to be waited for. Raises `Unwritable`.
+        """
         ...
 
     async def close(self) -> None: ...
+
+
+TokenKind: TypeAlias = Literal["private", "public"]
+"""Private: opens everything. Public: stands in pages and apps, and opens the capture routes."""
 
 
 class Connection(Struct, frozen=True, kw_only=True):
@@ -129,14 +151,6 @@ class Replay(Struct, frozen=True, kw_only=True):
     """Only events of these names; empty: all."""
 
 
-class Forgotten(Struct, frozen=True, kw_only=True):
-    """What was removed at one connection."""
-
-    people: int = 0
-    held: int = 0
-    dead_letters: int = 0
-
-
 class Counts(Struct, frozen=True, kw_only=True):
     """What became of a connection's events so far. The first four count events and never overlap."""
 
@@ -155,16 +169,16 @@ class Counts(Struct, frozen=True, kw_only=True):
         return self.delivered + sum(self.filtered.values()) + self.held + sum(self.dead_letters.values())
 
 
-class State(Protocol):
+class State(Forgets, Protocol):
     """What is known of people, and connections with what each told them, positions, counters, dead letters. Every
     write is durable when the call returns, and is done whole or not at all. Writes raise `Unwritable`.
     """
 
-    async def tokens(self) -> list[str]:
-        """The project's tokens, newest last."""
+    async def tokens(self, kind: TokenKind = "private") -> list[str]:
+        """The project's tokens of a kind, newest last."""
         ...
 
-    async def add_token(self, token: str) -> None: ...
+    async def add_token(self, token: str, kind: TokenKind = "private") -> None: ...
 
     async def remove_token(self, token: str) -> None: ...
 
@@ -191,7 +205,7 @@ class State(Protocol):
         ...
 
     async def remove_connection(self, connection: int) -> None:
-        """Forget a connection with all its people, counters and dead letters."""
+        """Forget a connection with all its people, counters and dead letters. The state is `to_clean` then."""
         ...
 
     # what the core reads: in the caller's thread, each in well under a millisecond
@@ -206,7 +220,9 @@ class State(Protocol):
 
     def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]: ...
 
-    def held(self, connection: int, people: Sequence[str]) -> list[HeldEvent]: ...
+    def held(self, connection: int, people: Sequence[str]) -> list[HeldEvent]:
+        """The held events of these people, in order; no more than `READ_BYTES` of them, the newest."""
+        ...
 
     def folded(self) -> int | None:
         """The position up to which the journal is part of what is known; None: nothing ever was."""
@@ -253,38 +269,6 @@ class State(Protocol):
         """Everybody's held events may go now, and customers that wait to be merged are due."""
         ...
 
-    async def forget(
-        self,
-        ids: Sequence[str],
-        waiting: Mapping[int, int],
-        *,
-        ledger: Mapping[int, Sequence[str]],
-        suppress: Sequence[tuple[str, str]] = (),
-    ) -> dict[int, Forgotten]:
-        """Remove people with all their ids, their held events and dead letters, and whatever else names them, at the
-        connections in `waiting`, with these rows of their ledgers. Their events, and as many more of each connection as
-        `waiting` says, which are to be removed from the journal, count as filtered (`forgotten`). Of `suppress`, kinds
-        (`id`, `email`) and texts, a keyed hash is kept.
-
-        From then on, until `end_forgetting`, `forgetting` says whose events are to leave the journal.
-        """
-        ...
-
-    def suppressed(self) -> Callable[[str, str], bool]:
-        """Tells of an `id` or `email` (the first argument) whether it is suppressed, as of now; `nobody_is` if nobody
-        is."""
-        ...
-
-    def emails_of_others(self, emails: Sequence[str], ids: Sequence[str]) -> set[str]:
-        """Those of the emails, in small letters, that are known of somebody beside these."""
-        ...
-
-    async def forgetting(self) -> list[str]:
-        """Whose events are still to be removed from the journal."""
-        ...
-
-    async def end_forgetting(self) -> None: ...
-
     async def expire_held(self, connection: int, *, received_before_ms: int, most_bytes: int) -> int:
         """Give up held events: those received before that time (filtered as `hold_expired`), and the oldest if all
         of them together take more than so many bytes (`hold_full`). Returns how many.
@@ -292,9 +276,18 @@ class State(Protocol):
         ...
 
     async def dead_letters(
-        self, connection: int, *, after: int = 0, limit: int = 100, reason: str = "", retrying: bool = False
+        self,
+        connection: int,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        reason: str = "",
+        retrying: bool = False,
+        most_bytes: int = READ_BYTES,
     ) -> list[DeadLetter]:
-        """Dead letters behind a position, in order: all, those of a reason, those that wait to be retried."""
+        """Dead letters behind a position, in order: all, those of a reason, those that wait to be retried. No more than
+        `limit`, and than `most_bytes` of events; but one, if there is any.
+        """
         ...
 
     async def dead_letter(self, connection: int, position: int) -> DeadLetter | None: ...

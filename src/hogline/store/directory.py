@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from hogline.store.base import Unusable
+from hogline.store.private_files import sync, write_whole
 from hogline.store.secrets import Vault
 
 
@@ -26,7 +27,8 @@ _PRIVATE = re.compile(
 
 
 class DataDirectory:
-    """A directory with `journal.db`, `state.db`, `history.db`, `secret.key` and, while somebody serves, `control.sock`.
+    """A directory with `journal.db`, `state.db`, `history.db`, `audit.db`, `secret.key` and, while somebody serves,
+    `control.sock`.
 
     As a context manager it holds the directory: entering raises `Held` if another process does. The lock is
     the kernel's and ends with the process, however it ends.
@@ -49,7 +51,7 @@ class DataDirectory:
             path.chmod(0o700)
             # SQLite sees to what is in it. That it exists at all must outlast a power cut too.
             for made in missing:
-                _sync(made.parent)
+                sync(made.parent)
         except OSError as error:
             raise self._unusable(error) from error
         self._lock: int | None = None
@@ -72,6 +74,10 @@ class DataDirectory:
         return self.path / "history.db"
 
     @property
+    def audit(self) -> Path:
+        return self.path / "audit.db"
+
+    @property
     def control(self) -> Path:
         return self.path / "control.sock"
 
@@ -86,7 +92,7 @@ class DataDirectory:
         except FileNotFoundError:
             key = Vault.new_key()
             try:
-                _write_durably(file, key + "\n")
+                write_whole(file, key.encode() + b"\n")
             except OSError as error:
                 raise self._unusable(error) from error
             return key
@@ -146,24 +152,3 @@ def _check_owner(found: os.stat_result, name: str) -> None:
             f"{name} belongs to another user (uid {found.st_uid}). Run Hogline as that user, or choose another "
             "directory with --data."
         )
-
-
-def _write_durably(file: Path, text: str) -> None:
-    """Write a new private file so that after a power cut it is there whole or not at all."""
-    draft = file.with_name(f"{file.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.rename(file)
-    _sync(file.parent)
-
-
-def _sync(folder: Path) -> None:
-    """What was made or renamed in the folder is on disk when this returns. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

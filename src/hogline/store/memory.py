@@ -15,6 +15,8 @@ from hogline.core.told import Told
 
 HELD_FOR_ONE = 200
 """The newest so many events of one person are held."""
+HELD_BYTES_FOR_ONE = 3_000_000
+"""The newest held events of one person, together, are kept up to here."""
 
 
 class Reads(KnownReads, RecordReads, Protocol):
@@ -151,17 +153,25 @@ class MemoryStore:
         for one in settlement.held:
             mine.held[one.position] = one
             self._held_bytes += len(one.event)
-        given_up: Counter[str] = Counter()
-        for person in {one.distinct_id for one in settlement.held} | set(settlement.absorbed.values()):
-            for one in self.held(settlement.connection, [person])[:-HELD_FOR_ONE]:
-                self._drop(mine, one.position)
-                given_up["hold_too_many"] += 1
+        given_up = +Counter(hold_too_many=self._hold_few(mine, settlement))
         for position in list(mine.held) if self._held_bytes > self._hold_max_bytes else ():
             if self._held_bytes <= self._hold_max_bytes:
                 break
             if mine.held[position] is not None:
                 self._drop(mine, position)
                 given_up["hold_full"] += 1
+        return given_up
+
+    def _hold_few(self, mine: MemoryConnection, settlement: Settlement) -> int:
+        """What is held of one person has its bounds; returns how many were given up."""
+        given_up = 0
+        for person in {one.distinct_id for one in settlement.held} | set(settlement.absorbed.values()):
+            taken = 0
+            for place, one in enumerate(reversed(self.held(settlement.connection, [person]))):
+                taken += len(one.event)
+                if place >= HELD_FOR_ONE or (taken > HELD_BYTES_FOR_ONE and place):
+                    self._drop(mine, one.position)
+                    given_up += 1
         return given_up
 
     def _drop(self, mine: MemoryConnection, position: int) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import structlog
 
+from hogline.escaping import escaped
 from hogline.telemetry.crash import hide_texts_of_crashes
 
 
@@ -23,6 +24,7 @@ def set_up_logs(form: Literal["console", "json"], level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _escape,
             as_text,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -32,3 +34,10 @@ def set_up_logs(form: Literal["console", "json"], level: str) -> None:
     # What libraries have to say that matters comes as exceptions; their texts may quote what was sent.
     logging.getLogger().handlers = [logging.NullHandler()]
     hide_texts_of_crashes()
+
+
+def _escape(
+    _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """A destination's answer or an event's name may stand in a line: a terminal must not obey it."""
+    return {key: escaped(value) if isinstance(value, str) else value for key, value in line.items()}

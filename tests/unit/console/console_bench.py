@@ -14,8 +14,8 @@ from msgspec import Struct, field
 from service_bench import Bench, bench_in
 
 from hogline.console import Console, create_console
-from hogline.posthog.entry import encode_event
 from hogline.model import Event
+from hogline.posthog.entry import encode_event
 from hogline.settings import Settings
 from hogline.store.access import Access
 
@@ -38,9 +38,15 @@ class Browser:
     def __init__(self, bench: Bench, settings: Settings) -> None:
         self.bench = bench
         self.now_s = 1_793_527_200.0
-        self.app, self.console = create_console(bench.service, settings, now_s=lambda: self.now_s)
+        self.app, self.console = create_console(bench.service, settings, now_s=lambda: self.now_s, sleep=self._sleep)
+        self.slept_s = 0.0
         self.cookies: dict[str, str] = {}
         self.address = "127.0.0.1"
+
+    async def _sleep(self, seconds: float) -> None:
+        """Time is moved, not waited for."""
+        self.now_s += seconds
+        self.slept_s += seconds
 
     async def get(self, path: str, **headers: str) -> Reply:
         return await self.ask("GET", path, headers)
@@ -57,8 +63,8 @@ class Browser:
         )
         await self.bench.service._journal.append([encode_event(received)])
 
-    async def sign_in(self, password: str = PASSWORD) -> Reply:
-        return await self.post("/sign-in", password=password)
+    async def sign_in(self, password: str = PASSWORD, account: str = "") -> Reply:
+        return await self.post("/sign-in", account=account, password=password)
 
     async def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
         path, _, query = path.partition("?")

@@ -153,7 +153,7 @@ async def test_somebody_who_reads_slowly_keeps_nobody_up(browser: Browser) -> No
 
 
 async def test_without_a_session_there_is_no_stream(browser: Browser) -> None:
-    await browser.bench.service.set_console_password("another password")
+    await browser.bench.service.set_password("another password")
     reply = await browser.get(f"{LIVE}/stream", accept="text/event-stream")
     assert reply.status == 401
 

@@ -65,7 +65,7 @@ async def test_4_a_customer_with_an_email_is_not_merged_into_a_cookie(bench: Ben
 
 
 @pytest.mark.parametrize("by_email", [False, True])
-async def test_5_after_a_restart_with_a_backlog_a_person_is_one(bench: Bench, by_email: bool) -> None:
+async def test_5_after_a_restart_with_a_backlog_a_person_is_one(bench: Bench, by_email: bool) -> None:  # noqa: FBT001  # one case each
     await bench.reconnect(identify_by_email=by_email)
     await bench.receive(
         said("page", V1, 1),
@@ -165,7 +165,7 @@ async def test_17_held_events_are_sent_as_whose_they_are(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("by_email", [False, True])
-async def test_18_two_people_who_move_on_in_one_go_keep_their_emails(bench: Bench, by_email: bool) -> None:
+async def test_18_two_people_who_move_on_in_one_go_keep_their_emails(bench: Bench, by_email: bool) -> None:  # noqa: FBT001  # one case each
     await bench.reconnect(identify_by_email=by_email)
     await bench.deliver(identify("ada", 1, None, email="x@x.com"), identify("bob", 2, None, email="y@x.com"))
     await bench.deliver(said("a", "ada", 3, set={"email": "z@x.com"}), said("b", "bob", 4, set={"email": "x@x.com"}))

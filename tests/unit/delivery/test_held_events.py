@@ -16,6 +16,7 @@ from hogline.model import Request, Response
 from hogline.posthog.entry import decode_event
 from hogline.settings import Settings
 from hogline.store.base import Counts
+from hogline.store.cleaning import Cleaning
 from hogline.store.memory import HELD_FOR_ONE
 
 pytestmark = pytest.mark.anyio
@@ -203,7 +204,8 @@ async def test_a_release_in_the_shipment_in_which_they_came_is_not_bounded_by_wh
 
 
 def housekeeping(bench: Bench, **settings: object) -> Housekeeping:
-    return Housekeeping(bench.journal, bench.state, Settings(**settings), bench.clock)  # type: ignore[arg-type]
+    cleaning = Cleaning(bench.journal, bench.state)
+    return Housekeeping(bench.journal, bench.state, Settings(**settings), bench.clock, cleaning)  # type: ignore[arg-type]
 
 
 async def test_after_its_days_a_held_event_is_given_up_and_counted(bench: Bench, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -22,6 +22,7 @@ from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, Person, Request, Response
 from hogline.posthog.entry import encode_event
 from hogline.store.base import Connection, Counts, DeadLetter, Replay, Route, Settlement
+from hogline.store.forgetting import NOBODY
 
 pytestmark = pytest.mark.anyio
 
@@ -104,8 +105,7 @@ class ForgetfulState:
     async def counts(self, connection: int) -> Counts:
         return Counts()
 
-    async def suppressed(self, connection: int) -> Callable[[str], bool]:
-        return lambda _: False
+    suppressed = NOBODY
 
     async def routes(self, connection: int, distinct_ids: Sequence[str]) -> Mapping[str, tuple[Route, ...]]:
         return {}

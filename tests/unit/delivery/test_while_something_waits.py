@@ -14,6 +14,7 @@ from hogline.delivery.folder import Folder
 from hogline.housekeeping import Housekeeping
 from hogline.model import Request, Response
 from hogline.settings import Settings
+from hogline.store.cleaning import Cleaning
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,9 @@ async def test_a_disabled_or_waiting_connection_gives_up_nothing_of_a_user_who_q
     await bench.deliver(said("seen", "ada", 0))
     await bench.receive(identify("ada", 3_600))  # a Customer.io that cannot be reached, or a disabled connection
     await bench.clock.sleep(4 * DAY_S)
-    await Housekeeping(bench.journal, bench.state, Settings(data=tmp_path), bench.clock).once()
+    await Housekeeping(
+        bench.journal, bench.state, Settings(data=tmp_path), bench.clock, Cleaning(bench.journal, bench.state)
+    ).once()
     await bench.deliver()
     assert [one.name for one in bench.events_of("ada")] == ["seen", "$identify"]
 

@@ -233,3 +233,10 @@ def test_whoever_is_suppressed_without_ever_having_been_a_customer_is_blocked_by
     (made,) = CUSTOMERIO.forget(nobody("u1"), PLAIN, suppress=True)
     assert (made.action, body(made)["identifiers"]) == ("suppress", {"id": "u1"})
     assert CUSTOMERIO.forget(nobody("x" * 200), PLAIN, suppress=True) == ()
+
+
+def test_whoever_is_kept_away_is_blocked_by_what_identifies_them_and_taken_back_by_it() -> None:
+    for lift, action in ((False, "suppress"), (True, "unsuppress")):
+        (made,) = CUSTOMERIO.suppress(Identifier("email", "a@b.co"), PLAIN, lift=lift)
+        assert (made.action, body(made)["identifiers"]) == (action, {"email": "a@b.co"})
+        assert CUSTOMERIO.suppress(Identifier("id", "x" * 200), PLAIN, lift=lift) == ()

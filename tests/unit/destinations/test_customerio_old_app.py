@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from cyclopts import CycloptsError
 
 from hogline.cli import connections
 from hogline.cli.app import app
-from hogline.destinations.base import InvalidOptions
+from hogline.destinations.base import Imported, InvalidOptions
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.destinations.customerio.old_app import OldApp, read_old_app
+from hogline.destinations.customerio.old_app import read_old_app
 from hogline.service import Mistake
 
 SECRET = "canary-secret"
@@ -36,7 +37,7 @@ OPTIONS = {
 HIDDEN = "**************** POSTHOG SECRET FIELD ****************"
 
 
-def read(config: object, **beside: object) -> OldApp:
+def read(config: object, **beside: object) -> Imported:
     return read_old_app(msgspec.json.encode(config), beside)
 
 
@@ -47,7 +48,7 @@ def read(config: object, **beside: object) -> OldApp:
 )
 def test_a_configuration_becomes_options_that_a_connection_takes(config: object) -> None:
     app_options = read(config)
-    assert app_options == OldApp(OPTIONS, {}, ())
+    assert app_options == Imported(OPTIONS, {}, ())
     CUSTOMERIO.read_options(app_options.options)
 
 
@@ -129,7 +130,7 @@ def test_a_configuration_nested_without_end_is_told() -> None:
 
 
 def test_keys_that_the_app_does_not_have_are_named_and_ignored() -> None:
-    assert read({**WHOLE, "apiVersion": 2, "colour": "red"}) == OldApp(OPTIONS, {}, ("apiVersion", "colour"))
+    assert read({**WHOLE, "apiVersion": 2, "colour": "red"}) == Imported(OPTIONS, {}, ("apiVersion", "colour"))
 
 
 @pytest.mark.parametrize("shown", [HIDDEN, "••••••••", "abc***", {"type": "secret"}, {"type": "secret", "set": True}])
@@ -210,8 +211,8 @@ def test_the_command_says_what_it_ignores_and_what_is_to_be_given_beside(
     file.write_bytes(msgspec.json.encode({**WHOLE, "customerioToken": HIDDEN, "colour": "red"}))
     connect(file)
     said = capsys.readouterr().err
-    assert "ignored, as the app has no such keys: colour" in said
-    assert "PostHog hides customerioToken. Give it beside: HOGLINE_API_KEY, HOGLINE_API_KEY_FILE or --api-key." in said
+    assert "ignored, because the app has no such keys: colour" in said
+    assert "PostHog hides customerioToken. Set HOGLINE_API_KEY or HOGLINE_API_KEY_FILE, or use --api-key." in said
     monkeypatch.setenv("HOGLINE_API_KEY", "from the environment")
     connect(file)
     assert connected.options["api_key"] == "from the environment"
@@ -227,5 +228,6 @@ def test_a_mistake_names_the_file_and_connects_nothing(file: Path, connected: Co
 
 
 def test_another_destination_has_no_configuration_of_the_app(file: Path, connected: Connected) -> None:
-    assert "is for a Customer.io connection" in connect(file, destination="engage")
+    with pytest.raises(CycloptsError, match="--from-app"):
+        connect(file, destination="engage")
     assert connected.options == {}

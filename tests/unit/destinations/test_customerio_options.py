@@ -37,6 +37,7 @@ def test_the_options_are_asked_for_by_these_keys_with_these_defaults() -> None:
         ("event_allowlist", "text", False, False, ""),
         ("hold_days", "whole_number", False, False, 0),
         ("merge_people", "yes_no", False, False, True),
+        ("protect_emails", "yes_no", False, False, False),
         ("attributes_from", "choice", False, False, "set"),
         ("attribute_names", "text", False, False, ""),
         ("email_property", "text", False, False, "email"),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hogline import __version__
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.destinations.engage import ENGAGE
-from hogline.model import Event, Operation, Person, Plan, Refusal
+from hogline.model import Event, Identifier, Operation, Person, Plan, Refusal
 
 DOCUMENTED = (Path(__file__).parents[3] / "docs" / "engage.md").read_text("utf-8")
 
@@ -158,6 +158,7 @@ def test_of_people_there_is_nothing_to_be_done_later() -> None:
     assert ENGAGE.due(person, options()) == Plan(person)
     assert ENGAGE.hold_days(options()) == 0
     assert [*ENGAGE.parts(operation, Refusal("x")), *ENGAGE.forget(person, options(), suppress=True)] == []
+    assert ENGAGE.suppress(Identifier("id", "ada"), options(), lift=False) == ()
     assert ENGAGE.not_sent(person, options()) is None
 
 

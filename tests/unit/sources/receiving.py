@@ -7,18 +7,20 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from hogline.posthog.entry import decode_event
 from hogline.model import Event
+from hogline.posthog.entry import decode_event
+from hogline.sources.budget import Budget
 from hogline.sources.http import create_app
 from hogline.sources.limits import Limits
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Unwritable
 
 TOKEN = "phc_secret"
+PUBLIC_TOKEN = "phc_everybodys"
 NOW_MS = 1_793_527_200_000  # 2026-11-01T10:00:00Z
 UUID = "0199f3a0-0000-7000-8000-000000000001"
 
@@ -57,10 +59,17 @@ class Reply(Struct):
 class Inbox:
     """Hogline's receiving side."""
 
-    def __init__(self, limits: Limits | None = None, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        journal: Journal | None = None,
+        clock: Callable[[], int] = lambda: NOW_MS,
+        budget: Budget | None = None,
+    ) -> None:
         self.journal = journal or Journal()
         self.problems: list[str] = []
-        self.app = create_app(self.journal, TokenCheck([TOKEN]), self._ready, lambda: NOW_MS, limits or Limits())
+        tokens = TokenCheck([TOKEN], [PUBLIC_TOKEN])
+        self.app = create_app(self.journal, tokens, self._ready, clock, limits or Limits(), budget=budget)
 
     async def _ready(self) -> list[str]:
         return self.problems
@@ -89,6 +98,19 @@ class Inbox:
         elif not stalls:
             incoming[-1]["more_body"] = False
         return asyncio.run(self._ask(method, path, incoming, headers or {}))
+
+    def ask_at_once(self, requests: Sequence[tuple[str, str, bytes]]) -> list[int]:
+        """The statuses of requests that are under way together."""
+
+        async def ask_all() -> list[Reply]:
+            return await asyncio.gather(
+                *(
+                    self._ask(method, path, [{"type": "http.request", "body": body, "more_body": False}], {})
+                    for method, path, body in requests
+                )
+            )
+
+        return [reply.status for reply in asyncio.run(ask_all())]
 
     async def _ask(
         self, method: str, path: str, incoming: list[dict[str, object]], headers: Mapping[str, str]

@@ -3,12 +3,12 @@
 # mypy: allow-untyped-defs, allow-untyped-calls
 
 import asyncio
-import itertools
 import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import msgspec
 import posthog
 import pytest
 from posthog.request import reset_sessions
@@ -60,13 +60,21 @@ def running(token=TOKEN):
         reset_sessions()
 
 
-MODES = [{"sync_mode": sync, "gzip": gzip} for sync, gzip in itertools.product([True, False], [True, False])]
+WAYS: list[dict[str, object]] = [
+    {"capture_mode": "v0", "gzip": False},
+    {"capture_mode": "v0", "gzip": True},
+    {"capture_mode": "v1", "capture_compression": "none"},
+    {"capture_mode": "v1", "capture_compression": "gzip"},
+    {"capture_mode": "v1", "capture_compression": "deflate"},
+]
+MODES = [{**way, "sync_mode": sync} for way in WAYS for sync in (True, False)]
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: " ".join(key for key, on in mode.items() if on) or "plain")
-def test_what_the_sdk_sends_arrives_whole(mode):
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: " ".join(f"{key}={value}" for key, value in mode.items()))
+def test_what_the_sdk_sends_arrives_whole(mode, caplog):
+    errors: list[object] = []
     with running() as (journal, host):
-        client = posthog.Posthog(TOKEN, host=host, **mode)
+        client = posthog.Posthog(TOKEN, host=host, on_error=lambda *told: errors.append(told), **mode)
         client.capture(
             "order completed",
             distinct_id="user-1",
@@ -84,7 +92,8 @@ def test_what_the_sdk_sends_arrives_whole(mode):
             client.capture("signed up")
         client.capture("page seen", properties={"a": float("nan")})
         client.shutdown()
-    assert journal.refused == {}
+    assert (journal.refused, errors, caplog.records) == ({}, [], [])
+    assert [event.repaired for event in journal.events] == [()] * len(journal.events)
     events = {event.name: event for event in journal.events}
     assert [event.name for event in journal.events] == [
         "order completed", "$set", "$set_once", "$create_alias", "$groupidentify", "signed up", "page seen",
@@ -107,10 +116,36 @@ def test_what_the_sdk_sends_arrives_whole(mode):
     assert len({event.uuid for event in journal.events}) == 7
 
 
-def test_a_wrong_token_is_an_error_in_the_sdk_and_not_tried_again():
+def test_an_event_is_the_same_in_both_modes():
+    said = {"total": 12.5, "$session_id": "s1", "$process_person_profile": False, "$set": {"plan": "pro"}}
+    events = []
+    for mode in ("v0", "v1"):
+        with running() as (journal, host):
+            client = posthog.Posthog(TOKEN, host=host, capture_mode=mode)
+            client.capture("order completed", distinct_id="user-1", uuid=UUID, timestamp=AT, properties=said)
+            client.shutdown()
+        (event,) = journal.events
+        assert abs(event.timestamp_ms - AT_MS) < CLOCK_TOLERANCE_MS
+        events.append(msgspec.structs.replace(event, timestamp_ms=0, received_ms=0))
+    assert events[0] == events[1]
+
+
+def test_what_it_says_of_models_arrives_on_the_route_of_its_own():
+    errors: list[object] = []
+    with running() as (journal, host):
+        client = posthog.Posthog(TOKEN, host=host, on_error=lambda *told: errors.append(told))
+        client.capture_ai("$ai_generation", distinct_id="user-1", properties={"$ai_model": "m"})
+        client.shutdown()
+    assert (errors, [event.name for event in journal.events]) == ([], ["$ai_generation"])
+
+
+@pytest.mark.parametrize("mode", ["v0", "v1"])
+def test_a_wrong_token_is_an_error_in_the_sdk_and_not_tried_again(mode):
     errors: list[Exception] = []
     with running("phc_other") as (journal, host):
-        client = posthog.Posthog(TOKEN, host=host, on_error=lambda error, batch: errors.append(error))
+        client = posthog.Posthog(
+            TOKEN, host=host, capture_mode=mode, on_error=lambda error, batch: errors.append(error)
+        )
         client.capture("order completed", distinct_id="user-1")
         client.shutdown()
     (error,) = errors

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import math
+import zlib
 
 import pytest
 from receiving import NOW_MS, TOKEN, Inbox, captured, raw, zipped
@@ -22,7 +23,8 @@ def inbox():
 UNREADABLE = {
     "truncated gzip": (zipped(captured())[:-12], 400, "too early"),
     "damaged gzip": (zipped(captured())[:15] + b"\xff" * 20, 400, "damaged"),
-    "three times gzipped": (gzip.compress(gzip.compress(zipped(captured()))), 400, "more than 2 times"),
+    "gzipped twice": (gzip.compress(zipped(captured())), 400, "neither JSON nor"),
+    "gzipped twice, in base64": (b"data=" + base64.b64encode(gzip.compress(zipped(captured()))), 400, "not valid JSON"),
     "many gzip members": (gzip.compress(b"") * 40, 400, "16 gzip members"),
     "base64 of nothing": (b"data=", 400, "empty"),
     "base64 of nothing but padding": (b"data=====", 400, "empty"),
@@ -47,18 +49,24 @@ UNREADABLE = {
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_what_cannot_be_read_is_refused_for_good_with_a_sentence(inbox, case):
     body, status, words = UNREADABLE[case]
-    reply = inbox.ask("POST", "/batch/", body)
+    reply = inbox.ask("POST", f"/batch/?token={TOKEN}", body)
     assert reply.status == status
     assert words in reply.error
     assert inbox.journal.events == []
 
 
-@pytest.mark.parametrize(
-    "body", [zipped(captured()), gzip.compress(zipped(captured())), zipped(captured()) + b"\0" * 9]
-)
-def test_gzip_once_or_twice_or_padded_is_read(inbox, body):
+@pytest.mark.parametrize("body", [zipped(captured()), zipped(captured()) + b"\0" * 9])
+def test_gzip_is_read_padded_or_not(inbox, body):
     assert inbox.ask("POST", "/e/", body).status == 200
     assert inbox.event.properties == {"total": 12.5}
+
+
+@pytest.mark.parametrize("body", [gzip.compress(zipped(captured())), zlib.compress(zipped(captured()))])
+def test_a_second_layer_is_read_if_a_header_names_the_first(inbox, body):
+    encoding = "gzip" if body.startswith(b"\x1f\x8b") else "deflate"
+    assert inbox.ask("POST", "/e/", body, {"content-encoding": encoding}).status == 200
+    assert inbox.event.properties == {"total": 12.5}
+    assert inbox.ask("POST", f"/e/?token={TOKEN}", gzip.compress(body), {"content-encoding": "gzip"}).status == 400
 
 
 def test_a_gzip_of_two_members_is_read_whole(inbox):
@@ -341,9 +349,7 @@ class TestLimits:
     def test_who_asks_before_sending_too_much_is_told_not_to(self):
         inbox = Inbox(Limits(body_bytes=100))
         headers = {"content-length": "101", "expect": "100-continue"}
-        reply = inbox.ask("POST", "/e/", b"", headers)
-        assert reply.status == 413
-        assert reply.headers["connection"] == "close"
+        assert inbox.ask("POST", "/e/", b"", headers).status == 413
 
     def test_a_body_that_arrives_in_parts_is_put_together(self):
         inbox = Inbox()
@@ -356,21 +362,10 @@ class TestLimits:
         assert inbox.ask("POST", "/e/", parts=[b"x" * 60] * 2).status == 413
         assert inbox.ask("POST", "/e/", parts=[b"x" * 60] * 9).status == 413
 
-    def test_a_body_without_end_is_cut_off(self):
-        inbox = Inbox(Limits(body_bytes=100, batch_body_bytes=100))
-        reply = inbox.ask("POST", "/e/", parts=[b"x" * 60] * 50)
-        assert reply.status == 413
-        assert reply.headers["connection"] == "close"
-
     def test_a_sender_that_goes_away_is_not_answered_and_nothing_is_kept(self):
         inbox = Inbox()
         assert inbox.ask("POST", "/e/", parts=[json.dumps(captured()).encode()], cut=True).status == 0
         assert inbox.journal.events == []
-
-    def test_a_body_that_does_not_arrive_is_408(self):
-        reply = Inbox(Limits(body_s=0.01)).ask("POST", "/e/", parts=[b"{"], stalls=True)
-        assert reply.status == 408
-        assert reply.headers["connection"] == "close"
 
     def test_too_many_events_are_413(self):
         inbox = Inbox(Limits(batch_events=2))
@@ -385,7 +380,7 @@ class TestLimits:
         bomb = b" " * (6 * MIB)
         for _ in range(layers):
             bomb = gzip.compress(bomb)
-        reply = inbox.ask("POST", "/batch/", bomb)
+        reply = inbox.ask("POST", "/batch/", bomb, {"content-encoding": "gzip"})
         assert reply.status == 413
         assert "decompressed" in reply.error
 
@@ -400,14 +395,19 @@ class TestLimits:
             open_capture(json.dumps(captured(properties={"a": "x" * 2_000})).encode(), unpacked_bytes=1_000)
         assert told.value.status == 413
 
-    def test_they_are_posthogs(self):
+    def test_they_are_posthogs_but_memory_has_a_bound(self):
         limits = Limits()
         assert (limits.body_bytes, limits.batch_body_bytes) == (4 * MIB, 20 * MIB)
-        assert limits.unpacked_bytes(limits.batch_body_bytes) == 100 * MIB
-        event = json.dumps(captured(properties={"a": "x" * (3 * MIB)})).encode()
+        assert limits.unpacked_bytes(limits.body_bytes) == 20 * MIB
+        assert limits.unpacked_bytes(limits.batch_body_bytes) == 32 * MIB
+
+        def events(size_bytes):
+            one = captured(properties={"a": "x" * 500_000})
+            return json.dumps({"api_key": TOKEN, "batch": [one] * (size_bytes // 500_000)}).encode()
+
         for path in ("/i/v0/e/", "/batch/", "/i/v0/ai/batch/"):
-            assert Inbox().ask("POST", path, event).status == 200
-        large = json.dumps(captured(properties={"a": "x" * (5 * MIB)})).encode()
+            assert Inbox().ask("POST", path, events(3 * MIB)).status == 200
+        large = events(5 * MIB)
         assert [Inbox().ask("POST", path, large).status for path in ("/e/", "/batch/", "/i/v0/ai/batch/")] == [
             413,
             200,

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiving import TOKEN, Inbox, captured, raw
 
-PATHS = ["/webhook", f"/webhook/{TOKEN}", "/i/v0/e/", "/e", "/track", "/engage/", "/capture", "/batch/"]
+PATHS = [
+    "/webhook",
+    f"/webhook/{TOKEN}",
+    "/i/v0/e/",
+    "/e",
+    "/track",
+    "/engage/",
+    "/capture",
+    "/batch/",
+    "/i/v1/analytics/events",
+]
 PATHS += ["/flags/", "/decide", "/array/x/config.js", "/healthz", "/readyz", "/", "/é"]
 HEADERS = st.fixed_dictionaries(
     {},
@@ -19,6 +29,8 @@ HEADERS = st.fixed_dictionaries(
         "content-encoding": st.sampled_from(["gzip", "deflate", "br", ""]),
         "content-type": st.sampled_from(["application/x-www-form-urlencoded", "text/plain"]),
         "content-length": st.sampled_from(["0", "-1", "x", "9" * 30, "3000000"]),
+        "posthog-sdk-info": st.sampled_from(["posthog-node/5", "/", ""]),
+        "posthog-request-timestamp": st.sampled_from(["2026-11-01T10:00:00Z", "0001-01-01T00:00:00+14:00", "x"]),
         "origin": st.text(st.characters(max_codepoint=255), max_size=20),
     },
 )
@@ -56,6 +68,10 @@ JSONS = st.recursive(
                     "url",
                     "$ignore_sent_at",
                     "_",
+                    "created_at",
+                    "options",
+                    "session_id",
+                    "process_person_profile",
                 ]
             ),
             inner,

@@ -97,7 +97,7 @@ def test_a_beacon_is_answered_with_nothing_if_its_events_are_kept(inbox):
     assert "content-length" not in reply.headers
     assert reply.headers["access-control-allow-origin"] == "https://shop.example"
     assert inbox.event.uuid == UUID
-    assert inbox.ask("POST", "/e/?beacon=1", b"{").status == 400
+    assert inbox.ask("POST", f"/e/?beacon=1&token={TOKEN}", b"{").status == 400
     assert inbox.ask("POST", "/e/?beacon=0", JSON).status == 200
 
 
@@ -276,6 +276,8 @@ DEFINITIONS: dict[str, object] = {"flags": [], "group_type_mapping": {}, "cohort
         ("/api/early_access_features/?token=phc_x&stage=beta", {"earlyAccessFeatures": []}),
         ("/api/web_experiments/?token=phc_x", {"experiments": []}),
         ("/api/product_tours/?token=phc_x", {"product_tours": []}),
+        ("/i/v1/logs?token=phc_x", {}),
+        ("/i/v1/metrics?token=phc_x", {}),
         ("/flags/definitions?token=phc_x&send_cohorts", DEFINITIONS),
         ("/api/feature_flag/local_evaluation/?token=phc_x&send_cohorts", DEFINITIONS),
     ],
@@ -342,7 +344,8 @@ def test_a_property_named_token_that_is_another_one_stays(inbox):
     [
         ("/webhook/", "/webhook"),
         ("/webhook/phc_secret", "/webhook/<token>"),
-        ("/array/phc_secret/config.js", "/array/<token>"),
+        ("/array/phc_secret/config.js", "/array/<token>/config.js"),
+        ("/static/secret", "/static/<script>"),
         ("/batch", "/batch"),
         ("/batch/ada@example.com", "unknown"),
         ("/ada@example.com", "unknown"),

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hogline.posthog.entry import encode_event
 from hogline.model import Event, Identifier, Person
+from hogline.posthog.entry import encode_event
 from hogline.store.base import HeldEvent, Route, Settlement
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.database import migrations, open_database
@@ -126,5 +126,6 @@ async def test_people_of_before_can_be_joined_held_for_and_merged(state: SqliteS
 async def test_people_of_before_can_be_forgotten(state: SqliteState, tmp_path: Path) -> None:
     forgotten = await state.forget({"ada": "forgotten-1"}, {1: 0})
     assert (forgotten[1].people, forgotten[1].dead_letters) == (1, 1)
+    assert await state.clean()
     on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("state.db*")).lower()
     assert b"ada@example.com" not in on_disk

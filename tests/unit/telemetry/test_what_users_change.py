@@ -40,6 +40,8 @@ async def test_each_change_is_a_line_and_no_value_stands_in_it(
         old = (await running.token()).token
         await remote.rotate_token()
         await remote.revoke_token(old)
+        await remote.add_token("phc_canary_key")
+        await remote.revoke_token("phc_canary_key")
     asked = [line for line in lines if line["event"] not in {"connection started", "connection ended"}]
     assert asked == [
         {"log_level": "info", **line}
@@ -49,8 +51,10 @@ async def test_each_change_is_a_line_and_no_value_stands_in_it(
             {"event": "connection disabled", "connection": "shop"},
             {"event": "connection enabled", "connection": "shop"},
             {"event": "connection removed", "connection": "shop"},
-            {"event": "token rotated", "valid": 2},
-            {"event": "token revoked", "valid": 1},
+            {"event": "token rotated", "kind": "private", "valid": 3},
+            {"event": "token revoked", "kind": "private", "valid": 2},
+            {"event": "token added", "valid": 3},
+            {"event": "token revoked", "kind": "public", "valid": 2},
         )
     ]
 

@@ -21,6 +21,9 @@ from hogline.console.api.endpoints import ApiError, Endpoint
 from hogline.console.api.openapi import Error, Problem, describe
 from hogline.console.api.resources import ENDPOINTS
 from hogline.service import Mistake, Service
+from hogline.service.actor import Actor
+from hogline.service.rights import Forbidden, permitted
+from hogline.sources.addresses import TrustedProxies, subscriber
 from hogline.store.base import Unusable, Unwritable
 from hogline.telemetry.mistakes import kind_and_place
 
@@ -43,16 +46,18 @@ class Api:
         *,
         at_once: int = 200,
         per_s: float = 50.0,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         """`now_s`: seconds that never go back. `at_once`, `per_s`: how many requests of one token are answered at
-        once, and how many more with every second.
+        once, and how many more with every second. `proxies`: who may name the address of whoever asks.
         """
+        self._proxies = proxies or TrustedProxies()
         self._service = service
         self._endpoints = endpoints
         self._description = msgspec.json.encode(describe(endpoints))
         self._allowance = Allowance(now_s, at_once=at_once, per_s=per_s)
         self._mistaken = Allowance(now_s, at_once=20, per_s=0.2)
-        """Requests with a token that is not known, by address."""
+        """Requests with a token that is not valid, by address. A valid one never waits for them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -64,6 +69,8 @@ class Api:
             response = _error(error.status, str(error), error.headers)
         except HTTPException as error:  # of whoever stands before us: a body beyond all limits
             response = _error(error.status_code, error.detail)
+        except Forbidden as forbidden:
+            response = _error(403, str(forbidden))
         except Mistake as mistake:
             response = _error(422, str(mistake))
         except Unwritable as trouble:
@@ -79,27 +86,38 @@ class Api:
     async def _answer(self, request: Request) -> Response:
         if request.scope["path"] == DESCRIPTION and request.method == "GET":
             return _json(200, self._description)
-        self._admit(request)
+        service = permitted(self._service, await self._admit(request))
         endpoint, path = self._find(request)
         body = await _body(request) if endpoint.body else b""
-        result = await endpoint.function(self._service, **endpoint.arguments(path, _query(request), body))
+        result = await endpoint.function(service, **endpoint.arguments(path, _query(request), body))
         return _json(endpoint.status, b"" if endpoint.status == 204 else msgspec.json.encode(result))
 
-    def _admit(self, request: Request) -> None:
-        """Raises `ApiError` for whoever has no valid token, or asks too much."""
-        address = request.client.host if request.client else ""
-        _within(self._mistaken, address)
+    async def _admit(self, request: Request) -> Actor:
+        """Who asks. Raises `ApiError` for whoever has no valid token, or asks too much."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise ApiError(
                 401, "The token is missing: send it as `Authorization: Bearer <token>`. The console makes one.", _BEARER
             )
-        name = self._service.api_token_name(token.strip())
-        if name is None:
-            self._mistaken.used(address)
-            raise ApiError(401, "This token is not valid. The console makes a new one.", _BEARER)
-        _within(self._allowance, name)
-        self._allowance.used(name)
+        address = self._proxies.client(
+            request.client.host if request.client else "", ",".join(request.headers.getlist("x-forwarded-for"))
+        )
+        found = self._service.api_token(token.strip())
+        if found is None:
+            await self._refused(address)
+            raise ApiError(401, "This token is not valid, or has expired. The console makes a new one.", _BEARER)
+        _within(self._allowance, found.name)
+        self._allowance.used(found.name)
+        await self._service.api_token_used(found)
+        return Actor(name=found.name, kind="token", role=found.role, address=address)
+
+    async def _refused(self, address: str) -> None:
+        """A token is 256 bits of chance: this keeps nobody from guessing, but noise low. Raises `ApiError`."""
+        sender = subscriber(address)
+        _within(self._mistaken, sender)
+        self._mistaken.used(sender)
+        nobody = Actor(name="unknown", kind="token", role="viewer", address=address)
+        await self._service.trail.note("api_token_refused", who=nobody)
 
     def _find(self, request: Request) -> tuple[Endpoint, dict[str, str]]:
         path: str = request.scope["path"]
@@ -126,6 +144,8 @@ def _query(request: Request) -> dict[str, str]:
         pairs = parse_qsl(request.url.query, keep_blank_values=True, max_num_fields=MOST_QUERY_FIELDS)
     except ValueError:
         raise ApiError(400, f"The query has more than {MOST_QUERY_FIELDS} fields.") from None
+    if any("\0" in text for pair in pairs for text in pair):
+        raise ApiError(400, "The query has a NUL character in it, which nothing here has.")
     query = dict(pairs)
     if len(query) < len(pairs):
         raise ApiError(400, "A parameter stands in the query more than once.")

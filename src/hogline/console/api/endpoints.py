@@ -9,14 +9,17 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from hogline.service.rights import least_role
+from hogline.store.roles import ROLES, Role
+
 Method: TypeAlias = Literal["GET", "POST", "PATCH", "DELETE"]
-Function: TypeAlias = Callable[..., Awaitable[object]]
+Function: TypeAlias = Callable[..., Coroutine[Any, Any, object]]
 
 
 class ApiError(Exception):
@@ -63,8 +66,11 @@ def _reason(error: msgspec.ValidationError) -> str:
 
 
 class Endpoint:
-    def __init__(self, method: Method, path: str, function: Function, *, status: int = 200) -> None:
-        """`path`: with `{names}` in it. `status`: of a good answer."""
+    def __init__(
+        self, method: Method, path: str, function: Function, *, status: int = 200, also: tuple[int, ...] = ()
+    ) -> None:
+        """`path`: with `{names}` in it. `status`: of a good answer. `also`: of other errors than its kind has."""
+        self.also = also
         self.method = method
         self.path = path
         self.function = function
@@ -97,6 +103,12 @@ class Endpoint:
     def result(self) -> Any:  # noqa: ANN401  # a type
         """The type of what it returns."""
         return typing.get_type_hints(self.function, include_extras=True)["return"]
+
+    @cached_property
+    def least_role(self) -> Role:
+        """Of whoever may ask it: of all functions of the service that it asks, by the table of rights."""
+        asked = [least_role(name) for name in self.function.__code__.co_names]
+        return max((role for role in asked if role is not None), key=ROLES.index, default=ROLES[0])
 
     @property
     def description(self) -> str:

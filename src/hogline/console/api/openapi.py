@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from hogline import __version__
 from hogline.console.api.endpoints import Endpoint, Parameter
+from hogline.store.roles import ROLES
 
 _INTRODUCTION = (
     "What Hogline's console shows and does, for programs. Every request carries a token that was made in the console "
@@ -30,6 +31,7 @@ class Error(Struct, frozen=True):
 ERRORS = {
     400: "The request cannot be read.",
     401: "The token is missing or not valid.",
+    403: "The token's role does not reach that far.",
     404: "There is no such thing.",
     409: "It is in the way of another one.",
     413: "The body is too large.",
@@ -87,7 +89,7 @@ def _operation(
     described: dict[str, Any] = {
         "operationId": endpoint.function.__name__,
         "summary": summary,
-        "description": " ".join(endpoint.description.split()),
+        "description": f"{' '.join(endpoint.description.split())} Least role: {endpoint.least_role}.",
         "parameters": [_parameter(one, schema) for one, schema in parameters if one.place != "body"],
         "responses": {str(endpoint.status): good}
         | {str(status): {"description": ERRORS[status]} | _json(error) for status in _statuses(endpoint)},
@@ -108,11 +110,13 @@ def _parameter(one: Parameter, schema: dict[str, Any]) -> dict[str, Any]:
 def _statuses(endpoint: Endpoint) -> list[int]:
     """Of the errors that it may answer with."""
     without = set() if "{" in endpoint.path else {404}
+    if endpoint.least_role == ROLES[0]:
+        without |= {403}
     if endpoint.body is None:
         without |= {413}
     if endpoint.status != 201:
         without |= {409}
-    return [status for status in ERRORS if status not in without]
+    return [status for status in ERRORS if status not in without - set(endpoint.also)]
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

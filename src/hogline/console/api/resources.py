@@ -14,7 +14,10 @@ from hogline.console.api.endpoints import ApiError, Endpoint
 from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service import Mistake, Service
+from hogline.service.auditing import AuditView
+from hogline.service.finding import Nobody, Several
 from hogline.service.history import HistoryView, Period
+from hogline.store.audit import Wanted
 from hogline.views import (
     BadLine,
     CheckView,
@@ -26,6 +29,7 @@ from hogline.views import (
     PersonDetails,
     PersonView,
     PreviewedEvent,
+    SomebodyView,
     Status,
 )
 
@@ -77,9 +81,16 @@ class ChangedOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Forget(Struct, frozen=True, forbid_unknown_fields=True):
-    distinct_id: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    who: Annotated[str, Meta(max_length=1_000, description="An id or an email.")] = ""
+    distinct_id: Annotated[str, Meta(max_length=1_000, description="The older name of `who`.")] = ""
     suppress: bool = False
     """They cannot come back."""
+    all: bool = False
+    """All people with this email, if there are several."""
+
+
+class Suppress(Struct, frozen=True, forbid_unknown_fields=True):
+    who: Annotated[str, Meta(min_length=1, max_length=1_000, description="An id or an email.")]
 
 
 class Chosen(Struct, frozen=True, forbid_unknown_fields=True):
@@ -201,7 +212,30 @@ async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetai
 
 async def forget(service: Service, body: Forget) -> ForgottenView:
     """Delete somebody at every destination, and then all that is known of them here. It cannot be undone."""
-    return await service.forget_person(body.distinct_id, suppress=body.suppress)
+    who = body.who or body.distinct_id
+    if not who or (body.who and body.distinct_id):
+        raise ApiError(422, "Say whom to forget with `who`: an id or an email.")
+    try:
+        return await service.forget_person(who, suppress=body.suppress, everybody=body.all)
+    except Nobody as nobody:
+        raise ApiError(404, str(nobody)) from None
+    except Several as several:
+        raise ApiError(409, str(several)) from None
+
+
+async def who_is(service: Service, q: Text) -> Items[SomebodyView]:
+    """The person with this id; else all people with this email."""
+    return Items(await service.who_is(q))
+
+
+async def suppress(service: Service, body: Suppress) -> None:
+    """Keep somebody away who is not known here. Only a hash is kept, so nobody can be listed."""
+    await service.suppress_person(body.who)
+
+
+async def unsuppress(service: Service, body: Suppress) -> None:
+    """Let somebody in again who was suppressed."""
+    await service.unsuppress_person(body.who)
 
 
 async def failures(
@@ -245,6 +279,21 @@ async def preview(service: Service, name: Text, body: Sample) -> Previewed:
         await service.end_preview(handle)
 
 
+async def audit(  # noqa: PLR0917  # what stands in the query, by name
+    service: Service,
+    after: After = 0,
+    limit: Limit = 100,
+    who: Text = "",
+    action: Text = "",
+    connection: Text = "",
+    person: Text = "",
+) -> Page[AuditView]:
+    """Who did what, when and from where, oldest first. `person` is a distinct_id or an email."""
+    wanted = Wanted(who=who, action=action, connection=connection, person=person)
+    found = await service.audit_since(wanted, after=after, limit=limit)
+    return Page(found, str(found[-1].number) if len(found) == limit else None)
+
+
 def _reason(chosen: Chosen) -> str:
     if sum((chosen.ids is not None, chosen.reason is not None, chosen.all)) != 1:
         raise ApiError(422, "Say which failures: exactly one of `ids`, `reason` and `all`.")
@@ -262,9 +311,13 @@ _ONE = "/api/connections/{name}"
 
 ENDPOINTS = (
     Endpoint("GET", "/api/status", status),
+    Endpoint("GET", "/api/audit", audit),
     Endpoint("GET", "/api/destinations", destinations),
     Endpoint("POST", "/api/destinations/{key}/check", try_options),
-    Endpoint("POST", "/api/people/forget", forget),
+    Endpoint("GET", "/api/people/who", who_is),
+    Endpoint("POST", "/api/people/forget", forget, also=(404, 409)),
+    Endpoint("POST", "/api/people/suppress", suppress, status=204),
+    Endpoint("POST", "/api/people/unsuppress", unsuppress, status=204),
     Endpoint("GET", "/api/connections", connections),
     Endpoint("POST", "/api/connections", connect, status=201),
     Endpoint("GET", _ONE, connection),

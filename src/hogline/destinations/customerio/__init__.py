@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hogline import __version__
-from hogline.destinations.base import Check, Destination, Limits, Option, Send, Written
+from hogline.destinations.base import Check, Destination, Importer, Limits, Option, Send, Written
 from hogline.destinations.customerio.answers import read_answer
 from hogline.destinations.customerio.check import check
 from hogline.destinations.customerio.limits import REQUEST_BYTES
+from hogline.destinations.customerio.old_app import OLD_APP
 from hogline.destinations.customerio.options import OPTIONS, Options, read_options
 from hogline.destinations.customerio.people import CustomerIoPeople
 from hogline.model import Answer, Operation, Request, Response
@@ -30,6 +31,8 @@ class _CustomerIo:
         self.summary = "Events and people become events and customers in Customer.io."
         self.options: tuple[Option, ...] = OPTIONS
         self.people = CustomerIoPeople()
+        self.cannot_forget = ""
+        self.imports: Mapping[str, Importer] = {"from_app": OLD_APP}
         # Customer.io names no limit of operations: a request is full by its bytes long before this.
         self.limits = Limits(REQUEST_BYTES, operations=10_000, envelope_bytes=len(_BEFORE + _AFTER))
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 import msgspec
-from msgspec import Struct
 
-from hogline.destinations.base import InvalidOptions, OptionProblem
+from hogline.destinations.base import Imported, Importer, InvalidOptions, OptionProblem
 from hogline.destinations.customerio.endpoint import EU, US
 
 _KEYS = {
@@ -35,25 +34,11 @@ _NO_CONFIGURATION = (
 )
 
 
-class OldApp(Struct, frozen=True):
-    """What a configuration says."""
-
-    options: dict[str, object]
-    """Of a Customer.io connection; what the configuration leaves open is left out."""
-    hidden: dict[str, str]
-    """Secrets that PostHog did not show: the app's key, and the option that is to be given beside."""
-    ignored: tuple[str, ...]
-    """Keys that the app does not have."""
-
-    def __repr__(self) -> str:
-        return f"OldApp(hidden={sorted(self.hidden)})"
-
-
 class _Wrong(Exception):
     """The rest of a sentence that begins with the key."""
 
 
-def read_old_app(text: bytes, beside: Collection[str] = ()) -> OldApp:
+def read_old_app(text: bytes, beside: Collection[str] = ()) -> Imported:
     """The options of a configuration as the app had it, alone or as PostHog's API gives it.
 
     `beside`: options that are given otherwise; the configuration is not asked for them. Raises `InvalidOptions` with a
@@ -76,7 +61,7 @@ def read_old_app(text: bytes, beside: Collection[str] = ()) -> OldApp:
             problems.append(OptionProblem(option, f"{key} {wrong}"))
     if problems:
         raise InvalidOptions(problems)
-    return OldApp(options, hidden, tuple(key for key in config if key not in _KEYS))
+    return Imported(options, hidden, tuple(key for key in config if key not in _KEYS))
 
 
 def _configuration(text: bytes) -> Mapping[str, object]:
@@ -135,3 +120,10 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "sendEventsFromAnonymousUsers": _whom,
 }
 """How a value is read; the others are texts."""
+
+
+OLD_APP = Importer(
+    "A JSON file with the configuration of PostHog's old Customer.io app: its values become options.",
+    "the app",
+    read_old_app,
+)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from hogline.destinations.base import Removal
 from hogline.destinations.customerio import limits
 from hogline.destinations.customerio.ulid import ulid
 from hogline.emails import address
@@ -99,12 +100,10 @@ def merge(primary: Identifier, secondary: Identifier) -> Operation:
     return Operation("merge", body)
 
 
-def remove(identifier: Identifier, *, suppress: bool) -> Operation:
-    """A customer is deleted; suppressed, they cannot come back either."""
-    action = "suppress" if suppress else "delete"
-    return Operation(
-        action, _encode({"type": "person", "identifiers": {identifier.kind: identifier.value}, "action": action})
-    )
+def remove(identifier: Identifier, action: Removal) -> Operation:
+    """A customer is deleted; suppressed, they cannot come back either, until they are unsuppressed."""
+    body = _encode({"type": "person", "identifiers": {identifier.kind: identifier.value}, "action": action})
+    return Operation(action, body)
 
 
 def parts(operation: Operation, refusal: Refusal) -> tuple[Operation, ...]:

@@ -26,6 +26,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="text",
         required=True,
         secret=True,
+        variables=("site_id",),
         hint="Provided during Customer.io setup: Settings, API Credentials, Tracking API Keys.",
     ),
     Option(
@@ -34,7 +35,8 @@ OPTIONS: tuple[Option, ...] = (
         kind="text",
         required=True,
         secret=True,
-        hint="Provided during Customer.io setup, beside the Site ID.",
+        variables=("api_key",),
+        hint="Provided during Customer.io setup, next to the Site ID.",
     ),
     Option(
         key="tracking_endpoint",
@@ -90,6 +92,14 @@ OPTIONS: tuple[Option, ...] = (
         default=True,
         hint="When PostHog joins an anonymous user with an identified one, merge their customers. Customer.io cannot"
         " undo that.",
+    ),
+    Option(
+        key="protect_emails",
+        title="Protect emails",
+        kind="yes_no",
+        default=False,
+        hint="A known email is not changed by events that came with the public token, which anybody can read in your"
+        " pages. Leave it off if your site changes emails from the browser.",
     ),
     Option(
         key="attributes_from",
@@ -165,6 +175,7 @@ class Options(Struct, frozen=True, kw_only=True):
     """Empty: every event is sent."""
     hold_days: int = 0
     merge_people: bool = True
+    protect_emails: bool = False
     attributes_from: AttributesFrom = "set"
     attribute_names: NameFilter = NameFilter()
     email_property: str = "email"
@@ -195,6 +206,7 @@ def read_options(values: Mapping[str, object]) -> Options:
         allowlist=given.names("event_allowlist"),
         hold_days=given.whole_number("hold_days"),
         merge_people=given.yes_no("merge_people"),
+        protect_emails=given.yes_no("protect_emails"),
         attributes_from=cast("AttributesFrom", given.choice("attributes_from")),
         attribute_names=_name_filter(given.names("attribute_names")),
         email_property=given.text("email_property") or "email",

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import msgspec
 
-from hogline.destinations.base import GroupPlan, Rules, Written
+from hogline.destinations.base import GroupPlan, Keeps, Removal, Rules, Written
 from hogline.destinations.customerio import groups, limits, operations
 from hogline.destinations.customerio.options import Options
 from hogline.model import UNKNOWN, Identifier, Operation, Refusal
@@ -45,9 +45,8 @@ class CustomerIoPeople:
             hold_days=options.hold_days,
             by_email=options.identify_by_email,
             merge_people=options.merge_people,
-            wants_properties=options.attributes_from == "person",
             has_groups=bool(options.group_objects),
-            email_property=options.email_property,
+            keeps=Keeps(options.attributes_from == "person", options.email_property, options.protect_emails),
             view=crc32(_encode(view)),
         )
 
@@ -110,8 +109,8 @@ class CustomerIoPeople:
     def merge(self, primary: Identifier, secondary: Identifier) -> Operation:
         return operations.merge(primary, secondary)
 
-    def remove(self, identifier: Identifier, *, suppress: bool) -> Operation:
-        return operations.remove(identifier, suppress=suppress)
+    def remove(self, identifier: Identifier, action: Removal) -> Operation:
+        return operations.remove(identifier, action)
 
     def group(self, entry: Entry, options: Options) -> GroupPlan:
         return groups.group_identify(event_of(entry), entry.time_ms, options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hogline import __version__
-from hogline.destinations.base import Check, Destination, Limits, Option, Send, Written
+from hogline.destinations.base import Check, Destination, Importer, Limits, Option, Send, Written
 from hogline.destinations.engage.answers import read_answer
 from hogline.destinations.engage.check import check
 from hogline.destinations.engage.forward import PATH, forward
@@ -27,6 +27,8 @@ class _Engage:
         self.summary = "Your own events, and what PostHog knows of people and groups, go to Engage as they are."
         self.options: tuple[Option, ...] = OPTIONS
         self.people = None  # Engage knows people and joins them by itself
+        self.cannot_forget = "Hogline cannot delete anybody in Engage. Delete this user there."
+        self.imports: Mapping[str, Importer] = {}
         # One event a request, however large: Engage documents no limit of size, and what we receive is bounded.
         self.limits = Limits(request_bytes=0, operations=1, envelope_bytes=0)
 

@@ -89,8 +89,9 @@ def _prepare(database: apsw.Connection, path: Path, scripts: list[str], conversi
     # it there again after a power cut, it would undo the switch, and with it all that the WAL has.
     database.pragma("synchronous", "extra")
     database.pragma("journal_mode", "wal")
-    # Whoever is forgotten leaves no trace in the free pages of the file.
+    # Whoever is forgotten leaves no trace where their rows were (the rest is `scrub`'s), nor in temporary files.
     database.pragma("secure_delete", 1)
+    database.pragma("temp_store", "memory")
     database.pragma("foreign_keys", 1)
     database.pragma("trusted_schema", 0)
     _migrate(database, path, scripts, conversions)
@@ -166,6 +167,22 @@ def rows(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = N
     return database.execute(sql, bindings).fetchall()
 
 
+def few_rows(
+    database: apsw.Connection, sql: str, bindings: apsw.Bindings, *, most_bytes: int, sized: int
+) -> list[tuple[Any, ...]]:
+    """The first rows of a query, as many as have no more than so many bytes in the column `sized` together; at least
+    one. What comes behind them is not loaded.
+    """
+    found: list[tuple[Any, ...]] = []
+    left = most_bytes
+    for row in database.execute(sql, bindings):
+        left -= len(row[sized])
+        if left < 0 and found:
+            break
+        found.append(row)
+    return found
+
+
 @contextmanager
 def reading() -> Iterator[None]:
     """Around what reads for others: a disk in trouble is told as `Unwritable`."""
@@ -180,12 +197,6 @@ def reading() -> Iterator[None]:
 def value(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = None) -> Any:  # noqa: ANN401  # as above
     """The single value of a query, None if it has no row."""
     return database.execute(sql, bindings).get
-
-
-def leave_nothing_beside(database: apsw.Connection) -> None:
-    """After a commit: what was deleted is overwritten in the database (`secure_delete`), and nothing of it is left in
-    the files beside it either."""
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def explain(error: apsw.Error) -> str:

@@ -1,9 +1,9 @@
-"""Removing people from the state, in SQL. Runs inside of a transaction of the state's."""
+"""Forgetting and suppressing people in the state, in SQL: all of it that knows the tables of people is here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 import apsw
 import msgspec
@@ -12,17 +12,199 @@ from msgspec.structs import replace
 from hogline.model import Refusal
 from hogline.posthog.entry import FORGOTTEN
 from hogline.posthog.forgetting import without
-from hogline.store.base import Forgotten
+from hogline.store.forgetting import File, Forgotten, Suppressed, ToClean
+from hogline.store.secrets import Vault
 from hogline.store.sqlite import records
 from hogline.store.sqlite.database import rows
 from hogline.store.sqlite.settling import count, give_up
 
+T = TypeVar("T")
 
-def forget(
+_HAS_EMAIL = (
+    "SELECT id FROM known INDEXED BY known_by_id_and_email WHERE email = ?1"
+    " UNION SELECT person FROM told WHERE person IN (?1, ?2)"
+)
+_HAD_EMAIL = "SELECT person FROM told WHERE instr(body, CAST(?1 AS BLOB)) OR instr(body, CAST(?2 AS BLOB))"
+
+_IS_NO_CUSTOMER = (
+    "{0}.person ->> 'customer' IS NULL AND {0}.person ->> 'to_merge' IS NULL"
+    " AND {0}.person ->> 'last_seen_ms' BETWEEN 1 AND ?4 - 1"
+    " AND NOT EXISTS (SELECT 1 FROM held WHERE held.connection = ?1 AND held.distinct_id = {0}.distinct_id)"
+)
+_EXPIRED = (
+    "SELECT distinct_id FROM people AS one WHERE connection = ?1 AND distinct_id > ?2 AND distinct_id <= ?3"  # noqa: S608  # ours
+    f" AND joined_into IS NULL AND {_IS_NO_CUSTOMER.format('one')}"
+    " AND NOT EXISTS (SELECT 1 FROM people AS other WHERE other.connection = ?1 AND other.joined_into = one.distinct_id"
+    f" AND NOT ({_IS_NO_CUSTOMER.format('other')}))"
+)
+
+
+class SqliteForgetting:
+    """The part of `SqliteState` that implements `store.forgetting.Forgets`, but for `clean`."""
+
+    suppressed: Suppressed
+    _vault: Vault
+    _read: apsw.Connection
+
+    async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
+        raise NotImplementedError
+
+    async def _search(self, sql: str, bindings: tuple[apsw.SQLiteValue, ...]) -> list[Any]:
+        raise NotImplementedError
+
+    async def suppress(self, texts: Sequence[str]) -> None:
+        hashes = self.suppressed.hashes(texts)
+        self.suppressed.replace(await self._write(lambda database: _suppress(database, hashes)))
+
+    async def unsuppress(self, text: str) -> bool:
+        hashes = self.suppressed.hashes([text])
+
+        def job(database: apsw.Connection) -> tuple[bool, set[bytes]]:
+            database.execute(
+                "DELETE FROM suppressed WHERE together IN (SELECT together FROM suppressed WHERE hash IN"
+                " (SELECT unhex(value) FROM json_each(?)))",
+                (_as_json(hashes),),
+            )
+            return database.changes() > 0, suppressed_hashes(database)
+
+        anybody, left = await self._write(job)
+        self.suppressed.replace(left)
+        return anybody
+
+    async def forget(
+        self,
+        ids: Sequence[str],
+        waiting: Mapping[int, int],
+        *,
+        emails: Mapping[int, Sequence[str]],
+        suppress: Sequence[str] = (),
+    ) -> dict[int, Forgotten]:
+        hashes = self.suppressed.hashes(suppress)
+        to_do = self._vault.encrypt(msgspec.json.encode(list(ids)))
+
+        def job(database: apsw.Connection) -> tuple[dict[int, Forgotten], set[bytes]]:
+            database.execute("INSERT INTO forgetting VALUES (?)", (to_do,))
+            _forget_known(database, ids)
+            forgotten = {one: _forget(database, one, ids, more, emails.get(one, ())) for one, more in waiting.items()}
+            to_clean(database, "journal")
+            to_clean(database, "state")
+            return forgotten, _suppress(database, hashes)
+
+        forgotten, suppressed = await self._write(job)
+        self.suppressed.replace(suppressed)
+        return forgotten
+
+    async def with_email(self, email: str, *, ever: bool = False) -> list[str]:
+        """Whole tables are read, which takes seconds for millions of people: in another thread."""
+        email = email.strip()
+        return await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (email.lower(), email))
+
+    async def expire_people(
+        self, connection: int, *, seen_before_ms: int, after: str, most: int
+    ) -> tuple[int, str | None]:
+        ids = rows(
+            self._read,
+            "SELECT distinct_id FROM people WHERE connection = ? AND distinct_id > ? ORDER BY distinct_id LIMIT ?",
+            (connection, after, most),
+        )
+        if not ids:
+            return 0, None
+        last = ids[-1][0]
+        expired = await self._search(_EXPIRED, (connection, after, last, seen_before_ms))
+        if expired:
+            await self._write(lambda database: _expire(database, connection, expired, seen_before_ms))
+        return len(expired), last if len(ids) == most else None
+
+    async def expire_dead_letters(self, connection: int, *, before_ms: int, most: int) -> int:
+        def job(database: apsw.Connection) -> int:
+            database.execute(
+                "DELETE FROM dead_letters WHERE connection = ?1 AND position IN (SELECT position FROM dead_letters"
+                " WHERE connection = ?1 AND at_ms < ?2 AND NOT retrying ORDER BY at_ms LIMIT ?3)",
+                (connection, before_ms, most),
+            )
+            expired = database.changes()
+            count(database, connection, [("filtered", "failure_expired", expired)])
+            return expired
+
+        return await self._write(job)
+
+    async def forgetting(self) -> list[str]:
+        found = rows(self._read, "SELECT distinct_ids FROM forgetting")
+        return [one for (row,) in found for one in msgspec.json.decode(self._vault.decrypt(row), type=list[str])]
+
+    async def end_forgetting(self) -> None:
+        await self._write(lambda database: database.execute("DELETE FROM forgetting"))
+
+    async def to_clean(self) -> list[ToClean]:
+        return [ToClean(*row) for row in rows(self._read, "SELECT id, file FROM cleaning ORDER BY id")]
+
+    async def cleaned(self, up_to: int) -> None:
+        await self._write(lambda database: database.execute("DELETE FROM cleaning WHERE id <= ?", (up_to,)))
+
+
+def to_clean(database: apsw.Connection, file: File) -> None:
+    """What is deleted in this transaction is to be overwritten."""
+    database.execute("INSERT INTO cleaning (file) VALUES (?)", (file,))
+
+
+def suppressed_hashes(database: apsw.Connection) -> set[bytes]:
+    return {hash_ for (hash_,) in rows(database, "SELECT hash FROM suppressed")}
+
+
+def _suppress(database: apsw.Connection, hashes: set[bytes]) -> set[bytes]:
+    """Suppress these together, and with them whoever has one of them already. Returns all there are."""
+    if hashes:
+        database.execute(
+            "WITH added AS (SELECT unhex(value) AS hash FROM json_each(?1)),"
+            " others AS (SELECT DISTINCT together FROM suppressed WHERE hash IN (SELECT hash FROM added))"
+            " INSERT INTO suppressed SELECT hash, (SELECT coalesce(max(together), 0) + 1 FROM suppressed) FROM ("
+            "SELECT hash FROM added UNION SELECT hash FROM suppressed WHERE together IN (SELECT together FROM others)"
+            ") WHERE true ON CONFLICT DO UPDATE SET together = excluded.together",
+            (_as_json(hashes),),
+        )
+    return suppressed_hashes(database)
+
+
+def _expire(database: apsw.Connection, connection: int, expired: Sequence[str], seen_before_ms: int) -> None:
+    """With all who were joined into them. Somebody who was seen meanwhile stays."""
+    still = rows(
+        database,
+        "WITH RECURSIVE gone(id) AS (SELECT distinct_id FROM people, json_each(?2) WHERE connection = ?1"
+        " AND distinct_id = value AND person ->> 'last_seen_ms' < ?3 AND person ->> 'customer' IS NULL"
+        " UNION SELECT distinct_id FROM people, gone WHERE connection = ?1 AND joined_into = id) SELECT id FROM gone",
+        (connection, msgspec.json.encode(expired).decode(), seen_before_ms),
+    )
+    ids = msgspec.json.encode([one for (one,) in still]).decode()
+    for table in ("people", "due", "emails"):
+        database.execute(
+            f"DELETE FROM {table} WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))",  # noqa: S608  # names are ours
+            (connection, ids),
+        )
+    # A route says in which lane events of an id were; there are none left. Others that travel with them keep theirs.
+    database.execute(
+        "DELETE FROM routes WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))"
+        " AND NOT EXISTS (SELECT 1 FROM routes AS other WHERE other.connection = ?1"
+        ' AND other."group" = routes.distinct_id AND other.distinct_id NOT IN (SELECT value FROM json_each(?2)))',
+        (connection, ids),
+    )
+
+
+def _as_json(hashes: set[bytes]) -> str:
+    return msgspec.json.encode(sorted(one.hex() for one in hashes)).decode()
+
+
+def _forget_known(database: apsw.Connection, ids: Sequence[str]) -> None:
+    """What is known of them, for all connections."""
+    names = msgspec.json.encode(list(ids)).decode()
+    for table in ("known", "ids"):
+        database.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (names,))  # noqa: S608  # names are ours
+
+
+def _forget(
     database: apsw.Connection, connection: int, ids: Sequence[str], waiting: int, emails: Sequence[str]
 ) -> Forgotten:
-    """Everything of a connection that names these ids or has these emails goes; their events count as filtered
-    (`forgotten`), and so do `waiting` more."""
+    """Everything of a connection that names these ids goes, and these rows of its ledger; their events count as
+    filtered (`forgotten`), and so do `waiting` more."""
     names = msgspec.json.encode(list(ids)).decode()
     held = give_up(
         database,
@@ -33,24 +215,14 @@ def forget(
     )
     letters = _dead_letters(database, connection, set(ids))
     _rewrite(database, connection, "held", set(ids))
-    people = 0
     for table in ("told", "again", "ledger"):
         database.execute(
             f"DELETE FROM {table} WHERE connection = ? AND person IN (SELECT value FROM json_each(?))",  # noqa: S608  # names are ours
             (connection, names),
         )
-        people = people or database.changes()
     records.change(connection, {}, dict.fromkeys(emails))(database)
     count(database, connection, [("filtered", "forgotten", len(letters) + waiting)])
-    return Forgotten(people=people, held=held, dead_letters=len(letters))
-
-
-def forget_known(database: apsw.Connection, ids: Sequence[str], hashes: Sequence[bytes]) -> None:
-    """What is known of them, for all connections."""
-    names = msgspec.json.encode(list(ids)).decode()
-    for table in ("known", "ids"):
-        database.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (names,))  # noqa: S608  # as above
-    database.executemany("INSERT OR IGNORE INTO never_again VALUES (?)", [(one,) for one in hashes])
+    return Forgotten(held=held, dead_letters=len(letters))
 
 
 def _dead_letters(database: apsw.Connection, connection: int, distinct_ids: set[str]) -> list[int]:

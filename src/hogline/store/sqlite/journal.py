@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import apsw
 
-from hogline.store.sqlite.database import (
-    leave_nothing_beside,
-    open_database,
-    reading,
-    rows,
-    transaction,
-    value,
-)
+from hogline.store.base import READ_BYTES
+from hogline.store.sqlite.database import few_rows, open_database, reading, rows, transaction, value
+from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.writer import Writer
 
 TRIMMED_AT_ONCE = 20_000
+SEARCHED_AT_ONCE_BYTES = 4_000_000
 
 
 class _Append(NamedTuple):
@@ -37,7 +33,7 @@ class _Rewrite(NamedTuple):
     bodies: Mapping[int, bytes]
 
 
-_Job: TypeAlias = _Append | _Trim | _Rewrite
+_Job: TypeAlias = _Append | _Trim | _Rewrite | Scrub
 
 
 def _now_ms() -> int:
@@ -50,6 +46,7 @@ class SqliteJournal:
     def __init__(self, path: Path, time_ms: Callable[[], int] = _now_ms, *, vfs: str | None = None) -> None:
         """`time_ms`: milliseconds since 1970. Raises `Unusable`. Must be made in the running event loop."""
         self._time_ms = time_ms
+        self._path, self._vfs = path, vfs
         self._written = open_database(path, "journal", vfs)
         self._read = open_database(path, "journal", vfs)
         self._end = self._last()
@@ -82,13 +79,15 @@ class SqliteJournal:
             grown, self._grown = self._grown, asyncio.Event()
             grown.set()
 
-    async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+    async def read(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[tuple[int, bytes]]:
         # A read of some hundred rows takes less than a millisecond: cheaper here than in another thread.
         with reading():
-            return rows(
+            return few_rows(
                 self._read,
                 "SELECT position, body FROM events WHERE position > ? ORDER BY position LIMIT ?",
                 (after, limit),
+                most_bytes=most_bytes,
+                sized=1,
             )
 
     async def wait(self, after: int) -> None:
@@ -126,8 +125,24 @@ class SqliteJournal:
             removed += old - first + 1
         return removed
 
+    async def naming(self, texts: Collection[str]) -> AsyncIterator[tuple[int, bytes]]:
+        needles = [text.encode("utf-8", "surrogatepass").lower() for text in texts]
+        searched = await asyncio.to_thread(open_database, self._path, "journal", self._vfs)
+        try:
+            after = 0
+            while after < self._end:
+                with reading():
+                    found, after = await asyncio.to_thread(_search, searched, needles, after)
+                for each in found:
+                    yield each
+        finally:
+            searched.close()
+
     async def rewrite(self, bodies: Mapping[int, bytes]) -> None:
         await self._writer.write(_Rewrite(bodies))
+
+    async def clean(self) -> bool:
+        return await scrub(self._writer.write, self._path, self._vfs)
 
     async def refused(self) -> dict[str, int]:
         return dict(rows(self._read, "SELECT reason, events FROM refused ORDER BY reason"))
@@ -138,6 +153,10 @@ class SqliteJournal:
         self._written.close()
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
+        written = self._write([job for job in jobs if not isinstance(job, Scrub)])
+        return [step(job, self._written) if isinstance(job, Scrub) else next(written) for job in jobs]
+
+    def _write(self, jobs: list[_Append | _Trim | _Rewrite]) -> Iterator[object]:
         appends = [job for job in jobs if isinstance(job, _Append)]
         events = tuple(body for append in appends for body in append.events)
         if len(appends) < len(jobs) or any(append.refused for append in appends):
@@ -145,8 +164,6 @@ class SqliteJournal:
                 self._insert(events, appends)
                 for job in jobs:
                     self._beside(job)
-            if any(isinstance(job, _Rewrite) for job in jobs):
-                leave_nothing_beside(self._written)
         else:
             self._insert(events, appends)  # one statement is a transaction by itself
         position = self._last() - len(events)
@@ -154,7 +171,7 @@ class SqliteJournal:
         for job in jobs:
             position += len(job.events) if isinstance(job, _Append) else 0
             positions.append(position)
-        return positions
+        return iter(positions)
 
     def _insert(self, events: tuple[bytes, ...], appends: list[_Append]) -> None:
         """Who shares a commit shares the time of receipt: the earliest of them, but never one before that of
@@ -168,7 +185,7 @@ class SqliteJournal:
             )
             self._received_ms = received_ms
 
-    def _beside(self, job: _Job) -> None:
+    def _beside(self, job: _Append | _Trim | _Rewrite) -> None:
         match job:
             case _Trim():
                 self._written.execute("DELETE FROM events WHERE position <= ?", (job.last,))
@@ -188,3 +205,16 @@ class SqliteJournal:
 
     def _last(self) -> int:
         return value(self._written, "SELECT seq FROM sqlite_sequence WHERE name = 'events'") or 0
+
+
+def _search(database: apsw.Connection, needles: Sequence[bytes], after: int) -> tuple[list[tuple[int, bytes]], int]:
+    """The next events that have one of these, and how far it came."""
+    found, seen_bytes, sql = [], 0, "SELECT position, body FROM events WHERE position > ? ORDER BY position"
+    for position, body in database.execute(sql, (after,)):
+        small = body.lower()
+        if any(needle in small for needle in needles):
+            found.append((position, body))
+        seen_bytes += len(body)
+        if seen_bytes > SEARCHED_AT_ONCE_BYTES:
+            return found, position
+    return found, 2**63

@@ -12,6 +12,7 @@ from hogline.core.changes import Flush, HeldEvent, Intent
 from hogline.core.known import Id, Person
 from hogline.core.ledger import Row
 from hogline.core.told import WAITS_MS, Told
+from hogline.store.base import READ_BYTES
 from hogline.store.packing import (
     pack_people,
     pack_person,
@@ -22,7 +23,7 @@ from hogline.store.packing import (
     unpack_row,
     unpack_told,
 )
-from hogline.store.sqlite.database import reading, rows, value
+from hogline.store.sqlite.database import few_rows, reading, rows, value
 
 Write = Callable[[apsw.Connection], None]
 
@@ -67,14 +68,20 @@ class RecordReader:
         return {one: unpack_row(*rest) for one, *rest in self._of(sql, emails, connection)}  # type: ignore[arg-type, misc]
 
     def held(self, connection: int, people: Sequence[str]) -> list[HeldEvent]:
-        sql = (
-            "SELECT position, distinct_id, received_ms, event FROM held WHERE connection = ?2"
-            " AND distinct_id IN (SELECT value FROM carray(?1)) ORDER BY position"
-        )
-        return [
-            HeldEvent(position=row[0], distinct_id=row[1], received_ms=row[2], event=row[3])  # type: ignore[arg-type]
-            for row in self._of(sql, people, connection)
-        ]
+        if not people:
+            return []
+        with reading():
+            # The newest first: of more than may be read at once, the oldest are left out.
+            found = few_rows(
+                self._database,
+                "SELECT position, distinct_id, received_ms, event FROM held WHERE connection = ?2"
+                " AND distinct_id IN (SELECT value FROM carray(?1)) ORDER BY position DESC",
+                (apsw.carray(tuple(people)), connection),
+                most_bytes=READ_BYTES,
+                sized=3,
+            )
+        found.reverse()
+        return [HeldEvent(position=row[0], distinct_id=row[1], received_ms=row[2], event=row[3]) for row in found]
 
     def folded(self) -> int | None:
         """None: nothing was ever folded."""

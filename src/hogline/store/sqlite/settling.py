@@ -10,14 +10,15 @@ import apsw
 import msgspec
 
 from hogline.core.changes import Settlement
-from hogline.store.memory import HELD_FOR_ONE
+from hogline.store.memory import HELD_BYTES_FOR_ONE, HELD_FOR_ONE
 from hogline.store.sqlite.database import rows, value
 from hogline.store.sqlite.records import Write, end_again
 
 _BEYOND_MOST = (
-    "SELECT position FROM (SELECT position, row_number() OVER (PARTITION BY distinct_id ORDER BY position DESC)"
-    " AS place FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2)))"
-    " WHERE place > ?3"
+    "SELECT position FROM (SELECT position, row_number() OVER newest AS place, sum(length(event)) OVER newest AS taken"
+    " FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))"
+    " WINDOW newest AS (PARTITION BY distinct_id ORDER BY position DESC))"
+    " WHERE place > ?3 OR (taken > ?4 AND place > 1)"
 )
 
 
@@ -116,6 +117,7 @@ def _settle_held(settlement: Settlement, database: apsw.Connection) -> None:
             _BEYOND_MOST,
             msgspec.json.encode(list(fuller)).decode(),
             HELD_FOR_ONE,
+            HELD_BYTES_FOR_ONE,
         )
 
 

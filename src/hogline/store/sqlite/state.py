@@ -14,24 +14,17 @@ import apsw
 import msgspec
 
 from hogline.core.changes import DeadLetter, Flush, HeldEvent, Intent, Settlement
-from hogline.core.fold import nobody_is
 from hogline.core.known import Id, Person
 from hogline.core.ledger import Row
 from hogline.core.told import WAITS_MS, Told
 from hogline.model import Refusal
-from hogline.store.base import Connection, Counts, Forgotten, NameTaken, Replay
+from hogline.store.base import READ_BYTES, Connection, Counts, NameTaken, Replay, TokenKind
+from hogline.store.forgetting import Suppressed
 from hogline.store.secrets import Vault
 from hogline.store.sqlite import conversion, records
-from hogline.store.sqlite.database import (
-    copy_of,
-    leave_nothing_beside,
-    open_database,
-    reading,
-    rows,
-    transaction,
-    value,
-)
-from hogline.store.sqlite.forgetting import forget, forget_known
+from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, transaction, value
+from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
+from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.settling import count, expire_held, settle
 from hogline.store.sqlite.writer import Writer
 
@@ -41,6 +34,8 @@ _Job = Callable[[apsw.Connection], object]
 _refusals = msgspec.json.Decoder(tuple[Refusal, ...])
 
 _DEAD_LETTERS = "SELECT position, uuid, event, refusals, at_ms FROM dead_letters WHERE connection = ?1"
+_DEAD_LETTER_EVENT = 2
+"""The column of the event."""
 _CHOSEN = (
     "WHERE connection = ?1 AND (?2 = '' OR reason = ?2)"
     " AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3)))"
@@ -71,7 +66,7 @@ _LONGEST_PATTERN_BYTES = 50_000
 _CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms, workspace FROM connections"
 
 
-class SqliteState:
+class SqliteState(SqliteForgetting):
     """Implements `store.base.State`. Reads happen in the caller's thread: each takes well under a
     millisecond, which is less than handing it to another. Searching may take longer: it has a thread, one at a time.
     """
@@ -79,25 +74,28 @@ class SqliteState:
     def __init__(self, path: Path, vault: Vault, *, vfs: str | None = None) -> None:
         """Raises `Unusable`. Must be made in the running event loop."""
         self._vault = vault
-        self._to_clean = False
-        """Something was deleted of which nothing may be left. Only the writing thread knows."""
+        self._path, self._vfs = path, vfs
         convert = functools.partial(conversion.convert, journal=path.with_name("journal.db"))
         self._copy = copy_of(path)
-        self._written = open_database(path, "state", vfs, conversions={4: convert})
+        self._written = open_database(path, "state", vfs, conversions={6: convert})
         self._read = open_database(path, "state", vfs)
         self._searched = open_database(path, "state", vfs)
         self._searched.create_scalar_function("folded", _folded, 1, deterministic=True)
         self._records = records.RecordReader(self._read)
         self._searching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-search")
-        self._writer: Writer[_Job] = Writer(self._perform, name="state-writer")
+        self.suppressed = Suppressed(vault.fingerprint, suppressed_hashes(self._read))
+        self._writer: Writer[_Job | Scrub] = Writer(self._perform, name="state-writer")
 
-    def _perform(self, jobs: list[_Job]) -> list[object]:
+    def _perform(self, jobs: list[_Job | Scrub]) -> list[object]:
         with transaction(self._written):
-            results = [job(self._written) for job in jobs]
-        if self._to_clean:
-            self._to_clean = False
-            leave_nothing_beside(self._written)
-        return results
+            results = [None if isinstance(job, Scrub) else job(self._written) for job in jobs]
+        return [
+            step(job, self._written) if isinstance(job, Scrub) else result
+            for job, result in zip(jobs, results, strict=True)
+        ]
+
+    async def clean(self) -> bool:
+        return await scrub(self._writer.write, self._path, self._vfs)
 
     async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
         return await self._writer.write(job)  # type: ignore[return-value]  # what `_perform` gave for this job
@@ -112,14 +110,14 @@ class SqliteState:
 
     # tokens
 
-    async def tokens(self) -> list[str]:
-        return [
-            self._vault.decrypt(token).decode() for (token,) in rows(self._read, "SELECT token FROM tokens ORDER BY id")
-        ]
+    async def tokens(self, kind: TokenKind = "private") -> list[str]:
+        found = rows(self._read, "SELECT token FROM tokens WHERE kind = ? ORDER BY id", (kind,))
+        return [self._vault.decrypt(token).decode() for (token,) in found]
 
-    async def add_token(self, token: str) -> None:
+    async def add_token(self, token: str, kind: TokenKind = "private") -> None:
         encrypted = self._vault.encrypt(token.encode())
-        await self._write(lambda database: database.execute("INSERT INTO tokens (token) VALUES (?)", (encrypted,)))
+        row = (encrypted, kind)
+        await self._write(lambda database: database.execute("INSERT INTO tokens (token, kind) VALUES (?, ?)", row))
 
     async def remove_token(self, token: str) -> None:
         # Each encryption of the same token differs, so they are compared in the clear.
@@ -208,60 +206,9 @@ class SqliteState:
                 ("connections", "id"),
             ):
                 database.execute(f"DELETE FROM {table} WHERE {column} = ?", (connection,))  # noqa: S608  # names are ours
+            to_clean(database, "state")
 
         await self._write(remove)
-
-    # forgetting
-
-    async def forget(
-        self,
-        ids: Sequence[str],
-        waiting: Mapping[int, int],
-        *,
-        ledger: Mapping[int, Sequence[str]],
-        suppress: Sequence[tuple[str, str]] = (),
-    ) -> dict[int, Forgotten]:
-        hashes = [self._vault.fingerprint(f"{kind}:{text}") for kind, text in suppress]
-        to_do = self._vault.encrypt(msgspec.json.encode(list(ids)))
-
-        def job(database: apsw.Connection) -> dict[int, Forgotten]:
-            self._to_clean = True
-            database.execute("INSERT INTO forgetting VALUES (?)", (to_do,))
-            forget_known(database, ids, hashes)
-            return {one: forget(database, one, ids, more, ledger.get(one, ())) for one, more in waiting.items()}
-
-        return await self._write(job)
-
-    def suppressed(self) -> Callable[[str, str], bool]:
-        hashes = {hash_ for (hash_,) in rows(self._read, "SELECT hash FROM never_again")}
-        if not hashes:
-            return nobody_is
-        fingerprint = self._vault.fingerprint
-
-        def is_suppressed(kind: str, text: str) -> bool:
-            # Without a kind: as an older Hogline kept it. An id that is an address counts as both.
-            asked = [f"{kind}:{text}", text, text.lower()]
-            asked += [f"email:{text.lower()}"] if kind == "id" else []
-            return any(fingerprint(one) in hashes for one in asked)
-
-        return is_suppressed
-
-    def emails_of_others(self, emails: Sequence[str], ids: Sequence[str]) -> set[str]:
-        with reading():
-            found = rows(
-                self._read,
-                "SELECT email FROM known WHERE email IN (SELECT value FROM json_each(?1))"
-                " AND id NOT IN (SELECT value FROM json_each(?2))",
-                (msgspec.json.encode(emails).decode(), msgspec.json.encode(ids).decode()),
-            )
-        return {email for (email,) in found}
-
-    async def forgetting(self) -> list[str]:
-        found = rows(self._read, "SELECT distinct_ids FROM forgetting")
-        return [one for (row,) in found for one in msgspec.json.decode(self._vault.decrypt(row), type=list[str])]
-
-    async def end_forgetting(self) -> None:
-        await self._write(lambda database: database.execute("DELETE FROM forgetting"))
 
     # what the core reads
 
@@ -362,13 +309,22 @@ class SqliteState:
     # dead letters and replays
 
     async def dead_letters(
-        self, connection: int, *, after: int = 0, limit: int = 100, reason: str = "", retrying: bool = False
+        self,
+        connection: int,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        reason: str = "",
+        retrying: bool = False,
+        most_bytes: int = READ_BYTES,
     ) -> list[DeadLetter]:
-        found = rows(
+        found = few_rows(
             self._read,
             f"{_DEAD_LETTERS} AND position > ?2 AND (?3 = '' OR reason = ?3)"
             f"{' AND retrying' if retrying else ''} ORDER BY position LIMIT ?4",
             (connection, after, reason, limit),
+            most_bytes=most_bytes,
+            sized=_DEAD_LETTER_EVENT,
         )
         return [_dead_letter(row) for row in found]
 
@@ -412,19 +368,23 @@ class SqliteState:
     async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[str]:
         if not text:
             with reading():
-                found = rows(self._read, _EVERYBODY, (connection, after, limit))
+                found = [person for (person,) in rows(self._read, _EVERYBODY, (connection, after, limit))]
         else:
             folded = text.casefold()
             pattern = "%" + _WILD.sub(r"\\\g<0>", folded) + "%"
             if len(pattern.encode()) > _LONGEST_PATTERN_BYTES:
                 return []  # no id is that long
-            search = functools.partial(self._search, (connection, after, limit, pattern, folded))
-            found = await asyncio.get_running_loop().run_in_executor(self._searching, search)
-        return [person for (person,) in found]
+            found = await self._search(_SEARCH, (connection, after, limit, pattern, folded))
+        return found
 
-    def _search(self, bindings: tuple[apsw.SQLiteValue, ...]) -> list[tuple[Any, ...]]:
-        with reading():
-            return rows(self._searched, _SEARCH, bindings)
+    async def _search(self, sql: str, bindings: tuple[apsw.SQLiteValue, ...]) -> list[Any]:
+        """The one column of what is found, in a thread of its own."""
+
+        def search() -> list[Any]:
+            with reading():
+                return [found for (found,) in rows(self._searched, sql, bindings)]
+
+        return await asyncio.get_running_loop().run_in_executor(self._searching, search)
 
 
 def _folded(*texts: apsw.SQLiteValue) -> apsw.SQLiteValue:

@@ -60,12 +60,3 @@ CREATE TABLE settled_before (
     last       INTEGER NOT NULL,
     positions  BLOB NOT NULL          -- MessagePack
 ) STRICT;
-
--- Whoever is never to come back, at all connections: a keyed hash of their ids and emails.
-CREATE TABLE never_again (
-    hash BLOB PRIMARY KEY
-) STRICT, WITHOUT ROWID;
-
-INSERT INTO never_again SELECT DISTINCT hash FROM suppressed;
-
-DROP TABLE suppressed;

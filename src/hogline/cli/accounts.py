@@ -1,0 +1,76 @@
+"""hogline accounts (list, add, remove, role, password): who may use the console."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+from rich.table import Table
+from rich.text import Text
+
+from hogline.cli.common import Common, Json, ask, moment, out, print_json
+from hogline.cli.password import password as set_password
+from hogline.cli.password import read_password
+from hogline.service.accounts import AccountView
+
+_DEFAULT = Common()
+
+Role = Literal["viewer", "operator", "admin"]
+Name = Annotated[str, Parameter(help="The account.")]
+
+accounts = App(name="accounts", help="Who may use the console, in which role. List, add, change or remove accounts.")
+
+
+@accounts.default
+def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
+    """List accounts: their roles, how they sign in, when they last did."""
+    found = ask(common, lambda service: service.accounts())
+    if json:
+        print_json({"accounts": found})
+    elif found:
+        out.print(_table(found))
+    else:
+        out.print("There is no account yet. `hogline serve` makes the first one, `hogline password` sets its password.")
+
+
+def _table(found: list[AccountView]) -> Table:
+    table = Table("account", "role", "signs in by", "last signed in", box=None, pad_edge=False, header_style="dim")
+    for account in found:
+        by = "password" if account.has_password else "proxy"
+        last = moment(account.signed_in_ms) if account.signed_in_ms else "never"
+        table.add_row(Text(account.name), account.role, by, last)
+    return table
+
+
+@accounts.command
+def add(
+    name: Annotated[str, Parameter(help="A name or an email address.")],
+    /,
+    *,
+    role: Annotated[Role, Parameter(help="viewer sees, operator also runs, admin also sets up.")],
+    password: Annotated[
+        bool, Parameter(help="Ask for a password, or read it from standard input; without one only a proxy signs in.")
+    ] = True,
+    common: Common = _DEFAULT,
+) -> None:
+    """Add an account."""
+    chosen = read_password(name) if password else None
+    made = ask(common, lambda service: service.add_account(name, role, chosen))
+    out.print(f"{made.name} is added as {made.role}.", markup=False)
+
+
+@accounts.command
+def remove(name: Name, /, *, common: Common = _DEFAULT) -> None:
+    """Remove an account. Whoever is signed in with it is out at once."""
+    ask(common, lambda service: service.remove_account(name))
+    out.print(f"{name} is removed.", markup=False)
+
+
+@accounts.command
+def role(name: Name, new: Annotated[Role, Parameter(help="The new role.")], /, *, common: Common = _DEFAULT) -> None:
+    """Change what an account may do, from its next request on."""
+    changed = ask(common, lambda service: service.set_role(name, new))
+    out.print(f"{changed.name} is {changed.role} now.", markup=False)
+
+
+accounts.command(set_password, name="password")

@@ -1,0 +1,79 @@
+"""What the audit log's entries say, in words: for pages and commands. Knows only words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+DEEDS: Mapping[str, str] = {
+    "sign_in": "Signed in",
+    "sign_in_failed": "Tried to sign in",
+    "sign_out": "Signed out",
+    "api_token_refused": "Tried an API token that is not valid",
+    "connection_made": "Made a connection",
+    "options_changed": "Changed options",
+    "options_tested": "Tested options",
+    "connection_enabled": "Enabled a connection",
+    "connection_disabled": "Disabled a connection",
+    "connection_removed": "Removed a connection",
+    "failures_retried": "Retried failures",
+    "failures_discarded": "Discarded failures",
+    "replay_begun": "Replayed events",
+    "file_sent": "Sent a file of events",
+    "people_listed": "Listed people",
+    "person_seen": "Looked at a person",
+    "person_exported": "Exported a person",
+    "person_forgotten": "Forgot a person",
+    "person_suppressed": "Suppressed somebody",
+    "person_unsuppressed": "Took a suppression back",
+    "token_added": "Added a project key",
+    "token_rotated": "Made a new project token",
+    "token_revoked": "Revoked a project token",
+    "api_token_made": "Made an API token",
+    "api_token_revoked": "Revoked an API token",
+    "account_added": "Added an account",
+    "account_removed": "Removed an account",
+    "account_role_changed": "Changed an account's role",
+    "account_password_set": "Set an account's password",
+}
+"""Of each action."""
+
+
+def what_was_done(action: str, connection: str, details: Mapping[str, object]) -> str:
+    """In one line: the action, where, and what it was about."""
+    done = DEEDS.get(action, action.replace("_", " ").capitalize())
+    at = f" of {connection}" if connection else ""
+    about = ", ".join(_about(details))
+    return f"{done}{at}{': ' if about else ''}{about}"
+
+
+def _about(details: Mapping[str, object]) -> list[str]:
+    found = []
+    for key, value in details.items():
+        if key == "options" and isinstance(value, Mapping):
+            found += [_changed(name, change) for name, change in value.items()]
+        elif key == "change" and isinstance(value, list):
+            found.append(f"{_plain(value[0])} → {_plain(value[1])}")
+        elif key in {"account", "token"}:
+            found.append(_plain(value))
+        elif value is True:
+            found.append(key.replace("_", " "))
+        elif value not in (None, False, "", [], {}):
+            found.append(f"{key.replace('_', ' ')} {_plain(value)}")
+    return found
+
+
+def _changed(name: str, change: object) -> str:
+    if isinstance(change, list) and len(change) == 2:
+        return f"{name} {_plain(change[0])} → {_plain(change[1])}"
+    return f"{name} {_plain(change)}"
+
+
+def _plain(value: object) -> str:
+    """An option's value; the default is none."""
+    if value is None:
+        return "default"
+    if isinstance(value, list):
+        return ", ".join(_plain(one) for one in value)
+    return (value or "empty") if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,131 @@
+"""Who may use the console: accounts with a name, a password and a role."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import structlog
+from msgspec import Struct
+
+from hogline.service.actor import actor
+from hogline.service.core import Core, Mistake
+from hogline.store import passwords
+from hogline.store.access import FIRST, Access, Account
+from hogline.store.base import NameTaken
+from hogline.store.roles import Role
+
+log = structlog.get_logger("hogline.service")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+@-]{0,99}")
+
+
+class AccountView(Struct, frozen=True, kw_only=True):
+    name: str
+    role: Role
+    has_password: bool
+    """Without one only a trusted proxy signs this account in."""
+    made_ms: int
+    """0: before accounts had a time."""
+    signed_in_ms: int
+    """Last; 0: never."""
+
+
+class Accounts(Core):
+    async def accounts(self) -> list[AccountView]:
+        """All accounts, in the order in which they were added."""
+        return [_view(account) for account in self._access.accounts()]
+
+    async def add_account(self, name: str, role: Role, password: str | None = None) -> AccountView:
+        """Add an account. Without a password, only a trusted proxy can sign it in."""
+        name = name.strip().lower()
+        if not _NAME.fullmatch(name):
+            raise Mistake(
+                "An account's name has up to 100 letters, digits and . _ % + @ -, and begins with a letter or digit."
+            )
+        if password is not None:
+            _good(password, name)
+        try:
+            made = await asyncio.to_thread(self._access.add, name, role, password, self._clock.time_ms())
+        except NameTaken:
+            raise Mistake(f"There is an account {name} already. Choose another name.") from None
+        log.info("account added", role=role)
+        await self.trail.note("account_added", {"account": name, "role": role, "password": password is not None})
+        return _view(made)
+
+    async def remove_account(self, name: str) -> list[AccountView]:
+        """Remove an account; whoever is signed in with it is out at once. Returns those that are left."""
+        account = self._account(name)
+        self._keeps_an_admin(account)
+        await asyncio.to_thread(self._access.remove, account.name)
+        log.info("account removed")
+        await self.trail.note("account_removed", {"account": account.name, "role": account.role})
+        return await self.accounts()
+
+    async def set_role(self, name: str, role: Role) -> AccountView:
+        """Change what an account may do, from its next request on."""
+        account = self._account(name)
+        if role != "admin":
+            self._keeps_an_admin(account)
+        await asyncio.to_thread(self._access.set_role, account.name, role)
+        log.info("account's role changed", role=role)
+        await self.trail.note("account_role_changed", {"account": account.name, "change": [account.role, role]})
+        return _view(self._account(name))
+
+    async def set_password(self, password: str, name: str = FIRST) -> None:
+        """Set an account's password; whoever is signed in with the old one has to sign in again."""
+        name = name.strip().lower()
+        self._not_of_the_settings(name)
+        if name != FIRST:
+            self._account(name)
+        _good(password, name)
+        await asyncio.to_thread(self._access.set_password, password, name, self._clock.time_ms())
+        log.info("password changed")
+        await self.trail.note("account_password_set", {"account": name})
+
+    async def change_own_password(self, old: str, new: str) -> None:
+        """Of the account that asks."""
+        who = actor()
+        if who.kind != "account":
+            raise Mistake("Only an account has a password.")
+        self._not_of_the_settings(who.name)
+        if not await asyncio.to_thread(self._access.is_password, old, who.name):
+            raise Mistake("That is not your password. Nothing was changed.")
+        await self.set_password(new, who.name)
+
+    @property
+    def _access(self) -> Access:
+        return Access(self._settings.data)
+
+    def _account(self, name: str) -> Account:
+        found = self._access.find(name)
+        if found is None:
+            raise Mistake("There is no such account. `hogline accounts` lists them.")
+        return found
+
+    def _keeps_an_admin(self, account: Account) -> None:
+        others = [one for one in self._access.accounts() if one.name != account.name and one.role == "admin"]
+        if account.role == "admin" and not others:
+            raise Mistake(f"{account.name} is the only admin. Make another account admin first.")
+
+    def _not_of_the_settings(self, name: str) -> None:
+        if name == FIRST and self._settings.console_password is not None:
+            raise Mistake(
+                f"HOGLINE_CONSOLE_PASSWORD sets the password of {FIRST}. Change it there, or remove it first."
+            )
+
+
+def _good(password: str, name: str) -> None:
+    problem = passwords.problem_of(password, name)
+    if problem is not None:
+        raise Mistake(f"The password {problem}. Nothing was changed.")
+
+
+def _view(account: Account) -> AccountView:
+    return AccountView(
+        name=account.name,
+        role=account.role,
+        has_password=bool(account.password),
+        made_ms=account.made_ms,
+        signed_in_ms=account.signed_in_ms,
+    )

@@ -1,0 +1,67 @@
+"""Reading the audit log."""
+
+from __future__ import annotations
+
+from msgspec import Struct, structs
+
+from hogline.service.core import Core
+from hogline.store.audit import AuditEntry, Wanted
+
+MOST_AT_ONCE = 1_000
+EVERYTHING = Wanted()
+
+
+class AuditView(Struct, frozen=True, kw_only=True):
+    """One thing that was done."""
+
+    number: int
+    at_ms: int
+    who: str
+    kind: str
+    """`account`, `token` (of the API) or `system` (a command's user)."""
+    address: str
+    """Empty: this machine's command line."""
+    action: str
+    connection: str
+    person: str
+    """Stands for a distinct_id or an email: a keyed hash."""
+    details: dict[str, object]
+
+
+class Auditing(Core):
+    async def audit(
+        self, wanted: Wanted = EVERYTHING, *, before: int | None = None, limit: int = 100
+    ) -> list[AuditView]:
+        """What was done, newest first; those before that number. A person is wanted by distinct_id or email."""
+        if self.trail.store is None:
+            return []
+        found = await self.trail.store.newest(self._with_hash(wanted), before=before, limit=_bounded(limit))
+        return [_view(one) for one in found]
+
+    async def audit_since(self, wanted: Wanted = EVERYTHING, *, after: int = 0, limit: int = 100) -> list[AuditView]:
+        """What was done, oldest first; those behind that number."""
+        if self.trail.store is None:
+            return []
+        found = await self.trail.store.oldest(self._with_hash(wanted), after=after, limit=_bounded(limit))
+        return [_view(one) for one in found]
+
+    def _with_hash(self, wanted: Wanted) -> Wanted:
+        return structs.replace(wanted, person=self.trail.name_of(wanted.person)) if wanted.person else wanted
+
+
+def _bounded(limit: int) -> int:
+    return max(1, min(limit, MOST_AT_ONCE))
+
+
+def _view(entry: AuditEntry) -> AuditView:
+    return AuditView(
+        number=entry.number,
+        at_ms=entry.at_ms,
+        who=entry.who,
+        kind=entry.kind,
+        address=entry.address,
+        action=entry.action,
+        connection=entry.connection,
+        person=entry.person,
+        details=dict(entry.details),
+    )

@@ -1,0 +1,154 @@
+"""Whose id or email something is: all ids and emails that are one person's, wherever they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from msgspec import Struct
+
+from hogline.core.known import EVER, Known
+from hogline.core.told import Told
+from hogline.posthog.entry import FORGOTTEN, decode_event
+from hogline.posthog.forgetting import emails_of, without
+from hogline.service.core import Core, Mistake
+from hogline.views import SomebodyView
+
+MOST_NAMED = 20
+
+
+class Nobody(Mistake):
+    """Nobody is known by what was given."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody is known by this id or email. Nothing was changed.")
+
+
+class Several(Mistake):
+    """What was given is the email of several people."""
+
+    def __init__(self, people: Sequence[SomebodyView]) -> None:
+        named = ", ".join(one.distinct_id for one in people[:MOST_NAMED])
+        more = f" and {len(people) - MOST_NAMED} more" if len(people) > MOST_NAMED else ""
+        super().__init__(
+            f"{len(people)} people have this email: {named}{more}. Give the id of one of them, or say that all are"
+            " meant (--all)."
+        )
+        self.people = people
+
+
+class Rewritten(Struct, frozen=True):
+    """An event of the journal, and what is to be left of it."""
+
+    position: int
+    distinct_id: str
+    body: bytes
+
+
+class InJournal(Struct, frozen=True):
+    """What the journal has of somebody."""
+
+    rewritten: list[Rewritten]
+    emails: set[str]
+    mentions: int
+    """Events of others that have one of the ids somewhere else: those are others' data, and stay."""
+
+    @property
+    def own(self) -> dict[int, str]:
+        """Their events, by position, and under which id."""
+        return {one.position: one.distinct_id for one in self.rewritten if one.body == FORGOTTEN}
+
+
+class Whole(Struct, frozen=True):
+    """Somebody with all their ids."""
+
+    name: str
+    """The id that names them."""
+    ids: set[str]
+    told: dict[int, list[Told]]
+    """What each connection told of them."""
+    emails: set[str]
+    """All that are remembered."""
+    is_known: bool
+    journal: InJournal
+
+
+class Finding(Core):
+    async def who_is(self, text: str) -> list[SomebodyView]:
+        """The person whose id this is; else everybody whose email it is, or was if nobody has it now."""
+        found = [_view(whole) for whole in await self._all_with(text)]
+        if found:
+            await self.trail.note("person_seen", person=text)
+        return found
+
+    async def _chosen(self, text: str, *, everybody: bool = False) -> Whole:
+        """The person meant by this text. `everybody`: all whose email it is, as one. Raises `Nobody` and, without
+        `everybody`, `Several`.
+        """
+        people = await self._all_with(text)
+        if not people:
+            raise Nobody
+        if len(people) > 1 and not everybody:
+            raise Several([_view(whole) for whole in people])
+        return people[0] if len(people) == 1 else await self._whole({one for whole in people for one in whole.ids})
+
+    async def _all_with(self, text: str) -> list[Whole]:
+        text = text.strip()
+        if not text:
+            return []
+        await self._workers.catch_up()
+        whole = await self._whole({text})
+        if whole.is_known:
+            return [whole]
+        people: list[Whole] = []
+        for found in await self._ids_with_email(text) if "@" in text else ():
+            if not any(found in one.ids for one in people):
+                whole = await self._whole({found})
+                if text.lower() in {email.lower() for email in whole.emails}:
+                    people.append(whole)
+        return people
+
+    async def _ids_with_email(self, email: str) -> list[str]:
+        """Who has an email now; if nobody has, who had it."""
+        found = await self._state.with_email(email)
+        async for _, body in self._journal.naming([email]):
+            event = decode_event(body)
+            if any(one.strip().lower() == email.lower() for one in emails_of(event)):
+                found.append(event.distinct_id)
+        return list(dict.fromkeys(found)) or await self._state.with_email(email, ever=True)
+
+    async def _whole(self, begin: Collection[str]) -> Whole:
+        """Somebody with all their ids: whoever these are, by all that is known and on disk."""
+        known = Known(self._state, EVER)
+        ids = {one for each in begin for one in known.members(each)}
+        names = list(dict.fromkeys(known.who(one) for one in sorted(begin)))
+        connections = await self._state.connections()
+        told = {one.id: list(self._state.told(one.id, sorted(ids)).values()) for one in connections}
+        journal = await self._in_journal(ids)
+        emails = journal.emails | {email for one in names for email in (known.person(one).email,) if email is not None}
+        emails |= {email for some in told.values() for one in some for email in emails_of_told(one)}
+        is_known = bool(journal.own) or len(ids) > len(names) or any(map(known.is_known, names)) or any(told.values())
+        return Whole(names[0], ids, told, emails, is_known, journal)
+
+    async def _in_journal(self, ids: Collection[str]) -> InJournal:
+        rewritten, emails, mentions = [], set[str](), 0
+        needles = [one.encode("utf-8", "surrogatepass") for one in ids]
+        async for position, body in self._journal.naming(ids):
+            event = decode_event(body)
+            if (left := without(body, ids)) is not None:
+                rewritten.append(Rewritten(position, event.distinct_id, left))
+            if event.distinct_id in ids:
+                emails |= set(emails_of(event))
+            elif any(needle in (body if left is None else left) for needle in needles):
+                mentions += 1
+        return InJournal(rewritten, emails, mentions)
+
+
+def _view(whole: Whole) -> SomebodyView:
+    return SomebodyView(distinct_id=whole.name, ids=sorted(whole.ids), emails=sorted(whole.emails))
+
+
+def emails_of_told(told: Told) -> Iterator[str]:
+    """Every email by which a connection remembers somebody."""
+    yield from told.emails
+    yield from (one.value for one in told.customers if one.kind == "email")
+    yield from (one.value for one in told.gone if one.kind == "email")

@@ -1,0 +1,121 @@
+"""What each role may do: one table, by which the console, the API and the documentation go.
+
+`permitted` gives somebody the service as far as their role reaches. What is not in the table nobody may ask.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, cast
+
+from msgspec import Struct
+
+from hogline.service.actor import Actor, acting
+from hogline.store.roles import Role, includes
+
+if TYPE_CHECKING:
+    from hogline.service import Service
+
+
+class Forbidden(Exception):
+    """Somebody's role does not reach that far; the text is one sentence that says so."""
+
+
+class Right(Struct, frozen=True):
+    what: str
+    """For people."""
+    least: Role
+    """That and every role above it."""
+    functions: tuple[str, ...]
+    """Of the service."""
+
+
+RIGHTS = (
+    Right(
+        "See connections, figures, failures and live events; try events out",
+        "viewer",
+        (
+            "connections", "status", "problems", "history", "sparkline", "failures", "failure", "retrying_failures",
+            "replaying", "live", "received_events", "newest_event", "begin_preview", "preview_lines", "end_preview",
+            "begin_forecast", "forecast_lines", "forecast", "end_forecast",
+        ),
+    ),
+    Right("See people and their attributes", "viewer", ("people", "person", "who_is")),
+    Right("Change one's own password", "viewer", ("change_own_password",)),
+    Right("Enable and disable, check credentials", "operator", ("enable", "disable", "check", "examine")),
+    Right(
+        "Retry and discard failures, replay events, send files",
+        "operator",
+        (
+            "retry_failures", "discard_failures", "replay", "begin_sending", "send_lines", "sending", "end_sending",
+        ),
+    ),
+    Right("Forget people, suppress them", "operator", ("forget_person", "suppress_person", "unsuppress_person")),
+    Right("See the project's token and what to give PostHog", "operator", ("token",)),
+    Right(
+        "Install, change and remove connections",
+        "admin",
+        ("connect", "configure", "test_options", "disconnect"),
+    ),
+    Right("Change the project's token", "admin", ("rotate_token", "revoke_token", "add_token")),
+    Right(
+        "Accounts and API tokens",
+        "admin",
+        (
+            "accounts", "add_account", "remove_account", "set_password", "set_role", "api_tokens", "make_api_token",
+            "revoke_api_token",
+        ),
+    ),
+    Right("Read the audit log", "admin", ("audit", "audit_since")),
+)  # fmt: skip
+
+_LEAST = {function: right.least for right in RIGHTS for function in right.functions}
+_FOR_EVERYBODY = frozenset({"receives_at"})
+"""What is no question."""
+
+
+def least_role(function: str) -> Role | None:
+    """Who may ask this function of the service; None: nobody."""
+    return _LEAST.get(function)
+
+
+def may(role: Role, function: str) -> bool:
+    least = least_role(function)
+    return least is not None and includes(role, least)
+
+
+def require(who: Actor, function: str) -> None:
+    """Raises `Forbidden` if somebody may not ask this function of the service."""
+    if not may(who.role, function):
+        raise Forbidden(
+            f"This needs the role {least_role(function)}; {who.name} has the role {who.role}. An admin can change that."
+        )
+
+
+class _Permitted:
+    """Looks like a `Service`; every function is asked in somebody's name, if they may."""
+
+    def __init__(self, service: Service, who: Actor) -> None:
+        self._service = service
+        self._who = who
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self._service, name)
+        if name in _FOR_EVERYBODY:
+            return found
+        if name not in _LEAST or not inspect.iscoroutinefunction(found):
+            raise AttributeError(name)
+        ask = cast("Callable[..., Awaitable[object]]", found)
+
+        async def in_their_name(*positional: object, **named: object) -> object:
+            require(self._who, name)
+            with acting(self._who):
+                return await ask(*positional, **named)
+
+        return in_their_name
+
+
+def permitted(service: Service, who: Actor) -> Service:
+    """The service for somebody: every function raises `Forbidden` if their role does not reach that far."""
+    return cast("Service", _Permitted(service, who))

@@ -1,0 +1,51 @@
+"""Overwriting what was deleted, file by file: at once if possible, later if another program reads a file just then.
+
+That it has to be done stands in the state, so it is done once, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from hogline.store.base import Journal, State, Unwritable
+from hogline.store.forgetting import File
+
+log = structlog.get_logger("hogline.journal")
+
+
+class Cleaning:
+    def __init__(self, journal: Journal, state: State) -> None:
+        self._stores: dict[File, Journal | State] = {"journal": journal, "state": state}
+        self._state = state
+        self._one_at_a_time = asyncio.Lock()
+        self._blocked: set[File] = set()
+
+    async def finish(self) -> list[File]:
+        """Clean what has to be. Returns the files that another program reads, or that a disk in trouble keeps from
+        being written: they are cleaned by a later call.
+        """
+        async with self._one_at_a_time:
+            to_clean = await self._state.to_clean()
+            files: list[File] = sorted({one.file for one in to_clean})
+            # The state comes last: until then it knows what has to be done.
+            blocked = [file for file in files if not await self._clean(file)]
+            if to_clean and not blocked:
+                await self._state.cleaned(to_clean[-1].number)
+            self._report(set(blocked))
+            return blocked
+
+    async def _clean(self, file: File) -> bool:
+        try:
+            return await self._stores[file].clean()
+        except Unwritable:
+            return False
+
+    def _report(self, blocked: set[File]) -> None:
+        """Once for each file, not at every try."""
+        for file in sorted(blocked - self._blocked):
+            log.warning("what was deleted is overwritten later: another program reads the file", file=f"{file}.db")
+        for file in sorted(self._blocked - blocked):
+            log.info("what was deleted is overwritten", file=f"{file}.db")
+        self._blocked = blocked

@@ -1,0 +1,123 @@
+"""Keeping somebody away: from every connection, those that come later too, until somebody takes it back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from test_forgetting import ADA, ANON, HISTORY, MAIL, Bench, said
+
+from hogline.destinations.base import Unreachable
+from hogline.service import Mistake
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path / "data")
+    await made.open()
+    yield made
+    await made.close()
+
+
+async def send(bench: Bench, *events: dict[str, object]) -> None:
+    """As `hogline send` does."""
+    handle = await bench.service.begin_sending()
+    lines = [(number, json.dumps(event).encode()) for number, event in enumerate(events, 1)]
+    assert await bench.service.send_lines(handle, lines) == []
+    await bench.service.end_sending(handle)
+    await bench.settled()
+
+
+def line(who: str, **more: object) -> dict[str, object]:
+    return {"event": "back", "distinct_id": who, "properties": {}, **more}
+
+
+async def test_what_comes_from_a_file_is_not_kept_either(bench: Bench) -> None:
+    await bench.connect()
+    await bench.deliver(*HISTORY)
+    await bench.service.forget_person(ADA, suppress=True)
+    end = bench.journal.end
+    await send(bench, line(ADA), line("new", **{"$set": {"email": MAIL}}), line(ANON), line("bob"))
+    assert bench.journal.end == end + 1
+    assert await bench.journal.refused() == {"suppressed": 3}
+    assert bench.traces() == []
+
+
+async def test_it_holds_for_connections_that_are_made_later_or_again(bench: Bench) -> None:
+    await bench.connect()
+    await bench.deliver(*HISTORY)
+    await bench.service.forget_person(ADA, suppress=True)
+    await bench.service.disconnect("customerio")
+    await bench.connect()
+    await bench.connect("another")
+    await bench.deliver(said("back", ADA, 10), said("back", "bob", 11))  # past the door
+    for name in ("customerio", "another"):
+        assert (await bench.counts(name)).filtered == {"suppressed": 1}
+        assert await bench.service.people("ada", connection=name) == []
+
+
+async def test_an_email_that_somebody_else_has_too_does_not_keep_them_away(bench: Bench) -> None:
+    await bench.connect()
+    await bench.deliver(*HISTORY, said("a", "carl", 6, set={"email": MAIL}))
+    await bench.service.forget_person(ADA, suppress=True)
+    await bench.deliver(said("b", "carl", 10))
+    assert (await bench.counts()).filtered == {}
+    assert not bench.state.suppressed(MAIL)
+    assert bench.state.suppressed(ADA)
+    assert bench.state.suppressed(ANON)
+
+
+async def test_somebody_who_was_never_known_can_be_kept_away(bench: Bench) -> None:
+    await bench.connect()
+    await bench.service.suppress_person("eve@example.com")
+    await bench.service.suppress_person("eve-1")
+    await send(bench, line("Eve@example.com"), line("eve-1"), line("bob", **{"$set": {"email": "eve@example.com"}}))
+    assert await bench.journal.refused() == {"suppressed": 3}
+    assert {("email", "eve@example.com"), ("id", "eve-1")} <= set(bench.server.workspace.people.suppressed())
+
+
+async def test_whoever_is_known_is_to_be_forgotten_instead(bench: Bench) -> None:
+    await bench.connect()
+    await bench.deliver(*HISTORY)
+    for who in (ADA, MAIL, ANON):
+        with pytest.raises(Mistake, match="Forget them"):
+            await bench.service.suppress_person(who)
+    with pytest.raises(Mistake, match="Give an id"):
+        await bench.service.suppress_person(" ")
+
+
+@pytest.mark.parametrize("by", [ADA, MAIL, MAIL.upper(), ANON])
+async def test_whoever_is_taken_back_comes_in_again_under_all_their_ids(bench: Bench, by: str) -> None:
+    await bench.connect()
+    await bench.deliver(*HISTORY)
+    await bench.service.forget_person(ADA, suppress=True)
+    await bench.service.unsuppress_person(by)
+    await send(bench, line(ADA, **{"$set": {"email": MAIL}}), line(ANON))
+    assert await bench.journal.refused() == {}
+    assert [one.distinct_id for one in await bench.service.people("ada")] == [ADA]
+
+
+async def test_the_destination_is_told_first_and_if_it_refuses_nothing_changes(bench: Bench) -> None:
+    await bench.connect()
+    await bench.deliver(*HISTORY)
+    await bench.service.forget_person(ADA, suppress=True)
+    bench.server.script = [Unreachable("no connection")]
+    with pytest.raises(Mistake, match=r"customerio: Customer\.io cannot be reached"):
+        await bench.service.unsuppress_person(ADA)
+    assert bench.state.suppressed(ADA)
+    await bench.service.unsuppress_person(ADA)
+    assert ("id", ADA) not in bench.server.workspace.people.suppressed()
+    assert ("id", ANON) in bench.server.workspace.people.suppressed()  # nobody knows it here any more
+    await bench.service.suppress_person(ANON)
+    await bench.service.unsuppress_person(ANON)
+    assert bench.server.workspace.people.suppressed() == []
+
+
+async def test_whoever_is_not_suppressed_cannot_be_taken_back(bench: Bench) -> None:
+    for who in ("nobody", " "):
+        with pytest.raises(Mistake, match=r"not suppressed|Give an id"):
+            await bench.service.unsuppress_person(who)
