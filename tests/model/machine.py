@@ -29,6 +29,7 @@ import structlog
 from hogline.destinations.base import Unreachable
 from hogline.model import Request, Response
 from hogline.service import Mistake, Service
+from hogline.service.finding import Nobody
 from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.store.secrets import Vault
@@ -316,7 +317,16 @@ class Machine:
         self.ask(lambda service: service.resend_person(name, who))
 
     def forget(self, who: str, *, suppress: bool) -> None:
-        self.ask(lambda service: service.forget_person(who, suppress=suppress))
+        """`hogline people forget`; of whoever is not known `hogline people suppress`."""
+
+        async def forgotten(service: Service) -> None:
+            try:
+                await service.forget_person(who, suppress=suppress)
+            except Nobody:
+                if suppress:
+                    await service.suppress_person(who)
+
+        self.ask(forgotten)
 
     def connect(self, name: str, options: dict[str, object]) -> None:
         credentials: dict[str, object] = {"site_id": name, "api_key": "key", "max_requests_per_second": 1000}

@@ -77,8 +77,8 @@ class Told:
 class Truth:
     def __init__(self) -> None:
         self._humans: dict[str, Human] = {}
-        self._suppressed_ids: set[str] = set()
-        self._suppressed_emails: set[str] = set()
+        self._suppressed: set[str] = set()
+        """Ids and emails, as written and in small letters."""
         self.perhaps_suppressed: set[str] = set()
         """Emails that somebody suppressed had before their last one: whether those are blocked, too, is open."""
 
@@ -96,12 +96,17 @@ class Truth:
         return found
 
     def is_suppressed(self, event: Event) -> bool:
-        """Whether an event is of somebody who is never to come back."""
-        said = {text.strip().lower() for text in (event.set.get("email"), event.person_email) if isinstance(text, str)}
-        return self._is_blocked(event.who) or bool(said & self._suppressed_emails)
+        """Whether an event is of somebody who is never to come back: by any id or email that it says to be theirs."""
+        texts = [event.who, event.set.get("email"), event.person_email]
+        if event.name in JOINS and event.other is not None:
+            texts.append(text_of(event.other))
+        return any(isinstance(text, str) and self._is_blocked(text.strip()) for text in texts)
 
-    def _is_blocked(self, distinct_id: str) -> bool:
-        return distinct_id in self._suppressed_ids or distinct_id.lower() in self._suppressed_emails
+    def _is_blocked(self, text: str) -> bool:
+        return text in self._suppressed or text.lower() in self._suppressed
+
+    def _block(self, text: str) -> None:
+        self._suppressed |= {text.strip(), text.strip().lower()}
 
     def tell(self, event: Event, received_ms: int) -> Told:
         """PostHog says this. Not for events of whoever is suppressed."""
@@ -120,8 +125,6 @@ class Truth:
             return None
         other_id = text_of(event.other)
         if other_id == event.who or not may_be_joined(event.who) or not may_be_joined(other_id):
-            return None
-        if self._is_blocked(other_id):
             return None
         other = self.human(other_id)
         # The attempt alone protects whoever made it, also if it is refused.
@@ -165,11 +168,12 @@ class Truth:
         for one in human.ids:
             self._humans.pop(one, None)
         if suppress:
-            self._suppressed_ids |= human.ids
+            for one in human.ids:
+                self._block(one)
             others = {other.email.lower() for other in self.humans if other.email}
             self.perhaps_suppressed |= human.emails - others
             if human.email is not None and human.email.lower() not in others:
-                self._suppressed_emails.add(human.email.lower())
+                self._block(human.email)
         return human
 
 
