@@ -70,6 +70,15 @@ class Workers:
         if self._folder is not None:
             await self._folder.keep(keeps)
 
+    def fold(self) -> None:
+        """Read what events say of people, from now on, with or without connections."""
+        _ = self.folder
+
+    @property
+    def folding_trouble(self) -> str | None:
+        """Why nothing can be delivered just now; None: all is well."""
+        return None if self._folder is None else self._folder.trouble
+
     async def catch_up(self) -> None:
         """All that the journal has by now is known, and on disk, when this returns."""
         await self.folder.catch_up()

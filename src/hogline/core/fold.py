@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from hogline.core.known import EVER, Fact, Id, Known, Person
-from hogline.destinations.base import Keeps
+from hogline.destinations.base import KEEPS, Keeps
 from hogline.emails import written_address
 from hogline.model import same_value
 from hogline.posthog.entry import NOTHING, Entry, Said
@@ -88,7 +88,7 @@ def other_of(entry: Entry) -> str | None:
 
 
 class Fold:
-    def __init__(self, known: Known, *, suppressed: Suppressed, keeps: Keeps = Keeps()) -> None:
+    def __init__(self, known: Known, *, suppressed: Suppressed, keeps: Keeps = KEEPS) -> None:
         """Change `keeps`, or who is suppressed, only when all is flushed: what is folded again after a crash must come
         to the same."""
         self.known = known

@@ -96,7 +96,7 @@ class Sync:
         linked, taken = _Linked(), False
         if main.kind == "id":
             linked, taken = self._link(draft, person, main)
-            if taken and _says_email(item):
+            if taken and (fresh or _says_email(item)):
                 adjusted.append("email_taken")
         mine = {one.key for one in told.customers}
         theirs = {one.key for part in self._company.parts(draft)[1:] for one in part.customers}

@@ -5,7 +5,7 @@ a second, with how far it is. After a crash it begins behind that, and comes to 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import structlog
@@ -13,10 +13,11 @@ import structlog
 from hogline.core.fold import Fold
 from hogline.core.known import Known
 from hogline.delivery.clock import Clock
-from hogline.destinations.base import Keeps
+from hogline.destinations.base import KEEPS, Keeps
 from hogline.posthog.entry import Entry, decode_entry
 from hogline.posthog.weight import weight_bytes
 from hogline.store.base import READ_BYTES, Journal, State, Unwritable
+from hogline.telemetry.mistakes import kind_and_place
 
 log = structlog.get_logger("hogline.delivery")
 
@@ -40,7 +41,7 @@ class Folder:
         state: State,
         clock: Clock,
         *,
-        keeps: Keeps = Keeps(),
+        keeps: Keeps = KEEPS,
     ) -> None:
         self._journal = journal
         self._state = state
@@ -48,6 +49,8 @@ class Folder:
         folded = state.folded()
         self.known = Known(state, journal.end if folded is None else folded)
         self._fold = Fold(self.known, suppressed=state.suppressed, keeps=keeps)
+        self.trouble: str | None = None
+        """Why nothing can be folded just now, in a sentence; None: all is well."""
         self._must = journal.end
         self._grown = asyncio.Event()
         self._flushed = self.known.folded
@@ -81,18 +84,33 @@ class Folder:
     # folding
 
     async def _run(self) -> None:
-        flushing = asyncio.create_task(self._flush_often())
-        try:
-            while True:
-                try:
-                    await self._journal.wait(self.known.folded)
-                    await self.step()
-                except Unwritable:
-                    await self._clock.sleep(LOOK_AGAIN_S)
-                await asyncio.sleep(0)
-        finally:
-            flushing.cancel()
-            await asyncio.gather(flushing, return_exceptions=True)
+        await asyncio.gather(self._ever(self._fold_next), self._ever(self._flush_next))
+
+    async def _ever(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Step by step, until it is cancelled. What goes wrong is tried again: without this nothing is delivered."""
+        while True:
+            try:
+                await step()
+            except Unwritable as trouble:
+                self.trouble = str(trouble)
+                await self._clock.sleep(LOOK_AGAIN_S)
+            except Exception as error:
+                # Its text may quote an event; the kind and the place are enough to find it.
+                mistake = kind_and_place(error)
+                self.trouble = f"What events say of people cannot be read ({mistake}); please report it."
+                log.error("delivery waits: events cannot be folded", error=mistake)  # noqa: TRY400
+                await self._clock.sleep(LOOK_AGAIN_S)
+            else:
+                self.trouble = None
+            await asyncio.sleep(0)
+
+    async def _fold_next(self) -> None:
+        await self._journal.wait(self.known.folded)
+        await self.step()
+
+    async def _flush_next(self) -> None:
+        await self._clock.sleep(FLUSH_S)
+        await self.flush()
 
     async def step(self) -> bool:
         """Fold the next events of the journal; False if there are none."""
@@ -120,7 +138,12 @@ class Folder:
         if not self._window:
             self._base = received[0][0]
         for position, entry, _ in received:
-            fold.fold(position, entry)
+            try:
+                fold.fold(position, entry)
+            except Exception as error:
+                # A mistake of ours over one event must not keep all others from being delivered.
+                mistake = kind_and_place(error)
+                log.error("an event says nothing: Hogline failed over it", uuid=entry.uuid, error=mistake)  # noqa: TRY400
         self._remember(received)
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
@@ -137,14 +160,6 @@ class Folder:
                 gone += 1
             del window[:gone]
             self._base = window[0][0]
-
-    async def _flush_often(self) -> None:
-        while True:
-            await self._clock.sleep(FLUSH_S)
-            try:
-                await self.flush()
-            except Unwritable as trouble:
-                await self._clock.sleep(trouble.retry_after_s)
 
     async def flush(self) -> None:
         """Write what changed since the last time."""

@@ -143,6 +143,10 @@ class Keeps(NamedTuple):
     """A known email is not changed, nor taken away, by whoever read the public token in a page."""
 
 
+KEEPS = Keeps()
+"""What is known as long as nobody asks for more."""
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """What of a connection's options decides who is sent, and as whom."""
 
@@ -154,7 +158,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     by_email: bool = False
     """Customers are named by their email where there is one."""
     merge_people: bool = True
-    keeps: Keeps = Keeps()
+    keeps: Keeps = KEEPS
     """What it wants to be known of people."""
     has_groups: bool = False
     view: int = 0

@@ -78,6 +78,8 @@ class Core:
                 await self._state.add_token(new_token(kind).text, kind)
         await self._check_tokens()
         await self._look_at_options()
+        if self._delivers:
+            self._workers.fold()
         for connection in await self._state.connections():
             self._run(connection)
 

@@ -63,6 +63,8 @@ class Forgetting(Finding):
                 customers = [await self._forget_there(one, whole, alone, suppress=suppress) for one in there]
                 forgotten = await self._forget_here(there, whole, sorted(whole.ids | alone) if suppress else ())
             finally:
+                if self._delivers:
+                    self._workers.fold()
                 for connection in running:
                     self._run(connection)
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)

@@ -42,7 +42,7 @@ class RecordReader:
         if not names:
             return []
         with reading():
-            return rows(self._database, sql, (apsw.carray(tuple(names)), *more))
+            return rows(self._database, *_with_names(sql, names, *more))
 
     def ids(self, ids: Sequence[str]) -> dict[str, Id]:
         sql = "SELECT id, parent, since, depth, people FROM carray(?1) CROSS JOIN ids ON id = carray.value"
@@ -72,14 +72,11 @@ class RecordReader:
             return []
         with reading():
             # The newest first: of more than may be read at once, the oldest are left out.
-            found = few_rows(
-                self._database,
+            sql = (
                 "SELECT position, distinct_id, received_ms, event FROM held WHERE connection = ?2"
-                " AND distinct_id IN (SELECT value FROM carray(?1)) ORDER BY position DESC",
-                (apsw.carray(tuple(people)), connection),
-                most_bytes=READ_BYTES,
-                sized=3,
+                " AND distinct_id IN (SELECT value FROM carray(?1)) ORDER BY position DESC"
             )
+            found = few_rows(self._database, *_with_names(sql, people, connection), most_bytes=READ_BYTES, sized=3)
         found.reverse()
         return [HeldEvent(position=row[0], distinct_id=row[1], received_ms=row[2], event=row[3]) for row in found]
 
@@ -114,6 +111,13 @@ class RecordReader:
             return 0, frozenset()
         last, positions = found[0]
         return last, msgspec.msgpack.decode(positions, type=frozenset[int])
+
+
+def _with_names(sql: str, names: Sequence[str], *more: int) -> tuple[str, tuple[apsw.SQLiteValue, ...]]:
+    """A query and its bindings, with `carray(?1)` for the names. It takes no NUL, which ids from anywhere may have."""
+    if "\0" in "".join(names):
+        return sql.replace("carray(?1)", "(SELECT value FROM json_each(?1)) AS carray"), (_json(names), *more)
+    return sql, (apsw.carray(tuple(names)), *more)
 
 
 def flush(flushed: Flush) -> Write:
