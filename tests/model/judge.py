@@ -68,6 +68,12 @@ class Judge:
             if merge.primary == merge.secondary:
                 self._wrong(f"merged into itself: {merge.primary}")
             sides.add((merge.primary, merge.secondary))
+        for primary, secondary in sides:
+            whose = [human for human in self._humans if secondary[1] in human.emails]
+            known = any(human.identified or human.protected for human in whose)
+            if primary[0] == secondary[0] == "email" and whose and not known:
+                # Many may be behind an id that never signed in: a server's, a kiosk's.
+                self._wrong(f"two emails of somebody who is not identified were merged: {whose[0]}")
         for one, other in sides:
             if (other, one) in sides and one[0] == other[0] == "id":
                 self._wrong(f"merged both ways: {one} and {other}")
