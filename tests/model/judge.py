@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tests.model.customerio import NEVER_TAKEN, Customer
-from tests.model.truth import Human
+from .customerio import NEVER_TAKEN, Customer
+from .truth import Human
 
 if TYPE_CHECKING:
     from hogline.views import PersonView
-    from tests.model.run import Connection, Run
+
+    from .run import Connection, Run
 
 
 class Violation(Exception):

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.model.history import (
+from .history import (
     Configure,
     Connect,
     Event,
@@ -25,8 +25,8 @@ from tests.model.history import (
     Wait,
     World,
 )  # fmt: skip
-from tests.model.lives import visitor
-from tests.model.run import Run, outcome
+from .lives import visitor
+from .run import Run, outcome
 
 V, V1, V2 = visitor(1), visitor(1), visitor(2)
 BY_EMAIL: dict[str, object] = {"identify_by_email": True}
