@@ -70,7 +70,8 @@ class Judge:
                 self._wrong(f"merged into itself: {merge.primary}")
             sides.add((merge.primary, merge.secondary))
         for primary, secondary in sides:
-            whose = [human for human in self._humans if secondary[1] in human.emails]
+            everybody = [*self._humans, *self._run.forgotten]
+            whose = [human for human in everybody if secondary[1] in human.emails]
             known = any(human.identified or human.protected for human in whose)
             if primary[0] == secondary[0] == "email" and whose and not known:
                 # Many may be behind an id that never signed in: a server's, a kiosk's.
