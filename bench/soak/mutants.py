@@ -181,7 +181,7 @@ class _Found(Struct):
     def what(self) -> str:
         """What was wrong, without the people of whom it is."""
         for wrong in self.wrong.values():
-            return re.sub(r"[0-9]+", "n", re.split(r"[{:\n]", wrong.partition("] ")[2] or wrong)[0]).strip()
+            return re.sub(r"[0-9]+", "n", re.split(r"[{:\n<,]", wrong.partition("] ")[2] or wrong)[0]).strip()
         return ""
 
 
