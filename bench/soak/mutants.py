@@ -21,7 +21,9 @@ from msgspec import Struct
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- mutants: written by `make soak ARGS=mutants` -->", "<!-- end of mutants -->"
-MOST_HISTORIES = 20_000
+MOST_HISTORIES = 5_000
+LEAST_PART = 0.1
+"""Of that many, for what is written."""
 
 
 class Mutant(Struct, frozen=True):
@@ -179,7 +181,7 @@ class _Found(Struct):
     def what(self) -> str:
         """What was wrong, without the people of whom it is."""
         for wrong in self.wrong.values():
-            return re.sub(r"[0-9]+", "n", re.split(r"[{:\n]", wrong.partition("] ")[2] or wrong)[0]).strip()
+            return re.sub(r"[0-9]+", "n", re.split(r"[{:\n<,]", wrong.partition("] ")[2] or wrong)[0]).strip()
         return ""
 
 
@@ -210,19 +212,22 @@ def _lines(found: list[tuple[Mutant, _Found]]) -> Iterator[str]:
 
 
 def print_figures(work: Path, _seed: int, part: float) -> None:
+    """Writes the table after each of them, so that nothing is lost where it is stopped."""
     assert not problems(), problems()
+    most = int(MOST_HISTORIES * part)
+    found: list[tuple[Mutant, _Found]] = []
     with ThreadPoolExecutor(2) as pool:  # of processes
-        found = []
-        for mutant, one in zip(
-            MUTANTS, pool.map(lambda one: _lives(one, work, int(MOST_HISTORIES * part)), MUTANTS), strict=True
-        ):
+        for mutant, one in zip(MUTANTS, pool.map(lambda one: _lives(one, work, most), MUTANTS), strict=True):
             found.append((mutant, one))
             print(f"  {mutant.rule}: {one.what or 'SURVIVES'} ({one.histories} histories)", flush=True)
-    if part == 1:
-        text = DOCS.read_text("utf-8")
-        before, rest = text.split(BEGIN)
-        _, after = rest.split(END)
-        DOCS.write_text("\n".join([f"{before}{BEGIN}", "", *_lines(found), "", f"{END}{after}"]), "utf-8")
+            if part >= LEAST_PART:
+                _write(found)
     survivors = [mutant.rule for mutant, one in found if not one.wrong]
     if survivors:
         sys.exit(f"{len(survivors)} rules can be taken away unnoticed.")
+
+
+def _write(found: list[tuple[Mutant, _Found]]) -> None:
+    before, rest = DOCS.read_text("utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    DOCS.write_text("\n".join([f"{before}{BEGIN}", "", *_lines(found), "", f"{END}{after}"]), "utf-8")

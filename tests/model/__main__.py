@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from tests.model.lives import history_of
-from tests.model.run import Run, outcome
-from tests.model.shrink import kind_of, shrink
+from .lives import history_of
+from .run import Run, outcome
+from .shrink import kind_of, shrink
 
 
 def show(run: Run) -> None:

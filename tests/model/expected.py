@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.model.history import Event
-from tests.model.truth import Human, Told, Truth
+from .history import Event
+from .truth import Human, Told, Truth
 
 APPLIED = frozenset({"$set", "$set_once", "$unset", "$create_alias", "$merge_dangerously"})
 """Events that only say something about people."""

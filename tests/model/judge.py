@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tests.model.customerio import NEVER_TAKEN, Customer
-from tests.model.truth import Human
+from .customerio import NEVER_TAKEN, Customer
+from .truth import Human
 
 if TYPE_CHECKING:
     from hogline.views import PersonView
-    from tests.model.run import Connection, Run
+
+    from .run import Connection, Run
 
 
 class Violation(Exception):
@@ -68,6 +69,13 @@ class Judge:
             if merge.primary == merge.secondary:
                 self._wrong(f"merged into itself: {merge.primary}")
             sides.add((merge.primary, merge.secondary))
+        for primary, secondary in sides:
+            everybody = [*self._humans, *self._run.forgotten]
+            whose = [human for human in everybody if secondary[1] in human.emails]
+            known = any(human.identified or human.protected for human in whose)
+            if primary[0] == secondary[0] == "email" and whose and not known:
+                # Many may be behind an id that never signed in: a server's, a kiosk's.
+                self._wrong(f"two emails of somebody who is not identified were merged: {whose[0]}")
         for one, other in sides:
             if (other, one) in sides and one[0] == other[0] == "id":
                 self._wrong(f"merged both ways: {one} and {other}")

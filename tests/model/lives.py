@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from random import Random
 from uuid import UUID
 
-from tests.model.customerio import FAILURES, NEVER_TAKEN
-from tests.model.history import (
+from .customerio import FAILURES, NEVER_TAKEN
+from .history import (
     Configure,
     Connect,
     Event,

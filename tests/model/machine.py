@@ -37,9 +37,10 @@ from hogline.store.sqlite import database
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 from hogline.views import ConnectionStatus, PersonView
-from tests.model.customerio import CustomerIo
-from tests.model.history import World
-from tests.model.virtual import Clock, Life, Loop, Writer
+
+from .customerio import CustomerIo
+from .history import World
+from .virtual import Clock, Life, Loop, Writer
 
 TOKEN = "hog_lives"
 _SETTINGS = Settings()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from tests.model.customerio import CustomerIo
-from tests.model.expected import Expected
-from tests.model.history import (
+from .customerio import CustomerIo
+from .expected import Expected
+from .history import (
     Configure,
     Connect,
     Event,
@@ -29,10 +29,10 @@ from tests.model.history import (
     Switch,
     Wait,
 )  # fmt: skip
-from tests.model.judge import Judge, Violation
-from tests.model.machine import Machine, machine
-from tests.model.truth import Human, Truth
-from tests.model.virtual import NOON_MS, Loop
+from .judge import Judge, Violation
+from .machine import Machine, machine
+from .truth import Human, Truth
+from .virtual import NOON_MS, Loop
 
 FINAL = "final"
 """Everybody's last event, after which even emails that somebody else had to leave first are where they belong."""

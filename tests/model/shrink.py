@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.model.history import History, Say, Step, World
-from tests.model.run import outcome
+from .history import History, Say, Step, World
+from .run import outcome
 
 MOST_TRIES = 1_500
 

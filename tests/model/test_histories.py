@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.model.history import (
+from .history import (
     Configure,
     Connect,
     Event,
@@ -25,8 +25,8 @@ from tests.model.history import (
     Wait,
     World,
 )  # fmt: skip
-from tests.model.lives import visitor
-from tests.model.run import Run, outcome
+from .lives import visitor
+from .run import Run, outcome
 
 V, V1, V2 = visitor(1), visitor(1), visitor(2)
 BY_EMAIL: dict[str, object] = {"identify_by_email": True}
@@ -232,3 +232,51 @@ def test_long_chains_of_joins_are_one_customer(seed: int) -> None:
     joins = [Say(Event("$merge_dangerously", ids[n + 1], other=ids[n])) for n in range(39)]
     run = lived(*(said("page", one) for one in ids), *chance.sample(joins, len(joins)), Rest(), said("page", "a0"))
     assert len(customers(run)) == 1
+
+
+# found by the random ones
+
+
+def test_forgetting_blocks_no_email_that_somebody_else_has() -> None:
+    for by_email in (False, True):
+        lived(
+            said("$set", "u3", email="a@x.com"), said("page", "u2", email="A@X.COM"), Rest(), Forget("u3", suppress=True),
+            said("page", "u2"), options={"identify_by_email": by_email},
+        )  # fmt: skip
+
+
+def test_forgetting_does_not_delete_whoever_still_has_that_email_at_customerio() -> None:
+    lived(
+        said("page", "crm1", email="a@x.com"), Rest(), said("$set", "u2", email="a@x.com"), said("page", "crm1", email="b@x.com"),
+        Forget("u2", suppress=True),
+    )  # fmt: skip
+
+
+def test_somebody_joined_in_the_same_breath_as_their_first_event_is_a_customer() -> None:
+    lived(
+        said("page", "7"), Say(Event("$create_alias", "u1", other=7, person_email="u1@x.com")),
+        options={"event_allowlist": "page,final,$identify"},
+    )  # fmt: skip
+
+
+def test_a_retried_failure_releases_nothing_that_is_held_of_somebody_who_does_not_qualify() -> None:
+    lived(
+        said("page", V, code="never taken"), Rest(), Configure({"anonymous_users": "emails", "hold_days": 30}, at_rest=True),
+        identify("u2", V, code=1), Rest(), Retry(), Rest(),
+    )  # fmt: skip
+
+
+def test_anonymous_events_of_somebody_joined_are_the_customer_s() -> None:
+    lived(
+        said("page", "u1", email="a@x.com"), Wait(6), said("page", "7"), alias("u1", "7"),
+        options={"anonymous_users": "anonymous-events"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", range(6))
+@pytest.mark.parametrize("orders_by", ["attribute", "person"])
+def test_an_anonymous_id_is_not_said_later_than_the_attributes(schedule: int, orders_by: str) -> None:
+    lived(
+        said("page", V), alias("u1", "old2", plan=1, code="never taken"), identify("u1", V), said("page", "u1", city=1),
+        options={"anonymous_users": "anonymous-events"}, orders_by=orders_by, shuffles=True, schedule=schedule,
+    )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.soak.mutants import problems
-from tests.model.__main__ import live
+
+from .__main__ import live
 
 HISTORIES, AT_ONCE = 2_000, 125
 

@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from tests.model.history import Event
+from .history import Event
 
 JOINS = frozenset({"$identify", "$create_alias", "$merge_dangerously"})
 _NOT_JOINED_IN_ANY_CASE = frozenset(
