@@ -43,9 +43,8 @@ DEEDS: Mapping[str, str] = {
 def what_was_done(action: str, connection: str, details: Mapping[str, object]) -> str:
     """In one line: the action, where, and what it was about."""
     done = DEEDS.get(action, action.replace("_", " ").capitalize())
-    at = f" of {connection}" if connection else ""
-    about = ", ".join(_about(details))
-    return f"{done}{at}{': ' if about else ''}{about}"
+    about = ", ".join([*([connection] if connection else []), *_about(details)])
+    return f"{done}{': ' if about else ''}{about}"
 
 
 def _about(details: Mapping[str, object]) -> list[str]:
