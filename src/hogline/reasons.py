@@ -71,6 +71,27 @@ _THE_DESTINATIONS = Reason(
 )
 
 
+EMAIL_UNDER = "email_under:"
+"""Before the name of a person property that holds what looks like an email."""
+
+
+def email_hint(connection: str, adjusted: Mapping[str, int], email_property: str) -> str | None:
+    """That the email seems to stand under another name than the option says; None if it does not."""
+    found = {
+        reason.removeprefix(EMAIL_UNDER): events
+        for reason, events in adjusted.items()
+        if reason.startswith(EMAIL_UNDER) and reason != EMAIL_UNDER + email_property
+    }
+    if not found:
+        return None
+    names = sorted(found, key=lambda name: -found[name])
+    listed = ", ".join(f"{name} ({found[name]:,} event{'s' * (found[name] != 1)})" for name in names)
+    return (
+        f"People without an email have what looks like one under another name: {listed}. If that is their email, run "
+        f"`hogline configure {connection} --email-property '{names[0]}'`."
+    )
+
+
 def why_not_sent(reason: str) -> str:
     """Why an event or a person is not sent, in a sentence; the reason itself, if it has none."""
     known = FILTERED.get(reason) or REFUSED.get(reason)

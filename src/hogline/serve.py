@@ -7,7 +7,7 @@ import gc
 import ipaddress
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import structlog
@@ -24,6 +24,7 @@ from hogline.sources.connections import Connections, raise_file_limit, shares
 from hogline.sources.http import create_app
 from hogline.sources.server import Listener
 from hogline.store.access import FIRST, Access
+from hogline.store.base import Unwritable
 from hogline.store.directory import DataDirectory
 from hogline.telemetry.metrics import Metrics
 
@@ -56,7 +57,9 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             suppressed=state.suppressed,
             metrics=partial(metrics.page, service.status),
             budget=budget,
+            seen=service.seen_uuids,
         )
+        await stack.enter_async_context(_running(_known_uuids(service)))
         for_events, for_console = shares(raise_file_limit())
         listener = Listener(
             app,
@@ -140,6 +143,12 @@ def _is_loopback(host: str) -> bool:
 def _url(listener: Listener) -> str:
     host = f"[{listener.host}]" if ":" in listener.host else listener.host
     return f"http://{host}:{listener.port}"
+
+
+async def _known_uuids(service: Service) -> None:
+    """So that the first sender need not wait for it. If the disk fails, the first sender is told."""
+    with suppress(Unwritable):
+        await service.seen_uuids.load()
 
 
 @asynccontextmanager

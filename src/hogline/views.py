@@ -37,6 +37,8 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
     """What became of replayed events; they were counted above when they came."""
     lag_s: float
     """How long the oldest pending event waits."""
+    hints: list[str] = field(default_factory=list)
+    """What seems to be set up wrongly, in sentences; nothing is stopped by it."""
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -218,6 +220,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     filtered: dict[str, int]
     held: int
     dead_letters: dict[str, int]
+    adjusted: dict[str, int]
+    """Places in these events that were changed to be read or sent, by reason."""
     pending: int
     state: str
     reason: str | None

@@ -14,10 +14,11 @@ from hogline.store.base import Unusable, Unwritable
 
 pytestmark = pytest.mark.anyio
 
+AT = b'"timestamp": "2026-11-01T10:00:00Z"'
 LINES = [
-    (1, b'{"event": "refuse me", "distinct_id": "zoe", "uuid": "0199f3a0-0000-7000-8000-00000000002a"}'),
-    (2, b'{"event": "$identify", "distinct_id": "zoe", "properties": {"$set": {"email": "zoe@example.org"}}}'),
-    (3, b'{"event": "refuse me", "distinct_id": "max", "uuid": "0199f3a0-0000-7000-8000-00000000002b"}'),
+    (1, b'{"event": "refuse me", "distinct_id": "zoe", "uuid": "0199f3a0-0000-7000-8000-00000000002a", %s}' % AT),
+    (2, b'{"event": "$identify", "distinct_id": "zoe", "properties": {"$set": {"email": "zoe@example.org"}}, %s}' % AT),
+    (3, b'{"event": "refuse me", "distinct_id": "max", "uuid": "0199f3a0-0000-7000-8000-00000000002b", %s}' % AT),
 ]
 SHOP = "/api/connections/shop"
 
@@ -137,7 +138,9 @@ async def test_people_are_found_by_a_part_of_their_email(shop: Client) -> None:
 async def test_one_person_whatever_their_id(shop: Client) -> None:
     service = shop.bench.service
     sending = await service.begin_sending()
-    await service.send_lines(sending, [(1, b'{"event": "signed up", "distinct_id": "../a?b&c/%2F \xc3\xa9"}')])
+    await service.send_lines(
+        sending, [(1, b'{"event": "signed up", "distinct_id": "../a?b&c/%%2F \xc3\xa9", %s}' % AT)]
+    )
     await service.sending(sending, 10)
     await service.end_sending(sending)
     found = await shop.good("GET", f"{SHOP}/person?distinct_id=..%2Fa%3Fb%26c%2F%252F%20%C3%A9")

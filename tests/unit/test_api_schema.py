@@ -23,7 +23,7 @@ from hogline.service import Service
 
 SECRET = secrets.token_hex(8)
 """By chance: what stands in a module is among what is tried."""
-LINES = [(n, b'{"event": "refuse me", "distinct_id": "zoe %d"}' % n) for n in range(1, 5)]
+LINES = [(n, b'{"event": "refuse me", "distinct_id": "zoe %d", "timestamp": "2026-11-01"}' % n) for n in range(1, 5)]
 
 
 class Running:

@@ -30,6 +30,7 @@ class Outcome(NamedTuple):
     kind: Literal["delivered", "filtered", "held", "dead_letter"]
     reason: str
     """Of filtered and held events the rule, of dead letters why the first operation was refused; else empty."""
+    adjusted: tuple[str, ...] = ()
 
 
 class Result(NamedTuple):
@@ -109,7 +110,7 @@ class _Counted:
         self.recent.setdefault(step.person, []).append((position, reason) if reason else position)
         # An event that was held before was told of when it was.
         if source is not Source.HELD or position in self.held_here:
-            self.outcomes.append(Outcome(position, kind, reason))
+            self.outcomes.append(Outcome(position, kind, reason, step.plan.adjusted))
 
 
 def settle(

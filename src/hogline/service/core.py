@@ -13,6 +13,7 @@ from hogline.running import Workers
 from hogline.sending import Preview, Sending
 from hogline.service.trail import Trail
 from hogline.settings import Settings
+from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State, TokenKind
 from hogline.store.cleaning import Cleaning
@@ -62,6 +63,8 @@ class Core:
         self.cleaning = Cleaning(journal, state)
         self.trail = Trail()
         """Where it is noted who did what; this one forgets it."""
+        self.seen_uuids = SeenUuids(journal)
+        """Shared by all through whom events come in."""
         self._changing = asyncio.Lock()
         """Held by whoever changes a connection: one at a time."""
         self._sendings: dict[str, Sending] = {}

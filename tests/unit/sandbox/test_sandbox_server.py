@@ -6,7 +6,6 @@ import logging
 import signal
 import subprocess
 import sys
-from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -16,7 +15,7 @@ from sandbox_client import event
 
 from hogline.sandbox.server import Sandbox, run
 
-AUTH = {"Authorization": "Basic " + b64encode(b"sandbox-site:sandbox-key").decode()}
+AUTH = {"Authorization": aiohttp.encode_basic_auth("sandbox-site", "sandbox-key")}
 
 
 def with_sandbox(use: Callable[[Sandbox, aiohttp.ClientSession], Awaitable[None]]) -> None:
