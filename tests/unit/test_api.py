@@ -46,7 +46,7 @@ ALL = [
     ("GET", "/api/destinations"),
     ("POST", "/api/destinations/customerio/check"),
     ("GET", "/api/people/who?q=zoe"),
-    *[("POST", f"/api/people/{verb}") for verb in ("forget", "suppress", "unsuppress")],
+    *[("POST", f"/api/people/{verb}") for verb in ("forget", "export", "export/events", "suppress", "unsuppress")],
     ("GET", "/api/connections"),
     ("POST", "/api/connections"),
     ("GET", SHOP),
@@ -152,6 +152,20 @@ async def test_somebody_is_forgotten(shop: Client) -> None:
     assert forgotten["people"] == 1
     assert forgotten["connections"][0]["customers"] == 1
     assert [one["distinct_id"] for one in (await shop.good("GET", f"{SHOP}/people"))["items"]] == ["max"]
+
+
+async def test_what_is_kept_about_somebody_is_exported(shop: Client) -> None:
+    exported = await shop.good("POST", "/api/people/export", {"who": "zoe"})
+    assert exported["ids"] == ["zoe"]
+    events, after = [], ""
+    while after is not None:
+        part = await shop.good("POST", "/api/people/export/events", {"ids": exported["ids"], "after": after})
+        events += part["events"]
+        after = part["next"]
+    assert {one["distinct_id"] for one in events} == {"zoe"}
+    assert (await shop.ask("POST", "/api/people/export", {"who": "nobody"})).status == 404
+    wrong = await shop.ask("POST", "/api/people/export/events", {"ids": ["zoe"], "after": "what"})
+    assert (wrong.status, "Begin again" in wrong.message) == (422, True)
 
 
 async def test_whoever_cannot_be_forgotten_is_told_apart(shop: Client) -> None:

@@ -100,6 +100,8 @@ async def tour(service: Service) -> dict[str, object]:
     seen["make_api_token"] = (await service.make_api_token("reports")).name
     seen["api_tokens"] = await service.api_tokens()
     seen["revoke_api_token"] = await service.revoke_api_token("reports")
+    seen["export_person"] = await service.export_person("zoë")
+    seen["export_events"] = await service.export_events(["zoë"])
     seen["forget_person"] = await service.forget_person("zoë", suppress=True)
     await service.suppress_person("eve")
     await service.unsuppress_person("eve")

@@ -11,6 +11,7 @@ from hogline.service.auditing import Auditing
 from hogline.service.connections import Connections
 from hogline.service.core import Mistake
 from hogline.service.doctor import Doctor
+from hogline.service.exporting import Exporting
 from hogline.service.failures import Failures
 from hogline.service.files import Files
 from hogline.service.forgetting import Forgetting
@@ -24,6 +25,7 @@ __all__ = ["Mistake", "Service"]
 
 class Service(
     Forgetting,
+    Exporting,
     Connections,
     Reports,
     People,
