@@ -19,6 +19,9 @@ log = structlog.get_logger("hogline.journal")
 
 EVERY_S = 5.0
 _DAY_MS = 86_400_000
+FAILURES_AT_ONCE = 1_000
+PEOPLE_AT_ONCE = 5_000
+EVERYBODY_EVERY_S = 3_600.0
 
 
 class Housekeeping:
@@ -29,6 +32,8 @@ class Housekeeping:
         self._settings = settings
         self._clock = clock
         self._full = False
+        self._looked_at: dict[int, tuple[str, float]] = {}
+        """Behind which id old people are looked for next at each connection, and not before which second."""
 
     async def run(self) -> None:
         """Looks after the journal every few seconds, until it is cancelled."""
@@ -53,6 +58,7 @@ class Housekeeping:
         if removed:
             log.info("journal trimmed", events=removed)
         await self._give_up_held()
+        await self._forget_the_old()
         await self._cleaning.finish()
         full = await self._unsettled_bytes(settled) > settings.journal_max_bytes
         if full != self._full:
@@ -73,6 +79,33 @@ class Housekeeping:
             )
             if given_up:
                 log.info("held events given up", connection=connection.name, events=given_up)
+
+    async def _forget_the_old(self) -> None:
+        """Dead letters and people beyond their days, some at each time."""
+        for connection in await self._state.connections():
+            before_ms = self._clock.time_ms() - self._settings.failures_retention_days * _DAY_MS
+            expired = await self._state.expire_dead_letters(connection.id, before_ms=before_ms, most=FAILURES_AT_ONCE)
+            if expired:
+                log.info("old failures removed", connection=connection.name, events=expired)
+            await self._forget_old_people(connection)
+
+    async def _forget_old_people(self, connection: Connection) -> None:
+        """Through everybody, with a pause at the end. Whoever has events in the journal stays."""
+        now_s = self._clock.now_s()
+        after, not_before_s = self._looked_at.get(connection.id, ("", 0.0))
+        if now_s < not_before_s:
+            return
+        oldest_ms = await self._journal.received_at(self._journal.first)
+        days_ms = self._settings.people_retention_days * _DAY_MS
+        before_ms = min(
+            await self._today_ms(connection) - days_ms, self._clock.time_ms() if oldest_ms is None else oldest_ms
+        )
+        removed, last = await self._state.expire_people(
+            connection.id, seen_before_ms=before_ms, after=after, most=PEOPLE_AT_ONCE
+        )
+        if removed:
+            log.info("people removed who were not seen for long", connection=connection.name, people=removed)
+        self._looked_at[connection.id] = ("", now_s + EVERYBODY_EVERY_S) if last is None else (last, 0.0)
 
     async def _today_ms(self, connection: Connection) -> int:
         """The time that a connection has come to: what waits in the journal may still set free what is held."""

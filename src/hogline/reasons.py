@@ -37,6 +37,7 @@ FILTERED: Mapping[str, Reason] = {
     "anonymous": Reason("They are not identified: their events are sent as anonymous events, without a customer."),
     "suppressed": Reason("They were forgotten and suppressed: nothing of theirs is sent any more."),
     "forgotten": Reason("Its user was forgotten."),
+    "failure_expired": Reason("It was a failure, and nobody retried it in time."),
     "discarded": Reason("It was a failure, and somebody discarded it."),
     "hold_expired": Reason("It was held, and its user did not qualify in time."),
     "hold_full": Reason("It was held, and given up because held events took too much room."),

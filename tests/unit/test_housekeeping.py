@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from hogline import housekeeping
 from hogline.delivery.lanes import LANES
 from hogline.housekeeping import Housekeeping
+from hogline.model import Person, Refusal
 from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.sources.tokens import TokenCheck
-from hogline.store.base import Connection, Replay, Settlement, Unwritable
+from hogline.store.base import Connection, DeadLetter, Replay, Settlement, Unwritable
 from hogline.store.cleaning import Cleaning
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
@@ -253,3 +255,62 @@ async def test_trouble_while_looking_after_the_journal_does_not_end_it(
     running.cancel()
     await asyncio.wait([running])
     assert running.cancelled()
+
+
+DAY_S = 86_400
+
+
+async def seen_now(bench: Bench, connection: Connection, *distinct_ids: str) -> None:
+    now_ms = bench.clock.time_ms()
+    people = [Person(distinct_id=one, first_seen_ms=now_ms, last_seen_ms=now_ms) for one in distinct_ids]
+    await bench.state.settle(Settlement(connection=connection.id, lanes={}, people=people))
+
+
+async def test_people_who_were_not_seen_for_the_days_of_retention_go_by_and_by(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "PEOPLE_AT_ONCE", 2)
+    connection = await bench.connect()
+    await seen_now(bench, connection, "a", "b", "c", "d", "e")
+    keeping = bench.keeping(people_retention_days=30)
+    bench.clock.at_s += 29 * DAY_S
+    await seen_now(bench, connection, "c")
+    left = []
+    for _ in range(2):
+        for _ in range(3):
+            await keeping.once()
+            left.append([one.distinct_id for one in await bench.state.find_people(connection.id, "")])
+        bench.clock.at_s += 2 * DAY_S
+    assert left[:3] == [["a", "b", "c", "d", "e"]] * 3
+    assert left[3:] == [["c", "d", "e"], ["c", "e"], ["c"]]
+
+
+async def test_whoever_has_events_in_the_journal_stays(bench: Bench) -> None:
+    connection = await bench.connect()
+    await bench.receive(1)
+    await seen_now(bench, connection, "a")
+    bench.clock.at_s += 500 * DAY_S
+    await bench.keeping(people_retention_days=30, journal_retention_days=1_000).once()
+    assert len(await bench.state.find_people(connection.id, "")) == 1
+
+
+async def test_old_dead_letters_go(bench: Bench) -> None:
+    connection = await bench.connect()
+    letter = DeadLetter(position=1, uuid="u", event=BODY, refusals=(Refusal("invalid"),), at_ms=bench.clock.time_ms())
+    await bench.state.settle(Settlement(connection=connection.id, lanes={}, dead_letters=[letter]))
+    keeping = bench.keeping(failures_retention_days=10)
+    bench.clock.at_s += 9 * DAY_S
+    await keeping.once()
+    assert (await bench.state.counts(connection.id)).dead_letters == {"invalid": 1}
+    bench.clock.at_s += 2 * DAY_S
+    await keeping.once()
+    assert (await bench.state.counts(connection.id)).filtered == {"failure_expired": 1}
+
+
+async def test_what_could_not_be_overwritten_is_overwritten_later(bench: Bench) -> None:
+    connection = await bench.connect()
+    await seen_now(bench, connection, "quince-4711")
+    await bench.state.forget({"quince-4711": "forgotten-1"}, {connection.id: 0})
+    await bench.keeping().once()
+    assert await bench.state.to_clean() == []
+    assert b"quince-4711" not in (bench.folder / "state.db").read_bytes()

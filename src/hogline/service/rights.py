@@ -51,6 +51,7 @@ RIGHTS = (
             "retry_failures", "discard_failures", "replay", "begin_sending", "send_lines", "sending", "end_sending",
         ),
     ),
+    Right("Export what is kept about a person", "operator", ("export_person", "export_events")),
     Right("Forget people, suppress them", "operator", ("forget_person", "suppress_person", "unsuppress_person")),
     Right("See the project's token and what to give PostHog", "operator", ("token",)),
     Right(

@@ -97,6 +97,21 @@ class Forgets(Protocol):
         """
         ...
 
+    async def expire_people(
+        self, connection: int, *, seen_before_ms: int, after: str, most: int
+    ) -> tuple[int, str | None]:
+        """Of the next `most` people behind an id, remove those who are no customer, were not seen since that time, and
+        have no held events; with every id that was joined into them. Nothing of theirs may be in the journal. Returns
+        how many were removed, and behind which id to go on (None: that was everybody).
+        """
+        ...
+
+    async def expire_dead_letters(self, connection: int, *, before_ms: int, most: int) -> int:
+        """Remove dead letters that were made before that time, at most so many; their events count as filtered
+        (`failure_expired`). Those that are being retried stay. Returns how many were removed.
+        """
+        ...
+
     async def forgetting(self) -> list[str]:
         """Whose events are still to be removed from the journal."""
         ...

@@ -21,6 +21,18 @@ T = TypeVar("T")
 _HAS_EMAIL = "SELECT distinct_id FROM people INDEXED BY people_by_id_and_email WHERE connection = ? AND email = ?"
 _HAD_EMAIL = "SELECT distinct_id FROM people WHERE connection = ?1 AND instr(lower(person), json_quote(?2))"
 
+_IS_NO_CUSTOMER = (
+    "{0}.person ->> 'customer' IS NULL AND {0}.person ->> 'to_merge' IS NULL"
+    " AND {0}.person ->> 'last_seen_ms' BETWEEN 1 AND ?4 - 1"
+    " AND NOT EXISTS (SELECT 1 FROM held WHERE held.connection = ?1 AND held.distinct_id = {0}.distinct_id)"
+)
+_EXPIRED = (
+    "SELECT distinct_id FROM people AS one WHERE connection = ?1 AND distinct_id > ?2 AND distinct_id <= ?3"  # noqa: S608  # ours
+    f" AND joined_into IS NULL AND {_IS_NO_CUSTOMER.format('one')}"
+    " AND NOT EXISTS (SELECT 1 FROM people AS other WHERE other.connection = ?1 AND other.joined_into = one.distinct_id"
+    f" AND NOT ({_IS_NO_CUSTOMER.format('other')}))"
+)
+
 
 class SqliteForgetting:
     """The part of `SqliteState` that implements `store.forgetting.Forgets`, but for `clean`."""
@@ -75,6 +87,35 @@ class SqliteForgetting:
         """Whole tables are read, which takes seconds for millions of people: in another thread."""
         return await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (connection, email.strip().lower()))
 
+    async def expire_people(
+        self, connection: int, *, seen_before_ms: int, after: str, most: int
+    ) -> tuple[int, str | None]:
+        ids = rows(
+            self._read,
+            "SELECT distinct_id FROM people WHERE connection = ? AND distinct_id > ? ORDER BY distinct_id LIMIT ?",
+            (connection, after, most),
+        )
+        if not ids:
+            return 0, None
+        last = ids[-1][0]
+        expired = await self._search(_EXPIRED, (connection, after, last, seen_before_ms))
+        if expired:
+            await self._write(lambda database: _expire(database, connection, expired, seen_before_ms))
+        return len(expired), last if len(ids) == most else None
+
+    async def expire_dead_letters(self, connection: int, *, before_ms: int, most: int) -> int:
+        def job(database: apsw.Connection) -> int:
+            database.execute(
+                "DELETE FROM dead_letters WHERE connection = ?1 AND position IN (SELECT position FROM dead_letters"
+                " WHERE connection = ?1 AND at_ms < ?2 AND NOT retrying ORDER BY at_ms LIMIT ?3)",
+                (connection, before_ms, most),
+            )
+            expired = database.changes()
+            count(database, connection, [("filtered", "failure_expired", expired)])
+            return expired
+
+        return await self._write(job)
+
     async def forgetting(self) -> list[str]:
         found = rows(self._read, "SELECT distinct_ids FROM forgetting")
         return [one for (row,) in found for one in msgspec.json.decode(self._vault.decrypt(row), type=list[str])]
@@ -110,6 +151,30 @@ def _suppress(database: apsw.Connection, hashes: set[bytes]) -> set[bytes]:
             (_as_json(hashes),),
         )
     return suppressed_hashes(database)
+
+
+def _expire(database: apsw.Connection, connection: int, expired: Sequence[str], seen_before_ms: int) -> None:
+    """With all who were joined into them. Somebody who was seen meanwhile stays."""
+    still = rows(
+        database,
+        "WITH RECURSIVE gone(id) AS (SELECT distinct_id FROM people, json_each(?2) WHERE connection = ?1"
+        " AND distinct_id = value AND person ->> 'last_seen_ms' < ?3 AND person ->> 'customer' IS NULL"
+        " UNION SELECT distinct_id FROM people, gone WHERE connection = ?1 AND joined_into = id) SELECT id FROM gone",
+        (connection, msgspec.json.encode(expired).decode(), seen_before_ms),
+    )
+    ids = msgspec.json.encode([one for (one,) in still]).decode()
+    for table in ("people", "due", "emails"):
+        database.execute(
+            f"DELETE FROM {table} WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))",  # noqa: S608  # names are ours
+            (connection, ids),
+        )
+    # A route says in which lane events of an id were; there are none left. Others that travel with them keep theirs.
+    database.execute(
+        "DELETE FROM routes WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))"
+        " AND NOT EXISTS (SELECT 1 FROM routes AS other WHERE other.connection = ?1"
+        ' AND other."group" = routes.distinct_id AND other.distinct_id NOT IN (SELECT value FROM json_each(?2)))',
+        (connection, ids),
+    )
 
 
 def _as_json(hashes: set[bytes]) -> str:
