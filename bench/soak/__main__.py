@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from bench.soak import inputs, joins, outage, power, rate, storms
+from bench.soak import forget, inputs, joins, outage, power, rate, storms
 from bench.soak.storm import Outcome
 
 
@@ -56,6 +56,7 @@ SOAKS: dict[str, Callable[[Path, int, float], None]] = {
     "outage": outage.print_figures,
     "rate": rate.print_figures,
     "inputs": inputs.print_figures,
+    "forget": forget.print_figures,
 }
 
 
