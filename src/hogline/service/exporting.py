@@ -107,6 +107,7 @@ class Exporting(Finding):
         email. Raises `Mistake`.
         """
         whole = await self._chosen(who, everybody=everybody)
+        await self.trail.note("person_exported", person=who)
         connections = await self._state.connections()
         return PersonExport(
             format=FORMAT,
