@@ -88,6 +88,7 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "listed": (lambda service: service.people(EMAIL), ["people_listed"]),
     "seen": (lambda service: service.person("shop", PERSON), ["person_seen"]),
     "kept away": (keep_away, ["person_unsuppressed", "person_suppressed"]),
+    "exported": (lambda service: service.export_person(PERSON), ["person_exported"]),
     "forgotten": (lambda service: service.forget_person(PERSON), ["person_forgotten"]),
     "project tokens": (project_tokens, ["token_revoked", "token_rotated", "token_added"]),
     "API tokens": (tokens, ["api_token_revoked", "api_token_made"]),
@@ -110,6 +111,7 @@ async def test_what_is_done_is_noted_with_who_and_from_where(bench: Bench, deed:
 LOOKS_AND_OWN_DEEDS = {
     "change_own_password",  # notes `account_password_set`
     "check", "examine", "audit", "audit_since", "token", "accounts", "api_tokens", "send_lines", "sending", "end_sending",
+    "export_events",
 }  # fmt: skip
 
 
@@ -117,7 +119,7 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
     tested = {
         "connect", "configure", "test_options", "enable", "disable", "disconnect", "retry_failures",
         "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token", "add_token",
-        "suppress_person", "unsuppress_person",
+        "suppress_person", "unsuppress_person", "export_person",
         "make_api_token", "revoke_api_token", "add_account", "set_role", "set_password", "remove_account",
     }  # fmt: skip
     changing = {function for right in RIGHTS if right.least != "viewer" for function in right.functions}

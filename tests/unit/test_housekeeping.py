@@ -214,7 +214,7 @@ async def test_senders_are_told_503_and_when_to_come_again(bench: Bench) -> None
     sent: list[dict[str, object]] = []
 
     async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": b'{"event": "a", "distinct_id": "b", "api_key": "c"}'}
+        return {"type": "http.request", "body": b'{"event": "a", "distinct_id": "b", "api_key": "token"}'}
 
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
