@@ -29,6 +29,8 @@ DEEDS: Mapping[str, str] = {
     "person_unsuppressed": "Took a suppression back",
     "token_added": "Added a project key",
     "token_rotated": "Made a new project token",
+    "posthog_connected": "Set up PostHog's webhook destination",
+    "posthog_disconnected": "Removed PostHog's webhook destination",
     "token_revoked": "Revoked a project token",
     "api_token_made": "Made an API token",
     "api_token_revoked": "Revoked an API token",

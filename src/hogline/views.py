@@ -367,3 +367,19 @@ class FindingView(Struct, frozen=True):
     sentence: str
     to_do: str = ""
     """Empty: nothing has to be done."""
+
+
+class PostHogView(Struct, frozen=True, kw_only=True):
+    """The webhook destination in PostHog that sends events here."""
+
+    url: str
+    enabled: bool
+    state: str
+    """healthy, degraded or disabled, by PostHog's own watching; empty: it does not say."""
+    arrived: bool = False
+    """A test event went through it and arrived."""
+    problem: str = ""
+    """Why it did not, and what to do."""
+    totals: dict[str, int] = {}
+    """Events of the last seven days by outcome, in PostHog's words."""
+    errors: list[str] = []

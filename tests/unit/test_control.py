@@ -87,6 +87,10 @@ async def tour(service: Service) -> dict[str, object]:
     seen["rotate_token"] = (await service.rotate_token()).older
     seen["add_token"] = (await service.add_token("phc_of_the_project")).added
     seen["revoke_token"] = type(await service.revoke_token(TOKEN))
+    for ask in (service.connect_posthog, service.posthog_status, service.disconnect_posthog):
+        with pytest.raises(Mistake, match=r"PostHog cannot reach|has no destination"):
+            await ask("eu", "42", "phx_a_personal_key")
+    seen |= dict.fromkeys(("connect_posthog", "posthog_status", "disconnect_posthog"), "refused")
     seen["examine"] = [one.subject for one in await service.examine()]
     seen["add_account"] = await service.add_account("ada", "viewer", "a password of Ada's")
     seen["set_role"] = await service.set_role("ADA", "operator")

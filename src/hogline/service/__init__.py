@@ -18,6 +18,7 @@ from hogline.service.forgetting import Forgetting
 from hogline.service.history import OverTime
 from hogline.service.live import Live
 from hogline.service.people import People
+from hogline.service.posthog import PostHogSetup
 from hogline.service.reports import Reports
 
 __all__ = ["Mistake", "Service"]
@@ -27,6 +28,7 @@ class Service(
     Forgetting,
     Exporting,
     Connections,
+    PostHogSetup,
     Reports,
     People,
     Failures,

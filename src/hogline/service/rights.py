@@ -59,6 +59,11 @@ RIGHTS = (
         "admin",
         ("connect", "configure", "test_options", "disconnect"),
     ),
+    Right(
+        "Set up PostHog's side",
+        "admin",
+        ("connect_posthog", "posthog_status", "disconnect_posthog"),
+    ),
     Right("Change the project's token", "admin", ("rotate_token", "revoke_token", "add_token")),
     Right(
         "Accounts and API tokens",
