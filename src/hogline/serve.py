@@ -26,6 +26,7 @@ from hogline.sources.server import Listener
 from hogline.store.access import FIRST, Access
 from hogline.store.base import Unwritable
 from hogline.store.directory import DataDirectory
+from hogline.telemetry.memory import give_back_what_is_large
 from hogline.telemetry.metrics import Metrics
 
 log = structlog.get_logger("hogline")
@@ -164,6 +165,7 @@ async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]
 
 async def serve(settings: Settings, ready: Callable[[Service], None]) -> None:
     """Receive and deliver until SIGTERM or SIGINT. `ready` is called once events are accepted."""
+    give_back_what_is_large()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -403,7 +403,7 @@ class TestLimits:
         limits = Limits()
         assert (limits.body_bytes, limits.batch_body_bytes) == (4 * MIB, 20 * MIB)
         assert limits.unpacked_bytes(limits.body_bytes) == 20 * MIB
-        assert limits.unpacked_bytes(limits.batch_body_bytes) == 32 * MIB
+        assert limits.unpacked_bytes(limits.batch_body_bytes) == 20 * MIB
 
         def events(size_bytes):
             one = captured(properties={"a": "x" * 500_000})
