@@ -83,10 +83,12 @@ async def tour(service: Service) -> dict[str, object]:
     seen["sparkline"] = await service.sparkline("shop")
     seen["problems"] = await service.problems()
     seen["enable"] = await service.enable("shop")
-    seen["token"] = await service.token()
-    seen["rotate_token"] = (await service.rotate_token()).older
-    seen["add_token"] = (await service.add_token("phc_of_the_project")).added
-    seen["revoke_token"] = type(await service.revoke_token(TOKEN))
+    seen |= {
+        "token": await service.token(),
+        "rotate_token": (await service.rotate_token()).older,
+        "add_token": (await service.add_token("phc_of_the_project")).added,
+        "revoke_token": type(await service.revoke_token(TOKEN)),
+    }
     for ask in (service.connect_posthog, service.posthog_status, service.disconnect_posthog):
         with pytest.raises(Mistake, match=r"PostHog cannot reach|has no destination"):
             await ask("eu", "42", "phx_a_personal_key")
