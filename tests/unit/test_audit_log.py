@@ -25,9 +25,10 @@ from hogline.store.sqlite.audit import SqliteAudit
 pytestmark = pytest.mark.anyio
 
 PERSON, EMAIL = "zoë-4711", "zoe.canary@example.com"
+AT = "2026-10-31T10:00:00Z"
 LINES = [
-    (1, json.dumps({"event": "$identify", "distinct_id": PERSON, "$set": {"email": EMAIL}}).encode()),
-    (2, json.dumps({"event": "refuse me", "distinct_id": PERSON}).encode()),
+    (1, json.dumps({"event": "$identify", "distinct_id": PERSON, "timestamp": AT, "$set": {"email": EMAIL}}).encode()),
+    (2, json.dumps({"event": "refuse me", "distinct_id": PERSON, "timestamp": AT}).encode()),
 ]
 ADA = Actor(name="ada", kind="account", role="admin", address="192.0.2.7")
 
