@@ -29,6 +29,7 @@ from hogline.views import PersonView
 GOOD: dict[str, object] = {"site_id": "site", "api_key": "key"}
 _REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')
 _LINES_AT_ONCE = 500
+_NOON = "2026-11-01T12:00:00Z"
 _SCAN = (
     "import pathlib, sys; texts = sys.stdin.buffer.read().split(); hits = 0\n"
     "for file in pathlib.Path(sys.argv[1]).rglob('*'):\n"
@@ -85,7 +86,8 @@ class Somebody:
 
 
 def _event(name: str, who: str, set_: dict[str, object] | None = None, **properties: object) -> dict[str, object]:
-    return {"event": name, "distinct_id": who, "properties": properties | ({"$set": set_} if set_ else {})}
+    more = {"$set": set_} if set_ else {}
+    return {"event": name, "distinct_id": who, "timestamp": _NOON, "properties": properties | more}
 
 
 async def _customerio(request: Request) -> Response:

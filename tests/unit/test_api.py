@@ -175,7 +175,8 @@ async def test_whoever_cannot_be_forgotten_is_told_apart(shop: Client) -> None:
     assert (await shop.ask("POST", url, {"who": "zoe", "distinct_id": "zoe"})).status == 422
     service = shop.bench.service
     sending = await service.begin_sending()
-    lines = [b'{"event": "x", "distinct_id": "%s", "$set": {"email": "one@example.com"}}' % one for one in (b"a", b"b")]
+    event = b'{"event": "x", "distinct_id": "%s", "$set": {"email": "one@example.com"}, %s}'
+    lines = [event % (one, AT) for one in (b"a", b"b")]
     await service.send_lines(sending, list(enumerate(lines, 1)))
     await service.sending(sending, 10)
     await service.end_sending(sending)
