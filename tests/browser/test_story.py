@@ -35,7 +35,7 @@ PAGES = ["/", "/lamps.html", "/cart.html"]
 
 @dataclass(frozen=True)
 class Hogline:
-    """A `hogline serve`, and what it printed when it started."""
+    """A `hogline serve`, and what it said when it started."""
 
     data: Path
     receives_at: str
@@ -48,10 +48,13 @@ def fresh_hogline(data: Path, **settings: str) -> Iterator[Hogline]:
     with serving(data, COLUMNS="1000", HOGLINE_LOG_LEVEL="error", **settings) as running:
         assert running.process.stderr is not None
         console = re.search(r"Console at (\S+)", running.process.stderr.readline().decode())
-        password = re.search(r"password, shown this once: (\S+)", running.process.stderr.readline().decode())
+        told = running.process.stderr.readline().decode()
+        file = re.search(r"Sign in as admin; the password is in (\S+)", told)
         assert console
-        assert password
-        yield Hogline(data, running.url, console[1], password[1])
+        assert file
+        password = Path(file[1]).read_text("utf-8").strip()
+        assert password not in told  # a service's log is kept
+        yield Hogline(data, running.url, console[1], password)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -63,7 +66,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def console_of(hogline: Hogline, browser: Browser) -> AsyncIterator[Page]:
-    """The console, after signing in with the password that was printed."""
+    """The console, after signing in with the first password."""
     async with window(browser, hogline.console) as page:
         await page.goto("/")
         await page.get_by_label("Password").fill(hogline.password)

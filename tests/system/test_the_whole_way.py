@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -160,4 +161,4 @@ def test_the_demo_ends_with_people(data: Path) -> None:
     told = hogline(data, "demo").stdout
     assert "ada@example.com" in told
     assert "not_identified 3" in told
-    assert "pending               0" in told
+    assert re.search(r"pending +0", told)

@@ -164,7 +164,7 @@ async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench:
     }
     assert second.details == {"options": {"hold_days": [7, None]}}
     assert what_was_done(first.action, first.connection, first.details) == (
-        "Changed options of shop: api_key set anew, event_allowlist default → a, b, hold_days default → 7"
+        "Changed options: shop, api_key set anew, event_allowlist default → a, b, hold_days default → 7"
     )
 
 

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from posthog import Posthog
 
 SETTLE_WITHIN_S = 30.0
+WITHOUT_SDK = (
+    "The demo sends with PostHog's SDK, which is not installed: `pip install 'hogline[demo]'`, "
+    "`pipx inject hogline posthog`, or `uvx --with posthog hogline demo`."
+)
 
 
 class _Customer(Struct):
@@ -88,7 +92,7 @@ def demo(
 ) -> None:
     """See a small shop's visitors become people in a sandbox Customer.io. Needs no account and no network."""
     if find_spec("posthog") is None:
-        raise Mistake("The demo sends with PostHog's SDK, which is not installed. Install hogline[demo].")
+        raise Mistake(WITHOUT_SDK)
     with tempfile.TemporaryDirectory(prefix="hogline-demo-") as data:
         console = "127.0.0.1:0" if keep_running else "off"
         settings = read_settings(data=Path(data), listen="127.0.0.1:0", public_url="", console=console, console_url="")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
+from hogline.cli import serve as serve_command
+from hogline.cli.printing import SafeConsole
 from hogline.serve import serving
 from hogline.service import Mistake
 from hogline.settings import InvalidSettings, Settings, read_settings
@@ -86,3 +89,28 @@ async def test_an_address_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_one_sentence(console: str) -> None:
     with pytest.raises(InvalidSettings, match=r"^HOGLINE_CONSOLE must be host:port, .*, or off\.$"):
         read_settings(console=console)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_the_first_password_is_told_to_a_terminal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(
+        serve_command, "err", SafeConsole(file=said, force_terminal=terminal, width=1_000, highlight=False)
+    )
+    async with serving(settings_in(tmp_path)) as service:
+        assert service.console is not None
+        serve_command._tell_how_to_sign_in(service.console)
+        first = service.console.first_password
+        assert first is not None
+    assert (first in said.getvalue()) == terminal
+    assert (str(tmp_path / "first-password") in said.getvalue()) != terminal
+    async with serving(settings_in(tmp_path)) as service:  # a second start: nothing new to tell but where it is
+        assert service.console is not None
+        serve_command._tell_how_to_sign_in(service.console)
+    assert str(tmp_path / "first-password") in said.getvalue()
+    Access(tmp_path).set_password("open sesame")
+    async with serving(settings_in(tmp_path)) as service:
+        assert service.console is not None
+        assert service.console.first_password_file is None

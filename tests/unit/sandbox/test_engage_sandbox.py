@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from typing import Any
 
 import aiohttp
@@ -276,7 +277,7 @@ def test_what_hangs_does_not_keep_the_sandbox_from_stopping() -> None:
 
 
 async def _status(session: aiohttp.ClientSession, url: str) -> int:
-    auth = {"authorization": aiohttp.encode_basic_auth("sandbox-public", "sandbox-secret")}
+    auth = {"authorization": "Basic " + b64encode(b"sandbox-public:sandbox-secret").decode()}
     async with session.post(url, json=posted(), headers=auth) as reply:
         return reply.status
 

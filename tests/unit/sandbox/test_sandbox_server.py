@@ -6,6 +6,7 @@ import logging
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -15,7 +16,7 @@ from sandbox_client import event
 
 from hogline.sandbox.server import Sandbox, run
 
-AUTH = {"Authorization": aiohttp.encode_basic_auth("sandbox-site", "sandbox-key")}
+AUTH = {"Authorization": "Basic " + b64encode(b"sandbox-site:sandbox-key").decode()}
 
 
 def with_sandbox(use: Callable[[Sandbox, aiohttp.ClientSession], Awaitable[None]]) -> None:
