@@ -48,7 +48,7 @@ test-fresh:  ## the README's first command on bare Debians, with today's release
 # Without Chromium, schemathesis (wants newer packages than we do), the newest SDK, and pages made with newer versions.
 test-lowest: install  ## most tests, with the lowest versions that pyproject.toml allows, on Python 3.11
 	@mkdir -p dist
-	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-annotate --no-header \
+	$(BIN)/uv pip compile --quiet --upgrade --resolution lowest-direct --python-version 3.11 --no-annotate --no-header \
 	  --extra demo pyproject.toml -o dist/lowest.txt
 	$(BIN)/uv venv --quiet --clear --seed --no-python-downloads --python 3.11 dist/lowest
 	$(BIN)/uv pip install --quiet --python dist/lowest -r dist/lowest.txt --group tests --editable .
