@@ -151,6 +151,7 @@ def event(name: str = "canary event", uuid: str = "", **properties: object) -> d
         "uuid": uuid,
         "event": name,
         "distinct_id": DISTINCT_ID,
+        "timestamp": "2026-11-01T10:00:00Z",
         "properties": {"canary name": VALUE, "$set": {"email": EMAIL, "canary attribute": VALUE}, **properties},
     }
 
