@@ -393,3 +393,9 @@ async def test_many_who_ask_leave_little_behind(client: Client) -> None:
     for n in range(1_100):
         await client.ask("GET", "/api/status", headers=wrong, address=f"192.0.2.{n}")
     assert len(client.api._mistaken._used) == 1_000
+
+
+async def test_a_nul_in_a_body_is_refused_before_anybody_is_looked_for(client: Client) -> None:
+    reply = await client.ask("POST", "/api/people/export", {"who": "a\0b"})
+    assert reply.status == 400
+    assert "NUL" in reply.message
