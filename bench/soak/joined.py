@@ -119,7 +119,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 _EXPLAINED = {
-    "nothing_to_send", "not_identified", "no_email", "invalid", "join_refused", "merged_dangerously"
+    "nothing_to_send", "not_identified", "no_email", "invalid", "join_refused", "merged_dangerously",
+    "repeated",  # kept, and sent once more because the process was killed before it said so
 }  # fmt: skip
 
 

@@ -91,6 +91,8 @@ class Housekeeping:
 
     async def _forget_old_people(self, connection: Connection) -> None:
         """Through everybody, with a pause at the end. Whoever has events in the journal stays."""
+        if not self._settings.people_retention_days:
+            return
         now_s = self._clock.now_s()
         after, not_before_s = self._looked_at.get(connection.id, ("", 0.0))
         if now_s < not_before_s:

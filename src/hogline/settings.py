@@ -96,11 +96,11 @@ class Settings(BaseSettings):
         description="At most so many bytes of events are held for users who do not qualify yet, at each connection.",
     )
     people_retention_days: int = Field(
-        default=400,
-        ge=1,
+        default=0,
+        ge=0,
         le=36_500,
-        description="Days to keep people who are no customer and were not seen since. Customers are kept until they are"
-        " forgotten.",
+        description="Days to keep people who are no customer, by the time of their newest event; 0 keeps them. Leave it"
+        " at 0 while you send older events: they would make people look as if they were not seen for long.",
     )
     failures_retention_days: int = Field(
         default=90, ge=1, le=36_500, description="Days to keep dead letters. Their events then count as filtered."

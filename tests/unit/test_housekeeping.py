@@ -311,6 +311,6 @@ async def test_what_could_not_be_overwritten_is_overwritten_later(bench: Bench) 
     connection = await bench.connect()
     await seen_now(bench, connection, "quince-4711")
     await bench.state.forget({"quince-4711": "forgotten-1"}, {connection.id: 0})
-    await bench.keeping().once()
+    await bench.keeping(people_retention_days=400).once()
     assert await bench.state.to_clean() == []
     assert b"quince-4711" not in (bench.folder / "state.db").read_bytes()
