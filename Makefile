@@ -69,7 +69,7 @@ format: install  ## put the code into its form
 bench: install  ## figures of speed and memory, sandbox beside it
 	$(BIN)/python -m bench $(ARGS)
 
-soak: install  ## the long runs of docs/reliability.md, about half an hour; ARGS=kills for one of them
+soak: install  ## the long runs of docs/reliability.md, about an hour; ARGS=kills for one of them
 	$(BIN)/python -m bench.soak $(ARGS)
 
 docs: install  ## write what is generated in docs/

@@ -1,4 +1,4 @@
-"""`python -m bench.soak [power|kills|joins …]`: the long runs, with their figures. `--small`: a hundredth of each."""
+"""`python -m bench.soak [power|kills|lives …]`: the long runs, with their figures. `--small`: a hundredth of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from bench.soak import inputs, joins, outage, power, rate, storms
+from bench.soak import inputs, joins, lives, mutants, outage, power, rate, storms
 from bench.soak.storm import Outcome
 
 
@@ -37,6 +37,16 @@ def _order(work: Path, seed: int, part: float) -> None:
     )
 
 
+def _lives(_work: Path, _seed: int, part: float) -> None:
+    lives.print_figures(int(lives.HISTORIES * part), first=_first())
+
+
+def _first() -> int:
+    """Where to go on: `--first=SEED`."""
+    given = [argument for argument in sys.argv if argument.startswith("--first=")]
+    return int(given[-1].partition("=")[2]) if given else 0
+
+
 def _print(outcome: Outcome) -> None:
     for name, value in msgspec.to_builtins(outcome).items():
         if isinstance(value, dict):
@@ -53,22 +63,29 @@ SOAKS: dict[str, Callable[[Path, int, float], None]] = {
     "kills": _kills,
     "order": _order,
     "joins": joins.print_figures,
+    "lives": _lives,
     "outage": outage.print_figures,
     "rate": rate.print_figures,
     "inputs": inputs.print_figures,
 }
+ASKED_FOR: dict[str, Callable[[Path, int, float], None]] = {
+    "millions": joins.print_rounds,
+    "mutants": mutants.print_figures,
+}
+"""Not part of the whole: the first takes half an hour by itself, the second looks at the tests, not at Hogline."""
 
 
 def main() -> None:
-    names = [argument for argument in sys.argv[1:] if argument != "--small"] or list(SOAKS)
+    names = [argument for argument in sys.argv[1:] if not argument.startswith("--")] or list(SOAKS)
     part = 0.01 if "--small" in sys.argv else 1.0
     for name in names:
-        if name not in SOAKS:
-            sys.exit(f"There is no soak {name!r}. There are: {', '.join(SOAKS)}.")
+        soak = (SOAKS | ASKED_FOR).get(name)
+        if soak is None:
+            sys.exit(f"There is no soak {name!r}. There are: {', '.join(SOAKS | ASKED_FOR)}.")
         seed = Random().randrange(2**32)
         print(f"{name} (seed {seed})", flush=True)
         with TemporaryDirectory(prefix="hogline-soak-") as work:
-            SOAKS[name](Path(work), seed, part)
+            soak(Path(work), seed, part)
 
 
 main()

@@ -35,6 +35,8 @@ class Human(Struct, eq=False):
     ids: set[str]
     known: bool = False
     """They were identified."""
+    protected: bool = False
+    """They asked to be joined with somebody once: nobody absorbs them any more, but dangerously."""
     email: str | None = None
     emails: set[str] = field(default_factory=set)
     """In small letters: all that they ever had."""
@@ -88,10 +90,8 @@ class Household:
         if device.user not in {None, user} and not forgets_to_reset:
             device.anonymous_id = self._new_visitor()
         human, visitor = self._human(user), self._human(device.anonymous_id)
-        # Somebody who is identified is never joined into somebody else.
-        other = None if visitor.known else visitor
         human.known = True
-        self._tell("$identify", user, self._said(), {"$anon_distinct_id": device.anonymous_id}, joins=other)
+        self._tell("$identify", user, self._said(), {"$anon_distinct_id": device.anonymous_id}, joins=visitor)
         device.user = user
 
     def _sign_out(self) -> None:
@@ -108,14 +108,13 @@ class Household:
         self._tell("call noted", self._also("crm", self._user()), self._said())
 
     def _alias(self) -> None:
-        """The SDKs disagree about which of both ids is the new one."""
+        """The SDKs disagree about which of both ids is the new one; PostHog refuses where the other is protected."""
         user = self._user()
         ids = [user, self._also("crm", user)]
-        human, other = map(self._human, ids)
-        if not human.known:
+        if not self._human(user).known:
             return
         self._source.shuffle(ids)
-        self._tell("$create_alias", ids[0], {}, {"alias": ids[1]}, joins=other, into=human)
+        self._tell("$create_alias", ids[0], {}, {"alias": ids[1]}, joins=self._human(ids[1]))
 
     def _get_another_email(self) -> None:
         self._tell("email changed", self._user(), {"email": self._new_email()})
@@ -168,14 +167,15 @@ class Household:
         *,
         unset: str | None = None,
         joins: Human | None = None,
-        into: Human | None = None,
     ) -> None:
-        """The next event. `joins`: who is from then on `into`, who is the event's own person if it says nothing."""
+        """The next event. `joins`: whom it asks to make part of its own person."""
         n = len(self.events)
-        human = into or self._human(distinct_id)
-        if joins is not None and joins is not human:
-            said = self._said_anew(human, joins) | said
-            self._join(human, joins)
+        human = self._human(distinct_id)
+        if joins is not None:
+            human.protected = True  # the attempt alone does it
+            if joins is not human and (name == "$merge_dangerously" or not joins.protected):
+                said = self._said_anew(human, joins) | said
+                self._join(human, joins)
         human.attributes |= {name: value for name, value in said.items() if name != "email"}
         if unset is not None:
             human.attributes[unset] = None

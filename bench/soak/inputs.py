@@ -23,7 +23,7 @@ import structlog
 from msgspec import Struct
 
 from bench.soak.outage import resident_bytes
-from hogline.model import decode_event
+from hogline.posthog.entry import decode_event
 from hogline.sources.http import create_app
 from hogline.sources.tokens import TokenCheck
 

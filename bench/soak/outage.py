@@ -21,7 +21,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from hogline.model import Event, Request, Response, encode_event
+from hogline.model import Event, Request, Response
+from hogline.posthog.entry import encode_event
 from hogline.service import Service
 from hogline.settings import Settings
 from hogline.store.secrets import Vault

@@ -13,16 +13,19 @@ import time
 from bisect import bisect_left
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from typing import Any
 
 import structlog
 from msgspec import Struct
 
 from hogline.delivery.client import Client
 from hogline.delivery.clock import SystemClock
+from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.model import Event, encode_event
+from hogline.model import Event
+from hogline.posthog.entry import encode_event
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
 
@@ -33,17 +36,26 @@ SETTLES_S = 2.0
 """At the beginning, which does not count for what is used; it does for what is beyond."""
 
 
-class EndlessJournal:
-    """Always has more: events of one size, of people in turn. As much of a journal as a worker needs."""
+class LongJournal:
+    """Has more than can be sent: events of one size, of people in turn. As much of a journal as is needed here."""
 
-    def __init__(self) -> None:
+    end = 0
+    """Of when it is opened."""
+
+    def __init__(self, events: int) -> None:
+        self._events = events
         self._bodies = [encode_event(_event(n)) for n in range(PEOPLE)]
 
     async def wait(self, after: int) -> None:
-        """There is always more."""
+        if after >= self._events:
+            await asyncio.Event().wait()  # nothing more comes
 
     async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        return [(n, self._bodies[n % PEOPLE]) for n in range(after + 1, after + 1 + min(limit, 50))]
+        last = min(after + min(limit, 50), self._events)
+        return [(n, self._bodies[n % PEOPLE]) for n in range(after + 1, last + 1)]
+
+    async def received_at(self, _position: int) -> int | None:
+        return None
 
 
 def _event(n: int) -> Event:
@@ -128,11 +140,16 @@ async def _deliver(folder: Path, port: int, per_second: int, seconds: float) -> 
     connection = await state.add_connection(
         name="customerio", destination="customerio", options=options, enabled=True, start=0, now_ms=BEGIN_MS
     )
+    # A request has room for 500,000 bytes.
+    journal: Any = LongJournal(int(per_second * seconds * 1.5 * 500_000 / EVENT_BYTES))
+    folder_of_events = Folder(journal, state, clock)
+    folder_of_events.start()
     worker = Worker(
         connection,
         CUSTOMERIO,
         CUSTOMERIO.read_options(options),
-        journal=EndlessJournal(),  # type: ignore[arg-type]  # see there
+        folder=folder_of_events,
+        journal=journal,
         state=state,
         send=client.send,
         gate=Gate(Rate(per_second, clock), clock, lambda: 0.5),
@@ -142,6 +159,7 @@ async def _deliver(folder: Path, port: int, per_second: int, seconds: float) -> 
     await asyncio.sleep(seconds + 0.5)
     await worker.close(within_s=2)
     await running
+    await folder_of_events.close()
     await client.close()
     await state.close()
 

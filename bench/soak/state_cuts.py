@@ -10,13 +10,16 @@ from random import Random
 
 from bench.soak.cuts import STOPS, Disks, Figures, close
 from bench.soak.powercut import mounted
-from hogline.model import Person, Refusal
-from hogline.store.base import DeadLetter, Settlement, Unusable, Unwritable
+from hogline.core.changes import DeadLetter, Settlement
+from hogline.core.told import Customer, Mark, Told
+from hogline.model import Refusal
+from hogline.store.base import Unusable, Unwritable
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
 
 CONNECTION = 1
 LANES = 32
+PEOPLE = [f"user {index}" for index in range(50)]
 
 
 class StateUnderCuts:
@@ -65,7 +68,7 @@ class StateUnderCuts:
             counts = await state.counts(CONNECTION)
             found = (
                 await state.lanes(CONNECTION),
-                {person.distinct_id: person.accepted for person in await state.find_people(CONNECTION, "")},
+                {person: _number_in(told) for person, told in state.told(CONNECTION, PEOPLE).items()},
                 [letter.position for letter in await state.dead_letters(CONNECTION, limit=1_000_000)],
             )
             await state.close()
@@ -89,11 +92,20 @@ def _settlement(number: int) -> Settlement:
     return Settlement(
         connection=CONNECTION,
         lanes={number % LANES: number},
-        people=[Person(distinct_id=f"user {index}", accepted={"n": number}) for index in _touched(number)],
+        told={PEOPLE[index]: _told(number) for index in _touched(number)},
         delivered=0 if _is_dead(number) else 1,
         dead_letters=[letter] if _is_dead(number) else (),
         requests=1,
     )
+
+
+def _told(number: int) -> Told:
+    return Told(main=Customer("id", "user", "accepted", names={"n": Mark(number, 0)}))
+
+
+def _number_in(told: Told) -> int:
+    assert told.main is not None, "somebody is there by half"
+    return told.main.names["n"].at
 
 
 def _touched(number: int) -> Iterable[int]:
@@ -101,11 +113,11 @@ def _touched(number: int) -> Iterable[int]:
     return {number % 50, number * 7 % 50}
 
 
-def _after(settled: int) -> tuple[dict[int, int], dict[str, dict[str, object]], list[int]]:
+def _after(settled: int) -> tuple[dict[int, int], dict[str, int], list[int]]:
     """Lanes, people and dead letters when all settlements up to this number are there."""
     lanes: dict[int, int] = {}
-    people: dict[str, dict[str, object]] = {}
+    people: dict[str, int] = {}
     for number in range(1, settled + 1):
         lanes[number % LANES] = number
-        people.update({f"user {index}": {"n": number} for index in _touched(number)})
+        people.update({PEOPLE[index]: number for index in _touched(number)})
     return lanes, people, [number for number in range(1, settled + 1) if _is_dead(number)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from hogline.core.shipment import Shipment
 from hogline.delivery.clock import Clock
 from hogline.delivery.pack import pack
 from hogline.delivery.rehearsal import Rehearsal, Rehearsed
-from hogline.delivery.shipment import Step
 from hogline.destinations.base import Choice, Limits
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.sending import NO_CONNECTION, read_events
@@ -104,10 +104,10 @@ class _Forecast:
         self._dead_letters.update(letter.reason for letter in settlement.dead_letters)
         self._adjusted.update(settlement.adjusted)
         self._requests += len(pack(shipment.operations, self._limits))
-        self._customers += sum(map(_created, shipment.steps))
-        for operation in shipment.operations:
-            self._merged += operation.promise.merged is not None
-            self._anonymous += operation.promise.anonymous_id is not None
+        self._customers += _created(shipment)
+        for effect in shipment.effects:
+            self._merged += effect.kind == "merge"
+            self._anonymous += effect.kind == "anonymous"
 
     def view(self) -> ChoiceForecast:
         return ChoiceForecast(
@@ -126,14 +126,8 @@ class _Forecast:
         )
 
 
-def _created(step: Step) -> int:
-    """How many customers come to be by one step: a person is made one, or another one."""
-    person = step.plan.person
-    if person is None:
-        return 0
-    customer, created = person.customer, 0
-    for operation in step.plan.operations:
-        promised = operation.promise.customer
-        if promised is not None and promised != customer:
-            customer, created = promised, created + 1
-    return created
+def _created(shipment: Shipment) -> int:
+    """How many customers come to be by a shipment."""
+    before = {one.key for told in shipment.before.values() if told is not None for one in told.customers}
+    named = {effect.customer for effect in shipment.effects if effect.kind == "identify" and effect.said_s}
+    return len(named - before - {None})

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 import structlog
 from msgspec import Struct
 
+from hogline.core.lanes import Lanes
 from hogline.delivery.clock import Clock
-from hogline.delivery.lanes import Lanes
 from hogline.store.base import Connection, Journal, State
 from hogline.store.history import MINUTE_S, Figure, History, Kind
 from hogline.telemetry.delivery import RequestListener

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from hogline.core.lanes import Lanes
 from hogline.delivery.clock import Clock
-from hogline.delivery.lanes import Lanes
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.settings import Settings
 from hogline.store.base import Connection, Journal, State, Unwritable
@@ -65,7 +65,9 @@ class Housekeeping:
             if not (await self._state.counts(connection.id)).held:
                 continue
             destination = DESTINATIONS[connection.destination]
-            days = destination.hold_days(destination.read_options(connection.options))
+            if destination.people is None:
+                continue
+            days = destination.people.rules(destination.read_options(connection.options)).hold_days
             given_up = await self._state.expire_held(
                 connection.id,
                 received_before_ms=await self._today_ms(connection) - days * _DAY_MS,
@@ -81,8 +83,10 @@ class Housekeeping:
         return self._clock.time_ms() if waiting_ms is None else waiting_ms
 
     async def _settled(self) -> int:
-        """Everything up to here is settled by every connection, and not part of a replay that is under way."""
-        settled = self._journal.end
+        """Everything up to here is part of what is known, settled by every connection, and not part of a replay that is
+        under way."""
+        folded = self._state.folded()
+        settled = self._journal.end if folded is None else min(self._journal.end, folded)
         for connection in await self._state.connections():
             settled = min(settled, Lanes(connection.start, await self._state.lanes(connection.id)).read)
             if replay := await self._state.replay(connection.id):

@@ -1,4 +1,5 @@
-"""The workers of a running process: one for each enabled connection, and what state each is in."""
+"""The workers of a running process: one for each enabled connection, and what state each is in; and the folder, which
+all of them share."""
 
 from __future__ import annotations
 
@@ -12,10 +13,11 @@ import structlog
 from hogline.delivery.carrier import Stopped
 from hogline.delivery.clock import Clock
 from hogline.delivery.feed import Feed
+from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.tally import Tally
 from hogline.delivery.worker import Worker
-from hogline.destinations.base import InvalidOptions, Send
+from hogline.destinations.base import InvalidOptions, Keeps, Send
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.telemetry.delivery import RequestListener, nobody
@@ -49,6 +51,50 @@ class Workers:
         self._tallies: dict[int, set[Tally]] = {}
         self._feeds: dict[int, Feed] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
+        self._folder: Folder | None = None
+        self._keeps = Keeps()
+
+    # what is known
+
+    @property
+    def folder(self) -> Folder:
+        """Runs from the first use on."""
+        if self._folder is None:
+            self._folder = Folder(self._journal, self._state, self._clock, keeps=self._keeps)
+            self._folder.start()
+        return self._folder
+
+    async def keep(self, keeps: Keeps) -> None:
+        """What is to be known from here on."""
+        self._keeps = keeps
+        if self._folder is not None:
+            await self._folder.keep(keeps)
+
+    def fold(self) -> None:
+        """Read what events say of people, from now on, with or without connections."""
+        _ = self.folder
+
+    @property
+    def folding_trouble(self) -> str | None:
+        """Why nothing can be delivered just now; None: all is well."""
+        return None if self._folder is None else self._folder.trouble
+
+    async def catch_up(self) -> None:
+        """All that the journal has by now is known, and on disk, when this returns."""
+        await self.folder.catch_up()
+
+    async def flush(self) -> None:
+        """What is known by now is on disk when this returns."""
+        if self._folder is not None:
+            await self._folder.flush()
+
+    async def stop_folding(self) -> None:
+        """All that is folded is on disk; the next use begins with what is there then. No worker may run."""
+        if self._folder is not None:
+            folder, self._folder = self._folder, None
+            await folder.close()
+
+    # workers
 
     def start(self, connection: Connection) -> None:
         """Run this connection; nothing happens if it runs already."""
@@ -60,6 +106,7 @@ class Workers:
             connection,
             destination,
             options,
+            folder=self.folder,
             journal=self._journal,
             state=self._state,
             send=self._send,
@@ -108,6 +155,7 @@ class Workers:
 
     async def close(self, within_s: float = 20.0) -> None:
         await asyncio.gather(*(self.stop(connection, within_s) for connection in list(self._running)))
+        await self.stop_folding()
 
     def runs(self, connection: int) -> bool:
         return connection in self._running

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from hogline.core.items import Item, Source
 from hogline.delivery.clock import Clock
-from hogline.delivery.lanes import Source
 from hogline.delivery.rehearsal import Rehearsal
-from hogline.delivery.shipment import Step
 from hogline.delivery.tally import Tally
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Event, Operation, Plan
+from hogline.model import Event, Operation
 from hogline.posthog.lines import read_lines
 from hogline.posthog.received import Received, Unreadable
 from hogline.sources.suppression import let_in
@@ -161,11 +160,14 @@ class _Previewed:
         follows: list[Operation] = []
         while (more := await self._rehearsal.ship()) is not None:
             follows += more.shipment.operations
-        steps = rehearsed.shipment.steps
-        # An event that sets others free stands before them with what it taught, and behind them as it is sent.
-        own = steps[-1]
-        plan = own.plan
-        if plan.held:
+        shipment = rehearsed.shipment
+        sent: dict[int, list[Operation]] = {}
+        for operation, effect in zip(shipment.operations, shipment.effects, strict=True):
+            # What an event taught goes along although it is not sent itself.
+            item = effect.item if effect.item is not None else shipment.items[-1]
+            sent.setdefault(id(item), []).append(operation)
+        own = shipment.items[-1]
+        if own.held:
             self._held_lines[position] = line
         return PreviewedEvent(
             connection=self._name,
@@ -173,27 +175,29 @@ class _Previewed:
             event=event.name,
             distinct_id=event.distinct_id,
             uuid=event.uuid,
-            person=own.person if plan.person is None else plan.person.distinct_id,
+            person=self._rehearsal.who(event),
             joined=next((JoinedView(*join) for join in rehearsed.settlement.absorbed.items()), None),
-            released=[self._released(step) for step in steps if step.item.source is Source.HELD],
-            operations=_shown(plan.operations),
-            filtered=plan.filtered,
-            held=plan.held,
-            refused=_refused(plan),
-            adjusted=list(plan.adjusted),
+            released=[
+                self._released(item, sent.get(id(item), ())) for item in shipment.items if item.source is Source.HELD
+            ],
+            operations=_shown(sent.get(id(own), ())),
+            filtered=own.filtered,
+            held=own.held,
+            refused=_refused(own),
+            adjusted=list(own.adjusted),
             follows=_shown(follows),
         )
 
-    def _released(self, step: Step) -> ReleasedEvent:
-        event = step.item.event
+    def _released(self, item: Item, operations: Sequence[Operation]) -> ReleasedEvent:
+        event = item.entry
         assert event is not None  # only events are held
         return ReleasedEvent(
             event=event.name,
             distinct_id=event.distinct_id,
             uuid=event.uuid,
-            line=self._held_lines.pop(step.item.position, None),
-            operations=_shown(step.plan.operations),
-            refused=_refused(step.plan),
+            line=self._held_lines.pop(item.position, None),
+            operations=_shown(operations),
+            refused=_refused(item),
         )
 
 
@@ -201,5 +205,5 @@ def _shown(operations: Sequence[Operation]) -> list[OperationView]:
     return [OperationView(one.action, one.path or "batch", msgspec.json.decode(one.body)) for one in operations]
 
 
-def _refused(plan: Plan) -> str | None:
-    return plan.refusals[0].reason if plan.refusals else None
+def _refused(item: Item) -> str | None:
+    return item.refusals[0].reason if item.refusals else None

@@ -88,8 +88,11 @@ class PersonView(Struct, frozen=True, kw_only=True):
     attributes: dict[str, object]
     unsent: list[str]
     refused: list[str]
-    first_seen_ms: int
-    last_seen_ms: int
+    left_out: list[str]
+    """Attributes that the connection's options leave out, or that the destination does not take."""
+    email_not_sent: str | None = None
+    """Why the destination does not have this email: `email_taken`, `email_change_not_sent`; None if it has, or has none
+    of theirs to have."""
     joined_into: str | None = None
     """The person whom PostHog joined this id into: what comes under it is theirs."""
     became: str | None = None
@@ -112,10 +115,9 @@ class PersonEvent(Struct, frozen=True, kw_only=True):
 
 
 class PersonDetails(Struct, frozen=True, kw_only=True):
-    """Somebody, whole."""
+    """Somebody, whole: what PostHog says of them, and what became of it at the destination."""
 
     person: PersonView
-    accepted: dict[str, object]
     joined: list[PersonView]
     """Who was joined into them, at most 100."""
     relationships: list[str]

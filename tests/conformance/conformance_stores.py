@@ -9,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hogline.model import Event, Person, Refusal, encode_event
-from hogline.store.base import Connection, DeadLetter, Journal, State
+from hogline.core.changes import DeadLetter
+from hogline.core.told import Customer, Told
+from hogline.model import Event, Refusal
+from hogline.posthog.entry import encode_event
+from hogline.store.base import Connection, Journal, State
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -72,8 +75,9 @@ def letter(position: int, reason: str = "invalid", **fields: object) -> DeadLett
     return DeadLetter(**(values | fields))  # type: ignore[arg-type]
 
 
-def somebody(distinct_id: str, email: str | None = None) -> Person:
-    return Person(distinct_id=distinct_id, email=email, first_seen_ms=NOW_MS, last_seen_ms=NOW_MS)
+def told(who: str = "u1", **fields: object) -> Told:
+    """What was told of somebody who is a customer under this id."""
+    return Told(Customer("id", who, "accepted"), **fields)  # type: ignore[arg-type]  # as the tests say
 
 
 async def installed(state: State, name: str = "customerio", **fields: object) -> Connection:

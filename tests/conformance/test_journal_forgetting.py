@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from conformance_stores import NOW_MS, Store, body
 
-from hogline.model import FORGOTTEN, Event, decode_event, encode_event
+from hogline.model import Event
+from hogline.posthog.entry import FORGOTTEN, decode_event, encode_event
 from hogline.store.base import Journal
 
 pytestmark = pytest.mark.anyio

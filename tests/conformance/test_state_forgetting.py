@@ -53,11 +53,11 @@ async def test_it_says_what_was_removed(state: State) -> None:
 async def test_nothing_names_them_any_more_and_everybody_else_stays(state: State) -> None:
     connection = await known(state)
     await state.forget({ADA: OTHER}, {connection: 0})
-    assert set(await state.people(connection, [ADA, "bob", "anon"])) == {"bob", "anon"}
-    assert [one.position for one in await state.held(connection, [ADA, "bob"])] == [7]
+    assert set(state.people(connection, [ADA, "bob", "anon"])) == {"bob", "anon"}
+    assert [one.position for one in state.held(connection, [ADA, "bob"])] == [7]
     assert [one.position for one in await state.dead_letters(connection)] == [5]
     assert await state.claimed(connection, MAIL) is None
-    assert await state.due(connection, 10) == [("bob", NOW_MS)]
+    assert state.due(connection, 10) == [("bob", NOW_MS)]
 
 
 async def test_who_travelled_with_them_goes_on_in_the_same_group(state: State) -> None:
@@ -83,7 +83,7 @@ async def test_another_connection_still_knows_them(state: State) -> None:
     one, other = await known(state, "one"), await known(state, "other")
     before = await state.counts(other)
     await state.forget({ADA: OTHER}, {one: 0})
-    assert set(await state.people(other, [ADA])) == {ADA}
+    assert set(state.people(other, [ADA])) == {ADA}
     assert await state.counts(other) == before
 
 
@@ -205,7 +205,7 @@ async def test_all_connections_are_cleared_or_none(state: State) -> None:
     with pytest.raises(Exception):  # noqa: B017 - each store has its own kind
         await state.forget({ADA: OTHER}, {one: 0, other: "not a number"})  # type: ignore[dict-item]
     for connection in (one, other):
-        assert set(await state.people(connection, [ADA])) == {ADA}
+        assert set(state.people(connection, [ADA])) == {ADA}
         assert (await state.counts(connection)).filtered == {}
     assert await state.forgetting() == []
     forgotten = await state.forget({ADA: OTHER}, {one: 1, other: 2})
@@ -225,7 +225,7 @@ async def test_others_events_that_name_them_stay_without_their_name(state: State
     refused = letter(4, event=encode_event(naming))
     await state.settle(Settlement(connection=connection, lanes={}, held=[held], dead_letters=[refused]))
     await state.forget({ADA: OTHER}, {connection: 0})
-    (event,) = [one.event for one in await state.held(connection, ["bob"])]
+    (event,) = [one.event for one in state.held(connection, ["bob"])]
     assert decode_event(event).properties == {"n": 1}
     (kept,) = await state.dead_letters(connection)
     assert decode_event(kept.event).properties == {"n": 1}
@@ -237,4 +237,4 @@ async def test_any_id_can_be_forgotten(state: State, distinct_id: str) -> None:
     connection = (await installed(state)).id
     await state.settle(Settlement(connection=connection, lanes={}, people=[somebody(distinct_id), somebody("bob")]))
     assert await state.forget({distinct_id: OTHER}, {connection: 0}) == {connection: Forgotten(people=1)}
-    assert set(await state.people(connection, [distinct_id, "bob"])) == {"bob"}
+    assert set(state.people(connection, [distinct_id, "bob"])) == {"bob"}

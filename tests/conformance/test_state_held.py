@@ -31,7 +31,7 @@ async def expire(state: State, connection: int, *, before_ms: int = 0, most_byte
 
 
 async def positions(state: State, connection: int, *whose: str) -> list[int]:
-    return [one.position for one in await state.held(connection, whose)]
+    return [one.position for one in state.held(connection, whose)]
 
 
 async def test_what_is_held_comes_back_whole_and_in_order(store: Store, state: State) -> None:
@@ -54,7 +54,7 @@ async def test_one_connections_held_events_are_none_of_anothers(state: State) ->
     assert (await state.counts(one)).held == 0
     assert (await state.counts(other)).held == 1
     await state.remove_connection(other)
-    assert await state.held(other, ["ada"]) == []
+    assert state.held(other, ["ada"]) == []
 
 
 async def test_what_is_released_is_held_no_more_and_counted_by_what_became_of_it(state: State) -> None:

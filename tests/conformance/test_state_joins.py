@@ -80,14 +80,14 @@ async def test_what_was_done_is_due_no_more(state: State) -> None:
     connection = (await installed(state)).id
     await settle(state, connection, due={"ada": NOW_MS, "bob": NOW_MS})
     await settle(state, connection, done={"ada": NOW_MS + 1_000_000, "nobody": 0})
-    assert await state.due(connection, 10) == [("bob", NOW_MS)]
+    assert state.due(connection, 10) == [("bob", NOW_MS)]
 
 
 async def test_what_was_done_and_is_due_once_more_is_due(state: State) -> None:
     connection = (await installed(state)).id
     await settle(state, connection, due={"ada": NOW_MS})
     await settle(state, connection, done={"ada": NOW_MS + 1_000_000}, due={"ada": NOW_MS + 50})
-    assert await state.due(connection, 10) == [("ada", NOW_MS + 50)]
+    assert state.due(connection, 10) == [("ada", NOW_MS + 50)]
 
 
 async def test_who_was_joined_into_whom_is_found_page_by_page(state: State) -> None:
@@ -119,7 +119,7 @@ async def test_everything_that_is_known_of_a_joined_person_comes_back(state: Sta
         last_seen_ms=2,
     )
     await settle(state, connection, people=[ada])
-    assert await state.people(connection, ["ada"]) == {"ada": ada}
+    assert state.people(connection, ["ada"]) == {"ada": ada}
     await settle(state, connection, people=[replace(ada, joined_into="bob")])
     assert await state.joined(connection, "bob") == [replace(ada, joined_into="bob")]
 
@@ -137,7 +137,7 @@ async def test_a_connection_that_is_removed_leaves_nothing_to_the_next_one(state
     await state.remove_connection(connection)
     assert await state.routes(connection, ["a"]) == {}
     assert await state.claimed(connection, "a@b.example") is None
-    assert await state.due(connection, 10) == []
+    assert state.due(connection, 10) == []
     assert await state.joined(connection, "ada") == []
 
 
@@ -146,4 +146,4 @@ async def test_one_connections_joins_are_none_of_anothers(state: State) -> None:
     await settle(state, one, routes=[Route("a", 1, "b", 0)], claimed={"a@b.example": "ada"}, due={"ada": NOW_MS})
     assert await state.routes(other, ["a"]) == {}
     assert await state.claimed(other, "a@b.example") is None
-    assert await state.due(other, 10) == []
+    assert state.due(other, 10) == []

@@ -91,7 +91,7 @@ class Expected(Struct):
 
 async def same(state: State, connection: int, expected: Expected) -> None:
     assert await state.lanes(connection) == expected.lanes
-    assert await state.people(connection, IDS) == expected.people
+    assert state.people(connection, IDS) == expected.people
     assert await state.find_people(connection, "") == [expected.people[one] for one in sorted(expected.people)]
     assert await state.dead_letters(connection) == [expected.letters[one] for one in sorted(expected.letters)]
     assert await state.counts(connection) == expected.counts()

@@ -76,7 +76,7 @@ async def test_everything_about_a_person_comes_back(state: State) -> None:
         last_seen_ms=NOW_MS + 1,
     )
     connection = await kept(state, person)
-    assert await state.people(connection, ["ann"]) == {"ann": person}
+    assert state.people(connection, ["ann"]) == {"ann": person}
     assert await state.find_people(connection, "") == [person]
 
 
@@ -94,15 +94,15 @@ async def test_the_newest_of_a_person_is_what_is_remembered(state: State) -> Non
 async def test_those_who_are_known_are_given(state: State) -> None:
     ids = ["ann", "Ann", " ann", "ann ", "%", "_", "a/b?#", "\N{BOAR}", "x" * 5_000]
     connection = await kept(state, *(somebody(one) for one in ids))
-    assert await state.people(connection, []) == {}
-    assert await state.people(connection, ["nobody"]) == {}
-    assert await state.people(connection, [*ids, "nobody", "ann"]) == {one: somebody(one) for one in ids}
+    assert state.people(connection, []) == {}
+    assert state.people(connection, ["nobody"]) == {}
+    assert state.people(connection, [*ids, "nobody", "ann"]) == {one: somebody(one) for one in ids}
 
 
 async def test_thousands_of_people_are_loaded_at_once(state: State) -> None:
     ids = [f"user {n}" for n in range(3_000)]
     connection = await kept(state, *(somebody(one) for one in ids))
-    assert len(await state.people(connection, ids)) == 3_000
+    assert len(state.people(connection, ids)) == 3_000
 
 
 PEOPLE = [
@@ -188,12 +188,12 @@ async def test_a_page_has_100_people_unless_told(state: State) -> None:
 async def test_people_of_another_connection_are_never_found(state: State) -> None:
     one, other = await installed(state, "one"), await installed(state, "other")
     await state.settle(Settlement(connection=one.id, lanes={}, people=[somebody("ann", "ann@example.org")]))
-    assert await state.people(other.id, ["ann"]) == {}
+    assert state.people(other.id, ["ann"]) == {}
     assert await state.find_people(other.id, "ann") == []
     changed = somebody("ann", "other@example.org")
     await state.settle(Settlement(connection=other.id, lanes={}, people=[changed]))
-    assert await state.people(one.id, ["ann"]) == {"ann": somebody("ann", "ann@example.org")}
-    assert await state.people(other.id, ["ann"]) == {"ann": changed}
+    assert state.people(one.id, ["ann"]) == {"ann": somebody("ann", "ann@example.org")}
+    assert state.people(other.id, ["ann"]) == {"ann": changed}
 
 
 # Reading removes NUL characters and lone surrogates before anything is kept.
@@ -226,7 +226,7 @@ people = st.builds(
 @IN_ONE_STORE
 async def test_any_person_comes_back_as_they_were(state: State, person: Person) -> None:
     connection = await kept_anew(state, [person])
-    found = (await state.people(connection, [person.distinct_id]))[person.distinct_id]
+    found = (state.people(connection, [person.distinct_id]))[person.distinct_id]
     assert found == person
     assert msgspec.json.encode(found) == msgspec.json.encode(person)  # 1 is not true, and 1 is not 1.0
 

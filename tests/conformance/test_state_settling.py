@@ -152,7 +152,7 @@ async def test_a_settlement_that_cannot_be_written_leaves_nothing_of_itself(
 
     assert not isinstance(raised.value, Unwritable)  # which promises that trying again may help
     assert await state.lanes(connection) == {0: 9}
-    assert await state.people(connection, ["mallory"]) == {}
+    assert state.people(connection, ["mallory"]) == {}
     assert await state.dead_letters(connection) == [letter(9)]
     assert await state.counts(connection) == Counts(delivered=8, dead_letters={"invalid": 1})
 

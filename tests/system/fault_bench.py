@@ -21,7 +21,8 @@ from processes import assert_adds_up
 
 from hogline.delivery.client import Client
 from hogline.housekeeping import Housekeeping
-from hogline.model import Event, Request, Response, encode_event
+from hogline.model import Event, Request, Response
+from hogline.posthog.entry import encode_event
 from hogline.service import Service
 from hogline.settings import Settings
 from hogline.sources.http import create_app

@@ -12,16 +12,23 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sandbox_server import SandboxServer
 from service_bench import MovedClock
 
+from hogline.core.known import EVER, Known, Person
+from hogline.core.sync import fingerprint
+from hogline.core.told import NOBODY, WAITS_MS, Mark, Told
+from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.ulid import ulid
-from hogline.model import Event, Person, encode_event
+from hogline.model import Event, Identifier
+from hogline.posthog.entry import encode_event
 from hogline.sandbox.views import EventView, PersonView
-from hogline.store.base import Connection, Counts
+from hogline.store.base import Connection, Counts, Replay
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -70,6 +77,58 @@ def dangerously(who: str, other: str, at_s: int) -> Event:
     return said("$merge_dangerously", who, at_s, properties={"alias": other})
 
 
+class Seen(Struct):
+    """Somebody: what PostHog says of them, and what was made true at the destination."""
+
+    joined_into: str | None
+    person: Person
+    told: Told
+
+    @property
+    def identified(self) -> bool:
+        return self.person.identified_at != EVER
+
+    @property
+    def customer(self) -> Identifier | None:
+        return self.told.main.identifier if self.told.main and self.told.main.state == "accepted" else None
+
+    @property
+    def linked_email(self) -> str | None:
+        return self.told.main.email if self.told.main else None
+
+    @property
+    def to_merge(self) -> tuple[Identifier, ...]:
+        return tuple(one.identifier for one in self.told.others if one.state != "kept")
+
+    @property
+    def merged(self) -> tuple[Identifier, ...]:
+        return self.told.gone
+
+    @property
+    def relationships(self) -> tuple[str, ...]:
+        return self.told.main.objects if self.told.main else ()
+
+    def attribute(self, name: str) -> object:
+        return self.person.facts[name].value
+
+    def _of(self, marks: dict[str, Mark]) -> dict[str, object]:
+        facts = self.person.facts
+        return {name: facts[name].value for name, mark in marks.items() if mark.print == fingerprint(facts[name].value)}
+
+    @property
+    def accepted(self) -> dict[str, object]:
+        return self._of(self.told.main.names) if self.told.main else {}
+
+    @property
+    def refused(self) -> dict[str, object]:
+        return self._of(self.told.main.refused) if self.told.main else {}
+
+    @property
+    def unsent(self) -> dict[str, object]:
+        said_ = self.accepted.keys() | self.refused.keys()
+        return {name: one.value for name, one in self.person.facts.items() if name not in said_}
+
+
 class Clock(MovedClock):
     """Its time of day is moved too."""
 
@@ -97,6 +156,12 @@ class Bench:
         await self.state.remove_connection(self.connection.id)
         await self.connect(**options)
 
+    async def change(self, **options: object) -> None:
+        """Other options from here on; what is known and was told stays."""
+        self.connection = replace(self.connection, options=CREDENTIALS | options)
+        await self.state.change_connection(self.connection)
+        await self.state.options_changed(self.connection.id, self.clock.time_ms())
+
     async def close(self) -> None:
         await self.journal.close()
         await self.state.close()
@@ -104,11 +169,12 @@ class Bench:
     async def receive(self, *events: Event) -> None:
         await self.journal.append([encode_event(one) for one in events])
 
-    def worker(self, merge_delay_s: float) -> Worker[Any]:
+    def worker(self, merge_delay_s: float, folder: Folder) -> Worker[Any]:
         return Worker(
             self.connection,
             CUSTOMERIO,
             CUSTOMERIO.read_options(self.connection.options),
+            folder=folder,
             journal=self.journal,
             state=self.state,
             send=self.server.send,
@@ -119,13 +185,18 @@ class Bench:
 
     @asynccontextmanager
     async def running(self, merge_delay_s: float = 0.0) -> AsyncIterator[Worker[Any]]:
-        worker = self.worker(merge_delay_s)
+        assert CUSTOMERIO.people is not None
+        keeps = CUSTOMERIO.people.rules(CUSTOMERIO.read_options(self.connection.options)).keeps
+        folder = Folder(self.journal, self.state, self.clock, keeps=keeps)
+        folder.start()
+        worker = self.worker(merge_delay_s, folder)
         task = asyncio.create_task(worker.run())
         try:
             yield worker
         finally:
             await worker.close()
             await task
+            await folder.close()
 
     async def deliver(self, *events: Event) -> Counts:
         """Receive these, and let a worker live until all is settled and nothing is due. Every event is accounted
@@ -146,27 +217,46 @@ class Bench:
     async def at_rest(self) -> Counts:
         """Returns once a running worker has nothing left to do."""
         async with asyncio.timeout(10):
-            while (counts := await self.counts()).settled < self.journal.end or await self.due():
+            while (
+                (counts := await self.counts()).settled < self.journal.end
+                or await self.due()
+                or self.state.again(self.connection.id, 1)
+            ):
                 await asyncio.sleep(0.001)
         return counts
 
     async def due(self) -> list[tuple[str, int]]:
-        return await self.state.due(self.connection.id, 100)
+        return [(one, at_ms) for one, at_ms in self.state.due(self.connection.id, 100) if at_ms < WAITS_MS]
 
     async def counts(self) -> Counts:
         return await self.state.counts(self.connection.id)
 
-    async def person(self, distinct_id: str) -> Person | None:
-        return (await self.state.people(self.connection.id, [distinct_id])).get(distinct_id)
+    @property
+    def _known(self) -> Known:
+        return Known(self.state, 0)
 
-    async def known(self, distinct_id: str) -> Person:
-        person = await self.person(distinct_id)
-        assert person is not None
-        return person
+    def who(self, distinct_id: str) -> str:
+        """Whose an id is, after all joins."""
+        return self._known.who(distinct_id)
+
+    async def known(self, distinct_id: str) -> Seen:
+        """What is on disk of somebody."""
+        known, told = self._known, self.told(distinct_id)
+        who = known.who(distinct_id)
+        return Seen(who if who != distinct_id else None, known.person(who), told)
+
+    def joined(self, distinct_id: str) -> set[str]:
+        """The other ids of the same person."""
+        return self._known.members(distinct_id) - {self.who(distinct_id)}
+
+    def told(self, distinct_id: str) -> Told:
+        """What was made true of somebody."""
+        name = self.who(distinct_id)
+        return self.state.told(self.connection.id, [name]).get(name, NOBODY)
 
     async def held(self, *distinct_ids: str) -> list[int]:
         """The positions of what is held for these."""
-        return [one.position for one in await self.state.held(self.connection.id, distinct_ids)]
+        return [one.position for one in self.state.held(self.connection.id, distinct_ids)]
 
     def customers(self) -> list[tuple[str | None, str | None]]:
         """Id and email of all customers there are, in the order of their creation."""
@@ -179,6 +269,13 @@ class Bench:
     def events_of(self, distinct_id: str) -> list[EventView]:
         """The events that are this customer's now, in the order in which they arrived."""
         return [one for one in self.server.events if one.person is not None and one.person.id == distinct_id]
+
+    async def replay_all(self) -> None:
+        """Send all of the journal once more."""
+        await self.state.begin_replay(self.connection.id, Replay(settled=0, last=self.journal.end))
+        async with self.running(), asyncio.timeout(10):
+            while await self.state.replay(self.connection.id) is not None:
+                await asyncio.sleep(0.001)
 
     async def retry_all(self) -> Counts:
         """Retry every dead letter, and let a worker live until none is on its way."""

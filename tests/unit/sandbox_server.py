@@ -101,6 +101,16 @@ class SandboxServer:
         error: dict[str, object] = msgspec.json.decode(answer.body)["errors"][0]
         return error
 
+    def lost(self, operations: Operations) -> Response:
+        """For the script: the request takes effect, and its answer does not arrive."""
+        self._perform_batch(operations)
+        raise Unreachable("the answer was lost")
+
+    def delete(self, distinct_id: str) -> None:
+        """Somebody deletes a customer there."""
+        operation = {"type": "person", "action": "delete", "identifiers": {"id": distinct_id}}
+        v2.batch(self.workspace, msgspec.json.encode({"batch": [operation]}))
+
     @property
     def people(self) -> list[views.PersonView]:
         """The customers there are, in the order in which they were created."""

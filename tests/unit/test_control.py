@@ -76,6 +76,7 @@ async def tour(service: Service) -> dict[str, object]:
     seen["set_password"] = "set"
     seen["people"] = await service.people("ZOE", connection="shop", limit=5)
     seen["person"] = await service.person("shop", "zoë")
+    seen["resend_person"] = await service.resend_person("shop", "zoë")
     seen["live"] = await service.live("shop", after=0)
     seen["received_events"] = await service.received_events(limit=3)
     seen["status"] = await service.status()

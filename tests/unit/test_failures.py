@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 from service_bench import GOOD, Bench, bench_in
 
-from hogline.model import Event, encode_event
+from hogline.model import Event
+from hogline.posthog.entry import encode_event
 from hogline.service import Mistake
 from hogline.views import ConnectionStatus, FailureView
 

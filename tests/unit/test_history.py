@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hogline.delivery.lanes import LANES
+from hogline.core.lanes import LANES
 from hogline.history import Sampler
 from hogline.model import Refusal, Request, Response
 from hogline.service import Mistake, Service

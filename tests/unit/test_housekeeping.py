@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hogline.delivery.lanes import LANES
+from hogline.core.changes import Flush
+from hogline.core.lanes import LANES
 from hogline.housekeeping import Housekeeping
 from hogline.settings import Settings
 from hogline.sources.http import create_app
@@ -58,6 +59,7 @@ class Bench:
 
     async def receive(self, events: int) -> None:
         await self.journal.append([BODY] * events)
+        await self.state.flush(Flush({}, {}, self.journal.end))  # as the folder does
 
     async def settle(self, connection: Connection, position: int) -> None:
         """Everything up to there is delivered."""
@@ -179,6 +181,7 @@ async def test_receiving_pauses_while_too_many_bytes_wait_and_goes_on_by_itself(
     await keeping.append([BODY] * 90)
     await keeping.once()
     await keeping.append([BODY] * 20)
+    await bench.state.flush(Flush({}, {}, bench.journal.end))
     await keeping.once()
     with pytest.raises(Unwritable, match="HOGLINE_JOURNAL_MAX_BYTES") as refused:
         await keeping.append([BODY])
@@ -212,7 +215,7 @@ async def test_senders_are_told_503_and_when_to_come_again(bench: Bench) -> None
     sent: list[dict[str, object]] = []
 
     async def receive() -> dict[str, object]:
-        return {"type": "http.request", "body": b'{"event": "a", "distinct_id": "b", "api_key": "c"}'}
+        return {"type": "http.request", "body": b'{"event": "a", "distinct_id": "b", "api_key": "token"}'}
 
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
@@ -253,3 +256,11 @@ async def test_trouble_while_looking_after_the_journal_does_not_end_it(
     running.cancel()
     await asyncio.wait([running])
     assert running.cancelled()
+
+
+async def test_what_is_not_part_of_what_is_known_yet_stays(bench: Bench) -> None:
+    await bench.receive(10)
+    await bench.journal.append([BODY] * 5)
+    bench.clock.at_s += 100 * 86_400
+    await bench.keeping(journal_retention_days=7).once()
+    assert (bench.journal.first, bench.journal.end) == (11, 15)

@@ -81,6 +81,23 @@ Who = Annotated[str, Parameter(help="An id (distinct_id), or an email.")]
 
 
 @people.command
+def resend(
+    connection: Annotated[str, Parameter(help="The connection.")],
+    distinct_id: Annotated[str, Parameter(help="Whom; `hogline people` finds them.")],
+    /,
+    *,
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
+    """Say everything of one person once more: after their customer was deleted or changed at the destination."""
+    person = ask(common, lambda service: service.resend_person(connection, distinct_id))
+    if json:
+        print_json(person)
+        return
+    out.print(f"{person.distinct_id} is sent again to {connection}, with email and attributes.", markup=False)
+
+
+@people.command
 def forget(
     who: Who,
     /,

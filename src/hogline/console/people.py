@@ -12,7 +12,6 @@ from starlette.routing import Route
 from hogline.console.context import connection_of, form_of, require_right, service_of
 from hogline.console.pages import page
 from hogline.console.shown import WORDS
-from hogline.model import UNKNOWN, same_value
 from hogline.service import Mistake, Service
 from hogline.service.forgetting import left
 from hogline.views import PersonDetails
@@ -22,27 +21,25 @@ ON_A_PAGE = 50
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of somebody: what is known, and what became of it at the destination."""
+    """One attribute of somebody: what PostHog says, and what became of it at the destination."""
 
     name: str
     value: object
     state: str
-    """`accepted`; `unsent`: it is sent with the next event; `refused`."""
-    accepted: object
-    """What the destination accepted last, if that is another value; else `UNKNOWN`."""
-
-    @property
-    def has_other(self) -> bool:
-        return self.accepted is not UNKNOWN
+    """`accepted`; `unsent`: it is sent with the next event; `refused`; `left_out`: the options say so, or the
+    destination takes none of that name; `email_taken`, `email_change_not_sent`."""
 
 
 def attributes(details: PersonDetails) -> list[Attribute]:
     """By name."""
     person, found = details.person, []
     for name, value in sorted(person.attributes.items()):
-        state = "unsent" if name in person.unsent else "refused" if name in person.refused else "accepted"
-        accepted = details.accepted.get(name, UNKNOWN)
-        found.append(Attribute(name, value, state, UNKNOWN if same_value(accepted, value) else accepted))
+        state = "accepted" if person.customer is not None else "unsent"
+        for special, names in (("unsent", person.unsent), ("refused", person.refused), ("left_out", person.left_out)):
+            state = special if name in names else state
+        if name == "email" and person.email_not_sent is not None:
+            state = person.email_not_sent
+        found.append(Attribute(name, value, state))
     return found
 
 

@@ -5,13 +5,13 @@ store.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from hogline.core.items import OperationOutcome
 from hogline.delivery.clock import Clock
 from hogline.delivery.gate import Gate
 from hogline.delivery.pack import pack
-from hogline.delivery.settle import OperationOutcome
 from hogline.destinations.base import Destination, Send, Unreachable
 from hogline.model import Operation, Refusal, Refused, Retry, Settled, Stop
 from hogline.telemetry.delivery import DeliveryWatch
@@ -53,11 +53,13 @@ class Carrier(Generic[OptionsT]):
         retries, self._retries = self._retries, Counter()
         return requests, retries
 
-    async def carry(self, operations: Sequence[Operation]) -> list[OperationOutcome]:
+    async def carry(
+        self, operations: Sequence[Operation], doubt: Callable[[], None] = lambda: None
+    ) -> list[OperationOutcome]:
         """The outcome of each operation. A refused one that may have something good in it is divided, until what is
-        bad is alone. Raises `Stopped`.
+        bad is alone. `doubt` is called when a request is sent again that may have been done. Raises `Stopped`.
         """
-        outcomes: list[OperationOutcome] = list(await self._deliver_all(operations))
+        outcomes: list[OperationOutcome] = list(await self._deliver_all(operations, doubt))
         refused = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
         if len(refused) > MOST_DIVIDED:
             return outcomes
@@ -65,7 +67,7 @@ class Carrier(Generic[OptionsT]):
         parts = [(index, part) for index, refusal in refused for part in self._parts(operations[index], refusal)]
         while parts:
             smaller: list[tuple[int, Operation]] = []
-            answers = await self._deliver_all([part for _, part in parts])
+            answers = await self._deliver_all([part for _, part in parts], doubt)
             for (index, part), answer in zip(parts, answers, strict=True):
                 divided = self._parts(part, answer)
                 smaller += [(index, one) for one in divided]
@@ -77,15 +79,16 @@ class Carrier(Generic[OptionsT]):
         return outcomes
 
     def _parts(self, operation: Operation, refusal: Refusal | None) -> Sequence[Operation]:
-        return self._destination.parts(operation, refusal) if refusal is not None else ()
+        people = self._destination.people
+        return people.parts(operation, refusal) if refusal is not None and people is not None else ()
 
-    async def _deliver_all(self, operations: Sequence[Operation]) -> list[Refusal | None]:
+    async def _deliver_all(self, operations: Sequence[Operation], doubt: Callable[[], None]) -> list[Refusal | None]:
         outcomes: list[Refusal | None] = []
         for some in pack(operations, self._destination.limits):
-            outcomes += await self._deliver(some)
+            outcomes += await self._deliver(some, doubt)
         return outcomes
 
-    async def _deliver(self, operations: list[Operation]) -> list[Refusal | None]:
+    async def _deliver(self, operations: list[Operation], doubt: Callable[[], None]) -> list[Refusal | None]:
         """The outcome of each, however long it takes. What is refused as a whole is halved until the culprits
         are alone.
         """
@@ -103,6 +106,8 @@ class Carrier(Generic[OptionsT]):
                     half = len(part) // 2
                     rest += [part[half:], part[:half]]
                 case Retry():
+                    if not answer.throttled:
+                        doubt()
                     rest.append(part)
         return outcomes
 

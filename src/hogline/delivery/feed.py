@@ -7,14 +7,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
+from hogline.core.items import OperationOutcome, Source
+from hogline.core.settle import answered
+from hogline.core.shipment import Shipment
 from hogline.delivery.clock import Clock
-from hogline.delivery.lanes import Source
-from hogline.delivery.settle import OperationOutcome, answered
-from hogline.delivery.shipment import Shipment
+from hogline.destinations.base import People
 from hogline.model import Event, Operation, Refusal
+from hogline.posthog.entry import event_of
 
 KEPT = 200
 OF_ONE_SHIPMENT = 20
@@ -22,7 +25,7 @@ ON_FOR_S = 15.0
 """After somebody last looked."""
 
 
-class Told(Struct, frozen=True):
+class Shown(Struct, frozen=True):
     """One event, and what became of it."""
 
     number: int
@@ -42,7 +45,7 @@ class Feed:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._looked_s = float("-inf")
-        self._told: deque[Told] = deque(maxlen=KEPT)
+        self._told: deque[Shown] = deque(maxlen=KEPT)
         self._grown = asyncio.Event()
         self.last = 0
         self.skipped = 0
@@ -52,15 +55,18 @@ class Feed:
     def is_on(self) -> bool:
         return self._clock.now_s() - self._looked_s < ON_FOR_S
 
-    def note(self, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
+    def note(self, shipment: Shipment, people: People[Any] | None, outcomes: Sequence[OperationOutcome]) -> None:
         """A shipment is settled."""
         if not self.is_on:
             return
+        sent: dict[int, list[tuple[Operation, Refusal | None]]] = {}
+        for operation, effect, refusal in answered(shipment, people, outcomes):
+            if effect.item is not None:
+                sent.setdefault(id(effect.item), []).append((operation, refusal))
         told = 0
         at_ms = self._clock.time_ms()
-        for step in shipment.steps:
-            event, plan = step.item.event, step.plan
-            if event is None or step.only_taught or step.item.source is Source.REPLAY:
+        for item in shipment.items:
+            if item.entry is None or item.source is Source.REPLAY:
                 continue
             told += 1
             if told > OF_ONE_SHIPMENT:
@@ -68,15 +74,15 @@ class Feed:
                 continue
             self.last += 1
             self._told.append(
-                Told(
+                Shown(
                     self.last,
                     at_ms,
-                    event,
-                    plan.filtered,
-                    plan.held,
-                    plan.adjusted,
-                    plan.refusals,
-                    tuple(answered(step, outcomes)),
+                    event_of(item.entry),
+                    item.filtered,
+                    item.held,
+                    item.adjusted,
+                    item.refusals,
+                    tuple(sent.get(id(item), ())),
                 )
             )
         if told:
@@ -87,7 +93,7 @@ class Feed:
         """What was told is told no more."""
         self._told.clear()
 
-    async def after(self, number: int, wait_s: float) -> list[Told]:
+    async def after(self, number: int, wait_s: float) -> list[Shown]:
         """What was told behind that number; waits so long for the first. Whoever asks keeps the feed on."""
         self._looked_s = self._clock.now_s()
         if self.last <= number:

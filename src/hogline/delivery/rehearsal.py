@@ -1,7 +1,7 @@
 """A rehearsal: events are delivered to a connection's destination in memory, where everything is accepted.
 
-The same planning, packing and settling as in delivery, without the network, the disk, and pauses: what a preview
-and a forecast tell is what delivery would do. Everything travels in one lane, in the order in which it came.
+The same desk as in delivery, without the network, the disk, and pauses: what a preview and a forecast tell is what
+delivery would do.
 """
 
 from __future__ import annotations
@@ -10,23 +10,24 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from hogline.core.changes import Settlement
+from hogline.core.desk import MOST_EVENTS, Desk
+from hogline.core.fold import Fold
+from hogline.core.items import Item, Source
+from hogline.core.known import Known
+from hogline.core.shipment import Shipment
 from hogline.delivery.clock import Clock
-from hogline.delivery.lanes import Item, Lanes, Source
-from hogline.delivery.planner import DestinationPlanner
-from hogline.delivery.remembered import Remembered
-from hogline.delivery.settle import settle
-from hogline.delivery.shipment import MOST_EVENTS, Shipment, plan_shipment
 from hogline.destinations.base import Destination
 from hogline.model import Event
-from hogline.posthog.joins import join_of
-from hogline.store.base import Settlement, State
+from hogline.posthog.entry import entry_of
+from hogline.store.base import State
+from hogline.store.forgetting import NOBODY
+from hogline.store.memory import MemoryStore
 
 MOST_WAITING = MOST_EVENTS
 MOST_WAITING_BYTES = 8_000_000
 _START = 2**53
 """Positions of the rehearsal lie behind all positions of a journal."""
-_TOGETHER = ""
-"""One name for whom everybody travels with."""
 
 
 class Rehearsed(NamedTuple):
@@ -49,59 +50,70 @@ class Rehearsal:
         connection: int = 0,
         hold_max_bytes: int = 2**62,
     ) -> None:
-        """`state`, `connection`: whose people are known already; without a state nobody is."""
-        self._destination = destination
-        self._options: object = destination.read_options(options)
+        """`state`, `connection`: whose people are known already; without a state nobody is. `hold_max_bytes`: what is
+        held beyond that is given up, the oldest first."""
         self._clock = clock
-        self._records = Remembered(state, connection, hold_max_bytes=hold_max_bytes)
-        self._lanes = Lanes(_START, {})
-        self._planner: DestinationPlanner[Any] | None = None
-        self._waiting = 0
+        self._connection = connection
+        self._store = MemoryStore(state, hold_max_bytes=hold_max_bytes)
+        self._known = Known(self._store, _START)
+        suppressed = NOBODY if state is None else state.suppressed
+        parsed = destination.read_options(options)
+        self._desk = Desk(
+            destination,
+            parsed,
+            connection=connection,
+            known=self._known,
+            reads=self._store,
+            start=_START,
+            lanes={},
+            start_s=0,
+            suppressed=suppressed,
+            merge_delay_ms=0,
+        )
+        self._fold = Fold(
+            self._known,
+            suppressed=suppressed,
+            keeps=self._desk.rules.keeps,
+        )
+        self._met: set[str] = set()
 
     @property
     def known(self) -> int:
-        """How many people are remembered."""
-        return self._records.known
+        """How many people are remembered; somebody with several ids is one."""
+        return self._store.remembered(self._connection)
 
     @property
     def is_full(self) -> bool:
         """Enough waits to fill a shipment."""
-        return self._waiting >= MOST_WAITING or self._lanes.size_bytes >= MOST_WAITING_BYTES
+        lanes = self._desk.lanes
+        return lanes.waiting >= MOST_WAITING or lanes.size_bytes >= MOST_WAITING_BYTES
 
     def add(self, event: Event, size_bytes: int = 0) -> int:
         """The next event; returns its position here."""
-        position = self._lanes.read + 1
-        join = join_of(event)
-        self._lanes.add(position, event, size_bytes, _TOGETHER, other=None if join is None else join.other)
-        self._waiting += 1
+        entry, position = entry_of(event), self._known.folded + 1
+        self._fold.fold(position, entry)
+        self._desk.feed([(position, entry, size_bytes)])
         return position
+
+    def who(self, event: Event) -> str:
+        """Whose an event is, after all joins so far: the distinct_id that names them."""
+        return self._known.who(event.distinct_id)
 
     async def ship(self) -> Rehearsed | None:
         """The next shipment of what waits, accepted; None if nothing waits. Merges wait once both sides are
         accepted: they come with the next one.
         """
-        ready = self._lanes.ready()
-        if not ready:
-            return None
-        if self._planner is None:
-            self._planner = DestinationPlanner(self._destination, self._options, self._records.suppressed)
-        shipment = await plan_shipment(ready, self._lanes, self._records, self._planner, self._destination.limits)
         now_ms = self._clock.time_ms()
-        result = settle(
-            shipment,
-            [None] * len(shipment.operations),
-            self._planner,
-            connection=0,
-            positions={},
-            now_ms=now_ms,
-            due_ms=now_ms,
-            requests=0,
-            retries={},
-            replay_settled=None,
-        )
-        given_up = await self._records.settled(result.settlement, result.people, result.claims)
-        self._lanes.settled(self._lanes.settle(shipment.lanes), shipment.lanes, shipment.items)
-        self._waiting -= sum(item.source is Source.JOURNAL for item in shipment.items)
-        for distinct_id in result.settlement.due:
-            self._lanes.add_again(Item(0, distinct_id, None, 0, Source.DUE, due_ms=now_ms), _TOGETHER)
-        return Rehearsed(shipment, result.settlement, given_up)
+        shipment = self._desk.plan(now_ms)
+        if shipment is None:
+            return None
+        settled = self._desk.settle(shipment, [None] * len(shipment.operations), now_ms)
+        given_up = self._store.settle(settled.settlement)
+        self._desk.settled(shipment, settled)
+        for person, told in settled.settlement.told.items():
+            if told is not None and 0 < told.due_ms <= now_ms:
+                self._desk.again.add(Item(Source.DUE, 0, person, None))
+        flush = self._known.take_flush()
+        self._store.flush(flush)
+        self._known.flushed(flush)
+        return Rehearsed(shipment, settled.settlement, given_up)

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
-from hogline.delivery.settle import Outcome
+from hogline.core.settle import Outcome
 
 
 class Tally:

@@ -1,33 +1,35 @@
 """The worker that runs one connection: journal → plan → send → settle, until it is stopped.
 
-The puller fills the lanes; this makes shipments of what waits there whenever a request may go out. While requests are
-out, the next events gather: batches grow by themselves under load.
+The puller brings to the desk what there is to do; this sends what the desk plans whenever a request may go out, and
+writes what it asks for. While requests are out, the next events gather: batches grow by themselves under load.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
 import structlog
 
+from hogline.core.changes import Settlement
+from hogline.core.desk import Desk
+from hogline.core.items import OperationOutcome
+from hogline.core.settle import Outcome
+from hogline.core.shipment import Shipment
 from hogline.delivery.carrier import Carrier, Stopped
 from hogline.delivery.clock import Clock
 from hogline.delivery.feed import Feed
+from hogline.delivery.folder import Folder
 from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
-from hogline.delivery.lanes import Lanes
-from hogline.delivery.planner import DestinationPlanner
 from hogline.delivery.puller import Puller
-from hogline.delivery.records import StoredRecords
-from hogline.delivery.settle import OperationOutcome, Outcome, settle
-from hogline.delivery.shipment import Shipment, plan_shipment
 from hogline.delivery.tally import Tally
 from hogline.destinations.base import Destination, Send
-from hogline.model import Event, Person, Plan, Refusal
-from hogline.store.base import Connection, Journal, Settlement, State, Unwritable
+from hogline.model import Refusal
+from hogline.posthog.entry import Entry
+from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.telemetry.delivery import DeliveryWatch
 
 OptionsT = TypeVar("OptionsT")
@@ -46,6 +48,7 @@ class Worker(Generic[OptionsT]):
         destination: Destination[OptionsT],
         options: OptionsT,
         *,
+        folder: Folder,
         journal: Journal,
         state: State,
         send: Send,
@@ -57,12 +60,12 @@ class Worker(Generic[OptionsT]):
         self._connection = connection
         self._destination = destination
         self._options = options
+        self._folder = folder
         self._journal = journal
         self._state = state
         self._gate = gate
         self._clock = clock
         self._merge_delay_ms = round(merge_delay_s * 1_000)
-        self._planner = DestinationPlanner(destination, options)
         self._wake = asyncio.Event()
         self._shipping: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
@@ -72,22 +75,43 @@ class Worker(Generic[OptionsT]):
         self.feed = Feed(clock)
         self.watch = DeliveryWatch(connection.name, clock)
         self._carrier = Carrier(destination, options, send=send, gate=gate, clock=clock, watch=self.watch)
-        self._begin(Lanes(connection.start, {}))
+        self._desk: Desk | None = None
+        self._puller: Puller | None = None
 
-    def _begin(self, lanes: Lanes) -> None:
-        """Nothing is pulled, and nobody known."""
-        self._lanes = lanes
-        self._records = StoredRecords(self._state, self._connection.id)
-        self._puller = Puller(
-            self._connection,
-            lanes,
+    async def _begin(self) -> tuple[Desk, Puller]:
+        """From what is on disk: nothing is pulled, and nobody met."""
+        state, connection = self._state, self._connection
+        received_ms = await self._journal.received_at(self._journal.end)
+        last, positions = state.settled_before(connection.id)
+        desk = self._desk = Desk(
+            self._destination,
+            self._options,
+            connection=connection.id,
+            known=self._folder.known,
+            reads=state,
+            start=connection.start,
+            lanes=await state.lanes(connection.id),
+            start_s=(received_ms or 0) // 1_000,
+            suppressed=self._state.suppressed,
+            merge_delay_ms=self._merge_delay_ms,
+            settled_before=positions.__contains__ if last else None,
+            failed=self._failed,
+        )
+        puller = self._puller = Puller(
+            connection.id,
+            desk,
+            folder=self._folder,
             journal=self._journal,
-            state=self._state,
+            state=state,
             clock=self._clock,
             pulled=self._wake,
             keep=self._keep,
             forgotten=self._note_forgotten,
         )
+        return desk, puller
+
+    def _failed(self, entry: Entry, error: Exception) -> None:
+        log.error("planning failed", connection=self._connection.name, uuid=entry.uuid, error=type(error).__name__)
 
     def _note_forgotten(self, position: int) -> None:
         for tally in self.tallies:
@@ -102,18 +126,6 @@ class Worker(Generic[OptionsT]):
     def unsaved_requests(self) -> int:
         """Requests that were sent but belong to no settlement yet."""
         return self._carrier.requests
-
-    def due(self, person: Person) -> Plan:
-        return self._planner.due(person)
-
-    def plan(self, event: Event, person: Person | None, other: Person | None = None) -> Plan:
-        """As the planner does; a mistake of ours over an event makes it a dead letter."""
-        try:
-            return self._planner.plan(event, person, other)
-        except Exception as error:
-            # A mistake of ours over one event must not keep all others from being delivered.
-            log.error("planning failed", connection=self._connection.name, uuid=event.uuid, error=type(error).__name__)  # noqa: TRY400  # a traceback may quote the event
-            return Plan(person, refusals=(Refusal("internal_error", "Hogline failed over this event."),))
 
     async def run(self) -> None:
         """Runs until `close`. Raises `Stopped` when the connection has to stop; then nothing is in flight."""
@@ -132,17 +144,15 @@ class Worker(Generic[OptionsT]):
 
     async def _run_once(self) -> None:
         """From what is on disk, until `close` or until something cannot go on."""
-        self._begin(Lanes(self._connection.start, await self._state.lanes(self._connection.id)))
-        await self._records.begin()
-        self._planner = DestinationPlanner(self._destination, self._options, self._state.suppressed)
+        desk, puller = await self._begin()
         self._unwritable = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 loops = [
-                    tasks.create_task(self._puller.pull_journal()),
-                    tasks.create_task(self._puller.pull_again()),
-                    tasks.create_task(self._puller.pull_due()),
-                    tasks.create_task(self._ship(tasks)),
+                    tasks.create_task(puller.pull_journal()),
+                    tasks.create_task(puller.pull_again()),
+                    tasks.create_task(puller.pull_due()),
+                    tasks.create_task(self._ship(desk, tasks)),
                 ]
                 await self._closing.wait()
                 for loop in loops:
@@ -167,61 +177,46 @@ class Worker(Generic[OptionsT]):
                 shipping.cancel()
 
     def ask_again(self) -> None:
-        """Dead letters are to be retried, or a replay has begun: the state says what."""
-        self._puller.ask_again()
+        """Dead letters are to be retried, a replay has begun, or people are to be sent again: the state says what."""
+        if self._puller is not None:
+            self._puller.ask_again()
 
-    async def _ship(self, tasks: asyncio.TaskGroup) -> None:
-        """Lanes → shipments, whenever a request may go out."""
+    async def _ship(self, desk: Desk, tasks: asyncio.TaskGroup) -> None:
+        """What waits → shipments, whenever a request may go out."""
         while True:
             await self._wake.wait()
             await self._gate.open()
             self._wake.clear()
-            ready = self._lanes.ready()
-            if not ready:
+            shipment = desk.plan(self._clock.time_ms())
+            if shipment is None:
                 continue
-            shipment = await plan_shipment(ready, self._lanes, self._records, self, self._destination.limits)
             if self._closing.is_set():  # nobody would wait for it any more
                 return
-            shipping = tasks.create_task(self._carry(shipment))
+            shipping = tasks.create_task(self._carry(desk, shipment))
             self._shipping.add(shipping)
             shipping.add_done_callback(self._shipping.discard)
             self._wake.set()
             await asyncio.sleep(0)  # it passes the gate now, so that the next one is filled when it may go
 
-    async def _carry(self, shipment: Shipment) -> None:
+    async def _carry(self, desk: Desk, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
-        self.watch.shipment(item.event.uuid for item in shipment.items if item.event is not None)
-        if shipment.claims:
-            # Whoever claims an email first must be the same after a crash, when others may be planned before them.
-            await self._write(Settlement(connection=self._connection.id, lanes={}, claimed=shipment.claims))
-        outcomes = await self._carrier.carry(shipment.operations)
+        self.watch.shipment(item.entry.uuid for item in shipment.items if item.entry is not None)
+        if (intent := shipment.intent) is not None:
+            await self._persist(lambda: self._state.intend(intent))
+        outcomes = await self._carrier.carry(shipment.operations, shipment.doubt)
         self.watch.standing(self.trouble)
-        await self._settle(shipment, outcomes)
+        await self._settle(desk, shipment, outcomes)
 
-    async def _settle(self, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
+    async def _settle(self, desk: Desk, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
         requests, retries = self._carrier.take_counts()
-        positions = self._lanes.settle(shipment.lanes)
-        items = shipment.items
-        now_ms = self._clock.time_ms()
-        result = settle(
-            shipment,
-            outcomes,
-            self,
-            connection=self._connection.id,
-            positions=positions,
-            now_ms=now_ms,
-            due_ms=now_ms + self._merge_delay_ms,
-            requests=requests,
-            retries=retries,
-            replay_settled=self._puller.again.ended(items),
-        )
-        await self._write(result.settlement)
-        self._records.settled(result.settlement, result.people, result.claims)
-        self._lanes.settled(positions, shipment.lanes, items)
-        self._puller.kept(result.settlement, items)
+        settled = desk.settle(shipment, outcomes, self._clock.time_ms(), requests=requests, retries=retries)
+        await self._persist(lambda: self._state.settle(settled.settlement))
+        desk.settled(shipment, settled)
+        if self._puller is not None:
+            self._puller.kept(settled.settlement)
         for tally in self.tallies:
-            tally.note(result.outcomes)
-        self.feed.note(shipment, outcomes)
+            tally.note(settled.outcomes)
+        self.feed.note(shipment, self._destination.people, outcomes)
         self._wake.set()
         self._fuse.note(isinstance(outcome, Refusal) for outcome in outcomes)
         if self._fuse.blown:
@@ -232,14 +227,13 @@ class Worker(Generic[OptionsT]):
 
     async def _keep(self, settlement: Settlement) -> None:
         """Write a settlement of nothing that was in a lane."""
-        await self._write(settlement)
-        self._puller.kept(settlement, ())
+        await self._persist(lambda: self._state.settle(settlement))
 
-    async def _write(self, settlement: Settlement) -> None:
+    async def _persist(self, write: Callable[[], Awaitable[None]]) -> None:
         """However long the disk refuses it: what was accepted must not be forgotten."""
         while True:
             try:
-                await self._state.settle(settlement)
+                await write()
             except Unwritable as trouble:
                 self._unwritable = str(trouble)
                 self.watch.standing(self.trouble)

@@ -1,17 +1,23 @@
-"""What a destination is: its options, how it plans, packs and reads answers, how it checks itself.
+"""What a destination is: its options, how it writes events, packs and reads answers, how it checks itself; and, if it
+has people, how it writes what is said of them.
 
-Everything here is pure but for `check`, which is handed the means to send a request. A destination knows no
-clock, no disk, and nothing of how or when its requests are sent.
+Everything here is pure but for `check`, which is handed the means to send a request. A destination knows no clock, no
+disk, and nothing of how or when its requests are sent. Whom an event makes a customer, what is said of them and when is
+decided by the core: a destination only says what it can, and how that is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from hogline.model import Answer, Event, Identifier, Operation, Person, Plan, Refusal, Request, Response
+from hogline.model import Answer, Identifier, Operation, Refusal, Request, Response
+from hogline.posthog.entry import Entry
+
+Removal: TypeAlias = Literal["delete", "suppress", "unsuppress"]
+"""A customer is deleted; suppressed, they cannot come back either, until they are unsuppressed."""
 
 Send: TypeAlias = Callable[[Request], Awaitable[Response]]
 """Sends one request, without following redirects. Raises `Unreachable`."""
@@ -114,6 +120,7 @@ class Check(Struct, frozen=True):
 
 
 OptionsT = TypeVar("OptionsT")
+ReadT_contra = TypeVar("ReadT_contra", contravariant=True)
 
 
 class Limits(Struct, frozen=True):
@@ -123,6 +130,121 @@ class Limits(Struct, frozen=True):
     operations: int
     envelope_bytes: int
     """What the request adds around the operations; between two of them stands one byte."""
+
+
+class Keeps(NamedTuple):
+    """What is to be known, as the connections' options want it."""
+
+    properties: bool = False
+    """All properties of PostHog's person, not only what events set."""
+    email_property: str = "email"
+    """The person property that holds the email."""
+    protects_emails: bool = False
+    """A known email is not changed, nor taken away, by whoever read the public token in a page."""
+
+
+KEEPS = Keeps()
+"""What is known as long as nobody asks for more."""
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What of a connection's options decides who is sent, and as whom."""
+
+    whom: Literal["all", "identified", "emails", "anonymous-events"] = "all"
+    """Whose events are sent. `anonymous-events`: everybody's, but visitors do not become customers."""
+    allowlist: frozenset[str] = frozenset()
+    """Only these events are sent; empty: all."""
+    hold_days: int = 0
+    by_email: bool = False
+    """Customers are named by their email where there is one."""
+    merge_people: bool = True
+    keeps: Keeps = KEEPS
+    """What it wants to be known of people."""
+    has_groups: bool = False
+    view: int = 0
+    """Another number whenever the same facts would be said in another way."""
+
+
+class Written(Struct, frozen=True, gc=False):
+    """An event as it is to be sent, or why it can never be."""
+
+    operation: Operation | None
+    adjusted: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+
+
+class GroupPlan(Struct, frozen=True):
+    """What an event about a group comes to."""
+
+    operations: tuple[Operation, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    adjusted: tuple[str, ...] = ()
+
+
+class People(Protocol[ReadT_contra]):
+    """How a destination with people of its own is told of them."""
+
+    applied: frozenset[str]
+    """Events that say something about people or groups and are not sent themselves, unless the allowlist names them."""
+    most_attributes: int
+
+    def rules(self, options: ReadT_contra) -> Rules: ...
+
+    def takes(self, identifier: Identifier) -> bool:
+        """Whether it can be a customer's identifier."""
+        ...
+
+    def attribute(self, name: str, value: object, options: ReadT_contra) -> tuple[object, str | None]:
+        """A value as it would be sent, and why it was changed, as a reason to count by; `UNKNOWN`: it is not sent."""
+        ...
+
+    def identify(
+        self, identifier: Identifier, attributes: dict[str, object], timestamp_s: int
+    ) -> Sequence[tuple[Operation, Sequence[str]]]:
+        """What says these attributes, and creates the customer: operations, and the names that each of them carries."""
+        ...
+
+    def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:
+        """A refused identify in smaller ones, of which some may be accepted; none if it cannot be divided."""
+        ...
+
+    def names(self, operation: Operation) -> Sequence[str]:
+        """The attributes that an identify carries."""
+        ...
+
+    def head(self, identifier: Identifier) -> bytes:
+        """How every event of a customer begins."""
+        ...
+
+    def event(self, head: bytes, identifier: Identifier, entry: Entry, email: str | None) -> Operation | Written:
+        """An event of a customer: an operation, or more than that. `email`: theirs, if one is known."""
+        ...
+
+    def anonymous_event(self, entry: Entry) -> Written:
+        """An event that makes nobody a customer."""
+        ...
+
+    def give_anonymous(self, identifier: Identifier, anonymous_id: str, timestamp_s: int) -> Operation:
+        """What was sent under an anonymous id is this customer's."""
+        ...
+
+    def merge(self, primary: Identifier, secondary: Identifier) -> Operation:
+        """One customer becomes part of another; it cannot be undone."""
+        ...
+
+    def remove(self, identifier: Identifier, action: Removal) -> Operation: ...
+
+    def group(self, entry: Entry, options: ReadT_contra) -> GroupPlan:
+        """What an event says about a group itself."""
+        ...
+
+    def objects(self, entry: Entry, options: ReadT_contra) -> Sequence[str]:
+        """The groups that an event's user belongs to, in the destination's terms."""
+        ...
+
+    def belong(self, identifier: Identifier, objects: Sequence[str]) -> Operation:
+        """A customer belongs to these."""
+        ...
 
 
 class Destination(Protocol[OptionsT]):
@@ -137,6 +259,11 @@ class Destination(Protocol[OptionsT]):
     cannot_forget: str
     """Why nobody can be deleted there, and what to do instead; blank: somebody can."""
 
+    @property
+    def people(self) -> People[OptionsT] | None:
+        """None: it only takes events, and nobody is remembered for it."""
+        ...
+
     def read_options(self, values: Mapping[str, object]) -> OptionsT:
         """The options from raw values by key (text as typed, or JSON values); raises `InvalidOptions`."""
         ...
@@ -149,33 +276,9 @@ class Destination(Protocol[OptionsT]):
         """How many requests may go out in any second."""
         ...
 
-    def plan(self, event: Event, person: Person | None, options: OptionsT, other: Person | None = None) -> Plan:
-        """What the event comes to for somebody of whom this is known; `other` is whom it says to be the same person.
-        Pure: the same arguments always give the same operations, byte for byte."""
-        ...
-
-    def due(self, person: Person, options: OptionsT) -> Plan:
-        """What is to be done for somebody after a pause: customers of theirs to merge, and what was left to say."""
-        ...
-
-    def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:
-        """A refused operation in smaller ones, of which some may be accepted; none if it cannot be divided."""
-        ...
-
-    def hold_days(self, options: OptionsT) -> int:
-        """How many days an event is kept for a user who does not qualify yet; 0: none is."""
-        ...
-
-    def forget(self, person: Person, options: OptionsT, *, suppress: bool) -> Sequence[Operation]:
-        """What removes somebody at the destination, and all customers of theirs; `suppress`: for ever."""
-        ...
-
-    def suppress(self, who: Identifier, options: OptionsT, *, lift: bool) -> Sequence[Operation]:
-        """What blocks somebody there, known or not; `lift`: what takes that back."""
-        ...
-
-    def not_sent(self, person: Person, options: OptionsT) -> str | None:
-        """The rule that keeps this person from being a customer; None if they only have nothing sent yet."""
+    def forward(self, entry: Entry, options: OptionsT) -> Written | str:
+        """An event as it is sent by a destination without people, or the rule that keeps it from being sent. Pure: the
+        same arguments always give the same bytes."""
         ...
 
     def request(self, operations: Sequence[Operation], options: OptionsT) -> Request:

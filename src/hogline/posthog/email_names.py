@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hogline.model import Event
+from hogline.posthog.entry import Said
 
 USUAL = "email"
 """The name under which PostHog itself looks for it."""
@@ -37,7 +37,7 @@ EMAIL_NAMES = frozenset(
 )
 
 
-def emails_elsewhere(event: Event) -> list[str]:
-    """Those of `EMAIL_NAMES` under which the event, or PostHog's person, has a text with an @."""
-    places = [place for place in (event.set, event.set_once, event.person_properties) if place]
+def emails_elsewhere(said: Said) -> list[str]:
+    """Those of `EMAIL_NAMES` under which an event, or PostHog's person, has a text with an @."""
+    places = [place for place in (said.set, said.set_once, said.person) if place]
     return sorted({name for place in places for name in place.keys() & EMAIL_NAMES if "@" in str(place[name])})

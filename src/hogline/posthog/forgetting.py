@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator
 
 from msgspec.structs import replace
 
-from hogline.model import FORGOTTEN, Event, decode_event, encode_event
+from hogline.model import Event
+from hogline.posthog.entry import FORGOTTEN, decode_event, encode_event
 from hogline.posthog.meaning import id_of, other_id
 
 _NAMING = ("$anon_distinct_id", "alias")

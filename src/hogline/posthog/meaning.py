@@ -70,10 +70,10 @@ def _number(number: float) -> str:
 
 def identifies(event: Event) -> bool:
     """Whether its user is identified by this event alone, as the filter for identified users means it."""
-    return event.name.strip() == "$identify" or _is_true(event.properties.get("$is_identified"))
+    return event.name.strip() == "$identify" or is_true(event.properties.get("$is_identified"))
 
 
-def _is_true(value: object) -> bool:
+def is_true(value: object) -> bool:
     return value is True or value == "true"
 
 

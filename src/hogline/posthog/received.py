@@ -11,7 +11,8 @@ from typing import Literal, cast
 import msgspec
 from msgspec import Struct
 
-from hogline.model import Event, encode_event
+from hogline.model import Event
+from hogline.posthog.entry import encode_event
 from hogline.posthog.identity import NewUuid
 from hogline.posthog.repair import repair
 from hogline.posthog.weight import MOST_EVENT_BYTES, MOST_EVENT_VALUES, is_too_heavy

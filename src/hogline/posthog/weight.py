@@ -4,7 +4,10 @@ list in memory, so both are bounded.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hogline.model import Event
+from hogline.posthog.entry import Entry
 
 MOST_EVENT_BYTES = 1_000_000
 """Of one event, as it is kept."""
@@ -15,37 +18,31 @@ _CONTAINER_VALUES = 4
 _ORDINARY = 8
 """Memory that an ordinary event takes, as a multiple of its bytes."""
 _VALUE_BYTES = 64
-_CONTAINER_BYTES = 256
-_OWN_CONTAINERS, _OWN_TEXTS = 7, 4
-"""Of every event, whatever it says."""
-_ALL = frozenset(range(256))
-_NO_CONTAINERS = bytes(_ALL - set(range(0x80, 0xA0)))
-_NO_SHORT_TEXTS = bytes(_ALL - set(range(0xA0, 0xC0)))
 
 
 def is_too_heavy(body: bytes, event: Event) -> bool:
     """Whether an event is larger than one may be. `body`: as it is kept."""
     if len(body) <= MOST_EVENT_VALUES // (_CONTAINER_VALUES + 1):
         return False
-    return len(body) > MOST_EVENT_BYTES or _count(event, MOST_EVENT_VALUES) > MOST_EVENT_VALUES
+    if len(body) > MOST_EVENT_BYTES:
+        return True
+    said = (event.properties, event.set, event.set_once, event.person_properties)
+    return _count(said, len(event.unset), MOST_EVENT_VALUES) > MOST_EVENT_VALUES
 
 
-def weight_bytes(body: bytes, event: Event) -> int:
+def weight_bytes(body: bytes, entry: Entry) -> int:
     """An event's share of a bound on memory that is told in bytes of ordinary events: its own bytes, or an eighth of
-    the memory that it takes, whichever is more.
+    the memory that it takes, whichever is more. Its data is text, and takes what it has; only what it says is decoded.
     """
-    # Every header of a container or a short text is one of these bytes; in others' text some are, too.
-    containers = len(body.translate(None, _NO_CONTAINERS)) - _OWN_CONTAINERS
-    texts = len(body.translate(None, _NO_SHORT_TEXTS)) - _OWN_TEXTS
-    if containers * _CONTAINER_BYTES + texts * _VALUE_BYTES <= _ORDINARY * len(body):
+    said = entry.said
+    if said is None:
         return len(body)
-    return max(len(body), _count(event) * _VALUE_BYTES // _ORDINARY)
+    return max(len(body), _count((said.set, said.set_once, said.person), len(said.unset)) * _VALUE_BYTES // _ORDINARY)
 
 
-def _count(event: Event, most: int | None = None) -> int:
-    """The values in an event; no further than beyond `most`."""
-    count = len(event.unset)
-    waiting: list[object] = [event.properties, event.set, event.set_once, event.person_properties]
+def _count(said: Iterable[object], count: int, most: int | None = None) -> int:
+    """The values in these, and so many more; no further than beyond `most`."""
+    waiting = list(said)
     while waiting and (most is None or count <= most):
         value = waiting.pop()
         if isinstance(value, dict):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hogline.model import decode_event
+from hogline.posthog.entry import decode_event
 from hogline.service.core import Core
 
 

@@ -58,6 +58,7 @@ class Connections(Core):
             )
         except NameTaken:
             raise Mistake(_taken(name)) from None
+        await self._look_at_options()
         log.info("connection made", connection=name, destination=destination, enabled=enable)
         self._run(connection)
         await self.trail.note(
@@ -141,6 +142,9 @@ class Connections(Core):
             await self._workers.stop(connection.id)
             connection = evolved(connection, **changes)
             await self._state.change_connection(connection)
+            if "options" in changes:
+                await self._state.options_changed(connection.id, self._clock.time_ms())
+                await self._look_at_options()
             self._run(connection)
             return self._view(connection)
 

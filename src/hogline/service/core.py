@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from hogline.core.lanes import Lanes
 from hogline.delivery.clock import Clock
-from hogline.delivery.lanes import Lanes
-from hogline.destinations.base import Destination, InvalidOptions, Send
+from hogline.destinations.base import Destination, InvalidOptions, Keeps, Send
+from hogline.destinations.catalogue import DESTINATIONS
 from hogline.running import Workers
 from hogline.sending import Preview, Sending
 from hogline.service.trail import Trail
@@ -76,9 +77,26 @@ class Core:
             if not made_here(await self._state.tokens(kind)):
                 await self._state.add_token(new_token(kind).text, kind)
         await self._check_tokens()
+        await self._look_at_options()
+        if self._delivers:
+            self._workers.fold()
         for connection in await self._state.connections():
-            if self._delivers and connection.enabled and connection.stopped is None:
-                self._workers.start(connection)
+            self._run(connection)
+
+    async def _look_at_options(self) -> None:
+        """What is to be known of people depends on what some connection wants."""
+        wanted = []
+        for connection in await self._state.connections():
+            destination = DESTINATIONS[connection.destination]
+            if destination.people is not None:
+                wanted.append(destination.people.rules(destination.read_options(connection.options)).keeps)
+        await self._workers.keep(
+            Keeps(
+                any(one.properties for one in wanted),
+                min({one.email_property for one in wanted} - {"email"}, default="email"),
+                any(one.protects_emails for one in wanted),
+            )
+        )
 
     async def close(self, within_s: float = 20.0) -> None:
         """What is in flight is settled, or given up after that time."""

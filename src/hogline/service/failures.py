@@ -6,9 +6,10 @@ import re
 
 import msgspec
 
-from hogline.model import decode_event
+from hogline.core.changes import DeadLetter
+from hogline.posthog.entry import decode_event
 from hogline.service.core import Core, Mistake
-from hogline.store.base import Connection, DeadLetter, Replay
+from hogline.store.base import Connection, Replay
 from hogline.views import FailureDetails, FailureView, RefusalView
 
 MOST_IDS_NOTED = 20

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from hogline.model import FORGOTTEN, Person, decode_event
+from hogline.core.known import EVER, Known
+from hogline.core.told import Told
+from hogline.posthog.entry import FORGOTTEN, decode_event
 from hogline.posthog.forgetting import emails_of, without
-from hogline.posthog.joins import join_of
 from hogline.service.core import Core, Mistake
-from hogline.store.base import Connection
 from hogline.views import SomebodyView
 
 MOST_NAMED = 20
@@ -49,8 +49,6 @@ class InJournal(Struct, frozen=True):
 
     rewritten: list[Rewritten]
     emails: set[str]
-    visitors: set[str]
-    """Ids that their events say to be theirs too."""
     mentions: int
     """Events of others that have one of the ids somewhere else: those are others' data, and stay."""
 
@@ -63,20 +61,15 @@ class InJournal(Struct, frozen=True):
 class Whole(Struct, frozen=True):
     """Somebody with all their ids."""
 
+    name: str
+    """The id that names them."""
     ids: set[str]
-    people: dict[int, list[Person]]
-    """As each connection knows them."""
+    told: dict[int, list[Told]]
+    """What each connection told of them."""
+    emails: set[str]
+    """All that are remembered."""
+    is_known: bool
     journal: InJournal
-
-    @property
-    def emails(self) -> set[str]:
-        """All that are remembered."""
-        known = (person for people in self.people.values() for person in people)
-        return self.journal.emails | {email for person in known for email in emails_of_person(person)}
-
-    @property
-    def is_known(self) -> bool:
-        return bool(self.journal.own) or any(self.people.values())
 
 
 class Finding(Core):
@@ -102,48 +95,42 @@ class Finding(Core):
         text = text.strip()
         if not text:
             return []
+        await self._workers.catch_up()
         whole = await self._whole({text})
         if whole.is_known:
             return [whole]
         people: list[Whole] = []
         for found in await self._ids_with_email(text) if "@" in text else ():
             if not any(found in one.ids for one in people):
-                people.append(await self._whole({found}))
+                whole = await self._whole({found})
+                if text.lower() in {email.lower() for email in whole.emails}:
+                    people.append(whole)
         return people
 
     async def _ids_with_email(self, email: str) -> list[str]:
         """Who has an email now; if nobody has, who had it."""
-        found = await self._with_email(email)
+        found = await self._state.with_email(email)
         async for _, body in self._journal.naming([email]):
             event = decode_event(body)
             if any(one.strip().lower() == email.lower() for one in emails_of(event)):
                 found.append(event.distinct_id)
-        return list(dict.fromkeys(found)) or await self._with_email(email, ever=True)
-
-    async def _with_email(self, email: str, *, ever: bool = False) -> list[str]:
-        """At any of the connections."""
-        found = []
-        for connection in await self._state.connections():
-            found += await self._state.with_email(connection.id, email, ever=ever)
-        return found
+        return list(dict.fromkeys(found)) or await self._state.with_email(email, ever=True)
 
     async def _whole(self, begin: Collection[str]) -> Whole:
-        """Somebody with all their ids: whom an id was joined into, and whoever else was, at any of the connections or
-        by an event that still waits.
-        """
+        """Somebody with all their ids: whoever these are, by all that is known and on disk."""
+        known = Known(self._state, EVER)
+        ids = {one for each in begin for one in known.members(each)}
+        names = list(dict.fromkeys(known.who(one) for one in sorted(begin)))
         connections = await self._state.connections()
-        ids = await self._joined_ids(connections, begin)
-        while True:
-            journal = await self._in_journal(ids)
-            new = await self._nobody_else(connections, journal.visitors - ids)
-            if not new:
-                break
-            ids = await self._joined_ids(connections, ids | new)
-        people = {one.id: list((await self._state.people(one.id, sorted(ids))).values()) for one in connections}
-        return Whole(ids, people, journal)
+        told = {one.id: list(self._state.told(one.id, sorted(ids)).values()) for one in connections}
+        journal = await self._in_journal(ids)
+        emails = journal.emails | {email for one in names for email in (known.person(one).email,) if email is not None}
+        emails |= {email for some in told.values() for one in some for email in emails_of_told(one)}
+        is_known = bool(journal.own) or len(ids) > len(names) or any(map(known.is_known, names)) or any(told.values())
+        return Whole(names[0], ids, told, emails, is_known, journal)
 
     async def _in_journal(self, ids: Collection[str]) -> InJournal:
-        rewritten, emails, visitors, mentions = [], set[str](), set[str](), 0
+        rewritten, emails, mentions = [], set[str](), 0
         needles = [one.encode("utf-8", "surrogatepass") for one in ids]
         async for position, body in self._journal.naming(ids):
             event = decode_event(body)
@@ -151,48 +138,17 @@ class Finding(Core):
                 rewritten.append(Rewritten(position, event.distinct_id, left))
             if event.distinct_id in ids:
                 emails |= set(emails_of(event))
-                visitors |= {join.other for join in (join_of(event),) if join is not None}
             elif any(needle in (body if left is None else left) for needle in needles):
                 mentions += 1
-        return InJournal(rewritten, emails, visitors, mentions)
-
-    async def _nobody_else(self, connections: Sequence[Connection], ids: set[str]) -> set[str]:
-        """Those of them that nobody knows to be somebody else."""
-        for connection in connections:
-            people = await self._state.people(connection.id, sorted(ids))
-            ids = ids - {one for one, person in people.items() if person.identified and person.joined_into is None}
-        return ids
-
-    async def _joined_ids(self, connections: Sequence[Connection], begin: Collection[str]) -> set[str]:
-        ids, new = set[str](), set(begin)
-        while new:
-            ids |= new
-            found = [one for connection in connections for one in await self._around(connection.id, new)]
-            new = set(found) - ids
-        return ids
-
-    async def _around(self, connection: int, distinct_ids: Collection[str]) -> list[str]:
-        people = await self._state.people(connection, list(distinct_ids))
-        found = [person.joined_into for person in people.values() if person.joined_into is not None]
-        for distinct_id in distinct_ids:
-            after = ""
-            while joined := await self._state.joined(connection, distinct_id, after=after):
-                after = joined[-1].distinct_id
-                found += [person.distinct_id for person in joined]
-        return found
+        return InJournal(rewritten, emails, mentions)
 
 
 def _view(whole: Whole) -> SomebodyView:
-    known = (person for people in whole.people.values() for person in people)
-    main = next((person.distinct_id for person in known if person.joined_into is None), min(whole.ids))
-    return SomebodyView(distinct_id=main, ids=sorted(whole.ids), emails=sorted(whole.emails))
+    return SomebodyView(distinct_id=whole.name, ids=sorted(whole.ids), emails=sorted(whole.emails))
 
 
-def emails_of_person(person: Person) -> Iterator[str]:
-    """Every email of theirs that is remembered."""
-    customers = [person.customer, *person.to_merge, *person.merged, *person.not_merged]
-    yield from (one.value for one in customers if one is not None and one.kind == "email")
-    yield from (one for one in (person.email, person.linked_email, person.claimed_email) if one is not None)
-    for place in (person.accepted, person.unsent, person.refused):
-        if isinstance(email := place.get("email"), str) and "@" in email:
-            yield email
+def emails_of_told(told: Told) -> Iterator[str]:
+    """Every email by which a connection remembers somebody."""
+    yield from told.emails
+    yield from (one.value for one in told.customers if one.kind == "email")
+    yield from (one.value for one in told.gone if one.kind == "email")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
 from msgspec import Struct
 
-from hogline.delivery.lanes import lane_of
+from hogline.core.known import EVER, Known
+from hogline.core.lanes import lane_of
 from hogline.delivery.pack import pack
-from hogline.delivery.routes import Routes
-from hogline.destinations.base import Destination, Unreachable
+from hogline.destinations.base import Destination, Removal, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Identifier, Operation, Person, Settled, Stop
+from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.service.core import Mistake, read_options
 from hogline.service.finding import Finding, Rewritten, Whole
 from hogline.store.base import Connection
@@ -26,16 +25,16 @@ from hogline.views import ForgottenAt, ForgottenView
 log = structlog.get_logger("hogline.service")
 
 
-class _Known(Struct, frozen=True):
+class _There(Struct, frozen=True):
     """Somebody as one connection knows them, under all their ids."""
 
     connection: Connection
-    people: list[Person]
-    waiting: int = 0
+    customers: list[Identifier]
+    """Whoever they are, were, or may be at the destination, if a request was not answered."""
+    emails: list[str]
+    """Rows of the ledger that are theirs."""
+    waiting: int
     """How many events of theirs are not settled."""
-
-    maybe: Sequence[Identifier] = ()
-    """Whoever they may be at the destination, if a request was not answered."""
 
 
 class Forgetting(Finding):
@@ -56,23 +55,29 @@ class Forgetting(Finding):
             running = [one for one in connections if self._workers.runs(one.id)]
             await asyncio.gather(*(self._workers.stop(one.id) for one in running))
             try:
+                await self._workers.catch_up()
+                await self._workers.stop_folding()
                 whole = await self._whole(ids)
-                known = [await self._known(one, whole) for one in connections]
-                customers = [await self._forget_there(one, suppress=suppress) for one in known]
-                forgotten = await self._forget_here(known, whole, suppress=suppress)
+                alone = await self._only_theirs(whole) if suppress else set()
+                there = [await self._there(one, whole) for one in connections]
+                customers = [await self._forget_there(one, whole, alone, suppress=suppress) for one in there]
+                forgotten = await self._forget_here(there, whole, sorted(whole.ids | alone) if suppress else ())
             finally:
+                if self._delivers:
+                    self._workers.fold()
                 for connection in running:
                     self._run(connection)
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
         await self.trail.note("person_forgotten", {"suppressed": suppress}, person=who)
+        at = [_at(whole, *each) for each in zip(there, customers, forgotten, strict=True)]
         return ForgottenView(
             customers=sum(customers),
             ids=len(whole.ids),
-            people=sum(one.people for one in forgotten),
-            held=sum(one.held for one in forgotten),
-            failures=sum(one.dead_letters for one in forgotten),
+            people=sum(one.people for one in at),
+            held=sum(one.held for one in at),
+            failures=sum(one.failures for one in at),
             events=len(whole.journal.own),
-            connections=[_at(*each) for each in zip(connections, customers, forgotten, strict=True)],
+            connections=at,
             names_removed=len(whole.journal.rewritten) - len(whole.journal.own),
             mentions=whole.journal.mentions,
             suppressed=suppress,
@@ -88,7 +93,8 @@ class Forgetting(Finding):
             raise Mistake("This person is known here. Forget them with `hogline people forget … --suppress`.")
         who = _given(who)
         async with self._changing:
-            await self._suppress_there(who, lift=False)
+            await self._remove_everywhere(who, "suppress")
+            await self._workers.flush()  # what is folded so far was folded as long as nobody was suppressed
             await self._state.suppress([who])
         log.info("somebody was suppressed")
         await self.trail.note("person_suppressed", person=who)
@@ -101,47 +107,54 @@ class Forgetting(Finding):
         async with self._changing:
             if not self._state.suppressed(who):
                 raise Mistake("This id or email is not suppressed.")
-            await self._suppress_there(who, lift=True)
+            await self._remove_everywhere(who, "unsuppress")
+            await self._workers.flush()
             await self._state.unsuppress(who)
         log.info("somebody is not suppressed any more")
         await self.trail.note("person_unsuppressed", person=who)
 
-    async def _suppress_there(self, who: str, *, lift: bool) -> None:
+    async def _remove_everywhere(self, who: str, action: Removal) -> None:
         identifiers = [Identifier("id", who), *([Identifier("email", who)] if "@" in who else [])]
         for connection in await self._state.connections():
-            destination: Destination[Any] = DESTINATIONS[connection.destination]
-            options = read_options(destination, connection.options)
-            await self._ask_all(
-                connection,
-                [one for who_there in identifiers for one in destination.suppress(who_there, options, lift=lift)],
-            )
+            await self._remove(connection, identifiers, action)
 
-    async def _known(self, connection: Connection, whole: Whole) -> _Known:
-        people = whole.people[connection.id]
-        maybe = [Identifier("id", one) for one in sorted(whole.ids)]
-        maybe += [Identifier("email", person.email) for person in people if person.email is not None]
-        return _Known(connection, people, await self._waiting(connection, whole.journal.own), maybe)
+    async def _there(self, connection: Connection, whole: Whole) -> _There:
+        """All customers of theirs. One that goes by an email is theirs only as long as the ledger says so."""
+        told = whole.told[connection.id]
+        emails = sorted({email for one in told for email in one.emails})
+        ledger = self._state.ledger(connection.id, emails)
+        own = [email for email in emails if email in ledger and ledger[email].person in whole.ids]
+        customers: dict[Identifier, None] = {}
+        for one in told:
+            for customer in one.customers:
+                if customer.kind == "id" or customer.key.value in own:
+                    customers[customer.identifier] = None
+        return _There(connection, list(customers), own, await self._waiting(connection, whole))
 
-    async def _forget_there(self, known: _Known, *, suppress: bool) -> int:
-        """Remove somebody at the destination; returns how many customers were removed. Raises `Mistake`."""
-        destination: Destination[Any] = DESTINATIONS[known.connection.destination]
-        options = read_options(destination, known.connection.options)
-        people = list(known.people)
-        if known.waiting:
-            people += [Person(distinct_id="", customer=one) for one in known.maybe]
-        operations = {
-            operation.body: operation
-            for person in people
-            for operation in destination.forget(person, options, suppress=suppress)
-        }
-        await self._ask_all(known.connection, list(operations.values()))
-        return len(operations)
+    async def _forget_there(self, there: _There, whole: Whole, alone: Collection[str], *, suppress: bool) -> int:
+        """Remove somebody at the destination; returns how many customers were removed. `suppress`: they are blocked
+        there, with the emails that nobody else has (`alone`). Raises `Mistake`.
+        """
+        removed = await self._remove(there.connection, there.customers, "delete")
+        if suppress:
+            # Only now: with a customer, all their identifiers would be blocked, and so the email of whoever has it now.
+            blocked = [Identifier("id", one) for one in sorted(whole.ids)]
+            # An email of theirs that the ledger calls another's still reaches that other's customer.
+            blocked += [Identifier("email", one) for one in there.emails if one in alone]
+            await self._remove(there.connection, blocked, "suppress")
+        return removed
 
-    async def _ask_all(self, connection: Connection, operations: Sequence[Operation]) -> None:
+    async def _remove(self, connection: Connection, identifiers: Sequence[Identifier], action: Removal) -> int:
+        """Returns how many there were to be asked for."""
         destination: Destination[Any] = DESTINATIONS[connection.destination]
+        people = destination.people
+        if people is None:
+            return 0
         options = read_options(destination, connection.options)
+        operations = [people.remove(one, action) for one in identifiers if people.takes(one)]
         for some in pack(operations, destination.limits):
             await self._ask(connection, destination, options, some)
+        return len(operations)
 
     async def _ask(
         self, connection: Connection, destination: Destination[Any], options: object, operations: Sequence[Operation]
@@ -156,51 +169,51 @@ class Forgetting(Finding):
         if not isinstance(answer, Settled) or any(outcome is not None for outcome in answer.outcomes):
             raise _not_done(connection, f"{destination.title} answered {response.status}.")
 
-    async def _forget_here(self, known: Sequence[_Known], whole: Whole, *, suppress: bool) -> list[Forgotten]:
-        """Remove somebody from the states and the journal."""
+    async def _forget_here(self, there: Sequence[_There], whole: Whole, suppress: Sequence[str]) -> list[Forgotten]:
+        """Remove somebody from the state and the journal."""
         forgotten = await self._state.forget(
-            {distinct_id: _other_name(distinct_id) for distinct_id in whole.ids},
-            {one.connection.id: one.waiting for one in known},
-            suppress=sorted(whole.ids | await self._only_theirs(whole)) if suppress else (),
+            sorted(whole.ids),
+            {one.connection.id: one.waiting for one in there},
+            emails={one.connection.id: one.emails for one in there},
+            suppress=suppress,
         )
         await self._leave_journal(whole.journal.rewritten)
-        for one in known:
+        for one in there:
             self._workers.feed(one.connection.id).forget()
         return list(forgotten.values())
 
     async def _only_theirs(self, whole: Whole) -> set[str]:
-        """Their emails that nobody else has: others are not to be kept away with them."""
-        only = set()
-        for email in whole.emails:
-            if set(await self._with_email(email)) <= whole.ids:
-                only.add(email)
-        return only
+        """Their emails, in small letters, that nobody else has: others are not to be kept away with them."""
+        emails = {email.lower() for email in whole.emails}
+        return {email for email in emails if set(await self._state.with_email(email)) <= whole.ids}
 
     async def _leave_journal(self, rewritten: Sequence[Rewritten]) -> None:
         await self._journal.rewrite({found.position: found.body for found in rewritten})
         await self._state.end_forgetting()
 
-    async def _waiting(self, connection: Connection, theirs: Mapping[int, str]) -> int:
-        """How many of these events, by position and id, the connection has not settled."""
+    async def _waiting(self, connection: Connection, whole: Whole) -> int:
+        """How many of their events in the journal the connection has not settled."""
         lanes = await self._state.lanes(connection.id)
-        routes = Routes(self._state, connection.id)
-        await routes.load(set(theirs.values()))
+        last, before = self._state.settled_before(connection.id)
+        known = Known(self._state, EVER)
         return sum(
-            position > lanes.get(lane_of(routes.name(distinct_id, position)), connection.start)
-            for position, distinct_id in theirs.items()
+            position > lanes.get(lane_of(known.group(distinct_id, position)), connection.start)
+            and not (position <= last and position in before)
+            for position, distinct_id in whole.journal.own.items()
             if position > connection.start
         )
 
 
-def _at(connection: Connection, customers: int, forgotten: Forgotten) -> ForgottenAt:
+def _at(whole: Whole, there: _There, customers: int, forgotten: Forgotten) -> ForgottenAt:
+    destination = DESTINATIONS[there.connection.destination]
     return ForgottenAt(
-        connection=connection.name,
-        destination=DESTINATIONS[connection.destination].title,
+        connection=there.connection.name,
+        destination=destination.title,
         customers=customers,
-        people=forgotten.people,
+        people=len(whole.ids) if destination.people is not None else 0,
         held=forgotten.held,
         failures=forgotten.dead_letters,
-        not_reached=DESTINATIONS[connection.destination].cannot_forget,
+        not_reached=destination.cannot_forget,
     )
 
 
@@ -208,14 +221,6 @@ def _given(who: str) -> str:
     if not who.strip():
         raise Mistake("Give an id or an email.")
     return who.strip()
-
-
-def _other_name(distinct_id: str) -> str:
-    """A name that says nothing, and that travels in the same lane."""
-    while True:
-        name = f"forgotten-{secrets.token_hex(8)}"
-        if lane_of(name) == lane_of(distinct_id):
-            return name
 
 
 def _not_done(connection: Connection, why: str) -> Mistake:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from hogline.delivery.feed import Told
-from hogline.model import Event, decode_event
+from hogline.delivery.feed import Shown
+from hogline.model import Event
+from hogline.posthog.entry import decode_event
 from hogline.service.core import Core
 from hogline.views import LiveEvent, LiveEvents, LiveOperation, ReceivedEvent
 
@@ -46,7 +47,7 @@ def _received(position: int, event: Event) -> ReceivedEvent:
     )
 
 
-def _view(told: Told) -> LiveEvent:
+def _view(told: Shown) -> LiveEvent:
     event = told.event
     refused = [refusal for _, refusal in told.operations if refusal is not None]
     reasons = [refusal.reason for refusal in (*told.refusals, *refused)]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from hogline.destinations.base import Destination
+from hogline.core.fold import never_known
+from hogline.core.gate import not_sent
+from hogline.core.known import EVER, Fact, Known, Person
+from hogline.core.sync import fingerprint
+from hogline.core.told import NOBODY, Customer, Told
+from hogline.destinations.base import Destination, Rules
+from hogline.destinations.base import People as PeopleOf
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Person, decode_event
+from hogline.model import UNKNOWN, Event, Identifier
+from hogline.posthog.entry import decode_event, entry_of
 from hogline.service.core import Core, Mistake, read_options
 from hogline.store.base import Connection
 from hogline.views import PersonDetails, PersonEvent, PersonView
+
+MOST_JOINED = 100
 
 
 class People(Core):
@@ -21,37 +29,66 @@ class People(Core):
         distinct_id of the page before.
         """
         chosen = [await self._find(connection)] if connection else await self._state.connections()
+        await self._workers.flush()
         found = []
         for one in chosen:
-            people = await self._state.find_people(one.id, text, after=after, limit=limit)
-            found += await self._views(one, people)
+            if DESTINATIONS[one.destination].people is not None:
+                looked = self._look_at(one)
+                found += [
+                    looked.view(each) for each in await self._state.find_people(one.id, text, after=after, limit=limit)
+                ]
         await self.trail.note("people_listed", {"searched": bool(text)}, connection=connection)
         return found
 
     async def person(self, connection: str, distinct_id: str) -> PersonDetails:
-        """One person: what was accepted, who was joined into them, and what became of their last events."""
+        """One person: what PostHog says of them, what became of it, who was joined into them, and what became of their
+        last events."""
         one = await self._find(connection)
-        person = (await self._state.people(one.id, [distinct_id])).get(distinct_id)
-        if person is None:
+        await self._workers.flush()
+        looked = self._look_at(one) if DESTINATIONS[one.destination].people is not None else None
+        if looked is None or not looked.knows(distinct_id):
             raise Mistake(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
         await self.trail.note("person_seen", connection=connection, person=distinct_id)
-        (view,) = await self._views(one, [person])
-        joined = await self._state.joined(one.id, distinct_id)
+        told, view = looked.told(distinct_id), looked.view(distinct_id)
+        main = told.main
+        whole = view.joined_into is None
         return PersonDetails(
             person=view,
-            accepted=person.accepted,
-            joined=await self._views(one, joined),
-            relationships=list(person.relationships),
-            anonymous_ids=list(person.anonymous_ids),
+            joined=[looked.view(each) for each in looked.joined(distinct_id)] if whole else [],
+            relationships=list(main.objects) if main is not None and whole else [],
+            anonymous_ids=list(told.anonymous) if whole else [],
             recent=[
-                await self._event(*(one if isinstance(one, tuple) else (one, ""))) for one in reversed(person.recent)
-            ],
-            held=len(await self._state.held(one.id, [distinct_id])),
+                await self._event(*(each if isinstance(each, tuple) else (each, ""))) for each in reversed(told.recent)
+            ]
+            if whole
+            else [],
+            held=len(self._state.held(one.id, [distinct_id])),
         )
+
+    async def resend_person(self, connection: str, distinct_id: str) -> PersonView:
+        """Say everything of somebody once more, as if the destination had forgotten it: their customer comes back, with
+        email and attributes. Their events are not sent again."""
+        one = await self._find(connection)
+        await self._workers.flush()
+        looked = self._look_at(one) if DESTINATIONS[one.destination].people is not None else None
+        if looked is None or not looked.knows(distinct_id):
+            raise Mistake(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
+        name = looked.name(distinct_id)
+        view = looked.view(name)
+        if view.customer is None:
+            raise Mistake(f"{name} is no customer at {connection}: there is nothing to send again.")
+        await self._state.send_again(one.id, "again", [name])
+        self._workers.ask_again(one.id)
+        return view
+
+    def _look_at(self, connection: Connection) -> Looked:
+        return Looked(connection, self._state)
 
     async def _event(self, position: int, outcome: str) -> PersonEvent:
         rows = await self._journal.read(position - 1, 1)
         event = decode_event(rows[0][1]) if rows and rows[0][0] == position else None
+        if event is not None and not event.distinct_id:
+            event = None
         return PersonEvent(
             position=position,
             event=event.name if event else None,
@@ -60,41 +97,129 @@ class People(Core):
             outcome=outcome or "delivered",
         )
 
-    async def _views(self, connection: Connection, people: Sequence[Person]) -> list[PersonView]:
+
+class Looked:
+    """People as one connection sees them, from what is on disk."""
+
+    def __init__(self, connection: Connection, state: Any) -> None:  # noqa: ANN401  # a State; its reads are all that counts
         destination: Destination[Any] = DESTINATIONS[connection.destination]
-        options = read_options(destination, connection.options)
-        ids = [person.joined_into for person in people if person.joined_into is not None]
-        into = await self._state.people(connection.id, ids)
-        return [
-            _view(connection, person, destination.not_sent(person, options), into.get(person.joined_into or ""))
-            for person in people
-        ]
+        people = destination.people
+        assert people is not None  # who calls has looked
+        self._people: PeopleOf[Any] = people
+        self._options = read_options(destination, connection.options)
+        self._rules: Rules = people.rules(self._options)
+        self._connection = connection
+        self._state = state
+        self._known = Known(state, EVER)
 
+    def name(self, distinct_id: str) -> str:
+        """Who it is: the distinct_id that names them."""
+        return self._known.who(distinct_id)
 
-def _view(connection: Connection, person: Person, not_sent: str | None, into: Person | None) -> PersonView:
-    return PersonView(
-        connection=connection.name,
-        distinct_id=person.distinct_id,
-        email=person.email,
-        identified=person.identified,
-        customer=person.customer,
-        not_sent=None if person.customer or person.joined_into else not_sent,
-        attributes=person.attributes(),
-        unsent=sorted(person.unsent),
-        refused=sorted(person.refused),
-        first_seen_ms=person.first_seen_ms,
-        last_seen_ms=person.last_seen_ms,
-        joined_into=person.joined_into,
-        became=_became(person, into),
-        to_merge=list(person.to_merge),
-        merged=list(person.merged),
-    )
+    def knows(self, distinct_id: str) -> bool:
+        name = self.name(distinct_id)
+        return name != distinct_id or self._known.is_known(name) or self.told(name) != NOBODY
 
+    def told(self, distinct_id: str) -> Told:
+        name = self.name(distinct_id)
+        found: dict[str, Told] = self._state.told(self._connection.id, [name])
+        return found.get(name, NOBODY)
 
-def _became(person: Person, into: Person | None) -> str | None:
-    """What became of the customer of somebody who was joined; None if they were none."""
-    if person.joined_into is None or person.customer is None or into is None:
-        return None
-    if person.customer in into.merged or into.joined_into is not None:
-        return "merged"
-    return "merge waits" if person.customer in into.to_merge else "not merged"
+    def joined(self, distinct_id: str) -> list[str]:
+        return sorted(self._known.members(distinct_id) - {self.name(distinct_id)})[:MOST_JOINED]
+
+    def view(self, distinct_id: str) -> PersonView:
+        name = self.name(distinct_id)
+        told = self.told(name)
+        if name != distinct_id:
+            return self._joined_view(distinct_id, name, told)
+        person = self._known.person(name)
+        main = told.main
+        unsent, refused, left_out = self._differences(person, main)
+        return PersonView(
+            connection=self._connection.name,
+            distinct_id=name,
+            email=person.email,
+            identified=person.identified_at != EVER,
+            customer=None if main is None or main.state != "accepted" else main.identifier,
+            not_sent=self._not_sent(person, told),
+            attributes={fact: one.value for fact, one in self._facts(person).items()},
+            unsent=unsent,
+            refused=refused,
+            left_out=left_out,
+            email_not_sent=self._email_not_sent(person, told),
+            to_merge=[one.identifier for one in told.others if one.state != "kept"],
+            merged=list(told.gone),
+        )
+
+    def _joined_view(self, distinct_id: str, into: str, told: Told) -> PersonView:
+        own = Identifier("id", distinct_id)
+        waiting = next((one for one in told.others if one.key == own), None)
+        became = None
+        if own in told.gone:
+            became = "merged"
+        elif waiting is not None:
+            became = "not merged" if waiting.state == "kept" else "merge waits"
+        return PersonView(
+            connection=self._connection.name,
+            distinct_id=distinct_id,
+            email=None,
+            identified=False,
+            customer=None if became is None else own,
+            not_sent=None,
+            attributes={},
+            unsent=[],
+            refused=[],
+            left_out=[],
+            joined_into=into,
+            became=became,
+        )
+
+    def _not_sent(self, person: Person, told: Told) -> str | None:
+        if told.main is None and not self._people.takes(Identifier("id", person.id)):
+            return "identifier_too_long"
+        blank = Event("", "", person.id, 0, 0, {})
+        if never_known(entry_of(blank)):
+            return "cookieless"
+        return not_sent(person, told, EVER - 1, self._rules)
+
+    def _facts(self, person: Person) -> dict[str, Fact]:
+        facts = dict(person.facts)
+        if self._rules.keeps.properties:
+            facts = {**person.properties, **facts}
+        return facts
+
+    def _differences(self, person: Person, main: Customer | None) -> tuple[list[str], list[str], list[str]]:
+        """Names whose values the destination does not have yet, refused, or is not to have."""
+        unsent, refused, left_out = [], [], []
+        for name, fact in sorted(self._facts(person).items()):
+            if name == "email":
+                continue
+            value, _ = self._people.attribute(name, fact.value, self._options)
+            if value is UNKNOWN:
+                left_out.append(name)
+                continue
+            print_ = fingerprint(value)
+            if main is not None and (mark := main.refused.get(name)) is not None and mark.print == print_:
+                refused.append(name)
+            elif main is None or name not in main.names:
+                if fact.value is not None:
+                    unsent.append(name)
+            elif main.names[name].print != print_:
+                unsent.append(name)
+        if main is not None and "email" in person.facts and "email" in main.refused:
+            refused.append("email")
+        return unsent, refused, left_out
+
+    def _email_not_sent(self, person: Person, told: Told) -> str | None:
+        email, main = person.email, told.main
+        if email is None or main is None:
+            return None
+        low = email.lower()
+        if (main.kind == "email" and main.value.lower() == low) or main.email == low:
+            return None
+        rows = self._state.ledger(self._connection.id, [low])
+        row = rows.get(low)
+        if row is not None and row.person != person.id and row.state != "left":
+            return "email_taken"
+        return "email_change_not_sent" if main.kind == "email" else None

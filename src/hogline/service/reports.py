@@ -105,7 +105,8 @@ class Reports(Core):
 
     async def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
-        return [
+        folding = self._workers.folding_trouble
+        return [*([folding] if folding is not None else [])] + [
             f"{connection.name}: {connection.stopped}"
             for connection in await self._state.connections()
             if connection.enabled and connection.stopped is not None

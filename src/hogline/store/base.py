@@ -12,13 +12,14 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
-from hogline.model import Person, Refusal
+from hogline.core.changes import DeadLetter, Flush, HeldEvent, Intent, Settlement
+from hogline.core.known import Id, Person
+from hogline.core.ledger import Row
+from hogline.core.told import Told
 from hogline.store.forgetting import Forgets
 
 READ_BYTES = 4_000_000
 """Of what is read from a store at once: memory does not depend on how large events are."""
-HELD_BYTES_FOR_ONE = 3_000_000
-"""The newest held events of one person, together, are kept up to here."""
 
 
 class Unwritable(Exception):
@@ -41,7 +42,7 @@ class Inlet(Protocol):
     """Where received events are kept."""
 
     async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
-        """Keep events (as `model.encode_event` makes them) and count what was refused at the door.
+        """Keep events (as `entry.encode_event` makes them) and count what was refused at the door.
 
         Returns the position of the last event once all of them are on disk, or the end as it is if there
         were none. Raises `Unwritable`.
@@ -140,20 +141,6 @@ class Connection(Struct, frozen=True, kw_only=True):
         return f"Connection(id={self.id}, name={self.name!r}, destination={self.destination!r})"
 
 
-class DeadLetter(Struct, frozen=True, kw_only=True):
-    """An event of which something was refused, with all that is needed to look at it and try again."""
-
-    position: int
-    uuid: str
-    event: bytes
-    refusals: tuple[Refusal, ...]
-    at_ms: int
-
-    @property
-    def reason(self) -> str:
-        return self.refusals[0].reason
-
-
 class Replay(Struct, frozen=True, kw_only=True):
     """Events of the journal that are sent once more."""
 
@@ -162,67 +149,6 @@ class Replay(Struct, frozen=True, kw_only=True):
     last: int
     events: tuple[str, ...] = ()
     """Only events of these names; empty: all."""
-
-
-class Route(Struct, frozen=True, kw_only=False):
-    """Since a position, the events of an id travel with a group of ids."""
-
-    distinct_id: str
-    since: int
-    group: str | None
-    """The id that names the group; None: this one does."""
-    depth: int
-    """How far away from the name the group's ids are at most, where this id is the name."""
-
-
-class HeldEvent(Struct, frozen=True, kw_only=True):
-    """An event that is kept until its user qualifies."""
-
-    position: int
-    distinct_id: str
-    """The person's whose it is: events come under other ids too."""
-    received_ms: int
-    event: bytes
-    """As `model.encode_event` makes it, without what it taught: that was learned when it came."""
-
-
-HELD_FOR_ONE = 200
-"""The newest so many events of one person are held."""
-
-
-class Settlement(Struct, frozen=True, kw_only=True):
-    """What became of events, to be written in one transaction with the new positions."""
-
-    connection: int
-    lanes: Mapping[int, int]
-    """For some lanes the position up to which all their events are settled."""
-    people: Sequence[Person] = ()
-    delivered: int = 0
-    filtered: Mapping[str, int] = field(default_factory=dict)
-    adjusted: Mapping[str, int] = field(default_factory=dict)
-    dead_letters: Sequence[DeadLetter] = ()
-    """New ones, and retried ones that were refused again."""
-    resolved: Sequence[int] = ()
-    """Positions of dead letters that were retried and are none any more."""
-    requests: int = 0
-    retries: Mapping[str, int] = field(default_factory=dict)
-    replayed: Mapping[str, int] = field(default_factory=dict)
-    replay_settled: int | None = None
-    """How far the replay has come; at its last position it is over."""
-    routes: Sequence[Route] = ()
-    held: Sequence[HeldEvent] = ()
-    released: Sequence[int] = ()
-    """Positions of held events of which the counts above say what became."""
-    absorbed: Mapping[str, str] = field(default_factory=dict)
-    """Whose held events are whose now."""
-    claimed: Mapping[str, str] = field(default_factory=dict)
-    """Emails, in small letters, and whom each identifies."""
-    freed: Mapping[str, str] = field(default_factory=dict)
-    """Emails that identify these people no longer."""
-    due: Mapping[str, int] = field(default_factory=dict)
-    """For whom something is to be done, and when (milliseconds since 1970)."""
-    done: Mapping[str, int] = field(default_factory=dict)
-    """For whom it was done that was due by this time."""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -244,8 +170,8 @@ class Counts(Struct, frozen=True, kw_only=True):
 
 
 class State(Forgets, Protocol):
-    """Connections, and for each: people, positions, counters, dead letters. Every write is durable when the
-    call returns, and is done whole or not at all. Writes raise `Unwritable`.
+    """What is known of people, and connections with what each told them, positions, counters, dead letters. Every
+    write is durable when the call returns, and is done whole or not at all. Writes raise `Unwritable`.
     """
 
     async def tokens(self, kind: TokenKind = "private") -> list[str]:
@@ -282,46 +208,71 @@ class State(Forgets, Protocol):
         """Forget a connection with all its people, counters and dead letters. The state is `to_clean` then."""
         ...
 
+    # what the core reads: in the caller's thread, each in well under a millisecond
+
+    def ids(self, ids: Sequence[str]) -> dict[str, Id]: ...
+
+    def people(self, ids: Sequence[str]) -> dict[str, Person]: ...
+
+    def members(self, id_: str) -> list[str]: ...
+
+    def told(self, connection: int, people: Sequence[str]) -> dict[str, Told]: ...
+
+    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]: ...
+
+    def held(self, connection: int, people: Sequence[str]) -> list[HeldEvent]:
+        """The held events of these people, in order; no more than `READ_BYTES` of them, the newest."""
+        ...
+
+    def folded(self) -> int | None:
+        """The position up to which the journal is part of what is known; None: nothing ever was."""
+        ...
+
+    def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
+        """For whom something is to be done, and when (milliseconds since 1970), the next ones first."""
+        ...
+
+    def again(self, connection: int, limit: int) -> list[tuple[str, str]]:
+        """What was asked for: `again` or `release`, and the person."""
+        ...
+
+    def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:
+        """Up to which position an older Hogline may have settled events out of today's order, and which it did."""
+        ...
+
+    # what it asks to be written: one transaction each
+
+    async def flush(self, flush: Flush) -> None: ...
+
+    async def intend(self, intent: Intent) -> None: ...
+
+    async def settle(self, settlement: Settlement) -> None: ...
+
     async def lanes(self, connection: int) -> dict[int, int]:
         """The position up to which all events of a lane are settled, for the lanes that ever settled any."""
         ...
 
-    async def settle(self, settlement: Settlement) -> None: ...
-
     async def counts(self, connection: int) -> Counts: ...
 
-    async def people(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, Person]:
-        """Those of them that are known."""
+    # people
+
+    async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[str]:
+        """Ids of whom something is known, whom this connection told something of, or who were joined with somebody,
+        that contain the text (in any case) or whose email does; in order."""
         ...
 
-    async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[Person]:
-        """People whose distinct_id or email contains the text (in any case), by distinct_id."""
+    async def send_again(self, connection: int, kind: str, people: Sequence[str]) -> None:
+        """Ask for `again` or `release` of these people."""
         ...
 
-    async def joined(self, connection: int, distinct_id: str, *, after: str = "", limit: int = 100) -> list[Person]:
-        """Who was joined into this person, by distinct_id."""
-        ...
-
-    async def routes(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, tuple[Route, ...]]:
-        """All routes of those of them that have any, in order."""
-        ...
-
-    async def claimed(self, connection: int, email: str) -> str | None:
-        """Whom an email, in small letters, identifies."""
-        ...
-
-    async def held(self, connection: int, distinct_ids: Sequence[str]) -> list[HeldEvent]:
-        """The held events of these people, in order; no more than `READ_BYTES` of them, the newest."""
+    async def options_changed(self, connection: int, now_ms: int) -> None:
+        """Everybody's held events may go now, and customers that wait to be merged are due."""
         ...
 
     async def expire_held(self, connection: int, *, received_before_ms: int, most_bytes: int) -> int:
         """Give up held events: those received before that time (filtered as `hold_expired`), and the oldest if all
         of them together take more than so many bytes (`hold_full`). Returns how many.
         """
-        ...
-
-    async def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
-        """For whom something is to be done, and when (milliseconds since 1970), the next ones first."""
         ...
 
     async def dead_letters(

@@ -52,7 +52,6 @@ NOBODY = Suppressed()
 class Forgotten(Struct, frozen=True, kw_only=True):
     """What was removed at one connection."""
 
-    people: int = 0
     held: int = 0
     dead_letters: int = 0
 
@@ -79,21 +78,26 @@ class Forgets(Protocol):
         ...
 
     async def forget(
-        self, names: Mapping[str, str], waiting: Mapping[int, int], *, suppress: Sequence[str] = ()
+        self,
+        ids: Sequence[str],
+        waiting: Mapping[int, int],
+        *,
+        emails: Mapping[int, Sequence[str]],
+        suppress: Sequence[str] = (),
     ) -> dict[int, Forgotten]:
-        """Remove people (the keys of `names`), their held events and dead letters, and whatever else names them, at
-        the connections in `waiting`; where something has to go on being named, it gets the other name. Their events,
-        and as many more of each connection as `waiting` says, which are to be removed from the journal, count as
-        filtered (`forgotten`). `suppress`: as `suppress` does, in the same transaction.
+        """Remove people with all their ids, their held events and dead letters, and whatever else names them, at the
+        connections in `waiting`, with these rows of their ledgers. Their events, and as many more of each connection as
+        `waiting` says, which are to be removed from the journal, count as filtered (`forgotten`). `suppress`: as
+        `suppress` does, in the same transaction.
 
         From then on, until `end_forgetting`, `forgetting` says whose events are to leave the journal; and both files
         are `to_clean`.
         """
         ...
 
-    async def with_email(self, connection: int, email: str, *, ever: bool = False) -> list[str]:
-        """The distinct_ids of those who have this email, in capital letters or small ones; `ever`: or had it once, as
-        far as that is remembered.
+    async def with_email(self, email: str, *, ever: bool = False) -> list[str]:
+        """Who has this email, in capital letters or small ones; `ever`: or had it once, as far as some connection
+        remembers that.
         """
         ...
 

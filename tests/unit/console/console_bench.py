@@ -14,7 +14,8 @@ from msgspec import Struct, field
 from service_bench import Bench, bench_in
 
 from hogline.console import Console, create_console
-from hogline.model import Event, encode_event
+from hogline.model import Event
+from hogline.posthog.entry import encode_event
 from hogline.settings import Settings
 from hogline.store.access import Access
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 
+from hogline.delivery.folder import Folder
+from hogline.delivery.worker import Worker as StoredWorker
 from hogline.destinations.base import Unreachable
 from hogline.model import Event, Operation, Request, Response
 
@@ -30,6 +33,22 @@ def event(distinct_id: str, number: int = 0, **fields: object) -> Event:
 
 def operation(size_bytes: int = 100, path: str | None = None) -> Operation:
     return Operation("event", b"x" * size_bytes, path=path)
+
+
+class Worker(StoredWorker[Any]):
+    """A worker with a folder of its own, as the process has one for all: made when it runs, closed when it is over."""
+
+    def __init__(self, *of_what: Any, journal: Any, state: Any, clock: Any, **more: Any) -> None:
+        self._made = (journal, state, clock)
+        super().__init__(*of_what, folder=cast("Folder", None), journal=journal, state=state, clock=clock, **more)
+
+    async def run(self) -> None:
+        self._folder = Folder(*self._made)
+        self._folder.start()
+        try:
+            await super().run()
+        finally:
+            await self._folder.close()
 
 
 class MovedClock:

@@ -107,7 +107,8 @@ async def test_an_email_that_its_first_owner_gave_up_is_the_second_ones_with_the
     await bench.deliver(said("b", "bob", 2, set={"email": MAIL}))
     await bench.deliver(said("c", "ada", 3, set={"email": "ada@example.com"}))
     await bench.deliver(said("d", "bob", 4, set={"email": MAIL}))
-    assert (await bench.known("bob")).claimed_email == MAIL
+    # Ada is not identified, so her customer keeps the email, and it is nobody else's.
+    assert bench.customers() == [(None, MAIL), ("bob", None)]
 
 
 async def test_a_claim_whose_identify_is_refused_keeps_the_email_from_nobody(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from people_bench import ANON, Bench, alias, dangerously, identify, said
 from sandbox_server import Operations
 
-from hogline.delivery.lanes import lane_of
+from hogline.core.lanes import lane_of
 from hogline.model import Response
 
 pytestmark = pytest.mark.anyio
@@ -28,6 +28,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 async def change(bench: Bench, **options: object) -> None:
     bench.connection = replace(bench.connection, options=bench.connection.options | options)
     await bench.state.change_connection(bench.connection)
+    await bench.state.options_changed(bench.connection.id, bench.clock.time_ms())
 
 
 def names(bench: Bench, distinct_id: str) -> list[str]:
@@ -42,7 +43,8 @@ async def settled(bench: Bench) -> None:
 
 async def test_an_event_with_a_suppressed_email_makes_nobody_else_forgotten(bench: Bench) -> None:
     await bench.connect()
-    await bench.state.forget({"eve": "forgotten-1"}, {bench.connection.id: 0}, suppress=["eve", "eve@example.com"])
+    suppress = [("id", "eve"), ("email", "eve@example.com")]
+    await bench.state.forget(["eve"], {bench.connection.id: 0}, ledger={}, suppress=suppress)
     await bench.receive(identify("bob", 1, None, plan="pro"))
     async with bench.running():
         await settled(bench)
@@ -153,8 +155,8 @@ def first_two_refused(bench: Bench, operations: Operations) -> Response:
 
 async def test_a_dangerous_merge_that_releases_held_events_is_counted_by_itself_too(bench: Bench) -> None:
     await bench.connect(anonymous_users="emails", hold_days=30)
-    await bench.deliver(identify("ada", 1), said("x", "ada", 2))
-    await bench.deliver(identify("bob", 3, None, email="bob@example.com"))
+    await bench.deliver(identify("ada", 1, "v1"), said("x", "ada", 2))
+    await bench.deliver(identify("bob", 3, "v2", email="bob@example.com"))
     counts = await bench.deliver(dangerously("bob", "ada", 4))
     assert "x" in names(bench, "bob")
     assert counts.adjusted.get("merged_dangerously") == 1

@@ -1,9 +1,9 @@
 """Lanes: events spread by person, and the positions that say what is settled."""
 
 from delivery_cases import event
-
-from hogline.delivery.lanes import LANES, Item, Lanes, Source, lane_of
 from hogline.delivery.routes import Move
+
+from hogline.core.lanes import LANES, Item, Lanes, Source, lane_of
 from hogline.store.base import Route
 
 

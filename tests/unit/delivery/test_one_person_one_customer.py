@@ -15,17 +15,17 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from delivery_cases import MovedClock
+from delivery_cases import MovedClock, Worker
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from msgspec import Struct
 
 from hogline.delivery.gate import Gate, Rate
-from hogline.delivery.worker import Worker
 from hogline.destinations.base import Unreachable
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.model import Event, Request, Response, encode_event
+from hogline.model import Event, Request, Response
+from hogline.posthog.entry import encode_event
 from hogline.sandbox import v1, v2
 from hogline.sandbox.people import Person as Customer
 from hogline.sandbox.settings import SandboxSettings, WorkspaceSettings
@@ -335,7 +335,7 @@ class History(RuleBasedStateMachine):
         await self._receive()
         for _ in range(20_000):
             counts = await self.state.counts(self.connection.id)
-            if counts.settled == self.journal.end and not await self.state.due(self.connection.id, 1):
+            if counts.settled == self.journal.end and not self.state.due(self.connection.id, 1):
                 return
             await asyncio.sleep(0.0005)
         raise AssertionError(f"{counts} of {self.journal.end}")

@@ -15,12 +15,12 @@ from itertools import count
 from typing import Any
 
 import pytest
-from delivery_cases import failing
+from delivery_cases import Worker, failing
 
 from hogline.delivery.gate import Gate, Rate
-from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.model import Event, Person, Request, Response, encode_event
+from hogline.model import Event, Person, Request, Response
+from hogline.posthog.entry import encode_event
 from hogline.store.base import Connection, Counts, DeadLetter, Replay, Route, Settlement
 from hogline.store.forgetting import NOBODY
 

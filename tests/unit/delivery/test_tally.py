@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from hogline.delivery.settle import Outcome
+from hogline.core.settle import Outcome
 from hogline.delivery.tally import Tally
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from people_bench import Bench, identify, said
 
-from hogline.delivery.lanes import lane_of
+from hogline.core.lanes import lane_of
+from hogline.delivery.folder import Folder
 from hogline.housekeeping import Housekeeping
 from hogline.model import Request, Response
 from hogline.settings import Settings
@@ -60,7 +61,9 @@ async def test_a_restart_does_not_change_who_has_an_email_that_two_claim(bench: 
         raise AssertionError
 
     bench.server.send = hanging  # type: ignore[method-assign]
-    worker = bench.worker(0.0)
+    folder = Folder(bench.journal, bench.state, bench.clock)
+    folder.start()
+    worker = bench.worker(0.0, folder)
     task = asyncio.create_task(worker.run())
     await bench.receive(said("z", "zoe", 0))
     while (await bench.counts()).settled < 1:
@@ -71,6 +74,7 @@ async def test_a_restart_does_not_change_who_has_an_email_that_two_claim(bench: 
     async with asyncio.timeout(5):
         await accepted.wait()
     await worker.close(0)
+    await folder.close()
     await task
     bench.server.send = send  # type: ignore[method-assign]
     await bench.deliver()

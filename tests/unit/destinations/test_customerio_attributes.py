@@ -23,8 +23,8 @@ from customerio_cases import (
     plan,
 )
 
-from hogline.destinations.customerio.emails import address
-from hogline.model import Event, Person, accept, refuse
+from hogline.emails import address
+from hogline.model import Person, accept, refuse
 
 NAN, INFINITY = float("nan"), float("inf")
 

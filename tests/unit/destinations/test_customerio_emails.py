@@ -74,7 +74,7 @@ async def test_a_customer_known_only_by_their_email_moves_to_the_new_one_and_the
     bench: Bench, lives: str
 ) -> None:
     history = [
-        said("x", "u1", 1, set={"email": ADA, "plan": "pro"}),
+        identify("u1", 1, email=ADA, plan="pro"),
         said("y", "u1", 2, set={"email": NEW}),
         said("z", "u1", 3),
     ]
@@ -82,7 +82,8 @@ async def test_a_customer_known_only_by_their_email_moves_to_the_new_one_and_the
     assert bench.customers() == [(None, NEW)]
     assert bench.server.people[0].attributes == {"plan": "pro"}
     assert bench.server.people[0].events == 3
-    assert bench.merges() == [({"email": NEW}, {"email": ADA})]
+    # In one shipment the newest is known before anything is sent.
+    assert bench.merges() == ([] if lives == "one" else [({"email": NEW}, {"email": ADA})])
 
 
 async def test_without_merge_people_such_a_change_is_not_sent_and_counted(bench: Bench) -> None:
@@ -150,7 +151,7 @@ async def test_an_email_that_was_taken_away_is_free_for_somebody_else(bench: Ben
         said("x", "u2", 4, set={"email": ADA}),
         said("w", "u1", 5),
     )
-    assert bench.customers() == [("u1", None), (None, ADA)]
+    assert bench.customers() == [("u1", None), ("u2", ADA)]  # linked: it is nobody's identifier any more
     assert counts.adjusted == {}
     assert [one.events for one in bench.server.people] == [4, 1]
 
@@ -171,7 +172,7 @@ async def test_when_the_owner_moves_on_the_old_email_may_be_somebody_elses(bench
         said("z", "u1", 3, set={"email": NEW}),
         said("x", "u2", 4, set={"email": ADA}),
     )
-    assert bench.customers() == [("u1", NEW), (None, ADA)]
+    assert bench.customers() == [("u1", NEW), ("u2", ADA)]
 
 
 async def test_a_visitor_and_a_user_with_one_email_are_merged_when_posthog_joins_them(bench: Bench) -> None:

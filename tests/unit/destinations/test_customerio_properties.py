@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import msgspec
 from customerio_cases import accepted, actions, options, plan
+from hogline.destinations.customerio.learn import learn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.destinations.customerio.learn import learn
 from hogline.destinations.customerio.options import Options
-from hogline.model import (
-    Event,
-    Operation,
-    Person,
-    Refused,
-    Response,
-    Retry,
-    Settled,
-    accept,
-    decode_event,
-    encode_event,
-    refuse,
-)
+from hogline.model import Event, Operation, Person, Refused, Response, Retry, Settled, accept, refuse
+from hogline.posthog.entry import decode_event, encode_event
 
 # A busy machine is slow, not wrong.
 EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hogline.model import decode_event
 from hogline.posthog import Unreadable, read_line, read_lines, read_webhook
+from hogline.posthog.entry import decode_event
 from hogline.posthog.lines import read_file_line
 from hogline.posthog.shapes import Shape, shape_of
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from hogline.model import Event, decode_event
+from hogline.model import Event
+from hogline.posthog.entry import decode_event
 from hogline.sources.budget import Budget
 from hogline.sources.http import create_app
 from hogline.sources.limits import Limits

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hogline.model import Event, Identifier, Person, encode_event
+from hogline.model import Event, Identifier, Person
+from hogline.posthog.entry import encode_event
 from hogline.store.base import HeldEvent, Route, Settlement
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.database import migrations, open_database
@@ -71,7 +72,7 @@ async def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_everything_that_was_there_is_there(state: SqliteState) -> None:
     (connection,) = await state.connections()
     assert connection.options == {"site_id": "site", "api_key": "key"}
-    assert await state.people(1, ["ada", "visitor"]) == {
+    assert state.people(1, ["ada", "visitor"]) == {
         "ada": Person(
             distinct_id="ada",
             identified=True,
@@ -117,9 +118,9 @@ async def test_people_of_before_can_be_joined_held_for_and_merged(state: SqliteS
         )
     )
     assert await state.joined(1, "ada") == [joined]
-    assert [one.position for one in await state.held(1, ["ada"])] == [10]
+    assert [one.position for one in state.held(1, ["ada"])] == [10]
     assert await state.claimed(1, "ada@example.com") == "ada"
-    assert await state.due(1, 10) == [("ada", NOW_MS)]
+    assert state.due(1, 10) == [("ada", NOW_MS)]
 
 
 async def test_people_of_before_can_be_forgotten(state: SqliteState, tmp_path: Path) -> None:

@@ -6,17 +6,12 @@ relationship is taken away.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Sequence
 
+from hogline.destinations.base import GroupPlan
 from hogline.destinations.customerio import limits, operations
 from hogline.destinations.customerio.options import Options
-from hogline.model import UNKNOWN, Event, Identifier, Operation, Promise, Refusal
-
-
-class GroupPlan(Struct, frozen=True):
-    operations: tuple[Operation, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    adjusted: tuple[str, ...] = ()
+from hogline.model import UNKNOWN, Event, Identifier, Operation, Refusal
 
 
 def group_identify(event: Event, now_ms: int, options: Options) -> GroupPlan:
@@ -58,25 +53,23 @@ def _attributes(event: Event, options: Options) -> tuple[dict[str, object], tupl
     return attributes, tuple(adjusted)
 
 
-def relationships(
-    event: Event, identifier: Identifier, customer: Identifier, known: tuple[str, ...], options: Options
-) -> tuple[Operation, ...]:
-    """The objects that the event's `$groups` name and that Customer.io does not know this customer to belong to."""
+def objects(event: Event, options: Options) -> list[str]:
+    """The objects that the event's `$groups` name, as `type/key`."""
     groups = event.properties.get("$groups")
-    if not options.group_objects or not isinstance(groups, dict):
-        return ()
-    new: dict[str, tuple[str, str]] = {}
+    if not isinstance(groups, dict):
+        return []
+    found: dict[str, None] = {}
     for kind, value in groups.items():
         object_type, key = options.group_objects.get(kind), _key(value)
-        if object_type is None or key is None or limits.too_long(key, limits.IDENTIFIER_BYTES):
-            continue
-        name = f"{object_type}/{key}"
-        if name not in known:
-            new[name] = (object_type, key)
-    if not new:
-        return ()
-    promise = Promise(customer=customer, relationships=tuple(new))
-    return (operations.add_relationships(identifier, list(new.values()), promise),)
+        if object_type is not None and key is not None and not limits.too_long(key, limits.IDENTIFIER_BYTES):
+            found[f"{object_type}/{key}"] = None
+    return list(found)
+
+
+def belong(identifier: Identifier, named: Sequence[str]) -> Operation:
+    """A customer belongs to these objects."""
+    pairs = [(object_type, key) for object_type, _, key in (one.partition("/") for one in named)]
+    return operations.add_relationships(identifier, pairs)
 
 
 def _key(value: object) -> str | None:

@@ -14,8 +14,8 @@ from unicodedata import normalize
 import msgspec
 
 from hogline.destinations.customerio.dates import whole_seconds
-from hogline.destinations.values import not_numbers
-from hogline.model import UNKNOWN, Person
+from hogline.model import UNKNOWN
+from hogline.posthog.values import not_numbers
 
 REQUEST_BYTES = 500_000
 OPERATION_BYTES = 32_000
@@ -35,11 +35,6 @@ _REDIRECTING = frozenset({"recipient", "from_address", "fromaddress", "reply_to"
 """Event data of these names overrides a campaign's own settings (and what might be read as one of them)."""
 _REDIRECTING_HINTS = ("recipient", "address", "reply")
 _SEPARATORS = re.compile(r"[\s._-]+")
-
-
-def room_for_attributes(person: Person) -> int:
-    """How many attributes more a person may have; those that were taken away are none."""
-    return ATTRIBUTES - sum(value is not None for value in person.attributes().values())
 
 
 def cut(text: str, most_bytes: int) -> str:

@@ -1,29 +1,32 @@
 """The JSON bodies of what Customer.io is asked, within its limit for one operation.
 
-Everything is encoded once, here; the keys' order never changes, so the same operation is the same bytes.
-Knows nothing of why something is sent.
+The keys' order never changes, so the same operation is the same bytes. An event's data is JSON text already: what
+stands around it is put before and behind. Knows nothing of why something is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, cast
+from functools import lru_cache
+from typing import cast
 from urllib.parse import quote
 
 import msgspec
 
+from hogline.destinations.base import Removal
 from hogline.destinations.customerio import limits
-from hogline.destinations.customerio.emails import address
-from hogline.model import Identifier, Operation, Promise, Refusal
+from hogline.destinations.customerio.ulid import ulid
+from hogline.emails import address
+from hogline.model import Identifier, Operation, Refusal
+from hogline.posthog.entry import Entry
 
 _encode = msgspec.json.Encoder().encode
+_KINDS = {"$pageview": "page", "$screen": "screen"}
 
 
 def identify(
-    identifier: Identifier, attributes: dict[str, object], timestamp_s: int, promise: Promise
-) -> tuple[Operation, ...]:
-    """An identify; as many as it takes, if it is too big for one. Each promises what itself carries of the
-    attributes that `promise` names."""
+    identifier: Identifier, attributes: dict[str, object], timestamp_s: int
+) -> list[tuple[Operation, list[str]]]:
+    """An identify; as many as it takes, if it is too big for one. With each the attributes that it carries."""
     body = _encode(
         {
             "type": "person",
@@ -33,20 +36,16 @@ def identify(
             "attributes": attributes,
         }
     )
-    if len(body) <= limits.OPERATION_BYTES and len(attributes) <= limits.ATTRIBUTES:
-        return (Operation("identify", body, promise),)
-    # One attribute within its limits always fits, so there are two halves.
     names = list(attributes)
+    if len(body) <= limits.OPERATION_BYTES and len(attributes) <= limits.ATTRIBUTES:
+        return [(Operation("identify", body), names)]
+    # One attribute within its limits always fits, so there are two halves.
     half = len(names) // 2
-    parts: tuple[Operation, ...] = ()
-    for some in (names[:half], names[half:]):
-        parts += identify(
-            identifier,
-            {name: attributes[name] for name in some},
-            timestamp_s,
-            _promise_of(some, promise),
-        )
-    return parts
+    return [
+        made
+        for some in (names[:half], names[half:])
+        for made in identify(identifier, {name: attributes[name] for name in some}, timestamp_s)
+    ]
 
 
 def identify_object(
@@ -73,7 +72,7 @@ def identify_object(
     )
 
 
-def add_relationships(identifier: Identifier, objects: list[tuple[str, str]], promise: Promise) -> Operation:
+def add_relationships(identifier: Identifier, objects: list[tuple[str, str]]) -> Operation:
     """A person belongs to these objects, each given by its type's id and its own."""
     body = _encode(
         {
@@ -85,7 +84,7 @@ def add_relationships(identifier: Identifier, objects: list[tuple[str, str]], pr
             ],
         }
     )
-    return Operation("add_relationships", body, promise)
+    return Operation("add_relationships", body)
 
 
 def merge(primary: Identifier, secondary: Identifier) -> Operation:
@@ -98,21 +97,17 @@ def merge(primary: Identifier, secondary: Identifier) -> Operation:
             "secondary": {secondary.kind: secondary.value},
         }
     )
-    return Operation("merge", body, Promise(merged=secondary))
+    return Operation("merge", body)
 
 
-def remove(identifier: Identifier, action: Literal["delete", "suppress", "unsuppress"]) -> Operation:
+def remove(identifier: Identifier, action: Removal) -> Operation:
     """A customer is deleted; suppressed, they cannot come back either, until they are unsuppressed."""
     body = _encode({"type": "person", "identifiers": {identifier.kind: identifier.value}, "action": action})
     return Operation(action, body)
 
 
 def parts(operation: Operation, refusal: Refusal) -> tuple[Operation, ...]:
-    """A refused identify in two: without the attribute that the refusal names, and that one; else in halves.
-
-    They go out when what followed in the request was accepted already: it may have given the customer another email.
-    So they name the customer by the id, if there is one.
-    """
+    """A refused identify in two: without the attribute that the refusal names, and that one; else in halves."""
     if operation.action != "identify":
         return ()
     body = msgspec.json.decode(operation.body, type=dict[str, object])
@@ -122,90 +117,81 @@ def parts(operation: Operation, refusal: Refusal) -> tuple[Operation, ...]:
         return ()
     named = refusal.field.removeprefix("attributes.")
     first = [name for name in names if name != named] if named in attributes else names[: len(names) // 2]
-    promise = operation.promise
-    customer = promise.customer
-    if customer is not None and customer.kind == "id":
-        body["identifiers"] = {"id": customer.value}
     return tuple(
-        Operation(
-            "identify",
-            _encode({**body, "attributes": {name: attributes[name] for name in some}}),
-            _promise_of(some, promise),
-        )
+        Operation("identify", _encode({**body, "attributes": {name: attributes[name] for name in some}}))
         for some in (first, [name for name in names if name not in first])
     )
 
 
-def _promise_of(names: list[str], promise: Promise) -> Promise:
-    """What an identify with only these attributes promises of the whole one's promise."""
-    return Promise(
-        customer=promise.customer,
-        attributes={name: promise.attributes[name] for name in names if name in promise.attributes},
-        linked_email=promise.linked_email if "email" in names else None,
-        known_anonymous_id=promise.known_anonymous_id if "anonymous_id" in names else None,
+def names(operation: Operation) -> list[str]:
+    """The attributes that an identify carries."""
+    body = msgspec.json.decode(operation.body, type=dict[str, object])
+    return list(cast("dict[str, object]", body.get("attributes", {})))
+
+
+def head(identifier: Identifier) -> bytes:
+    """How every event of a customer begins."""
+    return b'{"type":"person","identifiers":{"%b":%b},"action":"' % (
+        identifier.kind.encode(),
+        _encode(identifier.value),
     )
 
 
-def event(
-    identifier: Identifier,
-    kind: str,
-    *,
-    name: str,
-    event_ulid: str,
-    timestamp_s: int,
-    data: Mapping[str, object],
-    promise: Promise,
-    email: str | None,
-) -> Operation | Refusal:
+def event(head: bytes, identifier: Identifier, entry: Entry, data: bytes, email: str | None) -> Operation | Refusal:
     """An event of the kind `event`, `page` or `screen`: by v2, or by v1 if it is too big for that.
 
-    `email` is the customer's, if one is known: an id that looks like an address may only stand in v1's path
-    if it is the same.
+    `data` is JSON text. `email` is the customer's, if one is known: an id that looks like an address may only stand in
+    v1's path if it is the same.
     """
-    body = _encode(
-        {
-            "type": "person",
-            "identifiers": {identifier.kind: identifier.value},
-            "action": kind,
-            "name": name,
-            "id": event_ulid,
-            "timestamp": timestamp_s,
-            "attributes": data,
-        }
+    kind, start = _start(entry.name)
+    body = b'%b%b"id":"%b","timestamp":%d,"attributes":%b}' % (
+        head,
+        start,
+        ulid(entry.uuid).encode(),
+        entry.time_ms // 1_000,
+        data,
     )
     if len(body) <= limits.OPERATION_BYTES:
-        return Operation(kind, body, promise)
-    size = len(_encode(data))
-    if size > limits.EVENT_DATA_BYTES:
-        return _too_large(size)
+        return Operation(kind, body)
+    if len(data) > limits.EVENT_DATA_BYTES:
+        return _too_large(len(data))
     if not _fits_path(identifier, email):
         return Refusal(
             "event_too_large",
-            f"The event's data is {size} bytes. Customer.io takes that much only with the customer's"
+            f"The event's data is {len(data)} bytes. Customer.io takes that much only with the customer's"
             " identifier in the request's path, and this identifier would mean something else there.",
         )
-    body = _encode({"name": name, "id": event_ulid, "type": kind, "timestamp": timestamp_s, "data": data})
-    return Operation(kind, body, promise, f"/api/v1/customers/{quote(identifier.value, safe='')}/events")
+    return Operation(kind, _by_v1(entry, data), f"/api/v1/customers/{quote(identifier.value, safe='')}/events")
 
 
-def anonymous_event(
-    anonymous_id: str, kind: str, *, name: str, event_ulid: str, timestamp_s: int, data: Mapping[str, object]
-) -> Operation | Refusal:
+def anonymous_event(entry: Entry, data: bytes) -> Operation | Refusal:
     """An event of somebody who is no customer and does not become one by it. Only v1 documents it."""
-    size = len(_encode(data))
-    if size > limits.EVENT_DATA_BYTES:
-        return _too_large(size)
-    body = _encode(
+    if len(data) > limits.EVENT_DATA_BYTES:
+        return _too_large(len(data))
+    return Operation(_start(entry.name)[0], _by_v1(entry, data, anonymous_id=entry.distinct_id), "/api/v1/events")
+
+
+def _by_v1(entry: Entry, data: bytes, **more: str) -> bytes:
+    name, _ = limits.event_name(entry.name.strip())
+    return _encode(
         {
             "name": name,
-            "anonymous_id": anonymous_id,
-            "id": event_ulid,
-            "type": kind,
-            "timestamp": timestamp_s,
-            "data": data,
+            **more,
+            "id": ulid(entry.uuid),
+            "type": _start(entry.name)[0],
+            "timestamp": entry.time_ms // 1_000,
+            "data": msgspec.Raw(data),
         }
     )
-    return Operation(kind, body, Promise(anonymous_id=anonymous_id), "/api/v1/events")
+
+
+@lru_cache(maxsize=4_096)
+def _start(name: str) -> tuple[str, bytes]:
+    """What an event of this name is, and how it goes on behind its customer."""
+    name = name.strip()
+    kind = _KINDS.get(name, "event")
+    short, _ = limits.event_name(name)
+    return kind, b'%b","name":%b,' % (kind.encode(), _encode(short))
 
 
 def _too_large(size: int) -> Refusal:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hogline import __version__
-from hogline.destinations.base import Check, Destination, Importer, Limits, Option, Send
+from hogline.destinations.base import Check, Destination, Importer, Limits, Option, Send, Written
 from hogline.destinations.engage.answers import read_answer
 from hogline.destinations.engage.check import check
+from hogline.destinations.engage.forward import PATH, forward
 from hogline.destinations.engage.options import OPTIONS, Options, read_options
-from hogline.destinations.engage.plan import PATH, plan
-from hogline.model import Answer, Event, Identifier, Operation, Person, Plan, Refusal, Request, Response
+from hogline.model import Answer, Operation, Request, Response
+from hogline.posthog.entry import Entry
 
 __all__ = ["ENGAGE", "Options"]
 
@@ -25,6 +26,7 @@ class _Engage:
         self.title = "Engage"
         self.summary = "Your own events, and what PostHog knows of people and groups, go to Engage as they are."
         self.options: tuple[Option, ...] = OPTIONS
+        self.people = None  # Engage knows people and joins them by itself
         self.cannot_forget = "Hogline cannot delete anybody in Engage. Delete this user there."
         self.imports: Mapping[str, Importer] = {}
         # One event a request, however large: Engage documents no limit of size, and what we receive is bounded.
@@ -39,34 +41,8 @@ class _Engage:
     def requests_per_second(self, options: Options) -> int:
         return options.requests_per_second
 
-    def plan(
-        self,
-        event: Event,
-        person: Person | None,
-        options: Options,
-        other: Person | None = None,  # noqa: ARG002  # Engage joins people itself
-    ) -> Plan:
-        return plan(event, person, options)
-
-    # Nobody is remembered for Engage: of people there is nothing to be done later, to hold, or to take back.
-
-    def due(self, person: Person, options: Options) -> Plan:  # noqa: ARG002
-        return Plan(person)
-
-    def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:  # noqa: ARG002
-        return ()
-
-    def hold_days(self, options: Options) -> int:  # noqa: ARG002
-        return 0
-
-    def forget(self, person: Person, options: Options, *, suppress: bool) -> Sequence[Operation]:  # noqa: ARG002
-        return ()
-
-    def suppress(self, who: Identifier, options: Options, *, lift: bool) -> Sequence[Operation]:  # noqa: ARG002
-        return ()
-
-    def not_sent(self, person: Person, options: Options) -> str | None:  # noqa: ARG002
-        return None
+    def forward(self, entry: Entry, options: Options) -> Written | str:
+        return forward(entry, options)
 
     def request(self, operations: Sequence[Operation], options: Options) -> Request:
         (operation,) = operations

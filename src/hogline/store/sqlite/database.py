@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 import apsw
 
@@ -52,8 +52,15 @@ def migrations(kind: str) -> list[str]:
     return [script.read_text("utf-8") for script in sorted(folder.iterdir(), key=lambda f: f.name)]
 
 
-def open_database(path: Path, kind: str, vfs: str | None = None) -> apsw.Connection:
-    """A connection to the file, made or brought to the newest schema first.
+Conversion: TypeAlias = Callable[[apsw.Connection], None]
+"""What a schema's step does that SQL cannot say. Runs behind its script, in the same transaction."""
+
+
+def open_database(
+    path: Path, kind: str, vfs: str | None = None, *, conversions: Mapping[int, Conversion] | None = None
+) -> apsw.Connection:
+    """A connection to the file, made or brought to the newest schema first. `conversions`: by the step's number; before
+    the first of them a copy of the file is made beside it (`copy_of`).
 
     Raises `Unusable` if the file is another program's, damaged, or a newer Hogline's.
     """
@@ -61,7 +68,7 @@ def open_database(path: Path, kind: str, vfs: str | None = None) -> apsw.Connect
         _make_private(path)
         database = apsw.Connection(str(path), vfs=vfs)
         try:
-            _prepare(database, path, migrations(kind))
+            _prepare(database, path, migrations(kind), conversions or {})
         except BaseException:
             database.close()
             raise
@@ -74,7 +81,7 @@ def open_database(path: Path, kind: str, vfs: str | None = None) -> apsw.Connect
     return database
 
 
-def _prepare(database: apsw.Connection, path: Path, scripts: list[str]) -> None:
+def _prepare(database: apsw.Connection, path: Path, scripts: list[str], conversions: Mapping[int, Conversion]) -> None:
     database.set_busy_timeout(5_000)
     _check_owner(database, path, len(scripts))
     # FULL: a commit is on disk when it returns. NORMAL loses acknowledged events in a power cut.
@@ -87,7 +94,7 @@ def _prepare(database: apsw.Connection, path: Path, scripts: list[str]) -> None:
     database.pragma("temp_store", "memory")
     database.pragma("foreign_keys", 1)
     database.pragma("trusted_schema", 0)
-    _migrate(database, scripts)
+    _migrate(database, path, scripts, conversions)
 
 
 def _make_private(path: Path) -> None:
@@ -108,13 +115,34 @@ def _check_owner(database: apsw.Connection, path: Path, known: int) -> None:
         raise Unusable(f"{path.name} in the data directory belongs to another program. Choose another with --data.")
 
 
-def _migrate(database: apsw.Connection, scripts: list[str]) -> None:
+def copy_of(path: Path) -> Path:
+    """The file as it was before a conversion, until Hogline was stopped in an orderly way once."""
+    return path.with_name(f"{path.stem}.before{path.suffix}")
+
+
+def _migrate(database: apsw.Connection, path: Path, scripts: list[str], conversions: Mapping[int, Conversion]) -> None:
     version: int = database.pragma("user_version")
+    if version and any(number > version for number in conversions):
+        _copy(database, path)
     for number, script in enumerate(scripts[version:], version + 1):
         with transaction(database):
             database.execute(script)
+            if number in conversions:
+                conversions[number](database)
             database.pragma("application_id", APPLICATION_ID)
             database.pragma("user_version", number)
+
+
+def _copy(database: apsw.Connection, path: Path) -> None:
+    """Whole or not at all: a copy that was interrupted is made anew."""
+    copy = copy_of(path)
+    if copy.exists():
+        return
+    draft = copy.with_suffix(".part")
+    draft.unlink(missing_ok=True)
+    _make_private(draft)
+    database.execute("VACUUM INTO ?", (str(draft),))
+    draft.rename(copy)
 
 
 @contextmanager

@@ -9,17 +9,34 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
-from hogline.model import FORGOTTEN, Refusal
+from hogline.model import Refusal
+from hogline.posthog.entry import FORGOTTEN
 from hogline.posthog.forgetting import without
 from hogline.store.forgetting import File, Forgotten, Suppressed, ToClean
 from hogline.store.secrets import Vault
+from hogline.store.sqlite import records
 from hogline.store.sqlite.database import rows
 from hogline.store.sqlite.settling import count, give_up
 
 T = TypeVar("T")
 
-_HAS_EMAIL = "SELECT distinct_id FROM people INDEXED BY people_by_id_and_email WHERE connection = ? AND email = ?"
-_HAD_EMAIL = "SELECT distinct_id FROM people WHERE connection = ?1 AND instr(lower(person), json_quote(?2))"
+_HAS_EMAIL = (
+    "SELECT id FROM known INDEXED BY known_by_id_and_email WHERE email = ?1"
+    " UNION SELECT person FROM told WHERE person IN (?1, ?2)"
+)
+_HAD_EMAIL = "SELECT person FROM told WHERE instr(body, CAST(?1 AS BLOB)) OR instr(body, CAST(?2 AS BLOB))"
+
+_IS_NO_CUSTOMER = (
+    "{0}.person ->> 'customer' IS NULL AND {0}.person ->> 'to_merge' IS NULL"
+    " AND {0}.person ->> 'last_seen_ms' BETWEEN 1 AND ?4 - 1"
+    " AND NOT EXISTS (SELECT 1 FROM held WHERE held.connection = ?1 AND held.distinct_id = {0}.distinct_id)"
+)
+_EXPIRED = (
+    "SELECT distinct_id FROM people AS one WHERE connection = ?1 AND distinct_id > ?2 AND distinct_id <= ?3"  # noqa: S608  # ours
+    f" AND joined_into IS NULL AND {_IS_NO_CUSTOMER.format('one')}"
+    " AND NOT EXISTS (SELECT 1 FROM people AS other WHERE other.connection = ?1 AND other.joined_into = one.distinct_id"
+    f" AND NOT ({_IS_NO_CUSTOMER.format('other')}))"
+)
 
 
 class SqliteForgetting:
@@ -55,14 +72,20 @@ class SqliteForgetting:
         return anybody
 
     async def forget(
-        self, names: Mapping[str, str], waiting: Mapping[int, int], *, suppress: Sequence[str] = ()
+        self,
+        ids: Sequence[str],
+        waiting: Mapping[int, int],
+        *,
+        emails: Mapping[int, Sequence[str]],
+        suppress: Sequence[str] = (),
     ) -> dict[int, Forgotten]:
         hashes = self.suppressed.hashes(suppress)
-        to_do = self._vault.encrypt(msgspec.json.encode(list(names)))
+        to_do = self._vault.encrypt(msgspec.json.encode(list(ids)))
 
         def job(database: apsw.Connection) -> tuple[dict[int, Forgotten], set[bytes]]:
             database.execute("INSERT INTO forgetting VALUES (?)", (to_do,))
-            forgotten = {one: _forget(database, one, names, more) for one, more in waiting.items()}
+            _forget_known(database, ids)
+            forgotten = {one: _forget(database, one, ids, more, emails.get(one, ())) for one, more in waiting.items()}
             to_clean(database, "journal")
             to_clean(database, "state")
             return forgotten, _suppress(database, hashes)
@@ -71,9 +94,39 @@ class SqliteForgetting:
         self.suppressed.replace(suppressed)
         return forgotten
 
-    async def with_email(self, connection: int, email: str, *, ever: bool = False) -> list[str]:
+    async def with_email(self, email: str, *, ever: bool = False) -> list[str]:
         """Whole tables are read, which takes seconds for millions of people: in another thread."""
-        return await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (connection, email.strip().lower()))
+        email = email.strip()
+        return await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (email.lower(), email))
+
+    async def expire_people(
+        self, connection: int, *, seen_before_ms: int, after: str, most: int
+    ) -> tuple[int, str | None]:
+        ids = rows(
+            self._read,
+            "SELECT distinct_id FROM people WHERE connection = ? AND distinct_id > ? ORDER BY distinct_id LIMIT ?",
+            (connection, after, most),
+        )
+        if not ids:
+            return 0, None
+        last = ids[-1][0]
+        expired = await self._search(_EXPIRED, (connection, after, last, seen_before_ms))
+        if expired:
+            await self._write(lambda database: _expire(database, connection, expired, seen_before_ms))
+        return len(expired), last if len(ids) == most else None
+
+    async def expire_dead_letters(self, connection: int, *, before_ms: int, most: int) -> int:
+        def job(database: apsw.Connection) -> int:
+            database.execute(
+                "DELETE FROM dead_letters WHERE connection = ?1 AND position IN (SELECT position FROM dead_letters"
+                " WHERE connection = ?1 AND at_ms < ?2 AND NOT retrying ORDER BY at_ms LIMIT ?3)",
+                (connection, before_ms, most),
+            )
+            expired = database.changes()
+            count(database, connection, [("filtered", "failure_expired", expired)])
+            return expired
+
+        return await self._write(job)
 
     async def forgetting(self) -> list[str]:
         found = rows(self._read, "SELECT distinct_ids FROM forgetting")
@@ -112,34 +165,64 @@ def _suppress(database: apsw.Connection, hashes: set[bytes]) -> set[bytes]:
     return suppressed_hashes(database)
 
 
+def _expire(database: apsw.Connection, connection: int, expired: Sequence[str], seen_before_ms: int) -> None:
+    """With all who were joined into them. Somebody who was seen meanwhile stays."""
+    still = rows(
+        database,
+        "WITH RECURSIVE gone(id) AS (SELECT distinct_id FROM people, json_each(?2) WHERE connection = ?1"
+        " AND distinct_id = value AND person ->> 'last_seen_ms' < ?3 AND person ->> 'customer' IS NULL"
+        " UNION SELECT distinct_id FROM people, gone WHERE connection = ?1 AND joined_into = id) SELECT id FROM gone",
+        (connection, msgspec.json.encode(expired).decode(), seen_before_ms),
+    )
+    ids = msgspec.json.encode([one for (one,) in still]).decode()
+    for table in ("people", "due", "emails"):
+        database.execute(
+            f"DELETE FROM {table} WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))",  # noqa: S608  # names are ours
+            (connection, ids),
+        )
+    # A route says in which lane events of an id were; there are none left. Others that travel with them keep theirs.
+    database.execute(
+        "DELETE FROM routes WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))"
+        " AND NOT EXISTS (SELECT 1 FROM routes AS other WHERE other.connection = ?1"
+        ' AND other."group" = routes.distinct_id AND other.distinct_id NOT IN (SELECT value FROM json_each(?2)))',
+        (connection, ids),
+    )
+
+
 def _as_json(hashes: set[bytes]) -> str:
     return msgspec.json.encode(sorted(one.hex() for one in hashes)).decode()
 
 
-def _forget(database: apsw.Connection, connection: int, names: Mapping[str, str], waiting: int) -> Forgotten:
-    """Everything that names these ids goes, or gets another name; their events count as filtered (`forgotten`), and
-    so do `waiting` more."""
-    ids = msgspec.json.encode(list(names)).decode()
+def _forget_known(database: apsw.Connection, ids: Sequence[str]) -> None:
+    """What is known of them, for all connections."""
+    names = msgspec.json.encode(list(ids)).decode()
+    for table in ("known", "ids"):
+        database.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (names,))  # noqa: S608  # names are ours
+
+
+def _forget(
+    database: apsw.Connection, connection: int, ids: Sequence[str], waiting: int, emails: Sequence[str]
+) -> Forgotten:
+    """Everything of a connection that names these ids goes, and these rows of its ledger; their events count as
+    filtered (`forgotten`), and so do `waiting` more."""
+    names = msgspec.json.encode(list(ids)).decode()
     held = give_up(
         database,
         connection,
         "forgotten",
         "SELECT position FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))",
-        ids,
+        names,
     )
-    letters = _dead_letters(database, connection, set(names))
-    _rewrite(database, connection, "held", set(names))
-    people = 0
-    for table, column in (("people", "distinct_id"), ("due", "distinct_id"), ("emails", "distinct_id")):
+    letters = _dead_letters(database, connection, set(ids))
+    _rewrite(database, connection, "held", set(ids))
+    for table in ("told", "again", "ledger"):
         database.execute(
-            f"DELETE FROM {table} WHERE connection = ? AND {column} IN (SELECT value FROM json_each(?))",  # noqa: S608  # names are ours
-            (connection, ids),
+            f"DELETE FROM {table} WHERE connection = ? AND person IN (SELECT value FROM json_each(?))",  # noqa: S608  # names are ours
+            (connection, names),
         )
-        people = people or database.changes()
-    for distinct_id, name in names.items():
-        _rename(database, connection, distinct_id, name)
+    records.change(connection, {}, dict.fromkeys(emails))(database)
     count(database, connection, [("filtered", "forgotten", len(letters) + waiting)])
-    return Forgotten(people=people, held=held, dead_letters=len(letters))
+    return Forgotten(held=held, dead_letters=len(letters))
 
 
 def _dead_letters(database: apsw.Connection, connection: int, distinct_ids: set[str]) -> list[int]:
@@ -184,13 +267,4 @@ def _forget_operations(database: apsw.Connection, connection: int, position: int
         database.execute(
             "UPDATE dead_letters SET refusals = ? WHERE connection = ? AND position = ?",
             (msgspec.json.encode(kept), connection, position),
-        )
-
-
-def _rename(database: apsw.Connection, connection: int, distinct_id: str, name: str) -> None:
-    """Other ids may travel with this one, and must go on in the same lane."""
-    for column in ("distinct_id", '"group"'):
-        database.execute(
-            f"UPDATE routes SET {column} = ?3 WHERE connection = ?1 AND {column} = ?2",  # noqa: S608  # names are ours
-            (connection, distinct_id, name),
         )

@@ -1,5 +1,5 @@
-"""A settlement in SQL: counters, people, dead letters, held events, positions. Runs inside of a transaction of the
-state's.
+"""A settlement in SQL: counters, what was told, dead letters, held events, positions. Runs inside of a transaction of
+the state's.
 
 Every part is one statement where there can be many rows.
 """
@@ -9,8 +9,10 @@ from __future__ import annotations
 import apsw
 import msgspec
 
-from hogline.store.base import HELD_BYTES_FOR_ONE, HELD_FOR_ONE, Settlement
+from hogline.core.changes import Settlement
+from hogline.store.memory import HELD_BYTES_FOR_ONE, HELD_FOR_ONE
 from hogline.store.sqlite.database import rows, value
+from hogline.store.sqlite.records import Write, end_again
 
 _BEYOND_MOST = (
     "SELECT position FROM (SELECT position, row_number() OVER newest AS place, sum(length(event)) OVER newest AS taken"
@@ -20,20 +22,10 @@ _BEYOND_MOST = (
 )
 
 
-def people_as_json(settlement: Settlement) -> bytes:
-    """One JSON text for all people: one statement writes them, and SQLite works while other threads do too."""
-    return msgspec.json.encode(
-        [
-            (person.distinct_id, person.email.lower() if person.email else None, person.joined_into, person)
-            for person in settlement.people
-        ]
-    )
-
-
-def settle(settlement: Settlement, people: bytes, database: apsw.Connection) -> None:
+def settle(settlement: Settlement, changed: Write, database: apsw.Connection) -> None:
+    """`changed` writes what was told."""
     connection = settlement.connection
-    if settlement.people:
-        _write_people(database, connection, people, len(settlement.people))
+    changed(database)
     count(
         database,
         connection,
@@ -52,7 +44,7 @@ def settle(settlement: Settlement, people: bytes, database: apsw.Connection) -> 
     )
     _settle_dead_letters(settlement, database)
     _settle_held(settlement, database)
-    _settle_joins(settlement, database)
+    end_again(database, connection, settlement.again_done)
     if settlement.replay_settled is not None:
         database.execute(
             "UPDATE replays SET settled = ?2 WHERE connection = ?1", (connection, settlement.replay_settled)
@@ -63,19 +55,6 @@ def settle(settlement: Settlement, people: bytes, database: apsw.Connection) -> 
         " ON CONFLICT DO UPDATE SET position = max(position, excluded.position)",
         (connection, msgspec.json.encode(list(settlement.lanes.items())).decode()),
     )
-
-
-def _write_people(database: apsw.Connection, connection: int, people: bytes, how_many: int) -> None:
-    """Most are known, with the same email: their rows are written without the indexes, which costs a third."""
-    insert = (
-        "INSERT INTO people (connection, distinct_id, email, joined_into, person)"
-        " SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value -> 3 FROM json_each(?2) WHERE true"
-        " ON CONFLICT DO UPDATE SET person = excluded.person"
-    )
-    bindings = (connection, people.decode())
-    database.execute(f"{insert} WHERE email IS excluded.email AND joined_into IS excluded.joined_into", bindings)
-    if database.changes() < how_many:
-        database.execute(f"{insert}, email = excluded.email, joined_into = excluded.joined_into", bindings)
 
 
 def count(database: apsw.Connection, connection: int, counted: list[tuple[str, str, int]]) -> None:
@@ -217,41 +196,3 @@ def held_bytes(database: apsw.Connection, connection: int) -> int:
     sql = "SELECT n FROM counters WHERE connection = ? AND kind = 'held_bytes'"
     taken: int | None = value(database, sql, (connection,))
     return taken or 0
-
-
-def _settle_joins(settlement: Settlement, database: apsw.Connection) -> None:
-    """Routes, the emails that identify people, and what is due."""
-    connection = settlement.connection
-    for changes, sql in (
-        (
-            [(route.distinct_id, route.since, route.group, route.depth) for route in settlement.routes],
-            (
-                "INSERT OR IGNORE INTO routes SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3"
-                " FROM json_each(?2)"
-            ),
-        ),
-        (
-            list(settlement.freed.items()),
-            (
-                "DELETE FROM emails WHERE connection = ?1 AND (email, distinct_id) IN"
-                " (SELECT value ->> 0, value ->> 1 FROM json_each(?2))"
-            ),
-        ),
-        (
-            list(settlement.claimed.items()),
-            "INSERT OR REPLACE INTO emails SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2)",
-        ),
-        (
-            list(settlement.done.items()),
-            (
-                "DELETE FROM due WHERE connection = ?1 AND EXISTS (SELECT 1 FROM json_each(?2)"
-                " WHERE value ->> 0 = distinct_id AND value ->> 1 >= at_ms)"
-            ),
-        ),
-        (
-            list(settlement.due.items()),
-            "INSERT OR REPLACE INTO due SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2)",
-        ),
-    ):
-        if changes:
-            database.execute(sql, (connection, msgspec.json.encode(changes).decode()))

@@ -13,31 +13,24 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
-from hogline.model import Person, Refusal
-from hogline.store.base import (
-    READ_BYTES,
-    Connection,
-    Counts,
-    DeadLetter,
-    HeldEvent,
-    NameTaken,
-    Replay,
-    Route,
-    Settlement,
-    TokenKind,
-)
+from hogline.core.changes import DeadLetter, Flush, HeldEvent, Intent, Settlement
+from hogline.core.known import Id, Person
+from hogline.core.ledger import Row
+from hogline.core.told import WAITS_MS, Told
+from hogline.model import Refusal
+from hogline.store.base import READ_BYTES, Connection, Counts, NameTaken, Replay, TokenKind
 from hogline.store.forgetting import Suppressed
 from hogline.store.secrets import Vault
-from hogline.store.sqlite.database import few_rows, open_database, reading, rows, transaction, value
+from hogline.store.sqlite import conversion, records
+from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, transaction, value
 from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
 from hogline.store.sqlite.scrub import Scrub, scrub, step
-from hogline.store.sqlite.settling import count, expire_held, people_as_json, settle
+from hogline.store.sqlite.settling import count, expire_held, settle
 from hogline.store.sqlite.writer import Writer
 
 T = TypeVar("T")
 _Job = Callable[[apsw.Connection], object]
 
-_person = msgspec.json.Decoder(Person)
 _refusals = msgspec.json.Decoder(tuple[Refusal, ...])
 
 _DEAD_LETTERS = "SELECT position, uuid, event, refusals, at_ms FROM dead_letters WHERE connection = ?1"
@@ -49,16 +42,23 @@ _CHOSEN = (
 )
 _RETRY = f"UPDATE dead_letters SET retrying = 1 {_CHOSEN}"  # noqa: S608  # parts are ours, values are bound
 _DISCARD = f"DELETE FROM dead_letters {_CHOSEN} AND NOT retrying"  # noqa: S608  # as above
-_EVERYBODY = "SELECT person FROM people WHERE connection = ?1 AND distinct_id > ?2 ORDER BY distinct_id LIMIT ?3"
+_EVERYBODY = (
+    "SELECT person FROM (SELECT person FROM told WHERE connection = ?1 AND person > ?2"
+    " UNION SELECT id FROM known WHERE id > ?2 UNION SELECT id FROM ids WHERE id > ?2) ORDER BY person LIMIT ?3"
+)
 # SQLite's LIKE knows only the case of ASCII's letters: where there are others, `folded` looks too. That is seldom, and
 # ten times as slow.
 _SEARCH = (
-    "SELECT person FROM people WHERE connection = ?1 AND distinct_id IN (SELECT distinct_id FROM people"
-    " INDEXED BY people_by_id_and_email WHERE connection = ?1 AND distinct_id > ?2"
-    " AND (distinct_id LIKE ?4 ESCAPE '\\' OR email LIKE ?4 ESCAPE '\\'"
-    " OR (length(distinct_id) <> octet_length(distinct_id) OR length(email) <> octet_length(email))"
-    " AND (instr(folded(distinct_id), ?5) OR instr(folded(email), ?5)))"
-    " ORDER BY distinct_id LIMIT ?3) ORDER BY distinct_id"
+    "SELECT person FROM ("
+    "SELECT id AS person FROM known INDEXED BY known_by_id_and_email WHERE id > ?2"
+    " AND (id LIKE ?4 ESCAPE '\\' OR email LIKE ?4 ESCAPE '\\'"
+    " OR (length(id) <> octet_length(id) OR length(email) <> octet_length(email))"
+    " AND (instr(folded(id), ?5) OR instr(folded(email), ?5)))"
+    " UNION SELECT person FROM told WHERE connection = ?1 AND person > ?2 AND (person LIKE ?4 ESCAPE '\\'"
+    " OR length(person) <> octet_length(person) AND instr(folded(person), ?5))"
+    " UNION SELECT id FROM ids WHERE id > ?2 AND (id LIKE ?4 ESCAPE '\\'"
+    " OR length(id) <> octet_length(id) AND instr(folded(id), ?5))"
+    ") ORDER BY person LIMIT ?3"
 )
 _WILD = re.compile(r"[%_\\]")
 _LONGEST_PATTERN_BYTES = 50_000
@@ -75,10 +75,13 @@ class SqliteState(SqliteForgetting):
         """Raises `Unusable`. Must be made in the running event loop."""
         self._vault = vault
         self._path, self._vfs = path, vfs
-        self._written = open_database(path, "state", vfs)
+        convert = functools.partial(conversion.convert, journal=path.with_name("journal.db"))
+        self._copy = copy_of(path)
+        self._written = open_database(path, "state", vfs, conversions={6: convert})
         self._read = open_database(path, "state", vfs)
         self._searched = open_database(path, "state", vfs)
         self._searched.create_scalar_function("folded", _folded, 1, deterministic=True)
+        self._records = records.RecordReader(self._read)
         self._searching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-search")
         self.suppressed = Suppressed(vault.fingerprint, suppressed_hashes(self._read))
         self._writer: Writer[_Job | Scrub] = Writer(self._perform, name="state-writer")
@@ -103,6 +106,7 @@ class SqliteState(SqliteForgetting):
         self._searched.close()
         self._read.close()
         self._written.close()
+        self._copy.unlink(missing_ok=True)
 
     # tokens
 
@@ -190,11 +194,11 @@ class SqliteState(SqliteForgetting):
     async def remove_connection(self, connection: int) -> None:
         def remove(database: apsw.Connection) -> None:
             for table, column in (
-                ("people", "connection"),
-                ("routes", "connection"),
-                ("emails", "connection"),
+                ("told", "connection"),
+                ("ledger", "connection"),
+                ("again", "connection"),
+                ("settled_before", "connection"),
                 ("held", "connection"),
-                ("due", "connection"),
                 ("lanes", "connection"),
                 ("counters", "connection"),
                 ("dead_letters", "connection"),
@@ -206,52 +210,67 @@ class SqliteState(SqliteForgetting):
 
         await self._write(remove)
 
-    # joins, held events, what is due
+    # what the core reads
 
-    async def joined(self, connection: int, distinct_id: str, *, after: str = "", limit: int = 100) -> list[Person]:
-        found = rows(
-            self._read,
-            "SELECT person FROM people WHERE connection = ? AND joined_into = ? AND distinct_id > ?"
-            " ORDER BY distinct_id LIMIT ?",
-            (connection, distinct_id, after, limit),
-        )
-        return [_person.decode(person) for (person,) in found]
+    def ids(self, ids: Sequence[str]) -> dict[str, Id]:
+        return self._records.ids(ids)
 
-    async def routes(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, tuple[Route, ...]]:
-        if not distinct_ids:
-            return {}
-        with reading():
-            found = rows(
-                self._read,
-                'SELECT distinct_id, since, "group", depth FROM carray(?2) CROSS JOIN routes'
-                " ON connection = ?1 AND distinct_id = carray.value ORDER BY distinct_id, since",
-                (connection, apsw.carray(tuple(distinct_ids))),
+    def people(self, ids: Sequence[str]) -> dict[str, Person]:
+        return self._records.people(ids)
+
+    def members(self, id_: str) -> list[str]:
+        return self._records.members(id_)
+
+    def told(self, connection: int, people: Sequence[str]) -> dict[str, Told]:
+        return self._records.told(connection, people)
+
+    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]:
+        return self._records.ledger(connection, emails)
+
+    def held(self, connection: int, people: Sequence[str]) -> list[HeldEvent]:
+        return self._records.held(connection, people)
+
+    def folded(self) -> int | None:
+        return self._records.folded()
+
+    def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
+        return self._records.due(connection, limit)
+
+    def again(self, connection: int, limit: int) -> list[tuple[str, str]]:
+        return self._records.again(connection, limit)
+
+    def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:
+        return self._records.settled_before(connection)
+
+    # what it asks to be written
+
+    async def flush(self, flush: Flush) -> None:
+        await self._write(records.flush(flush))
+
+    async def intend(self, intent: Intent) -> None:
+        await self._write(records.intend(intent))
+
+    async def settle(self, settlement: Settlement) -> None:
+        changed = records.change(settlement.connection, settlement.told, settlement.ledger)
+        await self._write(functools.partial(settle, settlement, changed))
+
+    async def send_again(self, connection: int, kind: str, people: Sequence[str]) -> None:
+        await self._write(lambda database: records.put_again(database, connection, kind, people))
+
+    async def options_changed(self, connection: int, now_ms: int) -> None:
+        def change(database: apsw.Connection) -> None:
+            database.execute(
+                "INSERT OR IGNORE INTO again SELECT DISTINCT connection, 'release', distinct_id FROM held"
+                " WHERE connection = ?",
+                (connection,),
             )
-        routes: dict[str, tuple[Route, ...]] = {}
-        for row in found:
-            routes[row[0]] = (*routes.get(row[0], ()), Route(*row))
-        return routes
-
-    async def claimed(self, connection: int, email: str) -> str | None:
-        with reading():
-            owner: str | None = value(
-                self._read, "SELECT distinct_id FROM emails WHERE connection = ? AND email = ?", (connection, email)
+            database.execute(
+                "UPDATE told SET due_ms = ?2 WHERE connection = ?1 AND due_ms = ?3", (connection, now_ms, WAITS_MS)
             )
-        return owner
 
-    async def held(self, connection: int, distinct_ids: Sequence[str]) -> list[HeldEvent]:
-        with reading():
-            # The newest first: of more than may be read at once, the oldest are left out.
-            found = few_rows(
-                self._read,
-                "SELECT position, distinct_id, received_ms, event FROM held WHERE connection = ?1"
-                " AND distinct_id IN (SELECT value FROM json_each(?2)) ORDER BY position DESC",
-                (connection, msgspec.json.encode(list(distinct_ids)).decode()),
-                most_bytes=READ_BYTES,
-                sized=3,
-            )
-        found.reverse()
-        return [HeldEvent(position=row[0], distinct_id=row[1], received_ms=row[2], event=row[3]) for row in found]
+        await self._write(change)
+
+    # held events
 
     async def expire_held(self, connection: int, *, received_before_ms: int, most_bytes: int) -> int:
         return await self._write(
@@ -260,19 +279,10 @@ class SqliteState(SqliteForgetting):
             )
         )
 
-    async def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
-        with reading():
-            sql = "SELECT distinct_id, at_ms FROM due WHERE connection = ? ORDER BY at_ms LIMIT ?"
-            found: list[tuple[str, int]] = rows(self._read, sql, (connection, limit))
-        return found
-
     # what became of events
 
     async def lanes(self, connection: int) -> dict[int, int]:
         return dict(rows(self._read, "SELECT lane, position FROM lanes WHERE connection = ?", (connection,)))
-
-    async def settle(self, settlement: Settlement) -> None:
-        await self._write(functools.partial(settle, settlement, people_as_json(settlement)))
 
     async def counts(self, connection: int) -> Counts:
         found = rows(
@@ -355,19 +365,7 @@ class SqliteState(SqliteForgetting):
 
     # people
 
-    async def people(self, connection: int, distinct_ids: Sequence[str]) -> dict[str, Person]:
-        if not distinct_ids:
-            return {}
-        with reading():
-            found = rows(
-                self._read,
-                "SELECT distinct_id, person FROM carray(?2) CROSS JOIN people"
-                " ON connection = ?1 AND distinct_id = carray.value",
-                (connection, apsw.carray(tuple(distinct_ids))),
-            )
-        return {distinct_id: _person.decode(person) for distinct_id, person in found}
-
-    async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[Person]:
+    async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[str]:
         if not text:
             with reading():
                 found = [person for (person,) in rows(self._read, _EVERYBODY, (connection, after, limit))]
@@ -377,7 +375,7 @@ class SqliteState(SqliteForgetting):
             if len(pattern.encode()) > _LONGEST_PATTERN_BYTES:
                 return []  # no id is that long
             found = await self._search(_SEARCH, (connection, after, limit, pattern, folded))
-        return [_person.decode(person) for person in found]
+        return found
 
     async def _search(self, sql: str, bindings: tuple[apsw.SQLiteValue, ...]) -> list[Any]:
         """The one column of what is found, in a thread of its own."""

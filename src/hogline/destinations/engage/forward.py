@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from hogline.destinations.base import Written
 from hogline.destinations.engage.options import Options
-from hogline.destinations.values import not_numbers
-from hogline.model import Event, Operation, Person, Plan
+from hogline.model import Operation
+from hogline.posthog.entry import NOTHING, Entry, Said
 
 PATH = "/posthog"
 POSTHOGS_OWN = frozenset({"$identify", "$set", "$unset", "$groupidentify", "$create_alias"})
@@ -22,35 +23,31 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
 
 
-def plan(event: Event, person: Person | None, options: Options) -> Plan:
-    """`person` comes back as it was given."""
-    filtered = _filtered(event, options)
+def forward(entry: Entry, options: Options) -> Written | str:
+    filtered = _filtered(entry, options)
     if filtered is not None:
-        return Plan(person, filtered=filtered, adjusted=event.repaired)
-    properties = _properties(event)
+        return filtered
+    said = entry.said or NOTHING
     body = _encode(
         {
-            "uuid": event.uuid,
-            "event": event.name,
-            "distinct_id": event.distinct_id,
-            "properties": properties,
-            "timestamp": _iso(event.timestamp_ms),
-            "elements_chain": event.elements_chain,
-            "url": event.url,
+            "uuid": entry.uuid,
+            "event": entry.name,
+            "distinct_id": entry.distinct_id,
+            "properties": _properties(entry, said),
+            "timestamp": _iso(entry.timestamp_ms),
+            "elements_chain": said.elements_chain,
+            "url": said.url,
         }
     )
-    adjusted = event.repaired
-    if b"null" in body:
-        adjusted += ("not_a_number",) * not_numbers(properties)
     # A path of its own: each event is a request.
-    return Plan(person, (Operation("event", body, path=PATH),), adjusted=adjusted)
+    return Written(Operation("event", body, path=PATH))
 
 
-def _filtered(event: Event, options: Options) -> str | None:
+def _filtered(entry: Entry, options: Options) -> str | None:
     """The rule that keeps an event from being sent; None if it is."""
-    if event.distinct_id.startswith("cookieless_") or event.distinct_id == "$posthog_cookieless":
+    if entry.distinct_id.startswith("cookieless_") or entry.distinct_id == "$posthog_cookieless":
         return "cookieless"  # somebody else tomorrow: Engage would keep a user for each day
-    name = event.name.strip()
+    name = entry.name.strip()
     if name.startswith("$") and name not in POSTHOGS_OWN:
         return "not_for_engage"
     if options.allowlist and name not in options.allowlist:
@@ -58,16 +55,14 @@ def _filtered(event: Event, options: Options) -> str | None:
     return None
 
 
-def _properties(event: Event) -> dict[str, object]:
+def _properties(entry: Entry, said: Said) -> msgspec.Raw:
     """The event's properties with what it sets of the person back among them, as PostHog's webhook has it."""
-    properties = dict(event.properties)
-    if event.set:
-        properties["$set"] = event.set
-    if event.set_once:
-        properties["$set_once"] = event.set_once
-    if event.unset:
-        properties["$unset"] = event.unset
-    return properties
+    told = {"$set": said.set, "$set_once": said.set_once, "$unset": said.unset}
+    back = _encode({name: value for name, value in told.items() if value})
+    if back == b"{}":
+        return msgspec.Raw(entry.data)
+    between = b"," if entry.data != b"{}" else b""
+    return msgspec.Raw(b"%b%b%b" % (entry.data[:-1], between, back[1:]))
 
 
 def _iso(at_ms: int) -> str:

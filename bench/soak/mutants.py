@@ -1,0 +1,233 @@
+"""Takes the core's rules away, one at a time, and looks whether the simulation (`tests/model`) notices.
+
+Each mutant is Hogline with one rule missing: a text of its source is replaced by another. It lives through histories
+until one of them ends wrong. A mutant that survives is a rule without a test, or a rule that nobody needs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- mutants: written by `make soak ARGS=mutants` -->", "<!-- end of mutants -->"
+MOST_HISTORIES = 5_000
+LEAST_PART = 0.1
+"""Of that many, for what is written."""
+
+
+class Mutant(Struct, frozen=True):
+    rule: str
+    """What is taken away, as a reader of the documentation would say it."""
+    module: str
+    """Of `hogline.core`."""
+    old: str
+    new: str
+    found_by_failing: bool = False
+    """The rule was added because a history failed without it."""
+
+
+MUTANTS = (
+    # people and joins
+    Mutant(
+        "Where two values meet in a join, the later of both times stays",
+        "fold", "keep._replace(ms=max(mine.ms, theirs.ms))", "keep", found_by_failing=True,
+    ),
+    Mutant(
+        "Even a refused join protects the person of `distinct_id`",
+        "fold",
+        "                person = join(known, position, entry, person, theirs)\n            if not person.protected:",
+        "                person = join(known, position, entry, person, theirs)\n            if theirs.id == person.id:",
+    ),
+    Mutant(
+        "Somebody protected is joined by `$merge_dangerously` only",
+        "fold", '(not theirs.protected or entry.name == "$merge_dangerously")', "True",
+    ),
+    Mutant(
+        "In a join, missing values come from the other",
+        "fold", "        if mine is None:\n            whole[name] = theirs", "        if mine is None:\n            pass",
+    ),
+    Mutant(
+        "In a join, removed values come from the other",
+        "fold", "mine if mine.value is not None or theirs.value is None else theirs", "mine",
+    ),
+    Mutant(
+        "In a join, the values of `distinct_id`'s person win",
+        "fold", "mine if mine.value is not None or theirs.value is None else theirs", "theirs",
+    ),
+    Mutant("The newer event's value wins, not the later one's", "fold", "if before.ms > ms:", "if before.ms > ms + 10**12:"),
+    Mutant("An email known once qualifies for ever", "fold", "if person.emailed_at == EVER and person.email is not None:", "if False:"),
+    Mutant("A `$identify` makes its user identified", "fold", 'said.identified or entry.name.strip() == "$identify"', "said.identified"),
+    # emails
+    Mutant(
+        "An email of somebody else is not sent, not even as a plain attribute",
+        "sync", 'if row is None or row.state == "left" or linked:', "if True:", found_by_failing=True,
+    ),
+    Mutant(
+        "An email that somebody is leaving is nobody else's before they left it",
+        "sync", 'row._replace(person=draft.person, state="leaving")', 'row._replace(person=draft.person, state="left")',
+    ),
+    Mutant(
+        "An email that was somebody else's never names a customer",
+        "sync", "        if row.person != draft.person or not row.address:\n            return False\n",
+        '        if row.state == "left":\n            return True\n        if row.person != draft.person or not row.address:\n            return False\n',
+    ),
+    Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid is not None or taken else seen", "seen=seen"),
+    Mutant("An email is an address once it was accepted, not before", "sync", "and main.email and not changing:", "and main.email:"),
+    Mutant("Whoever is known by an email alone changes it only if identified", "sync", "and (person.protected or person.identified_at != EVER)", ""),
+    Mutant("A refused email goes back to nobody", "truth", "                self.rows[effect.email] = None\n", "                pass\n"),
+    Mutant("After a lost answer, a refusal of an email proves nothing", "truth", "            if not doubt and not linked:", "            if not linked:"),
+    # what is said
+    Mutant(
+        "A value is compared by the event that taught it, not only by its content",
+        "sync", "(fresh and value is None) or before == mark or", "(fresh and value is None) or (before is not None and before.print == mark.print) or",
+        found_by_failing=True,
+    ),
+    Mutant(
+        "Times of what is said to one customer rise",
+        "sync", "max(when_ms // 1_000, last_s + 1 if last_s else when_ms // 1_000)", "when_ms // 1_000",
+    ),
+    Mutant(
+        "After a start, times begin behind the newest receipt",
+        "sync", "before_s = 0 if fresh or draft.person in records.spoken else records.start_s", "before_s = 0", found_by_failing=True,
+    ),
+    Mutant("Other options: all values are compared again", "sync", "seen_view == self._rules.view and main is told.main", "True"),
+    Mutant("A refused value is not said again and again", "sync", "or main.refused.get(name) == mark", ""),
+    # anonymous events
+    Mutant(
+        "An anonymous id is given to its customer in a later request than its events",
+        "sync", "if one not in self.anonymous:", "if True:", found_by_failing=True,
+    ),
+    Mutant(
+        "The identify that gives an anonymous id is not later than what is said of the attributes",
+        "sync", "said_s = self._said.get(main.key) or main.said_s or when_s", "said_s = max(main.said_s, self._now_ms // 1_000)",
+    ),
+    Mutant("Whose anonymous events there are is kept in a join", "truth", "tuple(dict.fromkeys((*told.anonymous, *theirs.anonymous)))", "told.anonymous"),
+    # merges
+    Mutant(
+        "A merge travels alone",
+        "shipment", "        self.merging.add(draft.person)\n", "", found_by_failing=True,
+    ),
+    Mutant(
+        "Whoever is merged is marked on disk before",
+        "shipment", 'one if one.state == "kept" else replace(one, state="leaving") for one in told.others', "one for one in told.others",
+        found_by_failing=True,
+    ),
+    Mutant("After a merge, what was taken away is said again", "truth", "if mark.print != NULL}", "}"),
+    Mutant("After a merge, all is compared again", "truth", "            gone=(*told.gone, merged.key)[-MOST_GONE:],\n            seen=None,", "            gone=(*told.gone, merged.key)[-MOST_GONE:],"),
+    Mutant("The emails of a merged customer are free", "truth", "row.person == effect.person and row.customer == merged.key:", "False:"),
+    Mutant("A merge waits until the main customer is accepted", "shipment", 'told.main.state != "accepted" or ', ""),
+    Mutant(
+        "A customer taken over in a join is in no intent before",
+        "desk", "    if draft.taken:", "    if False:", found_by_failing=True,
+    ),
+    Mutant("What was told of a customer survives the join of its person", "truth", "names={**theirs.names, **told},", "names=told,"),
+    # requests and crashes
+    Mutant(
+        "Only an accepted identify proves that a customer exists",
+        "truth", '        if effect.kind != "identify":\n            return told\n', '        if effect.kind != "identify":\n            return replace(told, main=replace(main, state="accepted"))\n',
+        found_by_failing=True,
+    ),
+    Mutant("What a request will claim is on disk before it leaves", "desk", "return Intent(self._connection, told, rows) if told or rows else None", "return None"),
+    Mutant("Nobody is in two shipments at a time", "desk", "if locked.get(one, shipment) is not shipment or one in merging:", "if one in merging:"),
+    Mutant("A join waits for the lane that somebody leaves", "desk", "            item.waits = tuple(lanes - {item.lane})", "            item.waits = ()"),
+    Mutant("What is sent again goes to the person as of the joins settled here", "again", "            if person_lane.settled < since:\n                break\n", ""),
+    # who is sent
+    Mutant(
+        "Gates see a person as they were when the event came",
+        "gate", 'rules.whom == "identified" and person.identified_at > position', 'rules.whom == "identified" and person.identified_at > position + 3',
+    ),
+    Mutant("Emails are asked for as of when the event came", "gate", 'rules.whom == "emails" and person.emailed_at > position', 'rules.whom == "emails" and person.emailed_at > position + 3'),
+    Mutant("Held events go before what sets them free", "shipment", "self.items.insert(len(self.items) - 1, held)", "self.items.append(held)"),
+    Mutant("Held events of somebody joined are released too", "shipment", "        if gone.told.has_held and not draft.told.has_held:", "        if False:"),
+    Mutant("A retried dead letter frees its refused values", "shipment", "        if item.again and draft.told.main is not None:", "        if False:"),
+    Mutant("A retried dead letter releases nothing that is held", "shipment", "        if unmet is None and draft.told.has_held:", "        if rule is None and draft.told.has_held:"),
+    Mutant("Somebody joined in the same shipment is a customer already", "shipment", "one.told.is_customer or (one.synced and one.told.main is not None) for one in drafts", "one.told.is_customer for one in drafts"),
+    Mutant("A retried dead letter is not gated again", "shipment", "rule = None if item.source is Source.RETRY else unmet", "rule = unmet"),
+    Mutant("Only somebody's customer makes later events a customer's", "shipment", "        if not is_customer and is_visitor(person, position, rules):", "        if is_visitor(person, position, rules):"),
+)  # fmt: skip
+
+
+def problems() -> list[str]:
+    """Mutants whose text does not stand in the source exactly once."""
+    return [
+        f"{mutant.rule}: {count} times in {mutant.module}"
+        for mutant in MUTANTS
+        if (count := _source(mutant).read_text("utf-8").count(mutant.old)) != 1
+    ]
+
+
+def _source(mutant: Mutant, root: Path = ROOT / "src") -> Path:
+    return root / "hogline" / "core" / f"{mutant.module}.py"
+
+
+class _Found(Struct):
+    """What `python -m tests.model --until-wrong --json` prints."""
+
+    histories: int
+    wrong: dict[int, str]
+
+    @property
+    def what(self) -> str:
+        """What was wrong, without the people of whom it is."""
+        for wrong in self.wrong.values():
+            return re.sub(r"[0-9]+", "n", re.split(r"[{:\n<,]", wrong.partition("] ")[2] or wrong)[0]).strip()
+        return ""
+
+
+def _lives(mutant: Mutant, work: Path, most: int) -> _Found:
+    source = work / mutant.rule.replace(" ", "-").replace("/", "")[:60] / "src"
+    shutil.copytree(
+        ROOT / "src" / "hogline", source / "hogline", ignore=shutil.ignore_patterns("__pycache__", "vendor")
+    )
+    module = _source(mutant, source)
+    module.write_text(module.read_text("utf-8").replace(mutant.old, mutant.new), "utf-8")
+    command = [sys.executable, "-m", "tests.model", f"0-{most}", "--until-wrong", "--json"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, check=True, text=True
+    )
+    shutil.rmtree(source.parent)
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=_Found)
+
+
+def _lines(found: list[tuple[Mutant, _Found]]) -> Iterator[str]:
+    yield "| rule that is taken away | | noticed after | by |"
+    yield "|---|---|---|---|"
+    for mutant, one in found:
+        mark = "◆" if mutant.found_by_failing else ""
+        if not one.wrong:
+            yield f"| {mutant.rule} | {mark} | **not in {one.histories:,} histories** | |"
+        else:
+            yield f"| {mutant.rule} | {mark} | {one.histories:,} histories | {one.what} |"
+
+
+def print_figures(work: Path, _seed: int, part: float) -> None:
+    """Writes the table after each of them, so that nothing is lost where it is stopped."""
+    assert not problems(), problems()
+    most = int(MOST_HISTORIES * part)
+    found: list[tuple[Mutant, _Found]] = []
+    with ThreadPoolExecutor(2) as pool:  # of processes
+        for mutant, one in zip(MUTANTS, pool.map(lambda one: _lives(one, work, most), MUTANTS), strict=True):
+            found.append((mutant, one))
+            print(f"  {mutant.rule}: {one.what or 'SURVIVES'} ({one.histories} histories)", flush=True)
+            if part >= LEAST_PART:
+                _write(found)
+    survivors = [mutant.rule for mutant, one in found if not one.wrong]
+    if survivors:
+        sys.exit(f"{len(survivors)} rules can be taken away unnoticed.")
+
+
+def _write(found: list[tuple[Mutant, _Found]]) -> None:
+    before, rest = DOCS.read_text("utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    DOCS.write_text("\n".join([f"{before}{BEGIN}", "", *_lines(found), "", f"{END}{after}"]), "utf-8")

@@ -1,0 +1,101 @@
+"""What is sent again, or is due: dead letters that somebody wants retried, a replay from the journal, people to be sent
+again or whose held events may go, and merges after their pause. Bookkeeping only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TypeAlias
+
+from hogline.core.items import Item, Source
+from hogline.core.known import Known
+from hogline.core.lanes import Lanes, lane_of
+
+MOST_AT_ONCE = 4_000
+
+_Key: TypeAlias = tuple[Source, int, str]
+
+
+class Again:
+    def __init__(self, known: Known, lanes: Lanes) -> None:
+        self._known = known
+        self._lanes = lanes
+        self._waiting: dict[_Key, Item] = {}
+        self._out: set[_Key] = set()
+        self._replayed: dict[int, None] = {}
+        """Positions that are on their way once more."""
+        self._replay_read: int | None = None
+        self._replay_last = 0
+
+    def add(self, item: Item) -> bool:
+        """False: it waits or is on its way already."""
+        key = _key(item)
+        if key in self._waiting or key in self._out:
+            return False
+        self._waiting[key] = item
+        return True
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def waiting(self) -> list[Item]:
+        return list(islice(self._waiting.values(), MOST_AT_ONCE))
+
+    def took(self, item: Item) -> None:
+        key = _key(item)
+        del self._waiting[key]
+        self._out.add(key)
+
+    def settled(self, items: Iterable[Item], replay_settled: int | None) -> None:
+        """Their settlement is on disk. Only from now on does the store no longer name them: whoever looks into it
+        before must not find them new."""
+        if self._out:
+            for item in items:
+                self._out.discard(_key(item))
+        if replay_settled is not None and replay_settled >= self._replay_last:
+            self._replay_read = None
+
+    def passed(self, who: str) -> tuple[str, int]:
+        """Whose an id is as far as this connection has settled the joins, and as of which position that is."""
+        known, at = self._known, 0
+        for since in known.changes(who):
+            person_lane = self._lanes.all[lane_of(known.group(who, since))]
+            if person_lane.settled < since:
+                break
+            at = since
+        return known.who(who, at), at
+
+    # a replay
+
+    @property
+    def replay_read(self) -> int | None:
+        """How far the replay was read; None: there is none."""
+        return self._replay_read
+
+    @property
+    def replay_last(self) -> int:
+        return self._replay_last
+
+    def begin_replay(self, settled: int, last: int) -> None:
+        self._replay_read, self._replay_last = settled, last
+
+    def replaying(self, items: Sequence[Item], read: int) -> None:
+        """These are to be sent again; everything up to `read` was looked at."""
+        for item in items:
+            if self.add(item):
+                self._replayed[item.position] = None
+        self._replay_read = read
+
+    def ended(self, items: Iterable[Item]) -> int | None:
+        """These are about to be settled; returns how far the replay is then."""
+        if self._replay_read is None:
+            return None
+        for item in items:
+            if item.source is Source.REPLAY:
+                self._replayed.pop(item.position, None)
+        return next(iter(self._replayed), self._replay_read + 1) - 1
+
+
+def _key(item: Item) -> _Key:
+    return item.source, item.position, item.who if item.position == 0 else ""

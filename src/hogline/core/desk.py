@@ -1,0 +1,308 @@
+"""The desk: one connection's work, one step at a time.
+
+Events come in (`feed`), shipments are planned (`plan`), and what became of them is settled (`settle`, `settled`).
+Whoever drives it writes what comes back, sends what is to be sent, and may stop anywhere: made anew from what is on
+disk, it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from hogline.core.again import Again
+from hogline.core.changes import Intent
+from hogline.core.draft import Draft
+from hogline.core.fold import Suppressed, other_of
+from hogline.core.forward import Forwarded
+from hogline.core.items import Item, OperationOutcome, Source
+from hogline.core.known import EVER, Known
+from hogline.core.lanes import Lane, Lanes, lane_of
+from hogline.core.records import RecordReads, Records
+from hogline.core.settle import Settled, Times, settle
+from hogline.core.shipment import OVERLOADED, Shipment
+from hogline.core.told import NOBODY, Told
+from hogline.destinations.base import Destination, Rules
+from hogline.posthog.entry import Entry
+
+MOST_EVENTS = 2_000
+"""In one shipment, however few of them are sent: the event loop has others to serve."""
+SPARE_BYTES = 33_000
+"""Left free in a request for what the last event of a shipment brings along."""
+UNSETTLED_MS = 60_000
+"""An intent that is not settled by then is due: what it claimed may have come to be, and nothing else would bring it to
+an end if the person's events are not sent any more."""
+
+
+class Desk:
+    def __init__(
+        self,
+        destination: Destination[Any],
+        options: object,
+        *,
+        connection: int,
+        known: Known,
+        reads: RecordReads,
+        start: int,
+        lanes: Mapping[int, int],
+        start_s: int,
+        suppressed: Suppressed,
+        merge_delay_ms: int = 30_000,
+        settled_before: Callable[[int], bool] | None = None,
+        failed: Callable[[Entry, Exception], None] | None = None,
+    ) -> None:
+        """`start`, `lanes`: as on disk. `start_s`: when the newest event of the journal was received. `settled_before`:
+        whether the event at a position was settled in another order than the lanes' (by an older Hogline). `failed` is
+        told of a mistake of ours over an event."""
+        self._destination = destination
+        self._people = destination.people
+        self._options = options
+        self.rules = Rules() if destination.people is None else destination.people.rules(options)
+        self._connection = connection
+        self._known = known
+        self._suppressed = suppressed
+        self._merge_delay_ms = merge_delay_ms
+        self._settled_before = settled_before
+        self._failed = failed
+        self.lanes = Lanes(start, lanes)
+        self.records = Records(reads, connection, start_s=start_s)
+        self.again = Again(known, self.lanes)
+        self._locked: dict[str, Shipment] = {}
+        self.flight: list[Shipment] = []
+
+    # in
+
+    def feed(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
+        """The next events of the journal, all of which are folded: positions, entries, and what they take there."""
+        known, lanes = self._known, self.lanes
+        known.load({entry.distinct_id for _, entry, _ in entries})
+        people: set[str] = set()
+        for position, entry, size_bytes in entries:
+            lanes.read = position
+            who = entry.distinct_id
+            if not who:  # forgotten, and counted when it was
+                continue
+            item = Item(Source.JOURNAL, position, who, entry, size_bytes)
+            if known.id(who) is None:
+                item.lane, item.people = lane_of(who), (who,)
+            else:
+                self._join(item, entry)
+            if position <= lanes.all[item.lane].settled or (
+                self._settled_before is not None and self._settled_before(position)
+            ):
+                continue
+            people.update(item.people)
+            lanes.add(item)
+        self.records.load(people)
+
+    def _join(self, item: Item, entry: Entry) -> None:
+        """Where an event of an id that was ever joined travels, and whom it is about."""
+        known, at, who = self._known, item.position, item.who
+        item.lane = lane_of(known.group(who, at))
+        person = known.who(who, at)
+        item.people = (person,)
+        other = other_of(entry)
+        if other is None:
+            return
+        item.people = tuple(
+            dict.fromkeys((person, known.who(who, at - 1), known.who(other, at - 1), known.who(other, at)))
+        )
+        if known.who(other, at) == person:
+            lanes = {lane_of(known.group(one, at - 1)) for one in (who, other)}
+            item.waits = tuple(lanes - {item.lane})
+
+    # planning
+
+    def plan(self, now_ms: int, most_events: int = MOST_EVENTS) -> Shipment | None:
+        """One more shipment, if there is something that may go. Its `intent` is to be written before it is sent."""
+        make = Shipment if self._people is not None else Forwarded
+        shipment = make(
+            self._destination,
+            self._options,
+            self.rules,
+            known=self._known,
+            records=self.records,
+            suppressed=self._suppressed,
+            now_ms=now_ms,
+        )
+        limits = self._destination.limits
+        most_bytes = max(limits.request_bytes - SPARE_BYTES, 1)
+
+        def full() -> bool:
+            return len(shipment.items) >= most_events or shipment.size_bytes >= most_bytes
+
+        self._take_again(shipment, full)
+        for lane in self.lanes.waiting_longest():
+            if full():
+                break
+            if lane.shipment is None:
+                self._take_lane(shipment, lane, full)
+        for lane in self.lanes.all:
+            if lane.shipment is shipment and lane.out is None:
+                lane.shipment = None
+        if not shipment.items:
+            return None
+        drafts = shipment.company.drafts
+        shipment.before = {name: self.records.stored(name) for name in drafts}
+        shipment.on_disk = dict(shipment.before)
+        shipment.intent = self._intent(shipment, now_ms + UNSETTLED_MS)
+        if shipment.intent is not None:
+            shipment.on_disk.update(shipment.intent.told)
+        self.records.put(
+            {name: draft.told for name, draft in drafts.items() if draft.told is not shipment.before[name]}
+        )
+        self.flight.append(shipment)
+        return shipment
+
+    def _take_lane(self, shipment: Shipment, first: Lane, full: Callable[[], bool]) -> None:
+        """Take events of a lane, in order, as long as they may go; and of others what one of them waits for."""
+        first.shipment = shipment
+        stack, take, lock, add = [(first, EVER)], self.lanes.take, self._lock, self._add
+        while stack and not full():
+            lane, before = stack[-1]
+            if not lane.waiting or (item := lane.waiting[0]).position >= before:
+                stack.pop()
+                continue
+            if item.waits and (blocking := self._blocking(shipment, item)) is not None:
+                if blocking.shipment is not None and blocking.shipment is not shipment:
+                    return
+                blocking.shipment = shipment
+                stack.append((blocking, item.position))
+                continue
+            people = item.people
+            if not lock(shipment, people):
+                return
+            take(lane)
+            add(shipment, item, item.position, people[0])
+
+    def _blocking(self, shipment: Shipment, item: Item) -> Lane | None:
+        """A lane that has something earlier which is not part of this shipment."""
+        for number in item.waits:
+            lane = self.lanes.all[number]
+            if lane.waiting and lane.waiting[0].position < item.position:
+                return lane
+            if lane.shipment is not shipment and lane.out is not None and lane.out < item.position:
+                return lane
+        return None
+
+    def _lock(self, shipment: Shipment, people: tuple[str, ...]) -> bool:
+        """From now on these are in this shipment, and in no other; False if one of them is in another."""
+        locked, merging = self._locked, shipment.merging
+        if len(people) == 1 and not merging:  # as with most
+            (one,) = people
+            holder = locked.get(one)
+            if holder is None:
+                locked[one] = shipment
+                shipment.locked.append(one)
+                return True
+            return holder is shipment
+        for one in people:
+            if locked.get(one, shipment) is not shipment or one in merging:
+                return False
+        for one in people:
+            if one not in locked:
+                locked[one] = shipment
+                shipment.locked.append(one)
+        return True
+
+    def _add(self, shipment: Shipment, item: Item, position: int, person: str) -> None:
+        try:
+            shipment.add(item, position, person)
+        except Exception as error:
+            # A mistake of ours over one event must not keep all others from being delivered.
+            if item.entry is None or self._failed is None:
+                raise
+            self._failed(item.entry, error)
+            item.refusals = (OVERLOADED,)
+
+    def _take_again(self, shipment: Shipment, full: Callable[[], bool]) -> None:
+        """What is sent again goes to the person as of the joins that this connection has settled."""
+        blocked: set[str] = set()
+        for item in self.again.waiting():
+            if full():
+                break
+            person, at = self.again.passed(item.who)
+            busy = person in blocked or (item.source is Source.DUE and person in shipment.company.drafts)
+            if busy or not self._lock(shipment, (person,)):
+                blocked.add(person)
+                continue
+            self.again.took(item)
+            gate_at = EVER - 1 if item.entry is not None else self.lanes.read
+            item.people = (person,)
+            self._add(shipment, item, max(at, gate_at), person)
+
+    def _intent(self, shipment: Shipment, due_ms: int) -> Intent | None:
+        """What is to be on disk before the shipment is sent; None: nothing new is named, linked or taken away."""
+        told: dict[str, Told] = {}
+        for name, draft in shipment.company.drafts.items():
+            was = shipment.before.get(name)
+            if draft.told is (was or NOBODY):
+                continue
+            wanted = _intended(draft, was or NOBODY, due_ms)
+            if wanted is not None:
+                told[name] = wanted
+        ledger = self.records.ledger
+        rows = {email: ledger.row(email) for email in shipment.company.rows}
+        return Intent(self._connection, told, rows) if told or rows else None
+
+    # out
+
+    def settle(
+        self,
+        shipment: Shipment,
+        outcomes: Sequence[OperationOutcome],
+        now_ms: int,
+        *,
+        requests: int = 0,
+        retries: Mapping[str, int] | None = None,
+    ) -> Settled:
+        """What is to be written, when every operation has its outcome. Call `settled` once it is."""
+        return settle(
+            shipment,
+            self._people,
+            outcomes,
+            connection=self._connection,
+            times=Times(now_ms, now_ms + self._merge_delay_ms, self.rules.merge_people),
+            lanes=self.lanes.positions(shipment),
+            requests=requests,
+            retries=retries,
+            replay_settled=self.again.ended(shipment.items),
+        )
+
+    def settled(self, shipment: Shipment, settled: Settled) -> None:
+        """It is on disk: from now on others may go."""
+        settlement = settled.settlement
+        records = self.records
+        records.put(shipment.on_disk)  # what was promised and did not come to be is over
+        records.put(settlement.told)
+        for email, row in settlement.ledger.items():
+            records.ledger.put(email, row)
+        records.spoken |= settled.spoken
+        self.lanes.settled(settlement.lanes, shipment, (one for one in shipment.items if one.lane >= 0))
+        self.again.settled(shipment.items, settlement.replay_settled)
+        for name in shipment.locked:
+            del self._locked[name]
+        self.flight.remove(shipment)
+        records.make_room(self._locked)
+
+
+def _intended(draft: Draft, was: Told, due_ms: int) -> Told | None:
+    """What is to be on disk before; None if nothing of it is new. Nothing counts as said yet."""
+    now = draft.told
+    if draft.taken:  # the customer of somebody who was joined here is theirs until that is settled
+        now = replace(now, main=was.main, others=was.others)
+    if _structure(now) == _structure(was):
+        return None
+    main = now.main
+    if main is not None:
+        same = was.main is not None and was.main.key == main.key
+        main = replace(main, refused=was.main.refused if same and was.main is not None else {})
+    due_ms = was.due_ms if 0 < was.due_ms < due_ms else due_ms
+    return replace(now, has_held=was.has_held, seen=None, main=main, due_ms=due_ms)
+
+
+def _structure(told: Told) -> object:
+    main = told.main.key if told.main is not None else None
+    return main, tuple((one.key, one.state) for one in told.others), told.anonymous, told.emails

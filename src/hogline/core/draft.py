@@ -1,0 +1,100 @@
+"""A person in a shipment: what is on record of them, and what will be if all of it is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from hogline.core.ledger import Row
+from hogline.core.records import Records
+from hogline.core.told import MOST_EMAILS, Customer, Told
+from hogline.destinations.base import Rules
+from hogline.model import Identifier
+
+
+class Draft:
+    __slots__ = ("address", "email", "head", "key", "objects", "person", "recent", "synced", "taken", "told")
+
+    def __init__(self, person: str, told: Told) -> None:
+        self.person = person
+        self.told = told
+        self.synced = False
+        """What is known of them was compared with what was told: once in a shipment."""
+        self.address: Identifier | None = None
+        """The identifier of all operations of this shipment; None: there is none that the destination takes."""
+        self.head = b""
+        """How their events begin."""
+        self.key: Identifier | None = None
+        """The key of the customer that they are."""
+        self.email: str | None = None
+        self.taken = False
+        """Their main customer is that of somebody who was joined here: not on record before that is settled."""
+        self.objects: set[str] = set()
+        """Groups that this shipment says they belong to."""
+        self.recent: list[int | tuple[int, str]] = []
+
+
+class Company:
+    """The people of one shipment, and who became part of whom in it."""
+
+    def __init__(self, records: Records, rules: Rules) -> None:
+        self.records = records
+        self.rules = rules
+        self.drafts: dict[str, Draft] = {}
+        self.joins: list[tuple[str, str]] = []
+        """Who stays, and who is part of them from here on."""
+        self._into: dict[str, str] = {}
+        self.rows: set[str] = set()
+        """Emails whose rows of the ledger change."""
+
+    def draft(self, person: str) -> Draft:
+        found = self.drafts.get(person)
+        if found is None:
+            found = self.drafts[person] = Draft(person, self.records.of(person))
+        return found
+
+    def join(self, stays: str, goes: str) -> None:
+        self.joins.append((stays, goes))
+        self._into[goes] = stays
+
+    def root(self, person: str) -> str:
+        """Whose part somebody is, after the joins of this shipment."""
+        while person in self._into:
+            person = self._into[person]
+        return person
+
+    def parts(self, draft: Draft) -> list[Told]:
+        """What was told of the draft's person, and of whom they absorbed here."""
+        if not self.joins:
+            return [draft.told]
+        return [draft.told] + [
+            self.drafts[goes].told for _, goes in self.joins if goes != draft.person and self.root(goes) == draft.person
+        ]
+
+    def names(self, draft: Draft) -> list[str]:
+        """The person and whom they absorbed here."""
+        return [draft.person] + [goes for _, goes in self.joins if self.root(goes) == draft.person]
+
+    def row(self, email: str) -> Row | None:
+        """Whose an email is; people who were joined in this shipment are one."""
+        row = self.records.ledger.row(email)
+        return row._replace(person=self.root(row.person)) if row is not None and self._into else row
+
+    def keep(self, draft: Draft, email: str, row: Row) -> None:
+        self.records.ledger.put(email, row)
+        self.rows.add(email)
+        if email not in draft.told.emails:
+            draft.told = replace(draft.told, emails=(*draft.told.emails, email))
+
+
+def bounded(emails: Sequence[str], ledger_rows: dict[str, Row | None]) -> tuple[str, ...]:
+    """The last emails; one that has a row stays whatever happens."""
+    if len(emails) <= MOST_EMAILS:
+        return tuple(emails)
+    old = [one for one in emails[:-MOST_EMAILS] if ledger_rows.get(one) is not None]
+    return (*old, *emails[-MOST_EMAILS:])
+
+
+def of_key(customers: Sequence[Customer], key: Identifier) -> Customer | None:
+    return next((one for one in customers if one.key == key), None)

@@ -1,0 +1,40 @@
+"""Who is sent: the choices of a connection against what is known of somebody as of an event."""
+
+from __future__ import annotations
+
+from hogline.core.fold import is_cookieless
+from hogline.core.known import Person
+from hogline.core.told import Told
+from hogline.destinations.base import Rules
+from hogline.posthog.entry import Entry
+from hogline.posthog.meaning import not_analytics
+
+
+def never_sent(entry: Entry) -> str | None:
+    """Why an event is sent for nobody and teaches nothing, whatever the options; None if it may be."""
+    if entry.name.startswith("$") or entry.name[:1].isspace():
+        internal = not_analytics(entry.name.strip())
+        if internal is not None:
+            return internal
+    return "cookieless" if is_cookieless(entry.distinct_id) else None
+
+
+def not_qualified(person: Person, position: int, rules: Rules) -> str | None:
+    """The choice that this person does not meet as of a position; None if they do."""
+    if rules.whom == "identified" and person.identified_at > position:
+        return "not_identified"
+    if rules.whom == "emails" and person.emailed_at > position:
+        return "no_email"
+    return None
+
+
+def is_visitor(person: Person, position: int, rules: Rules) -> bool:
+    """Whether nothing makes this person more than somebody whose events are sent without making a customer."""
+    return rules.whom == "anonymous-events" and person.identified_at > position and person.emailed_at > position
+
+
+def not_sent(person: Person, told: Told, position: int, rules: Rules) -> str | None:
+    """The rule that keeps this person from being a customer; None if they are one, or only have nothing sent yet."""
+    if told.main is not None:
+        return None
+    return not_qualified(person, position, rules) or ("anonymous" if is_visitor(person, position, rules) else None)

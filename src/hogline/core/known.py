@@ -1,0 +1,214 @@
+"""Known: what PostHog says of people, one for the whole project, and whose an id is as of any position of the journal.
+
+Who wants to know how an event changes it looks into `fold`. Here people and joined ids are read, kept in memory while
+they are in use, and handed out to be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from hogline.emails import address
+
+EVER = 2**62
+"""A position that no journal reaches: never, or as of now."""
+MOST_IN_MEMORY = 100_000
+
+
+class Fact(NamedTuple):
+    """An attribute as PostHog said it last, by the events' own times."""
+
+    value: object
+    """None: it was removed."""
+    ms: int
+    """When its event happened."""
+    at: int
+    """The position that taught it. Saying the same again keeps it."""
+
+
+class Person(Struct, frozen=True, array_like=True, gc=False):
+    """Somebody who taught something."""
+
+    id: str
+    """The distinct_id that names their customer."""
+    facts: dict[str, Fact] = {}
+    """What events set."""
+    identified_at: int = EVER
+    """The first position at which they count as identified."""
+    emailed_at: int = EVER
+    """The first position at which an email of theirs was known."""
+    protected: bool = False
+    """PostHog's `is_identified`: never joined into somebody else, but dangerously."""
+    version: int = 0
+    """The last position that changed what a destination could be told."""
+    properties: dict[str, Fact] = {}
+    """What PostHog's person had beside what events set; only while a connection wants it."""
+
+    @property
+    def email(self) -> str | None:
+        """The email that is known now."""
+        fact = self.facts.get("email")
+        if fact is not None:
+            return fact.value if isinstance(fact.value, str) else None
+        return address(self.id)
+
+
+class Id(Struct, frozen=True, array_like=True, gc=False):
+    """An id in the forest of joined ids: a union by depth, in which an id gets a parent once."""
+
+    parent: str | None = None
+    since: int = 0
+    """From this position on it has the parent."""
+    depth: int = 0
+    people: tuple[tuple[int, str], ...] = ()
+    """Of a root: whose the whole group is, and since when; in order."""
+
+
+class KnownReads(Protocol):
+    """What Known needs of a store. Only what is there comes back."""
+
+    def ids(self, ids: Sequence[str]) -> dict[str, Id]: ...
+
+    def people(self, ids: Sequence[str]) -> dict[str, Person]: ...
+
+    def members(self, id_: str) -> list[str]:
+        """All ids whose parent this one is."""
+        ...
+
+
+class Flush(NamedTuple):
+    """What changed since the last one, to be written in one transaction."""
+
+    ids: dict[str, Id]
+    people: dict[str, Person]
+    folded: int
+
+
+class Known:
+    def __init__(self, reads: KnownReads, folded: int) -> None:
+        """`folded`: the position up to which all events are part of what is on disk."""
+        self._reads = reads
+        self.folded = folded
+        self._ids: dict[str, Id | None] = {}
+        self._people: dict[str, Person | None] = {}
+        self._changed_ids: set[str] = set()
+        self._changed_people: set[str] = set()
+
+    # reading
+
+    def load(self, ids: Iterable[str]) -> None:
+        """Read these, their groups and whose they are, in few steps. What is not loaded is read one by one."""
+        known, wanted = self._ids, list(ids)
+        missing = {one for one in wanted if one not in known}
+        while missing:
+            found = self._reads.ids(list(missing))
+            known.update((one, found.get(one)) for one in missing)
+            missing = {one.parent for one in found.values() if one.parent is not None} - known.keys()
+        people = self._people
+        names = {self.who(one) for one in wanted if known[one] is not None}
+        names.update(one for one in wanted if known[one] is None)
+        absent = [one for one in names if one not in people]
+        if absent:
+            read = self._reads.people(absent)
+            people.update((one, read.get(one)) for one in absent)
+
+    def make_room(self) -> None:
+        """Let go of whoever was met first, but not of what is still to be written."""
+        for cache, changed in ((self._ids, self._changed_ids), (self._people, self._changed_people)):
+            if len(cache) > MOST_IN_MEMORY:
+                some = [one for one in list(cache)[: MOST_IN_MEMORY // 4] if one not in changed]
+                for one in some:
+                    del cache[one]
+
+    def id(self, one: str) -> Id | None:
+        """None: it was never joined."""
+        try:
+            return self._ids[one]
+        except KeyError:
+            found = self._ids[one] = self._reads.ids([one]).get(one)
+            return found
+
+    def person(self, name: str) -> Person:
+        """What is known of somebody now; of whoever taught nothing, that much."""
+        try:
+            found = self._people[name]
+        except KeyError:
+            found = self._people[name] = self._reads.people([name]).get(name)
+        return found if found is not None else Person(name, emailed_at=0 if address(name) else EVER)
+
+    def is_known(self, name: str) -> bool:
+        """Whether they taught anything."""
+        self.person(name)
+        return self._people[name] is not None
+
+    # as of a position
+
+    def group(self, one: str, position: int = EVER) -> str:
+        """The root of an id's group behind that position."""
+        found = self.id(one)
+        while found is not None and found.parent is not None and found.since <= position:
+            one = found.parent
+            found = self.id(one)
+        return one
+
+    def who(self, one: str, position: int = EVER) -> str:
+        """Whose an id is behind that position: the distinct_id that names them."""
+        if (joined := self.id(one)) is None:
+            return one
+        if joined.parent is not None:
+            one = self.group(one, position)
+            joined = self.id(one)
+            assert joined is not None  # what is a parent is in the forest
+        name = one
+        for since, person in joined.people:
+            if since > position:
+                break
+            name = person
+        return name
+
+    def changes(self, one: str) -> list[int]:
+        """The positions at which it changed whose an id is, in order."""
+        found, marks = self.id(one), set[int]()
+        while found is not None:
+            marks.update(since for since, _ in found.people)
+            if found.parent is None:
+                break
+            marks.add(found.since)
+            found = self.id(found.parent)
+        return sorted(marks)
+
+    def members(self, one: str) -> set[str]:
+        """All ids of the same person now. Only what is on disk counts: flush first."""
+        found, new = set[str](), [self.group(one)]
+        while new:
+            found.update(new)
+            new = [inner for outer in new for inner in self._reads.members(outer) if inner not in found]
+        return found
+
+    # changing
+
+    def put(self, person: Person) -> None:
+        self._people[person.id] = person
+        self._changed_people.add(person.id)
+
+    def put_id(self, one: str, value: Id) -> None:
+        self._ids[one] = value
+        self._changed_ids.add(one)
+
+    @property
+    def has_changed(self) -> bool:
+        return bool(self._changed_ids or self._changed_people)
+
+    def take_flush(self) -> Flush:
+        """What is to be written. What changes meanwhile is part of the next one; call `flushed` when it is written."""
+        ids = {one: joined for one in self._changed_ids if (joined := self._ids[one]) is not None}
+        people = {one: person for one in self._changed_people if (person := self._people[one]) is not None}
+        return Flush(ids, people, self.folded)
+
+    def flushed(self, flush: Flush) -> None:
+        self._changed_ids -= {one for one, value in flush.ids.items() if self._ids[one] is value}
+        self._changed_people -= {one for one, value in flush.people.items() if self._people[one] is value}
+        self.make_room()

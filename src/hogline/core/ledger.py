@@ -1,0 +1,53 @@
+"""The ledger: whose an email is, at one connection. An email reaches one customer, so it is one person's at a time.
+
+| state | another person may | it becomes |
+|---|---|---|
+| no row | take it | `wanted`, by an intent |
+| `wanted` | nothing | `accepted`; refused: no row, or as it was if an earlier try may have worked |
+| `accepted` | nothing | `leaving`, by an intent: an identify replaces or clears it, or its customer is merged |
+| `leaving` | nothing | `left` once that is accepted; refused: back |
+| `left` | link it to their id, but never go by it | `wanted` |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, TypeAlias
+
+from hogline.model import Identifier
+
+RowState: TypeAlias = Literal["wanted", "accepted", "leaving", "left"]
+
+
+class Row(NamedTuple):
+    """One email, in small letters, at one connection."""
+
+    person: str
+    state: RowState
+    customer: Identifier
+    """The key of the customer whose it is."""
+    address: bool
+    """It may name the customer by itself: nobody else ever had it."""
+
+
+class Ledger:
+    """The rows as they are on disk, and over them what shipments on their way have promised themselves."""
+
+    def __init__(self, read: Callable[[str], Row | None]) -> None:
+        self._read = read
+        self._rows: dict[str, Row | None] = {}
+
+    def row(self, email: str) -> Row | None:
+        try:
+            return self._rows[email]
+        except KeyError:
+            row = self._rows[email] = self._read(email)
+            return row
+
+    def put(self, email: str, row: Row | None) -> None:
+        self._rows[email] = row
+
+    def let_go(self, emails: list[str]) -> None:
+        """What is on disk, and not promised to anybody, need not be kept in memory."""
+        for email in emails:
+            self._rows.pop(email, None)

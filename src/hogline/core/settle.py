@@ -1,0 +1,264 @@
+"""The settlement of a shipment: what became of its events and people, when every operation has its outcome. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from hogline.core.changes import DeadLetter, HeldEvent, Settlement
+from hogline.core.draft import Draft, bounded
+from hogline.core.items import Effect, Item, OperationOutcome, Source
+from hogline.core.ledger import Row
+from hogline.core.shipment import Shipment, without_lessons
+from hogline.core.told import MOST_RECENT, NOBODY, WAITS_MS, Customer, Told
+from hogline.core.truth import Truth
+from hogline.destinations.base import People
+from hogline.model import Operation, Refusal
+from hogline.posthog.entry import Entry
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class Outcome(NamedTuple):
+    """What became of one event."""
+
+    position: int
+    kind: Literal["delivered", "filtered", "held", "dead_letter"]
+    reason: str
+    """Of filtered and held events the rule, of dead letters why the first operation was refused; else empty."""
+
+
+class Settled(NamedTuple):
+    settlement: Settlement
+    outcomes: list[Outcome]
+    spoken: set[str]
+    """Of whom an identify was accepted."""
+
+
+class Times(NamedTuple):
+    now_ms: int
+    due_ms: int
+    """When what waits for a pause is due that begins now."""
+    merges: bool
+    """Whether customers are to be merged at all."""
+
+
+def answered(
+    shipment: Shipment, people: People[Any] | None, outcomes: Sequence[OperationOutcome]
+) -> Iterator[tuple[Operation, Effect, Refusal | None]]:
+    """The operations as they were sent at last, with the effect and the outcome of each."""
+    for operation, effect, outcome in zip(shipment.operations, shipment.effects, outcomes, strict=True):
+        if isinstance(outcome, tuple):
+            assert people is not None  # only an identify is divided
+            for part, refusal in outcome:
+                yield part, effect.of(set(people.names(part))), refusal
+        else:
+            yield operation, effect, outcome
+
+
+def settle(
+    shipment: Shipment,
+    people: People[Any] | None,
+    outcomes: Sequence[OperationOutcome],
+    *,
+    connection: int,
+    times: Times,
+    lanes: Mapping[int, int],
+    requests: int = 0,
+    retries: Mapping[str, int] | None = None,
+    replay_settled: int | None = None,
+) -> Settled:
+    refusals: dict[int, list[Refusal]] = {}
+    effects: dict[str, list[tuple[Effect, bool]]] = {}
+    adjusted: Counter[str] = Counter()
+    spoken = set()
+    drafts, before = shipment.company.drafts, shipment.before
+    for operation, effect, refusal in answered(shipment, people, outcomes):
+        if refusal is None and effect.kind == "event" and drafts[effect.person].told is before[effect.person]:
+            continue  # as nearly all: it changes nothing
+        if effect.customer is not None:
+            draft = drafts[effect.person]
+            # An accepted event of somebody of whom nothing else is said changes nothing.
+            if effect.kind != "event" or draft.told is not before.get(effect.person):
+                effects.setdefault(effect.person, []).append((effect, refusal is None))
+        if refusal is None:
+            if effect.kind == "identify" and effect.said_s:
+                spoken.add(effect.person)
+        elif effect.item is None:
+            adjusted[f"{operation.action}_refused"] += 1
+        else:
+            kept = Refusal(refusal.reason, refusal.message, refusal.field, operation.body)
+            refusals.setdefault(id(effect.item), []).append(kept)
+    counted = _Counted(shipment, times.now_ms, adjusted)
+    for item in shipment.items:
+        counted.count(item, (*item.refusals, *refusals.get(id(item), ())))
+    told, rows = _truth(shipment, effects, times)
+    settlement = Settlement(
+        connection=connection,
+        lanes=lanes,
+        told=told,
+        ledger=rows,
+        delivered=counted.delivered,
+        filtered=counted.filtered,
+        adjusted=counted.adjusted,
+        dead_letters=counted.letters,
+        resolved=counted.resolved,
+        requests=requests,
+        retries=retries or {},
+        replayed=counted.replayed,
+        replay_settled=replay_settled,
+        held=counted.held,
+        released=sorted(shipment.released - shipment.holds.keys()),
+        absorbed={goes: shipment.company.root(stays) for stays, goes in shipment.company.joins},
+        again_done=[
+            (item.source.value, item.who) for item in shipment.items if item.source in {Source.AGAIN, Source.RELEASE}
+        ],
+    )
+    return Settled(settlement, counted.outcomes, spoken)
+
+
+def _truth(
+    shipment: Shipment, effects: Mapping[str, list[tuple[Effect, bool]]], times: Times
+) -> tuple[dict[str, Told | None], dict[str, Row | None]]:
+    """What is told of whom, and whose the emails are: only what changed."""
+    company, before = shipment.company, shipment.before
+    touched = {name for name, draft in company.drafts.items() if draft.told is not before.get(name, NOBODY)}
+    touched.update(effects, *company.joins, (item.person for item in shipment.items if item.source is Source.DUE))
+    if not touched:
+        return {}, {}
+    drafts = {name: company.drafts[name] for name in touched}
+    ledger = company.records.ledger
+    emails = company.rows | {one for draft in drafts.values() for one in draft.told.emails}
+    rows = {email: ledger.row(email) for email in emails}
+    truth = Truth(rows)
+    told: dict[str, Told | None] = {
+        name: truth.after(draft.told, before.get(name), effects.get(name, ()), uncertain=shipment.uncertain)
+        for name, draft in drafts.items()
+    }
+    for stays, goes in company.joins:
+        mine, theirs = told[stays], told[goes]
+        assert mine is not None  # who stays was not absorbed before
+        assert theirs is not None  # and nobody is absorbed twice
+        told[stays] = truth.joined(stays, goes, mine, theirs, effects.get(stays, ()))
+        told[goes] = None
+    due = {item.person for item in shipment.items if item.source is Source.DUE}
+    changed: dict[str, Told | None] = {}
+    for name, draft in drafts.items():
+        after, was = told[name], shipment.on_disk.get(name)
+        if after is not None:
+            known = was.others if was is not None else ()
+            after = _with_due(after, known, effects.get(name, ()), times, was_due=name in due)
+            after = _finished(after, draft, was, truth.rows)
+        if after is not was:
+            changed[name] = after
+    return changed, {email: row for email, row in truth.rows.items() if email in company.rows or row != rows[email]}
+
+
+def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str, Row | None]) -> Told | None:
+    """As it is written. Recent events go along with what is written anyway, and cause no writing."""
+    if told == (on_disk or NOBODY):
+        return on_disk
+    if told == NOBODY:
+        return None
+    recent = (*told.recent, *draft.recent)[-MOST_RECENT:] if draft.recent or told.recent else ()
+    return replace(told, recent=recent, emails=bounded(told.emails, dict(rows)))
+
+
+def _with_due(
+    told: Told, known: Sequence[Customer], effects: Sequence[tuple[Effect, bool]], times: Times, *, was_due: bool
+) -> Told:
+    """When something is to be done for them that waits for a pause. `known`: the customers that waited to be merged
+    before; a new one begins the pause anew."""
+    if not (effects or was_due or told.others or told.anonymous):
+        return told
+    due_ms = 0 if was_due and told.due_ms <= times.now_ms else told.due_ms
+    main = told.main
+    if main is not None:
+        accepted = main.state == "accepted"
+        waiting = [one for one in told.others if one.state != "kept"]
+        new = {one.key for one in waiting} - {one.key for one in known}
+        if waiting and accepted and (new or not due_ms):
+            due_ms = times.due_ms if times.merges else WAITS_MS
+        merged = any(effect.kind == "merge" for effect, _ in effects)
+        if merged:
+            due_ms = times.now_ms
+        unproven = not accepted and any(ok for _, ok in effects)
+        if (told.anonymous and accepted) or unproven:
+            due_ms = due_ms if 0 < due_ms < WAITS_MS else times.now_ms
+    return told if due_ms == told.due_ms else replace(told, due_ms=due_ms)
+
+
+class _Counted:
+    """The counters of a settlement, on their way. Events are counted once: a replayed one was when it came and is only
+    noted beside, one that is held here and set free here when it goes."""
+
+    def __init__(self, shipment: Shipment, now_ms: int, adjusted: Counter[str]) -> None:
+        self._shipment = shipment
+        self._now_ms = now_ms
+        self.adjusted = adjusted
+        self.delivered = 0
+        self.filtered: Counter[str] = Counter()
+        self.replayed: Counter[str] = Counter()
+        self.letters: list[DeadLetter] = []
+        self.resolved: list[int] = []
+        self.held: list[HeldEvent] = []
+        self.outcomes: list[Outcome] = []
+
+    def count(self, item: Item, refusals: tuple[Refusal, ...]) -> None:
+        source, entry, position = item.source, item.entry, item.position
+        if source is Source.JOURNAL and not refusals and item.filtered is None:  # as nearly all
+            self.delivered += 1
+            self.outcomes.append(Outcome(position, "delivered", ""))
+            if item.adjusted:
+                self.adjusted.update(item.adjusted)
+            return
+        if entry is None:
+            self.adjusted.update(item.adjusted)
+            return
+        if source is Source.REPLAY:
+            self.replayed[refusals[0].reason if refusals else item.filtered or "delivered"] += 1
+            return
+        if source is not Source.RETRY:
+            self.adjusted.update(item.adjusted)
+        elif not refusals:
+            self.resolved.append(position)
+        if not item.held:
+            self._count_outcome(item, entry, refusals)
+        elif position not in self._shipment.released:
+            self._hold(item, entry)
+
+    def _count_outcome(self, item: Item, entry: Entry, refusals: tuple[Refusal, ...]) -> None:
+        position = item.position
+        if refusals:
+            item.refusals = refusals
+            event = _pack(entry)
+            self.letters.append(
+                DeadLetter(position=position, uuid=entry.uuid, event=event, refusals=refusals, at_ms=self._now_ms)
+            )
+            self._tell(item, "dead_letter", refusals[0].reason)
+        elif item.filtered is not None:
+            self.filtered[item.filtered] += 1
+            self._tell(item, "filtered", item.filtered)
+        else:
+            self.delivered += 1
+            self._tell(item, "delivered", "")
+
+    def _hold(self, item: Item, entry: Entry) -> None:
+        self.held.append(
+            HeldEvent(
+                position=item.position,
+                distinct_id=self._shipment.company.root(item.person),
+                received_ms=entry.received_ms,
+                event=_pack(without_lessons(entry)),
+            )
+        )
+        self._tell(item, "held", item.filtered or "")
+
+    def _tell(self, item: Item, kind: Literal["delivered", "filtered", "held", "dead_letter"], reason: str) -> None:
+        # An event that was held before was told of when it was.
+        if item.source is not Source.HELD or item.position in self._shipment.holds:
+            self.outcomes.append(Outcome(item.position, kind, reason))

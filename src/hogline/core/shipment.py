@@ -1,0 +1,394 @@
+"""A shipment: items of some lanes, planned together, on their way to the destination. Pure but for reading records.
+
+Within it, what follows is planned as if everything before was accepted; what really was is known at the end, and only
+that is settled (`settle`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from msgspec.structs import replace
+
+from hogline.core.changes import Intent
+from hogline.core.draft import Company, Draft
+from hogline.core.fold import EMAIL, Suppressed, asks_too_much, names_suppressed, other_of, replaces_email
+from hogline.core.gate import is_visitor, never_sent, not_qualified
+from hogline.core.items import Effect, Item, Source
+from hogline.core.known import Known
+from hogline.core.records import Records
+from hogline.core.sync import Sync
+from hogline.core.told import Told
+from hogline.destinations.base import Destination, People, Rules
+from hogline.emails import written_address
+from hogline.model import Operation, Refusal
+from hogline.posthog.email_names import emails_elsewhere
+from hogline.posthog.entry import Entry, Said, decode_entry
+
+TOO_LONG = Refusal(
+    "identifier_too_long", "The distinct_id is longer than the destination takes, and there is no email to go by."
+)
+OVERLOADED = Refusal("internal_error", "Hogline failed over this event.")
+
+
+class Shipment:
+    def __init__(
+        self,
+        destination: Destination[Any],
+        options: object,
+        rules: Rules,
+        *,
+        known: Known,
+        records: Records,
+        suppressed: Suppressed,
+        now_ms: int,
+    ) -> None:
+        self._destination = destination
+        self._options = options
+        self._rules = rules
+        self._known = known
+        self._records = records
+        self._suppressed = suppressed
+        self.company = Company(records, rules)
+        self._now_ms = now_ms
+        self.items: list[Item] = []
+        """In the order in which they were planned: held events stand before what sets them free."""
+        self.operations: list[Operation] = []
+        self.effects: list[Effect] = []
+        self.size_bytes = 0
+        self.lanes: set[int] = set()
+        self.holds: dict[int, tuple[str, Entry]] = {}
+        """Events that are to be held, by position, and whose they are."""
+        self.released: set[int] = set()
+        """Positions of held events that go with this shipment."""
+        self._ready: dict[str, Draft] = {}
+        """People whose next event is sent without another look."""
+        self._sent: set[str] = set()
+        """Names of events that are sent."""
+        self.merging: set[str] = set()
+        """People with a merge here: nothing else of theirs goes along."""
+        self.locked: list[str] = []
+        """People who are in no other shipment meanwhile."""
+        self.before: dict[str, Told | None] = {}
+        """What was on disk of its people when it was planned."""
+        self.intent: Intent | None = None
+        """What is to be on disk before it is sent; None: nothing new is named, linked or taken away."""
+        self.on_disk: dict[str, Told | None] = {}
+        """What is on disk of its people once the intent is."""
+        self.uncertain = False
+        """A request may have been done although no answer came: a refusal proves nothing."""
+
+    def doubt(self) -> None:
+        """A request of it is sent again that may have been done."""
+        self.uncertain = True
+
+    @cached_property
+    def _people(self) -> People[Any]:
+        people = self._destination.people
+        assert people is not None  # a forwarder's shipments are `Forwarded`
+        return people
+
+    @cached_property
+    def _sync(self) -> Sync:
+        return Sync(self.company, self._known, self._people, self._options, self._now_ms)
+
+    # what goes out
+
+    def _emit(self, operation: Operation, effect: Effect) -> None:
+        self.operations.append(operation)
+        self.effects.append(effect)
+        self.size_bytes += len(operation.body) + 1
+
+    def _emit_all(self, made: Sequence[tuple[Operation, Effect]]) -> None:
+        for operation, effect in made:
+            self._emit(operation, effect)
+
+    # one item
+
+    def add(self, item: Item, position: int, person: str) -> None:
+        """The next item. `position`: as of which the person is seen; `person`: who that is."""
+        self.items.append(item)
+        item.person = person
+        entry = item.entry
+        draft = self._ready.get(person)
+        if (
+            draft is not None
+            and entry is not None
+            and entry.said is None
+            and entry.name in self._sent
+            and not item.again
+        ):
+            # Somebody who was sent an event of this shipment already, and another of a name that is sent: as most.
+            item.adjusted = entry.repaired
+            self._write(item, entry, draft)
+            draft.recent.append(item.position)
+            return
+        if entry is None:
+            self._add_without_event(item, person, position)
+            return
+        if (never := never_sent(entry)) is not None:
+            item.filtered, item.adjusted = never, entry.repaired
+            return
+        draft = self.company.draft(person)
+        adjusted = list(entry.repaired)
+        said = entry.said
+        if said is not None and said.other is not None and item.source is Source.JOURNAL:
+            self._join(item, entry, draft, adjusted)
+        if names_suppressed(entry, self._suppressed, self._rules.keeps.email_property):
+            item.filtered = "suppressed"
+        else:
+            self._plan(item, entry, draft, position, adjusted)
+        if said is not None:
+            self._look_at_email(item.position, entry, said, draft, adjusted)
+        item.adjusted = tuple(adjusted)
+        reason = item.refusals[0].reason if item.refusals else item.filtered
+        draft.recent.append((item.position, reason) if reason else item.position)
+
+    def _look_at_email(self, position: int, entry: Entry, said: Said, draft: Draft, adjusted: list[str]) -> None:
+        """An email that is none or is not taken, and names under which somebody without an email seems to have one."""
+        name = self._rules.keeps.email_property
+        person = self._known.person(draft.person)
+        if self._rules.keeps.protects_emails and (name in said.set or name in said.unset):
+            email = None if name in said.unset else written_address(said.set[name])
+            learned = person.facts.get(EMAIL)
+            if (learned is None or learned.at < position) and replaces_email(entry, person, email):
+                adjusted.append("email_protected")
+        if asks_too_much(entry):
+            adjusted.append("merge_from_public_token")
+        if name in said.set and written_address(said.set[name]) is None:
+            adjusted.append("invalid_email")
+        if (said.set or said.set_once or said.person) and person.email is None:
+            adjusted.extend(f"email_under:{one}" for one in emails_elsewhere(said) if one != name)
+
+    def _join(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
+        """Record that two people are one from here on; what was told of them becomes one when this is settled."""
+        other = other_of(entry)
+        if other is None:
+            return
+        known, at = self._known, item.position
+        mine, theirs = known.who(entry.distinct_id, at - 1), known.who(other, at - 1)
+        if mine == theirs:
+            return
+        if known.who(entry.distinct_id, at) != known.who(other, at):
+            adjusted.append("join_refused")
+            return
+        person, absorbed = known.person(mine), known.person(theirs)
+        if absorbed.protected and person.protected and entry.name == "$merge_dangerously":
+            adjusted.append("merged_dangerously")
+        goes = theirs if mine == draft.person else mine
+        self._ready.clear()
+        gone = self.company.draft(goes)
+        self.company.join(draft.person, goes)
+        if gone.told.has_held and not draft.told.has_held:
+            draft.told = replace(draft.told, has_held=True)
+        if draft.synced and gone.told.anonymous:
+            self._emit_all(self._sync.adopt(draft, item, list(gone.told.anonymous)))
+
+    def _plan(self, item: Item, entry: Entry, draft: Draft, position: int, adjusted: list[str]) -> None:
+        rules, people = self._rules, self._people
+        if entry.name == "$groupidentify" and rules.has_groups and self._group(item, entry, adjusted):
+            return
+        person = self._known.person(draft.person)
+        is_customer = self._is_customer(draft)
+        name = entry.name if not rules.allowlist else entry.name.strip()
+        unmet = not_qualified(person, position, rules)
+        rule = None if item.source is Source.RETRY else unmet
+        listed = not rules.allowlist or name in rules.allowlist
+        applied = entry.name.strip() in people.applied and name not in rules.allowlist
+        filtered = rule if listed else "not_in_allowlist"
+        if item.again and draft.told.main is not None:
+            self._free(item, draft)
+        if unmet is None and draft.told.has_held:
+            is_customer = self._release(draft, position, is_customer=is_customer)
+        if not is_customer and is_visitor(person, position, rules):
+            if filtered is None and not applied:
+                self._send_anonymous(item, entry, draft, adjusted)
+            else:
+                item.filtered = filtered or "nothing_to_send"
+            return
+        if filtered is None and not applied:
+            self._send(item, entry, draft, adjusted)
+            return
+        knows = is_customer or (filtered is None and (bool(person.facts) or person.email is not None))
+        if knows:
+            self._tell(item if filtered is None else None, item, draft, adjusted)
+        said = entry.said
+        if (
+            filtered is not None
+            and filtered == rule
+            and not applied
+            and rules.hold_days
+            and item.source is Source.JOURNAL
+        ):
+            item.held = True
+            self.holds[item.position] = (draft.person, entry)
+            draft.told = replace(draft.told, has_held=True)
+        says = said is not None and bool(said.set or said.unset or said.person) and not said.personless
+        item.filtered = filtered if filtered is not None or (knows and says) else "nothing_to_send"
+
+    def _is_customer(self, draft: Draft) -> bool:
+        """Whether they are one by now, or somebody is who was joined into them here."""
+        drafts = (self.company.drafts[name] for name in self.company.names(draft))
+        return any(one.told.is_customer or (one.synced and one.told.main is not None) for one in drafts)
+
+    def _free(self, item: Item, draft: Draft) -> None:
+        """Somebody wants refused values of theirs to be tried again."""
+        main = draft.told.main
+        assert main is not None  # who calls has looked
+        refused = {name: mark for name, mark in main.refused.items() if name not in item.again}
+        draft.told = replace(draft.told, seen=None, main=replace(main, refused=refused, objects=()))
+
+    def _tell(self, decides: Item | None, item: Item, draft: Draft, adjusted: list[str]) -> None:
+        """What the person is to be told by now; `decides`: whose outcome a refusal of it is."""
+        made = self._sync.sync(draft, item, adjusted)
+        for operation, effect in made:
+            effect.item = decides
+            self._emit(operation, effect)
+        if self._rules.has_groups and item.entry is not None and draft.address is not None:
+            self._belong(decides, item.entry, draft)
+
+    def _belong(self, item: Item | None, entry: Entry, draft: Draft) -> None:
+        main, address = draft.told.main, draft.address
+        if b'"$groups"' not in entry.data or main is None or address is None:
+            return
+        objects = self._people.objects(entry, self._options)
+        new = [one for one in objects if one not in main.objects and one not in draft.objects]
+        if new:
+            draft.objects.update(new)
+            effect = Effect(draft.person, main.key, item, "group", objects=tuple(new))
+            self._emit(self._people.belong(address, new), effect)
+
+    def _group(self, item: Item, entry: Entry, adjusted: list[str]) -> bool:
+        """An event about a group; False if it comes to nothing, and is like any other."""
+        plan = self._people.group(entry, self._options)
+        adjusted.extend(plan.adjusted)
+        item.refusals += plan.refusals
+        for operation in plan.operations:
+            self._emit(operation, Effect("", None, item, "group"))
+        return bool(plan.operations or plan.refusals)
+
+    def _send(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
+        """The event, as its customer's."""
+        if not draft.synced or self._rules.has_groups:
+            self._tell(item, item, draft, adjusted)
+        if draft.address is None:
+            item.refusals += (TOO_LONG,)
+            return
+        item.adjusted = ()
+        self._write(item, entry, draft)
+        adjusted.extend(item.adjusted)
+        if item.source is Source.JOURNAL and not self._rules.has_groups and not self._suppressed:
+            self._ready[draft.person] = draft
+            self._sent.add(entry.name)
+
+    def _write(self, item: Item, entry: Entry, draft: Draft) -> None:
+        address, key = draft.address, draft.key
+        assert address is not None  # who calls has looked
+        written = self._people.event(draft.head, address, entry, draft.email)
+        if not isinstance(written, Operation):
+            item.adjusted += written.adjusted
+            if written.operation is None:
+                assert written.refusal is not None  # one of both
+                item.refusals += (written.refusal,)
+                return
+            written = written.operation
+        self.operations.append(written)
+        self.effects.append(Effect(draft.person, key, item, "event"))
+        self.size_bytes += len(written.body) + 1
+
+    def _send_anonymous(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
+        written = self._people.anonymous_event(entry)
+        adjusted.extend(written.adjusted)
+        if written.operation is None:
+            assert written.refusal is not None  # one of both
+            item.refusals += (written.refusal,)
+            return
+        anonymous_id = entry.distinct_id
+        if anonymous_id not in draft.told.anonymous:
+            draft.told = replace(draft.told, anonymous=(*draft.told.anonymous, anonymous_id))
+        self._sync.anonymous.add(anonymous_id)
+        self._emit(written.operation, Effect(draft.person, None, item, "anonymous", anonymous=anonymous_id))
+
+    # held events
+
+    def _release(self, draft: Draft, position: int, *, is_customer: bool) -> bool:
+        """Send all that is held of the person, in order, and whether they are a customer by then."""
+        for held in self._held(draft):
+            self.released.add(held.position)
+            self.items.insert(len(self.items) - 1, held)
+            entry = held.entry
+            assert entry is not None  # held things are events
+            held.person = draft.person
+            adjusted: list[str] = []
+            person = self._known.person(draft.person)
+            if not is_customer and not draft.synced and is_visitor(person, position, self._rules):
+                self._send_anonymous(held, entry, draft, adjusted)
+            else:
+                self._send(held, entry, draft, adjusted)
+            held.adjusted = tuple(adjusted)
+            draft.recent.append((held.position, held.refusals[0].reason) if held.refusals else held.position)
+            is_customer = is_customer or draft.synced
+        draft.told = replace(draft.told, has_held=False)
+        return is_customer
+
+    def _held(self, draft: Draft) -> list[Item]:
+        names = self.company.names(draft)
+        found = [
+            Item(Source.HELD, one.position, (entry := decode_entry(one.event)).distinct_id, entry)
+            for one in self._records.held(names)
+        ]
+        found += [
+            Item(Source.HELD, position, entry.distinct_id, without_lessons(entry))
+            for position, (person, entry) in self.holds.items()
+            if person in names
+        ]
+        found = [one for one in found if one.position not in self.released]
+        return sorted(found, key=lambda one: one.position)
+
+    # what is no event
+
+    def _add_without_event(self, item: Item, person: str, position: int) -> None:
+        draft, adjusted = self.company.draft(person), list[str]()
+        told = draft.told
+        match item.source:
+            case Source.RELEASE:
+                if told.has_held and not_qualified(self._known.person(person), position, self._rules) is None:
+                    self._release(draft, position, is_customer=told.is_customer)
+            case Source.AGAIN if told.main is not None:
+                main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=())
+                draft.told = replace(told, seen=None, main=main)
+                self._emit_all(self._sync.sync(draft, None, adjusted))
+            case Source.DUE:
+                self._due(draft, adjusted)
+            case _:
+                pass
+        item.adjusted = tuple(adjusted)
+
+    def _due(self, draft: Draft, adjusted: list[str]) -> None:
+        told = draft.told
+        if told.due_ms > self._now_ms:
+            return  # something newer began the pause anew
+        waiting = [one for one in told.others if one.state != "kept"]
+        if told.main is None or told.main.state != "accepted" or not (waiting and self._rules.merge_people):
+            if told.main is not None:
+                self._emit_all(self._sync.sync(draft, None, adjusted))
+            return
+        # What comes of it is said in a later shipment.
+        self.merging.add(draft.person)
+        others = tuple(one if one.state == "kept" else replace(one, state="leaving") for one in told.others)
+        draft.told = replace(told, others=others)
+        keys = {one.key for one in waiting}
+        for email in told.emails:
+            row = self.company.row(email)
+            if row is not None and row.person == draft.person and row.customer in keys and row.state != "left":
+                self.company.keep(draft, email, row._replace(state="leaving"))
+        for one in waiting:
+            effect = Effect(draft.person, told.main.key, None, "merge", merged=one.key)
+            self._emit(self._people.merge(told.main.identifier, one.identifier), effect)
+
+
+def without_lessons(entry: Entry) -> Entry:
+    """A held event: what it taught was learned when it came."""
+    return replace(entry, said=None, repaired=())

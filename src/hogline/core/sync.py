@@ -1,0 +1,318 @@
+"""The difference between what is known of somebody and what they were told: which customer they are, which email is
+theirs, which attributes are to be said. Once for each person in a shipment, before their first operation."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import msgspec
+from msgspec.structs import replace
+
+from hogline.core.draft import Company, Draft
+from hogline.core.items import Effect, Item
+from hogline.core.known import EVER, Known, Person
+from hogline.core.ledger import Row
+from hogline.core.told import Customer, Mark, Told
+from hogline.destinations.base import People
+from hogline.model import UNKNOWN, Identifier, Operation
+from hogline.posthog.joins import may_be_joined
+
+_encode = msgspec.json.Encoder().encode
+NULL = crc32(b"null")
+"""The fingerprint of what was taken away."""
+
+
+def fingerprint(value: object) -> int:
+    return crc32(_encode(value))
+
+
+def _says_email(item: Item | None) -> bool:
+    """Whether it is this event that says an email: only then is it told that it cannot be sent."""
+    said = item.entry.said if item is not None and item.entry is not None else None
+    return said is not None and ("email" in said.set or "email" in said.unset)
+
+
+class _Linked(NamedTuple):
+    """What is to become of the email of a customer that is named by an id."""
+
+    says: bool = False
+    value: str | None = None
+    """The email, as it is written; None: it is taken away."""
+    links: str | None = None
+    """In small letters, if it becomes theirs by it."""
+    unlinks: tuple[str, ...] = ()
+    uncertain: bool = False
+
+
+class Sync:
+    """Compares, for one shipment."""
+
+    def __init__(self, company: Company, known: Known, people: People[Any], options: object, now_ms: int) -> None:
+        self._company = company
+        self._known = known
+        self._people = people
+        self._options = options
+        self._now_ms = now_ms
+        self._rules = company.rules
+        self._said: dict[Identifier, int] = {}
+        """The newest time of each customer in this shipment."""
+        self.anonymous: set[str] = set()
+        """Ids whose anonymous events go with this shipment: they are given to their customer in a later one."""
+
+    def sync(self, draft: Draft, item: Item | None, adjusted: list[str]) -> list[tuple[Operation, Effect]]:
+        """What the person is to be told before anything else. `item`: whose outcome a refusal of it decides."""
+        if draft.synced:
+            return []
+        draft.synced = True
+        person, told = self._known.person(draft.person), draft.told
+        seen = (person.version, self._rules.view)
+        draft.email = person.email
+        if (
+            told.seen == seen
+            and told.main is not None
+            and told.main.state == "accepted"
+            and not any(part.anonymous for part in self._company.parts(draft))
+        ):
+            self._aim(draft)
+            return []
+        return self._tell(draft, person, told, seen, item, adjusted)
+
+    def _tell(  # noqa: PLR0917  # one step of `sync`
+        self,
+        draft: Draft,
+        person: Person,
+        told: Told,
+        seen: tuple[int, int],
+        item: Item | None,
+        adjusted: list[str],
+    ) -> list[tuple[Operation, Effect]]:
+        chosen = self._main(draft, person, told)
+        if chosen is None:
+            return []  # no identifier that the destination takes
+        main, others, fresh, unsaid = chosen
+        if unsaid is not None and _says_email(item):
+            adjusted.append(unsaid)
+        linked, taken = _Linked(), False
+        if main.kind == "id":
+            linked, taken = self._link(draft, person, main)
+            if taken and (fresh or _says_email(item)):
+                adjusted.append("email_taken")
+        mine = {one.key for one in told.customers}
+        theirs = {one.key for part in self._company.parts(draft)[1:] for one in part.customers}
+        draft.taken = draft.taken or (main.key in theirs and main.key not in mine)
+        for email in linked.unlinks:
+            row = self._company.row(email)
+            assert row is not None  # it was looked at a moment ago
+            self._company.keep(draft, email, row._replace(person=draft.person, state="leaving"))
+        values, marks, newest_ms = self._attributes(person, main, told, adjusted, fresh=fresh)
+        if linked.says and "email" in person.facts:
+            newest_ms = max(newest_ms, person.facts["email"].ms)
+        first = main.state != "accepted"
+        draft.told = replace(draft.told, main=main, others=others, seen=None if unsaid is not None or taken else seen)
+        self._aim(draft, changing=linked.says)
+        operations: list[tuple[Operation, Effect]] = []
+        if first or values or linked.says:
+            if linked.says:
+                values = {"email": linked.value, **values}
+                marks["email"] = Mark(0, fingerprint(linked.value))
+            elif main.kind == "email" and person.email is not None and person.email.lower() == main.value.lower():
+                values = {"email": person.email, **values}
+                newest_ms = max(newest_ms, person.facts["email"].ms if "email" in person.facts else 0)
+            effect = Effect(
+                draft.person,
+                main.key,
+                item,
+                "identify",
+                marks,
+                self._time_s(draft, main, newest_ms, item, fresh=fresh),
+                linked.links,
+                linked.unlinks,
+                uncertain=linked.uncertain or (first and told.main is not None),
+            )
+            operations += self._identify(draft, values, effect)
+        adopted = [one for part in self._company.parts(draft) for one in part.anonymous]
+        return operations + self.adopt(draft, item, adopted)
+
+    def _identify(self, draft: Draft, values: dict[str, object], effect: Effect) -> list[tuple[Operation, Effect]]:
+        assert draft.address is not None  # who has a main customer can be named
+        made = self._people.identify(draft.address, values, effect.said_s)
+        if len(made) == 1:
+            return [(made[0][0], effect)]
+        return [(operation, effect.of(set(names))) for operation, names in made]
+
+    # who
+
+    def _main(
+        self, draft: Draft, person: Person, told: Told
+    ) -> tuple[Customer, tuple[Customer, ...], bool, str | None] | None:
+        """The customer that they are, those to be merged into it, whether it is surely a new one, and why something
+        stays unsaid."""
+        company, rules = self._company, self._rules
+        main, others = told.main, told.others
+        email = self._usable_email(person)
+        low = email.lower() if email is not None else None
+        row = company.row(low) if low is not None else None
+        key = Identifier("email", low) if low is not None else None
+        may_have = row is None or self._is_address(draft, row, key)
+        theirs = {one.key: one for part in reversed(company.parts(draft)) for one in part.customers}
+        if main is None:
+            if email is not None and low is not None and key is not None and rules.by_email and may_have:
+                main = theirs.get(key) or Customer("email", email)
+                fresh = key not in theirs and row is None
+                if main.state != "accepted":
+                    company.keep(draft, low, Row(draft.person, "wanted", key, address=True))
+                return main, tuple(one for one in others if one.key != key), fresh, None
+            identifier = Identifier("id", person.id)
+            return (Customer("id", person.id), others, True, None) if self._people.takes(identifier) else None
+        if main.kind != "email" or low == main.value.lower():
+            return main, others, False, None
+        # Their customer goes by an email that is not theirs any more.
+        moves = rules.by_email and rules.merge_people and (person.protected or person.identified_at != EVER)
+        if (
+            email is not None
+            and low is not None
+            and key is not None
+            and moves
+            and may_be_joined(person.id)
+            and may_have
+        ):
+            back = theirs.get(key)
+            others = (*(one for one in others if one.key != key), main)
+            if back is None:
+                company.keep(draft, low, Row(draft.person, "wanted", key, address=True))
+            return back or Customer("email", email), others, back is None and row is None, None
+        return main, others, False, "email_change_not_sent" if may_have else "email_taken"
+
+    def _usable_email(self, person: Person) -> str | None:
+        email = person.email
+        return email if email is not None and self._people.takes(Identifier("email", email)) else None
+
+    def _is_address(self, draft: Draft, row: Row, key: Identifier | None) -> bool:
+        """Whether an email with a row is this person's to go by."""
+        if row.person != draft.person or not row.address:
+            return False
+        return row.state == "left" or (row.state in {"wanted", "accepted"} and row.customer == key)
+
+    # the email of somebody who goes by an id
+
+    def _link(self, draft: Draft, person: Person, main: Customer) -> tuple[_Linked, bool]:
+        """What is to be said of the email, and whether it is somebody else's, or not to be had yet."""
+        company = self._company
+        email = self._usable_email(person)
+        low = email.lower() if email is not None else None
+        row = company.row(low) if low is not None else None
+        mine = row is not None and row.person == draft.person
+        linked = row is not None and mine and row.customer == main.key
+        has = tuple(
+            one
+            for one in draft.told.emails
+            if one != low
+            and (its := company.row(one)) is not None
+            and its.person == draft.person
+            and its.customer == main.key
+            and its.state != "left"
+        )
+        if low is None or email is None:
+            takes_away = bool(has) and "email" in person.facts
+            return _Linked(says=True, unlinks=has) if takes_away else _Linked(), False
+        if low == main.email and linked and row is not None and row.state == "accepted":
+            return _Linked(), False
+        if main.refused.get("email") == Mark(0, fingerprint(email)):
+            return _Linked(), False
+        if row is None or row.state == "left" or linked:
+            uncertain = row is not None and linked and row.state in {"wanted", "leaving"}
+            address = row is None or (mine and row.address)
+            company.keep(draft, low, Row(draft.person, "wanted", main.key, address))
+            return _Linked(says=True, value=email, links=low, unlinks=has, uncertain=uncertain), False
+        return _Linked(), True
+
+    # attributes
+
+    def _attributes(
+        self, person: Person, main: Customer, told: Told, adjusted: list[str], *, fresh: bool
+    ) -> tuple[dict[str, object], dict[str, Mark], int]:
+        """The attributes to be said, their marks, and the time of the newest."""
+        seen_view = told.seen[1] if told.seen is not None else None
+        seen_version = told.seen[0] if told.seen is not None else -1
+        same_view = seen_view == self._rules.view and main is told.main
+        values: dict[str, object] = {}
+        marks: dict[str, Mark] = {}
+        newest_ms, count, most = 0, 0, self._people.most_attributes
+        facts = person.facts
+        if self._rules.keeps.properties and person.properties:
+            facts = {**{name: one for name, one in person.properties.items() if name not in facts}, **facts}
+        for name, fact in facts.items():
+            if name == "email":
+                continue
+            count += fact.value is not None
+            before = main.names.get(name)
+            if before is not None and before.at == fact.at and same_view:
+                continue
+            if fact.value is None:
+                value, problem = self._people.attribute(name, None, self._options)
+            elif count > most:
+                value, problem = UNKNOWN, "too_many_attributes"
+            else:
+                value, problem = self._people.attribute(name, fact.value, self._options)
+            if problem is not None and fact.at > seen_version:
+                adjusted.append(problem)
+            if value is UNKNOWN:
+                continue
+            mark = Mark(fact.at, fingerprint(value))
+            if (fresh and value is None) or before == mark or main.refused.get(name) == mark:
+                continue
+            values[name], marks[name] = value, mark
+            newest_ms = max(newest_ms, fact.ms)
+        return values, marks, newest_ms
+
+    def _time_s(self, draft: Draft, main: Customer, newest_ms: int, item: Item | None, *, fresh: bool) -> int:
+        """What is known decided already which values are newest; the time only carries them over whatever was said
+        before. What a crash left unsettled was said with a time before the start."""
+        entry = item.entry if item is not None else None
+        when_ms = newest_ms or (entry.time_ms if entry is not None else self._now_ms)
+        records = self._company.records
+        before_s = 0 if fresh or draft.person in records.spoken else records.start_s
+        last_s = max(main.said_s, self._said.get(main.key, 0), before_s)
+        said_s = max(when_ms // 1_000, last_s + 1 if last_s else when_ms // 1_000)
+        self._said[main.key] = said_s
+        return said_s
+
+    # as whom
+
+    def _aim(self, draft: Draft, *, changing: bool = False) -> None:
+        """The identifier of all operations of this shipment: one that none of them takes away."""
+        main = draft.told.main
+        assert main is not None  # who is called has one
+        address = main.identifier
+        if self._rules.by_email and main.kind == "id" and main.state == "accepted" and main.email and not changing:
+            row = self._company.row(main.email)
+            if (
+                row is not None
+                and row.person == draft.person
+                and row.state == "accepted"
+                and row.address
+                and row.customer == main.key
+            ):
+                known = self._known.person(draft.person).email
+                same = known is not None and known.lower() == main.email
+                address = Identifier("email", known if same and known is not None else main.email)
+        draft.address, draft.key = address, main.key
+        draft.head = self._people.head(address)
+
+    def adopt(self, draft: Draft, item: Item | None, ids: list[str]) -> list[tuple[Operation, Effect]]:
+        """What was sent under these anonymous ids is the customer's: one id at a time, and not in the request that
+        brings their events."""
+        main, address = draft.told.main, draft.address
+        if main is None or address is None:
+            return []
+        entry = item.entry if item is not None else None
+        when_s = (entry.time_ms if entry is not None else self._now_ms) // 1_000
+        # Never later than what is said of the attributes: where a person's newest time counts, those would be ignored.
+        said_s = self._said.get(main.key) or main.said_s or when_s
+        made = []
+        for one in dict.fromkeys(ids):
+            if one not in self.anonymous:
+                effect = Effect(draft.person, main.key, item, "identify", anonymous=one, uncertain=True)
+                made.append((self._people.give_anonymous(address, one, said_s), effect))
+        return made

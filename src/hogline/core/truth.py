@@ -1,0 +1,186 @@
+"""What is true of one person once every operation of theirs has its outcome: their customers, and the rows of the
+ledger that are theirs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from hogline.core.items import Effect
+from hogline.core.ledger import Row, RowState
+from hogline.core.sync import NULL
+from hogline.core.told import MOST_GONE, MOST_OBJECTS, Customer, Told
+from hogline.model import Identifier
+
+Answered: TypeAlias = Sequence[tuple[Effect, bool]]
+"""Effects, and whether each was accepted."""
+
+
+class Truth:
+    """The ledger's rows as they become, for one shipment."""
+
+    def __init__(self, rows: Mapping[str, Row | None]) -> None:
+        self.rows: dict[str, Row | None] = dict(rows)
+
+    def _put(self, email: str, state: RowState) -> None:
+        row = self.rows[email]
+        if row is not None:
+            self.rows[email] = row._replace(state=state)
+
+    def after(self, told: Told, before: Told | None, answered: Answered, *, uncertain: bool) -> Told:
+        """`before`: what is on disk. `uncertain`: a request of the shipment may have been done without an answer."""
+        main = told.main
+        if main is None or not answered:
+            return told
+        key, something, doubt = main.key, False, uncertain
+        for effect, accepted in answered:
+            if effect.kind == "merge":
+                told = self._merged(told, effect, accepted=accepted)
+                continue
+            if effect.customer != key:
+                continue
+            doubt = doubt or effect.uncertain
+            if accepted:
+                something = True
+                told = self._accepted(told, effect)
+            elif effect.kind == "identify":
+                told = self._refused(told, before, effect, doubt=doubt)
+            elif effect.kind == "group":
+                told = _belongs(told, effect)  # they are not asked again
+        named = any(effect.customer == key for effect, _ in answered)
+        is_new = before is None or before.main is None
+        return self._unless_nothing(told, came_to_be=something or doubt or not named or not is_new)
+
+    def _unless_nothing(self, told: Told, *, came_to_be: bool) -> Told:
+        """Who was never accepted is looked at again; if nothing can have come to be, they are no customer."""
+        main = told.main
+        assert main is not None  # it was there before
+        if main.state == "accepted":
+            return told
+        if came_to_be:
+            return replace(told, seen=None)
+        if main.kind == "email":
+            self.rows[main.key.value] = None
+        return replace(told, main=None, seen=None)
+
+    def _accepted(self, told: Told, effect: Effect) -> Told:
+        main = told.main
+        assert main is not None  # who calls has one
+        if effect.kind == "group":
+            return _belongs(told, effect)
+        if effect.kind != "identify":
+            return told
+        if main.state != "accepted":  # an event may be a repeat, which creates nobody
+            main = replace(main, state="accepted")
+            if main.kind == "email":
+                self._put(main.key.value, "accepted")
+        if effect.names:
+            refused = {name: mark for name, mark in main.refused.items() if name not in effect.names}
+            main = replace(main, names={**main.names, **effect.names}, refused=refused)
+        if effect.said_s > main.said_s:
+            main = replace(main, said_s=effect.said_s)
+        if effect.email is not None:
+            self._put(effect.email, "accepted")
+            main = replace(main, email=effect.email)
+        for email in effect.unlinks:
+            self._put(email, "left")
+            if main.email == email:
+                main = replace(main, email=None)
+        return _without_anonymous(replace(told, main=main), effect)
+
+    def _refused(self, told: Told, before: Told | None, effect: Effect, *, doubt: bool) -> Told:
+        main = told.main
+        assert main is not None  # who calls has one
+        main = replace(main, refused={**main.refused, **effect.names}, said_s=max(main.said_s, effect.said_s))
+        if effect.email is not None:
+            had = before is not None and before.main is not None and before.main.key == main.key
+            linked = had and before is not None and before.main is not None and before.main.email == effect.email
+            # What may have worked before stays theirs: whoever else took it would be refused it without a word.
+            if not doubt and not linked:
+                self.rows[effect.email] = None
+            if main.email == effect.email:
+                main = replace(main, email=None)
+        for email in effect.unlinks:
+            self._put(email, "accepted" if main.email == email and not doubt else "wanted")
+        return _without_anonymous(replace(told, main=main), effect)
+
+    def _merged(self, told: Told, effect: Effect, *, accepted: bool) -> Told:
+        main, merged = told.main, next((one for one in told.others if one.key == effect.merged), None)
+        if main is None or merged is None:
+            return told
+        others = tuple(one for one in told.others if one.key != effect.merged)
+        if not accepted:
+            return replace(told, others=(*others, replace(merged, state="kept")), seen=None)
+        # What was taken away from the main one may have come back with the other: it is to be said again.
+        names = {name: mark for name, mark in main.names.items() if mark.print != NULL}
+        for email in told.emails:
+            row = self.rows.get(email)
+            if row is not None and row.person == effect.person and row.customer == merged.key:
+                self._put(email, "left")
+        return replace(
+            told,
+            main=replace(main, names=names, said_s=max(main.said_s, merged.said_s)),
+            others=others,
+            gone=(*told.gone, merged.key)[-MOST_GONE:],
+            seen=None,
+        )
+
+    def joined(self, stays: str, goes: str, told: Told, theirs: Told, answered: Answered) -> Told:
+        """What was told of two people who are one from now on. Two records of one customer are one: the joined one's,
+        and over it what the other was told here."""
+        records: dict[Identifier, Customer] = {one.key: one for one in theirs.customers}
+        mine = [
+            _over(one, records.pop(one.key), answered, stays) if one.key in records else one for one in told.customers
+        ]
+        main = mine.pop(0) if told.main is not None else None
+        others = (*mine, *records.values())
+        for email in theirs.emails:
+            row = self.rows.get(email)
+            if row is not None and row.person == goes:
+                self.rows[email] = row._replace(person=stays)
+        return replace(
+            told,
+            main=main,
+            others=others,
+            anonymous=tuple(dict.fromkeys((*told.anonymous, *theirs.anonymous))),
+            emails=tuple(dict.fromkeys((*told.emails, *theirs.emails))),
+            gone=(*told.gone, *theirs.gone)[-MOST_GONE:],
+            recent=tuple(sorted((*told.recent, *theirs.recent), key=_position)),
+        )
+
+
+def _position(recent: int | tuple[int, str]) -> int:
+    return recent if isinstance(recent, int) else recent[0]
+
+
+def _belongs(told: Told, effect: Effect) -> Told:
+    main = told.main
+    if main is None:
+        return told
+    return replace(told, main=replace(main, objects=(*main.objects, *effect.objects)[-MOST_OBJECTS:]))
+
+
+def _without_anonymous(told: Told, effect: Effect) -> Told:
+    if effect.anonymous is None:
+        return told
+    return replace(told, anonymous=tuple(one for one in told.anonymous if one != effect.anonymous))
+
+
+def _over(mine: Customer, theirs: Customer, answered: Answered, person: str) -> Customer:
+    """One customer of whom there are two records."""
+    told = {
+        name: mark
+        for effect, accepted in answered
+        if accepted and effect.person == person and effect.customer == mine.key
+        for name, mark in effect.names.items()
+    }
+    return replace(
+        mine,
+        state="accepted" if "accepted" in {mine.state, theirs.state} else mine.state,
+        names={**theirs.names, **told},
+        refused={**theirs.refused, **mine.refused},
+        said_s=max(mine.said_s, theirs.said_s),
+        email=mine.email or theirs.email,
+    )

@@ -1,0 +1,197 @@
+"""The folder: journal → what is known. One for the whole project, ahead of all connections; it writes what changed once
+a second, with how far it is. After a crash it begins behind that, and comes to the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+import structlog
+
+from hogline.core.fold import Fold
+from hogline.core.known import Known
+from hogline.delivery.clock import Clock
+from hogline.destinations.base import KEEPS, Keeps
+from hogline.posthog.entry import Entry, decode_entry
+from hogline.posthog.weight import weight_bytes
+from hogline.store.base import READ_BYTES, Journal, State, Unwritable
+from hogline.telemetry.mistakes import kind_and_place
+
+log = structlog.get_logger("hogline.delivery")
+
+Received: TypeAlias = tuple[int, Entry, int]
+"""An event of the journal: its position, the entry, and what it counts for in a window (`weight_bytes`)."""
+
+READ = 1_000
+FLUSH_S = 1.0
+WINDOW_BYTES = 8_000_000
+"""The newest events, decoded: connections that keep up need not read them again."""
+LOOK_AGAIN_S = 5.0
+"""After the disk could not be read."""
+
+
+class Folder:
+    """Made when Hogline starts, and anew whenever somebody was forgotten."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        state: State,
+        clock: Clock,
+        *,
+        keeps: Keeps = KEEPS,
+    ) -> None:
+        self._journal = journal
+        self._state = state
+        self._clock = clock
+        folded = state.folded()
+        self.known = Known(state, journal.end if folded is None else folded)
+        self._fold = Fold(self.known, suppressed=state.suppressed, keeps=keeps)
+        self.trouble: str | None = None
+        """Why nothing can be folded just now, in a sentence; None: all is well."""
+        self._must = journal.end
+        self._grown = asyncio.Event()
+        self._flushed = self.known.folded
+        self._flushing = asyncio.Lock()
+        self._stepping = asyncio.Lock()
+        self._base = self.known.folded + 1
+        self._window: list[Received] = []
+        self._window_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="folder")
+
+    async def close(self) -> None:
+        """What is folded is on disk when this returns, if the disk takes it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        try:
+            await self.flush()
+        except Unwritable as trouble:
+            log.warning("what is known could not be written", reason=str(trouble))
+
+    async def keep(self, keeps: Keeps) -> None:
+        """What is to be known from here on."""
+        if keeps != self._fold.keeps:
+            await self.flush()
+            self._fold.keeps = keeps
+
+    # folding
+
+    async def _run(self) -> None:
+        await asyncio.gather(self._ever(self._fold_next), self._ever(self._flush_next))
+
+    async def _ever(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Step by step, until it is cancelled. What goes wrong is tried again: without this nothing is delivered."""
+        while True:
+            try:
+                await step()
+            except Unwritable as trouble:
+                self.trouble = str(trouble)
+                await self._clock.sleep(LOOK_AGAIN_S)
+            except Exception as error:
+                # Its text may quote an event; the kind and the place are enough to find it.
+                mistake = kind_and_place(error)
+                self.trouble = f"What events say of people cannot be read ({mistake}); please report it."
+                log.error("delivery waits: events cannot be folded", error=mistake)  # noqa: TRY400
+                await self._clock.sleep(LOOK_AGAIN_S)
+            else:
+                self.trouble = None
+            await asyncio.sleep(0)
+
+    async def _fold_next(self) -> None:
+        await self._journal.wait(self.known.folded)
+        await self.step()
+
+    async def _flush_next(self) -> None:
+        await self._clock.sleep(FLUSH_S)
+        await self.flush()
+
+    async def step(self) -> bool:
+        """Fold the next events of the journal; False if there are none."""
+        async with self._stepping:
+            return await self._step()
+
+    async def catch_up(self) -> None:
+        """All that the journal has by now is folded, and on disk."""
+        end = self._journal.end
+        while self.known.folded < end and await self.step():
+            pass
+        await self.flush()
+
+    async def _step(self) -> bool:
+        known, fold = self.known, self._fold
+        rows = await self._journal.read(known.folded, READ, READ_BYTES)
+        if not rows:
+            return False
+        received = [(position, *_weighed(body)) for position, body in rows]
+        ids = {entry.distinct_id for _, entry, _ in received if entry.said is not None}
+        ids.update(entry.said.other for _, entry, _ in received if entry.said is not None and entry.said.other)
+        known.load(ids)
+        if known.folded + 1 != received[0][0]:  # trimmed meanwhile: nobody needs what lay between
+            self._window, self._window_bytes = [], 0
+        if not self._window:
+            self._base = received[0][0]
+        for position, entry, _ in received:
+            try:
+                fold.fold(position, entry)
+            except Exception as error:
+                # A mistake of ours over one event must not keep all others from being delivered.
+                mistake = kind_and_place(error)
+                log.error("an event says nothing: Hogline failed over it", uuid=entry.uuid, error=mistake)  # noqa: TRY400
+        self._remember(received)
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+        return True
+
+    def _remember(self, received: Sequence[Received]) -> None:
+        window = self._window
+        window.extend(received)
+        self._window_bytes += sum(one[2] for one in received)
+        if self._window_bytes > WINDOW_BYTES:
+            gone = 0
+            while self._window_bytes > WINDOW_BYTES // 2 and gone < len(window) - 1:
+                self._window_bytes -= window[gone][2]
+                gone += 1
+            del window[:gone]
+            self._base = window[0][0]
+
+    async def flush(self) -> None:
+        """Write what changed since the last time."""
+        async with self._flushing:
+            known = self.known
+            if known.folded == self._flushed:
+                return
+            flush = known.take_flush()
+            await self._state.flush(flush)
+            known.flushed(flush)
+            self._flushed = flush.folded
+
+    # reading, for the connections
+
+    async def wait(self, after: int) -> None:
+        """Returns as soon as there is a folded event behind that position, and all that was there at the start is
+        folded: older knowledge would go over newer."""
+        known = self.known
+        while known.folded < self._must or known.folded <= after:
+            await self._grown.wait()
+
+    async def read(self, after: int, limit: int) -> list[Received]:
+        """At most `limit` folded events behind a position, in order."""
+        last = self.known.folded
+        first = after + 1
+        if self._window and self._base <= first:
+            begin = first - self._base
+            return self._window[begin : begin + limit]
+        rows = await self._journal.read(after, limit, READ_BYTES)
+        return [(position, *_weighed(body)) for position, body in rows if position <= last]
+
+
+def _weighed(body: bytes) -> tuple[Entry, int]:
+    entry = decode_entry(body)
+    return entry, weight_bytes(body, entry)

@@ -1,0 +1,183 @@
+"""What is known and what was told, as the bytes that a store keeps: MessagePack arrays without their trailing defaults.
+Most people teach little and were told little, so most rows are a few bytes.
+
+New fields go to the end, and none is ever removed or moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hogline.core.known import EVER, Fact, Id, Person
+from hogline.core.ledger import Row
+from hogline.core.told import Customer, Mark, Recent, Told
+from hogline.model import Identifier, Kind
+
+T = TypeVar("T")
+
+_pack = msgspec.msgpack.Encoder().encode
+_KINDS: tuple[Kind, ...] = ("id", "email")
+_STATES = ("accepted", "wanted", "leaving", "kept")
+_ROWS = ("accepted", "wanted", "leaving", "left")
+
+
+class _Known(Struct, array_like=True):
+    facts: dict[str, Fact] = {}
+    identified_at: int | None = None
+    emailed_at: int | None = None
+    protected: bool = False
+    version: int = 0
+    properties: dict[str, Fact] = {}
+
+
+class _Customer(Struct, array_like=True):
+    kind: int = 0
+    value: str = ""
+    """Empty: the person's own id."""
+    state: int = 0
+    said_s: int = 0
+    names: dict[str, Mark] = {}
+    email: str | None = None
+    refused: dict[str, Mark] = {}
+    objects: tuple[str, ...] = ()
+
+
+class _Told(Struct, array_like=True):
+    main: _Customer | None = None
+    seen: tuple[int, int] | None = None
+    recent: tuple[int | tuple[int, str], ...] = ()
+    emails: tuple[str, ...] = ()
+    others: tuple[_Customer, ...] = ()
+    gone: tuple[tuple[int, str], ...] = ()
+    anonymous: tuple[str, ...] = ()
+    has_held: bool = False
+
+
+_unpack_known = msgspec.msgpack.Decoder(_Known).decode
+_unpack_told = msgspec.msgpack.Decoder(_Told).decode
+_unpack_people = msgspec.msgpack.Decoder(tuple[tuple[int, str], ...]).decode
+
+
+def _short(values: list[object]) -> list[object]:
+    """Without trailing defaults: nothing, zero, false."""
+    while values and not values[-1]:
+        values.pop()
+    return values
+
+
+def pack_person(person: Person) -> bytes:
+    return _pack(
+        _short(
+            [
+                person.facts,
+                None if person.identified_at == EVER else person.identified_at,
+                None if person.emailed_at == EVER else person.emailed_at,
+                person.protected,
+                person.version,
+                person.properties,
+            ]
+        )
+    )
+
+
+def unpack_person(id_: str, body: bytes) -> Person:
+    known = _unpack_known(body)
+    return Person(
+        id_,
+        known.facts,
+        EVER if known.identified_at is None else known.identified_at,
+        EVER if known.emailed_at is None else known.emailed_at,
+        known.protected,
+        known.version,
+        known.properties,
+    )
+
+
+def pack_people(people: Sequence[tuple[int, str]]) -> bytes:
+    return _pack(people)
+
+
+def unpack_id(parent: str | None, since: int, depth: int, people: bytes) -> Id:
+    return Id(parent, since, depth, _unpack_people(people))
+
+
+def pack_told(person: str, told: Told) -> bytes:
+    """Without `due_ms`, which is a column."""
+    return _pack(
+        _short(
+            [
+                None if told.main is None else _customer(person, told.main),
+                told.seen,
+                told.recent,
+                told.emails,
+                [_customer(person, one) for one in told.others],
+                [(_KINDS.index(one.kind), one.value) for one in told.gone],
+                told.anonymous,
+                told.has_held,
+            ]
+        )
+    )
+
+
+def _customer(person: str, customer: Customer) -> list[object]:
+    own = customer.kind == "id" and customer.value == person
+    return _short(
+        [
+            _KINDS.index(customer.kind),
+            "" if own else customer.value,
+            _STATES.index(customer.state),
+            customer.said_s,
+            customer.names,
+            customer.email,
+            customer.refused,
+            customer.objects,
+        ]
+    )
+
+
+def unpack_told(person: str, body: bytes, due_ms: int) -> Told:
+    told = _unpack_told(body)
+    recent: tuple[Recent, ...] = told.recent
+    return Told(
+        None if told.main is None else _customer_of(person, told.main),
+        tuple(_customer_of(person, one) for one in told.others),
+        tuple(Identifier(_KINDS[kind], value) for kind, value in told.gone),
+        told.emails,
+        told.anonymous,
+        told.has_held,
+        told.seen,
+        due_ms,
+        recent,
+    )
+
+
+def _customer_of(person: str, packed: _Customer) -> Customer:
+    kind = _KINDS[packed.kind]
+    return Customer(
+        kind,
+        packed.value or (person if kind == "id" else ""),
+        _STATES[packed.state],  # type: ignore[arg-type]  # one of the states above
+        packed.email,
+        packed.names,
+        packed.refused,
+        packed.said_s,
+        packed.objects,
+    )
+
+
+def pack_row(row: Row) -> tuple[str, int, int, str, int]:
+    """A ledger row as columns: person, state, customer's kind, customer's value, address."""
+    return row.person, _ROWS.index(row.state), _KINDS.index(row.customer.kind), row.customer.value, int(row.address)
+
+
+def unpack_row(person: str, state: int, kind: int, value: str, address: int) -> Row:
+    return Row(
+        person,
+        _ROWS[state],  # type: ignore[arg-type]  # one of the states above
+        Identifier(_KINDS[kind], value),
+        bool(address),
+    )

@@ -1,0 +1,351 @@
+"""The real Hogline, whole but for its sockets and threads: its door, its journal, its state, its workers, its service.
+
+This is the only room of the simulation that knows Hogline's code. Files lie in a folder (in memory, where the system has
+such a place), so whatever survives a death is what was committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import os
+import random
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+import structlog
+
+from hogline.destinations.base import Unreachable
+from hogline.model import Request, Response
+from hogline.service import Mistake, Service
+from hogline.service.finding import Nobody
+from hogline.settings import Settings
+from hogline.sources.http import create_app
+from hogline.store.secrets import Vault
+from hogline.store.sqlite import database
+from hogline.store.sqlite.journal import SqliteJournal
+from hogline.store.sqlite.state import SqliteState
+from hogline.views import ConnectionStatus, PersonView
+
+from .customerio import CustomerIo
+from .history import World
+from .virtual import Clock, Life, Loop, Writer
+
+TOKEN = "hog_lives"
+_SETTINGS = Settings()
+_migrations = cache(database.migrations)
+
+
+class _GlassVault(Vault):
+    """Secrets at rest are none of the simulation's business, and take time."""
+
+    def __init__(self) -> None:
+        super().__init__(Vault.new_key())
+
+    def encrypt(self, secret: bytes) -> bytes:
+        return secret
+
+    def decrypt(self, encrypted: bytes) -> bytes:
+        return encrypted
+
+
+_VAULT = _GlassVault()
+_NEVER_MS = 2**61
+"""When what waits for other options is due."""
+
+
+@contextmanager
+def _real_but_for_threads(flush_s: float) -> Iterator[None]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with (
+        patch("hogline.store.sqlite.state.Writer", Writer),
+        patch("hogline.store.sqlite.journal.Writer", Writer),
+        patch("hogline.store.sqlite.database.migrations", _migrations),
+        patch("hogline.delivery.folder.FLUSH_S", flush_s),
+    ):
+        yield
+
+
+def _memory() -> str | None:
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # files of one process, random names
+
+
+class Machine:
+    """Lives from `start` to the end of the context. Every method leaves time where Hogline left it."""
+
+    def __init__(self, world: World, customerio: Callable[[str], CustomerIo], loop: Loop, chance: Random) -> None:
+        """`customerio`: of a workspace by its Site ID."""
+        self._world = world
+        self._customerio = customerio
+        self._loop = loop
+        self._chance = chance
+        self.clock = Clock(loop)
+        self.failures: deque[str] = deque()
+        """What becomes of the next requests."""
+        self.immortal = False
+        self.deaths = 0
+        self._folder = Path(tempfile.mkdtemp(prefix="lives-", dir=_memory()))
+        self._settings = _SETTINGS.model_copy(update={"merge_delay_s": world.merge_delay_s, "data": self._folder})
+        self._life: Life
+        self._journal: SqliteJournal
+        self._state: SqliteState
+        self.service: Service
+        self._app: Any
+        self._ids: dict[str, int] = {}
+        """Of the connections, by name."""
+        self._asking = 0
+        """Requests that are out."""
+        self.requests = 0
+
+    # a process
+
+    def start(self) -> None:
+        self._run(self._start())
+
+    async def _start(self) -> None:
+        self._life = Writer.life = Life(self._may_die)
+        Writer.pause_s = staticmethod(lambda: self._chance.random() * self._world.commit_s)
+        self._journal = SqliteJournal(self._folder / "journal.db", self.clock.time_ms)
+        self._state = SqliteState(self._folder / "state.db", _VAULT)
+        self.service = Service(
+            self._settings,
+            journal=self._journal,
+            state=self._state,
+            send=self._send,
+            clock=self.clock,
+            delivers=True,
+        )
+        if not await self._state.tokens():
+            await self._state.add_token(TOKEN)
+        await self.service.start()
+        self._app = create_app(self._journal, self.service.token_check, self.service.problems, self.clock.time_ms)
+
+    def _may_die(self, _what: str) -> bool:
+        return not self.immortal and self._chance.random() < self._world.death_rate
+
+    def kill(self) -> None:
+        self._life.end()
+        self._bury()
+        self.start()
+
+    def restart(self) -> None:
+        if self._do(self.service.close(5.0)):
+            self._do(self._state.close())
+            self._do(self._journal.close())
+            self._life.end()
+            self._bury()
+            self.start()
+
+    def _bury(self) -> None:
+        """Nothing of the dead process runs on; what it had open is closed, as the kernel does."""
+        self.deaths += 1
+        for _ in range(100):
+            tasks = asyncio.all_tasks(self._loop)
+            if not tasks:
+                break
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(_done(tasks))
+        for store, names in ((self._state, ("_written", "_read", "_searched")), (self._journal, ("_written", "_read"))):
+            for name in names:
+                getattr(store, name).close()
+
+    def end(self) -> None:
+        self._life.end()
+        self._bury()
+        shutil.rmtree(self._folder)
+        self._loop.close()
+
+    def _run(self, coroutine: Any) -> Any:
+        """Something that is not interrupted by the process's death."""
+        self.immortal, before = True, self.immortal
+        try:
+            return self._loop.run_until_complete(coroutine)
+        finally:
+            self.immortal = before
+
+    def _do(self, coroutine: Any) -> bool:
+        """Whether the process lived through it; if not, another one was started."""
+        done = self._loop.run_until_complete(self._lives_through(coroutine))
+        if self._life.over:  # perhaps just after it was done
+            self._bury()
+            self.start()
+        return done
+
+    async def _lives_through(self, coroutine: Any) -> bool:
+        task = asyncio.ensure_future(coroutine)
+        died = asyncio.ensure_future(self._life.died.wait())
+        await asyncio.wait([task, died], return_when=asyncio.FIRST_COMPLETED)
+        if self._life.over:
+            task.cancel()
+            return False
+        died.cancel()
+        task.result()
+        return True
+
+    # the door
+
+    def receive(self, bodies: list[dict[str, Any]]) -> None:
+        """PostHog's SDKs send a batch; its webhook sends events one by one."""
+        for is_webhook, some in groupby(bodies, key=lambda body: "person" in body):
+            if is_webhook:
+                for body in some:
+                    self._run(self._post(f"/webhook/{TOKEN}", body))
+            else:
+                self._run(self._post("/batch", {"api_key": TOKEN, "batch": list(some)}))
+
+    async def _post(self, path: str, body: object) -> None:
+        text = msgspec.json.encode(body)
+        statuses: list[int] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": text, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+        await self._app(scope, receive, send)
+        assert statuses == [200], (statuses, body)
+
+    # the line to Customer.io
+
+    async def _send(self, request: Request) -> Response:
+        self._asking += 1
+        try:
+            return await self._ask_customerio(request)
+        finally:
+            self._asking -= 1
+
+    async def _ask_customerio(self, request: Request) -> Response:
+        life, latency_s = self._life, self._world.latency_s
+        await asyncio.sleep(self._chance.random() * latency_s)
+        site_id = base64.b64decode(request.headers["authorization"].split()[1]).decode().split(":")[0]
+        customerio = self._customerio(site_id)
+        delivers = request.method != "GET"
+        way = self.failures.popleft() if delivers and self.failures else ""
+        if delivers:
+            self.requests += 1
+            life.step("before a request")
+        status, body = 0, b""
+        if not way or way.endswith("after"):
+            status, body = customerio.take(request.method, request.url, request.body)
+        if delivers:
+            life.step("after a request")
+        if way.startswith("reset"):
+            raise Unreachable("connection reset")
+        if way:
+            status, body = int(way[:3]), b"{}"
+        await asyncio.sleep(self._chance.random() * latency_s)
+        return Response(status, {}, body)
+
+    # time
+
+    def wait(self, seconds: float) -> None:
+        self._do(asyncio.sleep(seconds))
+
+    def rest(self) -> None:
+        """Until nothing is left to do, for nobody."""
+        for _ in range(5_000):
+            pause_s = self._run(self._left())
+            if pause_s is None:
+                return
+            self._do(asyncio.sleep(pause_s))
+        raise AssertionError("never at rest")
+
+    async def _left(self) -> float | None:
+        """Seconds until it is worth to look again; None: nothing is left to do."""
+        if self._asking:
+            return 1.0
+        next_ms, now_ms = _NEVER_MS, self.clock.time_ms()
+        for status in (await self.service.status()).connections:
+            if status.state == "disabled":
+                continue
+            if status.pending:
+                return 1.0
+            connection = self._ids[status.name]
+            if self._state.again(connection, 1) or await self._state.replay(connection) is not None:
+                return 1.0
+            if await self._state.dead_letters(connection, retrying=True, limit=1):
+                return 1.0
+            for _, due_ms in self._state.due(connection, 1):
+                next_ms = min(next_ms, due_ms)
+        return None if next_ms == _NEVER_MS else max((next_ms - now_ms) / 1_000, 1.0)
+
+    # what users do
+
+    def ask(self, call: Callable[[Service], Any], *, until_done: bool = True) -> None:
+        """A command. One that cannot be done now is none; one that the process did not live through is given again."""
+
+        async def tried() -> None:
+            with suppress(Mistake):
+                await call(self.service)
+
+        while not self._do(tried()) and until_done:
+            pass
+
+    def status(self) -> list[ConnectionStatus]:
+        return self._run(self.service.status()).connections  # type: ignore[no-any-return]
+
+    def person(self, name: str, distinct_id: str) -> PersonView | None:
+        """`hogline people show`: the person whose an id is; None: nothing is known of them."""
+        try:
+            found: PersonView = self._run(self.service.person(name, distinct_id)).person
+            if found.joined_into is not None:
+                found = self._run(self.service.person(name, found.joined_into)).person
+        except Mistake:
+            return None
+        return found
+
+    def end_of_journal(self) -> int:
+        return self._journal.end
+
+    def resend(self, name: str, who: str) -> None:
+        """`hogline people resend`."""
+        self.ask(lambda service: service.resend_person(name, who))
+
+    def forget(self, who: str, *, suppress: bool) -> None:
+        """`hogline people forget`; of whoever is not known `hogline people suppress`."""
+
+        async def forgotten(service: Service) -> None:
+            try:
+                await service.forget_person(who, suppress=suppress)
+            except Nobody:
+                if suppress:
+                    await service.suppress_person(who)
+
+        self.ask(forgotten)
+
+    def connect(self, name: str, options: dict[str, object]) -> None:
+        credentials: dict[str, object] = {"site_id": name, "api_key": "key", "max_requests_per_second": 1000}
+        self._run(self.service.connect("customerio", credentials | options, name=name))
+        self._ids[name] = len(self._ids) + 1
+
+
+async def _done(tasks: set[asyncio.Task[Any]]) -> None:
+    await asyncio.wait(tasks, timeout=1)
+
+
+@contextmanager
+def machine(world: World, customerio: Callable[[str], CustomerIo], loop: Loop, chance: Random) -> Iterator[Machine]:
+    random.seed(world.schedule)
+    with _real_but_for_threads(world.flush_s):
+        made = Machine(world, customerio, loop, chance)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.end()
