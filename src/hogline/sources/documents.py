@@ -14,7 +14,10 @@ from msgspec import Struct
 
 from hogline.sources.unpacking import read_ahead
 
-_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_LOSES_ITS_PLACE = re.fullmatch(r"(?:ab?c)++", "aca") is not None
+"""Python before 3.11.5 (gh-106052). To remember where to go back to finds nothing more here, and only costs memory."""
+_ALL = rb"*" if _LOSES_ITS_PLACE else rb"*+"
+_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)' + _ALL + rb'"'
 _KEY_TOKEN = re.compile(_TEXT + rb'|["\[\]{},:]', re.DOTALL)
 """Texts as wholes; a quote by itself begins one that goes on behind the end of what was read."""
 
@@ -22,7 +25,7 @@ _KEY_TOKEN = re.compile(_TEXT + rb'|["\[\]{},:]', re.DOTALL)
 def _up_to(marks: bytes) -> bytes:
     """A pattern for all before one of these marks; what stands in texts is none."""
     between = rb'[^"' + marks + rb"]*+"
-    return between + rb"(?:" + _TEXT + between + rb")*+"
+    return between + rb"(?:" + _TEXT + between + rb")" + _ALL
 
 
 _BRACKETS = rb"\[\]{}"
