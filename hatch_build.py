@@ -94,7 +94,7 @@ def fetch(root: Path, *, dev: bool = True) -> str:
         (root / folder).mkdir(parents=True)
         for name, source in files.items():
             shutil.copyfile(root / "node_modules" / source, root / folder / name)
-        (root / folder / "built-from").write_text(_built_from(root))
+        (root / folder / "built-from").write_text(_built_from(root, folder))
     about = json.loads((root / "node_modules/posthog-js/package.json").read_text("utf-8"))
     (root / PAGES / "version").write_text(about["version"])
     return ""
@@ -106,12 +106,12 @@ def _npm() -> str | None:
 
 
 def _is_fresh(root: Path) -> bool:
-    stamps = [root / folder / "built-from" for folder in FILES]
-    return all(stamp.exists() and stamp.read_text() == _built_from(root) for stamp in stamps)
+    stamps = {folder: root / folder / "built-from" for folder in FILES}
+    return all(stamp.exists() and stamp.read_text() == _built_from(root, folder) for folder, stamp in stamps.items())
 
 
-def _built_from(root: Path) -> str:
-    said = (root / "package-lock.json").read_bytes() + repr(FILES).encode()
+def _built_from(root: Path, folder: Path) -> str:
+    said = (root / "package-lock.json").read_bytes() + repr((folder, FILES[folder])).encode()
     return hashlib.sha256(said).hexdigest()
 
 

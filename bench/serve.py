@@ -39,9 +39,9 @@ def main() -> None:
 
 def _yardstick(one: float, at_once: float) -> None:
     """The official client, which keeps nothing, in the same run."""
-    with _sink(0) as sink:
-        alone = median(yardstick.one_by_one(sink, 3_000) for _ in range(RUNS))
-        together = median(yardstick.batches(sink, 30_000, 5_000) for _ in range(RUNS))
+    with sink(0) as where:
+        alone = median(yardstick.one_by_one(where, 3_000) for _ in range(RUNS))
+        together = median(yardstick.batches(where, 30_000, 5_000) for _ in range(RUNS))
     print("  the official customerio client, from memory, without storage")
     for figure, how, ours, row in (
         (alone, "one by one", one, "webhooks of one event"),
@@ -65,8 +65,8 @@ def _row(title: str, job: Job, latency_ms: int) -> float:
 def _once(job: Job, latency_ms: int) -> dict[str, float]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        _sink(latency_ms) as sink,
-        _serve(Path(folder), sink) as (serve, url, token),
+        sink(latency_ms) as where,
+        serving_to(Path(folder), where) as (serve, url, token),
     ):
         job = msgspec.structs.replace(job, url=url, token=token)
         with _load(job) as start:
@@ -74,7 +74,7 @@ def _once(job: Job, latency_ms: int) -> dict[str, float]:
             told = start()
         assert told.failed == 0
         events = job.requests * job.batch
-        while (report := get(f"{sink}/report"))["events"] < events:
+        while (report := get(f"{where}/report"))["events"] < events:
             assert time.perf_counter() - begin < 300
             time.sleep(0.02)
         wall_s = time.perf_counter() - begin
@@ -90,12 +90,12 @@ def _once(job: Job, latency_ms: int) -> dict[str, float]:
 
 
 def _trickle(job: Job) -> None:
-    with tempfile.TemporaryDirectory() as folder, _sink(0) as sink, _serve(Path(folder), sink) as (_, url, token):
+    with tempfile.TemporaryDirectory() as folder, sink(0) as where, serving_to(Path(folder), where) as (_, url, token):
         job = msgspec.structs.replace(job, url=url, token=token)
         with _load(job) as start:
             told = start()
         assert told.failed == 0
-        while len(under_way_ms := get(f"{sink}/report")["under_way_ms"]) < job.requests:
+        while len(under_way_ms := get(f"{where}/report")["under_way_ms"]) < job.requests:
             time.sleep(0.02)
     hundredths = quantiles(under_way_ms, n=100)
     print(f"  a trickle of {job.per_second:.0f} events/s: accepted at the sink {hundredths[49]:.1f} ms after sending "
@@ -103,7 +103,7 @@ def _trickle(job: Job) -> None:
 
 
 @contextmanager
-def _sink(latency_ms: int) -> Iterator[str]:
+def sink(latency_ms: int) -> Iterator[str]:
     process = subprocess.Popen([sys.executable, "-m", "bench.sink", str(latency_ms)], stdout=subprocess.PIPE)
     try:
         yield _said(process.stdout, r"at (http://\S+)")
@@ -114,8 +114,8 @@ def _sink(latency_ms: int) -> Iterator[str]:
 
 
 @contextmanager
-def _serve(data: Path, sink: str) -> Iterator[tuple[subprocess.Popen[bytes], str, str]]:
-    run(data, "connect", "customerio", "--site-id=s", "--api-key=k", f"--tracking-endpoint={sink}")
+def serving_to(data: Path, where: str) -> Iterator[tuple[subprocess.Popen[bytes], str, str]]:
+    run(data, "connect", "customerio", "--site-id=s", "--api-key=k", f"--tracking-endpoint={where}")
     token = msgspec.json.decode(run(data, "token", "--json").output)["token"]
     process = subprocess.Popen([*HOGLINE, "serve"], env=environment(data), stderr=subprocess.PIPE)
     try:

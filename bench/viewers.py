@@ -16,7 +16,7 @@ import msgspec
 
 from bench.load import Job
 from bench.processes import HOGLINE, environment, get, run
-from bench.serve import _close, _load, _said, _sink
+from bench.serve import _close, _load, _said, sink
 
 VIEWERS = 50
 PAIRS = 3
@@ -38,12 +38,16 @@ def main() -> None:
 
 def _once(viewers: int) -> float:
     """Webhooks a second: kept on disk and answered."""
-    with tempfile.TemporaryDirectory() as folder, _sink(0) as sink, _serve(Path(folder), sink) as (url, token, console):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sink(0) as where,
+        _serve(Path(folder), where) as (url, token, console),
+    ):
         job = Job(url, token, requests=REQUESTS, connections=64, batch=1)
         with _load(job) as start, _watch(console, viewers):
             told = start()
         assert told.failed == 0
-        while get(f"{sink}/report")["events"] < REQUESTS:
+        while get(f"{where}/report")["events"] < REQUESTS:
             time.sleep(0.05)
         return float(REQUESTS / told.wall_s)
 

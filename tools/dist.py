@@ -41,7 +41,8 @@ def main() -> int:
     DIST.mkdir(exist_ok=True)
     for old in (*DIST.glob("*.whl"), *DIST.glob("*.tar.gz"), *DIST.glob("*.cdx.json")):
         old.unlink()
-    (ROOT / SBOM).write_text(_sbom())
+    with tempfile.TemporaryDirectory() as place:
+        (ROOT / SBOM).write_text(_sbom(Path(place)))
     try:
         made = _build(ROOT, DIST)
         with tempfile.TemporaryDirectory() as place:
@@ -53,24 +54,20 @@ def main() -> int:
     return 0
 
 
-def _sbom() -> str:
+def _sbom(place: Path) -> str:
     """What Hogline runs with, in the versions that are locked and tested, and the npm packages in the wheel."""
-    arguments = ("environment", sys.prefix, "--pyproject", ROOT / "pyproject.toml", "--output-reproducible")
-    sbom = json.loads(_run(sys.executable, "-m", "cyclonedx_py", *arguments))
-    needs = {entry["ref"]: entry.get("dependsOn", []) for entry in sbom["dependencies"]}
-    reached, waiting = set[str](), [ROOT_COMPONENT]
-    while waiting:
-        ref = waiting.pop()
-        if ref not in reached:
-            reached.add(ref)
-            waiting += needs[ref]
-    scripts = _scripts()
-    refs = [script["bom-ref"] for script in scripts]
-    needs |= {ROOT_COMPONENT: sorted([*needs[ROOT_COMPONENT], *refs])} | {ref: [] for ref in refs}
-    sbom["components"] = [part for part in sbom["components"] if part["bom-ref"] in reached] + scripts
-    sbom["dependencies"] = [
-        {"ref": ref, **({"dependsOn": needs[ref]} if needs[ref] else {})} for ref in sorted(reached | set(refs))
-    ]
+    uv, needs, alone = (sys.executable, "-m", "uv"), place / "needs.txt", place / "alone"
+    compiled = ("--quiet", "--extra", "demo", "--constraint", "requirements.lock", "--generate-hashes", "-o", needs)
+    _run(*uv, "pip", "compile", *compiled, "pyproject.toml")
+    _run(*uv, "venv", "--quiet", "--python", sys.executable, alone)
+    _run(*uv, "pip", "install", "--quiet", "--python", alone, "--requirement", needs)
+    told = ("--pyproject", "pyproject.toml", "--output-reproducible", alone)
+    sbom = json.loads(_run(sys.executable, "-m", "cyclonedx_py", "environment", *told))
+    for script in _scripts():
+        sbom["components"].append(script)
+        sbom["dependencies"].append({"ref": script["bom-ref"]})
+        (root,) = (entry for entry in sbom["dependencies"] if entry["ref"] == ROOT_COMPONENT)
+        root["dependsOn"] = sorted([*root["dependsOn"], script["bom-ref"]])
     text = json.dumps(sbom, indent=2, sort_keys=True) + "\n"
     if problem := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         raise ValueError(f"The SBOM is not valid CycloneDX: {problem}")

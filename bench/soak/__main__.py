@@ -1,4 +1,5 @@
-"""`python -m bench.soak [power|kills|lives …]`: the long runs, with their figures. `--small`: a hundredth of each."""
+"""`python -m bench.soak [power|kills|lives …]`: the long runs, with their figures. `--small`: a hundredth of each;
+`--part=0.1`: a tenth."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from bench.soak import inputs, joins, lives, mutants, outage, power, rate, storms
+from bench.soak import forget, hostile, inputs, joins, lives, mutants, outage, power, rate, storms
 from bench.soak.storm import Outcome
 
 
@@ -67,6 +68,8 @@ SOAKS: dict[str, Callable[[Path, int, float], None]] = {
     "outage": outage.print_figures,
     "rate": rate.print_figures,
     "inputs": inputs.print_figures,
+    "forget": forget.print_figures,
+    "hostile": hostile.print_figures,
 }
 ASKED_FOR: dict[str, Callable[[Path, int, float], None]] = {
     "millions": joins.print_rounds,
@@ -77,7 +80,8 @@ ASKED_FOR: dict[str, Callable[[Path, int, float], None]] = {
 
 def main() -> None:
     names = [argument for argument in sys.argv[1:] if not argument.startswith("--")] or list(SOAKS)
-    part = 0.01 if "--small" in sys.argv else 1.0
+    parts = [float(argument.removeprefix("--part=")) for argument in sys.argv if argument.startswith("--part=")]
+    part = 0.01 if "--small" in sys.argv else parts[0] if parts else 1.0
     for name in names:
         soak = (SOAKS | ASKED_FOR).get(name)
         if soak is None:

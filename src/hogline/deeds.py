@@ -29,6 +29,8 @@ DEEDS: Mapping[str, str] = {
     "person_unsuppressed": "Took a suppression back",
     "token_added": "Added a project key",
     "token_rotated": "Made a new project token",
+    "posthog_connected": "Set up PostHog's webhook destination",
+    "posthog_disconnected": "Removed PostHog's webhook destination",
     "token_revoked": "Revoked a project token",
     "api_token_made": "Made an API token",
     "api_token_revoked": "Revoked an API token",
@@ -43,9 +45,8 @@ DEEDS: Mapping[str, str] = {
 def what_was_done(action: str, connection: str, details: Mapping[str, object]) -> str:
     """In one line: the action, where, and what it was about."""
     done = DEEDS.get(action, action.replace("_", " ").capitalize())
-    at = f" of {connection}" if connection else ""
-    about = ", ".join(_about(details))
-    return f"{done}{at}{': ' if about else ''}{about}"
+    about = ", ".join([*([connection] if connection else []), *_about(details)])
+    return f"{done}{': ' if about else ''}{about}"
 
 
 def _about(details: Mapping[str, object]) -> list[str]:

@@ -15,7 +15,8 @@ from hogline.delivery.pack import pack
 from hogline.delivery.rehearsal import Rehearsal, Rehearsed
 from hogline.destinations.base import Choice, Limits
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.sending import NO_CONNECTION, read_events
+from hogline.posthog.uuids import Uuids, told_apart
+from hogline.sending import NO_CONNECTION, read_file_lines
 from hogline.store.base import Connection
 from hogline.views import BadLine, ChoiceForecast, ForecastView
 
@@ -36,6 +37,7 @@ class Forecast:
         self._connection = connection
         self._clock = clock
         self._events = 0
+        self._uuids = Uuids()
         self.touched_s = clock.now_s()
         made_for = connection or NO_CONNECTION
         self._choices = [
@@ -45,10 +47,11 @@ class Forecast:
 
     async def lines(self, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
         """The next lines of the file; returns those that hold no event, or some that cannot be read."""
-        events, bad = read_events(lines, self._clock.time_ms())
+        read, _, bad = read_file_lines(lines, self._clock.time_ms())
+        events = [told_apart(received, self._uuids) for _, received in read]
         self._events += len(events)
         for choice in self._choices:
-            for _, received in events:
+            for received in events:
                 choice.rehearsal.add(received.event, len(received.body))
             while choice.rehearsal.is_full:
                 await choice.ship()

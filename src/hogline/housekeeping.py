@@ -5,6 +5,7 @@ many wait, receiving pauses.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -14,21 +15,46 @@ from hogline.destinations.catalogue import DESTINATIONS
 from hogline.settings import Settings
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.store.cleaning import Cleaning
+from hogline.store.forgetting import Expired
 
 log = structlog.get_logger("hogline.journal")
 
 EVERY_S = 5.0
 _DAY_MS = 86_400_000
+FAILURES_AT_ONCE = 1_000
+PEOPLE_AT_ONCE = 2_000
+EVERYBODY_EVERY_S = 6 * 3_600.0
+
+
+class ExpiresPeople(Protocol):
+    """Who removes people so that all that runs knows: the service."""
+
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        """See `store.forgetting.Forgets.expire_people`."""
+        ...
 
 
 class Housekeeping:
-    def __init__(self, journal: Journal, state: State, settings: Settings, clock: Clock, cleaning: Cleaning) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        state: State,
+        settings: Settings,
+        clock: Clock,
+        cleaning: Cleaning,
+        *,
+        people: ExpiresPeople,
+    ) -> None:
         self._cleaning = cleaning
+        self._people = people
         self._journal = journal
         self._state = state
         self._settings = settings
         self._clock = clock
         self._full = False
+        self._looked_at = ""
+        """Behind which id old people are looked for next."""
+        self._look_again_s = 0.0
 
     async def run(self) -> None:
         """Looks after the journal every few seconds, until it is cancelled."""
@@ -53,6 +79,7 @@ class Housekeeping:
         if removed:
             log.info("journal trimmed", events=removed)
         await self._give_up_held()
+        await self._forget_the_old()
         await self._cleaning.finish()
         full = await self._unsettled_bytes(settled) > settings.journal_max_bytes
         if full != self._full:
@@ -75,6 +102,32 @@ class Housekeeping:
             )
             if given_up:
                 log.info("held events given up", connection=connection.name, events=given_up)
+
+    async def _forget_the_old(self) -> None:
+        """Dead letters and people beyond their days, some at each time."""
+        for connection in await self._state.connections():
+            before_ms = self._clock.time_ms() - self._settings.failures_retention_days * _DAY_MS
+            expired = await self._state.expire_dead_letters(connection.id, before_ms=before_ms, most=FAILURES_AT_ONCE)
+            if expired:
+                log.info("old failures removed", connection=connection.name, events=expired)
+        await self._forget_old_people()
+
+    async def _forget_old_people(self) -> None:
+        """Through everybody, with a pause at the end. Whoever has events in the journal stays."""
+        now_s, days = self._clock.now_s(), self._settings.people_retention_days
+        if not days or now_s < self._look_again_s:
+            return
+        today = self._clock.time_ms() // _DAY_MS
+        oldest_ms = await self._journal.received_at(self._journal.first)
+        oldest = today if oldest_ms is None else oldest_ms // _DAY_MS
+        expired = await self._people.expire_people(
+            before_day=min(today - days, oldest), today=today, after=self._looked_at, most=PEOPLE_AT_ONCE
+        )
+        if expired.ids:
+            log.info("people removed who were not seen for long", ids=len(expired.ids))
+        self._looked_at = expired.next or ""
+        if expired.next is None:
+            self._look_again_s = now_s + EVERYBODY_EVERY_S
 
     async def _today_ms(self, connection: Connection) -> int:
         """The time that a connection has come to: what waits in the journal may still set free what is held."""

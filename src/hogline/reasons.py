@@ -37,6 +37,7 @@ FILTERED: Mapping[str, Reason] = {
     "anonymous": Reason("They are not identified: their events are sent as anonymous events, without a customer."),
     "suppressed": Reason("They were forgotten and suppressed: nothing of theirs is sent any more."),
     "forgotten": Reason("Its user was forgotten."),
+    "failure_expired": Reason("It was a failure, and nobody retried it in time."),
     "discarded": Reason("It was a failure, and somebody discarded it."),
     "hold_expired": Reason("It was held, and its user did not qualify in time."),
     "hold_full": Reason("It was held, and given up because held events took too much room."),
@@ -69,6 +70,27 @@ _BY_STATUS = Reason(
 _THE_DESTINATIONS = Reason(
     "This reason is the destination's own.", "Look at one: the answer stands there. Correct the cause, then retry."
 )
+
+
+EMAIL_UNDER = "email_under:"
+"""Before the name of a person property that holds what looks like an email."""
+
+
+def email_hint(connection: str, adjusted: Mapping[str, int], email_property: str) -> str | None:
+    """That the email seems to stand under another name than the option says; None if it does not."""
+    found = {
+        reason.removeprefix(EMAIL_UNDER): events
+        for reason, events in adjusted.items()
+        if reason.startswith(EMAIL_UNDER) and reason != EMAIL_UNDER + email_property
+    }
+    if not found:
+        return None
+    names = sorted(found, key=lambda name: -found[name])
+    listed = ", ".join(f"{name} ({found[name]:,} event{'s' * (found[name] != 1)})" for name in names)
+    return (
+        f"People without an email have what looks like one under another name: {listed}. If that is their email, run "
+        f"`hogline configure {connection} --email-property '{names[0]}'`."
+    )
 
 
 def why_not_sent(reason: str) -> str:

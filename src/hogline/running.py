@@ -20,6 +20,7 @@ from hogline.delivery.worker import Worker
 from hogline.destinations.base import InvalidOptions, Keeps, Send
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.store.base import Connection, Journal, State, Unwritable
+from hogline.store.forgetting import Expired
 from hogline.telemetry.delivery import RequestListener, nobody
 from hogline.telemetry.mistakes import kind_and_place
 
@@ -38,14 +39,17 @@ class Workers:
         clock: Clock,
         stopped: Callable[[Connection, str], Awaitable[None]],
         merge_delay_s: float,
+        retains: bool = False,
         listener: RequestListener = nobody,
     ) -> None:
+        """`retains`: people are removed who were not seen for long."""
         self._journal = journal
         self._state = state
         self._send = send
         self._clock = clock
         self._stopped = stopped
         self._merge_delay_s = merge_delay_s
+        self._retains = retains
         self._listener = listener
         """Told of each delivery request; workers that run already keep the one they have."""
         self._tallies: dict[int, set[Tally]] = {}
@@ -60,7 +64,7 @@ class Workers:
     def folder(self) -> Folder:
         """Runs from the first use on."""
         if self._folder is None:
-            self._folder = Folder(self._journal, self._state, self._clock, keeps=self._keeps)
+            self._folder = Folder(self._journal, self._state, self._clock, keeps=self._keeps, retains=self._retains)
             self._folder.start()
         return self._folder
 
@@ -87,6 +91,13 @@ class Workers:
         """What is known by now is on disk when this returns."""
         if self._folder is not None:
             await self._folder.flush()
+
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        """See `store.forgetting.Forgets.expire_people`."""
+        expired = await self.folder.expire_people(before_day=before_day, today=today, after=after, most=most)
+        for worker, _ in self._running.values():
+            worker.lose(expired.ids)
+        return expired
 
     async def stop_folding(self) -> None:
         """All that is folded is on disk; the next use begins with what is there then. No worker may run."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -14,8 +15,10 @@ from hogline.delivery.rehearsal import Rehearsal
 from hogline.delivery.tally import Tally
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Event, Operation
-from hogline.posthog.lines import read_lines
-from hogline.posthog.received import Received, Unreadable
+from hogline.posthog.lines import read_file_line, read_lines
+from hogline.posthog.received import Batch, Received, Unreadable
+from hogline.posthog.uuids import Uuids, told_apart
+from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
 from hogline.store.base import Connection, Journal, State
 from hogline.store.forgetting import Suppressed
@@ -42,38 +45,27 @@ class Sending:
         *,
         journal: Journal,
         suppressed: Suppressed,
+        seen: SeenUuids,
         clock: Clock,
         connections: Sequence[Connection],
         tallies: dict[int, Tally],
     ) -> None:
         self._journal = journal
         self._suppressed = suppressed
+        self._seen = seen
         self._clock = clock
         self._connections = connections
         self.tallies = tallies
         self.touched_s = clock.now_s()
 
     async def keep(self, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
-        bodies: list[bytes] = []
-        refused: Counter[str] = Counter()
-        bad: list[BadLine] = []
-        received_ms = self._clock.time_ms()
-        for number, line in lines:
-            try:
-                batch = read_lines(line, received_ms)
-            except Unreadable as problem:
-                refused[problem.reason] += 1
-                bad.append(BadLine(number, problem.sentence))
-                continue
-            received, not_kept = let_in(batch, self._suppressed)
-            bodies += [each.body for each in received]
-            refused.update(not_kept)
-            if batch.problem is not None:
-                bad.append(BadLine(number, batch.problem.sentence))
-        if bodies or refused:
-            end = await self._journal.append(bodies, refused)
+        """Keep the events of these lines of a file; returns the lines that hold none, or some that cannot be kept."""
+        events, counts, bad = read_file_lines(lines, self._clock.time_ms())
+        received, refused = let_in(Batch([each for _, each in events], dict(counts)), self._suppressed)
+        if received or refused:
+            end, _ = await self._seen.append(self._journal, received, refused)
             for tally in self.tallies.values():
-                tally.claim(range(end - len(bodies) + 1, end + 1))
+                tally.claim(range(end - len(received) + 1, end + 1))
         return bad
 
     async def wait(self, wait_s: float) -> None:
@@ -96,6 +88,7 @@ class Sending:
                     filtered=dict(tally.filtered),
                     held=tally.held,
                     dead_letters=dict(tally.dead_letters),
+                    adjusted=dict(tally.adjusted),
                     pending=tally.claimed - tally.settled,
                     state=state,
                     reason=reason,
@@ -104,40 +97,65 @@ class Sending:
         return found
 
 
-def read_events(
-    lines: Iterable[tuple[int, bytes]], received_ms: int
-) -> tuple[list[tuple[int, Received]], list[BadLine]]:
-    """The events of numbered lines, and the lines that hold none, or some that cannot be read."""
-    events: list[tuple[int, Received]] = []
+Events: TypeAlias = list[tuple[int, Received]]
+"""With the number of the line that each stands in."""
+
+
+def read_file_lines(lines: Iterable[tuple[int, bytes]], received_ms: int) -> tuple[Events, Counter[str], list[BadLine]]:
+    """The events of numbered lines of a file, how many were refused by reason, and why in sentences."""
+    return _read_each(lines, lambda line, number: read_file_line(line, number, received_ms))
+
+
+def read_new_lines(lines: Iterable[tuple[int, bytes]], received_ms: int) -> tuple[Events, Counter[str], list[BadLine]]:
+    """The same of lines as they would be sent to Hogline right now."""
+    return _read_each(lines, lambda line, _: read_lines(line, received_ms))
+
+
+def _read_each(
+    lines: Iterable[tuple[int, bytes]], read: Callable[[bytes, int], Batch]
+) -> tuple[Events, Counter[str], list[BadLine]]:
+    events: Events = []
+    refused: Counter[str] = Counter()
     bad: list[BadLine] = []
     for number, line in lines:
         try:
-            batch = read_lines(line, received_ms)
+            batch = read(line, number)
         except Unreadable as problem:
+            refused[problem.reason] += 1
             bad.append(BadLine(number, problem.sentence))
             continue
-        if batch.problem is not None:
-            bad.append(BadLine(number, batch.problem.sentence))
+        several = len(batch.received) + len(batch.problems) > 1
+        bad += [
+            BadLine(number, f"Event {place} in it: {why.sentence}" if several else why.sentence)
+            for place, why in batch.problems
+        ]
+        refused.update(batch.refused)
         events += [(number, received) for received in batch.received]
-    return events, bad
+    return events, refused, bad
 
 
 class Preview:
     """What events would come to, one after the other, as if all were accepted. Nothing is kept of it."""
 
-    def __init__(self, state: State | None, connections: Sequence[Connection], clock: Clock) -> None:
-        """Without a state nobody is known yet; without a connection it is Customer.io's with the defaults."""
+    def __init__(
+        self, state: State | None, connections: Sequence[Connection], clock: Clock, *, from_file: bool = False
+    ) -> None:
+        """Without a state nobody is known yet; without a connection it is Customer.io's with the defaults. `from_file`:
+        the events happened some time, not just now.
+        """
         self._clock = clock
+        self._read = read_file_lines if from_file else read_new_lines
+        self._uuids = Uuids()
         self.touched_s = clock.now_s()
         self._rehearsals = [_Previewed(connection, state, clock) for connection in connections] or [
             _Previewed(NO_CONNECTION, None, clock)
         ]
 
     async def lines(self, lines: Sequence[tuple[int, bytes]]) -> tuple[list[PreviewedEvent], list[BadLine]]:
-        events, bad = read_events(lines, self._clock.time_ms())
+        events, _, bad = self._read(lines, self._clock.time_ms())
         previewed = [
-            await rehearsal.preview(number, received.event)
-            for number, received in events
+            await rehearsal.preview(number, event)
+            for number, event in [(number, told_apart(received, self._uuids).event) for number, received in events]
             for rehearsal in self._rehearsals
         ]
         return previewed, bad

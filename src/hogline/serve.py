@@ -7,7 +7,7 @@ import gc
 import ipaddress
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import structlog
@@ -24,7 +24,9 @@ from hogline.sources.connections import Connections, raise_file_limit, shares
 from hogline.sources.http import create_app
 from hogline.sources.server import Listener
 from hogline.store.access import FIRST, Access
+from hogline.store.base import Unwritable
 from hogline.store.directory import DataDirectory
+from hogline.telemetry.memory import give_back_what_is_large
 from hogline.telemetry.metrics import Metrics
 
 log = structlog.get_logger("hogline")
@@ -45,7 +47,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
-        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning)
+        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning, people=service)
         await stack.enter_async_context(_running(housekeeping.run()))
         budget = Budget()
         app = create_app(
@@ -56,7 +58,9 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             suppressed=state.suppressed,
             metrics=partial(metrics.page, service.status),
             budget=budget,
+            seen=service.seen_uuids,
         )
+        await stack.enter_async_context(_running(_known_uuids(service)))
         for_events, for_console = shares(raise_file_limit())
         listener = Listener(
             app,
@@ -142,6 +146,12 @@ def _url(listener: Listener) -> str:
     return f"http://{host}:{listener.port}"
 
 
+async def _known_uuids(service: Service) -> None:
+    """So that the first sender need not wait for it. If the disk fails, the first sender is told."""
+    with suppress(Unwritable):
+        await service.seen_uuids.load()
+
+
 @asynccontextmanager
 async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
     """Beside the context, and over when it is."""
@@ -155,6 +165,7 @@ async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]
 
 async def serve(settings: Settings, ready: Callable[[Service], None]) -> None:
     """Receive and deliver until SIGTERM or SIGINT. `ready` is called once events are accepted."""
+    give_back_what_is_large()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -95,6 +95,16 @@ class Settings(BaseSettings):
         ge=0,
         description="At most so many bytes of events are held for users who do not qualify yet, at each connection.",
     )
+    people_retention_days: int = Field(
+        default=400,
+        ge=0,
+        le=36_500,
+        description="Days to keep people who are no customer of any connection, since Hogline received their last"
+        " event; 0 keeps them.",
+    )
+    failures_retention_days: int = Field(
+        default=90, ge=1, le=36_500, description="Days to keep dead letters. Their events then count as filtered."
+    )
     merge_delay_s: float = Field(
         default=30.0,
         ge=0,

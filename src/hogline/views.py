@@ -37,6 +37,8 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
     """What became of replayed events; they were counted above when they came."""
     lag_s: float
     """How long the oldest pending event waits."""
+    hints: list[str] = field(default_factory=list)
+    """What seems to be set up wrongly, in sentences; nothing is stopped by it."""
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -220,6 +222,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     filtered: dict[str, int]
     held: int
     dead_letters: dict[str, int]
+    adjusted: dict[str, int]
+    """Places in these events that were changed to be read or sent, by reason."""
     pending: int
     state: str
     reason: str | None
@@ -365,3 +369,19 @@ class FindingView(Struct, frozen=True):
     sentence: str
     to_do: str = ""
     """Empty: nothing has to be done."""
+
+
+class PostHogView(Struct, frozen=True, kw_only=True):
+    """The webhook destination in PostHog that sends events here."""
+
+    url: str
+    enabled: bool
+    state: str
+    """healthy, degraded or disabled, by PostHog's own watching; empty: it does not say."""
+    arrived: bool = False
+    """A test event went through it and arrived."""
+    problem: str = ""
+    """Why it did not, and what to do."""
+    totals: dict[str, int] = {}
+    """Events of the last seven days by outcome, in PostHog's words."""
+    errors: list[str] = []

@@ -93,7 +93,8 @@ async def test_figures_that_come_later_are_drawn_by_themselves(page: Page, stage
 
 async def test_a_page_of_a_connection_that_is_removed_leads_home(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
-    await page.goto(OVERVIEW)
+    async with page.expect_response(lambda answer: "changes" in answer.url):  # from now on the page hears of changes
+        await page.goto(OVERVIEW)
     await stage.service.disconnect("shop")
     await page.wait_for_url(f"{stage.console}/")
 

@@ -7,6 +7,7 @@ from playwright.async_api import Browser, Page, expect
 from settling import settled
 from stage import Stage
 
+from hogline.escaping import escaped
 from hogline.model import Person
 from hogline.store.base import Settlement
 
@@ -57,7 +58,7 @@ async def test_whatever_somebody_is_called_their_page_opens(page: Page, stage: S
     await page.set_viewport_size({"width": 360, "height": 800})
     await page.goto(PEOPLE)
     await page.locator("#people tbody a").first.click()
-    await expect(page.locator(".person-id")).to_contain_text(distinct_id[:100])
+    await expect(page.locator(".person-id")).to_contain_text(escaped(distinct_id[:100]))
     assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     await page.get_by_role("link", name="Forget …").click()
     assert await page.locator("input[name=id]").input_value() == distinct_id

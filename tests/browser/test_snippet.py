@@ -84,6 +84,9 @@ async def test_every_event_of_a_page_with_a_snippet_arrives(browser: Browser, st
     async with shop(snippet) as url, visit(browser, url) as visitor:
         await visitor.goto("/")
         events = await received(stage, "$pageview", *SAID)
+        await visitor.get_by_role("link", name="Lamps").click()
+        # By a beacon, as the page is left.
+        await received(stage, "$pageleave")
     # Each once. Not in order: posthog-js sends $identify at once, and what came before it in its next batch.
     assert sorted(event.event for event in events if event.event in SAID) == sorted(SAID)
     assert {event.distinct_id for event in events if event.event in SAID[1:]} == {"user-1"}

@@ -10,7 +10,10 @@ from playwright.async_api import Browser, Page, expect
 DEADLINE_MS = 10_000
 expect.set_options(timeout=DEADLINE_MS)
 
-_NO_ROBOT = "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false })"
+_NO_ROBOT = """
+for (const [name, value] of [['webdriver', false], ['userAgent', navigator.userAgent.replace('Headless', '')]])
+  Object.defineProperty(Navigator.prototype, name, { get: () => value })
+"""
 
 
 @asynccontextmanager
@@ -31,11 +34,9 @@ async def visit(browser: Browser, url: str) -> AsyncIterator[Page]:
     """A visitor's window on a site. Whatever Chromium writes down there as an error or a warning fails the test, and so
     does a request that fails.
     """
-    # posthog-js drops the events of robots, and Chromium without a screen says in two places that it is one.
-    plain = await browser.new_page()
-    robot = await plain.evaluate("navigator.userAgent")
-    await plain.close()
-    context = await browser.new_context(base_url=url, user_agent=robot.replace("Headless", ""))
+    # posthog-js drops the events of robots, and Chromium without a screen says in two places that it is one. Not by the
+    # context's `user_agent`: that holds no more when a page is left, and what it says then would be dropped.
+    context = await browser.new_context(base_url=url)
     await context.add_init_script(_NO_ROBOT)
     page = await context.new_page()
     failures = _watched(page)

@@ -205,7 +205,12 @@ class Bench:
         self.client = Client()
         self.service = self._service()
         self.housekeeping = Housekeeping(
-            self.journal, self.state, self.settings, self.clock, Cleaning(self.journal, self.state)
+            self.journal,
+            self.state,
+            self.settings,
+            self.clock,
+            Cleaning(self.journal, self.state),
+            people=self.service,
         )
         self.app = create_app(self.housekeeping, TokenCheck(["token"]), self.service.problems, self.clock.time_ms)
 

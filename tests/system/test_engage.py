@@ -59,7 +59,7 @@ def webhook(number: int, distinct_id: str = "ada", name: str = "ordered") -> dic
 
 def lines(numbers: range, people: int = 1) -> bytes:
     return b"".join(
-        b'{"uuid":"%b","event":"ordered","distinct_id":"user-%d","properties":{"n":%d}}\n'
+        b'{"uuid":"%b","event":"ordered","distinct_id":"user-%d","timestamp":"2026-11-01","properties":{"n":%d}}\n'
         % (str(UUID(int=number)).encode(), number % people, number)
         for number in numbers
     )
@@ -110,7 +110,12 @@ def test_the_sdks_example_arrives_with_what_it_sets_and_page_views_do_not(data: 
 def test_customerio_and_engage_side_by_side_each_get_theirs(data: Path, sandbox: str) -> None:
     connect(data, sandbox)
     connect_engage(data, sandbox, "--event-allowlist", "ordered")
-    hogline(data, "send", "-", stdin=lines(range(1, 4)) + b'{"event":"$pageview","distinct_id":"user-0"}\n')
+    hogline(
+        data,
+        "send",
+        "-",
+        stdin=lines(range(1, 4)) + b'{"event":"$pageview","distinct_id":"user-0","timestamp":"2026-11-01"}\n',
+    )
     assert [event["name"] for event in all_events(sandbox)] == ["ordered", "ordered", "ordered", "$pageview"]
     assert [event["name"] for event in came(sandbox)] == ["ordered"] * 3
     assert status(data)["delivered"] == 4

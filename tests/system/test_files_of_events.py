@@ -27,8 +27,14 @@ def test_every_shape_is_delivered(data: Path, sandbox: str, sample: Path) -> Non
 def test_an_event_in_two_shapes_and_sent_twice_is_one_event(data: Path, sandbox: str, *, beside: bool) -> None:
     connect(data, sandbox)
     uuid = "01890a5d-ac96-774b-bcce-b302099a8057"
-    capture = {"uuid": uuid, "event": "signed up", "distinct_id": "u1", "properties": {"a": 1}}
-    webhook = {"event": {**capture, "timestamp": "2026-11-01T10:00:00Z"}, "person": {"properties": {}}}
+    capture = {
+        "uuid": uuid,
+        "event": "signed up",
+        "distinct_id": "u1",
+        "properties": {"a": 1},
+        "timestamp": "2026-11-01T10:00:00Z",
+    }
+    webhook = {"event": capture, "person": {"properties": {}}}
     lines = b"\n".join(msgspec.json.encode(line) for line in (capture, webhook))
 
     def send_twice() -> None:
@@ -50,23 +56,29 @@ def test_of_a_file_with_broken_lines_the_good_ones_are_delivered(data: Path, san
     connect(data, sandbox)
     file = tmp_path / "events.jsonl.gz"
     lines = [
-        b'{"event": "one", "distinct_id": "u1", "properties": {}}',
+        b'{"event": "one", "distinct_id": "u1", "properties": {}, "timestamp": "2026-11-01T10:00:00Z"}',
         b'{"event": "two", "distinct_id": "u1", "proper',
         b"",
         b'{"event": "three", "distinct_id": "  ", "properties": {}}',
         b"[]",
-        b'{"event": "four", "distinct_id": "u1", "properties": null}',
+        b'{"event": "four", "distinct_id": "u1", "properties": null, "timestamp": "2026-11-01T10:00:00Z"}',
+        b'{"event": "five", "distinct_id": "u1", "properties": {}}',
+        b'{"event": "six", "distinct_id": "u1", "properties": {}, "timestamp": "yesterday"}',
     ]
     file.write_bytes(gzip.compress(b"\n".join(lines)))
     done = hogline(data, "send", file, code=1)
     assert "2 received, 2 delivered" in done.stdout
-    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["line 2", "line 4", "line 5"]
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        f"line {number}" for number in (2, 4, 5, 7, 8)
+    ]
     assert [event["name"] for event in get(f"{sandbox}/sandbox/events")] == ["one", "four"]
 
 
 def test_a_dead_letter_is_said_and_ends_with_exit_code_1(data: Path, sandbox: str) -> None:
     connect(data, sandbox)
-    line = msgspec.json.encode({"event": "e", "distinct_id": "u1", "properties": {"text": "x" * 200_000}})
+    line = msgspec.json.encode(
+        {"event": "e", "distinct_id": "u1", "timestamp": "2026-11-01", "properties": {"text": "x" * 200_000}}
+    )
     done = hogline(data, "send", "-", stdin=line, code=1)
     assert "event_too_large" in done.stdout
     assert status(data)["dead_letters"] == {"event_too_large": 1}
@@ -84,8 +96,8 @@ def test_without_a_connection_there_is_nowhere_to_send(data: Path) -> None:
 def test_a_preview_sends_nothing_and_changes_nothing(data: Path, sandbox: str) -> None:
     connect(data, sandbox, "--anonymous-users", "identified")
     lines = b"""
-        {"event": "browsed", "distinct_id": "u1", "properties": {"$set": {"plan": "free"}}}
-        {"event": "$identify", "distinct_id": "u1", "properties": {"$set": {"email": "ada@example.com"}}}
+        {"event": "browsed", "timestamp": "2026-11-01T10:00:00Z", "distinct_id": "u1", "properties": {"$set": {"plan": "free"}}}
+        {"event": "$identify", "timestamp": "2026-11-01T10:00:01Z", "distinct_id": "u1", "properties": {"$set": {"email": "ada@example.com"}}}
     """
     before = status(data)
     shown = hogline(data, "preview", "-", "--json", stdin=lines).stdout
@@ -99,7 +111,7 @@ def test_a_preview_sends_nothing_and_changes_nothing(data: Path, sandbox: str) -
 
 
 def test_a_preview_before_anything_is_connected_shows_the_defaults(data: Path) -> None:
-    line = b'{"event": "clicked", "distinct_id": "u1", "properties": {"a": 1}}'
+    line = b'{"event": "clicked", "distinct_id": "u1", "timestamp": "2026-11-01", "properties": {"a": 1}}'
     assert '"name":"clicked"' in hogline(data, "preview", "-", stdin=line).stdout
 
 
@@ -111,6 +123,7 @@ def test_ten_thousand_events_arrive_whole_and_in_each_persons_order(data: Path, 
             line = {
                 "event": "clicked",
                 "distinct_id": f"u{n % 500}",
+                "timestamp": 1_793_527_200 + n,
                 "properties": {"n": n // 500, "$set": {"n": n // 5_000}},
             }
             out.write(msgspec.json.encode(line) + b"\n")

@@ -151,6 +151,7 @@ def event(name: str = "canary event", uuid: str = "", **properties: object) -> d
         "uuid": uuid,
         "event": name,
         "distinct_id": DISTINCT_ID,
+        "timestamp": "2026-11-01T10:00:00Z",
         "properties": {"canary name": VALUE, "$set": {"email": EMAIL, "canary attribute": VALUE}, **properties},
     }
 
@@ -340,6 +341,7 @@ def test_an_old_token_is_good_until_it_is_revoked_and_not_a_moment_longer(data: 
         assert processes.hogline_json(data, "token", "--revoke", old) == {
             "token": new,
             "webhook_url": f"{running.url}/webhook/{new}",
+            "public_token": rotated["public_token"],
         }
         assert not allowed(old)
         assert allowed(new)

@@ -14,10 +14,11 @@ from hogline.store.base import Unusable, Unwritable
 
 pytestmark = pytest.mark.anyio
 
+AT = b'"timestamp": "2026-11-01T10:00:00Z"'
 LINES = [
-    (1, b'{"event": "refuse me", "distinct_id": "zoe", "uuid": "0199f3a0-0000-7000-8000-00000000002a"}'),
-    (2, b'{"event": "$identify", "distinct_id": "zoe", "properties": {"$set": {"email": "zoe@example.org"}}}'),
-    (3, b'{"event": "refuse me", "distinct_id": "max", "uuid": "0199f3a0-0000-7000-8000-00000000002b"}'),
+    (1, b'{"event": "refuse me", "distinct_id": "zoe", "uuid": "0199f3a0-0000-7000-8000-00000000002a", %s}' % AT),
+    (2, b'{"event": "$identify", "distinct_id": "zoe", "properties": {"$set": {"email": "zoe@example.org"}}, %s}' % AT),
+    (3, b'{"event": "refuse me", "distinct_id": "max", "uuid": "0199f3a0-0000-7000-8000-00000000002b", %s}' % AT),
 ]
 SHOP = "/api/connections/shop"
 
@@ -45,7 +46,7 @@ ALL = [
     ("GET", "/api/destinations"),
     ("POST", "/api/destinations/customerio/check"),
     ("GET", "/api/people/who?q=zoe"),
-    *[("POST", f"/api/people/{verb}") for verb in ("forget", "suppress", "unsuppress")],
+    *[("POST", f"/api/people/{verb}") for verb in ("forget", "export", "export/events", "suppress", "unsuppress")],
     ("GET", "/api/connections"),
     ("POST", "/api/connections"),
     ("GET", SHOP),
@@ -137,7 +138,9 @@ async def test_people_are_found_by_a_part_of_their_email(shop: Client) -> None:
 async def test_one_person_whatever_their_id(shop: Client) -> None:
     service = shop.bench.service
     sending = await service.begin_sending()
-    await service.send_lines(sending, [(1, b'{"event": "signed up", "distinct_id": "../a?b&c/%2F \xc3\xa9"}')])
+    await service.send_lines(
+        sending, [(1, b'{"event": "signed up", "distinct_id": "../a?b&c/%%2F \xc3\xa9", %s}' % AT)]
+    )
     await service.sending(sending, 10)
     await service.end_sending(sending)
     found = await shop.good("GET", f"{SHOP}/person?distinct_id=..%2Fa%3Fb%26c%2F%252F%20%C3%A9")
@@ -151,6 +154,20 @@ async def test_somebody_is_forgotten(shop: Client) -> None:
     assert [one["distinct_id"] for one in (await shop.good("GET", f"{SHOP}/people"))["items"]] == ["max"]
 
 
+async def test_what_is_kept_about_somebody_is_exported(shop: Client) -> None:
+    exported = await shop.good("POST", "/api/people/export", {"who": "zoe"})
+    assert exported["ids"] == ["zoe"]
+    events, after = [], ""
+    while after is not None:
+        part = await shop.good("POST", "/api/people/export/events", {"ids": exported["ids"], "after": after})
+        events += part["events"]
+        after = part["next"]
+    assert {one["distinct_id"] for one in events} == {"zoe"}
+    assert (await shop.ask("POST", "/api/people/export", {"who": "nobody"})).status == 404
+    wrong = await shop.ask("POST", "/api/people/export/events", {"ids": ["zoe"], "after": "what"})
+    assert (wrong.status, "Begin again" in wrong.message) == (422, True)
+
+
 async def test_whoever_cannot_be_forgotten_is_told_apart(shop: Client) -> None:
     url = "/api/people/forget"
     assert (await shop.ask("POST", url, {"who": "nobody"})).status == 404
@@ -158,7 +175,8 @@ async def test_whoever_cannot_be_forgotten_is_told_apart(shop: Client) -> None:
     assert (await shop.ask("POST", url, {"who": "zoe", "distinct_id": "zoe"})).status == 422
     service = shop.bench.service
     sending = await service.begin_sending()
-    lines = [b'{"event": "x", "distinct_id": "%s", "$set": {"email": "one@example.com"}}' % one for one in (b"a", b"b")]
+    event = b'{"event": "x", "distinct_id": "%s", "$set": {"email": "one@example.com"}, %s}'
+    lines = [event % (one, AT) for one in (b"a", b"b")]
     await service.send_lines(sending, list(enumerate(lines, 1)))
     await service.sending(sending, 10)
     await service.end_sending(sending)
@@ -375,3 +393,9 @@ async def test_many_who_ask_leave_little_behind(client: Client) -> None:
     for n in range(1_100):
         await client.ask("GET", "/api/status", headers=wrong, address=f"192.0.2.{n}")
     assert len(client.api._mistaken._used) == 1_000
+
+
+async def test_a_nul_in_a_body_is_refused_before_anybody_is_looked_for(client: Client) -> None:
+    reply = await client.ask("POST", "/api/people/export", {"who": "a\0b"})
+    assert reply.status == 400
+    assert "NUL" in reply.message

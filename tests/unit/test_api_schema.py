@@ -14,7 +14,7 @@ import schemathesis
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from api_client import Client, client_in
 from hypothesis import HealthCheck, settings
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from hogline.console.api.app import DESCRIPTION
 from hogline.console.api.openapi import describe
@@ -23,7 +23,7 @@ from hogline.service import Service
 
 SECRET = secrets.token_hex(8)
 """By chance: what stands in a module is among what is tried."""
-LINES = [(n, b'{"event": "refuse me", "distinct_id": "zoe %d"}' % n) for n in range(1, 5)]
+LINES = [(n, b'{"event": "refuse me", "distinct_id": "zoe %d", "timestamp": "2026-11-01"}' % n) for n in range(1, 5)]
 
 
 class Running:
@@ -69,6 +69,7 @@ RUNNING = Running()
 
 schema: Any = schemathesis.openapi.from_dict(describe(ENDPOINTS))
 schema.app = RUNNING
+schema.config.generation.allow_x00 = False  # no text here has a NUL, which a schema does not say
 each_operation: Callable[[Callable[..., None]], Callable[..., None]] = schema.parametrize()
 
 
@@ -108,7 +109,11 @@ def test_every_answer_is_what_the_description_says(case: Any, client: Client) ->
     if "name" in case.path_parameters and case.meta.generation.mode.is_positive:
         case.path_parameters["name"] = "shop"
     case.headers["Authorization"] = f"Bearer {client.token}"
-    response = case.call_and_validate(excluded_checks=[positive_data_acceptance] if case.operation.body else [])
+    response = case.call()
+    excluded = [positive_data_acceptance] if case.operation.body else []
+    if response.status_code == 413:  # too large is refused before anybody looks at what is wrong with it
+        excluded.append(negative_data_rejection)
+    case.validate_response(response, excluded_checks=excluded)
     assert SECRET not in response.text
 
 

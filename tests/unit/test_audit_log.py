@@ -6,11 +6,13 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import get_args
+from unittest.mock import patch
 
 import pytest
 from service_bench import GOOD, TOKEN, Bench, bench_in
 
 from hogline.deeds import DEEDS, what_was_done
+from hogline.posthog_api import Invocation, Webhook
 from hogline.service import Service
 from hogline.service.actor import Actor
 from hogline.service.rights import RIGHTS, permitted
@@ -23,9 +25,10 @@ from hogline.store.sqlite.audit import SqliteAudit
 pytestmark = pytest.mark.anyio
 
 PERSON, EMAIL = "zoë-4711", "zoe.canary@example.com"
+AT = "2026-10-31T10:00:00Z"
 LINES = [
-    (1, json.dumps({"event": "$identify", "distinct_id": PERSON, "$set": {"email": EMAIL}}).encode()),
-    (2, json.dumps({"event": "refuse me", "distinct_id": PERSON}).encode()),
+    (1, json.dumps({"event": "$identify", "distinct_id": PERSON, "timestamp": AT, "$set": {"email": EMAIL}}).encode()),
+    (2, json.dumps({"event": "refuse me", "distinct_id": PERSON, "timestamp": AT}).encode()),
 ]
 ADA = Actor(name="ada", kind="account", role="admin", address="192.0.2.7")
 
@@ -71,6 +74,30 @@ async def project_tokens(service: Service) -> None:
     await service.revoke_token(TOKEN)
 
 
+class EmulatedApi:
+    """PostHog has a destination that sends here; trying it does not work."""
+
+    def __init__(self, *_: object) -> None:
+        self.url, self.project = "https://127.0.0.1", "42"
+
+    async def find(self, url: str) -> Webhook:
+        return Webhook(id="fn", name="Hogline", enabled=True, url=url, state="")
+
+    async def change(self, webhook: Webhook, **_: object) -> Webhook:
+        return webhook
+
+    async def invoke(self, *_: object) -> Invocation:
+        return Invocation(False, "no")  # noqa: FBT003
+
+    async def remove(self, _: Webhook) -> None: ...
+
+
+async def set_up_posthog(service: Service) -> None:
+    with patch("hogline.service.posthog.PostHogApi", EmulatedApi):
+        await service.connect_posthog("eu", "42", "phx_canary")
+        await service.disconnect_posthog("eu", "42", "phx_canary")
+
+
 DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "made": (connect, ["connection_made"]),
     "changed": (
@@ -88,8 +115,10 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "listed": (lambda service: service.people(EMAIL), ["people_listed"]),
     "seen": (lambda service: service.person("shop", PERSON), ["person_seen"]),
     "kept away": (keep_away, ["person_unsuppressed", "person_suppressed"]),
+    "exported": (lambda service: service.export_person(PERSON), ["person_exported"]),
     "forgotten": (lambda service: service.forget_person(PERSON), ["person_forgotten"]),
     "project tokens": (project_tokens, ["token_revoked", "token_rotated", "token_added"]),
+    "PostHog": (set_up_posthog, ["posthog_disconnected", "posthog_connected"]),
     "API tokens": (tokens, ["api_token_revoked", "api_token_made"]),
     "accounts": (accounts, ["account_removed", "account_password_set", "account_role_changed", "account_added"]),
 }
@@ -109,7 +138,8 @@ async def test_what_is_done_is_noted_with_who_and_from_where(bench: Bench, deed:
 
 LOOKS_AND_OWN_DEEDS = {
     "change_own_password",  # notes `account_password_set`
-    "check", "examine", "audit", "audit_since", "token", "accounts", "api_tokens", "send_lines", "sending", "end_sending",
+    "check", "examine", "posthog_status", "audit", "audit_since", "token", "accounts", "api_tokens", "send_lines", "sending",
+    "end_sending", "export_events",
 }  # fmt: skip
 
 
@@ -117,7 +147,8 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
     tested = {
         "connect", "configure", "test_options", "enable", "disable", "disconnect", "retry_failures",
         "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token", "add_token",
-        "suppress_person", "unsuppress_person",
+        "suppress_person", "unsuppress_person", "export_person",
+        "connect_posthog", "disconnect_posthog",
         "make_api_token", "revoke_api_token", "add_account", "set_role", "set_password", "remove_account",
     }  # fmt: skip
     changing = {function for right in RIGHTS if right.least != "viewer" for function in right.functions}
@@ -133,7 +164,7 @@ async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench:
     }
     assert second.details == {"options": {"hold_days": [7, None]}}
     assert what_was_done(first.action, first.connection, first.details) == (
-        "Changed options of shop: api_key set anew, event_allowlist default → a, b, hold_days default → 7"
+        "Changed options: shop, api_key set anew, event_allowlist default → a, b, hold_days default → 7"
     )
 
 

@@ -114,7 +114,7 @@ async def test_the_same_host_does_not_ask(wire: Wire, way: Way, same: str | None
 
 
 async def test_over_the_api_it_is_a_sentence(wire: Wire) -> None:
-    client = Client(wire.bench, (await wire.bench.service.make_api_token("test")).token)
+    client = Client(wire.bench, (await wire.bench.service.make_api_token("test", "admin")).token)
     reply = await client.ask("PATCH", "/api/connections/shop", {"options": {"tracking_endpoint": ELSEWHERE}})
     assert reply.status == 422
     assert reply.message == (

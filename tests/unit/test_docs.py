@@ -208,6 +208,7 @@ def test_no_reason_is_explained_that_no_longer_exists(title):
     found = {reason for reason, _ in _reasons()} | {
         "unreadable",
         "discarded",
+        "failure_expired",
         "forgotten",
         "hold_expired",
         "hold_full",

@@ -86,11 +86,22 @@ async def answers(_: Client, request: Request) -> Response:
     return Response(207, {}, msgspec.json.encode({"errors": errors}))
 
 
+AT = "2026-11-01T10:00:00Z"
 EVENTS = [
-    {"event": "$identify", "distinct_id": EVIL, "$set": {"email": "e@x.example", EVIL: EVIL, "p": EVIL}},
-    {"event": f"bought {EVIL}", "distinct_id": EVIL, "properties": {EVIL: EVIL}},
-    {"event": f"refuse {EVIL}", "distinct_id": EVIL, "properties": {EVIL: EVIL}},
-    {"event": "$groupidentify", "distinct_id": EVIL, "properties": {"$group_type": EVIL, "$group_key": EVIL}},
+    {
+        "event": "$identify",
+        "distinct_id": EVIL,
+        "timestamp": AT,
+        "$set": {"email": "e@x.example", EVIL: EVIL, "p": EVIL},
+    },
+    {"event": f"bought {EVIL}", "distinct_id": EVIL, "timestamp": AT, "properties": {EVIL: EVIL}},
+    {"event": f"refuse {EVIL}", "distinct_id": EVIL, "timestamp": AT, "properties": {EVIL: EVIL}},
+    {
+        "event": "$groupidentify",
+        "distinct_id": EVIL,
+        "timestamp": AT,
+        "properties": {"$group_type": EVIL, "$group_key": EVIL},
+    },
 ]
 SEEN = [
     ["connections"], ["status"], ["people"], ["people", "list", "x"], ["people", "show", "shop", EVIL],

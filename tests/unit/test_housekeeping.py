@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from hogline.core.changes import Flush
+from hogline import housekeeping
+from hogline.core.changes import DeadLetter, Flush, Settlement
+from hogline.core.known import Fact, Person
 from hogline.core.lanes import LANES
 from hogline.housekeeping import Housekeeping
+from hogline.model import Refusal
 from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.sources.tokens import TokenCheck
-from hogline.store.base import Connection, Replay, Settlement, Unwritable
+from hogline.store.base import Connection, Replay, Unwritable
 from hogline.store.cleaning import Cleaning
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
@@ -50,7 +53,9 @@ class Bench:
 
     def keeping(self, **settings: object) -> Housekeeping:
         cleaning = Cleaning(self.journal, self.state)
-        return Housekeeping(self.journal, self.state, Settings(data=self.folder, **settings), self.clock, cleaning)  # type: ignore[arg-type]
+        return Housekeeping(
+            self.journal, self.state, Settings(data=self.folder, **settings), self.clock, cleaning, people=self.state
+        )  # type: ignore[arg-type]
 
     async def connect(self, name: str = "customerio", *, enabled: bool = True) -> Connection:
         return await self.state.add_connection(
@@ -264,3 +269,77 @@ async def test_what_is_not_part_of_what_is_known_yet_stays(bench: Bench) -> None
     bench.clock.at_s += 100 * 86_400
     await bench.keeping(journal_retention_days=7).once()
     assert (bench.journal.first, bench.journal.end) == (11, 15)
+
+
+DAY_S = 86_400
+
+
+async def known(bench: Bench, *names: str) -> None:
+    people = {one: Person(one, {"plan": Fact("pro", 0, 1)}) for one in names}
+    await bench.state.flush(Flush({}, people, bench.journal.end))
+
+
+async def seen_now(bench: Bench, *names: str) -> None:
+    """As the folder keeps it."""
+    day = bench.clock.time_ms() // 86_400_000
+    await bench.state.flush(Flush({}, {}, bench.journal.end, dict.fromkeys(names, day)))
+
+
+async def test_people_who_were_not_seen_for_the_days_of_retention_go_by_and_by(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "PEOPLE_AT_ONCE", 2)
+    await known(bench, *"abcde")
+    keeping = bench.keeping(people_retention_days=30)
+    left = []
+    for days in (29, 2, 29, 2):
+        for _ in range(3):
+            await keeping.once()
+            left.append("".join(sorted(bench.state.people(list("abcde")))))
+        bench.clock.at_s += days * DAY_S
+        if days == 29:
+            await seen_now(bench, "c")
+    assert left[:6] == ["abcde"] * 6
+    assert left[6:9] == ["cde", "ce", "c"]
+    assert left[9:] == ["c"] * 3
+
+
+async def test_whoever_has_events_in_the_journal_stays(bench: Bench) -> None:
+    await bench.receive(1)
+    await known(bench, "a")
+    keeping = bench.keeping(people_retention_days=30, journal_retention_days=1_000)
+    await keeping.once()
+    bench.clock.at_s += 500 * DAY_S
+    await keeping.once()
+    assert bench.state.people(["a"])
+
+
+async def test_without_days_of_retention_everybody_stays(bench: Bench) -> None:
+    await known(bench, "a")
+    keeping = bench.keeping(people_retention_days=0)
+    await keeping.once()
+    bench.clock.at_s += 500 * DAY_S
+    await keeping.once()
+    assert bench.state.people(["a"])
+
+
+async def test_old_dead_letters_go(bench: Bench) -> None:
+    connection = await bench.connect()
+    letter = DeadLetter(position=1, uuid="u", event=BODY, refusals=(Refusal("invalid"),), at_ms=bench.clock.time_ms())
+    await bench.state.settle(Settlement(connection=connection.id, lanes={}, dead_letters=[letter]))
+    keeping = bench.keeping(failures_retention_days=10)
+    bench.clock.at_s += 9 * DAY_S
+    await keeping.once()
+    assert (await bench.state.counts(connection.id)).dead_letters == {"invalid": 1}
+    bench.clock.at_s += 2 * DAY_S
+    await keeping.once()
+    assert (await bench.state.counts(connection.id)).filtered == {"failure_expired": 1}
+
+
+async def test_what_could_not_be_overwritten_is_overwritten_later(bench: Bench) -> None:
+    connection = await bench.connect()
+    await known(bench, "quince-4711")
+    await bench.state.forget(["quince-4711"], {connection.id: 0}, emails={})
+    await bench.keeping(people_retention_days=400).once()
+    assert await bench.state.to_clean() == []
+    assert b"quince-4711" not in (bench.folder / "state.db").read_bytes()

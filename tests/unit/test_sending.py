@@ -7,7 +7,7 @@ from service_bench import GOOD, bench_in
 
 pytestmark = pytest.mark.anyio
 
-LINE = b'{"event": "clicked", "distinct_id": "u1", "properties": {}}'
+LINE = b'{"event": "clicked", "distinct_id": "u1", "properties": {}, "timestamp": "2026-11-01T10:00:00Z"}'
 
 
 async def test_waiting_goes_on_when_the_connection_is_stopped_and_started_meanwhile(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ async def send(bench: Bench, *events: dict[str, object]) -> None:
 
 
 def line(who: str, **more: object) -> dict[str, object]:
-    return {"event": "back", "distinct_id": who, "properties": {}, **more}
+    return {"event": "back", "distinct_id": who, "timestamp": "2026-11-01T12:00:00Z", "properties": {}, **more}
 
 
 async def test_what_comes_from_a_file_is_not_kept_either(bench: Bench) -> None:

@@ -35,6 +35,7 @@ COMMANDS = {
     "disable": "connections:disable",
     "disconnect": "connections:disconnect",
     "token": "status:token",
+    "posthog": "posthog:posthog",
     "password": "password:password",
     "accounts": "accounts:accounts",
     "audit": "audit:audit",

@@ -1,7 +1,8 @@
-"""hogline people (list, show, forget, suppress, unsuppress): who we know, as what, sent or not and why."""
+"""hogline people (list, show, forget, export, suppress, unsuppress): who we know, as what, sent or not and why."""
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -9,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import Common, Json, ask, out, print_json
+from hogline.service import Service
+from hogline.service.exporting import as_json
 from hogline.service.forgetting import counted, left
 from hogline.views import ForgottenView, PersonView
 
@@ -117,6 +120,28 @@ def forget(
         print_json(forgotten)
         return
     _print_forgotten(forgotten)
+
+
+@people.command
+def export(
+    who: Who,
+    /,
+    *,
+    everybody: Annotated[bool, Parameter(name="--all", negative="", help="Export all people with this email.")] = False,
+    common: Common = _DEFAULT,
+) -> None:
+    """Print everything that is kept about a person, as JSON: for a request under Article 15 of the GDPR.
+
+    `hogline people export ada@example.com > ada.json`. Exits with 1 if nobody was found.
+    """
+
+    async def write(service: Service) -> None:
+        exported = await service.export_person(who, everybody=everybody)
+        async for piece in as_json(exported, service.export_events):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+
+    ask(common, write)
 
 
 @people.command(name="suppress")

@@ -178,7 +178,8 @@ def _connection_shown(connection: ConnectionStatus) -> list[RenderableType]:
     table.add_column(style="dim")
     for row in _rows(connection):
         table.add_row(*row)
-    return [title, *reason, table]
+    hints = [Text(f"  Hint: {hint}", style="yellow") for hint in connection.hints]
+    return [title, *reason, table, *hints]
 
 
 def _rows(connection: ConnectionStatus) -> Iterator[tuple[str, str, str]]:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from hogline.console.context import connection_of, form_of, require_right, service_of
 from hogline.console.pages import page
 from hogline.console.shown import WORDS
 from hogline.service import Mistake, Service
+from hogline.service.exporting import as_json
 from hogline.service.forgetting import left
 from hogline.views import PersonDetails
 
@@ -84,6 +85,18 @@ async def _details(service: Service, connection: str, distinct_id: str) -> Perso
         return None
 
 
+async def export(request: Request) -> Response:
+    """Everything that is kept about somebody, to be saved as a file."""
+    await connection_of(request)
+    service = service_of(request)
+    try:
+        exported = await service.export_person(request.query_params.get("id", ""))
+    except Mistake as mistake:
+        raise HTTPException(404, str(mistake)) from None
+    headers = {"content-disposition": 'attachment; filename="person.json"', "cache-control": "no-store"}
+    return StreamingResponse(as_json(exported, service.export_events), 200, headers, "application/json")
+
+
 async def forget_page(request: Request) -> Response:
     require_right(request, "forget_person")
     return await _forget_page(request, request.query_params.get("id", ""))
@@ -129,6 +142,7 @@ async def forget(request: Request) -> Response:
 ROUTES = [
     Route("/connections/{name}/people", people, methods=["GET"], name="people"),
     Route("/connections/{name}/person", person, methods=["GET"], name="person"),
+    Route("/connections/{name}/person/export", export, methods=["GET"], name="export_person"),
     Route("/connections/{name}/forget", forget_page, methods=["GET"], name="forget"),
     Route("/connections/{name}/forget", forget, methods=["POST"]),
 ]

@@ -6,7 +6,8 @@ they are in use, and handed out to be written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -85,6 +86,8 @@ class Flush(NamedTuple):
     ids: dict[str, Id]
     people: dict[str, Person]
     folded: int
+    seen: Mapping[str, int] = MappingProxyType({})
+    """Ids of events, and the day on which they were received, in days since 1970: of whom there is an older one."""
 
 
 class Known:
@@ -189,6 +192,12 @@ class Known:
         return found
 
     # changing
+
+    def lose(self, ids: Iterable[str]) -> None:
+        """These are on disk no more. Nothing of theirs may be waiting to be written."""
+        for one in ids:
+            self._ids.pop(one, None)
+            self._people.pop(one, None)
 
     def put(self, person: Person) -> None:
         self._people[person.id] = person

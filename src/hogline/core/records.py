@@ -68,6 +68,11 @@ class Records:
         """From now on this is on record."""
         self._told.update(told)
 
+    def lose(self, people: Iterable[str]) -> None:
+        """Nothing is on record of these any more."""
+        for one in people:
+            self._told.pop(one, None)
+
     def make_room(self, in_use: Mapping[str, object]) -> None:
         """Let go of whoever was met first, but not of whom a shipment carries."""
         if len(self._told) > MOST_IN_MEMORY:

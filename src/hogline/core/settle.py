@@ -30,6 +30,8 @@ class Outcome(NamedTuple):
     kind: Literal["delivered", "filtered", "held", "dead_letter"]
     reason: str
     """Of filtered and held events the rule, of dead letters why the first operation was refused; else empty."""
+    adjusted: tuple[str, ...] = ()
+    """What was cut, left out or renamed in it, as reasons to count by."""
 
 
 class Settled(NamedTuple):
@@ -212,7 +214,7 @@ class _Counted:
         source, entry, position = item.source, item.entry, item.position
         if source is Source.JOURNAL and not refusals and item.filtered is None:  # as nearly all
             self.delivered += 1
-            self.outcomes.append(Outcome(position, "delivered", ""))
+            self.outcomes.append(Outcome(position, "delivered", "", item.adjusted))
             if item.adjusted:
                 self.adjusted.update(item.adjusted)
             return
@@ -261,4 +263,4 @@ class _Counted:
     def _tell(self, item: Item, kind: Literal["delivered", "filtered", "held", "dead_letter"], reason: str) -> None:
         # An event that was held before was told of when it was.
         if item.source is not Source.HELD or item.position in self._shipment.holds:
-            self.outcomes.append(Outcome(item.position, kind, reason))
+            self.outcomes.append(Outcome(item.position, kind, reason, item.adjusted))

@@ -5,7 +5,7 @@ a second, with how far it is. After a crash it begins behind that, and comes to 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import structlog
@@ -17,6 +17,7 @@ from hogline.destinations.base import KEEPS, Keeps
 from hogline.posthog.entry import Entry, decode_entry
 from hogline.posthog.weight import weight_bytes
 from hogline.store.base import READ_BYTES, Journal, State, Unwritable
+from hogline.store.forgetting import Expired
 from hogline.telemetry.mistakes import kind_and_place
 
 log = structlog.get_logger("hogline.delivery")
@@ -28,8 +29,36 @@ READ = 1_000
 FLUSH_S = 1.0
 WINDOW_BYTES = 8_000_000
 """The newest events, decoded: connections that keep up need not read them again."""
+MOST_SEEN = 200_000
+"""Ids of which it is kept in memory that they were seen today."""
+_DAY_MS = 86_400_000
 LOOK_AGAIN_S = 5.0
 """After the disk could not be read."""
+
+
+class LastSeen:
+    """On which day events of an id were received, as far as that is still to be written: of each once a day."""
+
+    def __init__(self) -> None:
+        self.new: dict[str, int] = {}
+        self._written: set[str] = set()
+        self._day = 0
+        """The day of those that are written."""
+
+    def note(self, entries: Iterable[Entry]) -> None:
+        new, written, day = self.new, self._written, self._day
+        for entry in entries:
+            who = entry.distinct_id
+            if who not in written or entry.received_ms // _DAY_MS > day:
+                new[who] = entry.received_ms // _DAY_MS
+
+    def written(self, days: Mapping[str, int]) -> None:
+        """These are on disk."""
+        newest = max(days.values(), default=self._day)
+        if newest != self._day or len(self._written) > MOST_SEEN:
+            self._written, self._day = set(), newest
+        self._written.update(who for who, day in days.items() if day == newest)
+        self.new = {who: day for who, day in self.new.items() if days.get(who) != day}
 
 
 class Folder:
@@ -42,7 +71,9 @@ class Folder:
         clock: Clock,
         *,
         keeps: Keeps = KEEPS,
+        retains: bool = False,
     ) -> None:
+        """`retains`: people are removed who were not seen for long, so it is kept when they were."""
         self._journal = journal
         self._state = state
         self._clock = clock
@@ -54,6 +85,7 @@ class Folder:
         self._must = journal.end
         self._grown = asyncio.Event()
         self._flushed = self.known.folded
+        self._seen: LastSeen | None = LastSeen() if retains else None
         self._flushing = asyncio.Lock()
         self._stepping = asyncio.Lock()
         self._base = self.known.folded + 1
@@ -130,6 +162,8 @@ class Folder:
         if not rows:
             return False
         received = [(position, *_weighed(body)) for position, body in rows]
+        if self._seen is not None:
+            self._seen.note(entry for _, entry, _ in received)
         ids = {entry.distinct_id for _, entry, _ in received if entry.said is not None}
         ids.update(entry.said.other for _, entry, _ in received if entry.said is not None and entry.said.other)
         known.load(ids)
@@ -168,9 +202,24 @@ class Folder:
             if known.folded == self._flushed:
                 return
             flush = known.take_flush()
+            if self._seen is not None:
+                flush = flush._replace(seen=self._seen.new)
             await self._state.flush(flush)
             known.flushed(flush)
             self._flushed = flush.folded
+            if self._seen is not None:
+                self._seen.written(flush.seen)
+
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        """See `store.forgetting.Forgets.expire_people`. Nothing is folded meanwhile, and nobody is in the journal of
+        whom it is not known yet."""
+        async with self._stepping:
+            while self.known.folded < self._journal.end and await self._step():
+                pass
+            await self.flush()
+            expired = await self._state.expire_people(before_day=before_day, today=today, after=after, most=most)
+            self.known.lose(expired.ids)
+            return expired
 
     # reading, for the connections
 

@@ -17,8 +17,9 @@ class Tally:
         self.filtered: Counter[str] = Counter()
         self.held = 0
         self.dead_letters: Counter[str] = Counter()
+        self.adjusted: Counter[str] = Counter()
         self.claimed = 0
-        self._unclaimed: dict[int, tuple[str, str]] = {}
+        self._unclaimed: dict[int, Outcome] = {}
         self._claims: list[range] = []
         self._changed = asyncio.Event()
 
@@ -31,7 +32,7 @@ class Tally:
         self.claimed += len(positions)
         early = {position: outcome for position, outcome in self._unclaimed.items() if position in positions}
         for outcome in early.values():
-            self._count(*outcome)
+            self._count(outcome)
         self._unclaimed = {
             position: outcome for position, outcome in self._unclaimed.items() if position >= positions.stop
         }
@@ -45,22 +46,24 @@ class Tally:
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
         """Events were settled."""
-        for position, outcome, reason in outcomes:
-            if any(position in positions for positions in self._claims):
-                self._count(outcome, reason)
+        for outcome in outcomes:
+            if any(outcome.position in positions for positions in self._claims):
+                self._count(outcome)
             else:
-                self._unclaimed[position] = (outcome, reason)
+                self._unclaimed[outcome.position] = outcome
 
-    def _count(self, outcome: str, reason: str) -> None:
-        match outcome:
+    def _count(self, outcome: Outcome) -> None:
+        match outcome.kind:
             case "delivered":
                 self.delivered += 1
             case "filtered":
-                self.filtered[reason] += 1
+                self.filtered[outcome.reason] += 1
             case "held":
                 self.held += 1
             case _:
-                self.dead_letters[reason] += 1
+                self.dead_letters[outcome.reason] += 1
+        if outcome.adjusted:
+            self.adjusted.update(outcome.adjusted)
         self._changed.set()
 
     async def wait(self) -> None:

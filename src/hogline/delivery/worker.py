@@ -181,6 +181,11 @@ class Worker(Generic[OptionsT]):
         if self._puller is not None:
             self._puller.ask_again()
 
+    def lose(self, people: Sequence[str]) -> None:
+        """Nothing is on record of these any more."""
+        if self._desk is not None:
+            self._desk.records.lose(people)
+
     async def _ship(self, desk: Desk, tasks: asyncio.TaskGroup) -> None:
         """What waits → shipments, whenever a request may go out."""
         while True:

@@ -9,8 +9,8 @@ from itertools import accumulate
 
 MAX_DEPTH = 100
 """How deep arrays and objects may be nested. Ours: real events stay below 20."""
-MOST_DECODED_BYTES = 112 * 1024 * 1024
-"""Memory that one text may take once it is decoded. 20 MB of ordinary events take about 95."""
+MOST_DECODED_BYTES = 80 * 1024 * 1024
+"""Memory that one text may take once it is decoded. 16 MB of ordinary events take about that."""
 _MOST_BRACKETS = 1_000_000
 
 # What CPython takes for each, at most in the long run (64-bit, with the place that it has in its parent).

@@ -80,6 +80,8 @@ class Collected:
         self._received.append(received)
 
     def refuse(self, problem: Unreadable) -> None:
+        # Its traceback would keep the whole body, in a circle that only the collector finds.
+        problem.__traceback__ = problem.__context__ = None
         place = len(self._received) + len(self._problems) + 1
         self._problems.append((place, problem))
         self._refused[problem.reason] = self._refused.get(problem.reason, 0) + 1

@@ -1,6 +1,6 @@
 """The encodings that PostHog's SDKs wrap a capture body in, taken off: bytes in, JSON text out.
 
-gzip and deflate, base64, a form field `data`, lz64 (of old posthog-js). Nothing is ever inflated beyond the
+gzip, deflate, brotli, zstd, base64, a form field `data`, lz64 (of old posthog-js). Nothing is ever inflated beyond the
 limit. Knows nothing of what the JSON says.
 """
 
@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import binascii
 import re
+import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import brotli  # type: ignore[import-untyped]  # it has no types
 from msgspec import Struct
 
 from hogline.posthog import lz64
 from hogline.posthog.received import Unreadable
+
+if sys.version_info >= (3, 14):  # pragma: no cover
+    from compression import zstd
+else:
+    from backports import zstd
 
 MOST_CODED_BYTES = 2 * 1024 * 1024
 """Of a form, or of base64: SDKs that write them send a few kilobytes."""
@@ -88,7 +95,46 @@ def _uncoded(body: bytes, content_encoding: str, limit_bytes: int) -> bytes:
     """The body without the compression that a header names, if it has it."""
     if content_encoding == "deflate" and not body.startswith(_GZIP):
         return _inflated(body, zlib.MAX_WBITS, limit_bytes)
+    if content_encoding in _DECODERS:
+        return _decoded(body, content_encoding, limit_bytes)
     return _unzipped(body, limit_bytes) if content_encoding in {"gzip", "x-gzip"} else body
+
+
+def _decoded(body: bytes, content_encoding: str, limit_bytes: int) -> bytes:
+    """Brotli or zstd taken off, as a header says. What is JSON instead was unpacked on the way; its first byte alone
+    does not tell, since brotli may begin with any.
+    """
+    try:
+        text, is_whole = _DECODERS[content_encoding](body, limit_bytes + 1)
+    except (brotli.error, zstd.ZstdError):
+        if _is_json(body):
+            return body
+        raise Unreadable("The compressed body is damaged.", reason="not_gzip") from None
+    if len(text) > limit_bytes:
+        raise _too_large(limit_bytes)
+    if not is_whole:
+        raise Unreadable("The compressed body ends too early.", reason="not_gzip")
+    return text
+
+
+def _unbrotlied(body: bytes, most: int) -> tuple[bytes, bool]:
+    """At most about so many bytes, and whether that is all of it."""
+    stream = brotli.Decompressor()
+    text = stream.process(body, output_buffer_limit=most)
+    while len(text) < most and not stream.can_accept_more_data():
+        text += stream.process(b"", output_buffer_limit=most - len(text))
+    return text, stream.is_finished()
+
+
+def _unzstded(body: bytes, most: int) -> tuple[bytes, bool]:
+    stream = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
+    text = stream.decompress(body, max_length=most)
+    return text, stream.eof
+
+
+_ZSTD_WINDOW_LOG = 23
+"""8 MiB: what RFC 9659 allows a sender over HTTP. Without a bound a few bytes could ask for 128 MiB."""
+_DECODERS: Mapping[str, Callable[[bytes, int], tuple[bytes, bool]]] = {"br": _unbrotlied, "zstd": _unzstded}
 
 
 def _unzipped(body: bytes, limit_bytes: int) -> bytes:

@@ -11,12 +11,14 @@ from hogline.service.auditing import Auditing
 from hogline.service.connections import Connections
 from hogline.service.core import Mistake
 from hogline.service.doctor import Doctor
+from hogline.service.exporting import Exporting
 from hogline.service.failures import Failures
 from hogline.service.files import Files
 from hogline.service.forgetting import Forgetting
 from hogline.service.history import OverTime
 from hogline.service.live import Live
 from hogline.service.people import People
+from hogline.service.posthog import PostHogSetup
 from hogline.service.reports import Reports
 
 __all__ = ["Mistake", "Service"]
@@ -24,7 +26,9 @@ __all__ = ["Mistake", "Service"]
 
 class Service(
     Forgetting,
+    Exporting,
     Connections,
+    PostHogSetup,
     Reports,
     People,
     Failures,

@@ -14,9 +14,11 @@ from hogline.running import Workers
 from hogline.sending import Preview, Sending
 from hogline.service.trail import Trail
 from hogline.settings import Settings
+from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State, TokenKind
 from hogline.store.cleaning import Cleaning
+from hogline.store.forgetting import Expired
 from hogline.store.tokens import made_here, new_token
 from hogline.telemetry.delivery import RequestListener, nobody
 
@@ -55,6 +57,7 @@ class Core:
             clock=clock,
             stopped=self._stopped,
             merge_delay_s=settings.merge_delay_s,
+            retains=settings.people_retention_days > 0,
             listener=listener,
         )
         self.receives_at = settings.public_url or f"http://{settings.listen}"
@@ -63,6 +66,8 @@ class Core:
         self.cleaning = Cleaning(journal, state)
         self.trail = Trail()
         """Where it is noted who did what; this one forgets it."""
+        self.seen_uuids = SeenUuids(journal)
+        """Shared by all through whom events come in."""
         self._changing = asyncio.Lock()
         """Held by whoever changes a connection: one at a time."""
         self._sendings: dict[str, Sending] = {}
@@ -97,6 +102,11 @@ class Core:
                 any(one.protects_emails for one in wanted),
             )
         )
+
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        """See `store.forgetting.Forgets.expire_people`; whoever goes is unknown to all that runs."""
+        async with self._changing:
+            return await self._workers.expire_people(before_day=before_day, today=today, after=after, most=most)
 
     async def close(self, within_s: float = 20.0) -> None:
         """What is in flight is settled, or given up after that time."""

@@ -35,6 +35,7 @@ class Files(Core):
         self._sendings[handle] = Sending(
             journal=self._journal,
             suppressed=self._state.suppressed,
+            seen=self.seen_uuids,
             clock=self._clock,
             connections=running,
             tallies=tallies,
@@ -59,12 +60,14 @@ class Files(Core):
         if sending := self._sendings.pop(handle, None):
             self._workers.forget(sending.tallies)
 
-    async def begin_preview(self, connection: str = "") -> str:
-        """Begin a preview for a connection, or for all; without any, for Customer.io with its defaults."""
+    async def begin_preview(self, connection: str = "", *, from_file: bool = False) -> str:
+        """Begin a preview for a connection, or for all; without any, for Customer.io with its defaults. `from_file`: of
+        events that would be sent from a file, and not to Hogline right now.
+        """
         self._forget_abandoned()
         chosen = [await self._find(connection)] if connection else await self._state.connections()
         handle = secrets.token_hex(8)
-        self._previews[handle] = Preview(self._state, chosen, self._clock)
+        self._previews[handle] = Preview(self._state, chosen, self._clock, from_file=from_file)
         return handle
 
     async def preview_lines(

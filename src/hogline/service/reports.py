@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 
+from hogline.posthog.email_names import USUAL
+from hogline.reasons import email_hint
 from hogline.service.core import KINDS, Core, Mistake
 from hogline.store.base import Connection, TokenKind
 from hogline.store.tokens import BadKey, Token, made_here, new_token, read_key
@@ -97,6 +101,7 @@ class Reports(Core):
             retries=counts.retries,
             replayed=counts.replayed,
             lag_s=await self._lag_s(connection) if received > counts.settled else 0.0,
+            hints=_hints(connection, counts.adjusted),
         )
 
     async def _lag_s(self, connection: Connection) -> float:
@@ -115,3 +120,8 @@ class Reports(Core):
 
 def _valid(tokens: TokenView) -> int:
     return 2 + len(tokens.older) + len(tokens.older_public) + len(tokens.added)
+
+
+def _hints(connection: Connection, adjusted: Mapping[str, int]) -> list[str]:
+    hint = email_hint(connection.name, adjusted, str(connection.options.get("email_property") or USUAL))
+    return [] if hint is None else [hint]

@@ -51,12 +51,18 @@ RIGHTS = (
             "retry_failures", "discard_failures", "replay", "begin_sending", "send_lines", "sending", "end_sending",
         ),
     ),
+    Right("Export what is kept about a person", "operator", ("export_person", "export_events")),
     Right("Forget people, suppress them", "operator", ("forget_person", "suppress_person", "unsuppress_person")),
     Right("See the project's token and what to give PostHog", "operator", ("token",)),
     Right(
         "Install, change and remove connections",
         "admin",
         ("connect", "configure", "test_options", "disconnect"),
+    ),
+    Right(
+        "Set up PostHog's side",
+        "admin",
+        ("connect_posthog", "posthog_status", "disconnect_posthog"),
     ),
     Right("Change the project's token", "admin", ("rotate_token", "revoke_token", "add_token")),
     Right(

@@ -18,7 +18,7 @@ class Spent(Exception):
 
 
 class Budget:
-    def __init__(self, most_bytes: int = 64 * MIB) -> None:
+    def __init__(self, most_bytes: int = 48 * MIB) -> None:
         self.most_bytes = most_bytes
         self._most_large_bytes = most_bytes * 3 // 4
         """The rest is for small ones: large bodies cannot keep ordinary events out."""

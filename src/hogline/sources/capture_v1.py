@@ -20,7 +20,7 @@ from hogline.store.base import Unwritable
 _PATH = "/i/v1/analytics/events"
 _ABOUT = "https://posthog.com/docs/api/capture"
 _RETRY_AFTER_S = 5
-_ENCODINGS = ("", "identity", "gzip", "deflate")
+_ENCODINGS = ("", "identity", "gzip", "deflate", "br", "zstd")
 _WORDS = {401: "invalid_api_token", 413: "payload_too_large", 503: "service_unavailable"}
 _WORDS_OF_REASONS = {"empty": "empty_body", "empty_batch": "empty_batch", "not_gzip": "request_decoding_error"}
 
@@ -80,7 +80,7 @@ class _CaptureV1:
 
 def _unreadable(wrong: Unreadable, claimed: str) -> Answer:
     if wrong.reason == "not_json" and claimed not in _ENCODINGS:
-        sentence = "The body is neither JSON nor gzip nor deflate: send it in one of these, or as it is."
+        sentence = "The body is neither JSON nor gzip, deflate, br or zstd: send it in one of these, or as it is."
         return _failure(415, sentence, "unsupported_encoding")
     word = _WORDS.get(wrong.status) or _WORDS_OF_REASONS.get(wrong.reason, "request_parsing_error")
     return _failure(wrong.status, wrong.sentence, word)

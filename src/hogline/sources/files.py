@@ -1,122 +1,175 @@
-"""Files of events, line by line: JSON lines, gzipped or not, or a single JSON document.
+"""Files of events, one after the other: JSON lines, a JSON document, or CSV.
 
-Knows nothing of what a line says.
+Streams: a file of any length takes the same memory. Knows nothing of what an event says.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import sys
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
 
 from hogline.posthog import Unreadable
+from hogline.sources.documents import Broken, Page, elements, page_in
+from hogline.sources.tables import delimiter_of, rows
+from hogline.sources.unpacking import DAMAGED, UnknownFile, put_back, read_ahead, unpacked
 
 LINE_BYTES = 20 * 1024 * 1024
-_GZIP = b"\x1f\x8b"
 _STDIN = "-"
+_TRIED_LINES = 5
+"""If none of so many looks like an event, the file has none."""
+
+_DAMAGED_HERE = "The compressed file is damaged, or ends too early, here."
+
+Unit: TypeAlias = Literal["line", "event"]
 
 _whole = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Line(Struct, frozen=True):
     number: int
-    """1 is the first line of the file."""
+    """1 is the first line of the file, or the first event of a document."""
     body: bytes
     problem: Unreadable | None = None
     """Why the line could not be read; then `body` is empty."""
+    unit: Unit = "line"
+    """What the number counts."""
 
 
 def read_file(path: str, line_bytes: int = LINE_BYTES) -> Iterator[Line]:
-    """The lines of a file, or of standard input (`-`), without blank ones. Raises OSError.
+    """The lines of a file, or of standard input (`-`), without blank ones.
 
-    A file whose first line is not complete JSON but which as a whole is one JSON document (an event or an
-    array of them, printed over many lines) is a single line.
+    Of a document over many lines, or one that is too long to be a line, its events: the elements of an array or of an
+    answer's `results`. A document that is neither is a single line.
+
+    Raises OSError and `UnknownFile`.
     """
     if path == _STDIN:
         yield from read_stream(sys.stdin.buffer, line_bytes)
         return
     with Path(path).open("rb") as stream:
-        yield from read_stream(stream, line_bytes)
+        yield from read_stream(stream, line_bytes, Path(path).name)
 
 
-def read_stream(stream: BinaryIO, line_bytes: int = LINE_BYTES) -> Iterator[Line]:
-    """The same for an open stream."""
+def read_stream(stream: BinaryIO, line_bytes: int = LINE_BYTES, name: str = "") -> Iterator[Line]:
+    """The same for an open stream, which stays open."""
     buffered = io.BufferedReader(cast("io.RawIOBase", stream))
     try:
-        if buffered.peek(2)[:2] == _GZIP:
-            with gzip.open(buffered) as unzipped:
-                yield from _join_document(_lines(cast("BinaryIO", unzipped), line_bytes), line_bytes)
-        else:
-            yield from _join_document(_lines(cast("BinaryIO", buffered), line_bytes), line_bytes)
+        yield from _Text(unpacked(cast("BinaryIO", buffered), name), line_bytes).lines()
     finally:
         # Closing the stream is up to who opened it.
         buffered.detach()
 
 
-def _lines(stream: BinaryIO, line_bytes: int) -> Iterator[Line]:
-    number = 0
-    while True:
-        number += 1
+class _Text:
+    def __init__(self, stream: BinaryIO, line_bytes: int) -> None:
+        self._stream = stream
+        self._line_bytes = line_bytes
+        self._number = 0
+        """The line that is read next, less one."""
+
+    def lines(self) -> Iterator[Line]:
+        """Every event, in whichever form the file has them."""
         try:
-            body = stream.readline(line_bytes + 1)
-            too_long = len(body) > line_bytes and not body.endswith(b"\n")
-            rest = body
-            while too_long and rest and not rest.endswith(b"\n"):
-                rest = stream.readline(line_bytes)
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            yield _broken(number, "The gzip file is damaged or ends too early here.", "not_gzip")
-            return
-        if not body:
-            return
-        if too_long:
-            yield _broken(number, f"The line is longer than {line_bytes:,} bytes.", "too_large")
-        elif body.strip():
-            yield Line(number, body.rstrip(b"\r\n"))
+            first = self._first()
+            start = first.lstrip()[:1]
+            delimiter = delimiter_of(first) if start not in (b"{", b"[") else None
+            if delimiter is not None:
+                yield from self._table(first, delimiter)
+            elif start in (b"{", b"[") and (len(first) > self._line_bytes or not _is_whole(first)):
+                yield from self._document(first)
+            else:
+                yield from self._by_line(first)
+        except DAMAGED:
+            yield _broken(self._number + 1, _DAMAGED_HERE, "damaged")
 
+    def _first(self) -> bytes:
+        """The first line that is not blank, or a byte more of it than a line may have."""
+        while (line := self._stream.readline(self._line_bytes + 1)) and not line.strip():
+            self._number += line.endswith(b"\n")
+        return line
 
-def _broken(number: int, sentence: str, reason: str) -> Line:
-    return Line(number, b"", Unreadable(sentence, reason=reason))
-
-
-def _join_document(lines: Iterator[Line], document_bytes: int) -> Iterator[Line]:
-    """The lines, or the one document that they make together."""
-    first = next(lines, None)
-    if first is None:
-        return
-    if first.problem is None and _may_open_document(first.body):
-        held = [first]
-        length = len(first.body)
-        for line in lines:
-            held.append(line)
-            length += len(line.body)
-            if line.problem is not None or length > document_bytes:
+    def _by_line(self, first: bytes) -> Iterator[Line]:
+        """`first` is the beginning of the next line."""
+        self._stream = put_back(first, self._stream)
+        waiting: list[Line] = []
+        looks_right = False
+        while (found := self._next_line()) is not None:
+            looks_right = looks_right or found.problem is not None or found.body.lstrip()[:1] in (b"{", b"[")
+            waiting.append(found)
+            if looks_right:
+                yield from waiting
+                waiting.clear()
+            elif len(waiting) == _TRIED_LINES:
                 break
+        if waiting:
+            raise UnknownFile(
+                "The file has no events: neither JSON, nor CSV whose first line names the columns `event` and "
+                "`distinct_id`."
+            )
+
+    def _next_line(self) -> Line | None:
+        """The next line that is not blank; None behind the last."""
+        while body := self._stream.readline(self._line_bytes + 1):
+            self._number += 1
+            if len(body) > self._line_bytes and not body.endswith(b"\n"):
+                while body and not body.endswith(b"\n"):
+                    body = self._stream.readline(self._line_bytes)
+                return _broken(self._number, f"The line is longer than {self._line_bytes:,} bytes.", "too_large")
+            if body.strip():
+                return Line(self._number, body.rstrip(b"\r\n"))
+        return None
+
+    def _document(self, first: bytes) -> Iterator[Line]:
+        """What begins with a bracket and is not complete within its first line."""
+        if first.lstrip().startswith(b"["):
+            yield from self._events(put_back(first, self._stream), None)
+            return
+        more, self._stream = read_ahead(self._stream, self._line_bytes + 1 - len(first))
+        head = first + more
+        text = head.lstrip()
+        if len(head) <= self._line_bytes and _is_whole(text):
+            yield Line(self._number + 1, text.rstrip())
+            return
+        page = page_in(text) if len(head) > self._line_bytes else None
+        if page is None:
+            yield from self._by_line(head)
         else:
-            document = b"\n".join(line.body for line in held)
-            if len(held) > 1 and _is_whole(document):
-                yield Line(first.number, document)
-                return
-        yield from held
-    else:
-        yield first
-    yield from lines
+            yield from self._events(put_back(text[page.start :], self._stream), page)
+
+    def _events(self, array: BinaryIO, page: Page | None) -> Iterator[Line]:
+        """The events of a document, numbered by themselves."""
+        number = 0
+        try:
+            for number, element in enumerate(elements(array, self._line_bytes, alone=page is None), 1):
+                if element is None:
+                    yield _broken(number, f"It is longer than {self._line_bytes:,} bytes.", "too_large", "event")
+                else:
+                    yield Line(number, element if page is None else page.row(element), unit="event")
+        except Broken:
+            yield _broken(number + 1, "The document is not complete: its array does not end.", "not_json", "event")
+        except DAMAGED:
+            yield _broken(number + 1, _DAMAGED_HERE, "damaged", "event")
+
+    def _table(self, first: bytes, delimiter: str) -> Iterator[Line]:
+        table = put_back(first, self._stream)
+        for row in rows(table, delimiter, first_line=self._number + 1, most_bytes=self._line_bytes):
+            self._number = row.line
+            yield _broken(row.line, row.problem, "not_csv") if row.problem else Line(row.line, row.body)
 
 
-def _may_open_document(body: bytes) -> bool:
-    start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return start in (b"{", b"[") and not _is_whole(body)
+def _broken(number: int, sentence: str, reason: str, unit: Unit = "line") -> Line:
+    return Line(number, b"", Unreadable(sentence, reason=reason), unit)
 
 
 def _is_whole(text: bytes) -> bool:
     try:
-        _whole.decode(text.removeprefix(b"\xef\xbb\xbf"))
+        _whole.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return True

@@ -34,6 +34,7 @@ from hogline.sources.limits import DEFAULT, Limits
 from hogline.sources.routing import Request, Route, RouteTable
 from hogline.sources.scripts import script_routes
 from hogline.sources.sdk import sdk_routes
+from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.sources.webhooks import webhook_routes
 from hogline.store.base import Unwritable
@@ -54,11 +55,21 @@ def create_app(
     suppressed: Suppressed = NOBODY,
     metrics: Callable[[], Awaitable[bytes]] | None = None,
     budget: Budget | None = None,
+    seen: SeenUuids | None = None,
 ) -> App:
     """The app. `ready`: one sentence for each thing that keeps us from receiving. `clock`: milliseconds since 1970.
     `suppressed`: whose events are not kept. `metrics`: Prometheus' text. `budget`: the listener's, for what is read.
+    `seen`: the uuids that came before; without it none did.
     """
-    intake = Intake(journal, tokens, clock, limits, suppressed, Budget() if budget is None else budget)
+    intake = Intake(
+        journal,
+        tokens,
+        clock,
+        limits,
+        suppressed,
+        Budget() if budget is None else budget,
+        SeenUuids() if seen is None else seen,
+    )
     routes = [
         *webhook_routes(intake),
         *capture_routes(intake),

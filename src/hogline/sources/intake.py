@@ -19,6 +19,7 @@ from hogline.sources.asgi import Answer, answer_json, crowded, problem
 from hogline.sources.budget import Budget, Spent
 from hogline.sources.limits import Limits
 from hogline.sources.routing import Request
+from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
 from hogline.sources.tokens import TokenCheck
 from hogline.sources.turns import Crowded, Turns
@@ -50,6 +51,7 @@ class Intake(Struct, frozen=True):
     """Whose events are not kept."""
     budget: Budget
     """For what was read and is not on disk yet."""
+    seen: SeenUuids
     turns: Turns = field(default_factory=Turns)
     reader: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "reading"))
     """One thread, which reads large bodies."""
@@ -79,11 +81,10 @@ class Intake(Struct, frozen=True):
 
     async def append(self, request: Request, batch: Batch) -> None:
         """On disk when it returns. Raises `Unwritable`, and `Refusal` (503)."""
-        request.received, refused = let_in(batch, self.suppressed)
-        bodies = [each.body for each in request.received]
+        received, refused = let_in(batch, self.suppressed)
         try:
-            with self.budget.holding(sum(map(len, bodies))):
-                await self.journal.append(bodies, refused or None)
+            with self.budget.holding(sum(len(each.body) for each in received)):
+                _, request.received = await self.seen.append(self.journal, received, refused or None)
         except Spent:
             raise crowded() from None
 

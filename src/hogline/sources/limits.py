@@ -14,7 +14,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """The same for the routes that take batches."""
     unpacked_times: int = 5
     """How many times longer a body may be once it is decompressed."""
-    most_unpacked_bytes: int = 32 * MIB
+    most_unpacked_bytes: int = 20 * MIB
     """However long it was: memory has a bound too."""
     batch_events: int = 10_000
     headers: int = 100

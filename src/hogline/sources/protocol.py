@@ -27,7 +27,7 @@ from hogline.sources.parser import Http1Parser
 
 _Owed: TypeAlias = Literal["head", "body", "request"]
 
-_ONE_READ = 256 * 1024
+_ONE_READ = 64 * 1024
 _CHUNKING = 8
 """How many bytes of a chunked body may be none of its content, for each that is: chunks of a byte each are allowed."""
 

@@ -57,18 +57,20 @@ class Turns:
             raise
 
     def _leave(self, whose: str, called: asyncio.Future[None]) -> None:
-        line = self._waiting[whose]
-        line.remove(called)
-        if not line:
-            del self._waiting[whose]
+        line = self._waiting.get(whose)
+        if line is not None and called in line:  # else it was passed over meanwhile
+            line.remove(called)
+            if not line:
+                del self._waiting[whose]
 
     def _pass_on(self) -> None:
-        if not self._waiting:
-            self._taken = False
-            return
-        whose = next(iter(self._waiting))
-        line = self._waiting.pop(whose)
-        called = line.popleft()
-        if line:
-            self._waiting[whose] = line  # behind all others
-        called.set_result(None)
+        while self._waiting:
+            whose = next(iter(self._waiting))
+            line = self._waiting.pop(whose)
+            called = line.popleft()
+            if line:
+                self._waiting[whose] = line  # behind all others
+            if not called.done():  # else whoever waited has gone, and is about to leave the line
+                called.set_result(None)
+                return
+        self._taken = False

@@ -32,6 +32,8 @@ Action: TypeAlias = Literal[
     "person_forgotten",
     "person_suppressed",
     "person_unsuppressed",
+    "posthog_connected",
+    "posthog_disconnected",
     "token_added",
     "token_rotated",
     "token_revoked",

@@ -97,9 +97,9 @@ class Journal(Inlet, Protocol):
         """How many events were refused at the door, by reason."""
         ...
 
-    def naming(self, texts: Collection[str]) -> AsyncIterator[tuple[int, bytes]]:
-        """All events in which one of these texts stands, wherever that is, in capital letters or small ones; in order.
-        Read in pieces of some megabytes beside everything else. Raises `Unwritable`.
+    def naming(self, texts: Collection[str], *, after: int = 0) -> AsyncIterator[tuple[int, bytes]]:
+        """All events behind a position in which one of these texts stands, wherever that is, in capital letters or
+        small ones; in order. Read in pieces of some megabytes beside everything else. Raises `Unwritable`.
         """
         ...
 

@@ -6,7 +6,7 @@ Independent of how people are stored. `tests/conformance` says in tests what thi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -56,6 +56,14 @@ class Forgotten(Struct, frozen=True, kw_only=True):
     dead_letters: int = 0
 
 
+class Expired(NamedTuple):
+    """Who was removed because they were not seen for long."""
+
+    ids: list[str]
+    next: str | None
+    """Behind which id to go on; None: that was everybody."""
+
+
 class ToClean(Struct, frozen=True):
     """Something was deleted in a file, and its bytes are still to be overwritten."""
 
@@ -98,6 +106,19 @@ class Forgets(Protocol):
     async def with_email(self, email: str, *, ever: bool = False) -> list[str]:
         """Who has this email, in capital letters or small ones; `ever`: or had it once, as far as some connection
         remembers that.
+        """
+        ...
+
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        """Of the next `most` ids behind one, remove people who are no customer of any connection, have no held events,
+        and of whose ids no event was received since a day; with all of these. Nothing of theirs may be in the journal.
+        Days are counted from 1970. Whoever nothing is known of in this respect counts as seen today.
+        """
+        ...
+
+    async def expire_dead_letters(self, connection: int, *, before_ms: int, most: int) -> int:
+        """Remove dead letters that were made before that time, at most so many; their events count as filtered
+        (`failure_expired`). Those that are being retried stay. Returns how many were removed.
         """
         ...
 

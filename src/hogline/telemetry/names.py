@@ -26,48 +26,44 @@ _OF_CONNECTION = ("connection",)
 _BY_REASON = ("connection", "reason")
 
 RECEIVED = Metric("hogline_received_events", "counter", "Events received for a connection.", _OF_CONNECTION)
-DELIVERED = Metric(
-    "hogline_delivered_events", "counter", "Events of which everything was accepted by the destination.", _OF_CONNECTION
-)
+DELIVERED = Metric("hogline_delivered_events", "counter", "Events that the destination fully accepted.", _OF_CONNECTION)
 FILTERED = Metric("hogline_filtered_events", "counter", "Events that a rule kept from being sent.", _BY_REASON)
 HELD = Metric("hogline_held_events", "gauge", "Events kept until their user qualifies.", _OF_CONNECTION)
 DEAD_LETTERS = Metric(
-    "hogline_dead_letters", "gauge", "Events of which something was refused, neither retried nor discarded.", _BY_REASON
+    "hogline_dead_letters", "gauge", "Events with something refused, not yet retried or discarded.", _BY_REASON
 )
 PENDING = Metric(
-    "hogline_pending_events", "gauge", "Events that are not settled yet: the lag in events.", _OF_CONNECTION
+    "hogline_pending_events", "gauge", "Events that are not settled yet (the lag in events).", _OF_CONNECTION
 )
-LAG = Metric("hogline_lag_seconds", "gauge", "How long the oldest pending event waits; 0 if none does.", _OF_CONNECTION)
+LAG = Metric("hogline_lag_seconds", "gauge", "Age of the oldest pending event; 0 if there is none.", _OF_CONNECTION)
 REQUESTS = Metric("hogline_requests", "counter", "Requests sent to the destination.", _OF_CONNECTION)
 RETRIES = Metric(
-    "hogline_retries", "counter", "Requests that have to be sent again, by what was answered.", ("connection", "status")
+    "hogline_retries", "counter", "Requests that have to be sent again, by the answer.", ("connection", "status")
 )
 ADJUSTED = Metric(
-    "hogline_adjusted_values", "counter", "Places in events that were cut, left out or renamed.", _BY_REASON
+    "hogline_adjusted_values", "counter", "Values in events that were cut, left out or renamed.", _BY_REASON
 )
 REPLAYED = Metric(
-    "hogline_replayed_events", "counter", "What became of events sent once more by a replay.", ("connection", "outcome")
+    "hogline_replayed_events", "counter", "Events sent again by a replay, by outcome.", ("connection", "outcome")
 )
 STATE = Metric(
     "hogline_connection_state",
     "gauge",
-    "1 for the state a connection is in, 0 for the others.",
+    "1 for the connection's current state, 0 for the others.",
     ("connection", "state"),
 )
 REQUEST_TIME = Metric(
     "hogline_request_seconds",
     "histogram",
-    "From sending a request to its whole answer, or its failure.",
+    "Time from sending a request to its complete answer or failure.",
     _OF_CONNECTION,
 )
 REFUSED = Metric(
-    "hogline_refused_events", "counter", "Events refused at the door, which no connection received.", ("reason",)
+    "hogline_refused_events", "counter", "Events refused on receipt, before any connection got them.", ("reason",)
 )
-DISK = Metric("hogline_disk_bytes", "gauge", "What the data directory's databases take on disk.", ("store",))
-STATUS_AGE = Metric(
-    "hogline_status_age_seconds", "gauge", "How old the figures above are; it grows while they cannot be read."
-)
-INFO = Metric("hogline_info", "gauge", "Always 1; the label says which version runs.", ("version",))
+DISK = Metric("hogline_disk_bytes", "gauge", "Size of the data directory's databases on disk.", ("store",))
+STATUS_AGE = Metric("hogline_status_age_seconds", "gauge", "Age of the figures above; grows while they cannot be read.")
+INFO = Metric("hogline_info", "gauge", "Always 1; the label says which version is running.", ("version",))
 
 METRICS = (
     RECEIVED, DELIVERED, FILTERED, HELD, DEAD_LETTERS, PENDING, LAG, REQUESTS, RETRIES, ADJUSTED, REPLAYED, STATE,

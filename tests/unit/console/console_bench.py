@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from http.cookies import SimpleCookie
@@ -56,6 +57,9 @@ class Browser:
         typed = {"content-type": "application/x-www-form-urlencoded"}
         return await self.ask("POST", path, {**typed, **headers}, urlencode(form).encode())
 
+    stays = False
+    """Whether it waits for the end of an answer, however long that takes; else it goes away after asking."""
+
     async def receive(self, event: str, distinct_id: str = "user-1") -> None:
         """An event comes in."""
         received = Event(
@@ -80,6 +84,8 @@ class Browser:
         reply = Reply()
 
         async def receive() -> MutableMapping[str, Any]:
+            if self.stays and not messages:
+                await asyncio.Event().wait()
             return messages.pop() if messages else {"type": "http.disconnect"}
 
         async def send(message: MutableMapping[str, Any]) -> None:

@@ -7,12 +7,16 @@ import re
 import msgspec
 from console_bench import Browser
 
+from hogline.posthog import uuid7
+
 
 async def settle(browser: Browser, *events: dict[str, object]) -> None:
     """They came in, and it is decided what became of each."""
     service = browser.bench.service
+    now_ms = service._clock.time_ms()
+    lines = [msgspec.json.encode({"uuid": uuid7(now_ms), "timestamp": now_ms, **event}) for event in events]
     sending = await service.begin_sending()
-    assert await service.send_lines(sending, [(n, msgspec.json.encode(event)) for n, event in enumerate(events)]) == []
+    assert await service.send_lines(sending, list(enumerate(lines, 1))) == []
     await service.sending(sending, 10.0)
     await service.end_sending(sending)
 

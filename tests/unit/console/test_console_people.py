@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
@@ -204,3 +205,13 @@ async def test_whoever_is_not_known_any_more_is_not_forgotten_twice(browser: Bro
     reply = await browser.post(FORGET, id="nobody")
     assert reply.status == 422
     assert "Nobody is known by this id or email." in reply.text
+
+
+async def test_what_is_kept_about_somebody_can_be_saved_as_a_file(browser: Browser) -> None:
+    await settle(browser, identified("ada", email="ada@example.com"))
+    assert "/connections/shop/person/export?id=ada" in (await browser.get(f"{PERSON}ada")).text
+    browser.stays = True
+    reply = await browser.get("/connections/shop/person/export?id=ada")
+    assert reply.headers["content-disposition"] == 'attachment; filename="person.json"'
+    assert [one["event"] for one in json.loads(reply.text)["events"]] == ["$identify"]
+    assert (await browser.get("/connections/shop/person/export?id=nobody")).status == 404

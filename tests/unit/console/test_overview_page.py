@@ -37,7 +37,9 @@ async def send(browser: Browser, *lines: bytes, wait_s: float = 10.0) -> None:
     """They are all settled after that time."""
     service = browser.bench.service
     sending = await service.begin_sending()
-    await service.send_lines(sending, list(enumerate(lines, 1)))
+    now_ms = service._clock.time_ms()
+    timed = [line.replace(b'{"event"', b'{"timestamp": %d, "event"' % now_ms) for line in lines]
+    assert await service.send_lines(sending, list(enumerate(timed, 1))) == []
     await service.sending(sending, wait_s)
     await service.end_sending(sending)
 

@@ -207,7 +207,7 @@ async def test_a_release_in_the_shipment_in_which_they_came_is_not_bounded_by_wh
 
 def housekeeping(bench: Bench, **settings: object) -> Housekeeping:
     cleaning = Cleaning(bench.journal, bench.state)
-    return Housekeeping(bench.journal, bench.state, Settings(**settings), bench.clock, cleaning)  # type: ignore[arg-type]
+    return Housekeeping(bench.journal, bench.state, Settings(**settings), bench.clock, cleaning, people=bench.state)  # type: ignore[arg-type]
 
 
 async def test_after_its_days_a_held_event_is_given_up_and_counted(bench: Bench, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ class EndlessJournal:
     async def wait(self, after: int) -> None:
         await asyncio.sleep(0)
 
-    async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+    async def read(self, after: int, limit: int, _: int = 0) -> list[tuple[int, bytes]]:
         return [(n, self._bodies[n % PEOPLE]) for n in range(after + 1, after + 1 + limit)]
 
 

@@ -37,7 +37,12 @@ async def test_a_disabled_or_waiting_connection_gives_up_nothing_of_a_user_who_q
     await bench.receive(identify("ada", 3_600))  # a Customer.io that cannot be reached, or a disabled connection
     await bench.clock.sleep(4 * DAY_S)
     await Housekeeping(
-        bench.journal, bench.state, Settings(data=tmp_path), bench.clock, Cleaning(bench.journal, bench.state)
+        bench.journal,
+        bench.state,
+        Settings(data=tmp_path),
+        bench.clock,
+        Cleaning(bench.journal, bench.state),
+        people=bench.state,
     ).once()
     await bench.deliver()
     assert [one.name for one in bench.events_of("ada")] == ["seen", "$identify"]

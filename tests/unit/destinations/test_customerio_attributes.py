@@ -290,6 +290,9 @@ class TestAnEmailUnderAnotherName:
         known = msgspec.structs.replace(its, set={**its.set, "email": "ada@x.co"})
         assert plan(known, None).adjusted == ()
 
+    def test_is_not_hinted_at_where_it_was_looked_for_and_is_no_address(self) -> None:
+        assert plan(event(set={"Email": "ada at @"}), None, self.NAMED).adjusted == ("invalid_email",)
+
     @pytest.mark.parametrize("properties", [{"Email": "none"}, {"Email": None}, {"company": "a@x.co"}])
     def test_is_not_hinted_at_where_there_is_none(self, properties: dict[str, object]) -> None:
         assert plan(event(set=properties), None).adjusted == ()

@@ -6,6 +6,7 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import gzip
 import json
 import tracemalloc
@@ -244,3 +245,19 @@ class TestLargeBodies:
 def test_depth_is_counted_in_one_pass(text, fits):
     with contextlib.nullcontext() if fits else pytest.raises(bounds.NotJson, match="100 levels"):
         bounds.check_bounds(text)
+
+
+def test_what_was_refused_leaves_nothing_behind():
+    """Not even until the collector comes by."""
+    inbox = Inbox()
+    body = event_of(b'"' + b"x" * 2_000_000 + b'"')
+    inbox.ask("POST", "/batch/", body)
+    tracemalloc.start()
+    gc.disable()
+    try:
+        for _ in range(5):
+            assert inbox.ask("POST", "/batch/", body).status == 413
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        gc.enable()
+        tracemalloc.stop()

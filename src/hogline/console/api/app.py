@@ -158,6 +158,8 @@ async def _body(request: Request) -> bytes:
         body += part
         if len(body) > LARGEST_BODY_BYTES:
             raise ApiError(413, f"The body is larger than {LARGEST_BODY_BYTES:,} bytes.", {"connection": "close"})
+    if b"\\u0000" in body:
+        raise ApiError(400, "The body has a NUL character in it, which nothing here has.")
     return bytes(body)
 
 

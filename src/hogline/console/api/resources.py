@@ -15,6 +15,7 @@ from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service import Mistake, Service
 from hogline.service.auditing import AuditView
+from hogline.service.exporting import ExportedEvents, PersonExport
 from hogline.service.finding import Nobody, Several
 from hogline.service.history import HistoryView, Period
 from hogline.store.audit import Wanted
@@ -87,6 +88,19 @@ class Forget(Struct, frozen=True, forbid_unknown_fields=True):
     """They cannot come back."""
     all: bool = False
     """All people with this email, if there are several."""
+
+
+class Whom(Struct, frozen=True, forbid_unknown_fields=True):
+    who: Annotated[str, Meta(min_length=1, max_length=1_000, description="An id or an email.")]
+    all: bool = False
+    """All people with this email, if there are several."""
+
+
+class WhoseEvents(Struct, frozen=True, forbid_unknown_fields=True):
+    ids: Annotated[list[Text], Meta(min_length=1, max_length=10_000)]
+    """As the export has them."""
+    after: Text = ""
+    """`next` of the part before."""
 
 
 class Suppress(Struct, frozen=True, forbid_unknown_fields=True):
@@ -228,6 +242,21 @@ async def who_is(service: Service, q: Text) -> Items[SomebodyView]:
     return Items(await service.who_is(q))
 
 
+async def export(service: Service, body: Whom) -> PersonExport:
+    """All that is kept about a person, but for events."""
+    try:
+        return await service.export_person(body.who, everybody=body.all)
+    except Nobody as nobody:
+        raise ApiError(404, str(nobody)) from None
+    except Several as several:
+        raise ApiError(409, str(several)) from None
+
+
+async def export_events(service: Service, body: WhoseEvents) -> ExportedEvents:
+    """Some of the events that are kept of these ids: those that are held, then failures, then those in the journal."""
+    return await service.export_events(body.ids, after=body.after)
+
+
 async def suppress(service: Service, body: Suppress) -> None:
     """Keep somebody away who is not known here. Only a hash is kept, so nobody can be listed."""
     await service.suppress_person(body.who)
@@ -316,6 +345,8 @@ ENDPOINTS = (
     Endpoint("POST", "/api/destinations/{key}/check", try_options),
     Endpoint("GET", "/api/people/who", who_is),
     Endpoint("POST", "/api/people/forget", forget, also=(404, 409)),
+    Endpoint("POST", "/api/people/export", export, also=(404, 409)),
+    Endpoint("POST", "/api/people/export/events", export_events),
     Endpoint("POST", "/api/people/suppress", suppress, status=204),
     Endpoint("POST", "/api/people/unsuppress", unsuppress, status=204),
     Endpoint("GET", "/api/connections", connections),

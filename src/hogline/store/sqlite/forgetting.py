@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from hogline.model import Refusal
 from hogline.posthog.entry import FORGOTTEN
 from hogline.posthog.forgetting import without
-from hogline.store.forgetting import File, Forgotten, Suppressed, ToClean
+from hogline.store.forgetting import Expired, File, Forgotten, Suppressed, ToClean
 from hogline.store.secrets import Vault
-from hogline.store.sqlite import records
+from hogline.store.sqlite import records, retention
 from hogline.store.sqlite.database import rows
 from hogline.store.sqlite.settling import count, give_up
 
@@ -25,18 +25,6 @@ _HAS_EMAIL = (
     " UNION SELECT person FROM told WHERE person IN (?1, ?2)"
 )
 _HAD_EMAIL = "SELECT person FROM told WHERE instr(body, CAST(?1 AS BLOB)) OR instr(body, CAST(?2 AS BLOB))"
-
-_IS_NO_CUSTOMER = (
-    "{0}.person ->> 'customer' IS NULL AND {0}.person ->> 'to_merge' IS NULL"
-    " AND {0}.person ->> 'last_seen_ms' BETWEEN 1 AND ?4 - 1"
-    " AND NOT EXISTS (SELECT 1 FROM held WHERE held.connection = ?1 AND held.distinct_id = {0}.distinct_id)"
-)
-_EXPIRED = (
-    "SELECT distinct_id FROM people AS one WHERE connection = ?1 AND distinct_id > ?2 AND distinct_id <= ?3"  # noqa: S608  # ours
-    f" AND joined_into IS NULL AND {_IS_NO_CUSTOMER.format('one')}"
-    " AND NOT EXISTS (SELECT 1 FROM people AS other WHERE other.connection = ?1 AND other.joined_into = one.distinct_id"
-    f" AND NOT ({_IS_NO_CUSTOMER.format('other')}))"
-)
 
 
 class SqliteForgetting:
@@ -99,21 +87,10 @@ class SqliteForgetting:
         email = email.strip()
         return await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (email.lower(), email))
 
-    async def expire_people(
-        self, connection: int, *, seen_before_ms: int, after: str, most: int
-    ) -> tuple[int, str | None]:
-        ids = rows(
-            self._read,
-            "SELECT distinct_id FROM people WHERE connection = ? AND distinct_id > ? ORDER BY distinct_id LIMIT ?",
-            (connection, after, most),
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        return await self._write(
+            lambda database: retention.expire(database, before_day=before_day, today=today, after=after, most=most)
         )
-        if not ids:
-            return 0, None
-        last = ids[-1][0]
-        expired = await self._search(_EXPIRED, (connection, after, last, seen_before_ms))
-        if expired:
-            await self._write(lambda database: _expire(database, connection, expired, seen_before_ms))
-        return len(expired), last if len(ids) == most else None
 
     async def expire_dead_letters(self, connection: int, *, before_ms: int, most: int) -> int:
         def job(database: apsw.Connection) -> int:
@@ -165,30 +142,6 @@ def _suppress(database: apsw.Connection, hashes: set[bytes]) -> set[bytes]:
     return suppressed_hashes(database)
 
 
-def _expire(database: apsw.Connection, connection: int, expired: Sequence[str], seen_before_ms: int) -> None:
-    """With all who were joined into them. Somebody who was seen meanwhile stays."""
-    still = rows(
-        database,
-        "WITH RECURSIVE gone(id) AS (SELECT distinct_id FROM people, json_each(?2) WHERE connection = ?1"
-        " AND distinct_id = value AND person ->> 'last_seen_ms' < ?3 AND person ->> 'customer' IS NULL"
-        " UNION SELECT distinct_id FROM people, gone WHERE connection = ?1 AND joined_into = id) SELECT id FROM gone",
-        (connection, msgspec.json.encode(expired).decode(), seen_before_ms),
-    )
-    ids = msgspec.json.encode([one for (one,) in still]).decode()
-    for table in ("people", "due", "emails"):
-        database.execute(
-            f"DELETE FROM {table} WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))",  # noqa: S608  # names are ours
-            (connection, ids),
-        )
-    # A route says in which lane events of an id were; there are none left. Others that travel with them keep theirs.
-    database.execute(
-        "DELETE FROM routes WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))"
-        " AND NOT EXISTS (SELECT 1 FROM routes AS other WHERE other.connection = ?1"
-        ' AND other."group" = routes.distinct_id AND other.distinct_id NOT IN (SELECT value FROM json_each(?2)))',
-        (connection, ids),
-    )
-
-
 def _as_json(hashes: set[bytes]) -> str:
     return msgspec.json.encode(sorted(one.hex() for one in hashes)).decode()
 
@@ -196,7 +149,7 @@ def _as_json(hashes: set[bytes]) -> str:
 def _forget_known(database: apsw.Connection, ids: Sequence[str]) -> None:
     """What is known of them, for all connections."""
     names = msgspec.json.encode(list(ids)).decode()
-    for table in ("known", "ids"):
+    for table in ("known", "ids", "seen"):
         database.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (names,))  # noqa: S608  # names are ours
 
 

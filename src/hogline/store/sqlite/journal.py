@@ -125,11 +125,10 @@ class SqliteJournal:
             removed += old - first + 1
         return removed
 
-    async def naming(self, texts: Collection[str]) -> AsyncIterator[tuple[int, bytes]]:
+    async def naming(self, texts: Collection[str], *, after: int = 0) -> AsyncIterator[tuple[int, bytes]]:
         needles = [text.encode("utf-8", "surrogatepass").lower() for text in texts]
         searched = await asyncio.to_thread(open_database, self._path, "journal", self._vfs)
         try:
-            after = 0
             while after < self._end:
                 with reading():
                     found, after = await asyncio.to_thread(_search, searched, needles, after)

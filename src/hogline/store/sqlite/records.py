@@ -143,6 +143,11 @@ def flush(flushed: Flush) -> Write:
                 " unhex(value ->> 4) FROM json_each(?)",
                 (ids,),
             )
+        if flushed.seen:
+            database.execute(
+                "UPDATE seen SET day = value ->> 1 FROM json_each(?) WHERE id = value ->> 0 AND day < value ->> 1",
+                (_json(flushed.seen.items()),),
+            )
         set_folded(database, flushed.folded)
 
     return write

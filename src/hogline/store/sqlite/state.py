@@ -77,7 +77,7 @@ class SqliteState(SqliteForgetting):
         self._path, self._vfs = path, vfs
         convert = functools.partial(conversion.convert, journal=path.with_name("journal.db"))
         self._copy = copy_of(path)
-        self._written = open_database(path, "state", vfs, conversions={6: convert})
+        self._written = open_database(path, "state", vfs, conversions={7: convert})
         self._read = open_database(path, "state", vfs)
         self._searched = open_database(path, "state", vfs)
         self._searched.create_scalar_function("folded", _folded, 1, deterministic=True)

@@ -60,3 +60,10 @@ CREATE TABLE settled_before (
     last       INTEGER NOT NULL,
     positions  BLOB NOT NULL          -- MessagePack
 ) STRICT;
+
+-- Of ids that are no customer's: on which day an event of theirs was received last, in days since 1970. Whoever has
+-- none is looked at as if it had been on the day on which that is noticed.
+CREATE TABLE seen (
+    id  TEXT PRIMARY KEY,
+    day INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

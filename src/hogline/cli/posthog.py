@@ -1,0 +1,85 @@
+"""hogline posthog connect, status, disconnect."""
+
+from __future__ import annotations
+
+import sys
+from getpass import getpass
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from hogline.cli.common import Common, Failed, Json, ask, out, print_json
+from hogline.posthog_api import SCOPES
+from hogline.service import Mistake
+from hogline.settings import from_environment
+
+_DEFAULT = Common()
+
+Host = Annotated[str, Parameter(help="eu, us, or the address of your own PostHog.")]
+Project = Annotated[str, Parameter(help="The project's number, as in PostHog's address bar: /project/12345.")]
+
+posthog = App(
+    name="posthog",
+    help="Set up PostHog's side by its API: the webhook destination that sends events here.",
+)
+
+
+@posthog.command
+def connect(
+    *,
+    host: Host = "eu",
+    project: Project,
+    test_accounts: Annotated[
+        bool, Parameter(negative="", help="Also send events that PostHog's own filter takes for your team's.")
+    ] = False,
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
+    """Create the webhook destination in PostHog, or update it, and send a test event through it.
+
+    Needs a personal API key with the scopes hog_function:read and hog_function:write. Put it into
+    HOGLINE_POSTHOG_API_KEY, or type it when you are asked. It is used for this command only.
+    """
+    key = _key()
+    done = ask(common, lambda service: service.connect_posthog(host, project, key, test_accounts=test_accounts))
+    if json:
+        print_json(done)
+    elif done.arrived:
+        out.print(f"PostHog now sends every event to {done.url}. A test event arrived.", markup=False)
+    else:
+        out.print(f"The destination is set up, but its test failed. {done.problem}", style="red", markup=False)
+    if not done.arrived:
+        raise Failed
+
+
+@posthog.command
+def status(*, host: Host = "eu", project: Project, json: Json = False, common: Common = _DEFAULT) -> None:
+    """How PostHog sees the destination: state, counts of the last week, newest errors."""
+    key = _key()
+    found = ask(common, lambda service: service.posthog_status(host, project, key))
+    if json:
+        print_json(found)
+        return
+    out.print(f"{found.url}: {'enabled' if found.enabled else 'disabled in PostHog'}", end="", markup=False)
+    out.print(f", {found.state}" if found.state else "", markup=False)
+    if found.totals:
+        counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(found.totals.items()))
+        out.print(f"last 7 days: {counts}", markup=False)
+    for error in found.errors:
+        out.print(error, style="red", markup=False)
+
+
+@posthog.command
+def disconnect(*, host: Host = "eu", project: Project, common: Common = _DEFAULT) -> None:
+    """Remove the destination from PostHog."""
+    key = _key()
+    ask(common, lambda service: service.disconnect_posthog(host, project, key))
+    out.print("PostHog no longer sends events here.")
+
+
+def _key() -> str:
+    if key := from_environment("posthog_api_key"):
+        return key
+    if not sys.stdin.isatty():
+        raise Mistake(f"Set HOGLINE_POSTHOG_API_KEY to a personal API key of PostHog with the scopes {SCOPES}.")
+    return getpass("Personal API key of PostHog: ")

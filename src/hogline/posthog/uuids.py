@@ -1,0 +1,120 @@
+"""Which event has which uuid: the last half a million of them, and what becomes of one that came before.
+
+posthog-react-native 3.1.1 gives one uuid to several events. PostHog and Customer.io take the second for a repeat of the
+first and drop it. Knows no disk: whoever starts again says what came before.
+"""
+
+from __future__ import annotations
+
+from array import array
+from enum import Enum
+
+from msgspec.structs import replace
+
+from hogline.posthog.identity import uuid_of
+from hogline.posthog.received import Received, encode_repaired
+from hogline.posthog.repair import note
+
+UUID_REUSED = "uuid_reused"
+REPEATED = "repeated"
+
+WINDOW = 500_000
+"""At least so many uuids are known, and at most twice as many, in about 25 MB."""
+
+
+class Seen(Enum):
+    NEW = "new"
+    REPEATED = "repeated"
+    REUSED = "reused"
+
+
+class Uuids:
+    """The events that uuids belong to: of each the first that had it, as long as it is known."""
+
+    def __init__(self, window: int = WINDOW) -> None:
+        self._window = window
+        self._newer, self._older = _Table(), _Table()
+        self._lost: set[int] = set()
+
+    def see(self, uuid: str, name: str, distinct_id: str) -> Seen:
+        """What an event of this uuid is; a new one is known from now on."""
+        # Python's hashes are keyed anew in each process: nobody can make uuids collide here.
+        key, owner = _key(uuid), hash((name, distinct_id))
+        if self._lost and key in self._lost:
+            self._lost.discard(key)
+            self._newer.put(key, owner)
+            return Seen.NEW
+        known = self._newer.get(key)
+        if known is None:
+            known = self._older.get(key)
+            self._newer.put(key, owner if known is None else known)
+            if self._newer.count >= self._window:
+                self._newer, self._older = _Table(), self._newer
+        if known is None:
+            return Seen.NEW
+        return Seen.REPEATED if known == owner else Seen.REUSED
+
+    def lose(self, uuid: str) -> None:
+        """A new event was not kept after all: whoever has this uuid next is new."""
+        if len(self._lost) < self._window:
+            self._lost.add(_key(uuid))
+
+
+def _key(uuid: str) -> int:
+    return hash(uuid) or 1
+
+
+class _Table:
+    """Hashes by hashes, sixteen bytes each: a dictionary of them takes ten times as much."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mask = 0x3FF
+        self._keys = array("q", bytes(8 * 0x400))
+        self._values = array("q", bytes(8 * 0x400))
+
+    def get(self, key: int) -> int | None:
+        keys, mask = self._keys, self._mask
+        slot = key & mask
+        while (found := keys[slot]) != key:
+            if not found:
+                return None
+            slot = (slot + 1) & mask
+        return self._values[slot]
+
+    def put(self, key: int, value: int) -> None:
+        """The key must not be 0."""
+        if 2 * self.count > self._mask:
+            self._grow()
+        keys, mask = self._keys, self._mask
+        slot = key & mask
+        while (found := keys[slot]) and found != key:
+            slot = (slot + 1) & mask
+        keys[slot], self._values[slot] = key, value
+        self.count += not found
+
+    def _grow(self) -> None:
+        keys, values = self._keys, self._values
+        size = 4 * len(keys)
+        self.count, self._mask = 0, size - 1
+        self._keys, self._values = array("q", bytes(8 * size)), array("q", bytes(8 * size))
+        for key, value in zip(keys, values, strict=True):
+            if key:
+                self.put(key, value)
+
+
+def told_apart(received: Received, uuids: Uuids) -> Received:
+    """The event under a uuid that no other one has; a repeat stays one. What it is is recorded in it."""
+    event = received.event
+    seen = uuids.see(event.uuid, event.name, event.distinct_id)
+    if seen is Seen.NEW:
+        return received
+    reasons = list(event.repaired)
+    uuid = event.uuid
+    if seen is Seen.REUSED:
+        note(reasons, UUID_REUSED)
+        uuid = uuid_of(uuid.encode(), event.name.encode(), event.distinct_id.encode())
+        seen = uuids.see(uuid, event.name, event.distinct_id)
+    if seen is not Seen.NEW:
+        note(reasons, REPEATED)
+    return encode_repaired(replace(event, uuid=uuid, repaired=tuple(reasons)))

@@ -1,0 +1,296 @@
+"""Everything that is kept about one person, as JSON: what a person may ask for by Article 15 of the GDPR.
+
+`docs/export.md` says what each field means. It comes in parts, so that somebody with many events needs little memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from hogline.core.known import EVER, Fact, Known, Person
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.model import Event, Identifier, Refusal
+from hogline.posthog.entry import decode_event
+from hogline.service.core import Mistake
+from hogline.service.finding import Finding
+from hogline.service.people import Looked
+from hogline.store.base import Connection
+
+FORMAT = "hogline.person/1"
+PART_BYTES = 4_000_000
+"""About as much is in one part."""
+_LETTERS_AT_ONCE = 100
+
+Section: TypeAlias = Literal["held_events", "failures", "events"]
+
+
+class ExportedRefusal(Struct, frozen=True):
+    """What a destination did not accept."""
+
+    reason: str
+    message: str
+    field: str
+    operation: str
+    """The JSON text as it was sent; blank: none could be made."""
+
+
+class ExportedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event as it was received."""
+
+    position: int
+    """In the journal."""
+    uuid: str
+    event: str
+    distinct_id: str
+    timestamp_ms: int
+    received_ms: int
+    properties: dict[str, object]
+    set: dict[str, object] = {}
+    set_once: dict[str, object] = {}
+    unset: tuple[str, ...] = ()
+    person_properties: dict[str, object] = {}
+    elements_chain: str = ""
+    url: str = ""
+    connection: str | None = None
+    """Which connection holds it, or could not deliver it; None: the journal, which is for all."""
+    refusals: tuple[ExportedRefusal, ...] = ()
+    """Of a failure: what was not accepted, and why."""
+
+
+class ExportedAttribute(Struct, frozen=True):
+    value: object
+    """None: it was taken away."""
+    time_ms: int
+    """When the event happened that said so last."""
+
+
+class ExportedKnown(Struct, frozen=True, kw_only=True):
+    """What PostHog says of a person."""
+
+    distinct_id: str
+    identified: bool
+    email: str | None
+    attributes: dict[str, ExportedAttribute]
+    """What events set."""
+    person_properties: dict[str, ExportedAttribute]
+    """What PostHog's person had beside it."""
+
+
+class ExportedPerson(Struct, frozen=True, kw_only=True):
+    """What one connection remembers of a person."""
+
+    connection: str
+    destination: str
+    distinct_id: str
+    customers: list[Identifier]
+    """As whom the destination knows them, or knew them."""
+    emails: list[str]
+    """Emails that are or were theirs at the destination."""
+    accepted: list[str]
+    """Names of the attributes of which the destination has the newest value."""
+    unsent: list[str]
+    refused: list[str]
+    left_out: list[str]
+    """Names of those that the options keep from it."""
+    relationships: list[str]
+    anonymous_ids: list[str]
+    recent: list[tuple[int, str]]
+    """The last events: position in the journal, and what became of each."""
+
+
+class PersonExport(Struct, frozen=True, kw_only=True):
+    """Everything but events."""
+
+    format: str
+    exported_ms: int
+    ids: list[str]
+    emails: list[str]
+    known: list[ExportedKnown]
+    people: list[ExportedPerson]
+    mentions: int
+    """Events of other people that have one of the ids in a property: those are not in the export."""
+
+
+class ExportedEvents(Struct, frozen=True, kw_only=True):
+    """Some events of one section."""
+
+    section: Section
+    events: list[ExportedEvent]
+    next: str | None
+    """What to ask for as `after`; None: that was all."""
+
+
+class Exporting(Finding):
+    async def export_person(self, who: str, *, everybody: bool = False) -> PersonExport:
+        """All that is kept about the person with this id or email, but for events. `everybody`: of all people with this
+        email. Raises `Mistake`.
+        """
+        whole = await self._chosen(who, everybody=everybody)
+        await self.trail.note("person_exported", person=who)
+        connections = await self._state.connections()
+        known = Known(self._state, EVER)
+        names = sorted({known.who(one) for one in whole.ids})
+        return PersonExport(
+            format=FORMAT,
+            exported_ms=self._clock.time_ms(),
+            ids=sorted(whole.ids),
+            emails=sorted(whole.emails),
+            known=[_known(known.person(name)) for name in names if known.is_known(name)],
+            people=[
+                _person(one, looked, name)
+                for one in connections
+                if DESTINATIONS[one.destination].people is not None
+                for looked in (Looked(one, self._state),)
+                for name in names
+                if looked.knows(name)
+            ],
+            mentions=whole.journal.mentions,
+        )
+
+    async def export_events(self, ids: list[str], *, after: str = "") -> ExportedEvents:
+        """Some of the events of these ids, a few megabytes: first those that are held, then failures, then those in the
+        journal. `after`: the `next` of the part before. Raises `Mistake`.
+        """
+        found: list[ExportedEvent] = []
+        taken_bytes = 0
+        section, last = _read_cursor(after)
+        async for size_bytes, event in self._events(section, set(ids), last):
+            if found and taken_bytes + size_bytes > PART_BYTES:
+                return ExportedEvents(section=section, events=found, next=f"{section}:{_cursor(found[-1])}")
+            found.append(event)
+            taken_bytes += size_bytes
+        following = _SECTIONS[_SECTIONS.index(section) + 1 :]
+        return ExportedEvents(section=section, events=found, next=f"{following[0]}:" if following else None)
+
+    async def _events(
+        self, section: Section, ids: Collection[str], last: tuple[str, int]
+    ) -> AsyncIterator[tuple[int, ExportedEvent]]:
+        """With the size of each, behind the last one: its connection and position."""
+        if section == "events":
+            async for position, body in self._journal.naming(ids, after=last[1]):
+                event = decode_event(body)
+                if event.distinct_id in ids:
+                    yield len(body), _event(position, event)
+            return
+        for connection in sorted(await self._state.connections(), key=lambda one: one.name):
+            if connection.name < last[0]:
+                continue
+            after = last[1] if connection.name == last[0] else 0
+            each = (
+                self._held(connection, ids, after) if section == "held_events" else self._failed(connection, ids, after)
+            )
+            async for found in each:
+                yield found
+
+    async def _held(
+        self, connection: Connection, ids: Collection[str], after: int
+    ) -> AsyncIterator[tuple[int, ExportedEvent]]:
+        for held in self._state.held(connection.id, sorted(ids)):
+            if held.position > after:
+                yield len(held.event), _event(held.position, decode_event(held.event), connection.name)
+
+    async def _failed(
+        self, connection: Connection, ids: Collection[str], after: int
+    ) -> AsyncIterator[tuple[int, ExportedEvent]]:
+        while letters := await self._state.dead_letters(connection.id, after=after, limit=_LETTERS_AT_ONCE):
+            for letter in letters:
+                event = decode_event(letter.event)
+                if event.distinct_id in ids:
+                    yield len(letter.event), _event(letter.position, event, connection.name, letter.refusals)
+            after = letters[-1].position
+
+
+_SECTIONS: tuple[Section, ...] = ("held_events", "failures", "events")
+
+
+def _cursor(event: ExportedEvent) -> str:
+    return f"{event.connection or ''}:{event.position}"
+
+
+def _read_cursor(after: str) -> tuple[Section, tuple[str, int]]:
+    """A section, and the connection and position of the last event of it. Raises `Mistake`."""
+    section, _, last = (after or f"{_SECTIONS[0]}:").partition(":")
+    name, _, position = last.rpartition(":")
+    for known in _SECTIONS:
+        if known == section and (not position or (position.isdecimal() and len(position) < 19)):
+            return known, (name, int(position or 0))
+    raise Mistake("This is no `next` of a part of an export. Begin again without `after`.")
+
+
+async def as_json(export: PersonExport, events: Callable[..., Awaitable[ExportedEvents]]) -> AsyncIterator[bytes]:
+    """One JSON document in pieces: the export, and behind it every section with its events. `events`: the service's
+    `export_events`.
+    """
+    yield msgspec.json.encode(export)[:-1]
+    section, after = "", ""
+    while True:
+        part = await events(export.ids, after=after)
+        if part.section != section:
+            yield b'%s,"%s":[' % (b"]" if section else b"", part.section.encode())
+            section, between = part.section, b"\n"
+        for event in part.events:
+            yield between + msgspec.json.encode(event)
+            between = b",\n"
+        if part.next is None:
+            yield b"]}\n"
+            return
+        after = part.next
+
+
+def _event(
+    position: int, event: Event, connection: str | None = None, refusals: tuple[Refusal, ...] = ()
+) -> ExportedEvent:
+    return ExportedEvent(
+        position=position,
+        uuid=event.uuid,
+        event=event.name,
+        distinct_id=event.distinct_id,
+        timestamp_ms=event.timestamp_ms,
+        received_ms=event.received_ms,
+        properties=event.properties,
+        set=event.set,
+        set_once=event.set_once,
+        unset=event.unset,
+        person_properties=event.person_properties,
+        elements_chain=event.elements_chain,
+        url=event.url,
+        connection=connection,
+        refusals=tuple(ExportedRefusal(one.reason, one.message, one.field, one.operation.decode()) for one in refusals),
+    )
+
+
+def _known(person: Person) -> ExportedKnown:
+    return ExportedKnown(
+        distinct_id=person.id,
+        identified=person.identified_at != EVER,
+        email=person.email,
+        attributes=_attributes(person.facts),
+        person_properties=_attributes(person.properties),
+    )
+
+
+def _attributes(facts: Mapping[str, Fact]) -> dict[str, ExportedAttribute]:
+    return {name: ExportedAttribute(fact.value, fact.ms) for name, fact in facts.items()}
+
+
+def _person(connection: Connection, looked: Looked, name: str) -> ExportedPerson:
+    told, view = looked.told(name), looked.view(name)
+    said = {*view.unsent, *view.refused, *view.left_out}
+    return ExportedPerson(
+        connection=connection.name,
+        destination=DESTINATIONS[connection.destination].title,
+        distinct_id=name,
+        customers=list(dict.fromkeys((*(one.identifier for one in told.customers), *told.gone))),
+        emails=list(told.emails),
+        accepted=sorted(view.attributes.keys() - said) if view.customer is not None else [],
+        unsent=view.unsent,
+        refused=view.refused,
+        left_out=view.left_out,
+        relationships=list(told.main.objects) if told.main is not None else [],
+        anonymous_ids=list(told.anonymous),
+        recent=[one if isinstance(one, tuple) else (one, "delivered") for one in told.recent],
+    )

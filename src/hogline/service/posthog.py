@@ -1,0 +1,124 @@
+"""Setting up PostHog's webhook destination through its API: creating it, trying it, watching it, removing it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import structlog
+
+from hogline.posthog.entry import decode_event
+from hogline.posthog_api import PostHogApi, PostHogRefused, Webhook, filters_for, inputs_for
+from hogline.service.core import Mistake
+from hogline.service.reports import Reports
+from hogline.views import PostHogView
+
+log = structlog.get_logger("hogline.service")
+
+TEST_EVENT = "$$hogline_test"
+"""Names that begin with $$ are PostHog's own: no destination is ever sent such an event."""
+ARRIVES_WITHIN_S = 10.0
+LOOK_EVERY_S = 0.1
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class PostHogSetup(Reports):
+    """The personal API key is used for the call and forgotten."""
+
+    async def connect_posthog(self, host: str, project: str, key: str, *, test_accounts: bool = False) -> PostHogView:
+        """Create the webhook destination, or bring ours up to date, then send an event through it and wait for it.
+
+        `test_accounts`: events of your team's accounts too. Raises `Mistake`, with what failed, for everything but the
+        test; the view says how that went.
+        """
+        token = (await self.token()).token
+        url = f"{self.receives_at}/webhook"
+        try:
+            posthog = PostHogApi(host, project, key, self._send)
+            if urlsplit(url).hostname in _LOOPBACK and urlsplit(posthog.url).hostname not in _LOOPBACK:
+                raise Mistake(
+                    f"PostHog cannot reach {self.receives_at}, which is this machine only. Set HOGLINE_PUBLIC_URL to "
+                    "the address that the internet reaches."
+                )
+            inputs, filters = inputs_for(url, token), filters_for(test_accounts=test_accounts)
+            webhook = await posthog.find(url)
+            if webhook is None:
+                webhook = await posthog.create(inputs, filters)
+            else:
+                webhook = await posthog.change(webhook, inputs=inputs, filters=filters, enabled=True)
+            where = {"posthog": posthog.url, "project": posthog.project}
+            log.info("PostHog set up", **where)
+            await self.trail.note("posthog_connected", where)
+            problem = await self._try(posthog, webhook)
+        except PostHogRefused as refused:
+            raise Mistake(str(refused)) from None
+        return PostHogView(
+            url=webhook.url, enabled=webhook.enabled, state=webhook.state, arrived=not problem, problem=problem
+        )
+
+    async def posthog_status(self, host: str, project: str, key: str) -> PostHogView:
+        """How PostHog sees the destination: its state, counts of the last week, and its newest errors."""
+        try:
+            posthog = PostHogApi(host, project, key, self._send)
+            webhook = await self._ours(posthog)
+            return PostHogView(
+                url=webhook.url,
+                enabled=webhook.enabled,
+                state=webhook.state,
+                totals=await posthog.totals(webhook),
+                errors=await posthog.errors(webhook),
+            )
+        except PostHogRefused as refused:
+            raise Mistake(str(refused)) from None
+
+    async def disconnect_posthog(self, host: str, project: str, key: str) -> None:
+        """Remove the destination from PostHog."""
+        try:
+            posthog = PostHogApi(host, project, key, self._send)
+            await posthog.remove(await self._ours(posthog))
+        except PostHogRefused as refused:
+            raise Mistake(str(refused)) from None
+        where = {"posthog": posthog.url, "project": posthog.project}
+        log.info("PostHog disconnected", **where)
+        await self.trail.note("posthog_disconnected", where)
+
+    async def _ours(self, posthog: PostHogApi) -> Webhook:
+        webhook = await posthog.find(f"{self.receives_at}/webhook")
+        if webhook is None:
+            raise Mistake(
+                f"Project {posthog.project} has no destination that sends to {self.receives_at}. Create one with "
+                "`hogline posthog connect`."
+            )
+        return webhook
+
+    async def _try(self, posthog: PostHogApi, webhook: Webhook) -> str:
+        """Send an event through PostHog. What went wrong, and what to do; empty if it arrived here."""
+        before, uuid = self._journal.end, str(uuid4())
+        event = {
+            "uuid": uuid,
+            "event": TEST_EVENT,
+            "distinct_id": TEST_EVENT,
+            "properties": {"$process_person_profile": False},
+            "elements_chain": "",
+            "url": "",
+        }
+        tried = await posthog.invoke(webhook, event)
+        if "401" in tried.error or "403" in tried.error:
+            return f"PostHog reached {webhook.url} and was refused. Does a proxy ask for a password? ({tried.error})"
+        if not tried.ok:
+            return (
+                f"PostHog could not deliver to {webhook.url}. Check that the internet reaches this address. "
+                f"({tried.error})"
+            )
+        if not await self._arrives(before, uuid):
+            return f"PostHog delivered to {webhook.url}, but nothing arrived here. Does another Hogline answer there?"
+        return ""
+
+    async def _arrives(self, after: int, uuid: str) -> bool:
+        for _ in range(round(ARRIVES_WITHIN_S / LOOK_EVERY_S)):
+            for position, body in await self._journal.read(after, 1_000):
+                after = position
+                if decode_event(body).uuid == uuid:
+                    return True
+            await self._clock.sleep(LOOK_EVERY_S)
+        return False

@@ -1,0 +1,87 @@
+"""Forgetting who was not seen for long, in SQL: people who are no customer at any connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import apsw
+import msgspec
+
+from hogline.core.known import EVER, Known
+from hogline.core.told import Told
+from hogline.store.forgetting import Expired
+from hogline.store.sqlite.database import rows, value
+from hogline.store.sqlite.records import RecordReader
+
+
+def expire(database: apsw.Connection, *, before_day: int, today: int, after: str, most: int) -> Expired:
+    """See `store.forgetting.Forgets.expire_people`. All in one transaction: nobody comes in between."""
+    connections = [one for (one,) in rows(database, "SELECT id FROM connections")]
+    ids = _next(database, connections, after, most)
+    if not ids:
+        return Expired([], None)
+    days = dict(rows(database, "SELECT id, day FROM seen WHERE id IN (SELECT value FROM json_each(?))", (_json(ids),)))
+    reader = RecordReader(database)
+    known = Known(reader, EVER)
+    gone: dict[str, None] = {}
+    new: list[str] = []
+    for one in ids:
+        if one in gone:
+            continue
+        if one not in days:
+            if _is_nobodys(reader, connections, [known.who(one)]):
+                new.append(one)
+        elif days[one] < before_day:
+            everybody = sorted(known.members(one))
+            if _not_seen_since(database, everybody, before_day) and _may_go(database, reader, connections, everybody):
+                gone.update(dict.fromkeys(everybody))
+    if new:
+        database.execute("INSERT INTO seen SELECT value, ?2 FROM json_each(?1)", (_json(new), today))
+    _remove(database, list(gone))
+    return Expired(list(gone), ids[-1] if len(ids) == most else None)
+
+
+def _next(database: apsw.Connection, connections: Sequence[int], after: str, most: int) -> list[str]:
+    """The next ids of whom anything is on disk."""
+    found: set[str] = set()
+    for table in ("known", "ids"):
+        sql = f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608  # names are ours
+        found.update(one for (one,) in rows(database, sql, (after, most)))
+    for connection in connections:
+        sql = "SELECT person FROM told WHERE connection = ? AND person > ? ORDER BY person LIMIT ?"
+        found.update(one for (one,) in rows(database, sql, (connection, after, most)))
+    return sorted(found, key=lambda one: one.encode("utf-8", "surrogatepass"))[:most]
+
+
+def _not_seen_since(database: apsw.Connection, ids: Sequence[str], day: int) -> bool:
+    sql = "SELECT count(*) FROM seen WHERE id IN (SELECT value FROM json_each(?)) AND day < ?"
+    return bool(value(database, sql, (_json(ids), day)) == len(ids))
+
+
+def _may_go(
+    database: apsw.Connection, reader: RecordReader, connections: Sequence[int], everybody: Sequence[str]
+) -> bool:
+    held = "SELECT 1 FROM held WHERE distinct_id IN (SELECT value FROM json_each(?)) LIMIT 1"
+    return _is_nobodys(reader, connections, everybody) and value(database, held, (_json(everybody),)) is None
+
+
+def _is_nobodys(reader: RecordReader, connections: Iterable[int], ids: Sequence[str]) -> bool:
+    """Whether these are no customer's, and no email is theirs."""
+    return not any(_is_somebody(told) for one in connections for told in reader.told(one, ids).values())
+
+
+def _is_somebody(told: Told) -> bool:
+    return bool(told.main or told.others or told.gone or told.emails)
+
+
+def _remove(database: apsw.Connection, ids: Sequence[str]) -> None:
+    if ids:
+        for table, column in (("known", "id"), ("ids", "id"), ("seen", "id"), ("told", "person"), ("again", "person")):
+            database.execute(
+                f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608  # names are ours
+                (_json(ids),),
+            )
+
+
+def _json(ids: Sequence[str]) -> str:
+    return msgspec.json.encode(list(ids)).decode()

@@ -1,0 +1,21 @@
+"""Memory that large bodies took goes back to the system, instead of staying with the process in pieces.
+
+glibc keeps what was freed for later, in an arena for each thread, and learns from large blocks to treat others like
+them as small. Elsewhere nothing is done.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_LARGE_BYTES = 256 * 1024
+
+
+def give_back_what_is_large() -> None:
+    """For the whole process, once."""
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_M_ARENA_MAX, 2)

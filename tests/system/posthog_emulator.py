@@ -1,0 +1,113 @@
+"""An emulator of PostHog's API for hog functions: what `hogline posthog` asks of it, and no more.
+
+Written from PostHog's `products/cdp/backend/api/hog_function.py`: create, list, change, invoke, logs, metrics. It keeps
+functions in memory and really sends what an invocation sends. It is not PostHog: no filters, no templates, no retries.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import msgspec
+
+KEY = "phx_emulated_personal_key"
+READ_ONLY_KEY = "phx_may_only_read"
+PROJECT = "42"
+
+
+class PostHog:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.functions: dict[str, dict[str, Any]] = {}
+        self.loses_invocations = False
+        """Says that the event went out, and sends nothing: as if another server answered at that address."""
+
+    def answer(self, method: str, path: str, key: str, body: dict[str, Any]) -> tuple[int, object]:
+        if key not in {KEY, READ_ONLY_KEY}:
+            return 401, {"type": "authentication_error", "detail": "Invalid personal API key."}
+        found = re.fullmatch(
+            r"/api/projects/(\d+)/hog_functions/(?:([\w-]+)/)?(invocations/|logs/|metrics/totals/)?", path
+        )
+        if found is None or found[1] != PROJECT:
+            return 404, {"detail": "Not found."}
+        if method != "GET" and key == READ_ONLY_KEY:
+            return 403, {"detail": "API key missing required scope 'hog_function:write'"}
+        return self._function(method, found[2], found[3], body)
+
+    def _function(self, method: str, name: str | None, part: str | None, body: dict[str, Any]) -> tuple[int, object]:  # noqa: PLR0911  # a table
+        if name is None and method == "GET":
+            return 200, {"results": [each for each in self.functions.values() if not each.get("deleted")], "next": None}
+        if name is None:
+            made = {"id": f"fn-{len(self.functions) + 1}", "status": {"state": 1, "tokens": 10_000}, **body}
+            self.functions[made["id"]] = made
+            return 201, made
+        function = self.functions.get(name)
+        if function is None:
+            return 404, {"detail": "Not found."}
+        if part == "invocations/":
+            return 200, self._invoked(body)
+        if part == "logs/":
+            return 200, {"results": [{"timestamp": "2026-11-25T10:00:00Z", "level": "ERROR", "message": "HTTP 503"}]}
+        if part == "metrics/totals/":
+            return 200, {"totals": {"succeeded": 1_200, "failed": 3}}
+        if method == "PATCH":
+            function.update(body)
+        return 200, function
+
+    def _invoked(self, body: dict[str, Any]) -> dict[str, object]:
+        inputs, known = body["configuration"]["inputs"], body["globals"]
+        assert body["mock_async_functions"] is False
+        content = {key: known[value.strip("{}")] for key, value in inputs["body"]["value"].items()}
+        sent = Request(
+            inputs["url"]["value"],
+            msgspec.json.encode(content),
+            inputs["headers"]["value"],
+            method=inputs["method"]["value"],
+        )
+        try:
+            if not self.loses_invocations:
+                urlopen(sent, timeout=3).close()
+        except HTTPError as refused:
+            return {"status": "error", "logs": [{"level": "error", "message": f"Error from webhook: {refused.code}"}]}
+        except (URLError, OSError):
+            return {"status": "error", "logs": [{"level": "error", "message": "HTTP fetch failed: ECONNREFUSED"}]}
+        return {"status": "success", "logs": [{"level": "info", "message": "Function completed"}]}
+
+
+@contextmanager
+def emulated() -> Iterator[PostHog]:
+    class Handler(BaseHTTPRequestHandler):
+        def _handle(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            body = msgspec.json.decode(self.rfile.read(length) or b"{}")
+            key = self.headers.get("authorization", "").removeprefix("Bearer ")
+            status, answer = posthog.answer(self.command, urlsplit(self.path).path, key, body)
+            content = msgspec.json.encode(answer)
+            self.send_response(status)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PATCH = _handle  # noqa: N815  # so the base class asks for them
+
+        def log_message(self, *_: object) -> None:
+            """Nothing to standard error."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    posthog = PostHog(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield posthog
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
