@@ -138,8 +138,7 @@ class Housekeeping:
     async def _settled(self) -> int:
         """Everything up to here is part of what is known, settled by every connection, and not part of a replay that is
         under way."""
-        folded = self._state.folded()
-        settled = self._journal.end if folded is None else min(self._journal.end, folded)
+        settled = min(self._journal.end, self._state.folded())
         for connection in await self._state.connections():
             settled = min(settled, Lanes(connection.start, await self._state.lanes(connection.id)).read)
             if replay := await self._state.replay(connection.id):

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hogline.core.changes import DeadLetter
+from hogline.core.changes import DeadLetter, Flush
+from hogline.core.known import Fact, Id, Person
 from hogline.core.told import Customer, Told
 from hogline.model import Event, Refusal
 from hogline.posthog.entry import encode_event
@@ -73,6 +74,17 @@ def letter(position: int, reason: str = "invalid", **fields: object) -> DeadLett
         "at_ms": NOW_MS,
     }
     return DeadLetter(**(values | fields))  # type: ignore[arg-type]
+
+
+def known(who: str = "u1", email: str | None = None, **facts: object) -> Person:
+    """What PostHog says of somebody."""
+    said = facts if email is None else {"email": email, **facts}
+    return Person(who, {name: Fact(value, NOW_MS, 1) for name, value in said.items()})
+
+
+async def learn(state: State, *people: Person, **ids: Id) -> None:
+    """As the folder writes what is known of people, and which ids were joined."""
+    await state.flush(Flush(ids, {one.id: one for one in people}, 1))
 
 
 def told(who: str = "u1", **fields: object) -> Told:

@@ -8,7 +8,8 @@ import pytest
 from conformance_stores import Store, installed, letter
 from msgspec.structs import replace
 
-from hogline.store.base import Counts, Replay, Settlement, State
+from hogline.core.changes import Settlement
+from hogline.store.base import Counts, Replay, State
 
 pytestmark = pytest.mark.anyio
 

@@ -6,9 +6,10 @@ import asyncio
 
 import msgspec
 import pytest
-from conformance_stores import NOW_MS, Store, installed, letter, somebody
+from conformance_stores import NOW_MS, Store, installed, letter, told
 
-from hogline.store.base import Connection, Counts, NameTaken, Replay, Settlement, State
+from hogline.core.changes import Settlement
+from hogline.store.base import Connection, Counts, NameTaken, Replay, State
 
 pytestmark = pytest.mark.anyio
 
@@ -127,7 +128,7 @@ async def test_a_removed_connection_leaves_nothing(state: State) -> None:
             Settlement(
                 connection=connection.id,
                 lanes={0: 5, 3: 9},
-                people=[somebody("ann", "ann@example.org")],
+                told={"ann": told("ann")},
                 delivered=3,
                 filtered={"not_identified": 2},
                 adjusted={"name_cut": 1},
@@ -144,13 +145,13 @@ async def test_a_removed_connection_leaves_nothing(state: State) -> None:
     assert await state.connections() == [stays]
     assert await state.lanes(removed.id) == {}
     assert await state.counts(removed.id) == Counts()
-    assert state.people(removed.id, ["ann"]) == {}
+    assert state.told(removed.id, ["ann"]) == {}
     assert await state.find_people(removed.id, "") == []
     assert await state.dead_letters(removed.id) == []
     assert await state.replay(removed.id) is None
     assert await state.lanes(stays.id) == {0: 5, 3: 9}
     assert await state.counts(stays.id) == kept
-    assert state.people(stays.id, ["ann"]) == {"ann": somebody("ann", "ann@example.org")}
+    assert state.told(stays.id, ["ann"]) == {"ann": told("ann")}
     assert await state.dead_letters(stays.id) == [letter(4)]
     assert await state.replay(stays.id) == Replay(settled=0, last=9)
 

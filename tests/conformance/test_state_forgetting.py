@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conformance_stores import NOW_MS, Store, body, installed, letter, somebody
+from conformance_stores import NOW_MS, Store, body, installed, learn, letter, told
+from conformance_stores import known as somebody
 
-from hogline.model import Event, Identifier, Person, decode_event, encode_event
-from hogline.store.base import HeldEvent, Route, Settlement, State
+from hogline.core.changes import HeldEvent, Settlement
+from hogline.core.known import Id
+from hogline.core.ledger import Row
+from hogline.core.told import Told
+from hogline.model import Event, Identifier
+from hogline.posthog.entry import decode_event, encode_event
+from hogline.store.base import State
 from hogline.store.forgetting import Forgotten
 
 pytestmark = pytest.mark.anyio
 
-ADA, OTHER = "ada-4711-lovelace", "forgotten-0123456789abcdef"
+ADA = "ada-4711-lovelace"
 MAIL = "ada.l@lovelace.example"
 
 
@@ -23,20 +29,22 @@ def event_of(distinct_id: str, position: int) -> bytes:
 
 async def known(state: State, name: str = "customerio") -> int:
     connection = (await installed(state, name)).id
+    await learn(state, somebody(ADA, MAIL), somebody("bob"), **{ADA: Id(None, 0, 1, ((3, ADA),)), "anon": Id(ADA, 3)})
     await state.settle(
         Settlement(
             connection=connection,
             lanes={0: 9},
-            people=[somebody(ADA, MAIL), somebody("bob"), Person(distinct_id="anon", joined_into=ADA)],
+            told={
+                ADA: told(ADA, due_ms=NOW_MS, emails=(MAIL,), gone=(Identifier("email", MAIL),)),
+                "bob": told("bob", due_ms=NOW_MS),
+            },
+            ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), address=True)},
             delivered=2,
             dead_letters=[letter(4, event=event_of(ADA, 4)), letter(5, event=event_of("bob", 5))],
             held=[
                 HeldEvent(position=6, distinct_id=ADA, received_ms=NOW_MS, event=event_of(ADA, 6)),
                 HeldEvent(position=7, distinct_id="bob", received_ms=NOW_MS, event=body(7)),
             ],
-            routes=[Route(ADA, 3, None, 1), Route("anon", 3, ADA, 0)],
-            claimed={MAIL: ADA},
-            due={ADA: NOW_MS, "bob": NOW_MS},
         )
     )
     return connection
@@ -44,56 +52,56 @@ async def known(state: State, name: str = "customerio") -> int:
 
 async def test_it_says_what_was_removed(state: State) -> None:
     connection = await known(state)
-    assert await state.forget({ADA: OTHER}, {connection: 0}) == {
-        connection: Forgotten(people=1, held=1, dead_letters=1)
-    }
-    assert await state.forget({"nobody": OTHER}, {connection: 0}) == {connection: Forgotten()}
+    assert await state.forget([ADA], {connection: 0}, emails={}) == {connection: Forgotten(held=1, dead_letters=1)}
+    assert await state.forget(["nobody"], {connection: 0}, emails={}) == {connection: Forgotten()}
 
 
 async def test_nothing_names_them_any_more_and_everybody_else_stays(state: State) -> None:
     connection = await known(state)
-    await state.forget({ADA: OTHER}, {connection: 0})
-    assert set(state.people(connection, [ADA, "bob", "anon"])) == {"bob", "anon"}
+    await state.send_again(connection, "again", [ADA, "bob"])
+    await state.forget([ADA, "anon"], {connection: 0}, emails={})
+    assert (list(state.people([ADA, "bob"])), state.ids([ADA, "anon"])) == (["bob"], {})
+    assert list(state.told(connection, [ADA, "bob"])) == ["bob"]
+    assert state.again(connection, 9) == [("again", "bob")]
     assert [one.position for one in state.held(connection, [ADA, "bob"])] == [7]
     assert [one.position for one in await state.dead_letters(connection)] == [5]
-    assert await state.claimed(connection, MAIL) is None
+    assert state.ledger(connection, [MAIL]) == {}
     assert state.due(connection, 10) == [("bob", NOW_MS)]
 
 
-async def test_who_travelled_with_them_goes_on_in_the_same_group(state: State) -> None:
+async def test_the_rows_of_the_ledger_that_are_theirs_under_another_name_go_too(state: State) -> None:
     connection = await known(state)
-    await state.forget({ADA: OTHER}, {connection: 0})
-    assert await state.routes(connection, [ADA, OTHER, "anon"]) == {
-        OTHER: (Route(OTHER, 3, None, 1),),
-        "anon": (Route("anon", 3, OTHER, 0),),
-    }
+    row = Row("anon", "left", Identifier("id", "anon"), address=False)
+    rows = {"was@x.example": row, "stays@x.example": row}
+    await state.settle(Settlement(connection=connection, lanes={}, ledger=rows))
+    await state.forget([ADA], {connection: 0}, emails={connection: ["was@x.example"]})
+    assert list(state.ledger(connection, list(rows))) == ["stays@x.example"]
 
 
 async def test_their_events_count_as_filtered_and_so_do_those_that_wait(state: State) -> None:
     connection = await known(state)
     before = await state.counts(connection)
-    await state.forget({ADA: OTHER}, {connection: 3})
+    await state.forget([ADA], {connection: 3}, emails={})
     counts = await state.counts(connection)
     assert counts.filtered == {"forgotten": 5}  # one was held, one a dead letter, three wait
     assert (counts.held, counts.dead_letters, counts.delivered) == (1, {"invalid": 1}, 2)
     assert counts.settled == before.settled + 3
 
 
-async def test_another_connection_still_knows_them(state: State) -> None:
+async def test_what_another_connection_told_of_them_stays(state: State) -> None:
     one, other = await known(state, "one"), await known(state, "other")
     before = await state.counts(other)
-    await state.forget({ADA: OTHER}, {one: 0})
-    assert set(state.people(other, [ADA])) == {ADA}
+    await state.forget([ADA], {one: 0}, emails={})
+    assert set(state.told(other, [ADA])) == {ADA}
     assert await state.counts(other) == before
 
 
 async def test_no_byte_of_them_is_left_in_the_files(state: State, tmp_path: Path) -> None:
     connection = await known(state)
     assert ADA.encode() in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
-    await state.settle(
-        Settlement(connection=connection, lanes={}, done={ADA: 2**62})
-    )  # what went before must not stay either
-    await state.forget({ADA: OTHER, "anon": "forgotten-2"}, {connection: 0}, suppress=[ADA, MAIL])
+    # What went before must not stay either.
+    await state.settle(Settlement(connection=connection, lanes={}, told={ADA: told(ADA, emails=(MAIL,))}))
+    await state.forget([ADA, "anon"], {connection: 0}, emails={}, suppress=[ADA, MAIL])
     assert await state.clean()
     on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
     assert ADA.encode() not in on_disk
@@ -102,14 +110,14 @@ async def test_no_byte_of_them_is_left_in_the_files(state: State, tmp_path: Path
 
 async def test_nobody_is_suppressed_at_first(state: State) -> None:
     connection = await known(state)
-    await state.forget({ADA: OTHER}, {connection: 0})
+    await state.forget([ADA], {connection: 0}, emails={})
     assert not state.suppressed
     assert not state.suppressed(ADA)
 
 
 async def test_whoever_is_suppressed_is_known_again_by_a_hash_after_a_restart_too(store: Store, state: State) -> None:
     connection = await known(state)
-    await state.forget({ADA: OTHER}, {connection: 0}, suppress=[ADA, MAIL])
+    await state.forget([ADA], {connection: 0}, emails={}, suppress=[ADA, MAIL])
     again = await store.state()
     for one in (state, again):
         suppressed = one.suppressed
@@ -126,7 +134,7 @@ async def test_whoever_is_suppressed_is_known_again_by_a_hash_after_a_restart_to
 async def test_suppressing_twice_is_suppressing_once(state: State) -> None:
     connection = await known(state)
     for _ in range(2):
-        await state.forget({ADA: OTHER}, {connection: 0}, suppress=[ADA])
+        await state.forget([ADA], {connection: 0}, emails={}, suppress=[ADA])
     assert state.suppressed(ADA)
     assert await state.unsuppress(ADA)
     assert not state.suppressed
@@ -134,7 +142,7 @@ async def test_suppressing_twice_is_suppressing_once(state: State) -> None:
 
 async def test_whoever_is_suppressed_stays_so_without_any_connection(store: Store, state: State) -> None:
     connection = await known(state)
-    await state.forget({ADA: OTHER}, {connection: 0}, suppress=[ADA])
+    await state.forget([ADA], {connection: 0}, emails={}, suppress=[ADA])
     await state.remove_connection(connection)
     again = await store.state()
     assert state.suppressed(ADA)
@@ -154,19 +162,23 @@ async def test_what_was_suppressed_together_is_taken_back_together(state: State)
 
 async def test_who_has_an_email_is_found_and_who_had_it(state: State) -> None:
     connection = (await installed(state)).id
-    had = Person(distinct_id="carl", email="carl@new.example", merged=(Identifier("email", MAIL),))
+    await learn(state, somebody(ADA, MAIL.upper()), somebody("bob"), somebody("carl", "carl@new.example"))
     await state.settle(
-        Settlement(connection=connection, lanes={}, people=[somebody(ADA, MAIL.upper()), somebody("bob"), had])
+        Settlement(
+            connection=connection,
+            lanes={},
+            told={"carl": Told(gone=(Identifier("email", MAIL),)), "dora": Told(emails=(MAIL,)), MAIL: told(MAIL)},
+        )
     )
-    assert await state.with_email(connection, MAIL) == [ADA]
-    assert await state.with_email(connection, MAIL, ever=True) == [ADA, "carl"]
-    assert await state.with_email(connection, "ovelace.example", ever=True) == []
+    assert sorted(await state.with_email(MAIL)) == sorted([ADA, MAIL])
+    assert sorted(await state.with_email(MAIL, ever=True)) == sorted(["carl", "dora"])
+    assert await state.with_email("ovelace.example", ever=True) == []
 
 
 async def test_what_has_to_be_cleaned_is_known_until_it_is_done(store: Store, state: State) -> None:
     connection = await known(state)
     assert await state.to_clean() == []
-    await state.forget({ADA: OTHER}, {connection: 0})
+    await state.forget([ADA], {connection: 0}, emails={})
     again = await store.state()
     todo = await again.to_clean()
     assert [one.file for one in todo] == ["journal", "state"]
@@ -177,7 +189,18 @@ async def test_what_has_to_be_cleaned_is_known_until_it_is_done(store: Store, st
 
 
 async def test_nothing_of_a_connection_that_was_removed_is_left(state: State, tmp_path: Path) -> None:
-    connection = await known(state)
+    connection = (await installed(state)).id
+    held = HeldEvent(position=6, distinct_id=ADA, received_ms=NOW_MS, event=event_of(ADA, 6))
+    await state.settle(
+        Settlement(
+            connection=connection,
+            lanes={},
+            told={ADA: told(ADA, emails=(MAIL,))},
+            ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), address=True)},
+            held=[held],
+            dead_letters=[letter(4, event=event_of(ADA, 4))],
+        )
+    )
     await state.remove_connection(connection)
     assert await state.clean()
     on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
@@ -190,7 +213,7 @@ async def test_whose_events_are_still_in_the_journal_is_known_after_a_crash_and_
 ) -> None:
     assert await state.forgetting() == []
     connection = await known(state)
-    await state.forget({ADA: OTHER, "anon": "forgotten-2"}, {connection: 0})
+    await state.forget([ADA, "anon"], {connection: 0}, emails={})
     again = await store.state()
     assert sorted(await again.forgetting()) == sorted([ADA, "anon"])
     assert await state.clean()
@@ -203,12 +226,12 @@ async def test_whose_events_are_still_in_the_journal_is_known_after_a_crash_and_
 async def test_all_connections_are_cleared_or_none(state: State) -> None:
     one, other = await known(state, "one"), await known(state, "other")
     with pytest.raises(Exception):  # noqa: B017 - each store has its own kind
-        await state.forget({ADA: OTHER}, {one: 0, other: "not a number"})  # type: ignore[dict-item]
+        await state.forget([ADA], {one: 0, other: "not a number"}, emails={})  # type: ignore[dict-item]
     for connection in (one, other):
-        assert set(state.people(connection, [ADA])) == {ADA}
+        assert (set(state.people([ADA])), set(state.told(connection, [ADA]))) == ({ADA}, {ADA})
         assert (await state.counts(connection)).filtered == {}
     assert await state.forgetting() == []
-    forgotten = await state.forget({ADA: OTHER}, {one: 1, other: 2})
+    forgotten = await state.forget([ADA], {one: 1, other: 2}, emails={})
     assert set(forgotten) == {one, other}
     assert [(await state.counts(connection)).filtered for connection in (one, other)] == [
         {"forgotten": 3},
@@ -224,7 +247,7 @@ async def test_others_events_that_name_them_stay_without_their_name(state: State
     held = HeldEvent(position=6, distinct_id="bob", received_ms=NOW_MS, event=encode_event(naming))
     refused = letter(4, event=encode_event(naming))
     await state.settle(Settlement(connection=connection, lanes={}, held=[held], dead_letters=[refused]))
-    await state.forget({ADA: OTHER}, {connection: 0})
+    await state.forget([ADA], {connection: 0}, emails={})
     (event,) = [one.event for one in state.held(connection, ["bob"])]
     assert decode_event(event).properties == {"n": 1}
     (kept,) = await state.dead_letters(connection)
@@ -235,6 +258,8 @@ async def test_others_events_that_name_them_stay_without_their_name(state: State
 @pytest.mark.parametrize("distinct_id", ["Zoë 你好", "'; DROP TABLE people; --", "%_", "x" * 400])
 async def test_any_id_can_be_forgotten(state: State, distinct_id: str) -> None:
     connection = (await installed(state)).id
-    await state.settle(Settlement(connection=connection, lanes={}, people=[somebody(distinct_id), somebody("bob")]))
-    assert await state.forget({distinct_id: OTHER}, {connection: 0}) == {connection: Forgotten(people=1)}
-    assert set(state.people(connection, [distinct_id, "bob"])) == {"bob"}
+    await learn(state, somebody(distinct_id), somebody("bob"))
+    await state.settle(Settlement(connection=connection, lanes={}, told={distinct_id: told(distinct_id)}))
+    assert await state.forget([distinct_id], {connection: 0}, emails={}) == {connection: Forgotten()}
+    assert set(state.people([distinct_id, "bob"])) == {"bob"}
+    assert state.told(connection, [distinct_id]) == {}

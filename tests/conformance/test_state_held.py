@@ -7,7 +7,9 @@ from conformance_stores import NOW_MS, Store, body, installed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hogline.store.base import HELD_BYTES_FOR_ONE, HELD_FOR_ONE, READ_BYTES, HeldEvent, Settlement, State
+from hogline.core.changes import HeldEvent, Settlement
+from hogline.store.base import READ_BYTES, State
+from hogline.store.memory import HELD_BYTES_FOR_ONE, HELD_FOR_ONE
 
 pytestmark = pytest.mark.anyio
 
@@ -39,9 +41,9 @@ async def test_what_is_held_comes_back_whole_and_in_order(store: Store, state: S
     await hold(state, connection, holding(7), holding(3, "bob"), holding(5))
     other = await store.state()
     for one in (state, other):
-        assert await one.held(connection, ["ada", "bob", "nobody"]) == [holding(3, "bob"), holding(5), holding(7)]
-        assert await one.held(connection, ["ada"]) == [holding(5), holding(7)]
-        assert await one.held(connection, []) == []
+        assert one.held(connection, ["ada", "bob", "nobody"]) == [holding(3, "bob"), holding(5), holding(7)]
+        assert one.held(connection, ["ada"]) == [holding(5), holding(7)]
+        assert one.held(connection, []) == []
         assert (await one.counts(connection)).held == 3
     await other.close()
 

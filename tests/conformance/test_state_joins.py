@@ -1,149 +1,122 @@
-"""What the state promises of joins: routes, the emails that identify people, what is due, who was joined into whom."""
+"""What the state promises of joined ids, of whose an email is, and of what is due or was asked for."""
 
 from __future__ import annotations
 
 import pytest
-from conformance_stores import NOW_MS, Store, installed, somebody
-from msgspec.structs import replace
+from conformance_stores import NOW_MS, Store, installed, learn, told
 
-from hogline.model import Identifier, Person
-from hogline.store.base import Route, Settlement, State
+from hogline.core.changes import Intent, Settlement
+from hogline.core.known import Id
+from hogline.core.ledger import Row
+from hogline.core.told import WAITS_MS, Told
+from hogline.model import Identifier
+from hogline.store.base import State
 
 pytestmark = pytest.mark.anyio
 
+ADA = Identifier("id", "ada")
+MAIL = "ada@example.com"
+
+
+def row(person: str = "ada", **fields: object) -> Row:
+    return Row(person, "accepted", ADA, address=True)._replace(**fields)
+
 
 async def settle(state: State, connection: int, **what: object) -> None:
-    await state.settle(Settlement(connection=connection, lanes={}, **what))  # type: ignore[arg-type]
+    await state.settle(Settlement(connection=connection, lanes={}, **what))  # type: ignore[arg-type]  # as the tests say
 
 
-async def test_routes_come_back_in_order_with_their_groups(store: Store, state: State) -> None:
-    connection = (await installed(state)).id
-    late, early, name = Route("b", 9, "c", 0), Route("b", 3, None, 1), Route("a", 3, "b", 0)
-    await settle(state, connection, routes=[late])
-    await settle(state, connection, routes=[early, name])
+async def test_joined_ids_come_back_as_they_were(store: Store, state: State) -> None:
+    root, leaf = Id(None, 0, 1, ((3, "ada"), (9, "zoe"))), Id("ada", 3, 0, ())
+    await learn(state, ada=root, anon=leaf)
     other = await store.state()
     for one in (state, other):
-        assert await one.routes(connection, ["a", "b", "z"]) == {"a": (name,), "b": (early, late)}
-        assert await one.routes(connection, []) == {}
+        assert one.ids(["ada", "anon", "nobody"]) == {"ada": root, "anon": leaf}
+        assert one.ids([]) == {}
     await other.close()
 
 
-async def test_a_route_that_is_settled_again_stays_as_it_was(state: State) -> None:
+async def test_who_was_joined_into_whom_is_found(state: State) -> None:
+    await learn(state, **{f"anon-{n}": Id("ada", n) for n in range(5)}, other=Id("bob", 3))
+    assert state.members("ada") == [f"anon-{n}" for n in range(5)]
+    assert state.members("nobody") == []
+    await learn(state, ada=Id("zoe", 9))
+    assert (state.members("ada"), state.members("zoe")) == ([f"anon-{n}" for n in range(5)], ["ada"])
+
+
+async def test_an_email_is_whose_the_newest_row_says(store: Store, state: State) -> None:
     connection = (await installed(state)).id
-    route = Route("a", 3, "b", 0)
-    for _ in range(2):
-        await settle(state, connection, routes=[route])
-    assert await state.routes(connection, ["a"]) == {"a": (route,)}
+    assert state.ledger(connection, [MAIL]) == {}
+    await state.intend(Intent(connection, {}, {MAIL: row(state="wanted")}))
+    await settle(state, connection, ledger={MAIL: row(), "free@example.com": None})
+    other = await store.state()
+    for one in (state, other):
+        assert one.ledger(connection, [MAIL, "free@example.com"]) == {MAIL: row()}
+    await other.close()
+    await settle(state, connection, ledger={MAIL: row("bob", address=False)})
+    assert state.ledger(connection, [MAIL]) == {MAIL: row("bob", address=False)}
+    await settle(state, connection, ledger={MAIL: None})
+    assert state.ledger(connection, [MAIL]) == {}
 
 
-async def test_of_a_thousand_ids_all_routes_are_found_at_once(state: State) -> None:
+async def test_an_intent_is_written_whole(store: Store, state: State) -> None:
     connection = (await installed(state)).id
-    routes = [Route(f"id-{n}", n + 1, "name", 0) for n in range(1_000)]
-    await settle(state, connection, routes=routes)
-    found = await state.routes(connection, [f"id-{n}" for n in range(2_000)])
-    assert found == {route.distinct_id: (route,) for route in routes}
-
-
-async def test_an_email_identifies_whoever_claimed_it_until_they_free_it(state: State) -> None:
-    connection = (await installed(state)).id
-    assert await state.claimed(connection, "a@b.example") is None
-    await settle(state, connection, claimed={"a@b.example": "ada"})
-    assert await state.claimed(connection, "a@b.example") == "ada"
-    await settle(state, connection, freed={"a@b.example": "ada"})
-    assert await state.claimed(connection, "a@b.example") is None
-
-
-async def test_an_email_that_changes_hands_in_one_settlement_is_the_new_owners(state: State) -> None:
-    connection = (await installed(state)).id
-    await settle(state, connection, claimed={"a@b.example": "ada"})
-    await settle(state, connection, freed={"a@b.example": "ada"}, claimed={"a@b.example": "bob"})
-    assert await state.claimed(connection, "a@b.example") == "bob"
-
-
-async def test_who_frees_an_email_that_is_somebody_elses_by_now_takes_nothing_away(state: State) -> None:
-    connection = (await installed(state)).id
-    await settle(state, connection, claimed={"a@b.example": "bob"})
-    await settle(state, connection, freed={"a@b.example": "ada"})
-    assert await state.claimed(connection, "a@b.example") == "bob"
+    await state.intend(Intent(connection, {"ada": told("ada"), "bob": told("bob")}, {MAIL: row()}))
+    other = await store.state()  # opened beside it: whatever it sees is on disk
+    for one in (state, other):
+        assert one.told(connection, ["ada", "bob"]) == {"ada": told("ada"), "bob": told("bob")}
+        assert one.ledger(connection, [MAIL]) == {MAIL: row()}
+    await other.close()
 
 
 async def test_what_is_due_comes_the_next_ones_first(store: Store, state: State) -> None:
     connection = (await installed(state)).id
-    await settle(state, connection, due={"ada": NOW_MS + 30, "bob": NOW_MS + 10, "cleo": NOW_MS + 20})
+    due = {"ada": 30, "bob": 10, "cleo": 20}
+    await settle(state, connection, told={one: told(one, due_ms=NOW_MS + ms) for one, ms in due.items()})
     other = await store.state()
     for one in (state, other):
-        assert await one.due(connection, 2) == [("bob", NOW_MS + 10), ("cleo", NOW_MS + 20)]
+        assert one.due(connection, 2) == [("bob", NOW_MS + 10), ("cleo", NOW_MS + 20)]
     await other.close()
 
 
-async def test_what_was_done_is_due_no_more(state: State) -> None:
+async def test_what_is_not_due_or_waits_for_other_options_is_not_among_it(state: State) -> None:
     connection = (await installed(state)).id
-    await settle(state, connection, due={"ada": NOW_MS, "bob": NOW_MS})
-    await settle(state, connection, done={"ada": NOW_MS + 1_000_000, "nobody": 0})
-    assert state.due(connection, 10) == [("bob", NOW_MS)]
-
-
-async def test_what_was_done_and_is_due_once_more_is_due(state: State) -> None:
-    connection = (await installed(state)).id
-    await settle(state, connection, due={"ada": NOW_MS})
-    await settle(state, connection, done={"ada": NOW_MS + 1_000_000}, due={"ada": NOW_MS + 50})
-    assert state.due(connection, 10) == [("ada", NOW_MS + 50)]
-
-
-async def test_who_was_joined_into_whom_is_found_page_by_page(state: State) -> None:
-    connection = (await installed(state)).id
-    visitors = [Person(distinct_id=f"anon-{n}", joined_into="ada", first_seen_ms=1, last_seen_ms=2) for n in range(5)]
-    await settle(state, connection, people=[*visitors, somebody("ada"), somebody("bob")])
-    assert await state.joined(connection, "ada") == visitors
-    assert await state.joined(connection, "ada", limit=2) == visitors[:2]
-    assert await state.joined(connection, "ada", after="anon-1", limit=2) == visitors[2:4]
-    assert await state.joined(connection, "bob") == []
-
-
-async def test_everything_that_is_known_of_a_joined_person_comes_back(state: State) -> None:
-    connection = (await installed(state)).id
-    ada = Person(
-        distinct_id="ada",
-        identified=True,
-        email="ada@example.com",
-        customer=Identifier("id", "ada"),
-        linked_email="ada@example.com",
-        claimed_email="ada@example.com",
-        taken_email="other@example.com",
-        to_merge=(Identifier("id", "anon"), Identifier("email", "b@example.com")),
-        merged=(Identifier("id", "older"),),
-        anonymous_ids=("v1", "v2"),
-        relationships=("1/acme",),
-        recent=((7, ""), (8, "not_identified")),
-        first_seen_ms=1,
-        last_seen_ms=2,
-    )
-    await settle(state, connection, people=[ada])
-    assert state.people(connection, ["ada"]) == {"ada": ada}
-    await settle(state, connection, people=[replace(ada, joined_into="bob")])
-    assert await state.joined(connection, "bob") == [replace(ada, joined_into="bob")]
-
-
-async def test_a_connection_that_is_removed_leaves_nothing_to_the_next_one(state: State) -> None:
-    connection = (await installed(state)).id
-    await settle(
-        state,
-        connection,
-        routes=[Route("a", 1, "b", 0)],
-        claimed={"a@b.example": "ada"},
-        due={"ada": NOW_MS},
-        people=[Person(distinct_id="anon", joined_into="ada")],
-    )
-    await state.remove_connection(connection)
-    assert await state.routes(connection, ["a"]) == {}
-    assert await state.claimed(connection, "a@b.example") is None
+    people = {"ada": told("ada", due_ms=WAITS_MS), "bob": told("bob", due_ms=0), "cleo": told("cleo", due_ms=NOW_MS)}
+    await settle(state, connection, told=people)
+    assert state.due(connection, 10) == [("cleo", NOW_MS)]
+    await settle(state, connection, told={"cleo": told("cleo")})
     assert state.due(connection, 10) == []
-    assert await state.joined(connection, "ada") == []
 
 
-async def test_one_connections_joins_are_none_of_anothers(state: State) -> None:
+async def test_with_other_options_what_is_held_may_go_and_merges_are_due(state: State) -> None:
+    connection = (await installed(state)).id
+    waits = told("ada", due_ms=WAITS_MS)
+    await settle(state, connection, told={"ada": waits, "bob": Told(has_held=True)})
+    await state.options_changed(connection, NOW_MS)
+    assert [person for person, ms in state.due(connection, 10) if ms <= NOW_MS] == ["ada"]
+
+
+async def test_what_was_asked_for_is_known_until_it_is_done(store: Store, state: State) -> None:
+    connection, other = (await installed(state, "one")).id, (await installed(state, "other")).id
+    await state.send_again(connection, "again", ["bob", "ada"])
+    await state.send_again(connection, "again", ["ada"])
+    await state.send_again(other, "release", ["ada"])
+    again = await store.state()
+    for one in (state, again):
+        assert one.again(connection, 10) == [("again", "ada"), ("again", "bob")]
+        assert one.again(connection, 1) == [("again", "ada")]
+    await again.close()
+    await settle(state, connection, again_done=[("again", "ada"), ("release", "bob")])
+    assert (state.again(connection, 10), state.again(other, 10)) == ([("again", "bob")], [("release", "ada")])
+
+
+async def test_one_connections_records_are_none_of_anothers_and_leave_nothing_when_it_is_removed(state: State) -> None:
     one, other = (await installed(state, "one")).id, (await installed(state, "other")).id
-    await settle(state, one, routes=[Route("a", 1, "b", 0)], claimed={"a@b.example": "ada"}, due={"ada": NOW_MS})
-    assert await state.routes(other, ["a"]) == {}
-    assert await state.claimed(other, "a@b.example") is None
-    assert state.due(other, 10) == []
+    for connection in (one, other):
+        await settle(state, connection, told={"ada": told("ada", due_ms=NOW_MS)}, ledger={MAIL: row()})
+        await state.send_again(connection, "again", ["ada"])
+    await state.remove_connection(one)
+    assert (state.told(one, ["ada"]), state.ledger(one, [MAIL])) == ({}, {})
+    assert (state.due(one, 10), state.again(one, 10)) == ([], [])
+    assert (list(state.told(other, ["ada"])), list(state.ledger(other, [MAIL]))) == (["ada"], [MAIL])
+    assert (state.due(other, 10), state.again(other, 10)) == ([("ada", NOW_MS)], [("again", "ada")])

@@ -6,12 +6,16 @@ import asyncio
 
 import msgspec
 import pytest
-from conformance_stores import NOW_MS, Store, installed, somebody
+from conformance_stores import NOW_MS, Store, installed, known, learn, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hogline.model import Identifier, Person, same_value
-from hogline.store.base import Settlement, State
+from hogline.core.changes import Flush, Intent, Settlement
+from hogline.core.known import EVER, Fact, Id, Person
+from hogline.core.ledger import Row
+from hogline.core.told import Customer, Mark, Told
+from hogline.model import Identifier, same_value
+from hogline.store.base import State
 
 pytestmark = pytest.mark.anyio
 
@@ -43,80 +47,80 @@ VALUES: dict[str, object] = {
 }
 
 
-async def kept(state: State, *people: Person) -> int:
-    connection = await installed(state)
-    await state.settle(Settlement(connection=connection.id, lanes={}, people=people))
-    return connection.id
-
-
 @pytest.mark.parametrize("name", VALUES)
 async def test_every_kind_of_value_comes_back_as_it_was(store: Store, state: State, name: str) -> None:
-    person = Person(distinct_id="ann", unsent={name: VALUES[name]})
-    connection = await kept(state, person)
+    await learn(state, Person("ann", {name: Fact(VALUES[name], NOW_MS, 7)}))
     other = await store.state()
     for one in (state, other):
-        found = (await one.people(connection, ["ann"]))["ann"]
-        assert list(found.unsent) == [name]
-        assert same_value(found.unsent[name], VALUES[name])
+        facts = one.people(["ann"])["ann"].facts
+        assert list(facts) == [name]
+        assert same_value(facts[name].value, VALUES[name])
     await other.close()
 
 
-async def test_everything_about_a_person_comes_back(state: State) -> None:
+async def test_everything_about_a_person_comes_back(store: Store, state: State) -> None:
     person = Person(
-        distinct_id="ann",
-        identified=True,
-        email="Ann@Example.org",
-        customer=Identifier("email", "ann@example.org"),
-        linked_email="ann@example.org",
-        accepted={"plan": "free"},
-        unsent={"plan": "pro"},
-        refused={"age": -1},
-        attributes_ms=-5,
-        first_seen_ms=NOW_MS,
-        last_seen_ms=NOW_MS + 1,
+        "ann",
+        {"email": Fact("Ann@Example.org", -5, 3), "plan": Fact(None, NOW_MS, 9)},
+        identified_at=3,
+        emailed_at=4,
+        protected=True,
+        version=9,
+        properties={"$os": Fact("Linux", NOW_MS, 9)},
     )
-    connection = await kept(state, person)
-    assert state.people(connection, ["ann"]) == {"ann": person}
-    assert await state.find_people(connection, "") == [person]
+    await learn(state, person)
+    other = await store.state()
+    for one in (state, other):
+        assert one.people(["ann"]) == {"ann": person}
+    await other.close()
 
 
 async def test_the_newest_of_a_person_is_what_is_remembered(state: State) -> None:
-    connection = await kept(state, Person(distinct_id="ann", email="old@example.org", unsent={"plan": "free"}))
-    newer = Person(distinct_id="ann", email="new@example.org", accepted={"plan": "free"})
-    await state.settle(Settlement(connection=connection, lanes={}, people=[newer]))
-    assert await state.find_people(connection, "") == [newer]
+    connection = (await installed(state)).id
+    await learn(state, known("ann", "old@example.org", plan="free"))
+    await learn(state, known("ann", "new@example.org"))
+    assert state.people(["ann"]) == {"ann": known("ann", "new@example.org")}
     assert await state.find_people(connection, "old@") == []
-    assert await state.find_people(connection, "new@") == [newer]
-    await state.settle(Settlement(connection=connection, lanes={}, people=[Person(distinct_id="ann")]))
+    assert await state.find_people(connection, "NEW@") == ["ann"]
+    await learn(state, known("ann"))
     assert await state.find_people(connection, "new@") == []
 
 
 async def test_those_who_are_known_are_given(state: State) -> None:
-    ids = ["ann", "Ann", " ann", "ann ", "%", "_", "a/b?#", "\N{BOAR}", "x" * 5_000]
-    connection = await kept(state, *(somebody(one) for one in ids))
-    assert state.people(connection, []) == {}
-    assert state.people(connection, ["nobody"]) == {}
-    assert state.people(connection, [*ids, "nobody", "ann"]) == {one: somebody(one) for one in ids}
+    ids = ["ann", "Ann", " ann", "ann ", "%", "_", "a/b?#", "\N{BOAR}", "x" * 5_000, "a\0b"]
+    await learn(state, *(known(one) for one in ids))
+    assert state.people([]) == {}
+    assert state.people(["nobody"]) == {}
+    assert state.people([*ids, "nobody", "ann"]) == {one: known(one) for one in ids}
 
 
 async def test_thousands_of_people_are_loaded_at_once(state: State) -> None:
     ids = [f"user {n}" for n in range(3_000)]
-    connection = await kept(state, *(somebody(one) for one in ids))
-    assert len(state.people(connection, ids)) == 3_000
+    await learn(state, *(known(one) for one in ids))
+    assert len(state.people(ids)) == 3_000
+
+
+async def test_how_far_the_journal_is_known_is_written_with_what_it_says(store: Store, state: State) -> None:
+    assert state.folded() == 0
+    await state.flush(Flush({"anon": Id("ann", 7)}, {"ann": known("ann")}, 7))
+    other = await store.state()
+    for one in (state, other):
+        assert (one.folded(), list(one.ids(["anon"])), list(one.people(["ann"]))) == (7, ["anon"], ["ann"])
+    await other.close()
 
 
 PEOPLE = [
-    somebody("ann", "Ann.Lee@Example.org"),
-    somebody("BOB"),
-    somebody("100%"),
-    somebody("a_b"),
-    somebody("axb"),
-    somebody("MÜLLER", "Jürgen.ÖZ@example.org"),
-    somebody('it\'s "me"'),
-    somebody("back\\slash*"),
-    somebody("Straße 7"),
-    somebody("ZOË"),
-    somebody("plain", "Zoé@example.net"),
+    known("ann", "Ann.Lee@Example.org"),
+    known("BOB"),
+    known("100%"),
+    known("a_b"),
+    known("axb"),
+    known("MÜLLER", "Jürgen.ÖZ@example.org"),
+    known('it\'s "me"'),
+    known("back\\slash*"),
+    known("Straße 7"),
+    known("ZOË"),
+    known("plain", "Zoé@example.net"),
 ]
 
 
@@ -151,49 +155,52 @@ PEOPLE = [
 async def test_people_are_found_by_a_part_of_their_id_or_email_in_any_case(
     state: State, text: str, found: list[str]
 ) -> None:
-    connection = await kept(state, *PEOPLE)
-    assert [person.distinct_id for person in await state.find_people(connection, text)] == found
+    connection = (await installed(state)).id
+    await learn(state, *PEOPLE)
+    assert await state.find_people(connection, text) == found
 
 
 async def test_no_text_finds_everybody_in_the_order_of_their_ids(state: State) -> None:
-    connection = await kept(state, *PEOPLE)
-    ids = [person.distinct_id for person in await state.find_people(connection, "")]
-    assert ids == sorted(person.distinct_id for person in PEOPLE)
+    connection = (await installed(state)).id
+    await learn(state, *PEOPLE)
+    assert await state.find_people(connection, "") == sorted(person.id for person in PEOPLE)
 
 
 async def test_people_are_found_page_by_page(state: State) -> None:
     ids = sorted(f"user {n}" for n in range(25))
-    connection = await kept(state, *(somebody(one) for one in ids), somebody("zoe"))
+    connection = (await installed(state)).id
+    await learn(state, *(known(one) for one in ids), known("zoe"))
     pages, after = [], ""
     while page := await state.find_people(connection, "USER", after=after, limit=10):
-        pages.append([person.distinct_id for person in page])
-        after = page[-1].distinct_id
+        pages.append(page)
+        after = page[-1]
     assert pages == [ids[:10], ids[10:20], ids[20:]]
 
 
 async def test_searches_at_the_same_time_and_one_that_is_given_up_disturb_nobody(state: State) -> None:
-    connection = await kept(state, *(somebody(f"user {n:03}") for n in range(200)))
+    connection = (await installed(state)).id
+    await learn(state, *(known(f"user {n:03}") for n in range(200)))
     given_up = asyncio.ensure_future(state.find_people(connection, "nobody"))
     await asyncio.sleep(0)
     given_up.cancel()
     found = await asyncio.gather(*(state.find_people(connection, f"R {n:03}") for n in range(50)))
-    assert [person.distinct_id for (person,) in found] == [f"user {n:03}" for n in range(50)]
+    assert [person for (person,) in found] == [f"user {n:03}" for n in range(50)]
 
 
 async def test_a_page_has_100_people_unless_told(state: State) -> None:
-    connection = await kept(state, *(somebody(f"user {n:03}") for n in range(120)))
+    connection = (await installed(state)).id
+    await learn(state, *(known(f"user {n:03}") for n in range(120)))
     assert len(await state.find_people(connection, "user")) == 100
 
 
-async def test_people_of_another_connection_are_never_found(state: State) -> None:
-    one, other = await installed(state, "one"), await installed(state, "other")
-    await state.settle(Settlement(connection=one.id, lanes={}, people=[somebody("ann", "ann@example.org")]))
-    assert state.people(other.id, ["ann"]) == {}
-    assert await state.find_people(other.id, "ann") == []
-    changed = somebody("ann", "other@example.org")
-    await state.settle(Settlement(connection=other.id, lanes={}, people=[changed]))
-    assert state.people(one.id, ["ann"]) == {"ann": somebody("ann", "ann@example.org")}
-    assert state.people(other.id, ["ann"]) == {"ann": changed}
+async def test_whom_a_connection_told_something_of_is_found_there_and_nowhere_else(state: State) -> None:
+    one, other = (await installed(state, "one")).id, (await installed(state, "other")).id
+    await state.settle(Settlement(connection=one, lanes={}, told={"ann": told("ann")}))
+    assert (state.told(one, ["ann"]), state.told(other, ["ann"])) == ({"ann": told("ann")}, {})
+    assert (await state.find_people(one, "AN"), await state.find_people(other, "an")) == (["ann"], [])
+    await learn(state, known("ann"), anon=Id("ann", 3))
+    for connection in (one, other):
+        assert await state.find_people(connection, "") == ["ann", "anon"]
 
 
 # Reading removes NUL characters and lone surrogates before anything is kept.
@@ -208,45 +215,86 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=10,
 )
-attributes = st.dictionaries(texts, json_values, max_size=4)
+positions = st.integers(0, 2**40)
+facts = st.dictionaries(texts, st.builds(Fact, json_values, st.integers(-(2**60), 2**60), positions), max_size=4)
 people = st.builds(
     Person,
-    distinct_id=ids_of_people,
-    identified=st.booleans(),
-    email=st.none() | texts.filter(bool),
-    customer=st.none() | st.builds(Identifier, kind=st.sampled_from(["id", "email"]), value=texts),
-    accepted=attributes,
-    unsent=attributes,
-    refused=attributes,
-    attributes_ms=st.none() | st.integers(-(2**60), 2**60),
+    ids_of_people,
+    facts,
+    st.just(EVER) | positions,
+    st.just(EVER) | positions,
+    st.booleans(),
+    positions,
+    facts,
+)
+marks = st.dictionaries(texts, st.builds(Mark, positions, st.integers(0, 2**32 - 1)), max_size=3)
+customers = st.builds(
+    Customer,
+    st.sampled_from(["id", "email"]),
+    texts.filter(bool),
+    st.sampled_from(["wanted", "accepted", "leaving", "kept"]),
+    st.none() | texts.filter(bool),
+    marks,
+    marks,
+    positions,
+    st.lists(texts, max_size=3).map(tuple),
+)
+several_texts = st.lists(texts, max_size=3).map(tuple)
+tolds = st.builds(
+    Told,
+    st.none() | customers,
+    st.lists(customers, max_size=2).map(tuple),
+    st.lists(st.builds(Identifier, st.sampled_from(["id", "email"]), texts), max_size=2).map(tuple),
+    several_texts,
+    several_texts,
+    st.booleans(),
+    st.none() | st.tuples(positions, st.integers(0, 2**32 - 1)),
+    positions,
+    st.lists(positions | st.tuples(positions, texts), max_size=3).map(tuple),
+)
+rows = st.builds(
+    Row,
+    ids_of_people,
+    st.sampled_from(["accepted", "wanted", "leaving", "left"]),
+    st.builds(Identifier, st.sampled_from(["id", "email"]), texts),
+    st.booleans(),
 )
 
 
 @given(person=people)
 @IN_ONE_STORE
 async def test_any_person_comes_back_as_they_were(state: State, person: Person) -> None:
-    connection = await kept_anew(state, [person])
-    found = (state.people(connection, [person.distinct_id]))[person.distinct_id]
+    await learn(state, person)
+    found = state.people([person.id])[person.id]
     assert found == person
     assert msgspec.json.encode(found) == msgspec.json.encode(person)  # 1 is not true, and 1 is not 1.0
 
 
-@given(several=st.lists(people, max_size=8, unique_by=lambda person: person.distinct_id), text=texts)
+@given(who=ids_of_people, one=tolds, intended=tolds, email=ids_of_people, row=rows)
+@IN_ONE_STORE
+async def test_whatever_was_told_comes_back_as_it_was(  # noqa: PLR0917  # hypothesis gives them
+    state: State, who: str, one: Told, intended: Told, email: str, row: Row
+) -> None:
+    connection = (await installed(state, f"connection {len(await state.connections())}")).id
+    await state.intend(Intent(connection, {who: intended}, {email: row}))
+    assert (state.told(connection, [who]), state.ledger(connection, [email])) == ({who: intended}, {email: row})
+    await state.settle(Settlement(connection=connection, lanes={}, told={who: one}, ledger={email: None}))
+    assert (state.told(connection, [who]), state.ledger(connection, [email])) == ({who: one}, {})
+    await state.settle(Settlement(connection=connection, lanes={}, told={who: None}))
+    assert state.told(connection, [who]) == {}
+
+
+@given(several=st.lists(people, max_size=8, unique_by=lambda person: person.id), text=texts)
 @IN_ONE_STORE
 async def test_any_text_finds_those_whose_id_or_email_contains_it(
     state: State, several: list[Person], text: str
 ) -> None:
-    connection = await kept_anew(state, several)
+    connection = (await installed(state, f"connection {len(await state.connections())}")).id
+    await state.forget(await state.find_people(connection, "", limit=1_000), {}, emails={})
+    await learn(state, *several)
     expected = sorted(
-        person.distinct_id
+        person.id
         for person in several
-        if text.casefold() in person.distinct_id.casefold() or text.casefold() in (person.email or "").casefold()
+        if text.casefold() in person.id.casefold() or text.casefold() in (person.email or "").casefold()
     )
-    assert [person.distinct_id for person in await state.find_people(connection, text)] == expected
-
-
-async def kept_anew(state: State, several: list[Person]) -> int:
-    """A connection of its own for each example: they share one store, as opening one takes long."""
-    connection = await installed(state, f"connection {len(await state.connections())}")
-    await state.settle(Settlement(connection=connection.id, lanes={}, people=several))
-    return connection.id
+    assert await state.find_people(connection, text) == expected

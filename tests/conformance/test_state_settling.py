@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conformance_stores import Store, installed, letter, somebody
+from conformance_stores import Store, installed, letter, told
 
+from hogline.core.changes import Settlement
 from hogline.model import Refusal
-from hogline.store.base import Counts, Settlement, State, Unwritable
+from hogline.store.base import Counts, State, Unwritable
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +27,7 @@ async def test_a_settlement_is_kept_whole(store: Store, state: State) -> None:
         Settlement(
             connection=connection.id,
             lanes={0: 5, 3: 9},
-            people=[somebody("ann"), somebody("bob")],
+            told={"ann": told("ann"), "bob": told("bob")},
             delivered=3,
             filtered={"not_identified": 2, "not_in_allowlist": 1},
             adjusted={"name_cut": 4},
@@ -38,7 +39,7 @@ async def test_a_settlement_is_kept_whole(store: Store, state: State) -> None:
     other = await store.state()  # opened beside it: whatever it sees is on disk
     for one in (state, other):
         assert await one.lanes(connection.id) == {0: 5, 3: 9}
-        assert await one.people(connection.id, ["ann", "bob"]) == {"ann": somebody("ann"), "bob": somebody("bob")}
+        assert one.told(connection.id, ["ann", "bob"]) == {"ann": told("ann"), "bob": told("bob")}
         assert await one.dead_letters(connection.id) == [letter(4)]
         assert await one.counts(connection.id) == Counts(
             delivered=3,
@@ -130,7 +131,7 @@ async def refused_settlement(state: State, connection: int, wrong: dict[str, obj
     return Settlement(
         connection=connection,
         lanes={0: 20, 1: 20},
-        people=[somebody("mallory")],
+        told={"mallory": told("mallory")},
         delivered=7,
         filtered={"not_identified": 7},
         adjusted={"name_cut": 7},
@@ -152,7 +153,7 @@ async def test_a_settlement_that_cannot_be_written_leaves_nothing_of_itself(
 
     assert not isinstance(raised.value, Unwritable)  # which promises that trying again may help
     assert await state.lanes(connection) == {0: 9}
-    assert state.people(connection, ["mallory"]) == {}
+    assert state.told(connection, ["mallory"]) == {}
     assert await state.dead_letters(connection) == [letter(9)]
     assert await state.counts(connection) == Counts(delivered=8, dead_letters={"invalid": 1})
 
@@ -161,7 +162,7 @@ async def test_a_settlement_that_cannot_be_written_leaves_nothing_of_itself(
 async def test_a_settlement_that_cannot_be_written_harms_no_other(state: State, wrong: dict[str, object]) -> None:
     connection, other = (await installed(state, "one")).id, (await installed(state, "other")).id
     refused = await refused_settlement(state, connection, wrong)
-    good = [Settlement(connection=other, lanes={n: 1}, delivered=1, people=[somebody(f"p{n}")]) for n in range(40)]
+    good = [Settlement(connection=other, lanes={n: 1}, delivered=1, told={f"p{n}": told(f"p{n}")}) for n in range(40)]
 
     results = await asyncio.gather(
         *(state.settle(settlement) for settlement in good[:20]),

@@ -88,5 +88,11 @@ class Told(Struct, frozen=True, gc=False):
     def customers(self) -> tuple[Customer, ...]:
         return self.others if self.main is None else (self.main, *self.others)
 
+    @property
+    def remembered_emails(self) -> set[str]:
+        """Every email by which they are remembered."""
+        known = (*self.customers, *self.gone)
+        return {*self.emails, *(one.value for one in known if one.kind == "email")}
+
 
 NOBODY = Told()

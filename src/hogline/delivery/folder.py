@@ -77,8 +77,7 @@ class Folder:
         self._journal = journal
         self._state = state
         self._clock = clock
-        folded = state.folded()
-        self.known = Known(state, journal.end if folded is None else folded)
+        self.known = Known(state, state.folded())
         self._fold = Fold(self.known, suppressed=state.suppressed, keeps=keeps)
         self.trouble: str | None = None
         """Why nothing can be folded just now, in a sentence; None: all is well."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
@@ -125,7 +125,7 @@ class Finding(Core):
         told = {one.id: list(self._state.told(one.id, sorted(ids)).values()) for one in connections}
         journal = await self._in_journal(ids)
         emails = journal.emails | {email for one in names for email in (known.person(one).email,) if email is not None}
-        emails |= {email for some in told.values() for one in some for email in emails_of_told(one)}
+        emails |= {email for some in told.values() for one in some for email in one.remembered_emails}
         is_known = bool(journal.own) or len(ids) > len(names) or any(map(known.is_known, names)) or any(told.values())
         return Whole(names[0], ids, told, emails, is_known, journal)
 
@@ -145,10 +145,3 @@ class Finding(Core):
 
 def _view(whole: Whole) -> SomebodyView:
     return SomebodyView(distinct_id=whole.name, ids=sorted(whole.ids), emails=sorted(whole.emails))
-
-
-def emails_of_told(told: Told) -> Iterator[str]:
-    """Every email by which a connection remembers somebody."""
-    yield from told.emails
-    yield from (one.value for one in told.customers if one.kind == "email")
-    yield from (one.value for one in told.gone if one.kind == "email")

@@ -224,8 +224,8 @@ class State(Forgets, Protocol):
         """The held events of these people, in order; no more than `READ_BYTES` of them, the newest."""
         ...
 
-    def folded(self) -> int | None:
-        """The position up to which the journal is part of what is known; None: nothing ever was."""
+    def folded(self) -> int:
+        """The position up to which the journal is part of what is known."""
         ...
 
     def due(self, connection: int, limit: int) -> list[tuple[str, int]]:

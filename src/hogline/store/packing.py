@@ -27,8 +27,10 @@ _ROWS = ("accepted", "wanted", "leaving", "left")
 
 class _Known(Struct, array_like=True):
     facts: dict[str, Fact] = {}
-    identified_at: int | None = None
-    emailed_at: int | None = None
+    identified: int = 0
+    """The position behind `identified_at`; 0: never."""
+    emailed: int = 0
+    """Likewise."""
     protected: bool = False
     version: int = 0
     properties: dict[str, Fact] = {}
@@ -74,8 +76,8 @@ def pack_person(person: Person) -> bytes:
         _short(
             [
                 person.facts,
-                None if person.identified_at == EVER else person.identified_at,
-                None if person.emailed_at == EVER else person.emailed_at,
+                0 if person.identified_at == EVER else person.identified_at + 1,
+                0 if person.emailed_at == EVER else person.emailed_at + 1,
                 person.protected,
                 person.version,
                 person.properties,
@@ -89,8 +91,8 @@ def unpack_person(id_: str, body: bytes) -> Person:
     return Person(
         id_,
         known.facts,
-        EVER if known.identified_at is None else known.identified_at,
-        EVER if known.emailed_at is None else known.emailed_at,
+        known.identified - 1 if known.identified else EVER,
+        known.emailed - 1 if known.emailed else EVER,
         known.protected,
         known.version,
         known.properties,
@@ -125,7 +127,7 @@ def pack_told(person: str, told: Told) -> bytes:
 
 def _customer(person: str, customer: Customer) -> list[object]:
     own = customer.kind == "id" and customer.value == person
-    return _short(
+    packed = _short(
         [
             _KINDS.index(customer.kind),
             "" if own else customer.value,
@@ -137,6 +139,7 @@ def _customer(person: str, customer: Customer) -> list[object]:
             customer.objects,
         ]
     )
+    return packed or [0]  # nothing at all would be no customer
 
 
 def unpack_told(person: str, body: bytes, due_ms: int) -> Told:

@@ -85,7 +85,17 @@ class SqliteForgetting:
     async def with_email(self, email: str, *, ever: bool = False) -> list[str]:
         """Whole tables are read, which takes seconds for millions of people: in another thread."""
         email = email.strip()
-        return await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (email.lower(), email))
+        found = await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (email.lower(), email))
+        if not ever:
+            return found
+        reader = records.RecordReader(self._read)
+        told = [reader.told(one, found) for (one,) in rows(self._read, "SELECT id FROM connections")]
+        small = email.lower()
+        return [
+            who
+            for who in dict.fromkeys(found)
+            if any(small in {one.lower() for one in some[who].remembered_emails} for some in told if who in some)
+        ]
 
     async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
         return await self._write(

@@ -80,10 +80,9 @@ class RecordReader:
         found.reverse()
         return [HeldEvent(position=row[0], distinct_id=row[1], received_ms=row[2], event=row[3]) for row in found]
 
-    def folded(self) -> int | None:
-        """None: nothing was ever folded."""
+    def folded(self) -> int:
         with reading():
-            found: int | None = value(self._database, "SELECT position FROM folded")
+            found: int = value(self._database, "SELECT position FROM folded")
         return found
 
     def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
@@ -145,7 +144,7 @@ def flush(flushed: Flush) -> Write:
             )
         if flushed.seen:
             database.execute(
-                "UPDATE seen SET day = value ->> 1 FROM json_each(?) WHERE id = value ->> 0 AND day < value ->> 1",
+                "UPDATE seen SET day = value ->> 1 FROM json_each(?) WHERE seen.id = value ->> 0 AND day < value ->> 1",
                 (_json(flushed.seen.items()),),
             )
         set_folded(database, flushed.folded)
@@ -155,8 +154,6 @@ def flush(flushed: Flush) -> Write:
 
 def set_folded(database: apsw.Connection, position: int) -> None:
     database.execute("UPDATE folded SET position = ?", (position,))
-    if not database.changes():
-        database.execute("INSERT INTO folded VALUES (?)", (position,))
 
 
 def intend(intent: Intent) -> Write:

@@ -230,7 +230,7 @@ class SqliteState(SqliteForgetting):
     def held(self, connection: int, people: Sequence[str]) -> list[HeldEvent]:
         return self._records.held(connection, people)
 
-    def folded(self) -> int | None:
+    def folded(self) -> int:
         return self._records.folded()
 
     def due(self, connection: int, limit: int) -> list[tuple[str, int]]:

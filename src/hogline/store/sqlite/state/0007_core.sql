@@ -23,6 +23,8 @@ CREATE TABLE folded (
     position INTEGER NOT NULL
 ) STRICT;
 
+INSERT INTO folded VALUES (0);
+
 -- What a connection made true of a person (core/told.py).
 CREATE TABLE told (
     connection INTEGER NOT NULL,
