@@ -93,8 +93,8 @@ class PersonView(Struct, frozen=True, kw_only=True):
     left_out: list[str]
     """Attributes that the connection's options leave out, or that the destination does not take."""
     email_not_sent: str | None = None
-    """Why the destination does not have this email: `email_taken`, `email_change_not_sent`; None if it has, or has none
-    of theirs to have."""
+    """Why the destination does not have this email: `email_taken`, `email_on_other_customer`, `email_change_not_sent`;
+    None if it has, or is told it yet."""
     joined_into: str | None = None
     """The person whom PostHog joined this id into: what comes under it is theirs."""
     became: str | None = None

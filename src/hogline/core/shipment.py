@@ -238,7 +238,7 @@ class Shipment:
         main = draft.told.main
         assert main is not None  # who calls has looked
         refused = {name: mark for name, mark in main.refused.items() if name not in item.again}
-        draft.told = replace(draft.told, seen=None, main=replace(main, refused=refused, objects=()))
+        draft.told = replace(giving_again(draft.told), seen=None, main=replace(main, refused=refused, objects=()))
 
     def _tell(self, decides: Item | None, item: Item, draft: Draft, adjusted: list[str]) -> None:
         """What the person is to be told by now; `decides`: whose outcome a refusal of it is."""
@@ -358,7 +358,7 @@ class Shipment:
                     self._release(draft, position, is_customer=told.is_customer)
             case Source.AGAIN if told.main is not None:
                 main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=())
-                draft.told = replace(told, seen=None, main=main)
+                draft.told = replace(giving_again(told), seen=None, main=main)
                 self._emit_all(self._sync.sync(draft, None, adjusted))
             case Source.DUE:
                 self._due(draft, adjusted)
@@ -387,6 +387,11 @@ class Shipment:
         for one in waiting:
             effect = Effect(draft.person, told.main.key, None, "merge", merged=one.key)
             self._emit(self._people.merge(told.main.identifier, one.identifier), effect)
+
+
+def giving_again(told: Told) -> Told:
+    """Anonymous ids that were refused are to be said once more."""
+    return replace(told, anonymous=tuple(dict.fromkeys((*told.anonymous, *told.not_given))), not_given=())
 
 
 def without_lessons(entry: Entry) -> Entry:

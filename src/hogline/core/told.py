@@ -74,6 +74,8 @@ class Told(Struct, frozen=True, gc=False):
     """The version of what is known, and the options' view of it, of which nothing is left to be said."""
     due_ms: int = 0
     """When to do what waits for a pause; 0: nothing does."""
+    not_given: tuple[str, ...] = ()
+    """Such ids that the destination did not take: they are said again when somebody asks for it."""
     recent: tuple[Recent, ...] = ()
     """Some of their last events, as far as they were written along with something else."""
 
@@ -91,7 +93,7 @@ class Told(Struct, frozen=True, gc=False):
     @property
     def remembered_emails(self) -> set[str]:
         """Every email by which they are remembered."""
-        known = (*self.customers, *self.gone)
+        known = (*(one.identifier for one in self.customers), *self.gone)
         return {*self.emails, *(one.value for one in known if one.kind == "email")}
 
 

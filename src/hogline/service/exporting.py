@@ -291,6 +291,6 @@ def _person(connection: Connection, looked: Looked, name: str) -> ExportedPerson
         refused=view.refused,
         left_out=view.left_out,
         relationships=list(told.main.objects) if told.main is not None else [],
-        anonymous_ids=list(told.anonymous),
+        anonymous_ids=[*told.anonymous, *told.not_given],
         recent=[one if isinstance(one, tuple) else (one, "delivered") for one in told.recent],
     )

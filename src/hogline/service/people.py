@@ -7,8 +7,8 @@ from typing import Any
 from hogline.core.fold import never_known
 from hogline.core.gate import not_sent
 from hogline.core.known import EVER, Fact, Known, Person
-from hogline.core.sync import fingerprint
-from hogline.core.told import NOBODY, Customer, Told
+from hogline.core.sync import fingerprint, may_move, whose
+from hogline.core.told import NOBODY, Customer, Mark, Told
 from hogline.destinations.base import Destination, Rules
 from hogline.destinations.base import People as PeopleOf
 from hogline.destinations.catalogue import DESTINATIONS
@@ -79,6 +79,7 @@ class People(Core):
             raise Mistake(f"{name} is no customer at {connection}: there is nothing to send again.")
         await self._state.send_again(one.id, "again", [name])
         self._workers.ask_again(one.id)
+        await self.trail.note("person_resent", connection=connection, person=name)
         return view
 
     def _look_at(self, connection: Connection) -> Looked:
@@ -136,6 +137,9 @@ class Looked:
         person = self._known.person(name)
         main = told.main
         unsent, refused, left_out = self._differences(person, main)
+        email = self._of_email(person, main)
+        if "email" in person.facts and email in {"unsent", "refused"}:
+            (unsent if email == "unsent" else refused).append("email")
         return PersonView(
             connection=self._connection.name,
             distinct_id=name,
@@ -144,10 +148,10 @@ class Looked:
             customer=None if main is None or main.state != "accepted" else main.identifier,
             not_sent=self._not_sent(person, told),
             attributes={fact: one.value for fact, one in self._facts(person).items()},
-            unsent=unsent,
-            refused=refused,
+            unsent=sorted(unsent),
+            refused=sorted(refused),
             left_out=left_out,
-            email_not_sent=self._email_not_sent(person, told),
+            email_not_sent=None if email in {"unsent", "refused"} else email,
             to_merge=[one.identifier for one in told.others if one.state != "kept"],
             merged=list(told.gone),
         )
@@ -207,19 +211,22 @@ class Looked:
                     unsent.append(name)
             elif main.names[name].print != print_:
                 unsent.append(name)
-        if main is not None and "email" in person.facts and "email" in main.refused:
-            refused.append("email")
         return unsent, refused, left_out
 
-    def _email_not_sent(self, person: Person, told: Told) -> str | None:
-        email, main = person.email, told.main
-        if email is None or main is None:
-            return None
+    def _of_email(self, person: Person, main: Customer | None) -> str | None:
+        """What becomes of the email: None (the destination has it), `unsent`, `refused`, or why it is not sent."""
+        email = person.email
+        if main is None:
+            return "unsent" if email is not None else None
+        if email is None:
+            return "unsent" if main.email is not None else None
         low = email.lower()
-        if (main.kind == "email" and main.value.lower() == low) or main.email == low:
+        if low in {main.email, main.key.value}:
             return None
-        rows = self._state.ledger(self._connection.id, [low])
-        row = rows.get(low)
-        if row is not None and row.person != person.id and row.state != "left":
-            return "email_taken"
-        return "email_change_not_sent" if main.kind == "email" else None
+        if main.refused.get("email") == Mark(0, fingerprint(email)):
+            return "refused"
+        row = self._state.ledger(self._connection.id, [low]).get(low)
+        if row is not None and row.state != "left" and (row.person != person.id or row.customer != main.key):
+            return whose(row, person.id)
+        stays = main.kind == "email" and not may_move(person, self._rules)
+        return "email_change_not_sent" if stays else "unsent"

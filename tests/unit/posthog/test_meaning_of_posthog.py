@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from hogline.model import Event, encode_event
+from hogline.model import Event
 from hogline.posthog import read_line
 from hogline.posthog.email_names import EMAIL_NAMES, emails_elsewhere
+from hogline.posthog.entry import encode_event
 from hogline.posthog.forgetting import without
 from hogline.posthog.meaning import event_properties, id_of, identifies, not_analytics, other_id
 

@@ -11,7 +11,8 @@ import apsw
 import pyrage
 import pytest
 
-from hogline.model import Event, encode_event
+from hogline.model import Event
+from hogline.posthog.entry import encode_event
 from hogline.store.backup import Keys, make, restore
 from hogline.store.base import Unusable
 from hogline.store.secrets import Vault

@@ -10,7 +10,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from hogline.store.base import Settlement, Unwritable
+from hogline.core.changes import Settlement
+from hogline.store.base import Unwritable
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
