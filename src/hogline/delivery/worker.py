@@ -67,6 +67,8 @@ class Worker(Generic[OptionsT]):
         self._shipping: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
         self._unwritable: str | None = None
+        self._refused_writes = 0
+        """Writes that the disk refused, and that wait to be tried again."""
         self._fuse = Fuse()
         self.tallies: set[Tally] = set()
         self.feed = Feed(clock)
@@ -135,7 +137,6 @@ class Worker(Generic[OptionsT]):
         self._begin(Lanes(self._connection.start, await self._state.lanes(self._connection.id)))
         await self._records.begin()
         self._planner = DestinationPlanner(self._destination, self._options, self._state.suppressed)
-        self._unwritable = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 loops = [
@@ -143,6 +144,7 @@ class Worker(Generic[OptionsT]):
                     tasks.create_task(self._puller.pull_again()),
                     tasks.create_task(self._puller.pull_due()),
                     tasks.create_task(self._ship(tasks)),
+                    tasks.create_task(self._recover()),
                 ]
                 await self._closing.wait()
                 for loop in loops:
@@ -155,6 +157,17 @@ class Worker(Generic[OptionsT]):
                 await self._state.settle(
                     Settlement(connection=self._connection.id, lanes={}, requests=requests, retries=retries)
                 )
+
+    async def _recover(self) -> None:
+        """The disk could not be read. It can, once nothing failed for as long as was waited before."""
+        if self._unwritable is not None:
+            await self._clock.sleep(LOOK_AGAIN_S)
+            self._disk_is_well()
+
+    def _disk_is_well(self) -> None:
+        if not self._refused_writes:
+            self._unwritable = None
+            self.watch.standing(self.trouble)
 
     async def close(self, within_s: float = 20.0) -> None:
         """No new requests; those in flight are settled, or given up when the time is over or the destination is
@@ -236,18 +249,26 @@ class Worker(Generic[OptionsT]):
         self._puller.kept(settlement, ())
 
     async def _write(self, settlement: Settlement) -> None:
-        """However long the disk refuses it: what was accepted must not be forgotten."""
-        while True:
-            try:
-                await self._state.settle(settlement)
-            except Unwritable as trouble:
-                self._unwritable = str(trouble)
-                self.watch.standing(self.trouble)
-                await self._clock.sleep(trouble.retry_after_s)
-            else:
-                self._unwritable = None
-                self.watch.standing(self.trouble)
-                return
+        """However long the disk refuses it: what was accepted must not be forgotten. The trouble stands until every
+        write that was refused is done: that others succeed meanwhile does not end it.
+        """
+        refused = False
+        try:
+            while True:
+                try:
+                    await self._state.settle(settlement)
+                except Unwritable as trouble:
+                    self._refused_writes += not refused
+                    refused = True
+                    self._unwritable = str(trouble)
+                    self.watch.standing(self.trouble)
+                    await self._clock.sleep(trouble.retry_after_s)
+                else:
+                    break
+        finally:
+            self._refused_writes -= refused
+        if refused:
+            self._disk_is_well()
 
 
 def _of_kind(failed: BaseException, kind: type[ErrorT]) -> ErrorT | None:

@@ -109,8 +109,11 @@ class Reports(Core):
         return max(0.0, (self._clock.time_ms() - received_ms) / 1_000) if received_ms is not None else 0.0
 
     async def problems(self) -> list[str]:
-        """Why the service is not ready; empty if it is."""
-        return [
+        """Why the service is not ready; empty if it is: the disk takes nothing, or a connection has stopped. Raises
+        `Unwritable` if the disk cannot even be read.
+        """
+        unwritable = dict.fromkeys(store.trouble for store in (self._journal, self._state) if store.trouble is not None)
+        return [*unwritable] + [
             f"{connection.name}: {connection.stopped}"
             for connection in await self._state.connections()
             if connection.enabled and connection.stopped is not None

@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ from hogline.store.base import (
 )
 from hogline.store.forgetting import Suppressed
 from hogline.store.secrets import Vault
-from hogline.store.sqlite.database import few_rows, open_database, reading, rows, transaction, value
+from hogline.store.sqlite.database import few_rows, open_database, reading, rows, touch, transaction, value
 from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.settling import count, expire_held, people_as_json, settle
@@ -81,7 +82,9 @@ class SqliteState(SqliteForgetting):
         self._searched.create_scalar_function("folded", _folded, 1, deterministic=True)
         self._searching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-search")
         self.suppressed = Suppressed(vault.fingerprint, suppressed_hashes(self._read))
-        self._writer: Writer[_Job | Scrub] = Writer(self._perform, name="state-writer")
+        self._writer: Writer[_Job | Scrub] = Writer(
+            self._perform, name="state-writer", probe=partial(touch, self._written)
+        )
 
     def _perform(self, jobs: list[_Job | Scrub]) -> list[object]:
         with transaction(self._written):
@@ -96,6 +99,10 @@ class SqliteState(SqliteForgetting):
 
     async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
         return await self._writer.write(job)  # type: ignore[return-value]  # what `_perform` gave for this job
+
+    @property
+    def trouble(self) -> str | None:
+        return self._writer.trouble
 
     async def close(self) -> None:
         await self._writer.close()
