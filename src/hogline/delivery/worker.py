@@ -203,13 +203,13 @@ class Worker(Generic[OptionsT]):
 
     async def _carry(self, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
-        self.watch.shipment(item.event.uuid for item in shipment.items if item.event is not None)
-        if shipment.claims:
-            # Whoever claims an email first must be the same after a crash, when others may be planned before them.
-            await self._write(Settlement(connection=self._connection.id, lanes={}, claimed=shipment.claims))
-        outcomes = await self._carrier.carry(shipment.operations)
-        self.watch.standing(self.trouble)
-        await self._settle(shipment, outcomes)
+        with self.watch.shipment(item.event.uuid for item in shipment.items if item.event is not None):
+            if shipment.claims:
+                # Whoever claims an email first must be the same after a crash, when others may be planned before them.
+                await self._write(Settlement(connection=self._connection.id, lanes={}, claimed=shipment.claims))
+            outcomes = await self._carrier.carry(shipment.operations)
+            self.watch.standing(self.trouble)
+            await self._settle(shipment, outcomes)
 
     async def _settle(self, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
         requests, retries = self._carrier.take_counts()

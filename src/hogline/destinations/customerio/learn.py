@@ -221,20 +221,19 @@ def _compare(
     room: int | None = None
     for name, value in list(values.items()):
         known = person.attribute(name)
-        if known is UNKNOWN:
-            if room is None:
-                room = limits.room_for_attributes(person)
-            room -= value is not None
+        if known is not UNKNOWN and same_value(known, value):
+            continue
+        if known is not UNKNOWN and older:
+            contradicted = contradicted or name != "email"
+            continue
+        if value is not None and (known is UNKNOWN or known is None):
+            room = limits.room_for_attributes(person) if room is None else room
+            room -= 1
             if room < 0:
                 del values[name]
                 adjusted.append("too_many_attributes")
-            else:
-                fresh[name] = value
-        elif not same_value(known, value):
-            if not older:
-                fresh[name] = value
-            elif name != "email":
-                contradicted = True
+                continue
+        fresh[name] = value
     return fresh, contradicted
 
 
