@@ -62,6 +62,8 @@ class Core:
         )
         self.receives_at = settings.public_url or f"http://{settings.listen}"
         """Where events are received."""
+        self.watched_at: str | None = None
+        """Where `/metrics` and `/readyz` are, if they have an address of their own."""
         self.token_check = TokenCheck(())
         self.cleaning = Cleaning(journal, state)
         self.trail = Trail()

@@ -423,6 +423,17 @@ def test_the_301st_attribute_over_several_events_is_left_out_but_known_ones_stil
     assert len(person.attributes()) == 300
 
 
+def test_a_removed_attribute_comes_back_only_where_there_is_room() -> None:
+    plans, _ = history(
+        event(set={f"a{n}": n for n in range(300)}),
+        event(unset=("a0",)),
+        event(set={"b": 1}),
+        event(set={"a0": 0, "a1": "new"}),
+    )
+    assert [made.adjusted for made in plans] == [(), (), (), ("too_many_attributes",)]
+    assert bodies(plans[3])[0]["attributes"] == {"a1": "new"}
+
+
 def test_what_was_repaired_when_reading_is_counted_too() -> None:
     made = plan(event(repaired=("integer_as_text",), set={"id": 1}))
     assert made.adjusted == ("integer_as_text", "reserved_attribute")

@@ -118,6 +118,19 @@ async def test_what_is_damaged_is_not_restored(tmp_path: Path) -> None:
         assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/b", "..", "."])
+@pytest.mark.parametrize("sort", [tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
+def test_a_file_that_is_no_backup_writes_nowhere(name: str, sort: bytes, tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = sort, "/"
+        tar.addfile(member)
+    assert "damaged" in refused(made.getvalue(), tmp_path / "in" / "new", PLAIN)
+    assert list(tmp_path.iterdir()) == [tmp_path / "in"]
+    assert list((tmp_path / "in").iterdir()) == []
+
+
 @pytest.mark.anyio
 async def test_only_an_empty_directory_takes_one(tmp_path: Path) -> None:
     data = await filled(tmp_path / "data")

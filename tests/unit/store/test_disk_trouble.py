@@ -102,6 +102,23 @@ async def test_a_settlement_that_cannot_be_kept_can_be_given_again(
     assert (await state.counts(1)).delivered == 4
 
 
+@each_trouble
+async def test_each_store_tells_its_trouble_and_sees_its_end(
+    journal: SqliteJournal, state: SqliteState, disk: Disk, trouble: type[apsw.Error], sentence: str
+) -> None:
+    assert (journal.trouble, state.trouble) == (None, None)
+    for store, write in ((journal, journal.append([b"one"])), (state, state.add_token("hog_one"))):
+        store._writer._hold_s = 0.05
+        disk.trouble = trouble
+        with pytest.raises(Unwritable):
+            await write
+        assert (store.trouble or "").startswith(sentence)
+        disk.trouble = None
+        async with asyncio.timeout(10):
+            while store.trouble is not None:
+                await asyncio.sleep(0.005)
+
+
 async def test_a_write_larger_than_what_is_left_says_that_the_disk_is_full(state: SqliteState) -> None:
     # So large that SQLite undoes the transaction by itself, in the middle of it.
     state._written.pragma("max_page_count", 40)
