@@ -48,7 +48,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
-        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning, people=service)
+        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning, people=service.retention)
         await stack.enter_async_context(_running(housekeeping.run()))
         budget = Budget()
         app = create_app(

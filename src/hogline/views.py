@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from hogline.model import Identifier
+from hogline.model import Kind
 
 
 class ConnectionStatus(Struct, frozen=True, kw_only=True):
@@ -78,12 +78,19 @@ class TokenView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The project's own keys at PostHog, under which events are taken too."""
 
 
+class CustomerView(Struct, frozen=True):
+    """As whom a destination knows somebody."""
+
+    kind: Kind
+    value: str
+
+
 class PersonView(Struct, frozen=True, kw_only=True):
     connection: str
     distinct_id: str
     email: str | None
     identified: bool
-    customer: Identifier | None
+    customer: CustomerView | None
     """As whom the destination knows them; None: not sent."""
     not_sent: str | None
     """Why they are no customer; None if they are one."""
@@ -99,9 +106,9 @@ class PersonView(Struct, frozen=True, kw_only=True):
     """The person whom PostHog joined this id into: what comes under it is theirs."""
     became: str | None = None
     """Of somebody who was joined: what became of the customer that they were: `merged`, `merge waits`, `not merged`."""
-    to_merge: list[Identifier] = field(default_factory=list)
+    to_merge: list[CustomerView] = field(default_factory=list)
     """Customers that are to be merged into theirs."""
-    merged: list[Identifier] = field(default_factory=list)
+    merged: list[CustomerView] = field(default_factory=list)
 
 
 class PersonEvent(Struct, frozen=True, kw_only=True):

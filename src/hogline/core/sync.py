@@ -192,7 +192,12 @@ class Sync:
             if back is None:
                 company.keep(draft, low, Row(draft.person, "wanted", key, address=True))
             return back or Customer("email", email), others, back is None and row is None, None
-        return main, others, False, "email_change_not_sent" if row is None or may_have else whose(row, draft.person)
+        return (
+            main,
+            others,
+            False,
+            ("email_change_not_sent" if row is None or may_have or row.state == "left" else whose(row, draft.person)),
+        )
 
     def _usable_email(self, person: Person) -> str | None:
         email = person.email

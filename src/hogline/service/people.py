@@ -16,7 +16,7 @@ from hogline.model import UNKNOWN, Event, Identifier
 from hogline.posthog.entry import decode_event, entry_of
 from hogline.service.core import Core, Mistake, read_options
 from hogline.store.base import Connection
-from hogline.views import PersonDetails, PersonEvent, PersonView
+from hogline.views import CustomerView, PersonDetails, PersonEvent, PersonView
 
 MOST_JOINED = 100
 
@@ -145,15 +145,15 @@ class Looked:
             distinct_id=name,
             email=person.email,
             identified=person.identified_at != EVER,
-            customer=None if main is None or main.state != "accepted" else main.identifier,
+            customer=None if main is None or main.state != "accepted" else CustomerView(*main.identifier),
             not_sent=self._not_sent(person, told),
             attributes={fact: one.value for fact, one in self._facts(person).items()},
             unsent=sorted(unsent),
             refused=sorted(refused),
             left_out=left_out,
             email_not_sent=None if email in {"unsent", "refused"} else email,
-            to_merge=[one.identifier for one in told.others if one.state != "kept"],
-            merged=list(told.gone),
+            to_merge=[CustomerView(*one.identifier) for one in told.others if one.state != "kept"],
+            merged=[CustomerView(*one) for one in told.gone],
         )
 
     def _joined_view(self, distinct_id: str, into: str, told: Told) -> PersonView:
@@ -169,7 +169,7 @@ class Looked:
             distinct_id=distinct_id,
             email=None,
             identified=False,
-            customer=None if became is None else own,
+            customer=None if became is None else CustomerView(*own),
             not_sent=None,
             attributes={},
             unsent=[],
@@ -228,5 +228,7 @@ class Looked:
         row = self._state.ledger(self._connection.id, [low]).get(low)
         if row is not None and row.state != "left" and (row.person != person.id or row.customer != main.key):
             return whose(row, person.id)
-        stays = main.kind == "email" and not may_move(person, self._rules)
-        return "email_change_not_sent" if stays else "unsent"
+        if main.kind == "id":
+            return "unsent"
+        free = row is None or (row.person == person.id and row.address)
+        return "unsent" if free and may_move(person, self._rules) else "email_change_not_sent"

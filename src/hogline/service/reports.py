@@ -109,8 +109,8 @@ class Reports(Core):
         return max(0.0, (self._clock.time_ms() - received_ms) / 1_000) if received_ms is not None else 0.0
 
     async def problems(self) -> list[str]:
-        """Why the service is not ready; empty if it is: the disk takes nothing, what events say of people cannot be read,
-        or a connection has stopped. Raises `Unwritable` if the disk cannot even be read.
+        """Why the service is not ready; empty if it is: the disk takes nothing, events cannot be read for what they say
+        of people, or a connection has stopped. Raises `Unwritable` if the disk cannot even be read.
         """
         troubles = (self._journal.trouble, self._state.trouble, self._workers.folding_trouble)
         return [*dict.fromkeys(one for one in troubles if one is not None)] + [
