@@ -156,7 +156,7 @@ class Fold:
         if name in said.set:
             return written_address(said.set[name])
         email = written_address(said.person.get(name)) if said.person else None
-        if email is None and said.set_once and person.email is None and EMAIL not in person.facts:
+        if email is None and said.set_once and person.email is None:
             email = written_address(said.set_once.get(name))
         return email
 

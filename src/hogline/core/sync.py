@@ -123,7 +123,7 @@ class Sync:
             row = self._company.row(email)
             assert row is not None  # it was looked at a moment ago
             self._company.keep(draft, email, row._replace(person=draft.person, state="leaving"))
-        values, marks, newest_ms = self._attributes(person, main, told, adjusted, fresh=fresh)
+        values, marks, newest_ms = self._attributes(person, main, told, adjusted)
         if linked.says and "email" in person.facts:
             newest_ms = max(newest_ms, person.facts["email"].ms)
         first = main.state != "accepted"
@@ -244,7 +244,7 @@ class Sync:
     # attributes
 
     def _attributes(
-        self, person: Person, main: Customer, told: Told, adjusted: list[str], *, fresh: bool
+        self, person: Person, main: Customer, told: Told, adjusted: list[str]
     ) -> tuple[dict[str, object], dict[str, Mark], int]:
         """The attributes to be said, their marks, and the time of the newest."""
         seen_view = told.seen[1] if told.seen is not None else None
@@ -252,30 +252,34 @@ class Sync:
         same_view = seen_view == self._rules.view and main is told.main
         values: dict[str, object] = {}
         marks: dict[str, Mark] = {}
-        newest_ms, count, most = 0, 0, self._people.most_attributes
-        facts = person.facts
+        newest_ms, facts = 0, person.facts
         if self._rules.keeps.properties and person.properties:
             facts = {**{name: one for name, one in person.properties.items() if name not in facts}, **facts}
+        # What the customer has keeps its place, whatever else was learned before it.
+        has = {
+            name
+            for name, mark in main.names.items()
+            if mark.print != NULL and (name not in facts or facts[name].value is not None)
+        }
+        room = self._people.most_attributes - len(has) - (person.email is not None)
         for name, fact in facts.items():
             if name == "email":
                 continue
-            count += fact.value is not None
             before = main.names.get(name)
             if before is not None and before.at == fact.at and same_view:
                 continue
-            if fact.value is None:
-                value, problem = self._people.attribute(name, None, self._options)
-            elif count > most:
+            value, problem = self._people.attribute(name, fact.value, self._options)
+            new = value is not None and value is not UNKNOWN and name not in has
+            if new and room <= 0:
                 value, problem = UNKNOWN, "too_many_attributes"
-            else:
-                value, problem = self._people.attribute(name, fact.value, self._options)
             if problem is not None and fact.at > seen_version:
                 adjusted.append(problem)
             if value is UNKNOWN:
                 continue
             mark = Mark(fact.at, fingerprint(value))
-            if (fresh and value is None) or before == mark or main.refused.get(name) == mark:
+            if before == mark or main.refused.get(name) == mark:
                 continue
+            room -= new
             values[name], marks[name] = value, mark
             newest_ms = max(newest_ms, fact.ms)
         return values, marks, newest_ms

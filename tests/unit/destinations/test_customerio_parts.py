@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from customerio_cases import body, event, options, plan
+from customerio_cases import PEOPLE, body, event, options, plan
 
-from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Refusal
 
 SAID: dict[str, object] = {"plan": "pro", "city": "Bonn", "email": "ann@example.com"}
@@ -27,7 +26,7 @@ def test_what_the_refusal_names_goes_alone_or_else_half_and_half(
     chosen = options(identify_by_email=by_email)
     made = plan(event(set=SAID), with_options=chosen)
     identify = made.operations[0]
-    found = [body(part) for part in CUSTOMERIO.parts(identify, Refusal("invalid", field=field))]
+    found = [body(part) for part in PEOPLE.parts(identify, Refusal("invalid", field=field))]
     assert [sorted(part["attributes"]) for part in found] == [sorted(names) for names in parts]
     assert all(part["identifiers"] == body(identify)["identifiers"] for part in found)
 
@@ -35,4 +34,4 @@ def test_what_the_refusal_names_goes_alone_or_else_half_and_half(
 def test_one_attribute_or_an_event_has_no_parts() -> None:
     made = plan(event(set={"plan": "pro"}))
     for operation in made.operations:
-        assert list(CUSTOMERIO.parts(operation, Refusal("invalid", field="plan"))) == []
+        assert list(PEOPLE.parts(operation, Refusal("invalid", field="plan"))) == []
