@@ -135,9 +135,7 @@ class Life:
             self.store.intend(shipment.intent)
         return shipment
 
-    def land(
-        self, shipment: Shipment, refuses: Callable[[dict[str, Any]], Refusal | None] = lambda _: None
-    ) -> Made:
+    def land(self, shipment: Shipment, refuses: Callable[[dict[str, Any]], Refusal | None] = lambda _: None) -> Made:
         """Every operation is answered; a refused identify is tried again in parts."""
         outcomes = [_outcome(operation, refuses) for operation in shipment.operations]
         settled = self.desk.settle(shipment, outcomes, self.now_ms)
@@ -231,9 +229,7 @@ def plan(it: Event, life: Life | None = None, with_options: Options | None = Non
     return made
 
 
-def history(
-    *events: Event, life: Life | None = None, with_options: Options | None = None
-) -> tuple[list[Made], Life]:
+def history(*events: Event, life: Life | None = None, with_options: Options | None = None) -> tuple[list[Made], Life]:
     """Events one after the other, each accepted before the next. `with_options`: other ones than before."""
     if life is None:
         life = Life(with_options or PLAIN)
