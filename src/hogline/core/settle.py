@@ -80,8 +80,9 @@ def settle(
     spoken = set()
     drafts, before = shipment.company.drafts, shipment.before
     for operation, effect, refusal in answered(shipment, people, outcomes):
-        if refusal is None and effect.kind == "event" and drafts[effect.person].told is before[effect.person]:
-            continue  # as nearly all: it changes nothing
+        if refusal is None and effect.kind == "event":
+            if effect.customer is None or drafts[effect.person].told is before[effect.person]:
+                continue  # as nearly all: it changes nothing
         if effect.customer is not None:
             draft = drafts[effect.person]
             # An accepted event of somebody of whom nothing else is said changes nothing.
