@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from bench import crowd, people, send, serve, viewers
+from bench import crowd, people, pure, send, serve, viewers
 
 BENCHMARKS = {
+    "pure": pure.main,
     "send": send.main,
     "serve": serve.main,
     "crowd": crowd.main,

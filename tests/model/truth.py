@@ -95,6 +95,10 @@ class Truth:
                 found.emailed = True
         return found
 
+    def is_only_an_email(self, text: str) -> bool:
+        """Whether it is nobody's id so far, but may be somebody's email."""
+        return text not in self._humans and address(text) is not None
+
     def is_suppressed(self, event: Event) -> bool:
         """Whether an event is of somebody who is never to come back: by any id or email that it says to be theirs."""
         texts = [event.who, event.set.get("email"), event.person_email]

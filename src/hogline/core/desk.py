@@ -147,12 +147,11 @@ class Desk:
         drafts = shipment.company.drafts
         shipment.before = {name: self.records.stored(name) for name in drafts}
         shipment.on_disk = dict(shipment.before)
+        shipment.changing = {name for name, was in shipment.before.items() if drafts[name].told is not (was or NOBODY)}
         shipment.intent = self._intent(shipment, now_ms + UNSETTLED_MS)
         if shipment.intent is not None:
             shipment.on_disk.update(shipment.intent.told)
-        self.records.put(
-            {name: draft.told for name, draft in drafts.items() if draft.told is not shipment.before[name]}
-        )
+        self.records.put({name: drafts[name].told for name in shipment.changing})
         self.flight.append(shipment)
         return shipment
 
@@ -236,11 +235,8 @@ class Desk:
     def _intent(self, shipment: Shipment, due_ms: int) -> Intent | None:
         """What is to be on disk before the shipment is sent; None: nothing new is named, linked or taken away."""
         told: dict[str, Told] = {}
-        for name, draft in shipment.company.drafts.items():
-            was = shipment.before.get(name)
-            if draft.told is (was or NOBODY):
-                continue
-            wanted = _intended(draft, was or NOBODY, due_ms)
+        for name in shipment.changing:
+            wanted = _intended(shipment.company.drafts[name], shipment.before[name] or NOBODY, due_ms)
             if wanted is not None:
                 told[name] = wanted
         ledger = self.records.ledger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from hogline.core.ledger import Row
@@ -13,26 +14,23 @@ from hogline.destinations.base import Rules
 from hogline.model import Identifier
 
 
-class Draft:
-    __slots__ = ("address", "email", "head", "key", "objects", "person", "recent", "synced", "taken", "told")
-
-    def __init__(self, person: str, told: Told) -> None:
-        self.person = person
-        self.told = told
-        self.synced = False
-        """What is known of them was compared with what was told: once in a shipment."""
-        self.address: Identifier | None = None
-        """The identifier of all operations of this shipment; None: there is none that the destination takes."""
-        self.head = b""
-        """How their events begin."""
-        self.key: Identifier | None = None
-        """The key of the customer that they are."""
-        self.email: str | None = None
-        self.taken = False
-        """Their main customer is that of somebody who was joined here: not on record before that is settled."""
-        self.objects: set[str] = set()
-        """Groups that this shipment says they belong to."""
-        self.recent: list[int | tuple[int, str]] = []
+class Draft(Struct, gc=False):
+    person: str
+    told: Told
+    synced: bool = False
+    """What is known of them was compared with what was told: once in a shipment."""
+    address: Identifier | None = None
+    """The identifier of all operations of this shipment; None: there is none that the destination takes."""
+    head: bytes = b""
+    """How their events begin."""
+    key: Identifier | None = None
+    """The key of the customer that they are."""
+    email: str | None = None
+    taken: bool = False
+    """Their main customer is that of somebody who was joined here: not on record before that is settled."""
+    objects: set[str] = set()
+    """Groups that this shipment says they belong to."""
+    recent: list[int | tuple[int, str]] = []
 
 
 class Company:

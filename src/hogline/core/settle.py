@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from hogline.core.changes import DeadLetter, HeldEvent, Settlement
@@ -23,7 +24,7 @@ from hogline.posthog.entry import Entry
 _pack = msgspec.msgpack.Encoder().encode
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True, gc=False):
     """What became of one event."""
 
     position: int
@@ -78,16 +79,13 @@ def settle(
     effects: dict[str, list[tuple[Effect, bool]]] = {}
     adjusted: Counter[str] = Counter()
     spoken = set()
-    drafts, before = shipment.company.drafts, shipment.before
+    changing = shipment.changing
     for operation, effect, refusal in answered(shipment, people, outcomes):
-        if refusal is None and effect.kind == "event":
-            if effect.customer is None or drafts[effect.person].told is before[effect.person]:
+        if effect.kind == "event" and effect.person not in changing:
+            if refusal is None:
                 continue  # as nearly all: it changes nothing
-        if effect.customer is not None:
-            draft = drafts[effect.person]
-            # An accepted event of somebody of whom nothing else is said changes nothing.
-            if effect.kind != "event" or draft.told is not before.get(effect.person):
-                effects.setdefault(effect.person, []).append((effect, refusal is None))
+        elif effect.customer is not None:
+            effects.setdefault(effect.person, []).append((effect, refusal is None))
         if refusal is None:
             if effect.kind == "identify" and effect.said_s:
                 spoken.add(effect.person)
@@ -98,8 +96,9 @@ def settle(
             refusals.setdefault(id(effect.item), []).append(kept)
     counted = _Counted(shipment, times.now_ms, adjusted)
     for item in shipment.items:
-        counted.count(item, (*item.refusals, *refusals.get(id(item), ())))
-    told, rows = _truth(shipment, effects, times)
+        counted.count(item, (*item.refusals, *refusals.get(id(item), ())) if refusals else item.refusals)
+    asides = [item for item in shipment.items if item.entry is None]
+    told, rows = _truth(shipment, effects, times, {item.person for item in asides if item.source is Source.DUE})
     settlement = Settlement(
         connection=connection,
         lanes=lanes,
@@ -117,20 +116,17 @@ def settle(
         held=counted.held,
         released=sorted(shipment.released - shipment.holds.keys()),
         absorbed={goes: shipment.company.root(stays) for stays, goes in shipment.company.joins},
-        again_done=[
-            (item.source.value, item.who) for item in shipment.items if item.source in {Source.AGAIN, Source.RELEASE}
-        ],
+        again_done=[(item.source.value, item.who) for item in asides if item.source is not Source.DUE],
     )
     return Settled(settlement, counted.outcomes, spoken)
 
 
 def _truth(
-    shipment: Shipment, effects: Mapping[str, list[tuple[Effect, bool]]], times: Times
+    shipment: Shipment, effects: Mapping[str, list[tuple[Effect, bool]]], times: Times, due: set[str]
 ) -> tuple[dict[str, Told | None], dict[str, Row | None]]:
     """What is told of whom, and whose the emails are: only what changed."""
     company, before = shipment.company, shipment.before
-    touched = {name for name, draft in company.drafts.items() if draft.told is not before.get(name, NOBODY)}
-    touched.update(effects, *company.joins, (item.person for item in shipment.items if item.source is Source.DUE))
+    touched = shipment.changing.union(effects, due, *company.joins)
     if not touched:
         return {}, {}
     drafts = {name: company.drafts[name] for name in touched}
@@ -148,7 +144,6 @@ def _truth(
         assert theirs is not None  # and nobody is absorbed twice
         told[stays] = truth.joined(stays, goes, mine, theirs, effects.get(stays, ()))
         told[goes] = None
-    due = {item.person for item in shipment.items if item.source is Source.DUE}
     changed: dict[str, Told | None] = {}
     for name, draft in drafts.items():
         after, was = told[name], shipment.on_disk.get(name)

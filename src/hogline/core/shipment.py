@@ -51,6 +51,7 @@ class Shipment:
         self._known = known
         self._records = records
         self._suppressed = suppressed
+        self._suppresses = bool(suppressed)
         self.company = Company(records, rules)
         self._now_ms = now_ms
         self.items: list[Item] = []
@@ -73,6 +74,8 @@ class Shipment:
         """People who are in no other shipment meanwhile."""
         self.before: dict[str, Told | None] = {}
         """What was on disk of its people when it was planned."""
+        self.changing: set[str] = set()
+        """Those of whom something else is told if all of it is accepted."""
         self.intent: Intent | None = None
         """What is to be on disk before it is sent; None: nothing new is named, linked or taken away."""
         self.on_disk: dict[str, Told | None] = {}
@@ -112,22 +115,17 @@ class Shipment:
         self.items.append(item)
         item.person = person
         entry = item.entry
-        draft = self._ready.get(person)
-        if (
-            draft is not None
-            and entry is not None
-            and entry.said is None
-            and entry.name in self._sent
-            and not item.again
-        ):
-            # Somebody who was sent an event of this shipment already, and another of a name that is sent: as most.
-            item.adjusted = entry.repaired
-            self._write(item, entry, draft)
-            draft.recent.append(item.position)
-            return
         if entry is None:
             self._add_without_event(item, person, position)
             return
+        if entry.said is None and entry.name in self._sent and not item.again and not self._is_suppressed(entry):
+            draft = self._ready.get(person) or self._quiet(person, position)
+            if draft is not None:
+                # Nothing is to be said of them, and the event is of a name that is sent: as most.
+                item.adjusted = entry.repaired
+                self._write(item, entry, draft)
+                draft.recent.append(item.position)
+                return
         if (never := never_sent(entry)) is not None:
             item.filtered, item.adjusted = never, entry.repaired
             return
@@ -136,7 +134,7 @@ class Shipment:
         said = entry.said
         if said is not None and said.other is not None and item.source is Source.JOURNAL:
             self._join(item, entry, draft, adjusted)
-        if names_suppressed(entry, self._suppressed, self._rules.keeps.email_property):
+        if self._is_suppressed(entry):
             item.filtered = "suppressed"
         else:
             self._plan(item, entry, draft, position, adjusted)
@@ -145,6 +143,21 @@ class Shipment:
         item.adjusted = tuple(adjusted)
         reason = item.refusals[0].reason if item.refusals else item.filtered
         draft.recent.append((item.position, reason) if reason else item.position)
+
+    def _is_suppressed(self, entry: Entry) -> bool:
+        return self._suppresses and names_suppressed(entry, self._suppressed, self._rules.keeps.email_property)
+
+    def _quiet(self, person: str, position: int) -> Draft | None:
+        """Somebody new in this shipment who is a customer, has been told all that is known, and whose events are sent;
+        None for whoever else."""
+        draft = self.company.draft(person)
+        if draft.synced or draft.told.has_held:
+            return None
+        known = self._known.person(person)
+        if not_qualified(known, position, self._rules) is not None or not self._sync.is_quiet(draft, known):
+            return None
+        self._ready[person] = draft
+        return draft
 
     def _look_at_email(self, position: int, entry: Entry, said: Said, draft: Draft, adjusted: list[str]) -> None:
         """An email that is none or is not taken, and names under which somebody without an email seems to have one."""
@@ -279,7 +292,7 @@ class Shipment:
         item.adjusted = ()
         self._write(item, entry, draft)
         adjusted.extend(item.adjusted)
-        if item.source is Source.JOURNAL and not self._rules.has_groups and not self._suppressed:
+        if item.source is Source.JOURNAL and not self._rules.has_groups:
             self._ready[draft.person] = draft
             self._sent.add(entry.name)
 

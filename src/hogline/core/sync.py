@@ -78,33 +78,34 @@ class Sync:
         self.anonymous: set[str] = set()
         """Ids whose anonymous events go with this shipment: they are given to their customer in a later one."""
 
+    def is_quiet(self, draft: Draft, person: Person) -> bool:
+        """Whether a customer has been told all that is known of them: then their events may go as they are."""
+        told = draft.told
+        main = told.main
+        if main is None or main.state != "accepted" or told.seen != (person.version, self._rules.view):
+            return False
+        if told.anonymous or (self._company.joins and any(one.anonymous for one in self._company.parts(draft))):
+            return False
+        draft.synced = True
+        draft.email = person.email
+        self._aim(draft, main)
+        return True
+
     def sync(self, draft: Draft, item: Item | None, adjusted: list[str]) -> list[tuple[Operation, Effect]]:
         """What the person is to be told before anything else. `item`: whose outcome a refusal of it decides."""
         if draft.synced:
             return []
-        draft.synced = True
-        person, told = self._known.person(draft.person), draft.told
-        seen = (person.version, self._rules.view)
-        draft.email = person.email
-        if (
-            told.seen == seen
-            and told.main is not None
-            and told.main.state == "accepted"
-            and not any(part.anonymous for part in self._company.parts(draft))
-        ):
-            self._aim(draft)
+        person = self._known.person(draft.person)
+        if self.is_quiet(draft, person):
             return []
-        return self._tell(draft, person, told, seen, item, adjusted)
+        draft.synced = True
+        draft.email = person.email
+        return self._tell(draft, person, item, adjusted)
 
-    def _tell(  # noqa: PLR0917  # one step of `sync`
-        self,
-        draft: Draft,
-        person: Person,
-        told: Told,
-        seen: tuple[int, int],
-        item: Item | None,
-        adjusted: list[str],
+    def _tell(
+        self, draft: Draft, person: Person, item: Item | None, adjusted: list[str]
     ) -> list[tuple[Operation, Effect]]:
+        told, seen = draft.told, (person.version, self._rules.view)
         chosen = self._main(draft, person, told)
         if chosen is None:
             return []  # no identifier that the destination takes
@@ -128,7 +129,7 @@ class Sync:
             newest_ms = max(newest_ms, person.facts["email"].ms)
         first = main.state != "accepted"
         draft.told = replace(draft.told, main=main, others=others, seen=None if unsaid or linked.missing else seen)
-        self._aim(draft, changing=linked.says)
+        self._aim(draft, main, changing=linked.says)
         operations: list[tuple[Operation, Effect]] = []
         if first or values or linked.says:
             if linked.says:
@@ -298,11 +299,10 @@ class Sync:
 
     # as whom
 
-    def _aim(self, draft: Draft, *, changing: bool = False) -> None:
+    def _aim(self, draft: Draft, main: Customer, *, changing: bool = False) -> None:
         """The identifier of all operations of this shipment: one that none of them takes away."""
-        main = draft.told.main
-        assert main is not None  # who is called has one
         address = main.identifier
+        draft.key = address.key
         if self._rules.by_email and main.kind == "id" and main.state == "accepted" and main.email and not changing:
             row = self._company.row(main.email)
             if (
@@ -310,12 +310,12 @@ class Sync:
                 and row.person == draft.person
                 and row.state == "accepted"
                 and row.address
-                and row.customer == main.key
+                and row.customer == draft.key
             ):
                 known = self._known.person(draft.person).email
                 same = known is not None and known.lower() == main.email
                 address = Identifier("email", known if same and known is not None else main.email)
-        draft.address, draft.key = address, main.key
+        draft.address = address
         draft.head = self._people.head(address)
 
     def adopt(self, draft: Draft, item: Item | None, ids: list[str]) -> list[tuple[Operation, Effect]]:

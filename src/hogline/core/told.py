@@ -55,7 +55,7 @@ class Customer(Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> Identifier:
-        return self.identifier.key
+        return Identifier(self.kind, self.value if self.kind == "id" else self.value.lower())
 
 
 class Told(Struct, frozen=True, gc=False):

@@ -103,7 +103,7 @@ def read_webhook(
 def _values(value: object) -> Sequence[object]:
     if isinstance(value, list):
         values: list[object] = value
-    elif isinstance(value, dict) and shape_of(value) is Shape.CAPTURE_BATCH:
+    elif isinstance(value, dict) and "batch" in value and shape_of(value) is Shape.CAPTURE_BATCH:
         batch = value["batch"]
         if not isinstance(batch, list):
             raise Unreadable("`batch` must be an array of events.", reason="not_an_event")

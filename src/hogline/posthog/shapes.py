@@ -27,11 +27,12 @@ def shape_of(value: dict[str, object]) -> Shape:
         return Shape.WEBHOOK
     if "batch" in value:
         return Shape.CAPTURE_BATCH
-    # A set operation in C: most events carry no mark at all, or the first one.
-    names = value.keys()
-    if not _CLICKHOUSE.isdisjoint(names) or (_is_row(value) and "team_id" in names):
+    names, is_row = value.keys(), isinstance(value.get("properties"), str)
+    if not is_row and _MARKS.isdisjoint(names):  # as most
+        return Shape.CAPTURE
+    if not _CLICKHOUSE.isdisjoint(names) or (is_row and "team_id" in names):
         return Shape.CLICKHOUSE
-    if not _EXPORT.isdisjoint(names) or _is_row(value):
+    if is_row or not _EXPORT.isdisjoint(names):
         return Shape.EXPORT
     if not _CAPTURE.isdisjoint(names) or _APP_EVENT.isdisjoint(names):
         return Shape.CAPTURE
@@ -45,11 +46,8 @@ def named_as_usual(value: dict[str, object]) -> dict[str, object]:
     return {name.lower(): inner for name, inner in value.items()}
 
 
-def _is_row(value: dict[str, object]) -> bool:
-    return isinstance(value.get("properties"), str)
-
-
 _CLICKHOUSE = frozenset(_ONLY_CLICKHOUSE)
 _EXPORT = frozenset(_ONLY_EXPORT)
 _CAPTURE = frozenset(_ONLY_CAPTURE)
 _APP_EVENT = frozenset(_ONLY_APP_EVENT)
+_MARKS = _CLICKHOUSE | _EXPORT | _CAPTURE | _APP_EVENT

@@ -221,7 +221,7 @@ class Looked:
         if email is None:
             return "unsent" if main.email is not None else None
         low = email.lower()
-        if low in {main.email, main.key.value}:
+        if low == (main.email if main.kind == "id" else main.key.value):
             return None
         if main.refused.get("email") == Mark(0, fingerprint(email)):
             return "refused"

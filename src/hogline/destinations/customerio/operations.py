@@ -147,7 +147,7 @@ def event(head: bytes, identifier: Identifier, entry: Entry, data: bytes, email:
     body = b'%b%b"id":"%b","timestamp":%d,"attributes":%b}' % (
         head,
         start,
-        ulid(entry.uuid).encode(),
+        ulid(entry.uuid),
         entry.time_ms // 1_000,
         data,
     )
@@ -177,7 +177,7 @@ def _by_v1(entry: Entry, data: bytes, **more: str) -> bytes:
         {
             "name": name,
             **more,
-            "id": ulid(entry.uuid),
+            "id": ulid(entry.uuid).decode(),
             "type": _start(entry.name)[0],
             "timestamp": entry.time_ms // 1_000,
             "data": msgspec.Raw(data),
