@@ -108,7 +108,7 @@ class Writer:
         perform: Callable[[list[Any]], list[object]],
         *,
         name: str,
-        probe: Callable[[], None],  # noqa: ARG002  # this disk is never in trouble
+        probe: Callable[[], None],  # this disk is never in trouble
         written: Callable[[object], None] = lambda _: None,
     ) -> None:
         self.trouble = None

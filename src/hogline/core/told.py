@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hogline.model import Identifier, Kind
 
@@ -89,6 +90,12 @@ class Told(Struct, frozen=True, gc=False):
     @property
     def customers(self) -> tuple[Customer, ...]:
         return self.others if self.main is None else (self.main, *self.others)
+
+    def giving_again(self) -> Told:
+        """Anonymous ids that were refused are to be said once more."""
+        if not self.not_given:
+            return self
+        return replace(self, anonymous=tuple(dict.fromkeys((*self.anonymous, *self.not_given))), not_given=())
 
     @property
     def remembered_emails(self) -> set[str]:

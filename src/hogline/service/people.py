@@ -216,10 +216,9 @@ class Looked:
     def _of_email(self, person: Person, main: Customer | None) -> str | None:
         """What becomes of the email: None (the destination has it), `unsent`, `refused`, or why it is not sent."""
         email = person.email
-        if main is None:
-            return "unsent" if email is not None else None
-        if email is None:
-            return "unsent" if main.email is not None else None
+        if main is None or email is None:
+            waits = email is not None if main is None else main.email is not None
+            return "unsent" if waits else None
         low = email.lower()
         if low == (main.email if main.kind == "id" else main.key.value):
             return None
@@ -228,7 +227,6 @@ class Looked:
         row = self._state.ledger(self._connection.id, [low]).get(low)
         if row is not None and row.state != "left" and (row.person != person.id or row.customer != main.key):
             return whose(row, person.id)
-        if main.kind == "id":
-            return "unsent"
         free = row is None or (row.person == person.id and row.address)
-        return "unsent" if free and may_move(person, self._rules) else "email_change_not_sent"
+        moves = main.kind == "id" or (free and may_move(person, self._rules))
+        return "unsent" if moves else "email_change_not_sent"

@@ -148,7 +148,7 @@ async def test_an_attribute_says_what_became_of_it_and_why(browser: Browser) -> 
 
 
 async def test_a_person_is_sent_again_by_a_button(browser: Browser) -> None:
-    ben = {"event": "seen", "distinct_id": "ben", "$set": {"plan": "pro"}}
+    ben: dict[str, object] = {"event": "seen", "distinct_id": "ben", "$set": {"plan": "pro"}}
     await settle(browser, identified("ada", email="ada@example.com"), ben)
     assert "Send again" in (await browser.get(f"{PERSON}ada")).text
     assert "Send again" not in (await browser.get(f"{PERSON}ben")).text

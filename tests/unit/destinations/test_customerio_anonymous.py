@@ -115,9 +115,7 @@ def test_an_anonymous_id_that_comes_with_a_join_is_told_at_once() -> None:
 def test_an_anonymous_id_is_not_told_in_the_request_that_brings_its_events() -> None:
     """Operations of one request may take effect in any order."""
     life = Life(ANONYMOUS)
-    together = life.say(
-        event("$pageview", "v1"), event("$identify", "u1", properties={"$anon_distinct_id": "v1"})
-    )
+    together = life.say(event("$pageview", "v1"), event("$identify", "u1", properties={"$anon_distinct_id": "v1"}))
     assert actions(together) == ["page", "identify", "event"]
     assert [one["attributes"] for one in bodies(life.say(event("ordered"))) if one["action"] == "identify"] == [
         {"anonymous_id": "v1"}
