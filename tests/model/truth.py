@@ -156,9 +156,9 @@ class Truth:
     def _learn(self, human: Human, event: Event, at_ms: int) -> None:
         said: dict[str, object] = dict(event.set)
         # The person that comes along is PostHog's as of this event; what the event itself says of the email wins.
-        email = said.pop("email", event.person_email)
-        if isinstance(email, str) and (written := address(email.strip())) is not None:
-            said["email"] = written
+        for email in (event.person_email, said.pop("email", None)):
+            if isinstance(email, str) and (written := address(email.strip())) is not None:
+                said["email"] = written
         said.update(dict.fromkeys(event.unset))
         for name, value in said.items():
             if name not in human.attributes or human.attributes[name][1] <= at_ms:

@@ -23,6 +23,8 @@ def about_email(position: int, entry: Entry, said: Said, person: Person, keeps: 
         adjusted.append("merge_from_public_token")
     if name in said.set and written_address(said.set[name]) is None:
         adjusted.append("invalid_email")
+    if name != EMAIL:  # that attribute is what the other property says
+        adjusted.extend("reserved_attribute" for names in (said.set, said.unset) if EMAIL in names)
     if (said.set or said.set_once or said.person) and person.email is None:
         adjusted.extend(f"email_under:{one}" for one in emails_elsewhere(said) if one != name)
     return adjusted

@@ -201,6 +201,7 @@ class Sync:
         )
 
     def _usable_email(self, person: Person) -> str | None:
+        """The email, if it can name a customer by itself."""
         email = person.email
         return email if email is not None and self._people.takes(Identifier("email", email)) else None
 
@@ -213,8 +214,7 @@ class Sync:
     # the email of somebody who goes by an id
 
     def _link(self, draft: Draft, person: Person, main: Customer) -> _Linked:
-        company = self._company
-        email = self._usable_email(person)
+        company, email = self._company, person.email
         low = email.lower() if email is not None else None
         row = company.row(low) if low is not None else None
         mine = row is not None and row.person == draft.person
@@ -314,7 +314,8 @@ class Sync:
             ):
                 known = self._known.person(draft.person).email
                 same = known is not None and known.lower() == main.email
-                address = Identifier("email", known if same and known is not None else main.email)
+                by_email = Identifier("email", known if same and known is not None else main.email)
+                address = by_email if self._people.takes(by_email) else address
         draft.address = address
         draft.head = self._people.head(address)
 

@@ -59,7 +59,7 @@ def test_page_views_are_pages_screens_are_screens_all_others_are_events(name: st
     ],
 )
 def test_a_uuid_is_written_as_a_ulid_without_loss(uuid: str, expected: str) -> None:
-    assert ulid(uuid) == expected
+    assert ulid(uuid) == expected.encode()
 
 
 @pytest.mark.parametrize("text", ["", "01890a5d-ac96-774b-bcce-b302099a805", "x" * 36])
