@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import partial
 
 import msgspec
 
@@ -27,7 +27,6 @@ from hogline.store.memory import MemoryStore
 EVENTS, PEOPLE, BATCH, ROUNDS = 20_000, 2_000, 50, 5
 NOW_MS = 1_793_000_400_000
 READ = 1_000
-T = TypeVar("T")
 
 
 class Stages:
@@ -48,15 +47,14 @@ class Stages:
         self._now_us.clear()
 
 
-def _suppressed() -> Callable[[str], bool]:
-    class Nobody:
-        def __bool__(self) -> bool:
-            return False
+class _Nobody:
+    """Nobody is suppressed."""
 
-        def __call__(self, text: str, /) -> bool:
-            return False
+    def __bool__(self) -> bool:
+        return False
 
-    return Nobody()
+    def __call__(self, text: str, /) -> bool:
+        raise NotImplementedError
 
 
 def _bodies(made: list[dict[str, object]]) -> list[bytes]:
@@ -90,7 +88,7 @@ class _Run:
         options = destination.read_options({"site_id": "site", "api_key": "key"})
         self._store = MemoryStore()
         self._known = Known(self._store, 0)
-        suppressed = _suppressed()
+        suppressed = _Nobody()
         self._fold = Fold(self._known, suppressed=suppressed)
         self._desk = Desk(
             destination,
@@ -103,7 +101,7 @@ class _Run:
             start_s=0,
             suppressed=suppressed,
         )
-        self._request = lambda operations: destination.request(operations, options)
+        self._request = partial(destination.request, options=options)
         self._position = 0
 
     def deliver(self, bodies: list[bytes], stages: Stages) -> None:

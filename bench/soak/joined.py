@@ -121,7 +121,7 @@ _EXPLAINED = {
     "nothing_to_send", "not_identified", "no_email", "invalid", "join_refused", "merged_dangerously",
     "identify_refused",  # the code that is not taken, said with what is no event
     "email_change_not_sent",  # by email, of whoever was never identified
-    "email_taken",  # by a customer of their own that is still to be merged
+    "email_on_other_customer",  # of their own, that is still to be merged
     "repeated",  # kept, and sent once more because the process was killed before it said so
 }  # fmt: skip
 

@@ -82,9 +82,9 @@ MUTANTS = (
         "sync", "        if row.person != draft.person or not row.address:\n            return False\n",
         '        if row.state == "left":\n            return True\n        if row.person != draft.person or not row.address:\n            return False\n',
     ),
-    Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid is not None or taken else seen", "seen=seen"),
+    Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid or linked.missing else seen", "seen=seen"),
     Mutant("An email is an address once it was accepted, not before", "sync", "and main.email and not changing:", "and main.email:"),
-    Mutant("Whoever is known by an email alone changes it only if identified", "sync", "and (person.protected or person.identified_at != EVER)", ""),
+    Mutant("Whoever is known by an email alone changes it only if identified", "sync", " and known and may_be_joined(person.id)", " and may_be_joined(person.id)"),
     Mutant("A refused email goes back to nobody", "truth", "                self.rows[effect.email] = None\n", "                pass\n"),
     Mutant("After a lost answer, a refusal of an email proves nothing", "truth", "            if not doubt and not linked:", "            if not linked:"),
     # what is said

@@ -24,6 +24,7 @@ DEEDS: Mapping[str, str] = {
     "people_listed": "Listed people",
     "person_seen": "Looked at a person",
     "person_exported": "Exported a person",
+    "person_resent": "Sent a person again",
     "person_forgotten": "Forgot a person",
     "person_suppressed": "Suppressed somebody",
     "person_unsuppressed": "Took a suppression back",

@@ -27,7 +27,7 @@ EVERYBODY_EVERY_S = 6 * 3_600.0
 
 
 class ExpiresPeople(Protocol):
-    """Who removes people so that all that runs knows: the service."""
+    """Who removes people so that all that runs knows: `running.Retention`."""
 
     async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
         """See `store.forgetting.Forgets.expire_people`."""

@@ -199,3 +199,17 @@ class Workers:
     def forget(self, tallies: dict[int, Tally]) -> None:
         for connection, tally in tallies.items():
             self._tallies[connection].discard(tally)
+
+
+class Retention:
+    """Removes people who were not seen for long, so that all that runs knows of it."""
+
+    def __init__(self, workers: Workers, changing: asyncio.Lock) -> None:
+        """`changing`: held by whoever starts and stops workers and the folder."""
+        self._workers = workers
+        self._changing = changing
+
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        """See `store.forgetting.Forgets.expire_people`."""
+        async with self._changing:
+            return await self._workers.expire_people(before_day=before_day, today=today, after=after, most=most)

@@ -132,7 +132,7 @@ def _read_each(
             ]
             refused.update(batch.refused)
         for received in batch.received:
-            events.append((number, received))  # noqa: PERF401  # nearly always one
+            events.append((number, received))  # nearly always one
     return events, refused, bad
 
 

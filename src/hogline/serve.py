@@ -19,9 +19,10 @@ from hogline.process import hold, own_service
 from hogline.service import Mistake, Service
 from hogline.service.access import ConsoleDoor
 from hogline.settings import Settings
+from hogline.sources.asgi import App
 from hogline.sources.budget import Budget
 from hogline.sources.connections import Connections, raise_file_limit, shares
-from hogline.sources.http import create_app
+from hogline.sources.http import create_app, create_watching
 from hogline.sources.server import Listener
 from hogline.store.access import FIRST, Access
 from hogline.store.base import Unwritable
@@ -47,7 +48,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
-        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning, people=service)
+        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning, people=service.retention)
         await stack.enter_async_context(_running(housekeeping.run()))
         budget = Budget()
         app = create_app(
@@ -56,7 +57,6 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             service.problems,
             clock.time_ms,
             suppressed=state.suppressed,
-            metrics=partial(metrics.page, service.status),
             budget=budget,
             seen=service.seen_uuids,
         )
@@ -78,18 +78,38 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             ) from None
         if not settings.public_url:
             service.receives_at = _url(listener)
+        watching = create_watching(service.problems, partial(metrics.page, service.status))
+        connections = Connections(for_console)
+        if settings.metrics:
+            service.watched_at = await _watched(stack, watching, settings, connections)
         if settings.console != "off":
-            await stack.enter_async_context(_console(service, settings, Connections(for_console), budget))
+            at_console = None if settings.metrics else watching
+            await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
         yield service
+
+
+async def _watched(stack: AsyncExitStack, watching: App, settings: Settings, connections: Connections) -> str:
+    """`/metrics` and `/readyz` at an address of their own, which is returned. Raises `Mistake`."""
+    listener = Listener(
+        watching, settings.metrics_host, settings.metrics_port, connections=connections, stop_s=CONSOLE_STOP_S
+    )
+    try:
+        await stack.enter_async_context(listener)
+    except OSError as error:
+        raise Mistake(
+            f"Cannot answer /metrics on {settings.metrics} ({error.strerror}). Choose another address with "
+            "HOGLINE_METRICS."
+        ) from None
+    return _url(listener)
 
 
 @asynccontextmanager
 async def _console(
-    service: Service, settings: Settings, connections: Connections, budget: Budget
+    service: Service, settings: Settings, connections: Connections, budget: Budget, watching: App | None
 ) -> AsyncIterator[None]:
     """The console on its listener. Raises `Mistake`."""
     first_password = await _first_password(settings, service.now_ms())
-    app, console = create_console(service, settings)
+    app, console = create_console(service, settings, watching=watching)
     listener = Listener(
         app,
         settings.console_host,

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
         description="The header in which a proxy of HOGLINE_TRUSTED_PROXIES names the account that it signed in, such "
         "as X-Forwarded-Email.",
     )
+    metrics: str = Field(
+        default="",
+        description="An address of its own for `/metrics` and `/readyz`: host:port. Without one they are at the "
+        "console's. Port 0 takes any free one.",
+    )
     audit_retention_days: int = Field(
         default=365, ge=1, le=3_650, description="So many days entries of the audit log are kept."
     )
@@ -132,6 +137,13 @@ class Settings(BaseSettings):
             raise ValueError("must be host:port, for example 127.0.0.1:8001, or off")
         return text
 
+    @field_validator("metrics")
+    @classmethod
+    def _is_address_or_none(cls, text: str) -> str:
+        if text and not _is_host_and_port(text):
+            raise ValueError("must be host:port, for example 127.0.0.1:8002")
+        return text
+
     @field_validator("console_password")
     @classmethod
     def _is_password(cls, password: SecretStr | None) -> SecretStr | None:
@@ -183,6 +195,16 @@ class Settings(BaseSettings):
     @property
     def listen_port(self) -> int:
         return _port(self.listen)
+
+    @property
+    def metrics_host(self) -> str:
+        """Only if there is an address for metrics."""
+        return _host(self.metrics)
+
+    @property
+    def metrics_port(self) -> int:
+        """Only if there is an address for metrics."""
+        return _port(self.metrics)
 
     @property
     def console_host(self) -> str:

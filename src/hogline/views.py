@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from hogline.model import Identifier
+from hogline.model import Kind
 
 
 class ConnectionStatus(Struct, frozen=True, kw_only=True):
@@ -78,12 +78,19 @@ class TokenView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The project's own keys at PostHog, under which events are taken too."""
 
 
+class CustomerView(Struct, frozen=True):
+    """As whom a destination knows somebody."""
+
+    kind: Kind
+    value: str
+
+
 class PersonView(Struct, frozen=True, kw_only=True):
     connection: str
     distinct_id: str
     email: str | None
     identified: bool
-    customer: Identifier | None
+    customer: CustomerView | None
     """As whom the destination knows them; None: not sent."""
     not_sent: str | None
     """Why they are no customer; None if they are one."""
@@ -93,15 +100,15 @@ class PersonView(Struct, frozen=True, kw_only=True):
     left_out: list[str]
     """Attributes that the connection's options leave out, or that the destination does not take."""
     email_not_sent: str | None = None
-    """Why the destination does not have this email: `email_taken`, `email_change_not_sent`; None if it has, or has none
-    of theirs to have."""
+    """Why the destination does not have this email: `email_taken`, `email_on_other_customer`, `email_change_not_sent`;
+    None if it has, or is told it yet."""
     joined_into: str | None = None
     """The person whom PostHog joined this id into: what comes under it is theirs."""
     became: str | None = None
     """Of somebody who was joined: what became of the customer that they were: `merged`, `merge waits`, `not merged`."""
-    to_merge: list[Identifier] = field(default_factory=list)
+    to_merge: list[CustomerView] = field(default_factory=list)
     """Customers that are to be merged into theirs."""
-    merged: list[Identifier] = field(default_factory=list)
+    merged: list[CustomerView] = field(default_factory=list)
 
 
 class PersonEvent(Struct, frozen=True, kw_only=True):

@@ -7,9 +7,9 @@ from playwright.async_api import Browser, Page, expect
 from settling import settled
 from stage import Stage
 
+from hogline.core.changes import Flush
+from hogline.core.known import Fact, Person
 from hogline.escaping import escaped
-from hogline.model import Person
-from hogline.store.base import Settlement
 
 pytestmark = pytest.mark.anyio
 
@@ -53,8 +53,8 @@ HOSTILE = (
 async def test_whatever_somebody_is_called_their_page_opens(page: Page, stage: Stage, distinct_id: str) -> None:
     await stage.connect("shop")
     # Not as an event: of that the id would be cut, or refused.
-    person = Person(distinct_id=distinct_id, unsent={"plan": "pro"})
-    await stage.service._state.settle(Settlement(connection=1, lanes={}, people=[person]))
+    person = Person(distinct_id, {"plan": Fact("pro", 0, 1)})
+    await stage.service._state.flush(Flush({}, {distinct_id: person}, 0))
     await page.set_viewport_size({"width": 360, "height": 800})
     await page.goto(PEOPLE)
     await page.locator("#people tbody a").first.click()

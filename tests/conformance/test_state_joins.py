@@ -19,7 +19,7 @@ MAIL = "ada@example.com"
 
 
 def row(person: str = "ada", **fields: object) -> Row:
-    return Row(person, "accepted", ADA, address=True)._replace(**fields)
+    return Row(person, "accepted", ADA, address=True)._replace(**fields)  # type: ignore[arg-type]
 
 
 async def settle(state: State, connection: int, **what: object) -> None:

@@ -250,6 +250,7 @@ tolds = st.builds(
     st.booleans(),
     st.none() | st.tuples(positions, st.integers(0, 2**32 - 1)),
     positions,
+    several_texts,
     st.lists(positions | st.tuples(positions, texts), max_size=3).map(tuple),
 )
 rows = st.builds(

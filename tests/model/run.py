@@ -202,6 +202,8 @@ class Run:
 
     def _forget(self, who: str, *, suppress: bool) -> None:
         """A forgotten person's customers can only be deleted where the destination answers."""
+        if self.truth.is_only_an_email(who):
+            return  # whoever has it would be meant: what is forgotten here are ids
         self.hogline.failures.clear()
         for connection in self.connections.values():
             connection.customerio.to_refuse.clear()

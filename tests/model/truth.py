@@ -95,6 +95,10 @@ class Truth:
                 found.emailed = True
         return found
 
+    def is_only_an_email(self, text: str) -> bool:
+        """Whether it is nobody's id so far, but may be somebody's email."""
+        return text not in self._humans and address(text) is not None
+
     def is_suppressed(self, event: Event) -> bool:
         """Whether an event is of somebody who is never to come back: by any id or email that it says to be theirs."""
         texts = [event.who, event.set.get("email"), event.person_email]
@@ -152,9 +156,9 @@ class Truth:
     def _learn(self, human: Human, event: Event, at_ms: int) -> None:
         said: dict[str, object] = dict(event.set)
         # The person that comes along is PostHog's as of this event; what the event itself says of the email wins.
-        email = said.pop("email", event.person_email)
-        if isinstance(email, str) and (written := address(email.strip())) is not None:
-            said["email"] = written
+        for email in (event.person_email, said.pop("email", None)):
+            if isinstance(email, str) and (written := address(email.strip())) is not None:
+                said["email"] = written
         said.update(dict.fromkeys(event.unset))
         for name, value in said.items():
             if name not in human.attributes or human.attributes[name][1] <= at_ms:

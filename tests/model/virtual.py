@@ -108,8 +108,10 @@ class Writer:
         perform: Callable[[list[Any]], list[object]],
         *,
         name: str,
+        probe: Callable[[], None],  # this disk is never in trouble
         written: Callable[[object], None] = lambda _: None,
     ) -> None:
+        self.trouble = None
         self._perform = perform
         self._written = written
         self._mortal = name.startswith("state")

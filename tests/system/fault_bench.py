@@ -210,7 +210,7 @@ class Bench:
             self.settings,
             self.clock,
             Cleaning(self.journal, self.state),
-            people=self.service,
+            people=self.service.retention,
         )
         self.app = create_app(self.housekeeping, TokenCheck(["token"]), self.service.problems, self.clock.time_ms)
 

@@ -129,14 +129,19 @@ def canary_sandbox() -> Iterator[str]:
 
 
 @contextmanager
-def serving(printed: Printed, form: str, err: Path, command: tuple[str, ...] = HOGLINE) -> Iterator[tuple[str, int]]:
-    """The URL and the process id of a `hogline serve` that logs everything; its output is kept."""
+def serving(
+    printed: Printed, form: str, err: Path, command: tuple[str, ...] = HOGLINE
+) -> Iterator[tuple[str, str, int]]:
+    """The URLs of the receiving side and of the console, and the process id, of a `hogline serve` that logs everything.
+    Its output is kept.
+    """
     env = environment(printed.data, HOGLINE_LOG_FORMAT=form, HOGLINE_LOG_LEVEL="debug")
     with err.open("wb") as file:
         process = subprocess.Popen([*command, "serve"], env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     try:
-        until(lambda: b"Receiving at" in err.read_bytes())
-        yield err.read_text().split("Receiving at ")[1].split(";")[0], process.pid
+        until(lambda: b"Sign in" in err.read_bytes())
+        said = err.read_text()
+        yield said.split("Receiving at ")[1].split(";")[0], said.split("Console at ")[1].split("\n")[0], process.pid
         process.terminate()
         assert process.wait(WITHIN_S) == 0
     finally:
@@ -182,11 +187,13 @@ def test_nothing_that_is_printed_logged_or_answered_has_a_secret_or_a_person_in_
     token = msgspec.json.decode(printed.run("token", "--json"))["token"]
     printed.pieces.pop()  # the one place where the token belongs
     printed.forbidden.append(token.encode())
-    with serving(printed, "json", tmp_path / "log") as (url, _):
+    with serving(printed, "json", tmp_path / "log") as (url, console, _):
         send_all_that_is_good_and_bad(printed, url, token)
-        until(lambda: get_metric(printed, url, "pending_events") == 0)
+        until(lambda: get_metric(printed, console, "pending_events") == 0)
         put(f"{canary_sandbox}/sandbox/script", {"answers": ANSWERS})
-        until(lambda: printed.ask(f"{url}/webhook/{token}", webhook()) == 200 and printed.ask(f"{url}/readyz") == 503)
+        until(
+            lambda: printed.ask(f"{url}/webhook/{token}", webhook()) == 200 and printed.ask(f"{console}/readyz") == 503
+        )
         for command in ("status", "status --json", "connections", "connections --json", "check customerio"):
             printed.run(*command.split())
         put(f"{canary_sandbox}/sandbox/script", {"answers": [{"status": 401, "path": "/api/v1/accounts"}]})
@@ -194,7 +201,7 @@ def test_nothing_that_is_printed_logged_or_answered_has_a_secret_or_a_person_in_
         printed.run("enable", "customerio")
         printed.run("configure", "customerio", "--tracking-endpoint", "http://canary.example", code=1)
         printed.ask(f"{url}/healthz")
-        printed.ask(f"{url}/metrics")
+        printed.ask(f"{console}/metrics")
     printed.run("disconnect", "customerio")
     assert printed.leaks == []
     log = dict(printed.pieces)["serve"]
@@ -252,13 +259,13 @@ def test_a_mistake_of_hoglines_tells_nobody_what_it_was_about(
     token = msgspec.json.decode(printed.run("token", "--json"))["token"]
     printed.pieces.pop()
     printed.forbidden.append(token.encode())
-    with serving(printed, form, tmp_path / "log", (sys.executable, "-c", BUGS)) as (url, _):
+    with serving(printed, form, tmp_path / "log", (sys.executable, "-c", BUGS)) as (url, console, _):
         assert printed.ask(f"{url}/webhook/{token}", webhook(name="crash in reading")) == 500
         assert printed.ask(f"{url}/webhook/{token}", webhook(name="crash in planning")) == 200
         assert printed.ask(f"{url}/webhook/{token}", webhook()) == 200
         until(lambda: b"planning failed" in (tmp_path / "log").read_bytes())
         assert printed.ask(f"{url}/webhook/{token}", webhook(name="crash after sending")) == 200
-        until(lambda: printed.ask(f"{url}/readyz") == 503)
+        until(lambda: printed.ask(f"{console}/readyz") == 503)
         printed.run("status")
         printed.run("connections")
     assert printed.leaks == []
@@ -287,13 +294,13 @@ def test_no_secret_is_an_argument_of_a_process_or_lies_readable_in_the_data_dire
     until(lambda: not get(f"{canary_sandbox}/sandbox/script")["answers"])  # it waits for the answer now
     printed.pieces.append(("ps of connect", arguments_of(connecting.pid)))
     assert connecting.wait(WITHIN_S) == 0
-    with serving(printed, "json", tmp_path / "log") as (url, pid):
+    with serving(printed, "json", tmp_path / "log") as (url, console, pid):
         token = msgspec.json.decode(printed.run("token", "--json"))["token"]
         printed.pieces.pop()
         printed.forbidden.append(token.encode())
         printed.ask(f"{url}/webhook/{token}", webhook())
         printed.pieces.append(("ps of serve", arguments_of(pid)))
-        until(lambda: get_metric(printed, url, "delivered_events") == 1)
+        until(lambda: get_metric(printed, console, "delivered_events") == 1)
     assert printed.leaks == []
     personal = re.compile(rb"canary(?!0)")
     files = [file for file in printed.data.rglob("*") if file.is_file()]

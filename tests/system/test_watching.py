@@ -60,6 +60,11 @@ class Log:
         self.file = file
 
     @property
+    def console_url(self) -> str:
+        """Where figures and reasons are."""
+        return self.file.read_text("utf-8").split("Console at ")[1].split("\n")[0]
+
+    @property
     def lines(self) -> list[dict[str, Any]]:
         written = self.file.read_text("utf-8").splitlines()
         return [msgspec.json.decode(line) for line in written if line.startswith("{")]
@@ -74,7 +79,7 @@ def logging_to(file: Path, data: Path, level: str = "debug") -> Iterator[tuple[R
     with file.open("wb") as err:
         process = subprocess.Popen([*HOGLINE, "serve"], env=env, stdin=subprocess.DEVNULL, stderr=err)
     try:
-        until(lambda: b"Receiving at" in file.read_bytes())
+        until(lambda: b"Sign in" in file.read_bytes())
         url = file.read_text().split("Receiving at ")[1].split(";")[0]
         yield Running(process, url), Log(file)
     finally:
@@ -83,15 +88,15 @@ def logging_to(file: Path, data: Path, level: str = "debug") -> Iterator[tuple[R
         process.wait(WITHIN_S)
 
 
-def test_metrics_tell_what_status_tells_and_outlive_a_restart(data: Path, sandbox: str) -> None:
+def test_metrics_tell_what_status_tells_and_outlive_a_restart(data: Path, sandbox: str, tmp_path: Path) -> None:
     connect(data, sandbox, "--anonymous-users", "identified", "--name", "shop")
     for sent in (1, 2):
-        with serving(data) as running:
+        with logging_to(tmp_path / "log", data) as (running, log):
             token = hogline_json(data, "token")["token"]
             post(f"{running.url}/webhook", clicked(), token)
             until(lambda sent=sent: status(data, "shop")["filtered"] == {"not_identified": sent})  # type: ignore[misc]
             time.sleep(1.1)  # the page shows figures that are up to a second old
-            found = metrics(running.url)
+            found = metrics(log.console_url)
             assert running.stop() == 0
         assert found["hogline_received_events_total shop"] == sent
         assert found["hogline_filtered_events_total shop not_identified"] == sent
@@ -110,11 +115,11 @@ def test_a_connection_that_stops_is_seen_everywhere(data: Path, sandbox: str, tm
         until(lambda: log.has("connection stopped"))
         reason = status(data)["reason"]
         with pytest.raises(HTTPError) as unready:
-            get(f"{running.url}/readyz")
+            get(f"{log.console_url}/readyz")
         assert unready.value.code == 503
         assert msgspec.json.decode(unready.value.read())["problems"] == [f"customerio: {reason}"]
-        until(lambda: metrics(running.url)["hogline_connection_state customerio stopped"] == 1)
-        assert metrics(running.url)["hogline_retries_total customerio 503"] == 1
+        until(lambda: metrics(log.console_url)["hogline_connection_state customerio stopped"] == 1)
+        assert metrics(log.console_url)["hogline_retries_total customerio 503"] == 1
         assert log.has("connection stopped", connection="customerio", reason=reason, level="warning")
         hogline(data, "enable", "customerio")
         until(lambda: status(data)["delivered"] == 1)

@@ -291,4 +291,4 @@ class Bench:
 
 def times_and_ulids(events: Sequence[Event]) -> list[tuple[int, str]]:
     """What Customer.io is to know these events by."""
-    return [(one.timestamp_ms // 1_000, ulid(one.uuid)) for one in events]
+    return [(one.timestamp_ms // 1_000, ulid(one.uuid).decode()) for one in events]

@@ -115,6 +115,7 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "listed": (lambda service: service.people(EMAIL), ["people_listed"]),
     "seen": (lambda service: service.person("shop", PERSON), ["person_seen"]),
     "kept away": (keep_away, ["person_unsuppressed", "person_suppressed"]),
+    "sent again": (lambda service: service.resend_person("shop", PERSON), ["person_resent"]),
     "exported": (lambda service: service.export_person(PERSON), ["person_exported"]),
     "forgotten": (lambda service: service.forget_person(PERSON), ["person_forgotten"]),
     "project tokens": (project_tokens, ["token_revoked", "token_rotated", "token_added"]),
@@ -147,7 +148,7 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
     tested = {
         "connect", "configure", "test_options", "enable", "disable", "disconnect", "retry_failures",
         "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token", "add_token",
-        "suppress_person", "unsuppress_person", "export_person",
+        "suppress_person", "unsuppress_person", "export_person", "resend_person",
         "connect_posthog", "disconnect_posthog",
         "make_api_token", "revoke_api_token", "add_account", "set_role", "set_password", "remove_account",
     }  # fmt: skip

@@ -53,7 +53,7 @@ def public_functions() -> set[str]:
     return {
         name
         for name, method in inspect.getmembers(Service, inspect.iscoroutinefunction)
-        if not name.startswith("_") and name not in {"start", "close", "api_token_used", "expire_people"}
+        if not name.startswith("_") and name not in {"start", "close", "api_token_used"}
     }
 
 

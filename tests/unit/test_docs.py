@@ -28,8 +28,8 @@ REASON = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 IN_BACKTICKS = re.compile(r"`([^`]+)`")
 
 # Where reasons are made; in these files of the destination every text that is returned or put together is one.
-ROOMS = ("posthog", "destinations/customerio", "delivery")
-ALL_REASONS = {"meaning.py", "gate.py", "learn.py", "limits.py", "plan.py"}
+ROOMS = ("posthog", "destinations/customerio", "core", "delivery")
+ALL_REASONS = {"meaning.py", "gate.py", "limits.py", "shipment.py", "sync.py"}
 NO_REASONS = {
     "meaning.py": {"null", "true", "false"},
     "limits.py": {"recipient", "address", "reply", "posthog_…"},
@@ -128,6 +128,8 @@ def _places(node: ast.AST, file: str) -> Iterator[ast.expr]:
         place = {"Refusal": 0, "note": 1, "append": 0, "NotJson": 1, "Unreadable": 2, "_broken": 2}
         if place.get(called, 99) < len(node.args):
             yield node.args[place[called]]
+        if called == "extend" and node.args and isinstance(node.args[0], ast.GeneratorExp):
+            yield node.args[0].elt
         yield from (keyword.value for keyword in node.keywords if keyword.arg in {"reason", "filtered"})
     elif file in ALL_REASONS and isinstance(node, ast.Return | ast.Assign) and node.value is not None:
         yield node.value
@@ -146,6 +148,8 @@ def _texts(place: ast.expr) -> list[str]:
             return [f"{start}…"]
         case ast.IfExp():
             return [*_texts(place.body), *_texts(place.orelse)]
+        case ast.BoolOp() | ast.Tuple():
+            return [text for one in getattr(place, "values", getattr(place, "elts", ())) for text in _texts(one)]
         case _:
             return []
 

@@ -34,13 +34,17 @@ async def test_it_has_everything_of_them_and_nothing_of_others(bench: Bench, who
     await bench.connect("one")
     await bench.connect("holds", anonymous_users="identified", hold_days=30)
     bench.server.refuses = lambda name, _: name == "bad"
-    await bench.deliver(*HISTORY, said("c", ADA, 6, set={"bad": 1}), said("d", "bob", 7, set={"bad": 1}, ref=ANON))
+    await bench.deliver(*HISTORY)
+    await bench.deliver(said("c", ADA, 6, set={"bad": 1}), said("d", "bob", 7, set={"bad": 1}, ref=ANON))
     found = await exported(bench, who)
     assert (found["format"], found["ids"], found["emails"]) == ("hogline.person/1", sorted([ADA, ANON]), [MAIL])
     assert {(one["connection"], one["distinct_id"]) for one in found["people"]} >= {("one", ADA), ("holds", ADA)}
     (ada,) = [one for one in found["people"] if (one["connection"], one["distinct_id"]) == ("one", ADA)]
     assert {"kind": "id", "value": ADA} in ada["customers"]
-    assert ada["attributes"]["plan"] == "pro"
+    assert "plan" in ada["accepted"]
+    (known,) = found["known"]
+    assert (known["distinct_id"], known["email"], known["identified"]) == (ADA, MAIL, True)
+    assert known["attributes"]["plan"]["value"] == "pro"
     assert [one["event"] for one in found["events"]] == ["$pageview", "cart opened", "$identify", "ordered", "c"]
     assert [(one["connection"], one["event"]) for one in found["failures"]] == [("holds", "c"), ("one", "c")]
     assert found["failures"][0]["refusals"][0]["reason"] == "invalid"

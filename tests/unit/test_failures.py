@@ -56,12 +56,12 @@ async def status(bench: Bench) -> ConnectionStatus:
 async def settled(bench: Bench) -> ConnectionStatus:
     async with asyncio.timeout(10):
         while (
-            (found := await status(bench)).pending
+            (await status(bench)).pending
             or await bench.service.retrying_failures("customerio")
             or await bench.service.replaying("customerio")
         ):
             await asyncio.sleep(0.002)
-    return found
+    return await status(bench)
 
 
 @pytest.fixture

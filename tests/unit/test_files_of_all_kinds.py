@@ -58,7 +58,7 @@ class Sent:
 
 
 def of(number: int) -> str:
-    return ulid(f"0199f3a0-0000-7000-8000-{number:012x}")
+    return ulid(f"0199f3a0-0000-7000-8000-{number:012x}").decode()
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from hogline.core.changes import DeadLetter, Settlement
 from hogline.core.lanes import LANES
 from hogline.history import Sampler
 from hogline.model import Refusal, Request, Response
 from hogline.service import Mistake, Service
 from hogline.settings import Settings
-from hogline.store.base import Connection, DeadLetter, Settlement, Unwritable
+from hogline.store.base import Connection, Unwritable
 from hogline.store.history import Figure
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.history import SqliteHistory

@@ -53,9 +53,8 @@ class Bench:
 
     def keeping(self, **settings: object) -> Housekeeping:
         cleaning = Cleaning(self.journal, self.state)
-        return Housekeeping(
-            self.journal, self.state, Settings(data=self.folder, **settings), self.clock, cleaning, people=self.state
-        )  # type: ignore[arg-type]
+        chosen = Settings(data=self.folder, **settings)  # type: ignore[arg-type]
+        return Housekeeping(self.journal, self.state, chosen, self.clock, cleaning, people=self.state)
 
     async def connect(self, name: str = "customerio", *, enabled: bool = True) -> Connection:
         return await self.state.add_connection(

@@ -38,6 +38,7 @@ COMMANDS = {
     "posthog": "posthog:posthog",
     "password": "password:password",
     "accounts": "accounts:accounts",
+    "api-tokens": "api_tokens:api_tokens",
     "audit": "audit:audit",
     "serve": "serve:serve",
     "status": "status:status",

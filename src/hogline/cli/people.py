@@ -1,10 +1,11 @@
-"""hogline people (list, show, forget, export, suppress, unsuppress): who we know, as what, sent or not and why."""
+"""hogline people (list, show, resend, forget, export, suppress, …): who we know, as what, sent or not and why."""
 
 from __future__ import annotations
 
 import sys
 from typing import Annotated
 
+import msgspec
 from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,7 @@ from hogline.cli.common import Common, Json, ask, out, print_json
 from hogline.service import Service
 from hogline.service.exporting import as_json
 from hogline.service.forgetting import counted, left
+from hogline.standing import STANDINGS, attributes
 from hogline.views import ForgottenView, PersonView
 
 _DEFAULT = Common()
@@ -56,12 +58,15 @@ def show(
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Show one person: what was accepted, who was joined into them, what became of their last events."""
+    """Show one person: what PostHog says of them beside what the destination has, and what became of their events."""
     details = ask(common, lambda service: service.person(connection, distinct_id))
     if json:
         print_json(details)
         return
     out.print(people_table([details.person]))
+    if details.person.attributes:
+        out.print()
+        out.print(attributes_table(details.person))
     if details.held:
         out.print()
         out.print(f"{details.held} held events wait until they qualify.")
@@ -187,6 +192,23 @@ def _print_forgotten(forgotten: ForgottenView) -> None:
 def _became(person: PersonView) -> str:
     customer = f"{person.customer.kind} {person.customer.value}" if person.customer else "was no customer"
     return f"{customer}, {person.became}" if person.became else customer
+
+
+def attributes_table(person: PersonView) -> Table:
+    """What PostHog says of somebody, and what became of it at the destination."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("attribute", "PostHog says", f"at {person.connection}"):
+        table.add_column(title, overflow="fold")
+    for one in attributes(person):
+        said = Text("(taken away)", style="dim") if one.value is None else Text(_shown(one.value))
+        there = Text(f"{STANDINGS[one.state].lower()}{': ' if one.why else ''}{one.why}")
+        there.stylize("" if one.state == "accepted" else "yellow")
+        table.add_row(Text(one.name), said, there)
+    return table
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def people_table(found: list[PersonView]) -> Table:

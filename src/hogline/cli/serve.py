@@ -19,6 +19,8 @@ def serve(*, common: Common = _DEFAULT) -> None:
         err.print(
             f"Receiving at {service.receives_at}; data in {settings.data}. `hogline token` prints the URL for PostHog."
         )
+        if service.watched_at is not None:
+            err.print(f"Metrics at {service.watched_at}/metrics", markup=False)
         if service.console is not None:
             err.print(f"Console at {service.console.url}", markup=False)
             _tell_how_to_sign_in(service.console)

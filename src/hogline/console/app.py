@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from hogline.console import (
     accounts,
@@ -72,8 +73,11 @@ def create_console(
     *,
     now_s: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    watching: ASGIApp | None = None,
 ) -> tuple[Starlette, Console]:
-    """The app for a listener, and what to tell when Hogline stops. There must be an account already."""
+    """The app for a listener, and what to tell when Hogline stops. There must be an account already.
+    `watching`: what answers `/metrics` and `/readyz`, if it is to be found here.
+    """
     password = settings.console_password
     console = Console(
         service=service,
@@ -88,7 +92,8 @@ def create_console(
         attempts=Attempts(now_s, sleep),
         assets=Assets(),
     )
-    routes = [*ROUTES, Mount("/api", Api(service, time.monotonic, proxies=settings.proxies))]
+    watched = [] if watching is None else [Route(path, watching, name=path) for path in ("/metrics", "/readyz")]
+    routes = [*ROUTES, *watched, Mount("/api", Api(service, time.monotonic, proxies=settings.proxies))]
     app = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=[Middleware(Safety, console=console)])
     app.state.console = console
     return app, console

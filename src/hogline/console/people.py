@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,38 +10,15 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from hogline.console.context import connection_of, form_of, require_right, service_of
-from hogline.console.pages import page
+from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
 from hogline.service import Mistake, Service
 from hogline.service.exporting import as_json
 from hogline.service.forgetting import left
+from hogline.standing import STANDINGS, attributes
 from hogline.views import PersonDetails
 
 ON_A_PAGE = 50
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """One attribute of somebody: what PostHog says, and what became of it at the destination."""
-
-    name: str
-    value: object
-    state: str
-    """`accepted`; `unsent`: it is sent with the next event; `refused`; `left_out`: the options say so, or the
-    destination takes none of that name; `email_taken`, `email_change_not_sent`."""
-
-
-def attributes(details: PersonDetails) -> list[Attribute]:
-    """By name."""
-    person, found = details.person, []
-    for name, value in sorted(person.attributes.items()):
-        state = "accepted" if person.customer is not None else "unsent"
-        for special, names in (("unsent", person.unsent), ("refused", person.refused), ("left_out", person.left_out)):
-            state = special if name in names else state
-        if name == "email" and person.email_not_sent is not None:
-            state = person.email_not_sent
-        found.append(Attribute(name, value, state))
-    return found
 
 
 async def people(request: Request) -> Response:
@@ -73,7 +50,8 @@ async def person(request: Request) -> Response:
         section="people",
         details=details,
         person=details.person,
-        attributes=attributes(details),
+        attributes=attributes(details.person),
+        standings=STANDINGS,
         **WORDS,
     )
 
@@ -95,6 +73,18 @@ async def export(request: Request) -> Response:
         raise HTTPException(404, str(mistake)) from None
     headers = {"content-disposition": 'attachment; filename="person.json"', "cache-control": "no-store"}
     return StreamingResponse(as_json(exported, service.export_events), 200, headers, "application/json")
+
+
+async def resend(request: Request) -> Response:
+    connection, distinct_id = await connection_of(request), request.query_params.get("id", "")
+    here = f"{request.app.url_path_for('person', name=connection.name)}?id={quote(distinct_id, safe='')}"
+    try:
+        await service_of(request).resend_person(connection.name, distinct_id)
+    except Mistake as mistake:
+        return go(request, here, str(mistake))
+    runs = connection.state in {"delivering", "waiting"}
+    when = "now" if runs else f"once {connection.name} runs"
+    return go(request, here, f"This person is sent again {when}: their customer with email and attributes.")
 
 
 async def forget_page(request: Request) -> Response:
@@ -142,6 +132,7 @@ async def forget(request: Request) -> Response:
 ROUTES = [
     Route("/connections/{name}/people", people, methods=["GET"], name="people"),
     Route("/connections/{name}/person", person, methods=["GET"], name="person"),
+    Route("/connections/{name}/person/resend", resend, methods=["POST"], name="resend_person"),
     Route("/connections/{name}/person/export", export, methods=["GET"], name="export_person"),
     Route("/connections/{name}/forget", forget_page, methods=["GET"], name="forget"),
     Route("/connections/{name}/forget", forget, methods=["POST"]),

@@ -24,13 +24,15 @@ from hogline.settings import Settings
 
 MOST_BODY_BYTES = 1_048_576
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN_TO_PROGRAMS = ("/static/", "/api/")
+OPEN_TO_PROGRAMS = ("/static/", "/api/", "/metrics", "/readyz")
+"""What a proxy's sign-in is not looked at for."""
 UNKNOWN_TO_US = (
     "You are signed in at the proxy, but Hogline has no account of this name. An admin can add it under Accounts, or "
     "with `hogline accounts add`."
 )
-FOR_EVERYBODY = ("/sign-in", "/theme", "/static/", "/api/")
-"""What is answered without a session. `/api/` looks itself at who asks."""
+FOR_EVERYBODY = ("/sign-in", "/theme", *OPEN_TO_PROGRAMS)
+"""What is answered without a session. `/api/` looks itself at who asks; `/metrics` and `/readyz` have counts, and the
+names of connections with the sentence why one stopped."""
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

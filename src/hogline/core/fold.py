@@ -153,10 +153,10 @@ class Fold:
         """The email that an event says: what it sets, else as PostHog knows the person, which is as new as the event;
         where none is known, also that of `$set_once`."""
         name = self.keeps.email_property
-        if name in said.set:
-            return written_address(said.set[name])
-        email = written_address(said.person.get(name)) if said.person else None
-        if email is None and said.set_once and person.email is None and EMAIL not in person.facts:
+        email = written_address(said.set[name]) if name in said.set else None
+        if email is None and said.person:
+            email = written_address(said.person.get(name))
+        if email is None and said.set_once and person.email is None:
             email = written_address(said.set_once.get(name))
         return email
 

@@ -181,6 +181,8 @@ def _with_due(
         new = {one.key for one in waiting} - {one.key for one in known}
         if waiting and accepted and (new or not due_ms):
             due_ms = times.due_ms if times.merges else WAITS_MS
+        elif accepted and not waiting:
+            due_ms = 0  # what an intent promised that was not settled then has come to an end
         merged = any(effect.kind == "merge" for effect, _ in effects)
         if merged:
             due_ms = times.now_ms

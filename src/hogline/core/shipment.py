@@ -14,18 +14,17 @@ from msgspec.structs import replace
 
 from hogline.core.changes import Intent
 from hogline.core.draft import Company, Draft
-from hogline.core.fold import EMAIL, Suppressed, asks_too_much, names_suppressed, other_of, replaces_email
+from hogline.core.fold import Suppressed, names_suppressed, other_of
 from hogline.core.gate import is_visitor, never_sent, not_qualified
+from hogline.core.hints import about_email
 from hogline.core.items import Effect, Item, Source
 from hogline.core.known import Known
 from hogline.core.records import Records
 from hogline.core.sync import Sync
 from hogline.core.told import Told
 from hogline.destinations.base import Destination, People, Rules
-from hogline.emails import written_address
 from hogline.model import Operation, Refusal
-from hogline.posthog.email_names import emails_elsewhere
-from hogline.posthog.entry import Entry, Said, decode_entry
+from hogline.posthog.entry import Entry, decode_entry
 
 TOO_LONG = Refusal(
     "identifier_too_long", "The distinct_id is longer than the destination takes, and there is no email to go by."
@@ -59,7 +58,6 @@ class Shipment:
         self.operations: list[Operation] = []
         self.effects: list[Effect] = []
         self.size_bytes = 0
-        self.lanes: set[int] = set()
         self.holds: dict[int, tuple[str, Entry]] = {}
         """Events that are to be held, by position, and whose they are."""
         self.released: set[int] = set()
@@ -139,7 +137,7 @@ class Shipment:
         else:
             self._plan(item, entry, draft, position, adjusted)
         if said is not None:
-            self._look_at_email(item.position, entry, said, draft, adjusted)
+            adjusted += about_email(item.position, entry, said, self._known.person(draft.person), self._rules.keeps)
         item.adjusted = tuple(adjusted)
         reason = item.refusals[0].reason if item.refusals else item.filtered
         draft.recent.append((item.position, reason) if reason else item.position)
@@ -158,22 +156,6 @@ class Shipment:
             return None
         self._ready[person] = draft
         return draft
-
-    def _look_at_email(self, position: int, entry: Entry, said: Said, draft: Draft, adjusted: list[str]) -> None:
-        """An email that is none or is not taken, and names under which somebody without an email seems to have one."""
-        name = self._rules.keeps.email_property
-        person = self._known.person(draft.person)
-        if self._rules.keeps.protects_emails and (name in said.set or name in said.unset):
-            email = None if name in said.unset else written_address(said.set[name])
-            learned = person.facts.get(EMAIL)
-            if (learned is None or learned.at < position) and replaces_email(entry, person, email):
-                adjusted.append("email_protected")
-        if asks_too_much(entry):
-            adjusted.append("merge_from_public_token")
-        if name in said.set and written_address(said.set[name]) is None:
-            adjusted.append("invalid_email")
-        if (said.set or said.set_once or said.person) and person.email is None:
-            adjusted.extend(f"email_under:{one}" for one in emails_elsewhere(said) if one != name)
 
     def _join(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
         """Record that two people are one from here on; what was told of them becomes one when this is settled."""
@@ -251,7 +233,7 @@ class Shipment:
         main = draft.told.main
         assert main is not None  # who calls has looked
         refused = {name: mark for name, mark in main.refused.items() if name not in item.again}
-        draft.told = replace(draft.told, seen=None, main=replace(main, refused=refused, objects=()))
+        draft.told = replace(draft.told.giving_again(), seen=None, main=replace(main, refused=refused, objects=()))
 
     def _tell(self, decides: Item | None, item: Item, draft: Draft, adjusted: list[str]) -> None:
         """What the person is to be told by now; `decides`: whose outcome a refusal of it is."""
@@ -371,7 +353,7 @@ class Shipment:
                     self._release(draft, position, is_customer=told.is_customer)
             case Source.AGAIN if told.main is not None:
                 main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=())
-                draft.told = replace(told, seen=None, main=main)
+                draft.told = replace(told.giving_again(), seen=None, main=main)
                 self._emit_all(self._sync.sync(draft, None, adjusted))
             case Source.DUE:
                 self._due(draft, adjusted)

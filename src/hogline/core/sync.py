@@ -3,7 +3,7 @@ theirs, which attributes are to be said. Once for each person in a shipment, bef
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 from zlib import crc32
 
 import msgspec
@@ -14,7 +14,7 @@ from hogline.core.items import Effect, Item
 from hogline.core.known import EVER, Known, Person
 from hogline.core.ledger import Row
 from hogline.core.told import Customer, Mark, Told
-from hogline.destinations.base import People
+from hogline.destinations.base import People, Rules
 from hogline.model import UNKNOWN, Identifier, Operation
 from hogline.posthog.joins import may_be_joined
 
@@ -33,6 +33,11 @@ def _says_email(item: Item | None) -> bool:
     return said is not None and ("email" in said.set or "email" in said.unset)
 
 
+EmailMissing: TypeAlias = Literal["email_taken", "email_on_other_customer"]
+"""Why a customer does not have an email: it is somebody else's, or that of another customer of the same person, which
+waits to be merged."""
+
+
 class _Linked(NamedTuple):
     """What is to become of the email of a customer that is named by an id."""
 
@@ -43,6 +48,19 @@ class _Linked(NamedTuple):
     """In small letters, if it becomes theirs by it."""
     unlinks: tuple[str, ...] = ()
     uncertain: bool = False
+    missing: EmailMissing | None = None
+    """Why it cannot be theirs just now."""
+
+
+def may_move(person: Person, rules: Rules) -> bool:
+    """Whether somebody who goes by an email may become the customer of another one."""
+    known = person.protected or person.identified_at != EVER
+    return rules.by_email and rules.merge_people and known and may_be_joined(person.id)
+
+
+def whose(row: Row, person: str) -> EmailMissing:
+    """Why an email that has a row cannot be this person's customer's."""
+    return "email_on_other_customer" if row.person == person else "email_taken"
 
 
 class Sync:
@@ -94,11 +112,11 @@ class Sync:
         main, others, fresh, unsaid = chosen
         if unsaid is not None and _says_email(item):
             adjusted.append(unsaid)
-        linked, taken = _Linked(), False
+        linked = _Linked()
         if main.kind == "id":
-            linked, taken = self._link(draft, person, main)
-            if taken and (fresh or _says_email(item)):
-                adjusted.append("email_taken")
+            linked = self._link(draft, person, main)
+            if linked.missing is not None and (fresh or _says_email(item)):
+                adjusted.append(linked.missing)
         mine = {one.key for one in told.customers}
         theirs = {one.key for part in self._company.parts(draft)[1:] for one in part.customers}
         draft.taken = draft.taken or (main.key in theirs and main.key not in mine)
@@ -106,11 +124,11 @@ class Sync:
             row = self._company.row(email)
             assert row is not None  # it was looked at a moment ago
             self._company.keep(draft, email, row._replace(person=draft.person, state="leaving"))
-        values, marks, newest_ms = self._attributes(person, main, told, adjusted, fresh=fresh)
+        values, marks, newest_ms = self._attributes(person, main, told, adjusted)
         if linked.says and "email" in person.facts:
             newest_ms = max(newest_ms, person.facts["email"].ms)
         first = main.state != "accepted"
-        draft.told = replace(draft.told, main=main, others=others, seen=None if unsaid is not None or taken else seen)
+        draft.told = replace(draft.told, main=main, others=others, seen=None if unsaid or linked.missing else seen)
         self._aim(draft, main, changing=linked.says)
         operations: list[tuple[Operation, Effect]] = []
         if first or values or linked.says:
@@ -169,23 +187,21 @@ class Sync:
         if main.kind != "email" or low == main.value.lower():
             return main, others, False, None
         # Their customer goes by an email that is not theirs any more.
-        moves = rules.by_email and rules.merge_people and (person.protected or person.identified_at != EVER)
-        if (
-            email is not None
-            and low is not None
-            and key is not None
-            and moves
-            and may_be_joined(person.id)
-            and may_have
-        ):
+        if email is not None and low is not None and key is not None and may_have and may_move(person, rules):
             back = theirs.get(key)
             others = (*(one for one in others if one.key != key), main)
             if back is None:
                 company.keep(draft, low, Row(draft.person, "wanted", key, address=True))
             return back or Customer("email", email), others, back is None and row is None, None
-        return main, others, False, "email_change_not_sent" if may_have else "email_taken"
+        return (
+            main,
+            others,
+            False,
+            ("email_change_not_sent" if row is None or may_have or row.state == "left" else whose(row, draft.person)),
+        )
 
     def _usable_email(self, person: Person) -> str | None:
+        """The email, if it can name a customer by itself."""
         email = person.email
         return email if email is not None and self._people.takes(Identifier("email", email)) else None
 
@@ -197,10 +213,8 @@ class Sync:
 
     # the email of somebody who goes by an id
 
-    def _link(self, draft: Draft, person: Person, main: Customer) -> tuple[_Linked, bool]:
-        """What is to be said of the email, and whether it is somebody else's, or not to be had yet."""
-        company = self._company
-        email = self._usable_email(person)
+    def _link(self, draft: Draft, person: Person, main: Customer) -> _Linked:
+        company, email = self._company, person.email
         low = email.lower() if email is not None else None
         row = company.row(low) if low is not None else None
         mine = row is not None and row.person == draft.person
@@ -216,22 +230,22 @@ class Sync:
         )
         if low is None or email is None:
             takes_away = bool(has) and "email" in person.facts
-            return _Linked(says=True, unlinks=has) if takes_away else _Linked(), False
+            return _Linked(says=True, unlinks=has) if takes_away else _Linked()
         if low == main.email and linked and row is not None and row.state == "accepted":
-            return _Linked(), False
+            return _Linked()
         if main.refused.get("email") == Mark(0, fingerprint(email)):
-            return _Linked(), False
+            return _Linked()
         if row is None or row.state == "left" or linked:
             uncertain = row is not None and linked and row.state in {"wanted", "leaving"}
             address = row is None or (mine and row.address)
             company.keep(draft, low, Row(draft.person, "wanted", main.key, address))
-            return _Linked(says=True, value=email, links=low, unlinks=has, uncertain=uncertain), False
-        return _Linked(), True
+            return _Linked(says=True, value=email, links=low, unlinks=has, uncertain=uncertain)
+        return _Linked(missing=whose(row, draft.person))
 
     # attributes
 
     def _attributes(
-        self, person: Person, main: Customer, told: Told, adjusted: list[str], *, fresh: bool
+        self, person: Person, main: Customer, told: Told, adjusted: list[str]
     ) -> tuple[dict[str, object], dict[str, Mark], int]:
         """The attributes to be said, their marks, and the time of the newest."""
         seen_view = told.seen[1] if told.seen is not None else None
@@ -239,30 +253,34 @@ class Sync:
         same_view = seen_view == self._rules.view and main is told.main
         values: dict[str, object] = {}
         marks: dict[str, Mark] = {}
-        newest_ms, count, most = 0, 0, self._people.most_attributes
-        facts = person.facts
+        newest_ms, facts = 0, person.facts
         if self._rules.keeps.properties and person.properties:
             facts = {**{name: one for name, one in person.properties.items() if name not in facts}, **facts}
+        # What the customer has keeps its place, whatever else was learned before it.
+        has = {
+            name
+            for name, mark in main.names.items()
+            if mark.print != NULL and (name not in facts or facts[name].value is not None)
+        }
+        room = self._people.most_attributes - len(has) - (person.email is not None)
         for name, fact in facts.items():
             if name == "email":
                 continue
-            count += fact.value is not None
             before = main.names.get(name)
             if before is not None and before.at == fact.at and same_view:
                 continue
-            if fact.value is None:
-                value, problem = self._people.attribute(name, None, self._options)
-            elif count > most:
+            value, problem = self._people.attribute(name, fact.value, self._options)
+            new = value is not None and value is not UNKNOWN and name not in has
+            if new and room <= 0:
                 value, problem = UNKNOWN, "too_many_attributes"
-            else:
-                value, problem = self._people.attribute(name, fact.value, self._options)
             if problem is not None and fact.at > seen_version:
                 adjusted.append(problem)
             if value is UNKNOWN:
                 continue
             mark = Mark(fact.at, fingerprint(value))
-            if (fresh and value is None) or before == mark or main.refused.get(name) == mark:
+            if before == mark or main.refused.get(name) == mark:
                 continue
+            room -= new
             values[name], marks[name] = value, mark
             newest_ms = max(newest_ms, fact.ms)
         return values, marks, newest_ms
@@ -296,7 +314,8 @@ class Sync:
             ):
                 known = self._known.person(draft.person).email
                 same = known is not None and known.lower() == main.email
-                address = Identifier("email", known if same and known is not None else main.email)
+                by_email = Identifier("email", known if same and known is not None else main.email)
+                address = by_email if self._people.takes(by_email) else address
         draft.address = address
         draft.head = self._people.head(address)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hogline.model import Identifier, Kind
 
@@ -74,6 +75,8 @@ class Told(Struct, frozen=True, gc=False):
     """The version of what is known, and the options' view of it, of which nothing is left to be said."""
     due_ms: int = 0
     """When to do what waits for a pause; 0: nothing does."""
+    not_given: tuple[str, ...] = ()
+    """Such ids that the destination did not take: they are said again when somebody asks for it."""
     recent: tuple[Recent, ...] = ()
     """Some of their last events, as far as they were written along with something else."""
 
@@ -88,10 +91,16 @@ class Told(Struct, frozen=True, gc=False):
     def customers(self) -> tuple[Customer, ...]:
         return self.others if self.main is None else (self.main, *self.others)
 
+    def giving_again(self) -> Told:
+        """Anonymous ids that were refused are to be said once more."""
+        if not self.not_given:
+            return self
+        return replace(self, anonymous=tuple(dict.fromkeys((*self.anonymous, *self.not_given))), not_given=())
+
     @property
     def remembered_emails(self) -> set[str]:
         """Every email by which they are remembered."""
-        known = (*self.customers, *self.gone)
+        known = (*(one.identifier for one in self.customers), *self.gone)
         return {*self.emails, *(one.value for one in known if one.kind == "email")}
 
 

@@ -104,7 +104,10 @@ class Truth:
                 main = replace(main, email=None)
         for email in effect.unlinks:
             self._put(email, "accepted" if main.email == email and not doubt else "wanted")
-        return _without_anonymous(replace(told, main=main), effect)
+        told = replace(told, main=main)
+        if effect.anonymous is not None:
+            told = replace(told, not_given=tuple(dict.fromkeys((*told.not_given, effect.anonymous))))
+        return _without_anonymous(told, effect)
 
     def _merged(self, told: Told, effect: Effect, *, accepted: bool) -> Told:
         main, merged = told.main, next((one for one in told.others if one.key == effect.merged), None)
@@ -145,6 +148,7 @@ class Truth:
             main=main,
             others=others,
             anonymous=tuple(dict.fromkeys((*told.anonymous, *theirs.anonymous))),
+            not_given=tuple(dict.fromkeys((*told.not_given, *theirs.not_given))),
             emails=tuple(dict.fromkeys((*told.emails, *theirs.emails))),
             gone=(*told.gone, *theirs.gone)[-MOST_GONE:],
             recent=tuple(sorted((*told.recent, *theirs.recent), key=_position)),

@@ -140,6 +140,8 @@ class Folder:
         await self.step()
 
     async def _flush_next(self) -> None:
+        while self.known.folded == self._flushed:
+            await self._grown.wait()
         await self._clock.sleep(FLUSH_S)
         await self.flush()
 

@@ -70,6 +70,8 @@ class Worker(Generic[OptionsT]):
         self._shipping: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
         self._unwritable: str | None = None
+        self._refused_writes = 0
+        """Writes that the disk refused, and that wait to be tried again."""
         self._fuse = Fuse()
         self.tallies: set[Tally] = set()
         self.feed = Feed(clock)
@@ -145,7 +147,6 @@ class Worker(Generic[OptionsT]):
     async def _run_once(self) -> None:
         """From what is on disk, until `close` or until something cannot go on."""
         desk, puller = await self._begin()
-        self._unwritable = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 loops = [
@@ -153,6 +154,7 @@ class Worker(Generic[OptionsT]):
                     tasks.create_task(puller.pull_again()),
                     tasks.create_task(puller.pull_due()),
                     tasks.create_task(self._ship(desk, tasks)),
+                    tasks.create_task(self._recover()),
                 ]
                 await self._closing.wait()
                 for loop in loops:
@@ -165,6 +167,17 @@ class Worker(Generic[OptionsT]):
                 await self._state.settle(
                     Settlement(connection=self._connection.id, lanes={}, requests=requests, retries=retries)
                 )
+
+    async def _recover(self) -> None:
+        """The disk could not be read. It can, once nothing failed for as long as was waited before."""
+        if self._unwritable is not None:
+            await self._clock.sleep(LOOK_AGAIN_S)
+            self._disk_is_well()
+
+    def _disk_is_well(self) -> None:
+        if not self._refused_writes:
+            self._unwritable = None
+            self.watch.standing(self.trouble)
 
     async def close(self, within_s: float = 20.0) -> None:
         """No new requests; those in flight are settled, or given up when the time is over or the destination is
@@ -205,12 +218,12 @@ class Worker(Generic[OptionsT]):
 
     async def _carry(self, desk: Desk, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
-        self.watch.shipment(item.entry.uuid for item in shipment.items if item.entry is not None)
-        if (intent := shipment.intent) is not None:
-            await self._persist(lambda: self._state.intend(intent))
-        outcomes = await self._carrier.carry(shipment.operations, shipment.doubt)
-        self.watch.standing(self.trouble)
-        await self._settle(desk, shipment, outcomes)
+        with self.watch.shipment(item.entry.uuid for item in shipment.items if item.entry is not None):
+            if (intent := shipment.intent) is not None:
+                await self._persist(lambda: self._state.intend(intent))
+            outcomes = await self._carrier.carry(shipment.operations, shipment.doubt)
+            self.watch.standing(self.trouble)
+            await self._settle(desk, shipment, outcomes)
 
     async def _settle(self, desk: Desk, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
         requests, retries = self._carrier.take_counts()
@@ -235,18 +248,26 @@ class Worker(Generic[OptionsT]):
         await self._persist(lambda: self._state.settle(settlement))
 
     async def _persist(self, write: Callable[[], Awaitable[None]]) -> None:
-        """However long the disk refuses it: what was accepted must not be forgotten."""
-        while True:
-            try:
-                await write()
-            except Unwritable as trouble:
-                self._unwritable = str(trouble)
-                self.watch.standing(self.trouble)
-                await self._clock.sleep(trouble.retry_after_s)
-            else:
-                self._unwritable = None
-                self.watch.standing(self.trouble)
-                return
+        """However long the disk refuses it: what was accepted must not be forgotten. The trouble stands until every
+        write that was refused is done: that others succeed meanwhile does not end it.
+        """
+        refused = False
+        try:
+            while True:
+                try:
+                    await write()
+                except Unwritable as trouble:
+                    self._refused_writes += not refused
+                    refused = True
+                    self._unwritable = str(trouble)
+                    self.watch.standing(self.trouble)
+                    await self._clock.sleep(trouble.retry_after_s)
+                else:
+                    break
+        finally:
+            self._refused_writes -= refused
+        if refused:
+            self._disk_is_well()
 
 
 def _of_kind(failed: BaseException, kind: type[ErrorT]) -> ErrorT | None:

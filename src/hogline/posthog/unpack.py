@@ -118,11 +118,9 @@ def _decoded(body: bytes, content_encoding: str, limit_bytes: int) -> bytes:
 
 
 def _unbrotlied(body: bytes, most: int) -> tuple[bytes, bool]:
-    """At most about so many bytes, and whether that is all of it."""
+    """About so many bytes at most, fewer only if there are no more, and whether that is all of it."""
     stream = brotli.Decompressor()
     text = stream.process(body, output_buffer_limit=most)
-    while len(text) < most and not stream.can_accept_more_data():
-        text += stream.process(b"", output_buffer_limit=most - len(text))
     return text, stream.is_finished()
 
 

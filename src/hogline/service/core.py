@@ -10,7 +10,7 @@ from hogline.core.lanes import Lanes
 from hogline.delivery.clock import Clock
 from hogline.destinations.base import Destination, InvalidOptions, Keeps, Send
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.running import Workers
+from hogline.running import Retention, Workers
 from hogline.sending import Preview, Sending
 from hogline.service.trail import Trail
 from hogline.settings import Settings
@@ -18,7 +18,6 @@ from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State, TokenKind
 from hogline.store.cleaning import Cleaning
-from hogline.store.forgetting import Expired
 from hogline.store.tokens import made_here, new_token
 from hogline.telemetry.delivery import RequestListener, nobody
 
@@ -62,6 +61,8 @@ class Core:
         )
         self.receives_at = settings.public_url or f"http://{settings.listen}"
         """Where events are received."""
+        self.watched_at: str | None = None
+        """Where `/metrics` and `/readyz` are, if they have an address of their own."""
         self.token_check = TokenCheck(())
         self.cleaning = Cleaning(journal, state)
         self.trail = Trail()
@@ -70,6 +71,8 @@ class Core:
         """Shared by all through whom events come in."""
         self._changing = asyncio.Lock()
         """Held by whoever changes a connection: one at a time."""
+        self.retention = Retention(self._workers, self._changing)
+        """For the housekeeping."""
         self._sendings: dict[str, Sending] = {}
         self._previews: dict[str, Preview] = {}
 
@@ -102,11 +105,6 @@ class Core:
                 any(one.protects_emails for one in wanted),
             )
         )
-
-    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
-        """See `store.forgetting.Forgets.expire_people`; whoever goes is unknown to all that runs."""
-        async with self._changing:
-            return await self._workers.expire_people(before_day=before_day, today=today, after=after, most=most)
 
     async def close(self, within_s: float = 20.0) -> None:
         """What is in flight is settled, or given up after that time."""

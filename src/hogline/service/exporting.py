@@ -13,12 +13,13 @@ from msgspec import Struct
 
 from hogline.core.known import EVER, Fact, Known, Person
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Event, Identifier, Refusal
+from hogline.model import Event, Refusal
 from hogline.posthog.entry import decode_event
 from hogline.service.core import Mistake
 from hogline.service.finding import Finding
 from hogline.service.people import Looked
 from hogline.store.base import Connection
+from hogline.views import CustomerView
 
 FORMAT = "hogline.person/1"
 PART_BYTES = 4_000_000
@@ -86,7 +87,7 @@ class ExportedPerson(Struct, frozen=True, kw_only=True):
     connection: str
     destination: str
     distinct_id: str
-    customers: list[Identifier]
+    customers: list[CustomerView]
     """As whom the destination knows them, or knew them."""
     emails: list[str]
     """Emails that are or were theirs at the destination."""
@@ -284,13 +285,15 @@ def _person(connection: Connection, looked: Looked, name: str) -> ExportedPerson
         connection=connection.name,
         destination=DESTINATIONS[connection.destination].title,
         distinct_id=name,
-        customers=list(dict.fromkeys((*(one.identifier for one in told.customers), *told.gone))),
+        customers=[
+            CustomerView(*one) for one in dict.fromkeys((*(one.identifier for one in told.customers), *told.gone))
+        ],
         emails=list(told.emails),
         accepted=sorted(view.attributes.keys() - said) if view.customer is not None else [],
         unsent=view.unsent,
         refused=view.refused,
         left_out=view.left_out,
         relationships=list(told.main.objects) if told.main is not None else [],
-        anonymous_ids=list(told.anonymous),
+        anonymous_ids=[*told.anonymous, *told.not_given],
         recent=[one if isinstance(one, tuple) else (one, "delivered") for one in told.recent],
     )

@@ -129,6 +129,8 @@ class Forgetting(Finding):
             for customer in one.customers:
                 if customer.kind == "id" or customer.key.value in own:
                     customers[customer.identifier] = None
+            # What was merged may still be there: a destination merges some time after it said so.
+            customers.update({gone: None for gone in one.gone if gone.kind == "id" and gone.value in whole.ids})
         return _There(connection, list(customers), own, await self._waiting(connection, whole))
 
     async def _forget_there(self, there: _There, whole: Whole, alone: Collection[str], *, suppress: bool) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 from hogline.core.fold import never_known
 from hogline.core.gate import not_sent
 from hogline.core.known import EVER, Fact, Known, Person
-from hogline.core.sync import fingerprint
-from hogline.core.told import NOBODY, Customer, Told
+from hogline.core.sync import fingerprint, may_move, whose
+from hogline.core.told import NOBODY, Customer, Mark, Told
 from hogline.destinations.base import Destination, Rules
 from hogline.destinations.base import People as PeopleOf
 from hogline.destinations.catalogue import DESTINATIONS
@@ -16,7 +16,7 @@ from hogline.model import UNKNOWN, Event, Identifier
 from hogline.posthog.entry import decode_event, entry_of
 from hogline.service.core import Core, Mistake, read_options
 from hogline.store.base import Connection
-from hogline.views import PersonDetails, PersonEvent, PersonView
+from hogline.views import CustomerView, PersonDetails, PersonEvent, PersonView
 
 MOST_JOINED = 100
 
@@ -79,6 +79,7 @@ class People(Core):
             raise Mistake(f"{name} is no customer at {connection}: there is nothing to send again.")
         await self._state.send_again(one.id, "again", [name])
         self._workers.ask_again(one.id)
+        await self.trail.note("person_resent", connection=connection, person=name)
         return view
 
     def _look_at(self, connection: Connection) -> Looked:
@@ -136,20 +137,23 @@ class Looked:
         person = self._known.person(name)
         main = told.main
         unsent, refused, left_out = self._differences(person, main)
+        email = self._of_email(person, main)
+        if "email" in person.facts and email in {"unsent", "refused"}:
+            (unsent if email == "unsent" else refused).append("email")
         return PersonView(
             connection=self._connection.name,
             distinct_id=name,
             email=person.email,
             identified=person.identified_at != EVER,
-            customer=None if main is None or main.state != "accepted" else main.identifier,
+            customer=None if main is None or main.state != "accepted" else CustomerView(*main.identifier),
             not_sent=self._not_sent(person, told),
             attributes={fact: one.value for fact, one in self._facts(person).items()},
-            unsent=unsent,
-            refused=refused,
+            unsent=sorted(unsent),
+            refused=sorted(refused),
             left_out=left_out,
-            email_not_sent=self._email_not_sent(person, told),
-            to_merge=[one.identifier for one in told.others if one.state != "kept"],
-            merged=list(told.gone),
+            email_not_sent=None if email in {"unsent", "refused"} else email,
+            to_merge=[CustomerView(*one.identifier) for one in told.others if one.state != "kept"],
+            merged=[CustomerView(*one) for one in told.gone],
         )
 
     def _joined_view(self, distinct_id: str, into: str, told: Told) -> PersonView:
@@ -165,7 +169,7 @@ class Looked:
             distinct_id=distinct_id,
             email=None,
             identified=False,
-            customer=None if became is None else own,
+            customer=None if became is None else CustomerView(*own),
             not_sent=None,
             attributes={},
             unsent=[],
@@ -207,19 +211,22 @@ class Looked:
                     unsent.append(name)
             elif main.names[name].print != print_:
                 unsent.append(name)
-        if main is not None and "email" in person.facts and "email" in main.refused:
-            refused.append("email")
         return unsent, refused, left_out
 
-    def _email_not_sent(self, person: Person, told: Told) -> str | None:
-        email, main = person.email, told.main
-        if email is None or main is None:
-            return None
+    def _of_email(self, person: Person, main: Customer | None) -> str | None:
+        """What becomes of the email: None (the destination has it), `unsent`, `refused`, or why it is not sent."""
+        email = person.email
+        if main is None or email is None:
+            waits = email is not None if main is None else main.email is not None
+            return "unsent" if waits else None
         low = email.lower()
-        if (main.kind == "email" and main.value.lower() == low) or main.email == low:
+        if low == (main.email if main.kind == "id" else main.key.value):
             return None
-        rows = self._state.ledger(self._connection.id, [low])
-        row = rows.get(low)
-        if row is not None and row.person != person.id and row.state != "left":
-            return "email_taken"
-        return "email_change_not_sent" if main.kind == "email" else None
+        if main.refused.get("email") == Mark(0, fingerprint(email)):
+            return "refused"
+        row = self._state.ledger(self._connection.id, [low]).get(low)
+        if row is not None and row.state != "left" and (row.person != person.id or row.customer != main.key):
+            return whose(row, person.id)
+        free = row is None or (row.person == person.id and row.address)
+        moves = main.kind == "id" or (free and may_move(person, self._rules))
+        return "unsent" if moves else "email_change_not_sent"

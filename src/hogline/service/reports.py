@@ -109,9 +109,11 @@ class Reports(Core):
         return max(0.0, (self._clock.time_ms() - received_ms) / 1_000) if received_ms is not None else 0.0
 
     async def problems(self) -> list[str]:
-        """Why the service is not ready; empty if it is."""
-        folding = self._workers.folding_trouble
-        return [*([folding] if folding is not None else [])] + [
+        """Why the service is not ready; empty if it is: the disk takes nothing, events cannot be read for what they say
+        of people, or a connection has stopped. Raises `Unwritable` if the disk cannot even be read.
+        """
+        troubles = (self._journal.trouble, self._state.trouble, self._workers.folding_trouble)
+        return [*dict.fromkeys(one for one in troubles if one is not None)] + [
             f"{connection.name}: {connection.stopped}"
             for connection in await self._state.connections()
             if connection.enabled and connection.stopped is not None

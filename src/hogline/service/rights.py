@@ -45,10 +45,11 @@ RIGHTS = (
     Right("Change one's own password", "viewer", ("change_own_password",)),
     Right("Enable and disable, check credentials", "operator", ("enable", "disable", "check", "examine")),
     Right(
-        "Retry and discard failures, replay events, send files",
+        "Retry and discard failures, replay events, send people again, send files",
         "operator",
         (
             "retry_failures", "discard_failures", "replay", "begin_sending", "send_lines", "sending", "end_sending",
+            "resend_person",
         ),
     ),
     Right("Export what is kept about a person", "operator", ("export_person", "export_events")),

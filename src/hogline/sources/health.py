@@ -1,4 +1,8 @@
-"""What machines ask about Hogline itself: does it live, is it ready, how is it doing."""
+"""What machines ask about Hogline itself: does it live, is it ready, how is it doing.
+
+A stranger who reaches the receiving side learns that the process answers, and whether it is ready. Why it is not, and
+all figures, are told elsewhere: at the console's address, or at one of their own.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +11,42 @@ from collections.abc import Awaitable, Callable, Iterable
 from hogline.sources.asgi import Answer, answer, answer_json
 from hogline.sources.routing import Request, Route
 
+METRICS, READY = "/metrics", "/readyz"
+
 _METHODS = ("GET", "HEAD")
 _PROMETHEUS = b"text/plain; version=1.0.0; charset=utf-8"
 
 
-def health_routes(
-    ready: Callable[[], Awaitable[list[str]]], metrics: Callable[[], Awaitable[bytes]] | None
-) -> Iterable[Route]:
-    """`ready`: one sentence for each thing that keeps us from receiving. `metrics`: Prometheus' text."""
+def health_routes(ready: Callable[[], Awaitable[list[str]]]) -> Iterable[Route]:
+    """For the receiving side. `ready`: one sentence for each thing that is in the way."""
 
     async def live(_: Request) -> Answer:
-        return answer_json(200, {"alive": True})
+        return answer_json(200, {})
+
+    async def readiness(_: Request) -> Answer:
+        return answer_json(503 if await ready() else 200, {})
+
+    return [
+        Route("/healthz", _METHODS, live),
+        # PostHog's own names, which set-ups that pointed at its capture service ask for.
+        Route("/_liveness", _METHODS, live, browsers=True),
+        Route("/_readiness", _METHODS, readiness, browsers=True),
+    ]
+
+
+def watching_routes(
+    ready: Callable[[], Awaitable[list[str]]], metrics: Callable[[], Awaitable[bytes]]
+) -> Iterable[Route]:
+    """For those who run Hogline. `ready`: as above. `metrics`: Prometheus' text."""
 
     async def readiness(_: Request) -> Answer:
         problems = await ready()
         return answer_json(503 if problems else 200, {"ready": not problems, "problems": problems})
 
-    routes = [
-        Route("/healthz", _METHODS, live),
-        Route("/readyz", _METHODS, readiness),
-        # PostHog's own names, which set-ups that pointed at its capture service ask for.
-        Route("/_liveness", _METHODS, live, browsers=True),
-        Route("/_readiness", _METHODS, readiness, browsers=True),
+    async def scrape(_: Request) -> Answer:
+        return answer(200, await metrics(), _PROMETHEUS)
+
+    return [
+        Route(READY, _METHODS, readiness),
+        Route(METRICS, _METHODS, scrape),
     ]
-    if metrics is not None:
-        page = metrics
-
-        async def scrape(_: Request) -> Answer:
-            return answer(200, await page(), _PROMETHEUS)
-
-        routes.append(Route("/metrics", _METHODS, scrape))
-    return routes

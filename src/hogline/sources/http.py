@@ -28,7 +28,7 @@ from hogline.sources.budget import Budget
 from hogline.sources.capture import capture_routes
 from hogline.sources.capture_v1 import capture_v1_routes
 from hogline.sources.cors import cors_headers
-from hogline.sources.health import health_routes
+from hogline.sources.health import health_routes, watching_routes
 from hogline.sources.intake import Intake, Keeps
 from hogline.sources.limits import DEFAULT, Limits
 from hogline.sources.routing import Request, Route, RouteTable
@@ -53,12 +53,11 @@ def create_app(
     limits: Limits = DEFAULT,
     *,
     suppressed: Suppressed = NOBODY,
-    metrics: Callable[[], Awaitable[bytes]] | None = None,
     budget: Budget | None = None,
     seen: SeenUuids | None = None,
 ) -> App:
     """The app. `ready`: one sentence for each thing that keeps us from receiving. `clock`: milliseconds since 1970.
-    `suppressed`: whose events are not kept. `metrics`: Prometheus' text. `budget`: the listener's, for what is read.
+    `suppressed`: whose events are not kept. `budget`: the listener's, for what is read.
     `seen`: the uuids that came before; without it none did.
     """
     intake = Intake(
@@ -76,9 +75,16 @@ def create_app(
         *capture_v1_routes(intake),
         *sdk_routes(),
         *script_routes(),
-        *health_routes(ready, metrics),
+        *health_routes(ready),
     ]
     return _Receiver(RouteTable(routes))
+
+
+def create_watching(ready: Callable[[], Awaitable[list[str]]], metrics: Callable[[], Awaitable[bytes]]) -> App:
+    """The app of `/readyz` and `/metrics`. `ready`: one sentence for each thing that is in the way. `metrics`:
+    Prometheus' text.
+    """
+    return _Receiver(RouteTable(watching_routes(ready, metrics)))
 
 
 class _Receiver:

@@ -29,6 +29,7 @@ Action: TypeAlias = Literal[
     "people_listed",
     "person_seen",
     "person_exported",
+    "person_resent",
     "person_forgotten",
     "person_suppressed",
     "person_unsuppressed",

@@ -102,7 +102,7 @@ def restore(backup: IO[bytes], directory: Path, keys: Keys) -> Manifest:
         folder = Path(made)
         try:
             with tarfile.open(fileobj=backup, mode="r|") as tar:
-                tar.extractall(folder, filter="data")
+                _extract(tar, folder)
             manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
         except (tarfile.TarError, EOFError, FileNotFoundError, msgspec.MsgspecError):
             raise Unusable("This is no backup of Hogline's, or it is damaged.") from None
@@ -223,9 +223,23 @@ def _decrypted(data: Path, folder: Path, keys: Keys) -> Path:
 def _unpack(packed: Path, folder: Path) -> None:
     try:
         with tarfile.open(packed, mode="r:gz") as tar:
-            tar.extractall(folder, filter="data")
+            _extract(tar, folder)
     except (tarfile.TarError, EOFError, OSError):
         raise Unusable("The backup is damaged: it ends too early.") from None
+
+
+def _extract(tar: tarfile.TarFile, folder: Path) -> None:
+    """Only files, and only into this folder. Python before 3.11.4 has no filter that would see to it.
+
+    Raises `tarfile.TarError` for anything else.
+    """
+    for member in tar:
+        plain = member.isreg() and member.name == Path(member.name).name != ".."
+        content = tar.extractfile(member) if plain else None
+        if content is None:
+            raise tarfile.TarError("not a file of a backup")
+        with content, (folder / member.name).open("wb") as file:
+            shutil.copyfileobj(content, file)
 
 
 def _sha256(file: Path) -> str:

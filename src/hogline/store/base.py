@@ -56,6 +56,13 @@ class Journal(Inlet, Protocol):
     """
 
     @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written now, in one sentence that is safe to show; None while all is well. It is told for
+        at least as long as `Unwritable` asks to wait.
+        """
+        ...
+
+    @property
     def first(self) -> int:
         """The position of the oldest event that is still there; `end + 1` if none is."""
         ...
@@ -173,6 +180,11 @@ class State(Forgets, Protocol):
     """What is known of people, and connections with what each told them, positions, counters, dead letters. Every
     write is durable when the call returns, and is done whole or not at all. Writes raise `Unwritable`.
     """
+
+    @property
+    def trouble(self) -> str | None:
+        """As `Journal.trouble`."""
+        ...
 
     async def tokens(self, kind: TokenKind = "private") -> list[str]:
         """The project's tokens of a kind, newest last."""

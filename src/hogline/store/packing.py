@@ -57,6 +57,7 @@ class _Told(Struct, array_like=True):
     gone: tuple[tuple[int, str], ...] = ()
     anonymous: tuple[str, ...] = ()
     has_held: bool = False
+    not_given: tuple[str, ...] = ()
 
 
 _unpack_known = msgspec.msgpack.Decoder(_Known).decode
@@ -120,6 +121,7 @@ def pack_told(person: str, told: Told) -> bytes:
                 [(_KINDS.index(one.kind), one.value) for one in told.gone],
                 told.anonymous,
                 told.has_held,
+                told.not_given,
             ]
         )
     )
@@ -154,6 +156,7 @@ def unpack_told(person: str, body: bytes, due_ms: int) -> Told:
         told.has_held,
         told.seen,
         due_ms,
+        told.not_given,
         recent,
     )
 

@@ -7,7 +7,8 @@ only, of requests their size. Knows no destination and no metrics.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
 import structlog
@@ -51,18 +52,19 @@ class DeliveryWatch:
         else:
             log.warning("connection waiting", connection=self._connection, reason=trouble)
 
-    def shipment(self, uuids: Iterable[str]) -> None:
-        """Events set out together. From here on all lines of the current task carry the shipment's number and its
-        first and last event.
-        """
+    @contextmanager
+    def shipment(self, uuids: Iterable[str]) -> Iterator[None]:
+        """Events are on their way together: all lines within carry the shipment's number, its first and last event."""
         if not self._debug:
+            yield
             return
         self._shipments += 1
         every = list(uuids)
         ends = {"first": every[0], "last": every[-1]} if every else {}
-        structlog.contextvars.bind_contextvars(shipment=self._shipments, **ends)
-        for some in in_lines(every):
-            log.debug("shipment", connection=self._connection, events=len(every), uuids=some)
+        with structlog.contextvars.bound_contextvars(shipment=self._shipments, **ends):
+            for some in in_lines(every):
+                log.debug("shipment", connection=self._connection, events=len(every), uuids=some)
+            yield
 
     async def timed(self, answer: Awaitable[Response], operations: int, size_bytes: int) -> Response:
         """The answer to a request of so many operations. Raises what waiting for it raises."""

@@ -13,8 +13,11 @@ from events_bench import settle, words
 from service_bench import GOOD
 
 from hogline.console.people import ON_A_PAGE
-from hogline.model import Person, Request, Response
-from hogline.store.base import Settlement
+from hogline.core.changes import Flush, Settlement
+from hogline.core.known import Fact, Person
+from hogline.core.sync import fingerprint
+from hogline.core.told import Customer, Mark, Told
+from hogline.model import Request, Response
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +34,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
 
 
 async def known(browser: Browser, *people: Person) -> None:
-    await browser.bench.service._state.settle(Settlement(connection=1, lanes={}, people=people))
+    await browser.bench.service._state.flush(Flush({}, {one.id: one for one in people}, 0))
 
 
 def identified(distinct_id: str, **attributes: object) -> dict[str, object]:
@@ -54,7 +57,7 @@ async def test_engage_says_that_it_knows_people_by_itself(browser: Browser) -> N
 async def test_a_person_is_listed_with_whom_the_destination_knows_them_as(browser: Browser) -> None:
     await settle(browser, identified("ada", email="Ada@Example.com"))
     said = words((await browser.get(PEOPLE)).text)
-    assert "ada Ada@Example.com Yes id ada 2026" in said
+    assert "ada Ada@Example.com Yes id ada" in said
 
 
 async def test_whoever_is_not_sent_is_listed_with_the_reason_in_words(browser: Browser) -> None:
@@ -73,7 +76,7 @@ async def test_people_are_found_by_a_part_of_the_id_or_the_email(browser: Browse
 
 
 async def test_there_are_pages_and_the_search_goes_along(browser: Browser) -> None:
-    await known(browser, *(Person(distinct_id=f"user-{n:03}") for n in range(ON_A_PAGE + 5)), Person(distinct_id="zoe"))
+    await known(browser, *(Person(f"user-{n:03}") for n in range(ON_A_PAGE + 5)), Person("zoe"))
     first = (await browser.get(f"{PEOPLE}?q=user")).text
     assert first.count('scope="row"') == ON_A_PAGE
     assert f"{PEOPLE}?q=user&amp;after=user-{ON_A_PAGE - 1:03}" in first
@@ -96,7 +99,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("distinct_id", HOSTILE)
 async def test_whatever_somebody_is_called_is_text_and_leads_to_their_page(browser: Browser, distinct_id: str) -> None:
-    await known(browser, Person(distinct_id=distinct_id, unsent={distinct_id[:200]: distinct_id[:200]}))
+    await known(browser, Person(distinct_id, {distinct_id[:200]: Fact(distinct_id[:200], 0, 1)}))
     page = (await browser.get(PEOPLE)).text
     assert "<script>alert" not in page
     link = f"{PERSON}{quote(distinct_id)}"
@@ -125,19 +128,36 @@ async def test_one_person_is_shown_whole(browser: Browser) -> None:
     assert "PostHog joined this id into ada" in joined
 
 
-async def test_an_attribute_says_what_became_of_it(browser: Browser) -> None:
-    person = Person(
-        distinct_id="ada",
-        accepted={"plan": "free", "city": "Oslo", "age": 1},
-        unsent={"plan": "pro", "gone": None},
-        refused={"age": -1},
+async def test_an_attribute_says_what_became_of_it_and_why(browser: Browser) -> None:
+    said = {"plan": "pro", "city": "Oslo", "age": -1, "gone": None, "email": "ada@example.com"}
+    await known(browser, Person("ada", {name: Fact(value, 0, 1) for name, value in said.items()}, identified_at=1))
+    main = Customer(
+        "id",
+        "ada",
+        "accepted",
+        names={"city": Mark(1, fingerprint("Oslo")), "plan": Mark(0, fingerprint("free")), "gone": Mark(0, 7)},
+        refused={"age": Mark(1, fingerprint(-1))},
     )
-    await known(browser, person)
+    await browser.bench.service._state.settle(Settlement(connection=1, lanes={}, told={"ada": Told(main)}))
+    shown = words((await browser.get(f"{PERSON}ada")).text)
+    assert "age -1 Refused It is not sent again until it changes, or you send this person again." in shown
+    assert "city Oslo Accepted" in shown
+    assert "email ada@example.com Not sent yet It goes with their next event." in shown
+    assert "gone taken away Not sent yet It goes with their next event." in shown
+    assert "plan pro Not sent yet It goes with their next event." in shown
+
+
+async def test_a_person_is_sent_again_by_a_button(browser: Browser) -> None:
+    ben: dict[str, object] = {"event": "seen", "distinct_id": "ben", "$set": {"plan": "pro"}}
+    await settle(browser, identified("ada", email="ada@example.com"), ben)
+    assert "Send again" in (await browser.get(f"{PERSON}ada")).text
+    assert "Send again" not in (await browser.get(f"{PERSON}ben")).text
+    reply = await browser.post("/connections/shop/person/resend?id=ada")
+    assert (reply.status, reply.headers["location"]) == (303, f"{PERSON}ada")
     said = words((await browser.get(f"{PERSON}ada")).text)
-    assert "age -1 Refused It is not sent again until it changes. There it is 1 ." in said
-    assert "city Oslo Accepted" in said
-    assert "gone taken away Not sent yet" in said
-    assert "plan pro Not sent yet It goes with the first event that is sent. There it is free ." in said
+    assert "This person is sent again now: their customer with email and attributes." in said
+    await browser.post("/connections/shop/person/resend?id=ben")
+    assert "there is nothing to send again" in words((await browser.get(f"{PERSON}ben")).text)
 
 
 async def test_somebody_who_is_not_known_is_not_found(browser: Browser) -> None:

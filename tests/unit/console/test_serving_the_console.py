@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import socket
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -17,6 +19,7 @@ from hogline.service import Mistake
 from hogline.settings import InvalidSettings, Settings, read_settings
 from hogline.store.access import Access
 from hogline.store.directory import DataDirectory
+from hogline.store.sqlite.journal import SqliteJournal
 
 pytestmark = pytest.mark.anyio
 
@@ -114,3 +117,92 @@ async def test_the_first_password_is_told_to_a_terminal_only(
     async with serving(settings_in(tmp_path)) as service:
         assert service.console is not None
         assert service.console.first_password_file is None
+
+
+# What watches
+
+
+def status_of(url: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
+    try:
+        with urlopen(Request(url, body, headers), timeout=10) as response:
+            return response.status, response.read().decode()
+    except HTTPError as refused:
+        with refused:
+            return refused.code, refused.read().decode()
+
+
+async def asked(url: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
+    return await asyncio.to_thread(lambda: status_of(url, body, **headers))
+
+
+async def test_prometheus_and_probes_need_no_sign_in_and_strangers_at_the_receiving_side_learn_nothing(
+    tmp_path: Path,
+) -> None:
+    async with serving(settings_in(tmp_path)) as service:
+        assert service.console is not None
+        at, public = service.console.url, service.receives_at
+        assert await asked(f"{at}/readyz") == (200, '{"ready":true,"problems":[]}')
+        status, page = await asked(f"{at}/metrics")
+        assert (status, "hogline_info" in page) == (200, True)
+        assert (await asked(f"{at}/metrics", b"", origin=at))[0] == 405
+        assert (await asked(f"{at}/metrics", host="evil.example"))[0] == 421
+        for path in ("/readyz", "/metrics"):
+            assert (await asked(public + path))[0] == 404
+        assert await asked(f"{public}/healthz") == (200, "{}")
+
+
+async def test_a_scraper_behind_a_proxy_that_signs_in_needs_no_account(tmp_path: Path) -> None:
+    named = settings_in(tmp_path, console_sign_in_header="X-Forwarded-Email", trusted_proxies="127.0.0.1")
+    async with serving(named) as service:
+        assert service.console is not None
+        who = {"X-Forwarded-Email": "prometheus@example.com"}
+        assert (await asked(f"{service.console.url}/metrics", None, **who))[0] == 200
+        assert (await asked(f"{service.console.url}/", None, **who))[0] == 403
+
+
+@pytest.mark.parametrize("console", ["127.0.0.1:0", "off"])
+async def test_metrics_can_have_an_address_of_their_own(tmp_path: Path, console: str) -> None:
+    async with serving(settings_in(tmp_path, metrics="127.0.0.1:0", console=console)) as service:
+        assert service.watched_at is not None
+        assert (await asked(f"{service.watched_at}/readyz"))[0] == 200
+        assert (await asked(f"{service.watched_at}/metrics", host="hogline.monitoring"))[0] == 200
+        assert (await asked(f"{service.watched_at}/webhook", b"{}"))[0] == 404
+        if service.console is not None:
+            assert (await asked(f"{service.console.url}/metrics"))[0] == 404
+
+
+async def test_an_address_for_metrics_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(Mistake, match=r"Choose another address with HOGLINE_METRICS\.$"):
+            async with serving(settings_in(tmp_path, metrics=address)):
+                pass
+
+
+def test_an_address_for_metrics_is_host_and_port(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="HOGLINE_METRICS must be host:port"):
+        settings_in(tmp_path, metrics="here")
+
+
+async def test_on_a_full_disk_it_is_not_ready_until_the_disk_takes_something_again(tmp_path: Path) -> None:
+    async with serving(settings_in(tmp_path)) as service:
+        assert service.console is not None
+        ready, token = f"{service.console.url}/readyz", (await service.token()).token
+        journal = service._journal
+        assert isinstance(journal, SqliteJournal)
+        journal._writer._hold_s = 0.2
+        journal._written.pragma("max_page_count", 1)  # SQLite makes it as many as there are
+        event = {"event": "clicked", "distinct_id": "u1", "properties": {"text": "x" * 100_000}}
+        body = json.dumps({"event": event}).encode()
+        who = {"authorization": f"Bearer {token}"}
+        assert (await asked(f"{service.receives_at}/webhook", body, **who))[0] == 503
+        status, said = await asked(ready)
+        assert status == 503
+        (sentence,) = json.loads(said)["problems"]
+        assert sentence.startswith("The disk of the data directory is full.")
+        assert await asked(f"{service.receives_at}/_readiness") == (503, "{}")
+        journal._written.pragma("max_page_count", 1_000_000)
+        async with asyncio.timeout(10):
+            while (await asked(ready))[0] != 200:
+                await asyncio.sleep(0.02)
+        assert (await asked(f"{service.receives_at}/webhook", body, **who))[0] == 200

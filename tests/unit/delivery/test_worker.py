@@ -390,3 +390,62 @@ async def test_a_disk_that_cannot_be_read_for_a_while_costs_time_only(
     assert counts.requests == len(server.requests)
     for person in PEOPLE:
         assert list(dict.fromkeys(server.events_of(person))) == [0, 1, 2]
+
+
+async def test_a_disk_that_refuses_only_large_writes_is_trouble_until_they_are_done(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, refusals, told = bench.state.settle, 3, []
+
+    async def full_for_people(settlement: Settlement) -> None:
+        nonlocal refusals
+        if settlement.people and refusals:
+            refusals -= 1
+            raise Unwritable("The disk is full.")
+        await whole(settlement)
+
+    monkeypatch.setattr(bench.state, "settle", full_for_people)
+    server = Server()
+    await bench.receive(event("ada", 0))
+    async with bench.running(server) as worker:
+        standing = worker.watch.standing
+
+        def note(trouble: str | None) -> None:
+            told.append(trouble)
+            standing(trouble)
+
+        async def small_write(seconds: float) -> None:
+            await worker._keep(Settlement(connection=bench.connection.id, lanes={}))
+            told.append(worker.trouble)
+            await asyncio.sleep(0)
+            bench.clock.at_s += seconds
+
+        monkeypatch.setattr(worker.watch, "standing", note)
+        monkeypatch.setattr(bench.clock, "sleep", small_write)
+        await bench.settled(1)
+    assert refusals == 0
+    changes = [one for one, before in zip(told, [None, *told], strict=False) if one != before]
+    assert changes == ["The disk is full.", None]
+
+
+async def test_a_disk_that_cannot_be_read_is_trouble_without_a_break(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, tries, told = bench.journal.read, 0, []
+
+    async def broken(*arguments: int) -> list[tuple[int, bytes]]:
+        nonlocal tries
+        tries += 1
+        told.append(worker.trouble)
+        if tries <= 4:
+            raise Unwritable("The disk fails.")
+        return await whole(*arguments)
+
+    monkeypatch.setattr(bench.journal, "read", broken)
+    await bench.receive(event("ada", 0))
+    async with bench.running(Server()) as worker:
+        await bench.settled(1)
+        async with asyncio.timeout(10):
+            while worker.trouble is not None:
+                await asyncio.sleep(0.002)
+    assert told[:4] == [None] + ["The disk fails."] * 3

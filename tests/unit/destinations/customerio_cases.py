@@ -1,18 +1,21 @@
-"""Events, people and options for the tests of the Customer.io destination."""
+"""Options and lives for the tests of the Customer.io destination."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
+from desk_bench import LATER_MS, NOW_MS, NOW_S, UUID, Life as AnyLife, Made, accepts, actions, bodies, body, event
 
 from hogline.destinations.customerio import CUSTOMERIO, Options
-from hogline.model import Event, Identifier, Operation, Person, Plan, accept
+from hogline.destinations.customerio.people import CustomerIoPeople
+from hogline.model import Event, Refusal
 
-UUID = "01890a5d-ac96-774b-bcce-b302099a8057"
+__all__ = ["LATER_MS", "NOW_MS", "NOW_S", "UUID", "Made", "accepts", "actions", "bodies", "body", "event"]
+
 ULID = "01H455VB4PEX5VSKNK084SN02Q"
-NOW_S = 1_700_000_000
-NOW_MS = NOW_S * 1000
+PEOPLE = CustomerIoPeople()
+INVALID = Refusal("invalid", "no")
 
 
 def options(**values: object) -> Options:
@@ -22,73 +25,42 @@ def options(**values: object) -> Options:
 PLAIN = options()
 
 
-def event(
-    name: str = "order completed",
-    distinct_id: str = "u1",
-    *,
-    at_s: float = NOW_S,
-    uuid: str = UUID,
-    properties: dict[str, object] | None = None,
-    set: dict[str, object] | None = None,  # noqa: A002 - PostHog's word
-    unset: tuple[str, ...] = (),
-    person_properties: dict[str, object] | None = None,
-    personless: bool = False,
-    repaired: tuple[str, ...] = (),
-) -> Event:
-    return Event(
-        uuid=uuid,
-        name=name,
-        distinct_id=distinct_id,
-        timestamp_ms=int(at_s * 1000),
-        received_ms=NOW_MS + 3_600_000,
-        properties=properties or {},
-        set=set or {},
-        unset=unset,
-        person_properties=person_properties or {},
-        personless=personless,
-        repaired=repaired,
-    )
+class Life(AnyLife):
+    """A connection to Customer.io."""
+
+    def __init__(self, with_options: Options = PLAIN) -> None:
+        super().__init__(CUSTOMERIO, with_options)
 
 
-def customer(distinct_id: str = "u1", **known: Any) -> Person:
-    """Somebody who is a customer under their id, and of whom nothing else is known."""
-    values = {"customer": Identifier("id", distinct_id), "first_seen_ms": NOW_MS, "last_seen_ms": NOW_MS}
-    return Person(distinct_id=distinct_id, **{**values, **known})
+def no_attribute(name: str) -> Callable[[dict[str, Any]], Refusal | None]:
+    """Refuses every identify with this attribute."""
+    return lambda said: INVALID if said["action"] == "identify" and name in said["attributes"] else None
 
 
-def plan(it: Event, person: Person | None = None, with_options: Options = PLAIN) -> Plan:
-    return CUSTOMERIO.plan(it, person, with_options)
+def everything(_: dict[str, Any]) -> Refusal:
+    return INVALID
 
 
-def body(operation: Operation) -> dict[str, Any]:
-    decoded: dict[str, Any] = msgspec.json.decode(operation.body)
-    return decoded
+def customer(distinct_id: str = "u1", with_options: Options = PLAIN, /, **known: object) -> Life:
+    """A minute ago somebody became a customer, with these attributes."""
+    life = Life(with_options)
+    life.say(event("seen", distinct_id, at_s=NOW_S - 60, set=known))
+    assert life.customer(distinct_id) is not None
+    return life
 
 
-def bodies(made: Plan) -> list[dict[str, Any]]:
-    return [body(operation) for operation in made.operations]
-
-
-def actions(made: Plan) -> list[str]:
-    return [operation.action for operation in made.operations]
-
-
-def accepted(made: Plan) -> Person | None:
-    """The person after the destination accepted all of the plan."""
-    person = made.person
-    for operation in made.operations:
-        assert person is not None
-        person = accept(person, operation.promise)
-    return person
+def plan(it: Event, life: Life | None = None, with_options: Options | None = None) -> Made:
+    """What an event comes to, all of it accepted: for nobody known, or as the next one of a life."""
+    ((made,), _) = history(it, life=life, with_options=with_options)
+    return made
 
 
 def history(
-    *events: Event, person: Person | None = None, with_options: Options = PLAIN
-) -> tuple[list[Plan], Person | None]:
-    """The plans of events one after the other, each accepted before the next."""
-    plans = []
-    for it in events:
-        made = plan(it, person, with_options)
-        plans.append(made)
-        person = accepted(made)
-    return plans, person
+    *events: Event, life: Life | None = None, with_options: Options | None = None
+) -> tuple[list[Made], Life]:
+    """Events one after the other, each accepted before the next. `with_options`: other ones than before."""
+    if life is None:
+        life = Life(with_options or PLAIN)
+    elif with_options is not None:
+        life.change(with_options)
+    return [life.say(one) for one in events], life

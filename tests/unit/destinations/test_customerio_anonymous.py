@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 from customerio_cases import (
-    NOW_MS,
     NOW_S,
     ULID,
     UUID,
-    accepted,
+    Life,
     actions,
     bodies,
     body,
@@ -19,16 +18,22 @@ from customerio_cases import (
     plan,
 )
 
-from hogline.destinations.customerio import CUSTOMERIO
-from hogline.model import Identifier, Person, Promise
+from hogline.core.gate import not_sent
+from hogline.core.told import NOBODY
+from hogline.model import Identifier
 
 ANONYMOUS = options(anonymous_users="anonymous-events")
 ROUTE = "/api/v1/events"
 
 
-def visitor(*anonymous_ids: str, **known: object) -> Person:
-    values: dict[str, object] = {"first_seen_ms": NOW_MS, "last_seen_ms": NOW_MS, "anonymous_ids": anonymous_ids}
-    return Person(distinct_id="v1", **{**values, **known})  # type: ignore[arg-type]
+def visitor(*ids: str) -> Life:
+    """One visitor who was seen under each of these ids."""
+    life = Life(ANONYMOUS)
+    for one in ids:
+        life.say(event("$pageview", one))
+    for one in ids[1:]:
+        life.say(event("$create_alias", ids[0], properties={"alias": one}))
+    return life
 
 
 def test_somebody_unknown_is_sent_as_an_anonymous_event_by_v1() -> None:
@@ -45,11 +50,8 @@ def test_somebody_unknown_is_sent_as_an_anonymous_event_by_v1() -> None:
 
 
 def test_it_makes_no_customer_and_is_remembered_by_its_id() -> None:
-    made = plan(event("order seen", "v1"), None, ANONYMOUS)
-    assert made.operations[0].promise == Promise(anonymous_id="v1")
-    known = accepted(made)
-    assert known is not None
-    assert (known.customer, known.anonymous_ids) == (None, ("v1",))
+    _, life = history(event("order seen", "v1"), with_options=ANONYMOUS)
+    assert (life.customer("v1"), life.told("v1").anonymous) == (None, ("v1",))
 
 
 @pytest.mark.parametrize(("name", "kind"), [("$pageview", "page"), ("$screen", "screen"), ("ordered", "event")])
@@ -79,7 +81,7 @@ def test_a_distinct_id_that_is_an_email_is_no_anonymous_user() -> None:
 
 
 def test_the_first_identify_carries_the_anonymous_id_so_that_customerio_joins_both() -> None:
-    (_, signed_up), known = history(
+    (_, signed_up), life = history(
         event("$pageview", "v1"), event("$identify", "v1", set={"plan": "pro"}), with_options=ANONYMOUS
     )
     assert [
@@ -88,13 +90,12 @@ def test_the_first_identify_carries_the_anonymous_id_so_that_customerio_joins_bo
         ("identify", {"id": "v1"}, {"plan": "pro"}),
         ("identify", {"id": "v1"}, {"anonymous_id": "v1"}),
     ]
-    assert known is not None
-    assert known.anonymous_ids == ()
-    assert "anonymous_id" not in known.attributes()
+    assert life.told("v1").anonymous == ()
+    assert "anonymous_id" not in life.values("v1")
 
 
 def test_each_anonymous_id_is_an_identify_of_its_own_as_customerio_takes_one_at_a_time() -> None:
-    made = plan(event("$identify", "v1"), visitor("v1", "v2"), ANONYMOUS)
+    made = plan(event("$identify", "v1"), visitor("v1", "v2"))
     assert [one["attributes"] for one in bodies(made)[:-1]] == [{}, {"anonymous_id": "v1"}, {"anonymous_id": "v2"}]
 
 
@@ -103,11 +104,22 @@ def test_who_was_never_sent_anonymously_gets_no_anonymous_id() -> None:
     assert [one["attributes"] for one in bodies(made)] == [{}, {}]
 
 
-def test_anonymous_ids_that_came_with_a_join_are_told_with_the_next_event() -> None:
+def test_an_anonymous_id_that_comes_with_a_join_is_told_at_once() -> None:
     """Their customer exists already: only the anonymous id is new."""
-    made = plan(event("ordered", "u1"), customer(anonymous_ids=("v1",)), ANONYMOUS)
-    identifies = [one["attributes"] for one in bodies(made) if one["action"] == "identify"]
-    assert {"anonymous_id": "v1"} in identifies
+    life = customer("u1", ANONYMOUS, email="ada@example.com")
+    life.say(event("$pageview", "v1"))
+    made = life.say(event("$identify", "u1", properties={"$anon_distinct_id": "v1"}))
+    assert [one["attributes"] for one in bodies(made) if one["action"] == "identify"] == [{"anonymous_id": "v1"}]
+
+
+def test_an_anonymous_id_is_not_told_in_the_request_that_brings_its_events() -> None:
+    """Operations of one request may take effect in any order."""
+    life = Life(ANONYMOUS)
+    together = life.say(event("$pageview", "v1"), event("$identify", "u1", properties={"$anon_distinct_id": "v1"}))
+    assert actions(together) == ["page", "identify", "event"]
+    assert [one["attributes"] for one in bodies(life.say(event("ordered"))) if one["action"] == "identify"] == [
+        {"anonymous_id": "v1"}
+    ]
 
 
 def test_what_an_anonymous_event_teaches_arrives_with_the_customer() -> None:
@@ -120,15 +132,16 @@ def test_what_an_anonymous_event_teaches_arrives_with_the_customer() -> None:
 
 
 def test_events_that_are_only_applied_send_nothing_of_an_anonymous_user() -> None:
-    made = plan(event("$set", "v1", set={"plan": "pro"}), None, ANONYMOUS)
+    (made, signed_up), _ = history(
+        event("$set", "v1", set={"plan": "pro"}), event("$identify", "v1"), with_options=ANONYMOUS
+    )
     assert (made.operations, made.filtered) == ((), "nothing_to_send")
-    assert made.person is not None
-    assert made.person.unsent == {"plan": "pro"}
+    assert bodies(signed_up)[0]["attributes"] == {"plan": "pro"}
 
 
 def test_the_allowlist_holds_for_anonymous_events_too() -> None:
     made = plan(event("$pageview", "v1"), None, options(anonymous_users="anonymous-events", event_allowlist="ordered"))
-    assert (made.operations, made.filtered, made.person) == ((), "not_in_allowlist", None)
+    assert (made.operations, made.filtered) == ((), "not_in_allowlist")
 
 
 def test_a_customer_of_before_the_option_stays_one() -> None:
@@ -147,7 +160,7 @@ def test_a_cookieless_visitor_is_not_even_sent_anonymously(distinct_id: str) -> 
 
 def test_an_anonymous_event_of_too_much_data_is_a_dead_letter() -> None:
     made = plan(event("order seen", "v1", properties={"text": "x" * 100_001}), None, ANONYMOUS)
-    assert [one.reason for one in made.refusals] == ["event_too_large"]
+    assert made.reasons == ["event_too_large"]
 
 
 def test_an_anonymous_event_of_40_kb_is_no_problem_for_v1() -> None:
@@ -157,7 +170,7 @@ def test_an_anonymous_event_of_40_kb_is_no_problem_for_v1() -> None:
 
 def test_an_anonymous_id_that_is_too_long_is_a_dead_letter() -> None:
     made = plan(event("order seen", "v" * 151), None, ANONYMOUS)
-    assert [one.reason for one in made.refusals] == ["identifier_too_long"]
+    assert made.reasons == ["identifier_too_long"]
 
 
 def test_an_anonymous_event_cannot_redirect_mail_either() -> None:
@@ -171,18 +184,21 @@ def test_nothing_is_held_with_this_choice_as_nothing_is_kept_from_customerio() -
 
 
 def test_the_people_page_says_that_they_are_anonymous() -> None:
-    assert CUSTOMERIO.not_sent(visitor("v1"), ANONYMOUS) == "anonymous"
-    assert CUSTOMERIO.not_sent(visitor("v1", identified=True), ANONYMOUS) is None
+    life = visitor("v1")
+    rules = life.desk.rules
+    assert not_sent(life.person("v1"), life.told("v1"), 1, rules) == "anonymous"
+    life.say(event("$identify", "v1"))
+    assert not_sent(life.person("v1"), NOBODY, 2, rules) is None
+    assert not_sent(life.person("v1"), life.told("v1"), 1, rules) is None
 
 
 def test_identified_by_email_the_anonymous_id_goes_under_the_email() -> None:
     by_email = options(anonymous_users="anonymous-events", identify_by_email=True)
-    (_, made), known = history(
+    (_, made), life = history(
         event("$pageview", "v1"), event("ordered", "v1", set={"email": "ada@example.com"}), with_options=by_email
     )
     assert {tuple(one["identifiers"].items()) for one in bodies(made)} == {(("email", "ada@example.com"),)}
-    assert known is not None
-    assert (known.customer, known.anonymous_ids) == (Identifier("email", "ada@example.com"), ())
+    assert (life.customer("v1"), life.told("v1").anonymous) == (Identifier("email", "ada@example.com"), ())
 
 
 def test_the_same_event_has_the_same_ulid_as_a_customers() -> None:

@@ -1,21 +1,31 @@
-"""When PostHog joins people, as one plan: who stays, what they gain, what waits to be merged. Pure."""
+"""When PostHog joins people: who stays, what they gain, what waits to be merged."""
 
 from __future__ import annotations
 
 import pytest
-from customerio_cases import NOW_MS, PLAIN, actions, bodies, body, customer, event, options
+from customerio_cases import (
+    NOW_S,
+    PEOPLE,
+    PLAIN,
+    Life,
+    actions,
+    bodies,
+    body,
+    customer,
+    event,
+    everything,
+    history,
+    options,
+    plan,
+)
 
-from hogline.destinations.customerio import CUSTOMERIO
-from hogline.model import Event, Identifier, Person, Plan
+from hogline.destinations.customerio import Options
+from hogline.model import Event, Identifier
 
 V1, U1, U2 = Identifier("id", "v1"), Identifier("id", "u1"), Identifier("id", "u2")
 UUID_ID = "0190a000-0000-7000-8000-00000000aaaa"
 NO_MERGES = options(merge_people=False)
-
-
-def nobody(distinct_id: str, **known: object) -> Person:
-    values: dict[str, object] = {"distinct_id": distinct_id, "first_seen_ms": NOW_MS, "last_seen_ms": NOW_MS}
-    return Person(**{**values, **known})  # type: ignore[arg-type]
+A, B = "ada@example.com", "b@example.com"
 
 
 def identify(who: str = "u1", anon: object = "v1", **fields: object) -> Event:
@@ -30,213 +40,224 @@ def dangerously(who: str, other: object) -> Event:
     return event("$merge_dangerously", who, properties={"alias": other})
 
 
-def plan(it: Event, person: Person | None, other: Person, with_options: object = PLAIN) -> Plan:
-    return CUSTOMERIO.plan(it, person, with_options, other)  # type: ignore[arg-type]
+def known(who: str) -> Event:
+    """PostHog's `is_identified`: whoever asked for a join is protected."""
+    return identify(who, f"{who}-before")
 
 
-def stays(made: Plan) -> tuple[str | None, str | None]:
-    """Who stays, and who becomes part of them."""
-    return (
-        made.person.distinct_id if made.person else None,
-        made.absorbed.distinct_id if made.absorbed else None,
-    )
+def people(*events: Event, with_options: Options = PLAIN) -> Life:
+    """These became customers one after the other, a minute ago."""
+    _, life = history(*events, with_options=with_options)
+    return life
+
+
+def seen(who: str, **said: object) -> Event:
+    return event("seen", who, at_s=NOW_S - 60, set=said)
 
 
 def test_an_identify_makes_the_anonymous_user_part_of_the_identified_one() -> None:
-    made = plan(identify(), None, customer("v1"))
-    assert stays(made) == ("u1", "v1")
-    assert made.absorbed is not None
-    assert made.absorbed.joined_into == "u1"
+    life = people(seen("v1"), identify())
+    assert (life.who("v1"), life.who("u1")) == ("u1", "u1")
 
 
 def test_the_visitors_customer_waits_to_be_merged() -> None:
-    made = plan(identify(), None, customer("v1"))
-    assert made.person is not None
-    assert made.person.to_merge == (V1,)
+    life = people(seen("v1"))
+    made = plan(identify(), life)
+    assert life.to_merge() == [V1]
     assert "merge" not in actions(made)  # never beside what makes the primary
+    assert [one["action"] for one in life.due()] == ["merge"]
+    assert life.due() == []
 
 
 def test_a_visitor_who_is_no_customer_leaves_nothing_to_merge() -> None:
-    made = plan(identify(), None, nobody("v1"))
-    assert made.person is not None
-    assert made.person.to_merge == ()
+    life = people(identify())
+    assert (life.to_merge(), life.due()) == ([], [])
 
 
-def test_without_merge_people_nothing_waits_to_be_merged() -> None:
-    made = plan(identify(), None, customer("v1"), NO_MERGES)
-    assert stays(made) == ("u1", "v1")
-    assert made.person is not None
-    assert made.person.to_merge == ()
+def test_without_merge_people_nothing_is_merged_until_it_is_switched_on() -> None:
+    life = people(seen("v1"), identify(), with_options=NO_MERGES)
+    assert (life.who("v1"), life.due()) == ("u1", [])
+    life.change(PLAIN)
+    assert [(one["primary"], one["secondary"]) for one in life.due()] == [({"id": "u1"}, {"id": "v1"})]
 
 
-ALIASES: dict[str, tuple[Person | None, Person, tuple[str, str | None]]] = {
-    "nobody is identified: the named one stays": (nobody("u1"), nobody("v1"), ("u1", "v1")),
-    "the named one is identified": (nobody("u1", identified=True), nobody("v1"), ("u1", "v1")),
-    "the other one is identified": (nobody("u1"), nobody("v1", identified=True), ("v1", "u1")),
-    "both are identified: they stay apart": (
-        nobody("u1", identified=True),
-        nobody("v1", identified=True),
-        ("u1", None),
-    ),
+ALIASES: dict[str, tuple[list[Event], str, str]] = {
+    "nobody is identified: the named one stays": ([], "u1", "u1"),
+    "the named one is identified": ([event("$identify", "u1")], "u1", "u1"),
+    "the other one is identified": ([event("$identify", "v1")], "v1", "v1"),
+    "the other one has an email": ([seen("v1", email=A)], "v1", "v1"),
+    "both have asked for a join: they stay apart": ([known("u1"), known("v1")], "u1", "v1"),
+    # As in PostHog: an identify that names nobody else protects nobody.
+    "both are identified, and nobody is protected": ([event("$identify", "u1"), event("$identify", "v1")], "u1", "u1"),
 }
 
 
-@pytest.mark.parametrize(("person", "other", "expected"), ALIASES.values(), ids=ALIASES)
-def test_an_alias_keeps_whoever_is_identified(
-    person: Person | None, other: Person, expected: tuple[str, str | None]
-) -> None:
-    assert stays(plan(alias("u1", "v1"), person, other)) == expected
+@pytest.mark.parametrize(("before", "whose", "others"), ALIASES.values(), ids=ALIASES)
+def test_an_alias_keeps_whoever_is_identified(before: list[Event], whose: str, others: str) -> None:
+    life = people(*before, alias("u1", "v1"))
+    assert (life.who("u1"), life.who("v1")) == (whose, others)
 
 
-def test_an_alias_of_two_unidentified_ones_keeps_the_one_that_is_no_uuid() -> None:
-    assert stays(plan(alias(UUID_ID, "u1"), nobody(UUID_ID), nobody("u1"))) == ("u1", UUID_ID)
-    assert stays(plan(alias("u1", UUID_ID), nobody("u1"), nobody(UUID_ID))) == ("u1", UUID_ID)
+@pytest.mark.parametrize(("who", "other"), [(UUID_ID, "u1"), ("u1", UUID_ID)])
+def test_an_alias_of_two_unidentified_ones_keeps_the_one_that_is_no_uuid(who: str, other: str) -> None:
+    life = people(alias(who, other))
+    assert (life.who(who), life.who(other)) == ("u1", "u1")
 
 
-def test_posthogs_refusal_to_join_two_identified_users_is_counted_and_the_event_sent_all_the_same() -> None:
-    made = plan(identify("u1", "u2"), customer(), customer("u2", identified=True))
+def test_posthogs_refusal_to_join_two_protected_users_is_counted_and_the_event_sent_all_the_same() -> None:
+    life = people(seen("u1"), known("u2"))
+    made = plan(identify("u1", "u2"), life)
     assert made.adjusted == ("join_refused",)
-    assert stays(made) == ("u1", None)
+    assert (life.who("u1"), life.who("u2")) == ("u1", "u2")
     assert actions(made) == ["event"]
 
 
-def test_a_dangerous_merge_joins_two_identified_ones_and_is_counted_by_itself() -> None:
-    made = plan(dangerously("u1", "u2"), customer(identified=True), customer("u2", identified=True))
-    assert (stays(made), made.adjusted) == (("u1", "u2"), ("merged_dangerously",))
-    assert made.person is not None
-    assert made.person.to_merge == (U2,)
+def test_a_refused_join_protects_whoever_asked_for_it() -> None:
+    life = people(known("u2"), identify("u1", "u2"), alias("u3", "u1"))
+    assert life.who("u1") == "u1"
 
 
-def test_a_dangerous_merge_of_an_unidentified_one_is_a_join_like_others() -> None:
-    made = plan(dangerously("u1", "u2"), customer(identified=True), customer("u2"))
-    assert (stays(made), made.adjusted) == (("u1", "u2"), ())
+def test_a_dangerous_merge_joins_two_protected_ones_and_is_counted_by_itself() -> None:
+    life = people(seen("u1"), seen("u2"), known("u1"), known("u2"))
+    made = plan(dangerously("u1", "u2"), life)
+    assert (life.who("u2"), made.adjusted) == ("u1", ("merged_dangerously",))
+    assert life.to_merge() == [U2]
 
 
-def test_a_dangerous_merge_is_refused_without_merge_people() -> None:
-    both = customer(identified=True), customer("u2", identified=True)
-    made = plan(dangerously("u1", "u2"), *both, NO_MERGES)
-    assert (stays(made), made.adjusted) == (("u1", None), ("join_refused",))
+def test_a_dangerous_merge_of_an_unprotected_one_is_a_join_like_others() -> None:
+    life = people(known("u1"), seen("u2"))
+    made = plan(dangerously("u1", "u2"), life)
+    assert (life.who("u2"), made.adjusted) == ("u1", ())
+
+
+def test_without_merge_people_a_dangerous_merge_joins_two_people_and_leaves_two_customers() -> None:
+    life = people(known("u1"), known("u2"), with_options=NO_MERGES)
+    life.say(dangerously("u1", "u2"))
+    assert (life.who("u2"), life.due()) == ("u1", [])
+    assert bodies(life.say(event(distinct_id="u2")))[-1]["identifiers"] == {"id": "u1"}
 
 
 def test_whoever_is_joined_to_an_identified_one_is_identified() -> None:
-    made = plan(alias("v1", "u1"), nobody("v1"), nobody("u1", identified=True))
-    assert made.person is not None
-    assert made.person.identified
+    only_identified = options(anonymous_users="identified")
+    life = people(event("$identify", "u1"), alias("v1", "u1"), with_options=only_identified)
+    assert plan(event(distinct_id="v1"), life).filtered is None
 
 
-def test_the_one_who_stays_keeps_their_values_and_gets_what_they_lack() -> None:
-    person = customer(accepted={"plan": "pro", "coupon": None})
-    other = customer("v1", accepted={"plan": "free", "ref": "ad", "coupon": "X1", "gone": None})
-    made = plan(identify(), person, other)
-    assert bodies(made)[0]["attributes"] == {"ref": "ad"}
-    assert made.person is not None
-    assert made.person.unsent == {"ref": "ad"}
+def test_the_one_who_stays_keeps_their_values_and_gets_what_they_lack_or_lost_as_in_posthog() -> None:
+    life = people(
+        seen("u1", plan="pro", coupon="X0"),
+        event("seen", at_s=NOW_S - 50, unset=("coupon",)),
+        seen("v1", plan="free", ref="ad", coupon="X1"),
+    )
+    made = plan(identify(), life)
+    assert bodies(made)[0]["attributes"] == {"ref": "ad", "coupon": "X1"}
 
 
 def test_the_identify_itself_wins_over_both() -> None:
-    made = plan(
-        identify(set={"plan": "team"}), customer(accepted={"plan": "pro"}), customer("v1", accepted={"plan": "free"})
-    )
-    assert bodies(made)[0]["attributes"] == {"plan": "team"}
+    life = people(seen("u1", plan="pro"), seen("v1", plan="free"))
+    assert bodies(plan(identify(set={"plan": "team"}), life))[0]["attributes"] == {"plan": "team"}
 
 
 def test_the_email_comes_along_if_the_one_who_stays_has_none() -> None:
-    made = plan(identify(), None, customer("v1", email="ada@example.com", accepted={"email": "ada@example.com"}))
-    assert made.person is not None
-    assert made.person.email == "ada@example.com"
-    assert bodies(made)[0]["attributes"] == {"email": "ada@example.com"}
+    """Their own customer has it, and an email reaches one customer: it moves once they are merged."""
+    life = people(seen("v1", email=A))
+    plan(identify(), life)
+    assert life.person().email == A
+    merge, says = life.due()
+    assert (merge["action"], merge["secondary"]) == ("merge", {"id": "v1"})
+    assert (says["identifiers"], says["attributes"]) == ({"id": "u1"}, {"email": A})
 
 
 def test_the_email_of_the_one_who_stays_is_theirs() -> None:
-    person = customer(email="ada@example.com", accepted={"email": "ada@example.com"})
-    made = plan(identify(), person, customer("v1", email="old@example.com", accepted={"email": "old@example.com"}))
-    assert made.person is not None
-    assert made.person.email == "ada@example.com"
+    life = people(seen("u1", email=A), seen("v1", email=B), identify())
+    assert life.person().email == A
 
 
-def test_an_email_that_was_taken_away_does_not_come_back_by_a_join() -> None:
-    person = customer(accepted={"email": None})
-    made = plan(identify(), person, customer("v1", email="old@example.com", accepted={"email": "old@example.com"}))
-    assert made.person is not None
-    assert made.person.email is None
+def test_an_email_that_was_taken_away_comes_back_by_a_join_as_in_posthog() -> None:
+    life = people(
+        seen("u1", email=A), event("seen", at_s=NOW_S - 50, unset=("email",)), seen("v1", email=B), identify()
+    )
+    assert life.person().email == B
 
 
 def test_no_join_makes_more_attributes_than_a_person_may_have() -> None:
-    person = customer(accepted={f"a{n}": n for n in range(290)})
-    other = customer("v1", accepted={f"b{n}": n for n in range(290)})
-    made = plan(identify(), person, other)
-    assert made.person is not None
-    assert len(made.person.attributes()) == 300
+    life = people(seen("u1", **{f"a{n}": n for n in range(290)}), seen("v1", **{f"b{n}": n for n in range(290)}))
+    made = plan(identify(), life)
+    assert len(bodies(made)[0]["attributes"]) == 10
+    assert made.adjusted == ("too_many_attributes",) * 280
 
 
 def test_what_waited_to_be_merged_into_the_visitor_goes_along() -> None:
-    older = Identifier("id", "v0")
-    made = plan(identify(), customer(), customer("v1", to_merge=(older,)))
-    assert made.person is not None
-    assert made.person.to_merge == (V1, older)
+    life = people(seen("v1"), seen("v0"), identify("v1", "v0"), seen("u1"), dangerously("u1", "v1"))
+    assert sorted(life.to_merge()) == [Identifier("id", "v0"), V1]
+    assert {one["secondary"]["id"] for one in life.due()} == {"v0", "v1"}
 
 
 def test_nobody_is_merged_into_themselves() -> None:
-    """Both were one customer already, known by one email."""
-    same = Identifier("email", "ada@example.com")
-    made = plan(identify(), customer(customer=same), customer("v1", customer=same))
-    assert made.person is not None
-    assert made.person.to_merge == ()
+    """The visitor's customer is taken over."""
+    by_email = options(identify_by_email=True)
+    life = people(seen("v1", email=A), identify(), with_options=by_email)
+    assert (life.customer(), life.to_merge(), life.due()) == (Identifier("email", A), [], [])
 
 
 def test_a_merge_names_primary_and_secondary_and_nothing_else() -> None:
-    (merge,) = CUSTOMERIO.due(customer(to_merge=(V1,)), PLAIN).operations
-    assert body(merge) == {"type": "person", "action": "merge", "primary": {"id": "u1"}, "secondary": {"id": "v1"}}
+    assert body(PEOPLE.merge(U1, V1)) == {
+        "type": "person",
+        "action": "merge",
+        "primary": {"id": "u1"},
+        "secondary": {"id": "v1"},
+    }
 
 
 def test_a_merge_names_its_customers_as_they_were_created() -> None:
     """Each by the identifier under which Customer.io accepted it."""
-    person = customer(
-        customer=Identifier("email", "ada@example.com"), to_merge=(V1, Identifier("email", "b@example.com"))
-    )
-    merges = [body(one) for one in CUSTOMERIO.due(person, options(identify_by_email=True)).operations]
-    assert [(one["primary"], one["secondary"]) for one in merges] == [
-        ({"email": "ada@example.com"}, {"id": "v1"}),
-        ({"email": "ada@example.com"}, {"email": "b@example.com"}),
+    by_email = options(identify_by_email=True)
+    life = people(seen("u1", email=A), seen("v1"), seen("v2", email=B), with_options=by_email)
+    life.say(identify("u1", "v1"))
+    life.say(identify("u1", "v2"))
+    assert sorted(str((one["primary"], one["secondary"])) for one in life.due() if one["action"] == "merge") == [
+        str(({"email": A}, {"email": B})),
+        str(({"email": A}, {"id": "v1"})),
     ]
 
 
-def test_nothing_is_due_for_somebody_who_is_no_customer_or_must_not_be_merged() -> None:
-    assert CUSTOMERIO.due(nobody("u1", to_merge=(V1,)), PLAIN).operations == ()
-    assert CUSTOMERIO.due(customer(to_merge=(V1,)), NO_MERGES).operations == ()
+def test_a_merge_that_was_refused_is_not_tried_again_and_counted() -> None:
+    life = people(seen("v1"), identify())
+    assert [one["action"] for one in life.due(refuses=everything)] == ["merge"]
+    assert life.store.connection(1).adjusted == {"merge_refused": 1}
+    life.say(event())
+    assert life.due() == []
+
+
+def test_a_merge_waits_until_the_one_who_stays_is_accepted() -> None:
+    life = people(seen("v1"))
+    shipment = life.out(identify())
+    life.land(shipment, everything)
+    assert (life.customer(), life.due()) == (None, [])
+    life.say(event())
+    assert [one["action"] for one in life.due()] == ["merge"]
 
 
 def test_a_joined_visitor_who_qualified_nobody_is_remembered() -> None:
     only_identified = options(anonymous_users="identified")
-    made = plan(alias("v1", "v2"), nobody("v1"), nobody("v2"), only_identified)
-    assert (made.filtered, stays(made)) == ("not_identified", ("v1", "v2"))
+    life = Life(only_identified)
+    made = life.say(alias("v1", "v2"))
+    assert made.filtered == "not_identified"
+    assert life.who("v2") == "v1"
 
 
 def test_an_alias_that_changes_nothing_at_customerio_is_not_counted_as_sent() -> None:
-    made = plan(alias("u1", "v1"), customer(), nobody("v1"))
+    made = plan(alias("u1", "v1"), customer())
     assert (made.operations, made.filtered) == ((), "nothing_to_send")
 
 
 def test_an_alias_makes_no_customer_of_somebody_of_whom_nothing_is_known() -> None:
-    made = plan(alias("u1", "v1"), None, nobody("v1"))
+    made = plan(alias("u1", "v1"))
     assert (made.operations, made.filtered) == ((), "nothing_to_send")
 
 
-def test_when_they_were_seen_covers_both() -> None:
-    person = customer(first_seen_ms=NOW_MS + 5_000, last_seen_ms=NOW_MS + 9_000)
-    made = plan(identify(), person, customer("v1", first_seen_ms=NOW_MS - 7_000, last_seen_ms=NOW_MS - 1_000))
-    assert made.person is not None
-    assert (made.person.first_seen_ms, made.person.last_seen_ms) == (NOW_MS - 7_000, NOW_MS + 9_000)
-
-
-def test_whoever_is_suppressed_without_ever_having_been_a_customer_is_blocked_by_their_id() -> None:
-    (made,) = CUSTOMERIO.forget(nobody("u1"), PLAIN, suppress=True)
-    assert (made.action, body(made)["identifiers"]) == ("suppress", {"id": "u1"})
-    assert CUSTOMERIO.forget(nobody("x" * 200), PLAIN, suppress=True) == ()
-
-
 def test_whoever_is_kept_away_is_blocked_by_what_identifies_them_and_taken_back_by_it() -> None:
-    for lift, action in ((False, "suppress"), (True, "unsuppress")):
-        (made,) = CUSTOMERIO.suppress(Identifier("email", "a@b.co"), PLAIN, lift=lift)
+    for action in ("delete", "suppress", "unsuppress"):
+        made = PEOPLE.remove(Identifier("email", "a@b.co"), action)  # type: ignore[arg-type]
         assert (made.action, body(made)["identifiers"]) == (action, {"email": "a@b.co"})
-        assert CUSTOMERIO.suppress(Identifier("id", "x" * 200), PLAIN, lift=lift) == ()
+    assert not PEOPLE.takes(Identifier("id", "x" * 200))

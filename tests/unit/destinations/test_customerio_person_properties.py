@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from customerio_cases import PLAIN, accepted, actions, bodies, customer, event, history, options, plan
+from customerio_cases import PLAIN, actions, bodies, customer, event, history, options, plan
 
 ALL = options(attributes_from="person")
 KNOWN: dict[str, object] = {"plan": "free", "$initial_referrer": "ad", "city": "Ulm"}
@@ -48,15 +48,15 @@ def test_unchanged_person_properties_are_not_sent_with_every_event() -> None:
 
 
 def test_a_property_that_posthog_no_longer_has_stays_until_it_is_unset() -> None:
-    _, person = history(event(person_properties=KNOWN), event(person_properties={"plan": "free"}), with_options=ALL)
-    assert person is not None
-    assert person.accepted == KNOWN
+    plans, life = history(event(person_properties=KNOWN), event(person_properties={"plan": "free"}), with_options=ALL)
+    assert actions(plans[1]) == ["event"]
+    main = life.told().main
+    assert main is not None
+    assert set(main.names) == set(KNOWN)
 
 
 def test_the_email_of_posthogs_person_is_an_email_like_one_that_is_set() -> None:
     made = plan(event(person_properties={"email": "ada@example.com"}), None, ALL)
-    assert made.person is not None
-    assert made.person.email == "ada@example.com"
     assert attributes(made) == {"email": "ada@example.com"}
 
 
@@ -100,8 +100,8 @@ def test_attribute_names_hold_for_set_and_unset_too() -> None:
 @pytest.mark.parametrize("names", ["plan", "-email", "-*"])
 def test_the_email_is_always_sent(names: str) -> None:
     only = options(attribute_names=names)
-    assert attributes(plan(event(set={"email": "ada@example.com"}), None, only)) == {"email": "ada@example.com"}
-    gone = plan(event(unset=("email",)), customer(email="ada@example.com", accepted={"email": "ada@example.com"}), only)
+    (said, gone), _ = history(event(set={"email": "ada@example.com"}), event(unset=("email",)), with_options=only)
+    assert attributes(said) == {"email": "ada@example.com"}
     assert attributes(gone) == {"email": None}
 
 
@@ -110,11 +110,19 @@ def test_a_name_that_is_left_out_makes_no_identify() -> None:
     assert actions(plan(event(set={"last_seen": 7}), customer(), only)) == ["event"]
 
 
-def test_a_name_that_is_left_out_is_neither_remembered_nor_counted() -> None:
-    made = plan(event(set={"city": "x" * 2_000, "plan": "pro"}), None, options(attribute_names="plan"))
-    known = accepted(made)
-    assert known is not None
-    assert (known.attributes(), made.adjusted) == ({"plan": "pro"}, ())
+def test_a_name_that_is_left_out_is_neither_said_nor_counted() -> None:
+    (made,), life = history(
+        event(set={"city": "x" * 2_000, "plan": "pro"}), with_options=options(attribute_names="plan")
+    )
+    main = life.told().main
+    assert main is not None
+    assert (attributes(made), set(main.names), made.adjusted) == ({"plan": "pro"}, {"plan"}, ())
+
+
+def test_a_name_that_is_left_out_later_is_not_said_any_more_and_one_that_is_let_in_is() -> None:
+    _, life = history(event(set={"city": "Ulm", "plan": "pro"}), with_options=options(attribute_names="plan"))
+    made = plan(event(set={"plan": "team"}), life, options(attribute_names="city"))
+    assert attributes(made) == {"city": "Ulm"}
 
 
 def test_event_properties_never_become_attributes_whatever_is_chosen() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from desk_bench import Life
 from engage_cases import GOLDEN_HEADER, event, options
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,18 +15,31 @@ from hypothesis import strategies as st
 from hogline import __version__
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.destinations.engage import ENGAGE
-from hogline.model import Event, Identifier, Operation, Person, Plan, Refusal
+from hogline.destinations.base import Written
+from hogline.model import Event, Operation
+from hogline.posthog.entry import entry_of
 
 DOCUMENTED = (Path(__file__).parents[3] / "docs" / "engage.md").read_text("utf-8")
 
 
-def plan(sent: Event, **values: object) -> Plan:
-    return ENGAGE.plan(sent, None, options(**values))
+def forward(sent: Event, **values: object) -> Written | str:
+    return ENGAGE.forward(entry_of(sent), options(**values))
+
+
+def operation_of(sent: Event) -> Operation:
+    made = forward(sent)
+    assert isinstance(made, Written)
+    assert made.operation is not None
+    return made.operation
+
+
+def filtered(sent: Event, **values: object) -> str | None:
+    made = forward(sent, **values)
+    return made if isinstance(made, str) else None
 
 
 def body(sent: Event) -> dict[str, object]:
-    (operation,) = plan(sent).operations
-    return msgspec.json.decode(operation.body, type=dict[str, object])
+    return msgspec.json.decode(operation_of(sent).body, type=dict[str, object])
 
 
 def test_engage_is_in_the_catalogue() -> None:
@@ -33,7 +47,7 @@ def test_engage_is_in_the_catalogue() -> None:
 
 
 def test_the_request_is_the_one_that_posthogs_own_template_makes() -> None:
-    (operation,) = plan(event(elements_chain="a:nth-child", url="https://app.posthog.com/e/1")).operations
+    operation = operation_of(event(elements_chain="a:nth-child", url="https://app.posthog.com/e/1"))
     request = ENGAGE.request([operation], options())
     assert (request.method, request.url) == ("POST", "https://api.engage.so/posthog")
     assert request.headers == {
@@ -49,7 +63,7 @@ def test_the_request_is_the_one_that_posthogs_own_template_makes() -> None:
 
 
 def test_another_base_url_is_asked_at_the_same_path() -> None:
-    (operation,) = plan(event()).operations
+    operation = operation_of(event())
     request = ENGAGE.request([operation], options(api_base_url="http://127.0.0.1:8010/engage/"))
     assert request.url == "http://127.0.0.1:8010/engage/posthog"
 
@@ -110,24 +124,23 @@ NOT_SENT = (
 
 @pytest.mark.parametrize("name", SENT)
 def test_own_events_and_what_is_said_of_people_and_groups_are_sent(name: str) -> None:
-    made = plan(event(name))
-    assert made.filtered is None
-    assert [(operation.action, operation.path) for operation in made.operations] == [("event", "/posthog")]
+    operation = operation_of(event(name))
+    assert (operation.action, operation.path) == ("event", "/posthog")
     assert body(event(name))["event"] == name
 
 
 @pytest.mark.parametrize("name", NOT_SENT)
 def test_posthogs_other_events_are_not_sent(name: str) -> None:
-    assert plan(event(name)) == Plan(None, filtered="not_for_engage")
+    assert forward(event(name)) == "not_for_engage"
 
 
 @pytest.mark.parametrize("distinct_id", ["$posthog_cookieless", "cookieless_abc"])
 def test_cookieless_visitors_are_not_sent(distinct_id: str) -> None:
-    assert plan(event(distinct_id=distinct_id)) == Plan(None, filtered="cookieless")
+    assert forward(event(distinct_id=distinct_id)) == "cookieless"
 
 
 @pytest.mark.parametrize(
-    ("allowlist", "name", "filtered"),
+    ("allowlist", "name", "rule"),
     [
         ("", "order completed", None),
         (" , ,", "order completed", None),
@@ -139,39 +152,34 @@ def test_cookieless_visitors_are_not_sent(distinct_id: str) -> None:
         ("$pageview", "$pageview", "not_for_engage"),
     ],
 )
-def test_the_allowlist_chooses_among_what_engage_takes(allowlist: str, name: str, filtered: str | None) -> None:
-    assert plan(event(name), event_allowlist=allowlist).filtered == filtered
+def test_the_allowlist_chooses_among_what_engage_takes(allowlist: str, name: str, rule: str | None) -> None:
+    assert filtered(event(name), event_allowlist=allowlist) == rule
 
 
-def test_nobody_is_remembered_and_a_person_comes_back_as_given() -> None:
-    person, other = Person(distinct_id="u1"), Person(distinct_id="anonymous")
-    assert ENGAGE.plan(event(set={"a": 1}), person, options()).person is person
-    assert ENGAGE.plan(event("$pageview"), person, options()).person is person
-    assert ENGAGE.plan(event("$identify"), person, options(), other) == ENGAGE.plan(
-        event("$identify"), person, options()
-    )
-    assert plan(event(set={"a": 1})).person is None
-
-
-def test_of_people_there_is_nothing_to_be_done_later() -> None:
-    person, operation = Person(distinct_id="u1"), Operation("event", b"{}")
-    assert ENGAGE.due(person, options()) == Plan(person)
-    assert ENGAGE.hold_days(options()) == 0
-    assert [*ENGAGE.parts(operation, Refusal("x")), *ENGAGE.forget(person, options(), suppress=True)] == []
-    assert ENGAGE.suppress(Identifier("id", "ada"), options(), lift=False) == ()
-    assert ENGAGE.not_sent(person, options()) is None
+def test_engage_has_no_people_to_be_told_of() -> None:
+    assert ENGAGE.people is None
+    assert "delete" in ENGAGE.cannot_forget
 
 
 def test_what_is_no_number_is_null_and_counted_at_each_place() -> None:
     sent = event(properties={"a": math.nan, "b": [math.inf, None, {"c": -math.inf}]}, set={"d": math.nan})
     assert body(sent)["properties"] == {"a": None, "b": [None, None, {"c": None}], "$set": {"d": None}}
-    assert plan(sent).adjusted == ("not_a_number",) * 4
-    assert plan(event(properties={"a": None})).adjusted == ()
+    assert Life(ENGAGE, options()).say(sent).adjusted == ("not_a_number",) * 4
+    assert Life(ENGAGE, options()).say(event(properties={"a": None})).adjusted == ()
 
 
 @pytest.mark.parametrize("name", ["order completed", "$pageview"])
 def test_what_was_repaired_on_receipt_is_counted(name: str) -> None:
-    assert plan(event(name, repaired=("nul_removed",))).adjusted == ("nul_removed",)
+    assert Life(ENGAGE, options()).say(event(name, repaired=("nul_removed",))).adjusted == ("nul_removed",)
+
+
+def test_an_event_of_somebody_suppressed_is_not_sent() -> None:
+    def suppressed(text: str) -> bool:
+        return text == "ada@example.com"
+
+    life = Life(ENGAGE, options(), suppressed=suppressed)  # type: ignore[arg-type]  # a function is true
+    made = life.say(event(set={"email": "ada@example.com"}, repaired=("nul_removed",)))
+    assert (made.filtered, made.operations, made.adjusted) == ("suppressed", (), ("nul_removed",))
 
 
 def test_a_large_event_is_sent_whole() -> None:
@@ -189,9 +197,9 @@ json_values = st.recursive(
 @given(st.dictionaries(st.text(max_size=5), json_values, max_size=5))
 def test_whatever_the_properties_the_same_event_is_always_the_same_json(properties: dict[str, object]) -> None:
     sent = event(properties=properties)
-    (operation,) = plan(sent).operations
+    operation = operation_of(sent)
     msgspec.json.decode(operation.body)
-    assert operation.body == plan(sent).operations[0].body
+    assert operation == operation_of(sent)
 
 
 @pytest.mark.parametrize("reason", ["not_for_engage", "not_in_allowlist", "cookieless", "not_a_number"])

@@ -46,8 +46,8 @@ def test_at_the_limit_it_is_read_and_a_byte_beyond_it_is_not(encoding: str) -> N
 
 @each
 def test_a_bomb_is_unpacked_no_further_than_the_limit(encoding: str) -> None:
-    body = COMPRESS[encoding](b"{" + bytes(300_000_000))
-    assert len(body) < 50_000
+    body = COMPRESS[encoding](b"{" + bytes(60_000_000))
+    assert len(body) < 10_000
     tracemalloc.start()
     try:
         with pytest.raises(Unreadable, match="longer than"):

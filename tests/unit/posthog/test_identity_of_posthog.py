@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hogline.core.fold import Fold, other_of
+from hogline.core.known import Known, Person
 from hogline.model import Event
 from hogline.posthog import encode_repaired, uuid7
+from hogline.posthog.entry import entry_of
 from hogline.posthog.identity import ABSENT, cut_captured, event_uuid, id_text, uuid_of
-from hogline.posthog.joins import Join, join_of, may_be_joined, who_stays
+from hogline.posthog.joins import may_be_joined
+from hogline.store.forgetting import NOBODY
+from hogline.store.memory import MemoryStore
 
 CANONICAL = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -138,14 +143,13 @@ def test_ids_that_posthog_merges(distinct_id):
 
 
 def join(name, distinct_id="user-1", **properties):
-    return join_of(Event(CANONICAL, name, distinct_id, 0, 0, properties))
+    return other_of(entry_of(Event(CANONICAL, name, distinct_id, 0, 0, properties)))
 
 
 def test_events_that_join():
-    identify = Join("user-1", "anon", protected=True, either_way=False)
-    assert join("$identify", **{"$anon_distinct_id": "anon"}) == identify
-    assert join("$create_alias", alias="other") == Join("user-1", "other", protected=True, either_way=True)
-    assert join("$merge_dangerously", alias="other") == Join("user-1", "other", protected=False, either_way=False)
+    assert join("$identify", **{"$anon_distinct_id": "anon"}) == "anon"
+    assert join("$create_alias", alias="other") == "other"
+    assert join("$merge_dangerously", alias="other") == "other"
 
 
 ANON = "0190a5d0-ac96-774b-bcce-b302099a8057"
@@ -159,8 +163,8 @@ ANON = "0190a5d0-ac96-774b-bcce-b302099a8057"
         ("$create_alias", "u1", ANON, (False, False), "u1"),
         ("$create_alias", ANON, "u1", (False, False), "u1"),
         ("$create_alias", "u1", "u2", (False, False), "u1"),
-        ("$create_alias", ANON, "u1", (False, True), "u1"),
-        ("$create_alias", "u1", "u2", (False, True), "u2"),
+        ("$create_alias", ANON, "u1", (False, True), None),
+        ("$create_alias", "u1", "u2", (False, True), None),
         ("$create_alias", "u1", "u2", (True, False), "u1"),
         ("$create_alias", "u1", "u2", (True, True), None),
         ("$merge_dangerously", "u1", "u2", (True, True), "u1"),
@@ -168,9 +172,28 @@ ANON = "0190a5d0-ac96-774b-bcce-b302099a8057"
     ],
 )
 def test_who_stays(name, distinct_id, other, identified, stays):
+    """Identified, and protected since a join was asked for."""
+    people = [
+        Person(one, identified_at=0, protected=True)
+        for one, is_so in zip((distinct_id, other), identified, strict=True)
+        if is_so
+    ]
+    assert who_stays(people, name, distinct_id, other) == ((stays, stays) if stays else (distinct_id, other))
+
+
+@pytest.mark.parametrize(("distinct_id", "other", "stays"), [(ANON, "u1", "u1"), ("u1", "u2", "u2")])
+def test_an_alias_never_names_a_customer_by_the_visitors_id(distinct_id, other, stays):
+    known = [Person(other, identified_at=0)]
+    assert who_stays(known, "$create_alias", distinct_id, other) == (stays, stays)
+
+
+def who_stays(people, name, distinct_id, other):
+    known = Known(MemoryStore(), 0)
+    for person in people:
+        known.put(person)
     key = "$anon_distinct_id" if name == "$identify" else "alias"
-    asked = join(name, distinct_id, **{key: other})
-    assert who_stays(asked, identified=identified[0], other_identified=identified[1]) == stays
+    Fold(known, suppressed=NOBODY).fold(1, entry_of(Event(CANONICAL, name, distinct_id, 0, 0, {key: other})))
+    return known.who(distinct_id), known.who(other)
 
 
 @pytest.mark.parametrize("other", ["user-1", ["user-1"], "guest", "", None, 0, True, {"a": 1}, float("nan"), []])
@@ -183,9 +206,7 @@ def test_joins_that_posthog_would_not_make(other):
 @pytest.mark.parametrize(("other", "text"), [(7, "7"), (7.0, "7"), (10**19, "1" + "0" * 19), (["x"], "x")])
 def test_another_id_that_is_no_text_is_joined_as_posthog_writes_it(other, text):
     for name, key in (("$identify", "$anon_distinct_id"), ("$create_alias", "alias"), ("$merge_dangerously", "alias")):
-        asked = join(name, **{key: other})
-        assert asked is not None
-        assert asked.other == text
+        assert join(name, **{key: other}) == text
 
 
 def test_events_that_do_not_join():

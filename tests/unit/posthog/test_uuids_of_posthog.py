@@ -7,8 +7,9 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hogline.model import Event, decode_event, decode_identity, encode_event
+from hogline.model import Event
 from hogline.posthog import encode_repaired
+from hogline.posthog.entry import decode_event, decode_identity, encode_event
 from hogline.posthog.uuids import Seen, Uuids, told_apart
 
 A, B = "01960000-0000-7000-8000-00000000aaaa", "01960000-0000-7000-8000-00000000bbbb"

@@ -315,16 +315,23 @@ def test_a_wrong_method_says_which_is_right(inbox, method, path, allowed):
 @pytest.mark.parametrize("path", ["/healthz", "/_liveness"])
 def test_health_is_that_the_process_answers(inbox, path):
     inbox.problems.append("The disk is full.")
-    assert inbox.ask("GET", path).status == 200
+    reply = inbox.ask("GET", path)
+    assert (reply.status, reply.json) == (200, {})
 
 
-@pytest.mark.parametrize("path", ["/readyz", "/_readiness"])
-def test_readiness_says_what_is_in_the_way(inbox, path):
-    assert inbox.ask("GET", path).json == {"ready": True, "problems": []}
+def test_a_stranger_learns_whether_it_is_ready_and_not_why(inbox):
+    assert (inbox.ask("GET", "/_readiness").status, inbox.ask("GET", "/_readiness").json) == (200, {})
+    inbox.problems.append("The disk is full.")
+    reply = inbox.ask("GET", "/_readiness")
+    assert (reply.status, reply.json) == (503, {})
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics"])
+def test_what_is_for_those_who_run_it_is_not_at_the_receiving_address(inbox, path):
     inbox.problems.append("The disk is full.")
     reply = inbox.ask("GET", path)
-    assert reply.status == 503
-    assert reply.json["problems"] == ["The disk is full."]
+    assert reply.status == 404
+    assert "disk" not in reply.error
 
 
 def test_the_token_that_posthog_js_repeats_in_every_events_properties_travels_no_further(inbox):

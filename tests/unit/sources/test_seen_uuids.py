@@ -7,8 +7,9 @@ import asyncio
 import pytest
 from receiving import Inbox, Journal, captured
 
-from hogline.model import FORGOTTEN, Event, decode_event
+from hogline.model import Event
 from hogline.posthog import encode_repaired
+from hogline.posthog.entry import FORGOTTEN, decode_event
 from hogline.sources.seen import SeenUuids
 from hogline.store.base import Unwritable
 from hogline.store.sqlite.journal import SqliteJournal

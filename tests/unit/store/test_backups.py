@@ -11,7 +11,8 @@ import apsw
 import pyrage
 import pytest
 
-from hogline.model import Event, encode_event
+from hogline.model import Event
+from hogline.posthog.entry import encode_event
 from hogline.store.backup import Keys, make, restore
 from hogline.store.base import Unusable
 from hogline.store.secrets import Vault
@@ -115,6 +116,19 @@ async def test_what_is_damaged_is_not_restored(tmp_path: Path) -> None:
     ):
         assert "damaged" in refused(broken, tmp_path / "new", PLAIN)
         assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/b", "..", "."])
+@pytest.mark.parametrize("sort", [tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
+def test_a_file_that_is_no_backup_writes_nowhere(name: str, sort: bytes, tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = sort, "/"
+        tar.addfile(member)
+    assert "damaged" in refused(made.getvalue(), tmp_path / "in" / "new", PLAIN)
+    assert list(tmp_path.iterdir()) == [tmp_path / "in"]
+    assert list((tmp_path / "in").iterdir()) == []
 
 
 @pytest.mark.anyio

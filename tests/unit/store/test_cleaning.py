@@ -9,8 +9,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from hogline.model import Person
-from hogline.store.base import Settlement, Unwritable
+from hogline.core.changes import Settlement
+from hogline.core.told import Told
+from hogline.store.base import Unwritable
 from hogline.store.cleaning import Cleaning
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
@@ -42,8 +43,8 @@ async def forget_ada(state: SqliteState) -> None:
     connection = await state.add_connection(
         name="shop", destination="customerio", options={}, enabled=False, start=0, now_ms=0
     )
-    await state.settle(Settlement(connection=connection.id, lanes={}, people=[Person(distinct_id=ADA)]))
-    await state.forget({ADA: "forgotten-1"}, {connection.id: 0})
+    await state.settle(Settlement(connection=connection.id, lanes={}, told={ADA: Told(anonymous=(ADA,))}))
+    await state.forget([ADA], {connection.id: 0}, emails={})
 
 
 def is_there(folder: Path) -> bool:
@@ -55,7 +56,7 @@ class Backup:
 
     def __init__(self, folder: Path) -> None:
         self._database = apsw.Connection(str(folder / "state.db"))
-        self._database.execute("BEGIN; SELECT count(*) FROM people").fetchall()
+        self._database.execute("BEGIN; SELECT count(*) FROM told").fetchall()
 
     def end(self) -> None:
         self._database.execute("COMMIT")
@@ -127,7 +128,7 @@ async def test_what_is_deleted_while_it_is_done_is_done_once_more(
     clean = state.clean
 
     async def meanwhile() -> bool:
-        await state.forget({"bob": "forgotten-2"}, {1: 0})
+        await state.forget(["bob"], {1: 0}, emails={})
         return await clean()
 
     with monkeypatch.context() as patched:

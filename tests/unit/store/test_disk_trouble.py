@@ -10,8 +10,9 @@ import apsw
 import pytest
 from troubled_disk import Disk, troubled_disk
 
-from hogline.model import Person
-from hogline.store.base import Settlement, Unusable, Unwritable
+from hogline.core.changes import Flush, Settlement
+from hogline.core.known import Fact, Person
+from hogline.store.base import Unusable, Unwritable
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -88,7 +89,7 @@ async def test_an_event_that_cannot_be_kept_is_never_said_to_be(
 async def test_a_settlement_that_cannot_be_kept_can_be_given_again(
     state: SqliteState, disk: Disk, trouble: type[apsw.Error], sentence: str
 ) -> None:
-    settlement = Settlement(connection=1, lanes={0: 4}, delivered=4, people=[Person(distinct_id="ann")])
+    settlement = Settlement(connection=1, lanes={0: 4}, delivered=4)
 
     disk.trouble = trouble
     with pytest.raises(Unwritable, match=sentence) as raised:
@@ -101,19 +102,36 @@ async def test_a_settlement_that_cannot_be_kept_can_be_given_again(
     assert (await state.counts(1)).delivered == 4
 
 
+@each_trouble
+async def test_each_store_tells_its_trouble_and_sees_its_end(
+    journal: SqliteJournal, state: SqliteState, disk: Disk, trouble: type[apsw.Error], sentence: str
+) -> None:
+    assert (journal.trouble, state.trouble) == (None, None)
+    for store, write in ((journal, journal.append([b"one"])), (state, state.add_token("hog_one"))):
+        store._writer._hold_s = 0.05
+        disk.trouble = trouble
+        with pytest.raises(Unwritable):
+            await write
+        assert (store.trouble or "").startswith(sentence)
+        disk.trouble = None
+        async with asyncio.timeout(10):
+            while store.trouble is not None:
+                await asyncio.sleep(0.005)
+
+
 async def test_a_write_larger_than_what_is_left_says_that_the_disk_is_full(state: SqliteState) -> None:
     # So large that SQLite undoes the transaction by itself, in the middle of it.
     state._written.pragma("max_page_count", 40)
-    many = [Person(distinct_id=f"user {n}", unsent={"text": "x" * 500}) for n in range(2_000)]
+    many = {one: Person(one, {"text": Fact("x" * 500, 0, 1)}) for one in (f"user {n:04}" for n in range(2_000))}
 
     with pytest.raises(Unwritable, match="is full"):
-        await state.settle(Settlement(connection=1, lanes={0: 1}, people=many))
-    await state.settle(Settlement(connection=1, lanes={0: 2}, people=many[:1]))
-    assert await state.find_people(1, "") == many[:1]
+        await state.flush(Flush({}, many, 1))
+    await state.flush(Flush({}, {"user 0000": many["user 0000"]}, 2))
+    assert await state.find_people(1, "") == ["user 0000"]
 
     state._written.pragma("max_page_count", 1_000_000)
-    await state.settle(Settlement(connection=1, lanes={0: 3}, people=many))
-    assert await state.lanes(1) == {0: 3}
+    await state.flush(Flush({}, many, 3))
+    assert state.folded() == 3
 
 
 async def test_what_was_read_before_can_be_read_while_the_disk_is_full(state: SqliteState, disk: Disk) -> None:

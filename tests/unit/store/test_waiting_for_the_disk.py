@@ -10,7 +10,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from hogline.store.base import Settlement, Unwritable
+from hogline.core.changes import Settlement
+from hogline.store.base import Unwritable
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -28,6 +29,8 @@ class Desk:
         self.busy = threading.Event()
         self.commits: list[list[str]] = []
         self.written: list[object] = []
+        self.full = False
+        self.probes = 0
 
     def perform(self, jobs: list[str]) -> list[object]:
         self.busy.set()
@@ -40,8 +43,13 @@ class Desk:
         self.commits.append(list(jobs))
         return [job.upper() for job in jobs]
 
-    def writer(self) -> Writer[str]:
-        return Writer(self.perform, name="desk", written=self.written.append)
+    def probe(self) -> None:
+        self.probes += 1
+        if self.full:
+            raise apsw.FullError("probe")
+
+    def writer(self, hold_s: float = 60.0) -> Writer[str]:
+        return Writer(self.perform, name="desk", probe=self.probe, written=self.written.append, hold_s=hold_s)
 
 
 @pytest.fixture
@@ -100,6 +108,40 @@ async def test_a_full_disk_is_not_asked_again_for_each_who_waits(desk: Desk) -> 
     assert [type(result) for result in results] == [str, Unwritable, Unwritable, Unwritable]
     assert desk.commits == [["first"]]
     assert await writer.write("after") == "AFTER"
+    await writer.close()
+
+
+async def test_trouble_is_told_for_its_time_however_many_small_writes_succeed(desk: Desk) -> None:
+    writer = desk.writer()
+    assert writer.trouble is None
+    with pytest.raises(Unwritable) as refused:
+        await writer.write("full")
+    told = [writer.trouble]
+    for job in ("a", "b", "c"):
+        await writer.write(job)
+        told.append(writer.trouble)
+    assert told == [str(refused.value)] * 4
+    assert desk.probes == 0
+    await writer.close()
+
+
+async def test_trouble_ends_by_itself_once_the_disk_takes_something_again(desk: Desk) -> None:
+    writer = desk.writer(hold_s=0.01)
+    desk.full = True
+    with pytest.raises(Unwritable) as refused:
+        await writer.write("full")
+    await writer.write("a")  # had nothing to write, for all that is known
+    async with asyncio.timeout(10):
+        while desk.probes < 3:
+            await asyncio.sleep(0.002)
+    assert writer.trouble == str(refused.value)
+    desk.full = False
+    async with asyncio.timeout(10):
+        while writer.trouble is not None:
+            await asyncio.sleep(0.002)
+    probes = desk.probes
+    await writer.write("b")
+    assert desk.probes == probes  # while all is well the disk is not asked
     await writer.close()
 
 

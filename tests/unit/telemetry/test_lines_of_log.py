@@ -51,7 +51,8 @@ def test_a_received_request_is_a_line_with_its_events(lines: Lines) -> None:
 
 def test_many_events_stand_in_several_lines_and_none_is_left_out(lines: Lines) -> None:
     ReceivingWatch().answered("7-1", "/batch", 200, 0.0, UUIDS)
-    DeliveryWatch("shop", Clock()).shipment(UUIDS)
+    with DeliveryWatch("shop", Clock()).shipment(UUIDS):
+        pass
     for kind in ("received", "shipment"):
         told = [line["uuids"] for line in lines if line["event"] == kind]
         assert [len(some) for some in told if isinstance(some, list)] == [20, 20, 5]
@@ -88,12 +89,13 @@ async def test_a_request_sent_is_a_line_and_tells_the_listener(
 ) -> None:
     told: list[tuple[str, float]] = []
     watch = DeliveryWatch("shop", Clock(), lambda connection, took_s: told.append((connection, took_s)))
-    watch.shipment(UUIDS)
-    if status == "207":
-        assert (await watch.timed(answer(), 3, 500)).status == 207
-    else:
-        with pytest.raises(Unreachable):
-            await watch.timed(answer(), 3, 500)
+    with watch.shipment(UUIDS):
+        if status == "207":
+            assert (await watch.timed(answer(), 3, 500)).status == 207
+        else:
+            with pytest.raises(Unreachable):
+                await watch.timed(answer(), 3, 500)
+    assert structlog.contextvars.get_contextvars() == {}
     assert told == [("shop", 0.25)]
     line = lines[-1]
     assert line == {
@@ -104,12 +106,11 @@ async def test_a_request_sent_is_a_line_and_tells_the_listener(
 
 @pytest.mark.anyio
 async def test_without_debug_lines_only_the_listener_is_told(lines: Lines) -> None:
-    structlog.contextvars.clear_contextvars()  # other tests share the loop's context
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("info"))
     told: list[str] = []
     watch = DeliveryWatch("shop", Clock(), lambda connection, _: told.append(connection))
-    watch.shipment(iter(UUIDS))
-    await watch.timed(answering(Response(200, {}, b"")), 3, 500)
+    with watch.shipment(iter(UUIDS)):
+        await watch.timed(answering(Response(200, {}, b"")), 3, 500)
     ReceivingWatch().answered("1", "/batch", 200, 0.0, UUIDS)
     assert told == ["shop"]
     assert lines == []

@@ -90,6 +90,10 @@ class Forget(Struct, frozen=True, forbid_unknown_fields=True):
     """All people with this email, if there are several."""
 
 
+class Resend(Struct, frozen=True, forbid_unknown_fields=True):
+    distinct_id: Annotated[str, Meta(min_length=1, max_length=1_000)]
+
+
 class Whom(Struct, frozen=True, forbid_unknown_fields=True):
     who: Annotated[str, Meta(min_length=1, max_length=1_000, description="An id or an email.")]
     all: bool = False
@@ -222,6 +226,12 @@ async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetai
         return await service.person(name, distinct_id)
     except Mistake:
         raise ApiError(404, "This connection knows nobody with this distinct_id.") from None
+
+
+async def resend_person(service: Service, name: Text, body: Resend) -> PersonView:
+    """Say everything of one person once more: after their customer was deleted or changed at the destination."""
+    await _existing(service, name)
+    return await service.resend_person(name, body.distinct_id)
 
 
 async def forget(service: Service, body: Forget) -> ForgottenView:
@@ -362,6 +372,7 @@ ENDPOINTS = (
     Endpoint("GET", f"{_ONE}/people", people),
     # An id can be any text, so it never stands in a path.
     Endpoint("GET", f"{_ONE}/person", person),
+    Endpoint("POST", f"{_ONE}/person/resend", resend_person),
     Endpoint("POST", f"{_ONE}/preview", preview),
     Endpoint("GET", f"{_ONE}/failures", failures),
     Endpoint("POST", f"{_ONE}/failures/retry", retry),

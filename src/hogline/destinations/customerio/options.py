@@ -99,7 +99,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="yes_no",
         default=False,
         hint="A known email is not changed by events that came with the public token, which anybody can read in your"
-        " pages. Leave it off if your site changes emails from the browser.",
+        " pages. Leave it off if your site changes emails from the browser. It holds for all connections.",
     ),
     Option(
         key="attributes_from",
@@ -124,7 +124,7 @@ OPTIONS: tuple[Option, ...] = (
         title="Email property",
         kind="text",
         default="email",
-        hint="The person property that holds the email, if it is not `email`.",
+        hint="The person property that holds the email, if it is not `email`. Give all connections the same one.",
     ),
     Option(
         key="group_objects",

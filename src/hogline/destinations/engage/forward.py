@@ -13,7 +13,8 @@ import msgspec
 from hogline.destinations.base import Written
 from hogline.destinations.engage.options import Options
 from hogline.model import Operation
-from hogline.posthog.entry import NOTHING, Entry, Said
+from hogline.posthog.entry import NOT_A_NUMBER, NOTHING, Entry, Said
+from hogline.posthog.values import not_numbers
 
 PATH = "/posthog"
 POSTHOGS_OWN = frozenset({"$identify", "$set", "$unset", "$groupidentify", "$create_alias"})
@@ -40,7 +41,8 @@ def forward(entry: Entry, options: Options) -> Written | str:
         }
     )
     # A path of its own: each event is a request.
-    return Written(Operation("event", body, path=PATH))
+    lost = not_numbers(said.set) + not_numbers(said.set_once) if b"null" in body else 0
+    return Written(Operation("event", body, path=PATH), (NOT_A_NUMBER,) * lost)
 
 
 def _filtered(entry: Entry, options: Options) -> str | None:

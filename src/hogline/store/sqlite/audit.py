@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import apsw
 import msgspec
 
 from hogline.store.audit import MOST_ENTRIES, MOST_FAILED, OF_STRANGERS, AuditEntry, Noted, Wanted
-from hogline.store.sqlite.database import open_database, reading, rows, transaction
+from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction
 from hogline.store.sqlite.writer import Writer
 
 _COLUMNS = "number, at_ms, who, kind, address, action, connection, person, details"
@@ -24,7 +25,7 @@ class SqliteAudit:
         """Raises `Unusable`. Must be made in the running event loop."""
         self._written = open_database(path, "audit", vfs)
         self._read = open_database(path, "audit", vfs)
-        self._writer: Writer[_Job] = Writer(self._perform, name="audit-writer")
+        self._writer: Writer[_Job] = Writer(self._perform, name="audit-writer", probe=partial(touch, self._written))
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
         with transaction(self._written):

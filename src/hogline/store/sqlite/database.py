@@ -199,6 +199,11 @@ def value(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = 
     return database.execute(sql, bindings).get
 
 
+def touch(database: apsw.Connection) -> None:
+    """A write that changes nothing, to see whether the disk takes one. Raises `apsw.Error`."""
+    database.pragma("user_version", database.pragma("user_version"))
+
+
 def explain(error: apsw.Error) -> str:
     """One sentence, without any value from the database."""
     for kind, sentence in _DISK_TROUBLES:

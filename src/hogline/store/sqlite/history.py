@@ -6,13 +6,14 @@ A figure is added to its minute and to its hour at once: there is no rolling up 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import apsw
 import msgspec
 
 from hogline.store.history import HOUR_S, HOURS_KEPT_S, MINUTE_S, MINUTES_KEPT_S, PEAKS, Figure, Point
-from hogline.store.sqlite.database import open_database, reading, rows, transaction
+from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction
 from hogline.store.sqlite.writer import Writer
 
 _TABLES = (("minutes", MINUTE_S, MINUTES_KEPT_S), ("hours", HOUR_S, HOURS_KEPT_S))
@@ -30,7 +31,7 @@ class SqliteHistory:
         """Raises `Unusable`. Must be made in the running event loop."""
         self._written = open_database(path, "history", vfs)
         self._read = open_database(path, "history", vfs)
-        self._writer: Writer[_Job] = Writer(self._perform, name="history-writer")
+        self._writer: Writer[_Job] = Writer(self._perform, name="history-writer", probe=partial(touch, self._written))
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
         with transaction(self._written):

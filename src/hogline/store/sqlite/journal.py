@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import apsw
 
 from hogline.store.base import READ_BYTES
-from hogline.store.sqlite.database import few_rows, open_database, reading, rows, transaction, value
+from hogline.store.sqlite.database import few_rows, open_database, reading, rows, touch, transaction, value
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.writer import Writer
 
@@ -54,7 +55,13 @@ class SqliteJournal:
             value(self._read, "SELECT received_ms FROM events WHERE position = ?", (self._end,)) or 0
         )
         self._grown = asyncio.Event()
-        self._writer: Writer[_Job] = Writer(self._perform, name="journal-writer", written=self._reached)
+        self._writer: Writer[_Job] = Writer(
+            self._perform, name="journal-writer", probe=partial(touch, self._written), written=self._reached
+        )
+
+    @property
+    def trouble(self) -> str | None:
+        return self._writer.trouble
 
     @property
     def end(self) -> int:

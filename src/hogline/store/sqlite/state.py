@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 import msgspec
 
-from hogline.core.changes import DeadLetter, Flush, HeldEvent, Intent, Settlement
-from hogline.core.known import Id, Person
-from hogline.core.ledger import Row
-from hogline.core.told import WAITS_MS, Told
+from hogline.core.changes import DeadLetter, Flush, Intent, Settlement
+from hogline.core.told import WAITS_MS
 from hogline.model import Refusal
 from hogline.store.base import READ_BYTES, Connection, Counts, NameTaken, Replay, TokenKind
 from hogline.store.forgetting import Suppressed
 from hogline.store.secrets import Vault
 from hogline.store.sqlite import conversion, records
-from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, transaction, value
+from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, touch, transaction, value
 from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.settling import count, expire_held, settle
@@ -66,7 +64,7 @@ _LONGEST_PATTERN_BYTES = 50_000
 _CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms, workspace FROM connections"
 
 
-class SqliteState(SqliteForgetting):
+class SqliteState(SqliteForgetting, records.RecordReader):
     """Implements `store.base.State`. Reads happen in the caller's thread: each takes well under a
     millisecond, which is less than handing it to another. Searching may take longer: it has a thread, one at a time.
     """
@@ -75,16 +73,18 @@ class SqliteState(SqliteForgetting):
         """Raises `Unusable`. Must be made in the running event loop."""
         self._vault = vault
         self._path, self._vfs = path, vfs
-        convert = functools.partial(conversion.convert, journal=path.with_name("journal.db"))
+        convert = partial(conversion.convert, journal=path.with_name("journal.db"))
         self._copy = copy_of(path)
         self._written = open_database(path, "state", vfs, conversions={7: convert})
         self._read = open_database(path, "state", vfs)
         self._searched = open_database(path, "state", vfs)
         self._searched.create_scalar_function("folded", _folded, 1, deterministic=True)
-        self._records = records.RecordReader(self._read)
+        records.RecordReader.__init__(self, self._read)
         self._searching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-search")
         self.suppressed = Suppressed(vault.fingerprint, suppressed_hashes(self._read))
-        self._writer: Writer[_Job | Scrub] = Writer(self._perform, name="state-writer")
+        self._writer: Writer[_Job | Scrub] = Writer(
+            self._perform, name="state-writer", probe=partial(touch, self._written)
+        )
 
     def _perform(self, jobs: list[_Job | Scrub]) -> list[object]:
         with transaction(self._written):
@@ -99,6 +99,10 @@ class SqliteState(SqliteForgetting):
 
     async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
         return await self._writer.write(job)  # type: ignore[return-value]  # what `_perform` gave for this job
+
+    @property
+    def trouble(self) -> str | None:
+        return self._writer.trouble
 
     async def close(self) -> None:
         await self._writer.close()
@@ -123,7 +127,7 @@ class SqliteState(SqliteForgetting):
         # Each encryption of the same token differs, so they are compared in the clear.
         for id_, encrypted in rows(self._read, "SELECT id, token FROM tokens"):
             if self._vault.decrypt(encrypted).decode() == token:
-                await self._write(functools.partial(_remove_token, id_))
+                await self._write(partial(_remove_token, id_))
 
     # connections
 
@@ -210,39 +214,7 @@ class SqliteState(SqliteForgetting):
 
         await self._write(remove)
 
-    # what the core reads
-
-    def ids(self, ids: Sequence[str]) -> dict[str, Id]:
-        return self._records.ids(ids)
-
-    def people(self, ids: Sequence[str]) -> dict[str, Person]:
-        return self._records.people(ids)
-
-    def members(self, id_: str) -> list[str]:
-        return self._records.members(id_)
-
-    def told(self, connection: int, people: Sequence[str]) -> dict[str, Told]:
-        return self._records.told(connection, people)
-
-    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]:
-        return self._records.ledger(connection, emails)
-
-    def held(self, connection: int, people: Sequence[str]) -> list[HeldEvent]:
-        return self._records.held(connection, people)
-
-    def folded(self) -> int:
-        return self._records.folded()
-
-    def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
-        return self._records.due(connection, limit)
-
-    def again(self, connection: int, limit: int) -> list[tuple[str, str]]:
-        return self._records.again(connection, limit)
-
-    def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:
-        return self._records.settled_before(connection)
-
-    # what it asks to be written
+    # what the core asks to be written (what it reads: `RecordReader`)
 
     async def flush(self, flush: Flush) -> None:
         await self._write(records.flush(flush))
@@ -252,7 +224,7 @@ class SqliteState(SqliteForgetting):
 
     async def settle(self, settlement: Settlement) -> None:
         changed = records.change(settlement.connection, settlement.told, settlement.ledger)
-        await self._write(functools.partial(settle, settlement, changed))
+        await self._write(partial(settle, settlement, changed))
 
     async def send_again(self, connection: int, kind: str, people: Sequence[str]) -> None:
         await self._write(lambda database: records.put_again(database, connection, kind, people))
@@ -274,9 +246,7 @@ class SqliteState(SqliteForgetting):
 
     async def expire_held(self, connection: int, *, received_before_ms: int, most_bytes: int) -> int:
         return await self._write(
-            functools.partial(
-                expire_held, connection=connection, received_before_ms=received_before_ms, most_bytes=most_bytes
-            )
+            partial(expire_held, connection=connection, received_before_ms=received_before_ms, most_bytes=most_bytes)
         )
 
     # what became of events

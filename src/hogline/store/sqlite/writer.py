@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
+
+import apsw
 
 from hogline.store.base import Unwritable
 from hogline.store.sqlite.database import explain, is_trouble
@@ -18,6 +21,8 @@ from hogline.store.sqlite.database import explain, is_trouble
 JobT = TypeVar("JobT")
 
 MOST_JOBS_A_COMMIT = 1_000
+HOLD_S = 5.0
+"""Trouble is told for at least so long after the last write that failed: as long as senders are told to wait."""
 
 _Result = tuple["asyncio.Future[object]", object, "Exception | None"]
 
@@ -29,6 +34,9 @@ class Writer(Generic[JobT]):
     is at fault, everybody is told `Unwritable`. When a job is, all are done again one by one: only the one at
     fault gets the error. `written(result)` is called in the event loop for every job that is on disk, also
     when nobody waits for it any more.
+
+    `trouble` is why the disk takes nothing, None while all is well. `probe()` writes something that changes nothing:
+    without it trouble would be told until somebody has something to write. It is called while there is trouble only.
     """
 
     def __init__(
@@ -36,10 +44,16 @@ class Writer(Generic[JobT]):
         perform: Callable[[list[JobT]], list[object]],
         *,
         name: str,
+        probe: Callable[[], None],
         written: Callable[[object], None] = lambda _: None,
+        hold_s: float = HOLD_S,
     ) -> None:
         self._perform = perform
+        self._probe = probe
         self._written = written
+        self._hold_s = hold_s
+        self._held_until_s = 0.0
+        self.trouble: str | None = None
         self._jobs: SimpleQueue[tuple[asyncio.Future[object], JobT] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._closed = False
@@ -63,15 +77,36 @@ class Writer(Generic[JobT]):
 
     def _run(self) -> None:
         while True:
-            waiting, last = self._take()
+            try:
+                waiting, last = self._take()
+            except Empty:
+                self._look_whether_it_is_over()
+                continue
             if waiting:
                 self._tell(self._commit(waiting))
             if last:
                 return
 
+    def _look_whether_it_is_over(self) -> None:
+        """Not before trouble was told for its time: a small write may succeed between large ones that fail. And not
+        without a probe: a job may have had nothing to write.
+        """
+        if self.trouble is None or time.monotonic() < self._held_until_s:
+            return
+        try:
+            self._probe()
+        except apsw.Error as error:
+            self._failed(explain(error))
+        else:
+            self.trouble = None
+
+    def _failed(self, sentence: str) -> None:
+        self.trouble, self._held_until_s = sentence, time.monotonic() + self._hold_s
+
     def _take(self) -> tuple[list[tuple[asyncio.Future[object], JobT]], bool]:
-        """All that waits, at least one; and whether it is the last."""
-        item = self._jobs.get()
+        """All that waits, at least one; and whether it is the last. Raises `Empty` when it is time to try the disk."""
+        until_s = None if self.trouble is None else max(0.0, self._held_until_s - time.monotonic())
+        item = self._jobs.get(timeout=until_s)
         waiting = []
         while item is not None:
             waiting.append(item)
@@ -85,10 +120,12 @@ class Writer(Generic[JobT]):
             results = self._perform([job for _, job in waiting])
         except Exception as error:  # whatever it is, somebody waits to be told
             if is_trouble(error):
-                return [(future, None, Unwritable(explain(error))) for future, _ in waiting]
+                self._failed(sentence := explain(error))
+                return [(future, None, Unwritable(sentence)) for future, _ in waiting]
             if len(waiting) == 1:
                 return [(waiting[0][0], None, error)]
             return [result for one in waiting for result in self._commit([one])]
+        self._look_whether_it_is_over()
         return [(future, result, None) for (future, _), result in zip(waiting, results, strict=True)]
 
     def _tell(self, results: list[_Result]) -> None:

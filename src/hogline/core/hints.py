@@ -1,0 +1,30 @@
+"""What is counted of an event that says something of an email, beside what becomes of it."""
+
+from __future__ import annotations
+
+from hogline.core.fold import EMAIL, asks_too_much, replaces_email
+from hogline.core.known import Person
+from hogline.destinations.base import Keeps
+from hogline.emails import written_address
+from hogline.posthog.email_names import emails_elsewhere
+from hogline.posthog.entry import Entry, Said
+
+
+def about_email(position: int, entry: Entry, said: Said, person: Person, keeps: Keeps) -> list[str]:
+    """An email that is none or is not taken, a join that its sender may not ask for, and names under which somebody
+    without an email seems to have one. `person`: as they are known now."""
+    adjusted, name = list[str](), keeps.email_property
+    if keeps.protects_emails and (name in said.set or name in said.unset):
+        email = None if name in said.unset else written_address(said.set[name])
+        learned = person.facts.get(EMAIL)
+        if (learned is None or learned.at < position) and replaces_email(entry, person, email):
+            adjusted.append("email_protected")
+    if asks_too_much(entry):
+        adjusted.append("merge_from_public_token")
+    if name in said.set and written_address(said.set[name]) is None:
+        adjusted.append("invalid_email")
+    if name != EMAIL:  # that attribute is what the other property says
+        adjusted.extend("reserved_attribute" for names in (said.set, said.unset) if EMAIL in names)
+    if (said.set or said.set_once or said.person) and person.email is None:
+        adjusted.extend(f"email_under:{one}" for one in emails_elsewhere(said) if one != name)
+    return adjusted
