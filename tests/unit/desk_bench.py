@@ -18,7 +18,7 @@ from hogline.core.shipment import Shipment
 from hogline.core.told import NOBODY, WAITS_MS, Told
 from hogline.destinations.base import Destination
 from hogline.model import Event, Identifier, Operation, Refusal
-from hogline.posthog.entry import entry_of
+from hogline.posthog.entry import Entry, decode_entry, encode_event
 from hogline.store.forgetting import NOBODY as NOBODY_ELSE
 from hogline.store.memory import MemoryStore
 
@@ -91,6 +91,7 @@ class Life:
         self.destination = destination
         self.suppressed = suppressed
         self.now_ms = LATER_MS
+        self.journal: list[tuple[int, Entry, int]] = []
         self.store = MemoryStore()
         self.known = Known(self.store, 0)
         self.fold = Fold(self.known, suppressed=suppressed)
@@ -131,9 +132,10 @@ class Life:
     def out(self, *events: Event) -> Shipment:
         """These are on their way: nobody knows what becomes of them."""
         for one in events:
-            entry = entry_of(one)
-            self.fold.fold(self.known.folded + 1, entry)
-            self.desk.feed([(self.known.folded, entry, 100)])
+            entry = decode_entry(encode_event(one))  # as the journal keeps it
+            self.journal.append((len(self.journal) + 1, entry, 100))
+            self.fold.fold(len(self.journal), entry)
+            self.desk.feed(self.journal[-1:])
         flush = self.known.take_flush()
         self.store.flush(flush)
         self.known.flushed(flush)
@@ -157,7 +159,9 @@ class Life:
         """Everything in memory is gone; what was sent and not settled is planned again."""
         self.known = Known(self.store, self.store.folded)
         self.fold = Fold(self.known, suppressed=self.suppressed)
-        return self._begin(self.options)
+        self._begin(self.options)
+        self.desk.feed(self.journal[self.desk.lanes.read :])
+        return self
 
     def again(self, *items: Item, refuses: Refuses = accepts) -> Made:
         """What is no new event: retries, people to be sent again."""
