@@ -129,8 +129,8 @@ class Life:
         shipment = self.out(*events)
         return self.land(shipment, refuses)
 
-    def out(self, *events: Event) -> Shipment:
-        """These are on their way: nobody knows what becomes of them."""
+    def feed(self, *events: Event) -> None:
+        """These are received, and wait."""
         for one in events:
             entry = decode_entry(encode_event(one))  # as the journal keeps it
             self.journal.append((len(self.journal) + 1, entry, 100))
@@ -139,6 +139,10 @@ class Life:
         flush = self.known.take_flush()
         self.store.flush(flush)
         self.known.flushed(flush)
+
+    def out(self, *events: Event) -> Shipment:
+        """These are on their way: nobody knows what becomes of them."""
+        self.feed(*events)
         shipment = self.desk.plan(self.now_ms)
         assert shipment is not None
         if shipment.intent is not None:
