@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 # fails as soon as anything newer than the lock is released. `pip check` shows that nothing is missing.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
+# How many processes share the tests.
+WORKERS := 2
+
 .PHONY: help install assets demo test test-fresh test-lowest check format bench soak docs screenshots site dist lock clean
 
 help:  ## this list
@@ -38,7 +41,7 @@ demo: install  ## a small shop's events become people in a sandbox Customer.io
 	@$(BIN)/hogline demo $(ARGS)
 
 test: install  ## all tests; the pure rooms must be covered branch by branch
-	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
 
 test-fresh:  ## the README's first command on bare Debians, with today's releases and tomorrow's

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 import gzip
+import logging
 import socket
 import sys
 import time
@@ -166,6 +167,7 @@ class Stranger:
 async def main() -> None:
     url, token, seconds, seed = sys.argv[1:]
     stranger = Stranger(url, token, float(seconds), int(seed))
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # connections that the other side closed are what is wanted
     print("ready", flush=True)
     await stranger.run()
     sys.stdout.write(msgspec.json.encode(stranger.answers).decode() + "\n")

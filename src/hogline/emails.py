@@ -24,8 +24,3 @@ def address(value: object) -> str | None:
 def written_address(value: object) -> str | None:
     """The address in what somebody typed: blanks around it are not part of it. None if there is none."""
     return address(value.strip()) if isinstance(value, str) else None
-
-
-def same_address(one: str, other: str) -> bool:
-    """Whether two addresses are one: Customer.io does not tell capitals from small letters in an email."""
-    return one == other or one.lower() == other.lower()

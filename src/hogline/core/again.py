@@ -73,10 +73,6 @@ class Again:
         """How far the replay was read; None: there is none."""
         return self._replay_read
 
-    @property
-    def replay_last(self) -> int:
-        return self._replay_last
-
     def begin_replay(self, settled: int, last: int) -> None:
         self._replay_read, self._replay_last = settled, last
 

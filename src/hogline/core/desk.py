@@ -282,6 +282,7 @@ class Desk:
             del self._locked[name]
         self.flight.remove(shipment)
         records.make_room(self._locked)
+        records.ledger.make_room({email for one in self.flight for email in one.company.rows})
 
 
 def _intended(draft: Draft, was: Told, due_ms: int) -> Told | None:

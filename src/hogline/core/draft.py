@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hogline.core.ledger import Row
 from hogline.core.records import Records
-from hogline.core.told import MOST_EMAILS, Customer, Told
+from hogline.core.told import MOST_EMAILS, Told
 from hogline.destinations.base import Rules
 from hogline.model import Identifier
 
@@ -92,7 +92,3 @@ def bounded(emails: Sequence[str], ledger_rows: dict[str, Row | None]) -> tuple[
         return tuple(emails)
     old = [one for one in emails[:-MOST_EMAILS] if ledger_rows.get(one) is not None]
     return (*old, *emails[-MOST_EMAILS:])
-
-
-def of_key(customers: Sequence[Customer], key: Identifier) -> Customer | None:
-    return next((one for one in customers if one.key == key), None)

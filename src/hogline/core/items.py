@@ -50,7 +50,6 @@ class Item(Struct, gc=False):
     """Whom it is about, the person whose it is first: they are in one shipment at a time."""
     again: frozenset[str] = frozenset()
     """Of a dead letter: attributes that were refused, and may be said once more."""
-    due_ms: int = 0
 
     # what planning made of it
     person: str = ""

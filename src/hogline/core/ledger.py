@@ -11,12 +11,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Literal, NamedTuple, TypeAlias
 
 from hogline.model import Identifier
 
 RowState: TypeAlias = Literal["wanted", "accepted", "leaving", "left"]
+
+
+MOST_IN_MEMORY = 50_000
 
 
 class Row(NamedTuple):
@@ -47,7 +50,9 @@ class Ledger:
     def put(self, email: str, row: Row | None) -> None:
         self._rows[email] = row
 
-    def let_go(self, emails: list[str]) -> None:
-        """What is on disk, and not promised to anybody, need not be kept in memory."""
-        for email in emails:
-            self._rows.pop(email, None)
+    def make_room(self, promised: Container[str]) -> None:
+        """Let go of what was read first, but not of what a shipment on its way changes."""
+        if len(self._rows) > MOST_IN_MEMORY:
+            for email in list(self._rows)[: MOST_IN_MEMORY // 4]:
+                if email not in promised:
+                    del self._rows[email]

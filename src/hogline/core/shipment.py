@@ -58,7 +58,6 @@ class Shipment:
         self.operations: list[Operation] = []
         self.effects: list[Effect] = []
         self.size_bytes = 0
-        self.lanes: set[int] = set()
         self.holds: dict[int, tuple[str, Entry]] = {}
         """Events that are to be held, by position, and whose they are."""
         self.released: set[int] = set()

@@ -98,9 +98,7 @@ class Puller:
             self._due_changed.clear()
             due = self._state.due(self._connection, PULL)
             now_ms = self._clock.time_ms()
-            added = [
-                again.add(Item(Source.DUE, 0, person, None, due_ms=at_ms)) for person, at_ms in due if at_ms <= now_ms
-            ]
+            added = [again.add(Item(Source.DUE, 0, person, None)) for person, at_ms in due if at_ms <= now_ms]
             if any(added):
                 self._pulled.set()
             pause_ms = min((at_ms for _, at_ms in due if at_ms > now_ms), default=now_ms) - now_ms

@@ -82,10 +82,3 @@ def not_analytics(name: str) -> str | None:
     if name in _RECORDINGS:
         return "snapshot"
     return "posthog_internal" if name.startswith("$$") or name in _PLUMBING else None
-
-
-def event_properties(event: Event) -> dict[str, object]:
-    """Its properties, with what was clicked, which PostHog keeps beside them."""
-    if not event.elements_chain or "$elements_chain" in event.properties:
-        return event.properties
-    return {**event.properties, "$elements_chain": event.elements_chain}

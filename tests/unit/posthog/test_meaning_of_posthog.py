@@ -9,9 +9,9 @@ import pytest
 from hogline.model import Event
 from hogline.posthog import read_line
 from hogline.posthog.email_names import EMAIL_NAMES, emails_elsewhere
-from hogline.posthog.entry import encode_event
+from hogline.posthog.entry import encode_event, entry_of
 from hogline.posthog.forgetting import without
-from hogline.posthog.meaning import event_properties, id_of, identifies, not_analytics, other_id
+from hogline.posthog.meaning import id_of, identifies, not_analytics, other_id
 
 UUID = "0199f3a0-0000-7000-8000-000000000001"
 
@@ -106,16 +106,6 @@ def test_what_posthog_keeps_out_of_its_analytics(name, why):
     assert not_analytics(name) == why
 
 
-def test_what_was_clicked_is_a_property():
-    properties = {"$el_text": "Buy"}
-    clicked = event("$autocapture", properties, elements_chain='button:text="Buy"')
-    assert event_properties(clicked) == {"$el_text": "Buy", "$elements_chain": 'button:text="Buy"'}
-    assert properties == {"$el_text": "Buy"}
-    assert event_properties(event(properties=properties)) is properties
-    own = event(properties={"$elements_chain": "a"}, elements_chain="b")
-    assert event_properties(own) == {"$elements_chain": "a"}
-
-
 def test_names_that_an_email_may_have():
     assert {"Email", "$email", "EMAIL", "eMail", "e-mail", "E-Mail", "emailAddress", "Email Address", "user_email",
             "USER_EMAIL", "$Email", "mail"} <= EMAIL_NAMES  # fmt: skip
@@ -129,5 +119,11 @@ def test_emails_elsewhere():
         set_once={"$email": "a@x.co"},
         person_properties={"mail": "a@x.co", "E-Mail": None, "user_email": 7},
     )
-    assert emails_elsewhere(everywhere) == ["$email", "Email", "mail"]
-    assert emails_elsewhere(event(set={"email": "a@x.co"}, properties={"Email": "a@x.co"})) == []
+    assert elsewhere(everywhere) == ["$email", "Email", "mail"]
+    assert elsewhere(event(set={"email": "a@x.co"}, properties={"Email": "a@x.co"})) == []
+
+
+def elsewhere(one):
+    said = entry_of(one).said
+    assert said is not None
+    return emails_elsewhere(said)

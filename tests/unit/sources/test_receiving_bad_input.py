@@ -5,7 +5,6 @@
 import base64
 import gzip
 import json
-import math
 import zlib
 
 import pytest
@@ -76,9 +75,9 @@ def test_a_gzip_of_two_members_is_read_whole(inbox):
 
 
 HOSTILE_VALUES = {
-    "1e400": (b"1e400", math.inf, ()),
-    "minus 1e400": (b"-1e400", -math.inf, ()),
-    "Infinity": (b"Infinity", math.inf, ()),
+    "1e400": (b"1e400", None, ("not_a_number",)),
+    "minus 1e400": (b"-1e400", None, ("not_a_number",)),
+    "Infinity": (b"Infinity", None, ("not_a_number",)),
     "2**64": (b"18446744073709551616", "18446744073709551616", ("integer_as_text",)),
     "2**64 - 1": (b"18446744073709551615", 2**64 - 1, ()),
     "-2**63": (b"-9223372036854775808", -(2**63), ()),
@@ -107,11 +106,9 @@ def test_hostile_values_are_kept_as_far_as_they_can_be(inbox, case):
     assert inbox.event.repaired == repaired
 
 
-def test_nan_is_kept(inbox):
+def test_nan_is_null_which_is_counted(inbox):
     assert inbox.ask("POST", "/e/", raw(properties=b'{"a":NaN}')).status == 200
-    value = inbox.event.properties["a"]
-    assert isinstance(value, float)
-    assert math.isnan(value)
+    assert (inbox.event.properties, inbox.event.repaired) == ({"a": None}, ("not_a_number",))
 
 
 def test_only_the_event_that_was_repaired_says_so(inbox):

@@ -15,6 +15,7 @@ import pytest
 from receiving import PUBLIC_TOKEN, TOKEN, Inbox, captured, zipped
 
 from hogline.posthog import bounds, read_line, repair, weight
+from hogline.posthog.entry import Entry, decode_entry
 from hogline.posthog.received import Unreadable
 from hogline.sources.budget import Budget
 from hogline.sources.intake import LIGHT_BYTES
@@ -145,21 +146,18 @@ class TestWeight:
     )
     def test_an_ordinary_event_weighs_its_bytes(self, properties):
         received = read_line(json.dumps(captured(properties=properties)).encode(), 0)
-        assert weight.weight_bytes(received.body, received.event) == len(received.body)
+        assert weight.weight_bytes(received.body, decode_entry(received.body)) == len(received.body)
 
     @pytest.mark.parametrize("case", ["arrays", "objects"])
-    def test_an_event_of_nothing_but_brackets_weighs_what_it_takes(self, case):
+    def test_attributes_of_nothing_but_brackets_weigh_what_they_take_and_data_takes_its_bytes(self, case):
         small = HEAVY[case][: len(HEAVY[case]) // 3].rpartition(b",")[0] + b"]"
-        received = read_line(event_of(small), 0)
-        event = received.event
-
-        def decode_again():
-            decoded.append(read_line(event_of(small), 0).event)
-
-        decoded: list[object] = []
-        taken = peak_mb(decode_again) * 1e6
-        assert len(received.body) < weight.weight_bytes(received.body, event)
-        assert taken / 16 < weight.weight_bytes(received.body, event) < taken
+        body = read_line(event_of(b'0,"$set":{"a":%s}' % small), 0).body
+        decoded: list[Entry] = []
+        taken = peak_mb(lambda: decoded.append(decode_entry(body))) * 1e6
+        assert len(body) < weight.weight_bytes(body, decoded[0])
+        assert taken / 16 < weight.weight_bytes(body, decoded[0]) < taken
+        data = read_line(event_of(small), 0).body
+        assert weight.weight_bytes(data, decode_entry(data)) == len(data)
 
 
 class TestOneBudget:
