@@ -399,7 +399,7 @@ async def test_a_disk_that_refuses_only_large_writes_is_trouble_until_they_are_d
 
     async def full_for_people(settlement: Settlement) -> None:
         nonlocal refusals
-        if settlement.people and refusals:
+        if settlement.told and refusals:
             refusals -= 1
             raise Unwritable("The disk is full.")
         await whole(settlement)
