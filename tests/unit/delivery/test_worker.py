@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from delivery_cases import MovedClock, Server, Worker, event, failing, refusing
 
-from hogline.core.changes import Intent
+from hogline.core.changes import Intent, Settlement
 from hogline.core.told import Customer
 from hogline.delivery.carrier import Stopped
 from hogline.delivery.gate import Gate, Rate
@@ -436,7 +436,7 @@ async def test_a_disk_that_cannot_be_read_is_trouble_without_a_break(
     async def broken(*arguments: int) -> list[tuple[int, bytes]]:
         nonlocal tries
         tries += 1
-        told.append(worker.trouble)
+        told.append(worker.folder.trouble)
         if tries <= 4:
             raise Unwritable("The disk fails.")
         return await whole(*arguments)
@@ -446,6 +446,6 @@ async def test_a_disk_that_cannot_be_read_is_trouble_without_a_break(
     async with bench.running(Server()) as worker:
         await bench.settled(1)
         async with asyncio.timeout(10):
-            while worker.trouble is not None:
+            while worker.folder.trouble is not None:
                 await asyncio.sleep(0.002)
     assert told[:4] == [None] + ["The disk fails."] * 3
