@@ -149,9 +149,7 @@ class Life:
             self.store.intend(shipment.intent)
         return shipment
 
-    def land(
-        self, shipment: Shipment, refuses: Refuses = accepts
-    ) -> Made:
+    def land(self, shipment: Shipment, refuses: Refuses = accepts) -> Made:
         """Every operation is answered; a refused identify is tried again in parts."""
         outcomes = [self._outcome(operation, refuses) for operation in shipment.operations]
         settled = self.desk.settle(shipment, outcomes, self.now_ms)

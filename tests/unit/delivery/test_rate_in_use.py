@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from delivery_cases import Worker, failing
 
+from hogline.core.changes import DeadLetter, Flush, Intent, Settlement
 from hogline.delivery.gate import Gate, Rate
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.core.changes import DeadLetter, Flush, Intent, Settlement
 from hogline.model import Event, Request, Response
 from hogline.posthog.entry import encode_event
 from hogline.store.base import Connection, Counts, Replay

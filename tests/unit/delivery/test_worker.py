@@ -43,7 +43,7 @@ class Bench:
             name="customerio", destination="customerio", options=OPTIONS | options, enabled=True, start=0, now_ms=0
         )
 
-    def worker(self, server: Server) -> Worker:  # type: ignore[type-arg]
+    def worker(self, server: Server) -> Worker:
         return Worker(
             self.connection,
             CUSTOMERIO,
@@ -68,7 +68,7 @@ class Bench:
         return counts
 
     @asynccontextmanager
-    async def running(self, server: Server) -> AsyncIterator[Worker]:  # type: ignore[type-arg]
+    async def running(self, server: Server) -> AsyncIterator[Worker]:
         worker = self.worker(server)
         task = asyncio.create_task(worker.run())
         try:
@@ -303,6 +303,8 @@ async def test_large_events_are_pulled_in_small_portions(bench: Bench, monkeypat
     server = Server()
     async with bench.running(server) as worker:
         async with asyncio.timeout(20):
+            while worker._desk is None:
+                await asyncio.sleep(0)
             while (settled := (await bench.counts()).settled) < 400:
                 if settled >= 100:  # the first portion is a guess; then it is known how large they are
                     seen.append(worker._desk.lanes.size_bytes)

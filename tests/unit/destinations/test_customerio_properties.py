@@ -26,7 +26,7 @@ class Big(NamedTuple):
 class Many(NamedTuple):
     """As many values as this, all of the largest size."""
 
-    count: int
+    values: int
 
 
 def real(value: object) -> object:
@@ -34,8 +34,8 @@ def real(value: object) -> object:
     match value:
         case Big(text, times):
             return text * times
-        case Many(count):
-            return {f"n{n}": "\x02" * 999 for n in range(count)}
+        case Many(values):
+            return {f"n{n}": "\x02" * 999 for n in range(values)}
         case list():
             return [real(one) for one in value]
         case dict():
