@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from people_bench import Bench, identify, said
 
+from hogline.core.changes import DeadLetter
 from hogline.model import Response
-from hogline.store.base import DeadLetter
 
 pytestmark = pytest.mark.anyio
 
