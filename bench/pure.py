@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from hogline.destinations.catalogue import DESTINATIONS
 from hogline.posthog.capture import open_capture, read_envelope
 from hogline.posthog.entry import decode_entry
 from hogline.posthog.weight import weight_bytes
+from hogline.store.forgetting import NOBODY
 from hogline.store.memory import MemoryStore
 
 EVENTS, PEOPLE, BATCH, ROUNDS = 20_000, 2_000, 50, 5
@@ -46,17 +47,6 @@ class Stages:
         for stage, took_us in self._now_us.items():
             self.best_us[stage] = min(self.best_us.get(stage, 1e9), took_us / count)
         self._now_us.clear()
-
-
-def _suppressed() -> Callable[[str], bool]:
-    class Nobody:
-        def __bool__(self) -> bool:
-            return False
-
-        def __call__(self, text: str, /) -> bool:
-            return False
-
-    return Nobody()
 
 
 def _bodies(made: list[dict[str, object]]) -> list[bytes]:
@@ -90,7 +80,7 @@ class _Run:
         options = destination.read_options({"site_id": "site", "api_key": "key"})
         self._store = MemoryStore()
         self._known = Known(self._store, 0)
-        suppressed = _suppressed()
+        suppressed = NOBODY
         self._fold = Fold(self._known, suppressed=suppressed)
         self._desk = Desk(
             destination,
@@ -123,10 +113,9 @@ class _Run:
             with stages("fold"):
                 for position, entry, _ in received:
                     fold.fold(position, entry)
-            if known.has_changed:
-                flush = known.take_flush()
-                store.flush(flush)
-                known.flushed(flush)
+            flush = known.take_flush()
+            store.flush(flush)
+            known.flushed(flush)
             with stages("feed"):
                 desk.feed(received)
             while True:

@@ -124,12 +124,13 @@ def _read_each(
             refused[problem.reason] += 1
             bad.append(BadLine(number, problem.sentence))
             continue
-        several = len(batch.received) + len(batch.problems) > 1
-        bad += [
-            BadLine(number, f"Event {place} in it: {why.sentence}" if several else why.sentence)
-            for place, why in batch.problems
-        ]
-        refused.update(batch.refused)
+        if batch.problems:
+            several = len(batch.received) + len(batch.problems) > 1
+            bad += [
+                BadLine(number, f"Event {place} in it: {why.sentence}" if several else why.sentence)
+                for place, why in batch.problems
+            ]
+            refused.update(batch.refused)
         events += [(number, received) for received in batch.received]
     return events, refused, bad
 

@@ -79,6 +79,7 @@ class Desk:
         known, lanes = self._known, self.lanes
         known.load({entry.distinct_id for _, entry, _ in entries})
         people: set[str] = set()
+        speaking: set[str] = set()
         for position, entry, size_bytes in entries:
             lanes.read = position
             who = entry.distinct_id
@@ -94,8 +95,12 @@ class Desk:
             ):
                 continue
             people.update(item.people)
+            if entry.said is not None:
+                speaking.update(item.people)
             lanes.add(item)
         self.records.load(people)
+        emails = [known.person(one).email for one in speaking] if self._people is not None else []
+        self.records.ledger.load({one.lower() for one in emails if one is not None})
 
     def _join(self, item: Item, entry: Entry) -> None:
         """Where an event of an id that was ever joined travels, and whom it is about."""

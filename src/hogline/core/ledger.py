@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from hogline.model import Identifier
@@ -36,16 +36,21 @@ class Row(NamedTuple):
 class Ledger:
     """The rows as they are on disk, and over them what shipments on their way have promised themselves."""
 
-    def __init__(self, read: Callable[[str], Row | None]) -> None:
+    def __init__(self, read: Callable[[Sequence[str]], Mapping[str, Row]]) -> None:
         self._read = read
         self._rows: dict[str, Row | None] = {}
 
+    def load(self, emails: Iterable[str]) -> None:
+        """Read these in one step. What is not loaded is read one by one."""
+        missing = [one for one in emails if one not in self._rows]
+        if missing:
+            found = self._read(missing)
+            self._rows.update((one, found.get(one)) for one in missing)
+
     def row(self, email: str) -> Row | None:
-        try:
-            return self._rows[email]
-        except KeyError:
-            row = self._rows[email] = self._read(email)
-            return row
+        if email not in self._rows:
+            self.load((email,))
+        return self._rows[email]
 
     def put(self, email: str, row: Row | None) -> None:
         self._rows[email] = row

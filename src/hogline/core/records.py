@@ -4,6 +4,7 @@ memory while it is in use, with what shipments on their way have promised themse
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from hogline.core.changes import HeldEvent
@@ -34,10 +35,7 @@ class Records:
         self.start_s = start_s
         self.spoken: set[str] = set()
         """People of whom an identify was accepted since the start: what they were told before is on record."""
-        self.ledger = Ledger(self._read_row)
-
-    def _read_row(self, email: str) -> Row | None:
-        return self._reads.ledger(self._connection, [email]).get(email)
+        self.ledger = Ledger(partial(reads.ledger, connection))
 
     def load(self, people: Iterable[str]) -> None:
         """Read these in one step."""

@@ -7,7 +7,7 @@ exports, and what PostHog's capture service reads (`rust/common/types/src/timest
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import TypeAlias
 
@@ -32,6 +32,7 @@ Time: TypeAlias = int | NoTime
 """Milliseconds since 1970 UTC, or why there are none."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LEAST_MS = -2_208_988_800_000
 """The year 1900, before which ClickHouse keeps no time. Go writes the year 1 for a time that was never set."""
@@ -109,8 +110,7 @@ def known_time(value: object) -> int | None:
 def _of_datetime(moment: datetime) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    since = moment - _EPOCH
-    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def _within(read_ms: int) -> Time:
