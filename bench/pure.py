@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from hogline.core.desk import Desk
 from hogline.core.fold import Fold
 from hogline.core.known import Known
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.model import Operation
 from hogline.posthog.capture import open_capture, read_envelope
 from hogline.posthog.entry import decode_entry
 from hogline.posthog.weight import weight_bytes
@@ -93,7 +94,9 @@ class _Run:
             start_s=0,
             suppressed=suppressed,
         )
-        self._request = lambda operations: destination.request(operations, options)
+        self._request: Callable[[Sequence[Operation]], object] = lambda operations: destination.request(
+            operations, options
+        )
         self._position = 0
 
     def deliver(self, bodies: list[bytes], stages: Stages) -> None:
