@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -19,14 +19,17 @@ from hogline.core.desk import Desk
 from hogline.core.fold import Fold
 from hogline.core.known import Known
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.model import Operation
 from hogline.posthog.capture import open_capture, read_envelope
 from hogline.posthog.entry import decode_entry
 from hogline.posthog.weight import weight_bytes
+from hogline.store.forgetting import NOBODY
 from hogline.store.memory import MemoryStore
 
 EVENTS, PEOPLE, BATCH, ROUNDS = 20_000, 2_000, 50, 5
 NOW_MS = 1_793_000_400_000
 READ = 1_000
+T = TypeVar("T")
 
 
 class Stages:
@@ -45,16 +48,6 @@ class Stages:
         for stage, took_us in self._now_us.items():
             self.best_us[stage] = min(self.best_us.get(stage, 1e9), took_us / count)
         self._now_us.clear()
-
-
-class _Nobody:
-    """Nobody is suppressed."""
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __call__(self, text: str, /) -> bool:
-        raise NotImplementedError
 
 
 def _bodies(made: list[dict[str, object]]) -> list[bytes]:
@@ -88,7 +81,7 @@ class _Run:
         options = destination.read_options({"site_id": "site", "api_key": "key"})
         self._store = MemoryStore()
         self._known = Known(self._store, 0)
-        suppressed = _Nobody()
+        suppressed = NOBODY
         self._fold = Fold(self._known, suppressed=suppressed)
         self._desk = Desk(
             destination,
@@ -101,7 +94,9 @@ class _Run:
             start_s=0,
             suppressed=suppressed,
         )
-        self._request = partial(destination.request, options=options)
+        self._request: Callable[[Sequence[Operation]], object] = lambda operations: destination.request(
+            operations, options
+        )
         self._position = 0
 
     def deliver(self, bodies: list[bytes], stages: Stages) -> None:
@@ -121,10 +116,9 @@ class _Run:
             with stages("fold"):
                 for position, entry, _ in received:
                     fold.fold(position, entry)
-            if known.has_changed:
-                flush = known.take_flush()
-                store.flush(flush)
-                known.flushed(flush)
+            flush = known.take_flush()
+            store.flush(flush)
+            known.flushed(flush)
             with stages("feed"):
                 desk.feed(received)
             while True:

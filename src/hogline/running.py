@@ -173,7 +173,7 @@ class Workers:
 
     def trouble(self, connection: int) -> str | None:
         running = self._running.get(connection)
-        return running[0].trouble if running else None
+        return (running[0].trouble or self.folding_trouble) if running else None
 
     def ask_again(self, connection: int) -> None:
         """Dead letters are to be retried, or a replay has begun; one that does not run finds out at its start."""

@@ -131,8 +131,7 @@ def _read_each(
                 for place, why in batch.problems
             ]
             refused.update(batch.refused)
-        for received in batch.received:
-            events.append((number, received))  # nearly always one
+        events += [(number, received) for received in batch.received]
     return events, refused, bad
 
 

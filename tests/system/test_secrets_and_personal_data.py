@@ -38,10 +38,10 @@ import hogline.destinations.customerio as room
 from hogline.cli.app import main
 from hogline.sources import webhooks
 
-def plan(event, person, options, other=None):
-    if event.name == "crash in planning":
-        raise ValueError(f"{event!r}")
-    return right_plan(event, person, options, other)
+def event(head, address, entry, email):
+    if entry.name == "crash in planning":
+        raise ValueError(f"{entry!r}")
+    return right_event(head, address, entry, email)
 
 def read_answer(operations, response, now_s):
     if any(b"crash after sending" in operation.body for operation in operations):
@@ -53,7 +53,7 @@ def read_webhook(body, *rest, **named):
         raise KeyError(body)
     return right_read_webhook(body, *rest, **named)
 
-right_plan, room.CUSTOMERIO.plan = room.CUSTOMERIO.plan, plan
+right_event, room.CUSTOMERIO.people.event = room.CUSTOMERIO.people.event, event
 right_read_answer, room.CUSTOMERIO.read_answer = room.CUSTOMERIO.read_answer, read_answer
 right_read_webhook, webhooks.read_webhook = webhooks.read_webhook, read_webhook
 sys.argv = ["hogline", *sys.argv[1:]]

@@ -18,7 +18,7 @@ from hogline.core.shipment import Shipment
 from hogline.core.told import NOBODY, WAITS_MS, Told
 from hogline.destinations.base import Destination
 from hogline.model import Event, Identifier, Operation, Refusal
-from hogline.posthog.entry import entry_of
+from hogline.posthog.entry import Entry, decode_entry, encode_event
 from hogline.store.forgetting import NOBODY as NOBODY_ELSE
 from hogline.store.memory import MemoryStore
 
@@ -91,6 +91,7 @@ class Life:
         self.destination = destination
         self.suppressed = suppressed
         self.now_ms = LATER_MS
+        self.journal: list[tuple[int, Entry, int]] = []
         self.store = MemoryStore()
         self.known = Known(self.store, 0)
         self.fold = Fold(self.known, suppressed=suppressed)
@@ -128,24 +129,27 @@ class Life:
         shipment = self.out(*events)
         return self.land(shipment, refuses)
 
-    def out(self, *events: Event) -> Shipment:
-        """These are on their way: nobody knows what becomes of them."""
+    def feed(self, *events: Event) -> None:
+        """These are received, and wait."""
         for one in events:
-            entry = entry_of(one)
-            self.fold.fold(self.known.folded + 1, entry)
-            self.desk.feed([(self.known.folded, entry, 100)])
+            entry = decode_entry(encode_event(one))  # as the journal keeps it
+            self.journal.append((len(self.journal) + 1, entry, 100))
+            self.fold.fold(len(self.journal), entry)
+            self.desk.feed(self.journal[-1:])
         flush = self.known.take_flush()
         self.store.flush(flush)
         self.known.flushed(flush)
+
+    def out(self, *events: Event) -> Shipment:
+        """These are on their way: nobody knows what becomes of them."""
+        self.feed(*events)
         shipment = self.desk.plan(self.now_ms)
         assert shipment is not None
         if shipment.intent is not None:
             self.store.intend(shipment.intent)
         return shipment
 
-    def land(
-        self, shipment: Shipment, refuses: Refuses = accepts
-    ) -> Made:
+    def land(self, shipment: Shipment, refuses: Refuses = accepts) -> Made:
         """Every operation is answered; a refused identify is tried again in parts."""
         outcomes = [self._outcome(operation, refuses) for operation in shipment.operations]
         settled = self.desk.settle(shipment, outcomes, self.now_ms)
@@ -157,7 +161,9 @@ class Life:
         """Everything in memory is gone; what was sent and not settled is planned again."""
         self.known = Known(self.store, self.store.folded)
         self.fold = Fold(self.known, suppressed=self.suppressed)
-        return self._begin(self.options)
+        self._begin(self.options)
+        self.desk.feed(self.journal[self.desk.lanes.read :])
+        return self
 
     def again(self, *items: Item, refuses: Refuses = accepts) -> Made:
         """What is no new event: retries, people to be sent again."""

@@ -207,10 +207,6 @@ class Known:
         self._ids[one] = value
         self._changed_ids.add(one)
 
-    @property
-    def has_changed(self) -> bool:
-        return bool(self._changed_ids or self._changed_people)
-
     def take_flush(self) -> Flush:
         """What is to be written. What changes meanwhile is part of the next one; call `flushed` when it is written."""
         ids = {one: joined for one in self._changed_ids if (joined := self._ids[one]) is not None}

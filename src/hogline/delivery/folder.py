@@ -79,8 +79,7 @@ class Folder:
         self._clock = clock
         self.known = Known(state, state.folded())
         self._fold = Fold(self.known, suppressed=state.suppressed, keeps=keeps)
-        self.trouble: str | None = None
-        """Why nothing can be folded just now, in a sentence; None: all is well."""
+        self._troubles: dict[str, str] = {}
         self._must = journal.end
         self._grown = asyncio.Event()
         self._flushed = self.known.folded
@@ -91,6 +90,11 @@ class Folder:
         self._window: list[Received] = []
         self._window_bytes = 0
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be folded or written just now, in a sentence; None: all is well."""
+        return next(iter(self._troubles.values()), None)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="folder")
@@ -119,20 +123,21 @@ class Folder:
 
     async def _ever(self, step: Callable[[], Awaitable[None]]) -> None:
         """Step by step, until it is cancelled. What goes wrong is tried again: without this nothing is delivered."""
+        name = step.__name__
         while True:
             try:
                 await step()
             except Unwritable as trouble:
-                self.trouble = str(trouble)
+                self._troubles[name] = str(trouble)
                 await self._clock.sleep(LOOK_AGAIN_S)
             except Exception as error:
                 # Its text may quote an event; the kind and the place are enough to find it.
                 mistake = kind_and_place(error)
-                self.trouble = f"What events say of people cannot be read ({mistake}); please report it."
+                self._troubles[name] = f"What events say of people cannot be read ({mistake}); please report it."
                 log.error("delivery waits: events cannot be folded", error=mistake)  # noqa: TRY400
                 await self._clock.sleep(LOOK_AGAIN_S)
             else:
-                self.trouble = None
+                self._troubles.pop(name, None)
             await asyncio.sleep(0)
 
     async def _fold_next(self) -> None:

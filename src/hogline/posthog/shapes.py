@@ -34,8 +34,8 @@ def shape_of(value: dict[str, object]) -> Shape:
         return Shape.CLICKHOUSE
     if is_row or not _EXPORT.isdisjoint(names):
         return Shape.EXPORT
-    is_captured = not _CAPTURE.isdisjoint(names) or _APP_EVENT.isdisjoint(names)
-    return Shape.CAPTURE if is_captured else Shape.APP_EVENT
+    is_capture = not _CAPTURE.isdisjoint(names) or _APP_EVENT.isdisjoint(names)
+    return Shape.CAPTURE if is_capture else Shape.APP_EVENT
 
 
 def named_as_usual(value: dict[str, object]) -> dict[str, object]:

@@ -43,8 +43,7 @@ async def settled(bench: Bench) -> None:
 
 async def test_an_event_with_a_suppressed_email_makes_nobody_else_forgotten(bench: Bench) -> None:
     await bench.connect()
-    suppress = [("id", "eve"), ("email", "eve@example.com")]
-    await bench.state.forget(["eve"], {bench.connection.id: 0}, ledger={}, suppress=suppress)
+    await bench.state.forget(["eve"], {bench.connection.id: 0}, emails={}, suppress=["eve", "eve@example.com"])
     await bench.receive(identify("bob", 1, None, plan="pro"))
     async with bench.running():
         await settled(bench)

@@ -121,7 +121,7 @@ class History(RuleBasedStateMachine):
         self.emails = 0
         self.options: dict[str, object] = {}
         self.waiting: list[Event] = []
-        self.worker: tuple[Worker, asyncio.Task[None]] | None = None  # type: ignore[type-arg]
+        self.worker: tuple[Worker, asyncio.Task[None]] | None = None
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         return self.runner.run(work)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -17,17 +17,21 @@ from typing import Any
 import pytest
 from delivery_cases import Worker, failing
 
+from hogline.core.changes import DeadLetter, Flush, Intent, Settlement
 from hogline.delivery.gate import Gate, Rate
 from hogline.destinations.customerio import CUSTOMERIO
-from hogline.model import Event, Person, Request, Response
+from hogline.model import Event, Request, Response
 from hogline.posthog.entry import encode_event
-from hogline.store.base import Connection, Counts, DeadLetter, Replay, Route, Settlement
+from hogline.store.base import Connection, Counts, Replay
 from hogline.store.forgetting import NOBODY
+from hogline.store.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
 OK = Response(200, {}, b"{}")
 PEOPLE = 400
+AHEAD = 4_000
+"""So many events wait at any time."""
 EVENT_BYTES = 12_000
 """A request is full with forty of them."""
 
@@ -67,8 +71,8 @@ class VirtualClock:
                 future.set_result(None)
 
 
-class EndlessJournal:
-    """Always has more: events of one size, of people in turn."""
+class LongJournal:
+    """Always has more than what was delivered: events of one size, of people in turn."""
 
     def __init__(self, event_bytes: int) -> None:
         text = "x" * event_bytes
@@ -85,19 +89,49 @@ class EndlessJournal:
             )
             for n in range(PEOPLE)
         ]
+        self.end = AHEAD
+        self._grown = asyncio.Event()
+
+    def grow(self, count: int) -> None:
+        self.end += count
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+    async def received_at(self, position: int) -> None:
+        return None
 
     async def wait(self, after: int) -> None:
-        await asyncio.sleep(0)
+        while after >= self.end:
+            await self._grown.wait()
 
     async def read(self, after: int, limit: int, _: int = 0) -> list[tuple[int, bytes]]:
-        return [(n, self._bodies[n % PEOPLE]) for n in range(after + 1, after + 1 + limit)]
+        last = min(after + limit, self.end)
+        return [(n, self._bodies[n % PEOPLE]) for n in range(after + 1, last + 1)]
 
 
-class ForgetfulState:
-    """Takes every settlement at once; remembers the people."""
+class QuickState:
+    """Takes every transaction at once, in memory; the journal grows by what is delivered."""
 
-    def __init__(self) -> None:
-        self._people: dict[str, Person] = {}
+    suppressed = NOBODY
+
+    def __init__(self, journal: LongJournal) -> None:
+        self._journal = journal
+        self._store = MemoryStore()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def folded(self) -> int:
+        return 0
+
+    def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
+        return []
+
+    def again(self, connection: int, limit: int) -> list[tuple[str, str]]:
+        return []
+
+    def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:
+        return 0, frozenset()
 
     async def lanes(self, connection: int) -> dict[int, int]:
         return {}
@@ -105,19 +139,15 @@ class ForgetfulState:
     async def counts(self, connection: int) -> Counts:
         return Counts()
 
-    suppressed = NOBODY
+    async def flush(self, flush: Flush) -> None:
+        self._store.flush(flush)
 
-    async def routes(self, connection: int, distinct_ids: Sequence[str]) -> Mapping[str, tuple[Route, ...]]:
-        return {}
-
-    async def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
-        return []
-
-    async def people(self, connection: int, distinct_ids: Sequence[str]) -> Mapping[str, Person]:
-        return {one: self._people[one] for one in distinct_ids if one in self._people}
+    async def intend(self, intent: Intent) -> None:
+        self._store.intend(intent)
 
     async def settle(self, settlement: Settlement) -> None:
-        self._people.update((person.distinct_id, person) for person in settlement.people)
+        self._store.settle(settlement)
+        self._journal.grow(settlement.delivered)
 
     async def dead_letters(self, connection: int, **_: object) -> list[DeadLetter]:
         return []
@@ -166,12 +196,13 @@ async def delivering(server: DistantServer, per_second: int, event_bytes: int) -
         id=1, name="customerio", destination="customerio", options={"site_id": "site", "api_key": "key"},
         enabled=True, stopped=None, start=0, created_ms=0,
     )  # fmt: skip
+    journal = LongJournal(event_bytes)
     worker = Worker(
         connection,
         CUSTOMERIO,
         CUSTOMERIO.read_options(connection.options),
-        journal=EndlessJournal(event_bytes),  # type: ignore[arg-type]  # as much of a journal as a worker needs
-        state=ForgetfulState(),  # type: ignore[arg-type]  # likewise
+        journal=journal,  # as much of a journal as a worker needs
+        state=QuickState(journal),  # likewise
         send=server.send,
         gate=Gate(Rate(per_second, clock), clock, lambda: 0.5),
         clock=clock,

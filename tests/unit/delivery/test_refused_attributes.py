@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from people_bench import Bench, identify, said
 
+from hogline.core.changes import DeadLetter
 from hogline.model import Response
-from hogline.store.base import DeadLetter
 
 pytestmark = pytest.mark.anyio
 
@@ -149,6 +149,13 @@ async def test_an_identify_without_an_event_is_divided_too(bench: Bench) -> None
     bench.server.refuses = lambda name, _: name == "bad"
     counts = await bench.deliver(said("$set", "ada", 1, set={"plan": "pro", "bad": "x"}))
     assert bench.customer("ada").attributes == {"plan": "pro"}
+    assert counts.dead_letters == {"invalid": 1}
+
+
+async def test_of_an_identify_with_nothing_good_in_it_the_customer_is_left(bench: Bench) -> None:
+    bench.server.refuses = lambda name, _: name in {"bad", "worse"}
+    counts = await bench.deliver(said("$set", "ada", 1, set={"bad": "x", "worse": "y"}))
+    assert bench.customers() == [("ada", None)]
     assert counts.dead_letters == {"invalid": 1}
 
 

@@ -13,8 +13,9 @@ import pytest
 from delivery_cases import OK, Server, event, failing, refusing
 from test_worker import PEOPLE, Bench, assert_everything_in_order, traffic
 
+from hogline.core.changes import DeadLetter, Settlement
 from hogline.model import Request, Response
-from hogline.store.base import Counts, DeadLetter, Replay, Settlement, Unwritable
+from hogline.store.base import Counts, Replay, Unwritable
 
 pytestmark = pytest.mark.anyio
 

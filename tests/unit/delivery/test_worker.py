@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from delivery_cases import MovedClock, Server, Worker, event, failing, refusing
 
-from hogline.core.changes import Intent
+from hogline.core.changes import Intent, Settlement
 from hogline.core.told import Customer
 from hogline.delivery.carrier import Stopped
 from hogline.delivery.gate import Gate, Rate
@@ -43,7 +43,7 @@ class Bench:
             name="customerio", destination="customerio", options=OPTIONS | options, enabled=True, start=0, now_ms=0
         )
 
-    def worker(self, server: Server) -> Worker:  # type: ignore[type-arg]
+    def worker(self, server: Server) -> Worker:
         return Worker(
             self.connection,
             CUSTOMERIO,
@@ -68,7 +68,7 @@ class Bench:
         return counts
 
     @asynccontextmanager
-    async def running(self, server: Server) -> AsyncIterator[Worker]:  # type: ignore[type-arg]
+    async def running(self, server: Server) -> AsyncIterator[Worker]:
         worker = self.worker(server)
         task = asyncio.create_task(worker.run())
         try:
@@ -303,6 +303,8 @@ async def test_large_events_are_pulled_in_small_portions(bench: Bench, monkeypat
     server = Server()
     async with bench.running(server) as worker:
         async with asyncio.timeout(20):
+            while worker._desk is None:
+                await asyncio.sleep(0)
             while (settled := (await bench.counts()).settled) < 400:
                 if settled >= 100:  # the first portion is a guess; then it is known how large they are
                     seen.append(worker._desk.lanes.size_bytes)
@@ -399,7 +401,7 @@ async def test_a_disk_that_refuses_only_large_writes_is_trouble_until_they_are_d
 
     async def full_for_people(settlement: Settlement) -> None:
         nonlocal refusals
-        if settlement.people and refusals:
+        if settlement.told and refusals:
             refusals -= 1
             raise Unwritable("The disk is full.")
         await whole(settlement)
@@ -436,7 +438,7 @@ async def test_a_disk_that_cannot_be_read_is_trouble_without_a_break(
     async def broken(*arguments: int) -> list[tuple[int, bytes]]:
         nonlocal tries
         tries += 1
-        told.append(worker.trouble)
+        told.append(worker.folder.trouble)
         if tries <= 4:
             raise Unwritable("The disk fails.")
         return await whole(*arguments)
@@ -446,6 +448,6 @@ async def test_a_disk_that_cannot_be_read_is_trouble_without_a_break(
     async with bench.running(Server()) as worker:
         await bench.settled(1)
         async with asyncio.timeout(10):
-            while worker.trouble is not None:
+            while worker.folder.trouble is not None:
                 await asyncio.sleep(0.002)
     assert told[:4] == [None] + ["The disk fails."] * 3

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from desk_bench import LATER_MS, NOW_MS, NOW_S, UUID, Life as AnyLife, Made, accepts, actions, bodies, body, event
+from desk_bench import LATER_MS, NOW_MS, NOW_S, UUID, Made, accepts, actions, bodies, body, event
+from desk_bench import Life as AnyLife
 
 from hogline.destinations.customerio import CUSTOMERIO, Options
 from hogline.destinations.customerio.people import CustomerIoPeople
@@ -55,9 +56,7 @@ def plan(it: Event, life: Life | None = None, with_options: Options | None = Non
     return made
 
 
-def history(
-    *events: Event, life: Life | None = None, with_options: Options | None = None
-) -> tuple[list[Made], Life]:
+def history(*events: Event, life: Life | None = None, with_options: Options | None = None) -> tuple[list[Made], Life]:
     """Events one after the other, each accepted before the next. `with_options`: other ones than before."""
     if life is None:
         life = Life(with_options or PLAIN)

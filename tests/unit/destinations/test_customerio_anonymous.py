@@ -173,6 +173,12 @@ def test_an_anonymous_id_that_is_too_long_is_a_dead_letter() -> None:
     assert made.reasons == ["identifier_too_long"]
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_anonymous_event_without_a_name_is_a_dead_letter(name: str) -> None:
+    made = plan(event(name, "v1"), None, ANONYMOUS)
+    assert (made.operations, made.reasons) == ((), ["event_name_blank"])
+
+
 def test_an_anonymous_event_cannot_redirect_mail_either() -> None:
     (sent,) = plan(event("x", "v1", properties={"recipient": "m@example.com"}), None, ANONYMOUS).operations
     assert body(sent)["data"] == {"posthog_recipient": "m@example.com"}

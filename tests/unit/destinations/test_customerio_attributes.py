@@ -64,7 +64,9 @@ def test_only_what_changes_is_sent_whatever_else_the_event_sets() -> None:
     assert bodies(plans[1])[0]["attributes"] == {"plan": "pro", "seats": 2}
 
 
-@pytest.mark.parametrize("old_and_new", [(1, True), (1, 1.0), (0, False), ([1], [True]), ("1", 1), (None, "")], ids=repr)
+@pytest.mark.parametrize(
+    "old_and_new", [(1, True), (1, 1.0), (0, False), ([1], [True]), ("1", 1), (None, "")], ids=repr
+)
 def test_values_of_another_type_are_other_values(old_and_new: tuple[object, object]) -> None:
     old, new = old_and_new
     plans, _ = history(event(set={"x": old}), event(set={"x": new}))

@@ -110,7 +110,14 @@ def test_an_event_name_over_100_bytes_is_cut_at_a_character_and_counted(
 
 
 @pytest.mark.parametrize("name", ["", "  "])
-def test_an_event_without_a_name_is_a_dead_letter_and_its_attributes_are_sent(name: str) -> None:
+@pytest.mark.parametrize("properties", [{}, {"recipient": "eve@example.com"}])
+def test_an_event_without_a_name_is_a_dead_letter(name: str, properties: dict[str, object]) -> None:
+    made = plan(event(name, properties=properties), customer())
+    assert (made.reasons, made.operations) == (["event_name_blank"], ())
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_the_attributes_of_an_event_without_a_name_are_sent(name: str) -> None:
     made = plan(event(name, set={"plan": "pro"}), customer())
     assert made.reasons == ["event_name_blank"]
     assert actions(made) == ["identify"]

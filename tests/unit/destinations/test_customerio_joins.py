@@ -258,6 +258,6 @@ def test_an_alias_makes_no_customer_of_somebody_of_whom_nothing_is_known() -> No
 
 def test_whoever_is_kept_away_is_blocked_by_what_identifies_them_and_taken_back_by_it() -> None:
     for action in ("delete", "suppress", "unsuppress"):
-        made = PEOPLE.remove(Identifier("email", "a@b.co"), action)  # type: ignore[arg-type]
+        made = PEOPLE.remove(Identifier("email", "a@b.co"), action)
         assert (made.action, body(made)["identifiers"]) == (action, {"email": "a@b.co"})
     assert not PEOPLE.takes(Identifier("id", "x" * 200))

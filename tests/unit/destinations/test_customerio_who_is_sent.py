@@ -95,9 +95,7 @@ def test_a_cookieless_visitor_is_never_a_customer(distinct_id: str, chosen: Opti
 
 
 def test_a_session_recording_is_dropped_even_if_the_allowlist_names_it() -> None:
-    (made,), life = history(
-        event("$snapshot", set={"plan": "pro"}), with_options=options(event_allowlist="$snapshot")
-    )
+    (made,), life = history(event("$snapshot", set={"plan": "pro"}), with_options=options(event_allowlist="$snapshot"))
     assert (made.filtered, made.operations) == ("snapshot", ())
     assert not life.known.is_known("u1")
 
@@ -347,7 +345,9 @@ def test_an_email_too_long_for_an_identifier_leaves_the_customer_under_the_id(si
     assert bodies(made)[0]["attributes"] == {"email": email}
 
 
-@pytest.mark.parametrize("name", ["$set", "$set_once", "$unset", "$create_alias", "$merge_dangerously", "$groupidentify"])
+@pytest.mark.parametrize(
+    "name", ["$set", "$set_once", "$unset", "$create_alias", "$merge_dangerously", "$groupidentify"]
+)
 def test_an_event_that_is_applied_only_is_not_sent_itself(name: str) -> None:
     its = event(name, set={"plan": "pro"})
     (made, same), _ = history(its, its)

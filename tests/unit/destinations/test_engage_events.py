@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hogline import __version__
+from hogline.destinations.base import Written
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.destinations.engage import ENGAGE
-from hogline.destinations.base import Written
 from hogline.model import Event, Operation
 from hogline.posthog.entry import entry_of
 

@@ -15,6 +15,7 @@ from zipfile import ZipFile
 import apsw
 import msgspec
 import pytest
+from people_bench import Bench, identify
 from troubled_disk import troubled_disk
 
 from hogline.core.known import EVER, Known
@@ -29,8 +30,7 @@ from hogline.store.sqlite.state import SqliteState
 pytestmark = pytest.mark.anyio
 
 HERE = Path(__file__).parent / "old_data"
-BEFORE = 6
-"""The version of its files."""
+EVENTS = 5_000
 
 
 @pytest.fixture
@@ -47,8 +47,12 @@ def old() -> dict[int, dict[str, Any]]:
         return {int(one): its for one, its in msgspec.json.decode(packed.read("dump.json")).items()}
 
 
-def opened(folder: Path, **more: str) -> SqliteState:
-    return SqliteState(folder / "state.db", Vault((folder / "secret.key").read_text()), **more)
+def vault(folder: Path) -> Vault:
+    return Vault((folder / "secret.key").read_text())
+
+
+def opened(folder: Path, *, vfs: str | None = None) -> SqliteState:
+    return SqliteState(folder / "state.db", vault(folder), vfs=vfs)
 
 
 def content(file: Path) -> dict[str, object]:
@@ -61,7 +65,7 @@ def content(file: Path) -> dict[str, object]:
 
 
 def child(folder: Path, step: int) -> subprocess.CompletedProcess[bytes]:
-    done = subprocess.run([sys.executable, HERE / "convert_until_killed.py", folder, str(step)], stdout=subprocess.PIPE)  # noqa: S603, PLW1510  # ours
+    done = subprocess.run([sys.executable, HERE / "convert_until_killed.py", folder, str(step)], stdout=subprocess.PIPE)  # noqa: PLW1510  # ours
     assert done.returncode == -signal.SIGKILL
     return done
 
@@ -174,6 +178,30 @@ async def test_emails_belong_to_whom_they_belonged(folder: Path, old: dict[int, 
 
 def people(was: dict[str, Any], *, joined: bool = False) -> Iterator[dict[str, Any]]:
     return (one for one in was["people"] if ("joined_into" in one) == joined)
+
+
+async def test_delivery_goes_on_where_it_stopped(folder: Path, old: dict[int, dict[str, Any]]) -> None:
+    bench = Bench(folder, vault(folder))
+    _, bench.connection = await bench.state.connections()
+    was = old[2]
+    before, waiting = await bench.counts(), EVENTS - was["least"] - len(was["settled"])
+    assert before.settled == EVENTS - waiting
+    async with bench.running():
+        counts = await bench.at_rest()
+    assert counts.settled == EVENTS
+    settled = set(range(1, was["least"] + 1)) | set(was["settled"])
+    held = {position for position, _ in was["held"]}
+    sent = {msgspec.json.decode(one.data)["n"] + 1 for one in bench.server.events if one.name in {"ordered", "$pageview"}}
+    assert not sent & (settled - held), "sent once more"
+    assert sent & held, "released with whoever qualifies now"
+    assert len(sent) > 500
+    users = [one for one, *_ in {(who,) for _, who in was["held"]} if one.startswith("0190")]
+    released = len(await bench.held(*users))
+    await bench.deliver(*(identify(f"u{int(one[-12:])}", 10_000 + n, one) for n, one in enumerate(users)))
+    assert released > 100
+    assert await bench.held(*users) == []
+    assert (await bench.counts()).held == 0
+    await bench.close()
 
 
 # whatever happens

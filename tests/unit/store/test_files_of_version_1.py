@@ -8,9 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hogline.model import Event, Identifier, Person
+from hogline.core.changes import Flush, HeldEvent, Settlement
+from hogline.core.known import Fact, Id, Person
+from hogline.core.sync import fingerprint
+from hogline.core.told import Customer, Mark
+from hogline.model import Event
 from hogline.posthog.entry import encode_event
-from hogline.store.base import HeldEvent, Route, Settlement
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.database import migrations, open_database
 from hogline.store.sqlite.state import SqliteState
@@ -72,22 +75,23 @@ async def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_everything_that_was_there_is_there(state: SqliteState) -> None:
     (connection,) = await state.connections()
     assert connection.options == {"site_id": "site", "api_key": "key"}
-    assert state.people(1, ["ada", "visitor"]) == {
-        "ada": Person(
-            distinct_id="ada",
-            identified=True,
-            email="Ada@example.com",
-            customer=Identifier("id", "ada"),
-            linked_email="Ada@example.com",
-            accepted={"email": "Ada@example.com", "plan": "pro"},
-            unsent={"seats": 3},
-            refused={"bad": "x"},
-            attributes_ms=NOW_MS,
-            first_seen_ms=1,
-            last_seen_ms=2,
-        ),
-        "visitor": Person(distinct_id="visitor", first_seen_ms=1, last_seen_ms=2),
+    values = {"email": "Ada@example.com", "plan": "pro", "seats": 3, "bad": "x"}
+    facts = {name: Fact(value, NOW_MS, 0) for name, value in values.items()}
+    # Of the visitor nothing was known but that they were there.
+    assert state.people(["ada", "visitor"]) == {
+        "ada": Person("ada", facts, identified_at=0, emailed_at=0, protected=True)
     }
+    told = state.told(1, ["ada", "visitor"])
+    assert list(told) == ["ada"]
+    assert told["ada"].main == Customer(
+        "id",
+        "ada",
+        "accepted",
+        "ada@example.com",
+        names={"plan": Mark(0, fingerprint("pro"))},
+        refused={"bad": Mark(0, fingerprint("x"))},
+        said_s=NOW_MS // 1_000,
+    )
     counts = await state.counts(1)
     assert (counts.delivered, counts.filtered, counts.dead_letters, counts.held) == (
         7,
@@ -99,33 +103,23 @@ async def test_everything_that_was_there_is_there(state: SqliteState) -> None:
 
 
 async def test_people_of_before_are_found(state: SqliteState) -> None:
-    assert [one.distinct_id for one in await state.find_people(1, "EXAMPLE")] == ["ada"]
-    assert [one.distinct_id for one in await state.find_people(1, "visit")] == ["visitor"]
+    assert await state.find_people(1, "EXAMPLE") == ["ada"]
+    assert await state.find_people(1, "visit") == []
 
 
-async def test_people_of_before_can_be_joined_held_for_and_merged(state: SqliteState) -> None:
+async def test_people_of_before_can_be_joined_and_held_for(state: SqliteState) -> None:
     held = HeldEvent(position=10, distinct_id="visitor", received_ms=NOW_MS, event=EVENT)
-    await state.settle(Settlement(connection=1, lanes={}, held=[held], due={"ada": NOW_MS}))
-    joined = Person(distinct_id="visitor", joined_into="ada", first_seen_ms=1, last_seen_ms=2)
-    await state.settle(
-        Settlement(
-            connection=1,
-            lanes={},
-            people=[joined],
-            routes=[Route("visitor", 11, "ada", 0)],
-            absorbed={"visitor": "ada"},
-            claimed={"ada@example.com": "ada"},
-        )
-    )
-    assert await state.joined(1, "ada") == [joined]
+    await state.settle(Settlement(connection=1, lanes={}, held=[held]))
+    await state.flush(Flush({"ada": Id(None, 0, 1, ((11, "ada"),)), "visitor": Id("ada", 11)}, {}, 11))
+    await state.settle(Settlement(connection=1, lanes={}, absorbed={"visitor": "ada"}))
+    assert state.members("ada") == ["visitor"]
     assert [one.position for one in state.held(1, ["ada"])] == [10]
-    assert await state.claimed(1, "ada@example.com") == "ada"
-    assert state.due(1, 10) == [("ada", NOW_MS)]
 
 
 async def test_people_of_before_can_be_forgotten(state: SqliteState, tmp_path: Path) -> None:
-    forgotten = await state.forget({"ada": "forgotten-1"}, {1: 0})
-    assert (forgotten[1].people, forgotten[1].dead_letters) == (1, 1)
+    forgotten = await state.forget(["ada"], {1: 0}, emails={})
+    assert forgotten[1].dead_letters == 1
+    assert (tmp_path / "state.before.db").exists()
     assert await state.clean()
-    on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("state.db*")).lower()
+    on_disk = b"".join(file.read_bytes() for file in tmp_path.iterdir()).lower()
     assert b"ada@example.com" not in on_disk

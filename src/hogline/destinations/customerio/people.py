@@ -73,6 +73,9 @@ class CustomerIoPeople:
     def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:
         return operations.parts(operation, refusal)
 
+    def bare(self, operation: Operation) -> Operation | None:
+        return operations.bare(operation)
+
     def names(self, operation: Operation) -> Sequence[str]:
         return operations.names(operation)
 
@@ -82,10 +85,10 @@ class CustomerIoPeople:
     def event(self, head: bytes, identifier: Identifier, entry: Entry, email: str | None) -> Operation | Written:
         if entry.careful or entry.said is not None or len(entry.name) > _SHORT:
             data, adjusted = _data(entry)
-            if not entry.name or entry.name.isspace():
-                return Written(None, adjusted, _NO_NAME)
         else:
             data, adjusted = entry.data, ()
+        if not entry.name or entry.name.isspace():
+            return Written(None, adjusted, _NO_NAME)
         made = operations.event(head, identifier, entry, data, email)
         return made if isinstance(made, Operation) and not adjusted else _written(made, adjusted)
 
@@ -100,6 +103,8 @@ class CustomerIoPeople:
                 ),
             )
         data, adjusted = _data(entry)
+        if not entry.name or entry.name.isspace():
+            return Written(None, adjusted, _NO_NAME)
         return _written(operations.anonymous_event(entry, data), adjusted)
 
     def give_anonymous(self, identifier: Identifier, anonymous_id: str, timestamp_s: int) -> Operation:

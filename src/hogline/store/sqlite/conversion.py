@@ -8,7 +8,7 @@ said once more, and an event that is read again teaches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import apsw
@@ -26,6 +26,7 @@ from hogline.model import Identifier, Kind
 from hogline.posthog.entry import decode_entry
 from hogline.store.sqlite import records
 from hogline.store.sqlite.database import rows, value
+from hogline.store.sqlite.old_routes import OldRoutes
 
 AT_ONCE = 5_000
 
@@ -225,12 +226,12 @@ def _row(email: str, told: Told, person: str) -> Row:
     """Whose an email is that identified somebody."""
     key = Identifier("email", email)
     if any(one.key == key for one in told.customers):
-        return Row(person, "accepted", key, address=True)
+        return Row(person, "accepted", key, others=0)
     main = told.main
     if main is None:
-        return Row(person, "wanted", key, address=True)
+        return Row(person, "wanted", key, others=0)
     linked = main.kind == "id" and main.email == email
-    return Row(person, "accepted" if linked else "wanted", main.key, address=True)
+    return Row(person, "accepted" if linked else "wanted", main.key, others=0)
 
 
 def _due_ms(told: Told, due_ms: int) -> int:
@@ -305,15 +306,14 @@ def _convert_lanes(database: apsw.Connection, connection: int, journal: Path) ->
     last: int = max(settled.values())
     if first == last or not journal.exists():
         return first
-    group = _groups_of(database, connection)
+    routes = OldRoutes(database, connection)
     positions = []
     events = _reading(journal)
     try:
         for position, body in events.execute(
             "SELECT position, body FROM events WHERE position > ? AND position <= ?", (first, last)
         ):
-            who = decode_entry(body).distinct_id
-            if position <= settled[lane_of(group(who, position))]:
+            if position <= settled[lane_of(routes.group_of(position, decode_entry(body)))]:
                 positions.append(position)
     finally:
         events.close()
@@ -322,24 +322,3 @@ def _convert_lanes(database: apsw.Connection, connection: int, journal: Path) ->
     packed = msgspec.msgpack.encode(positions)
     database.execute("INSERT INTO settled_before VALUES (?, ?, ?)", (connection, last, packed))
     return first
-
-
-def _groups_of(database: apsw.Connection, connection: int) -> Callable[[str, int], str]:
-    """The name of the group that an id travelled with behind a position, as it was kept then."""
-    known: dict[str, list[tuple[int, str | None]]] = {}
-
-    def routes(one: str) -> list[tuple[int, str | None]]:
-        if one not in known:
-            sql = 'SELECT since, "group" FROM routes WHERE connection = ? AND distinct_id = ? ORDER BY since'
-            known[one] = rows(database, sql, (connection, one))
-        return known[one]
-
-    def group(one: str, position: int) -> str:
-        while found := routes(one):
-            into = next((route for route in reversed(found) if route[0] <= position), None)
-            if into is None or into[1] is None:
-                break
-            one = into[1]
-        return one
-
-    return group

@@ -95,6 +95,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
         ]
 
     async def clean(self) -> bool:
+        self._copy.unlink(missing_ok=True)  # it still has what was deleted since
         return await scrub(self._writer.write, self._path, self._vfs)
 
     async def _write(self, job: Callable[[apsw.Connection], T]) -> T:

@@ -1,5 +1,4 @@
 # mypy: ignore-errors
-# ruff: noqa
 """Makes a data directory as Hogline left it before what PostHog says and what Customer.io has were two things, and
 beside it as JSON what was in it. It runs with the code of commit c84b5954f05d8c93242022d7325aac30c55a658c alone:
 
@@ -23,15 +22,16 @@ from uuid import NAMESPACE_URL, uuid5
 from zipfile import ZIP_LZMA, ZipFile
 
 import msgspec
+from hogline.delivery.lanes import LANES, lane_of
+from hogline.delivery.routes import Routes
 from people_bench import CREDENTIALS, NOON_MS, Clock
 from sandbox_server import SandboxServer
 
 from hogline.delivery.gate import Gate, Rate
-from hogline.delivery.lanes import LANES, lane_of
-from hogline.delivery.routes import Routes
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, decode_event, encode_event
+from hogline.posthog.joins import join_of
 from hogline.store.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -130,9 +130,12 @@ async def everything(journal, state, connection):
     settled = [lanes.get(lane, connection.start) for lane in range(LANES)]
     routes, positions = Routes(state, connection.id), []
     for position, body in await journal.read(min(settled), max(settled) - min(settled), 2**40):
-        who = decode_event(body).distinct_id
-        await routes.load([who])
-        if position <= settled[lane_of(routes.name(who, position))]:
+        made = decode_event(body)
+        await routes.load([made.distinct_id])
+        if (join := join_of(made)) is not None:
+            await routes.load([join.other])
+            routes.join(made.distinct_id, join.other, position)
+        if position <= settled[lane_of(routes.name(made.distinct_id, position))]:
             positions.append(position)
     return {
         "counts": msgspec.to_builtins(await state.counts(connection.id)),
