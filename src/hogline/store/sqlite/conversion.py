@@ -122,6 +122,9 @@ def _convert_people(database: apsw.Connection, connection: int, groups: Mapping[
         (connection, after, AT_ONCE),
     ):
         after = some[-1][0]
+        names = [name for name, _ in some]
+        people_before = reader.people(names)
+        told_before = reader.told(connection, list({groups.get(name, name) for name in names}))
         people: dict[str, Person] = {}
         told: dict[str, Told | None] = {}
         ledger: dict[str, Row | None] = {}
@@ -130,14 +133,14 @@ def _convert_people(database: apsw.Connection, connection: int, groups: Mapping[
             root = groups.get(name, name)
             if root == name:
                 known = _known(old)
-                before = people.get(name) or reader.people([name]).get(name)
+                before = people_before.get(name)
                 if before is not None or _is_worth_keeping(known):
                     people[name] = known if before is None else _filled(before, known)
             elif old.joined_into is not None or old.customer is None:
                 continue  # part of somebody here too: what was theirs is that one's
             new, its_rows = _told(old, theirs.get(name, ()), root)
             new = replace(new, due_ms=_due_ms(new, due.get(name, 0)))
-            before_told = told.get(root) or reader.told(connection, [root]).get(root)
+            before_told = told.get(root) or told_before.get(root)
             told[root] = new if before_told is None else _both(before_told, new, stays=root == name)
             ledger |= its_rows
         records.flush(Flush({}, people, 0))(database)
@@ -265,8 +268,9 @@ def _convert_held(database: apsw.Connection, connection: int, groups: Mapping[st
         one for (one,) in rows(database, "SELECT DISTINCT distinct_id FROM held WHERE connection = ?", (connection,))
     ]
     joined = [one for one in holders if one in groups]
+    # SQLite would look through all that the connection holds, for each.
     database.executemany(
-        "UPDATE held SET distinct_id = ?3 WHERE connection = ?1 AND distinct_id = ?2",
+        "UPDATE held INDEXED BY held_by_person SET distinct_id = ?3 WHERE connection = ?1 AND distinct_id = ?2",
         [(connection, one, groups[one]) for one in joined],
     )
     records.put_again(database, connection, "release", sorted({groups[one] for one in joined}))

@@ -91,7 +91,7 @@ def _settle_held(settlement: Settlement, database: apsw.Connection) -> None:
     connection = settlement.connection
     for absorbed, person in settlement.absorbed.items():
         database.execute(
-            "UPDATE held SET distinct_id = ?3 WHERE connection = ?1 AND distinct_id = ?2",
+            "UPDATE held INDEXED BY held_by_person SET distinct_id = ?3 WHERE connection = ?1 AND distinct_id = ?2",
             (connection, absorbed, person),
         )
     if settlement.released:
