@@ -10,10 +10,10 @@ from hogline.core.shipment import Shipment
 class Forwarded(Shipment):
     def add(self, item: Item, position: int, person: str) -> None:  # noqa: ARG002  # it is for nobody in particular
         entry = item.entry
-        if entry is None:
-            return
         self.items.append(item)
         item.person = person
+        if entry is None:
+            return
         if names_suppressed(entry, self._suppressed):
             item.filtered, item.adjusted = "suppressed", entry.repaired
             return
