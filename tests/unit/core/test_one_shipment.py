@@ -8,7 +8,10 @@ import pytest
 from desk_bench import LATER_MS, NOW_S, Life, actions, bodies, event
 from msgspec.structs import replace
 
-from hogline.core.items import Item, Source
+from hogline.core.items import Effect, Item, Source
+from hogline.core.told import Customer, Told
+from hogline.core.truth import Truth
+from hogline.destinations.base import Written
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.engage import ENGAGE
 from hogline.model import Event, Identifier, Refusal
@@ -224,3 +227,142 @@ def test_an_email_that_moved_is_not_used_before_it_is_accepted_even_by_who_goes_
     moving = its.say(event(at_s=NOW_S + 1, set={"email": B}))
     assert {str(one["identifiers"]) for one in bodies(moving)} == {"{'id': 'u1'}"}
     assert [one["identifiers"] for one in bodies(its.say(event()))] == [{"email": B}]
+
+
+# emails that are in between
+
+
+def test_an_email_that_goes_back_and_forth_around_a_crash_and_is_refused_is_nobody_elses() -> None:
+    """What was sent before the crash may have been done: either email may be theirs at Customer.io."""
+    its = life()
+    its.say(event(set={"email": A}))
+    its.out(event(set={"email": B}))
+    its.crash()
+    its.say(event(set={"email": A}), refuses=refuses("identify", "email"))
+    for who, email in (("u2", A), ("u3", B)):
+        assert its.say(event(distinct_id=who, set={"email": email})).adjusted == ("email_taken",)
+
+
+def test_a_refused_email_is_not_said_again_with_something_else() -> None:
+    its = life()
+    its.say(event())
+    its.say(event(set={"email": A}), refuses=refuses("identify", "email"))
+    assert bodies(its.say(event(set={"plan": "pro"})))[0]["attributes"] == {"plan": "pro"}
+
+
+def test_an_email_that_was_another_persons_is_linked_but_never_gone_by() -> None:
+    its = life(identify_by_email=True)
+    its.say(event(distinct_id="u2"))
+    its.say(event(distinct_id="u2", set={"email": A}))
+    its.say(event(distinct_id="u2", set={"email": B}))
+    its.say(event())
+    its.say(event(set={"email": A}))
+    assert its.told().main is not None
+    assert [one["identifiers"] for one in bodies(its.say(event()))] == [{"id": "u1"}]
+
+
+def test_an_email_of_the_absorbed_person_that_is_somebody_elses_now_stays_theirs() -> None:
+    its = life()
+    its.say(event(distinct_id="v1", set={"email": A}))
+    its.say(event(distinct_id="v1", set={"email": B}))
+    its.say(event(distinct_id="u2", set={"email": A}))
+    its.say(identify())
+    rows = its.store.ledger(1, [A, B])
+    assert (rows[A].person, rows[B].person) == ("u2", "u1")
+
+
+def test_whoever_moves_to_the_email_of_whom_they_absorb_takes_their_customer_over() -> None:
+    its = life(identify_by_email=True)
+    its.say(event("$identify", set={"email": A}))
+    its.say(event(distinct_id="v1", set={"email": B}))
+    its.say(event("$identify", properties={"$anon_distinct_id": "v1"}, set={"email": B}))
+    assert (its.customer(), its.to_merge()) == (Identifier("email", B), [Identifier("email", A)])
+    assert [(one["primary"], one["secondary"]) for one in its.due() if one["action"] == "merge"] == [
+        ({"email": B}, {"email": A})
+    ]
+
+
+# anonymous ids
+
+
+def test_an_anonymous_id_that_was_refused_is_said_again_when_somebody_asks_for_it() -> None:
+    its = life(anonymous_users="anonymous-events")
+    its.say(event("$pageview", "v1"))
+    made = its.say(event("$identify", "v1"), refuses=refuses("identify", "anonymous_id"))
+    assert made.dead == ["invalid"]
+    assert actions(its.say(event(distinct_id="v1"))) == ["event"]
+    assert {"anonymous_id": "v1"} in [one["attributes"] for one in bodies(its.again(again("v1")))]
+
+
+def test_an_anonymous_id_of_somebody_who_cannot_be_a_customer_waits() -> None:
+    long = "x" * 151
+    its = life(anonymous_users="anonymous-events")
+    its.say(event("$pageview", "v1"))
+    made = its.say(event("$identify", long), identify(long))
+    assert (made.operations, made.dead) == ((), ["identifier_too_long"] * 2)
+    assert its.told(long).anonymous == ("v1",)
+
+
+def test_what_is_held_of_a_visitor_goes_with_whom_they_become() -> None:
+    its = life(anonymous_users="emails", hold_days=30)
+    its.say(event("one", "v1"))
+    its.say(identify())
+    made = its.say(event(set={"email": A}))
+    assert [one["name"] for one in bodies(made) if one["action"] == "event"] == ["one", "$identify", "order completed"]
+
+
+def test_a_shipment_holds_and_releases_what_is_its_own() -> None:
+    its = life(anonymous_users="identified", hold_days=30)
+    made = its.say(event("one", "v1"), event("two", "u1"), identify(), event("three"))
+    assert [one["name"] for one in bodies(made) if one["action"] == "event"] == ["one", "two", "$identify", "three"]
+    assert its.store.counts(1) == {"delivered": 4, "filtered": 0, "held": 0, "dead_letters": 0}
+
+
+# groups, retries, replays
+
+
+def test_a_filtered_event_without_groups_tells_of_none() -> None:
+    its = life(group_objects="company=1", event_allowlist="order completed")
+    its.say(event())
+    assert actions(its.say(event("another", set={"plan": "pro"}))) == ["identify"]
+
+
+def test_what_is_replayed_is_counted_beside_and_ends_the_replay() -> None:
+    its = life()
+    its.say(event(), event("$snapshot"))
+    desk = its.desk
+    desk.again.begin_replay(0, 3)
+    items = [Item(Source.REPLAY, position, "u1", entry) for position, entry, _ in its.journal]
+    desk.again.replaying(items, 3)
+    its.say()
+    assert its.store.connection(1).replayed == {"delivered": 1, "snapshot": 1}
+    assert its.store.counts(1)["delivered"] == 1
+    assert desk.again.replay_read is None
+
+
+def test_a_retry_that_is_refused_again_stays_a_dead_letter() -> None:
+    its = life()
+    its.say(event(set={"plan": "pro"}), refuses=refuses("identify", "plan"))
+    retry = Item(Source.RETRY, 1, "u1", entry_of(event(set={"plan": "pro"})), again=frozenset({"plan"}))
+    assert its.again(retry, refuses=refuses("identify", "plan")).dead == ["invalid"]
+    assert its.store.counts(1)["dead_letters"] == 1
+
+
+def test_what_waits_already_is_not_asked_for_twice() -> None:
+    its = life()
+    its.say(event())
+    assert its.desk.again.add(again())
+    assert not its.desk.again.add(again())
+
+
+def test_a_forwarder_may_refuse_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    its = Life(ENGAGE, ENGAGE.read_options({"public_key": "a", "secret_key": "b"}))
+    monkeypatch.setattr(ENGAGE, "forward", lambda entry, options: Written(None, ("cut",), INVALID))
+    made = its.say(event())
+    assert (made.dead, made.adjusted, made.operations) == (["invalid"], ("cut",), ())
+
+
+def test_a_merge_of_a_customer_that_is_none_of_theirs_changes_nothing() -> None:
+    told = Told(main=Customer("id", "u1", "accepted"))
+    merge = Effect("u1", Identifier("id", "u1"), None, "merge", merged=Identifier("id", "v1"))
+    assert Truth({}).after(told, told, [(merge, True)], uncertain=False) == told

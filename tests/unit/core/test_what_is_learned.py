@@ -90,3 +90,17 @@ def test_a_loaded_group_is_read_in_few_steps_and_says_when_it_changed() -> None:
     assert {2, 4} <= set(its.known.changes("v2"))
     assert its.known.members("v1") == {"u1", "u2", "v1", "v2", "v3"}
     assert [its.known.who("v2", at) for at in (1, 2, 3, 4)] == ["v2", "u2", "u2", "u1"]
+
+
+def test_an_id_that_is_an_address_is_the_email_of_whom_it_is_joined_with() -> None:
+    its = life()
+    its.say(event("$identify", "u1", properties={"$anon_distinct_id": "ann@x.co"}))
+    assert its.person().email == "ann@x.co"
+
+
+def test_also_if_their_own_email_was_taken_away() -> None:
+    its = life()
+    its.say(event(set={"email": "old@x.co"}))
+    its.say(event(unset=("email",)))
+    its.say(event("$identify", "u1", properties={"$anon_distinct_id": "ann@x.co"}))
+    assert its.person().email == "ann@x.co"

@@ -269,6 +269,12 @@ class TestAnEmailUnderAnotherName:
         assert bodies(made)[0]["attributes"] == {"email": "ada@x.co"}
         assert made.adjusted == ("reserved_attribute", "reserved_attribute")
 
+    def test_is_no_attribute_any_more_if_it_was_one_before(self) -> None:
+        life = Life()
+        life.say(event(set={"Email": "old@x.co", "plan": "pro"}))
+        made = plan(event(set={"Email": "ada@x.co", "plan": "team"}), life, self.NAMED)
+        assert bodies(made)[0]["attributes"] == {"email": "ada@x.co", "plan": "team"}
+
     @pytest.mark.parametrize("name", ["Email", "$email", "userEmail", "E-Mail", "EMAIL_ADDRESS"])
     @pytest.mark.parametrize("place", ["set", "set_once", "person_properties"])
     def test_is_hinted_at_as_long_as_none_is_known(self, name: str, place: str) -> None:
