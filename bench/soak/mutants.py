@@ -79,8 +79,8 @@ MUTANTS = (
     ),
     Mutant(
         "An email that was somebody else's never names a customer",
-        "sync", "        if row.person != draft.person or not row.address:\n            return False\n",
-        '        if row.state == "left":\n            return True\n        if row.person != draft.person or not row.address:\n            return False\n',
+        "sync", "        if row.person != draft.person or row.others:\n            return False\n",
+        '        if row.state == "left":\n            return True\n        if row.person != draft.person or row.others:\n            return False\n',
     ),
     Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid or linked.missing else seen", "seen=seen"),
     Mutant("An email is an address once it was accepted, not before", "sync", "and main.email and not changing:", "and main.email:"),

@@ -38,7 +38,7 @@ async def known(state: State, name: str = "customerio") -> int:
                 ADA: told(ADA, due_ms=NOW_MS, emails=(MAIL,), gone=(Identifier("email", MAIL),)),
                 "bob": told("bob", due_ms=NOW_MS),
             },
-            ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), address=True)},
+            ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), others=0)},
             delivered=2,
             dead_letters=[letter(4, event=event_of(ADA, 4)), letter(5, event=event_of("bob", 5))],
             held=[
@@ -71,7 +71,7 @@ async def test_nothing_names_them_any_more_and_everybody_else_stays(state: State
 
 async def test_the_rows_of_the_ledger_that_are_theirs_under_another_name_go_too(state: State) -> None:
     connection = await known(state)
-    row = Row("anon", "left", Identifier("id", "anon"), address=False)
+    row = Row("anon", "left", Identifier("id", "anon"), others=1)
     rows = {"was@x.example": row, "stays@x.example": row}
     await state.settle(Settlement(connection=connection, lanes={}, ledger=rows))
     await state.forget([ADA], {connection: 0}, emails={connection: ["was@x.example"]})
@@ -196,7 +196,7 @@ async def test_nothing_of_a_connection_that_was_removed_is_left(state: State, tm
             connection=connection,
             lanes={},
             told={ADA: told(ADA, emails=(MAIL,))},
-            ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), address=True)},
+            ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), others=0)},
             held=[held],
             dead_letters=[letter(4, event=event_of(ADA, 4))],
         )

@@ -19,7 +19,7 @@ MAIL = "ada@example.com"
 
 
 def row(person: str = "ada", **fields: object) -> Row:
-    return Row(person, "accepted", ADA, address=True)._replace(**fields)  # type: ignore[arg-type]
+    return Row(person, "accepted", ADA, others=0)._replace(**fields)  # type: ignore[arg-type]
 
 
 async def settle(state: State, connection: int, **what: object) -> None:
@@ -53,8 +53,8 @@ async def test_an_email_is_whose_the_newest_row_says(store: Store, state: State)
     for one in (state, other):
         assert one.ledger(connection, [MAIL, "free@example.com"]) == {MAIL: row()}
     await other.close()
-    await settle(state, connection, ledger={MAIL: row("bob", address=False)})
-    assert state.ledger(connection, [MAIL]) == {MAIL: row("bob", address=False)}
+    await settle(state, connection, ledger={MAIL: row("bob", others=1)})
+    assert state.ledger(connection, [MAIL]) == {MAIL: row("bob", others=1)}
     await settle(state, connection, ledger={MAIL: None})
     assert state.ledger(connection, [MAIL]) == {}
 

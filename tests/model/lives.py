@@ -215,7 +215,9 @@ class _Shop:
     def rarely(self) -> None:
         chance, luck = self.chance, self.chance.random()
         if luck < 0.02:
-            self.steps.append(Forget(chance.choice([*self.users, "crm1", visitor(1)]), suppress=chance.random() < 0.3))
+            # An id that looks like an email may also mean whoever has that email.
+            ids = [one for one in [*self.users, "crm1", visitor(1)] if "@" not in one]
+            self.steps.append(Forget(chance.choice(ids), suppress=chance.random() < 0.3))
         elif luck < 0.035 and not any(isinstance(step, Connect) for step in self.steps):
             self.steps.append(Connect(_options(chance)))
         elif luck < 0.045:

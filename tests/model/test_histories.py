@@ -280,3 +280,27 @@ def test_an_anonymous_id_is_not_said_later_than_the_attributes(schedule: int, or
         said("page", V), alias("u1", "old2", plan=1, code="never taken"), identify("u1", V), said("page", "u1", city=1),
         options={"anonymous_users": "anonymous-events"}, orders_by=orders_by, shuffles=True, schedule=schedule,
     )  # fmt: skip
+
+
+def test_an_email_that_two_people_had_may_name_their_customer_once_they_are_one() -> None:
+    lived(
+        identify("u2", V, email="b@x.com"), said("$set", "u2", email="a@x.com"), Rest(),
+        said("$set", "u3", email="b@x.com"), Say(Event("$merge_dangerously", "u2", other="u3")),
+        said("$set", "u2", email="B@X.COM"),
+        options=BY_EMAIL, latency_s=2,
+    )  # fmt: skip
+
+
+def test_an_email_that_a_third_person_had_too_names_nobody_s_customer() -> None:
+    """Customer.io may still know somebody else by it: the email is not sent, and nobody gets another's events."""
+    run = lived(
+        said("page", "u1", email="a@x.com"), Rest(), said("$set", "u1", email="b@x.com"), Rest(),
+        said("$set", "u2", email="a@x.com"), Rest(), said("$set", "u2", email="c@x.com"), Rest(),
+        said("$set", "u3", email="a@x.com"), Rest(), said("page", "u3"), Rest(),
+        options=BY_EMAIL,
+    )  # fmt: skip
+    assert run is not None
+
+
+def test_of_somebody_with_nothing_good_the_customer_is_left() -> None:
+    lived(alias("crm1", "old1", code="never taken"))

@@ -29,8 +29,8 @@ class Row(NamedTuple):
     state: RowState
     customer: Identifier
     """The key of the customer whose it is."""
-    address: bool
-    """It may name the customer by itself: nobody else ever had it."""
+    others: int
+    """How many other people ever had it. 0: it may name the customer by itself."""
 
 
 class Ledger:

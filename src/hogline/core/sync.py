@@ -180,7 +180,7 @@ class Sync:
                 main = theirs.get(key) or Customer("email", email)
                 fresh = key not in theirs and row is None
                 if main.state != "accepted":
-                    company.keep(draft, low, Row(draft.person, "wanted", key, address=True))
+                    company.keep(draft, low, Row(draft.person, "wanted", key, others=0))
                 return main, tuple(one for one in others if one.key != key), fresh, None
             identifier = Identifier("id", person.id)
             return (Customer("id", person.id), others, True, None) if self._people.takes(identifier) else None
@@ -191,7 +191,7 @@ class Sync:
             back = theirs.get(key)
             others = (*(one for one in others if one.key != key), main)
             if back is None:
-                company.keep(draft, low, Row(draft.person, "wanted", key, address=True))
+                company.keep(draft, low, Row(draft.person, "wanted", key, others=0))
             return back or Customer("email", email), others, back is None and row is None, None
         return (
             main,
@@ -207,7 +207,7 @@ class Sync:
 
     def _is_address(self, draft: Draft, row: Row, key: Identifier | None) -> bool:
         """Whether an email with a row is this person's to go by."""
-        if row.person != draft.person or not row.address:
+        if row.person != draft.person or row.others:
             return False
         return row.state == "left" or (row.state in {"wanted", "accepted"} and row.customer == key)
 
@@ -237,10 +237,16 @@ class Sync:
             return _Linked()
         if row is None or row.state == "left" or linked:
             uncertain = row is not None and linked and row.state in {"wanted", "leaving"}
-            address = row is None or (mine and row.address)
-            company.keep(draft, low, Row(draft.person, "wanted", main.key, address))
+            company.keep(draft, low, Row(draft.person, "wanted", main.key, self._others(draft, low, row)))
             return _Linked(says=True, value=email, links=low, unlinks=has, uncertain=uncertain)
         return _Linked(missing=whose(row, draft.person))
+
+    def _others(self, draft: Draft, email: str, row: Row | None) -> int:
+        """How many other people ever had an email that is to be this person's."""
+        if row is None:
+            return 0
+        had = any(email in part.emails for part in self._company.parts(draft))
+        return row.others if had else row.others + 1
 
     # attributes
 
@@ -309,7 +315,7 @@ class Sync:
                 row is not None
                 and row.person == draft.person
                 and row.state == "accepted"
-                and row.address
+                and not row.others
                 and row.customer == draft.key
             ):
                 known = self._known.person(draft.person).email

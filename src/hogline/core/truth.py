@@ -141,8 +141,12 @@ class Truth:
         others = (*mine, *records.values())
         for email in theirs.emails:
             row = self.rows.get(email)
-            if row is not None and row.person == goes:
-                self.rows[email] = row._replace(person=stays)
+            if row is None:
+                continue
+            both = email in told.emails  # who had it one after the other is one person from now on
+            self.rows[email] = row._replace(
+                person=stays if row.person == goes else row.person, others=max(row.others - both, 0)
+            )
         return replace(
             told,
             main=main,

@@ -57,7 +57,8 @@ class Carrier(Generic[OptionsT]):
         self, operations: Sequence[Operation], doubt: Callable[[], None] = lambda: None
     ) -> list[OperationOutcome]:
         """The outcome of each operation. A refused one that may have something good in it is divided, until what is
-        bad is alone. `doubt` is called when a request is sent again that may have been done. Raises `Stopped`.
+        bad is alone; of an identify that has nothing good in it the customer is left. `doubt` is called when a request
+        is sent again that may have been done. Raises `Stopped`.
         """
         outcomes: list[OperationOutcome] = list(await self._deliver_all(operations, doubt))
         refused = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
@@ -76,11 +77,21 @@ class Carrier(Generic[OptionsT]):
             parts = smaller
         for index, answered in found.items():
             outcomes[index] = tuple(answered)
+        bare = [(index, one) for index, _ in refused if (one := self._bare(operations[index], found.get(index, ())))]
+        for (index, one), answer in zip(bare, await self._deliver_all([one for _, one in bare], doubt), strict=True):
+            if answer is None:
+                whole = ((operations[index], dict(refused)[index]),)
+                outcomes[index] = (*found.get(index, whole), (one, None))
         return outcomes
 
     def _parts(self, operation: Operation, refusal: Refusal | None) -> Sequence[Operation]:
         people = self._destination.people
         return people.parts(operation, refusal) if refusal is not None and people is not None else ()
+
+    def _bare(self, operation: Operation, parts: Sequence[tuple[Operation, Refusal | None]]) -> Operation | None:
+        people = self._destination.people
+        accepted = any(answer is None for _, answer in parts)
+        return people.bare(operation) if people is not None and not accepted else None
 
     async def _deliver_all(self, operations: Sequence[Operation], doubt: Callable[[], None]) -> list[Refusal | None]:
         outcomes: list[Refusal | None] = []

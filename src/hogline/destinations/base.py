@@ -208,6 +208,10 @@ class People(Protocol[ReadT_contra]):
         """A refused identify in smaller ones, of which some may be accepted; none if it cannot be divided."""
         ...
 
+    def bare(self, operation: Operation) -> Operation | None:
+        """An identify without its attributes: it only creates the customer. None if it is none, or had none."""
+        ...
+
     def names(self, operation: Operation) -> Sequence[str]:
         """The attributes that an identify carries."""
         ...

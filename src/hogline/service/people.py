@@ -227,6 +227,6 @@ class Looked:
         row = self._state.ledger(self._connection.id, [low]).get(low)
         if row is not None and row.state != "left" and (row.person != person.id or row.customer != main.key):
             return whose(row, person.id)
-        free = row is None or (row.person == person.id and row.address)
+        free = row is None or (row.person == person.id and not row.others)
         moves = main.kind == "id" or (free and may_move(person, self._rules))
         return "unsent" if moves else "email_change_not_sent"

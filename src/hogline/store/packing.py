@@ -176,14 +176,14 @@ def _customer_of(person: str, packed: _Customer) -> Customer:
 
 
 def pack_row(row: Row) -> tuple[str, int, int, str, int]:
-    """A ledger row as columns: person, state, customer's kind, customer's value, address."""
-    return row.person, _ROWS.index(row.state), _KINDS.index(row.customer.kind), row.customer.value, int(row.address)
+    """A ledger row as columns: person, state, customer's kind, customer's value, others."""
+    return row.person, _ROWS.index(row.state), _KINDS.index(row.customer.kind), row.customer.value, row.others
 
 
-def unpack_row(person: str, state: int, kind: int, value: str, address: int) -> Row:
+def unpack_row(person: str, state: int, kind: int, value: str, others: int) -> Row:
     return Row(
         person,
         _ROWS[state],  # type: ignore[arg-type]  # one of the states above
         Identifier(_KINDS[kind], value),
-        bool(address),
+        others,
     )

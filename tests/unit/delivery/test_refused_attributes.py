@@ -152,6 +152,13 @@ async def test_an_identify_without_an_event_is_divided_too(bench: Bench) -> None
     assert counts.dead_letters == {"invalid": 1}
 
 
+async def test_of_an_identify_with_nothing_good_in_it_the_customer_is_left(bench: Bench) -> None:
+    bench.server.refuses = lambda name, _: name in {"bad", "worse"}
+    counts = await bench.deliver(said("$set", "ada", 1, set={"bad": "x", "worse": "y"}))
+    assert bench.customers() == [("ada", None)]
+    assert counts.dead_letters == {"invalid": 1}
+
+
 async def test_when_nearly_everything_is_refused_nothing_is_divided(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,3 +35,12 @@ def test_one_attribute_or_an_event_has_no_parts() -> None:
     made = plan(event(set={"plan": "pro"}))
     for operation in made.operations:
         assert list(PEOPLE.parts(operation, Refusal("invalid", field="plan"))) == []
+
+
+def test_without_its_attributes_an_identify_only_creates_the_customer() -> None:
+    made = plan(event(set={"plan": "pro"}))
+    identify, order = made.operations
+    bare = PEOPLE.bare(identify)
+    assert bare is not None
+    assert body(bare) == {**body(identify), "attributes": {}}
+    assert [PEOPLE.bare(bare), PEOPLE.bare(order)] == [None, None]

@@ -123,6 +123,14 @@ def parts(operation: Operation, refusal: Refusal) -> tuple[Operation, ...]:
     )
 
 
+def bare(operation: Operation) -> Operation | None:
+    """An identify without its attributes."""
+    if operation.action != "identify" or not names(operation):
+        return None
+    body = msgspec.json.decode(operation.body, type=dict[str, object])
+    return Operation("identify", _encode({**body, "attributes": {}}))
+
+
 def names(operation: Operation) -> list[str]:
     """The attributes that an identify carries."""
     body = msgspec.json.decode(operation.body, type=dict[str, object])

@@ -73,6 +73,9 @@ class CustomerIoPeople:
     def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:
         return operations.parts(operation, refusal)
 
+    def bare(self, operation: Operation) -> Operation | None:
+        return operations.bare(operation)
+
     def names(self, operation: Operation) -> Sequence[str]:
         return operations.names(operation)
 

@@ -225,12 +225,12 @@ def _row(email: str, told: Told, person: str) -> Row:
     """Whose an email is that identified somebody."""
     key = Identifier("email", email)
     if any(one.key == key for one in told.customers):
-        return Row(person, "accepted", key, address=True)
+        return Row(person, "accepted", key, others=0)
     main = told.main
     if main is None:
-        return Row(person, "wanted", key, address=True)
+        return Row(person, "wanted", key, others=0)
     linked = main.kind == "id" and main.email == email
-    return Row(person, "accepted" if linked else "wanted", main.key, address=True)
+    return Row(person, "accepted" if linked else "wanted", main.key, others=0)
 
 
 def _due_ms(told: Told, due_ms: int) -> int:

@@ -62,7 +62,7 @@ class RecordReader:
 
     def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]:
         sql = (
-            "SELECT email, person, state, kind, ledger.value, address FROM carray(?1)"
+            "SELECT email, person, state, kind, ledger.value, others FROM carray(?1)"
             " CROSS JOIN ledger ON connection = ?2 AND email = carray.value"
         )
         return {one: unpack_row(*rest) for one, *rest in self._of(sql, emails, connection)}  # type: ignore[arg-type, misc]

@@ -44,7 +44,7 @@ CREATE TABLE ledger (
     state      INTEGER NOT NULL,
     kind       INTEGER NOT NULL,      -- of the customer whose it is
     value      TEXT NOT NULL,
-    address    INTEGER NOT NULL,
+    others     INTEGER NOT NULL,
     PRIMARY KEY (connection, email)
 ) STRICT, WITHOUT ROWID;
 
