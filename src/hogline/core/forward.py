@@ -24,5 +24,6 @@ class Forwarded(Shipment):
         item.adjusted = entry.repaired + made.adjusted
         if made.operation is not None:
             self._emit(made.operation, Effect(person, None, item, "event"))
-        elif made.refusal is not None:
+        else:
+            assert made.refusal is not None  # one of both
             item.refusals = (made.refusal,)

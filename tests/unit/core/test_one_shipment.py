@@ -12,7 +12,7 @@ from hogline.core.items import Effect, Item, Source
 from hogline.core.told import Customer, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import Written
-from hogline.destinations.customerio import CUSTOMERIO
+from hogline.destinations.customerio import CUSTOMERIO, Options
 from hogline.destinations.engage import ENGAGE
 from hogline.model import Event, Identifier, Refusal
 from hogline.posthog.entry import entry_of
@@ -21,8 +21,12 @@ INVALID = Refusal("invalid", "no")
 A, B = "ada@example.com", "bob@example.com"
 
 
-def life(**options: object) -> Life:
-    return Life(CUSTOMERIO, CUSTOMERIO.read_options({"site_id": "site", "api_key": "key", **options}))
+def options(**values: object) -> Options:
+    return CUSTOMERIO.read_options({"site_id": "site", "api_key": "key", **values})
+
+
+def life(**values: object) -> Life:
+    return Life(CUSTOMERIO, options(**values))
 
 
 def identify(who: str = "u1", anon: str = "v1") -> Event:
@@ -163,7 +167,7 @@ def test_what_is_held_of_both_goes_in_order_when_they_are_joined() -> None:
 def test_held_events_of_a_visitor_go_as_anonymous_ones_if_the_options_say_so() -> None:
     its = life(anonymous_users="identified", hold_days=30)
     its.say(event("one", "v1"))
-    its.change(CUSTOMERIO.read_options({"site_id": "a", "api_key": "b", "anonymous_users": "anonymous-events"}))
+    its.change(options(anonymous_users="anonymous-events"))
     made = its.say()
     assert [(one.path, said["anonymous_id"]) for one, said in zip(made.operations, bodies(made), strict=True)] == [
         ("/api/v1/events", "v1")
@@ -173,9 +177,29 @@ def test_held_events_of_a_visitor_go_as_anonymous_ones_if_the_options_say_so() -
 def test_nothing_goes_of_somebody_who_still_does_not_qualify() -> None:
     its = life(anonymous_users="identified", hold_days=30)
     its.say(event("one", "v1"))
-    its.change(CUSTOMERIO.read_options({"site_id": "a", "api_key": "b", "anonymous_users": "emails"}))
+    its.change(options(anonymous_users="emails"))
     assert its.say().operations == ()
     assert its.store.counts(1)["held"] == 1
+
+
+def test_what_is_held_of_a_customer_goes_before_their_next_event() -> None:
+    its = life()
+    its.say(event())
+    its.change(options(anonymous_users="emails", hold_days=30))
+    its.say(event("one"))
+    its.say(event("$set", set={"email": A}), event("two"))
+    its.change(options())
+    assert its.store.counts(1) == {"delivered": 4, "filtered": 0, "held": 0, "dead_letters": 0}
+
+
+def test_a_plain_event_lets_go_what_is_held_of_somebody_who_qualifies_by_now() -> None:
+    its = life()
+    its.say(event())
+    its.change(options(anonymous_users="emails", hold_days=30))
+    its.say(event("one"))
+    its.restart(options(anonymous_users="all", hold_days=30))
+    made = its.say(event("two"))
+    assert [one["name"] for one in bodies(made)] == ["one", "two"]
 
 
 # joins within a shipment

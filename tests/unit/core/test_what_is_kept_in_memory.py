@@ -60,7 +60,7 @@ def test_whose_last_time_is_forgotten_gets_a_later_one(life: Life) -> None:
 
 def test_of_many_emails_those_that_have_a_row_stay() -> None:
     emails = [f"a{n}@x.co" for n in range(MOST_EMAILS + 3)]
-    row = Row("u1", "accepted", Identifier("id", "u1"), address=True)
+    row = Row("u1", "accepted", Identifier("id", "u1"), others=0)
     assert bounded(emails[:3], {}) == tuple(emails[:3])
     assert bounded(emails, {emails[1]: row}) == (emails[1], *emails[3:])
 

@@ -275,6 +275,12 @@ class TestAnEmailUnderAnotherName:
         made = plan(event(set={"Email": "ada@x.co", "plan": "team"}), life, self.NAMED)
         assert bodies(made)[0]["attributes"] == {"email": "ada@x.co", "plan": "team"}
 
+    def test_what_was_learned_under_that_name_before_is_not_said(self) -> None:
+        life = Life(options(event_allowlist="another"))
+        life.say(event(set={"Email": "old@x.co", "plan": "pro"}))
+        made = plan(event(set={"Email": "ada@x.co"}), life, self.NAMED)
+        assert bodies(made)[0]["attributes"] == {"email": "ada@x.co", "plan": "pro"}
+
     @pytest.mark.parametrize("name", ["Email", "$email", "userEmail", "E-Mail", "EMAIL_ADDRESS"])
     @pytest.mark.parametrize("place", ["set", "set_once", "person_properties"])
     def test_is_hinted_at_as_long_as_none_is_known(self, name: str, place: str) -> None:
