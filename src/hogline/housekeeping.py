@@ -1,5 +1,5 @@
-"""Keeping the journal and the held events within their bounds: old events that everybody settled go, and when too
-many wait, receiving pauses.
+"""Keeps the journal and the held events within their limits: removes old events that all connections have settled, and
+pauses receiving when too many are pending.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Housekeeping:
                 log.warning("the journal cannot be trimmed", reason=str(trouble))
             except Exception as error:
                 # A disk that cannot be read now may be later; without housekeeping receiving would never pause.
-                log.error("the journal cannot be looked after", error=type(error).__name__)  # noqa: TRY400  # the kind says it
+                log.error("journal housekeeping failed", error=type(error).__name__)  # noqa: TRY400  # the kind says it
             await self._clock.sleep(EVERY_S)
 
     async def once(self) -> None:
@@ -62,7 +62,7 @@ class Housekeeping:
         await self._cleaning.finish()
         full = await self._unsettled_bytes(settled) > settings.journal_max_bytes
         if full != self._full:
-            log.warning("receiving pauses: too many events wait" if full else "receiving goes on")
+            log.warning("receiving paused: too many pending events" if full else "receiving resumed")
         self._full = full
 
     async def _give_up_held(self) -> None:
@@ -78,10 +78,10 @@ class Housekeeping:
                 most_bytes=self._settings.hold_max_bytes,
             )
             if given_up:
-                log.info("held events given up", connection=connection.name, events=given_up)
+                log.info("held events dropped", connection=connection.name, events=given_up)
 
     async def _forget_the_old(self) -> None:
-        """Dead letters and people beyond their days, some at each time."""
+        """Remove expired failures and people, a few at a time."""
         for connection in await self._state.connections():
             before_ms = self._clock.time_ms() - self._settings.failures_retention_days * _DAY_MS
             expired = await self._state.expire_dead_letters(connection.id, before_ms=before_ms, most=FAILURES_AT_ONCE)
@@ -90,7 +90,7 @@ class Housekeeping:
             await self._forget_old_people(connection)
 
     async def _forget_old_people(self, connection: Connection) -> None:
-        """Through everybody, with a pause at the end. Whoever has events in the journal stays."""
+        """Check all people in turns, with a pause at the end. People with events in the journal stay."""
         if not self._settings.people_retention_days:
             return
         now_s = self._clock.now_s()
@@ -106,7 +106,7 @@ class Housekeeping:
             connection.id, seen_before_ms=before_ms, after=after, most=PEOPLE_AT_ONCE
         )
         if removed:
-            log.info("people removed who were not seen for long", connection=connection.name, people=removed)
+            log.info("inactive people removed", connection=connection.name, people=removed)
         self._looked_at[connection.id] = ("", now_s + EVERYBODY_EVERY_S) if last is None else (last, 0.0)
 
     async def _today_ms(self, connection: Connection) -> int:
@@ -134,7 +134,7 @@ class Housekeeping:
         """The journal's `append`, for what receives: raises `Unwritable` while too many events wait."""
         if self._full:
             raise Unwritable(
-                "Too many events wait to be delivered (HOGLINE_JOURNAL_MAX_BYTES). Send this one again later.",
+                "Too many events are pending (HOGLINE_JOURNAL_MAX_BYTES). Send this again later.",
                 retry_after_s=30,
             )
         return await self._journal.append(events, refused)

@@ -77,7 +77,7 @@ async def form_of(request: Request) -> FormData:
     form = await request.form()
     if any(not isinstance(value, str) or "\0" in value or "\0" in name for name, value in form.multi_items()):
         await form.close()
-        raise HTTPException(400, "The form has a file or a NUL character in it, which no field takes.")
+        raise HTTPException(400, "The form contains a file or a NUL character. Remove it and try again.")
     return form
 
 
@@ -85,7 +85,7 @@ def whole_number(text: str, what: str, most: int = 2**63 - 1) -> int:
     """Digits as a number. Raises `HTTPException` 400 for anything else, and for what is larger than any of ours."""
     digits = text.lstrip("0") or "0"
     if not (text.isascii() and text.isdigit()) or len(digits) > len(str(most)) or int(digits) > most:
-        raise HTTPException(400, f"{what} is a whole number of at most {len(str(most))} digits.")
+        raise HTTPException(400, f"{what} must be a whole number of at most {len(str(most))} digits.")
     return int(digits)
 
 

@@ -77,9 +77,7 @@ async def switch(request: Request) -> Response:
         await (service.enable(name) if enable else service.disable(name))
     except Mistake as mistake:
         return await _home(request, (name, str(mistake)))
-    said = (
-        f"{name} is enabled." if enable else f"{name} is disabled. Events that come in wait until it is enabled again."
-    )
+    said = f"Resumed {name}." if enable else f"Paused {name}. New events are kept until you resume it."
     return again(request, "/", said)
 
 

@@ -15,7 +15,7 @@ from hogline.store.access import FIRST
 from hogline.store.passwords import LONGEST
 
 WRONG = "Wrong account or password."
-BUSY = "Too many attempts at once. Try again in a few seconds."
+BUSY = "Too many sign-in attempts. Try again in a few seconds."
 _YEAR_S = 31_536_000
 
 

@@ -88,13 +88,13 @@ async def try_it(request: Request) -> Response:
     form = await form_of(request)
     text = str(form.get("events", ""))
     if not text.strip():
-        return await _page(request, text, "Paste an event first, or pick one.")
+        return await _page(request, text, "Paste an event first, or choose a sample.")
     given = lines(text)
     if len(given) > MOST_EVENTS:
         return await _page(
             request,
             text,
-            f"At most {MOST_EVENTS} lines can be tried here; `hogline preview` takes files of any length.",
+            f"You can try up to {MOST_EVENTS} lines here. For larger files, use `hogline preview`.",
         )
     handle = await service.begin_preview(connection.name)
     try:

@@ -71,7 +71,7 @@ def unpack_text(data: bytes, *, compression: str, limit_bytes: int, compressed: 
     if len(data) > MOST_CODED_BYTES:
         raise _coded_too_large()
     if not data.strip():
-        raise Unreadable("There is nothing to read: the body is empty.", reason="empty")
+        raise Unreadable("The body is empty.", reason="empty")
     # A form turns the `+` of base64 that was not percent-encoded into a space.
     coded = data.strip().replace(b" ", b"+").replace(b"\n", b"").replace(b"\r", b"")
     if compression == "lz64":
@@ -81,7 +81,7 @@ def unpack_text(data: bytes, *, compression: str, limit_bytes: int, compressed: 
         decoded = binascii.a2b_base64(coded + b"=" * (-len(coded) % 4), strict_mode=True)
     except binascii.Error:
         raise Unreadable(
-            "The body is neither JSON nor gzip, base64 or a form with a field `data`.", reason="not_json"
+            "The body is not JSON, gzip, base64, or a form with a field `data`.", reason="not_json"
         ) from None
     return decoded if compressed else _unzipped(decoded, limit_bytes)
 
@@ -113,7 +113,7 @@ def _decoded(body: bytes, content_encoding: str, limit_bytes: int) -> bytes:
     if len(text) > limit_bytes:
         raise _too_large(limit_bytes)
     if not is_whole:
-        raise Unreadable("The compressed body ends too early.", reason="not_gzip")
+        raise Unreadable("The compressed body is truncated.", reason="not_gzip")
     return text
 
 
@@ -158,7 +158,7 @@ def _inflated(body: bytes, wbits: int, limit_bytes: int) -> bytes:
         if room < 0:
             raise _too_large(limit_bytes)
         if not stream.eof:
-            raise Unreadable("The compressed body ends too early.", reason="not_gzip")
+            raise Unreadable("The compressed body is truncated.", reason="not_gzip")
         parts.append(part)
         body = stream.unused_data
         if not body.startswith(_GZIP):
@@ -168,7 +168,7 @@ def _inflated(body: bytes, wbits: int, limit_bytes: int) -> bytes:
 
 
 def _too_large(limit_bytes: int) -> Unreadable:
-    return Unreadable(f"The body is longer than {limit_bytes:,} bytes once it is decompressed.", 413, "too_large")
+    return Unreadable(f"The body is larger than {limit_bytes:,} bytes after decompression.", 413, "too_large")
 
 
 def _lz64(coded: bytes, limit_bytes: int) -> bytes:
@@ -207,9 +207,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def _coded_too_large() -> Unreadable:
-    sentence = (
-        f"The body is longer than the {MOST_CODED_BYTES:,} bytes that a form or base64 may have: send it as JSON."
-    )
+    sentence = f"A form or base64 body can have up to {MOST_CODED_BYTES:,} bytes. Send this as JSON."
     return Unreadable(sentence, 413, "too_large")
 
 

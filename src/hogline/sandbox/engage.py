@@ -225,7 +225,7 @@ def _read(body: bytes) -> Posted:
     try:
         posted = _decoder.decode(body)
     except msgspec.ValidationError as wrong:
-        raise ValueError(f"The event is not as PostHog's webhook gives it: {wrong}.") from None
+        raise ValueError(f"The event does not match the format of PostHog's webhook: {wrong}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError("The body is not JSON.") from None
     for name in ("uuid", "event", "distinct_id"):

@@ -32,7 +32,7 @@ LIGHT_BYTES = 256 * 1024
 
 BEARER = ((b"www-authenticate", b"Bearer"),)
 KEPT = answer_json(200, {"status": 1})
-WRONG_TOKEN = problem(401, "This token is not known here: `hogline token` prints the right one.", BEARER)
+WRONG_TOKEN = problem(401, "Unknown token. Run `hogline token` to see the right one.", BEARER)
 
 
 class Keeps(Protocol):

@@ -126,7 +126,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 case "head":
                     self._refuse(408, f"The headers did not arrive within {self.limits.head_s:g} seconds.")
                 case "body":
-                    sentence = f"The body did not arrive within {self.limits.body_s:g} seconds: send it again."
+                    sentence = f"The body did not arrive within {self.limits.body_s:g} seconds. Send it again."
                     self._refuse(408, sentence, RETRY)
                 case "request":
                     self._close()
@@ -177,7 +177,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         super().on_url(url)
         if len(self.url) > self.limits.url_bytes:
-            self._refuse(414, f"The address is longer than {self.limits.url_bytes:,} bytes.")
+            self._refuse(414, f"The URL is longer than {self.limits.url_bytes:,} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.deaf:
@@ -195,7 +195,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.deaf or self.parser.should_upgrade():
             return
         if len(self.pipeline) >= self.limits.pipelined:
-            self._refuse(503, "Too many requests came at once over this connection: send it again.", RETRY)
+            self._refuse(503, "Too many requests at the same time on this connection. Send this again.", RETRY)
             return
         if self._proxied and not self._client_may_ask():
             self._refuse(503, CROWDED, RETRY)

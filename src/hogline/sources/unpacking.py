@@ -143,12 +143,12 @@ def _as_utf_8(stream: BinaryIO) -> BinaryIO:
             return io.BufferedReader(Chunks(_recoded(stream, encoding)), CHUNK_BYTES)
     for start, what in _OTHER_FORMATS:
         if head.startswith(start):
-            raise UnknownFile(f"This is {what}, which Hogline does not read. {_HOW}")
+            raise UnknownFile(f"This is {what}, which Hogline cannot read. {_HOW}")
     for start, what in _ARCHIVES:
         if head.startswith(start):
             raise UnknownFile(f"This is {what}. Unpack it first. {_HOW}")
     if b"\0" in head:
-        raise UnknownFile(f"This is no text. {_HOW}")
+        raise UnknownFile(f"This is not a text file. {_HOW}")
     return stream
 
 

@@ -10,7 +10,7 @@ from hogline.sources.intake import BEARER, WRONG_TOKEN, Intake, bearer_token, en
 from hogline.sources.routing import Request, Route
 
 _NO_TOKEN = problem(
-    401, "The token is missing: send it as `Authorization: Bearer <token>` or post to /webhook/<token>.", BEARER
+    401, "The token is missing. Send it as `Authorization: Bearer <token>`, or post to /webhook/<token>.", BEARER
 )
 
 
@@ -19,9 +19,7 @@ def webhook_routes(intake: Intake) -> Iterable[Route]:
     return [Route(path, ("POST", "PUT", "PATCH"), webhook) for path in ("/webhook", "/webhook/<token>")]
 
 
-_PUBLIC_TOKEN = problem(
-    403, "This is the public token, which everybody can read: webhooks need the private one (`hogline token`)."
-)
+_PUBLIC_TOKEN = problem(403, "This is the public token. Webhooks need the private token (`hogline token`).")
 
 
 class _Webhook:

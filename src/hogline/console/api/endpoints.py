@@ -48,16 +48,16 @@ class Parameter(msgspec.Struct, frozen=True):
             return msgspec.convert(text, self.type, strict=False)
         except msgspec.ValidationError as error:
             status = 404 if self.place == "path" else 400
-            raise ApiError(status, f"“{self.name}” cannot be used: {_reason(error)}") from None
+            raise ApiError(status, f"Invalid “{self.name}”: {_reason(error)}") from None
 
     def read_body(self, body: bytes) -> object:
         """The value of a JSON body. Raises `ApiError`: 400 if it is no JSON, 422 if it is another than expected."""
         try:
             return msgspec.json.decode(body, type=self.type)
         except msgspec.ValidationError as error:
-            raise ApiError(422, f"The body cannot be used: {_reason(error)}") from None
+            raise ApiError(422, f"Invalid body: {_reason(error)}") from None
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            raise ApiError(400, "The body is no JSON.") from None
+            raise ApiError(400, "The body is not valid JSON.") from None
 
 
 def _reason(error: msgspec.ValidationError) -> str:
@@ -118,8 +118,8 @@ class Endpoint:
         """The function's arguments, but for the service. Raises `ApiError`."""
         known = [one.name for one in self.parameters if one.place == "query"]
         if unknown := query.keys() - set(known):
-            takes = f"takes {', '.join(known)}" if known else "takes no parameters"
-            raise ApiError(400, f"This {takes} in the query, not “{min(unknown)[:50]}”.")
+            takes = f"Known parameters: {', '.join(known)}." if known else "This endpoint has no query parameters."
+            raise ApiError(400, f"Unknown query parameter “{min(unknown)[:50]}”. {takes}")
         found: dict[str, object] = {}
         for one in self.parameters:
             texts = path if one.place == "path" else query
@@ -128,5 +128,5 @@ class Endpoint:
             elif one.name in texts:
                 found[one.name] = one.read(texts[one.name])
             elif one.required:
-                raise ApiError(400, f"“{one.name}” is missing in the query.")
+                raise ApiError(400, f"The query parameter “{one.name}” is missing.")
         return found
