@@ -98,7 +98,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     altered: int
     """Repeats that said something else than the first."""
     old_attributes: int
-    """People of whom an attribute is not the newest value."""
+    """People with an attribute that is not the newest value."""
     old_emails: int
     other_sides: int
     """Customers that were to be merged into two others, or the other way round."""
@@ -144,7 +144,7 @@ class _Workspace:
         self.by_email = {one.email.lower(): one for one in self.customers if one.email is not None}
 
     def customers_of(self, human: Human) -> list[_Customer]:
-        """Whoever has one of their ids or emails."""
+        """Customers with one of their ids or emails."""
         found = [self.by_id.get(one) for one in human.ids] + [self.by_email.get(one) for one in human.emails]
         return list({one.cio_id: one for one in found if one is not None}.values())
 
@@ -229,7 +229,7 @@ def _compare_customer(human: Human, customer: _Customer, arrived: list[_Seen]) -
 
 
 def _compare_visitor(human: Human, choice: Choice, arrived: list[_Seen]) -> Counter[str]:
-    """What somebody did who is no customer: nobody's, or held."""
+    """Events of people who are not customers: anonymous or held."""
     if choice == "anonymous-events":
         return _compare_events(human.events, None, arrived)
     theirs = set(human.events)

@@ -26,7 +26,7 @@ from hogline.views import ConnectionView
 @dataclass(frozen=True, kw_only=True)
 class Console:
     service: Service
-    """Asked in nobody's name: pages use `service_of`."""
+    """Without an actor; pages use `service_of`."""
     settings: Settings
     proxies: TrustedProxies
     sessions: Sessions
@@ -38,7 +38,7 @@ class Console:
     async def begin_session(
         self, response: Response, account: Account, address: str, *, by_proxy: bool = False
     ) -> None:
-        """Somebody proved to be that account."""
+        """The user has proved to own that account."""
         self.sessions.start(response, account, by_proxy=by_proxy)
         await self.sessions.note_sign_in(account, int(self.service.now_ms()))
         who = Actor(name=account.name, kind="account", role=account.role, address=address)
@@ -54,7 +54,7 @@ def session_of(request: Request) -> Session | None:
 
 
 def actor_of(request: Request) -> Actor:
-    """Whoever is signed in. Raises `HTTPException` 401."""
+    """The account that is signed in. Raises `HTTPException` 401."""
     session = session_of(request)
     if session is None:
         raise HTTPException(401, "Sign in first.")
@@ -63,7 +63,7 @@ def actor_of(request: Request) -> Actor:
 
 
 def service_of(request: Request) -> Service:
-    """The service, as far as whoever is signed in may ask it."""
+    """The service, limited to what the signed-in account may do."""
     return permitted(console_of(request).service, actor_of(request))
 
 
@@ -95,4 +95,4 @@ async def connection_of(request: Request) -> ConnectionView:
     for connection in await service_of(request).connections():
         if connection.name == name:
             return connection
-    raise HTTPException(404, "There is no connection of this name. It may have been removed.")
+    raise HTTPException(404, "Connection not found. It may have been removed.")

@@ -1,6 +1,6 @@
 """What is answered when something cannot be answered: a page, or JSON to programs (`/api/…`).
 
-The sentences are ours; nothing of a request stands in them.
+The sentences are ours and contain nothing from the request.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ async def own_mistake(request: Request, error: Exception) -> Response:
 
 
 async def forbidden(request: Request, error: Exception) -> Response:
-    """For `Forbidden`: the role of whoever asks does not reach that far."""
+    """For `Forbidden`: the account's role does not allow this."""
     return await error_answer(request, 403, str(error))
 
 

@@ -1,4 +1,4 @@
-"""A connection's overview: how it stands, what to do about it, and its figures over time as a table and as plots.
+"""A connection's overview: its state, what to do, and its figures over time as a table and as plots.
 
 The plots are drawn by static/overview.js from the table, so that both always say the same.
 """
@@ -36,7 +36,7 @@ class Column:
     values: Sequence[float | None]
     unit: str = ""
     dash: int = 0
-    """To tell apart lines of one colour."""
+    """Distinguishes lines of the same color."""
 
 
 @dataclass(frozen=True)

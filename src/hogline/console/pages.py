@@ -125,7 +125,7 @@ def theme_of(request: Request) -> str:
 
 
 def go(request: Request, to: str, say: str = "") -> Response:
-    """Go to another page, after a form was taken; it shows the sentence. htmx is told to leave the page too."""
+    """Go to another page after a form was accepted; that page shows the sentence. htmx leaves the page too."""
     if "hx-request" in request.headers:
         response = Response(status_code=204, headers={"hx-redirect": to})
     else:
@@ -134,7 +134,7 @@ def go(request: Request, to: str, say: str = "") -> Response:
 
 
 def again(request: Request, to: str, say: str = "") -> Response:
-    """Ask for a page anew, after a form was taken; htmx picks from it what it shows."""
+    """Reload a page after a form was accepted; htmx picks the parts it shows."""
     return _saying(request, RedirectResponse(to, 303), say)
 
 

@@ -23,7 +23,7 @@ ON_A_PAGE = 50
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of somebody: what is known, and what became of it at the destination."""
+    """One attribute of a person: its value, and its state at the destination."""
 
     name: str
     value: object

@@ -69,7 +69,7 @@ async def _home(request: Request, problem: tuple[str, str] = ("", "")) -> Respon
 
 
 async def switch(request: Request) -> Response:
-    """Enable or disable, and show the page anew; with what was in the way, if something was."""
+    """Pause or resume, and show the page again, with the problem if there was one."""
     name = request.path_params["name"]
     service = service_of(request)
     enable = (await form_of(request)).get("enable") == "yes"

@@ -102,8 +102,8 @@ class Safety:
         return refused
 
     async def _identify(self, request: Request) -> Response | None:
-        """Find out who asks: a trusted proxy says so, or a session's cookie. Returns the answer to somebody whom the
-        proxy names and nobody knows.
+        """Find out who asks: a trusted proxy says so, or a session's cookie. Returns a response if the
+        proxy names an unknown account.
         """
         sessions, named = self._console.sessions, self._named_by_proxy(request)
         session = sessions.find(request)
@@ -184,7 +184,7 @@ def _put_headers(message: Message) -> None:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Whoever reads the body gets `HTTPException` 413 once it is too long."""
+    """Reading the body raises `HTTPException` 413 once it is too long."""
     read = 0
 
     async def receive_limited() -> Message:

@@ -27,7 +27,7 @@ async def sign_in_page(request: Request) -> Response:
 
 
 async def sign_in(request: Request) -> Response:
-    """An account that is left empty is the first one."""
+    """Without an account name, it is the first account."""
     console = console_of(request)
     form = await form_of(request)
     name, password = str(form.get("account", "")).strip().lower() or FIRST, str(form.get("password", ""))

@@ -157,6 +157,6 @@ def person_properties(holder: dict[str, object], reasons: list[str]) -> dict[str
 
 
 def from_text(text: str, reasons: list[str]) -> object:
-    """The value of JSON text that stands in JSON. Raises `NotJson`."""
+    """The value of a JSON text inside JSON. Raises `NotJson`."""
     decoded = decode(text.encode(errors="replace"))
     return repair(decoded.value, reasons) if decoded.suspicious else decoded.value

@@ -19,7 +19,7 @@ _ARRAY_BYTES = 112
 _VALUE_BYTES = 96
 
 _LIGHT_BYTES = 256 * 1024
-"""Whatever stands in so short a text, it takes no more than is allowed."""
+"""A text this short is within the limits, whatever it contains."""
 
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))

@@ -1,7 +1,7 @@
 """What PostHog's SDKs send: one event, an array of events, or a batch in an envelope.
 
 Two steps, so that a token can be checked in between: `open_capture` finds the token and the events,
-`read_envelope` reads them. Knows no tokens and no HTTP but for a few hints.
+`read_envelope` reads them. Knows no tokens, and no HTTP except for a few hints.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CaptureHints(Struct, frozen=True):
 
 
 class Envelope(Struct, frozen=True):
-    """Events before they are read, with what was said about all of them."""
+    """Events before they are read, with the fields they share."""
 
     token: str | None
     entries: Sequence[object]

@@ -59,7 +59,7 @@ def may_be_joined(distinct_id: str) -> bool:
 
 def asks_too_much(event: Event) -> bool:
     """Whether an event asks for a join that its sender may not ask for: `$merge_dangerously` makes one of two known
-    people, so it is taken from servers only, not from whoever read the public token in a page.
+    people, so it is accepted from servers only, not with the public token, which anyone can read in a page.
     """
     return event.public and event.name == "$merge_dangerously"
 
@@ -80,7 +80,7 @@ def join_of(event: Event) -> Join | None:
 def who_stays(join: Join, *, identified: bool, other_identified: bool) -> str | None:
     """The id of the two whose person the other becomes part of; None: PostHog keeps them apart.
 
-    Whoever is identified stays. Where nobody is and the event does not tell, an id that is no UUID stays, since
+    The identified person stays. Where nobody is and the event does not tell, an id that is no UUID stays, since
     PostHog gives anonymous users UUIDs.
     """
     if join.protected and other_identified and (identified or not join.either_way):

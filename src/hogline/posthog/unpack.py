@@ -35,7 +35,7 @@ _ESCAPED = {b"%02x" % byte: bytes([byte]) for byte in range(256)}
 
 class Unpacked(Struct, frozen=True):
     text: bytes
-    """JSON, as far as one can tell from its first character."""
+    """JSON, judging by its first character."""
     fields: Mapping[str, str] = {}
     """What else a form said, such as the token."""
 
@@ -45,7 +45,7 @@ def unpack(body: bytes, *, content_type: str, content_encoding: str, compression
 
     The bytes themselves decide wherever they can; the headers and `compression` (of the query or the form)
     only where they cannot. What an SDK compressed, something on the way may have compressed once more, and then says so
-    in a header; no sender compresses twice, but for an attack.
+    in a header; only an attacker compresses twice.
     """
     body = _uncoded(body, content_encoding, limit_bytes)
     compressed = body.startswith(_GZIP)
@@ -118,7 +118,7 @@ def _decoded(body: bytes, content_encoding: str, limit_bytes: int) -> bytes:
 
 
 def _unbrotlied(body: bytes, most: int) -> tuple[bytes, bool]:
-    """About so many bytes at most, fewer only if there are no more, and whether that is all of it."""
+    """About this many bytes at most, fewer only at the end; and whether that is everything."""
     stream = brotli.Decompressor()
     text = stream.process(body, output_buffer_limit=most)
     return text, stream.is_finished()

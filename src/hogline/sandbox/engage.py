@@ -29,7 +29,7 @@ LISTS_PATH = "/v1/lists"
 
 
 class Posted(Struct):
-    """The body of a request, as PostHog's webhook gives an event. What else stands in it is let pass."""
+    """The body of a request, in the format of PostHog's webhook. Other fields are ignored."""
 
     uuid: str
     event: str

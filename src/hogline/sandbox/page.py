@@ -69,7 +69,7 @@ def render(workspace: Workspace, site_ids: Iterable[str]) -> str:
         + (f'<p class="soft">and {rest:,} older ones.</p>' if rest else "")
         + '<p class="soft">As JSON: <a href="/sandbox/people">people</a>, <a href="/sandbox/events">events</a>, '
         '<a href="/sandbox/requests">requests</a>, <a href="/sandbox/summary">summary</a>. '
-        'Beside Customer.io: <a href="/engage">Engage</a></p>',
+        'See also: <a href="/engage">Engage</a></p>',
     )
 
 
@@ -88,7 +88,7 @@ def render_engage(account: engage.Engage) -> str:
         + (f'<p class="soft">and {rest:,} older ones.</p>' if rest else "")
         + '<p class="soft">As JSON: <a href="/sandbox/engage/users">users</a>, '
         '<a href="/sandbox/engage/events">events</a>, <a href="/sandbox/engage/requests">requests</a>, '
-        '<a href="/sandbox/engage/summary">summary</a>. Beside Engage: <a href="/">Customer.io</a></p>',
+        '<a href="/sandbox/engage/summary">summary</a>. See also: <a href="/">Customer.io</a></p>',
     )
 
 

@@ -1,4 +1,4 @@
-"""The capture routes of PostHog's SDKs: the token stands in the body, and the answer is one for all events."""
+"""The capture routes of PostHog's SDKs: the token is in the body, and there is one response for all events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Capture v1: `POST /i/v1/analytics/events`. The token stands in a header, and every event has its own result.
+"""Capture v1: `POST /i/v1/analytics/events`. The token is in a header, and every event has its own result.
 
 The form of answers is PostHog's: `{"results": {uuid: {"result": …}}}`, and for errors a word for machines beside the
 sentence. Of the headers that PostHog asks for only the token is needed here: a proxy that takes the others away costs

@@ -160,7 +160,7 @@ def _recoded(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
 
 
 def _is_brotli(head: bytes, name: str) -> bool:
-    """Brotli has no mark of its own: what is no text, and unpacks to some."""
+    """Brotli has no magic number: it is what is not text but unpacks to text."""
     if not head or _is_text(head):
         return False
     try:

@@ -1,4 +1,4 @@
-"""The webhook route: one event, or several, in whichever shape; the token stands in a header or in the path."""
+"""The webhook route: one event, or several, in any format; the token is in a header or in the path."""
 
 from __future__ import annotations
 
@@ -57,6 +57,6 @@ class _Webhook:
             async with intake.reading(request, body, read, limits.unpacked_bytes(limits.body_bytes)) as batch:
                 return await intake.keep(request, batch)
         except Unreadable as wrong:
-            # The token is good: this is one of our own senders, and it is told to look here.
+            # The token is good, so this is a sender of ours: the count tells the user to look here.
             await intake.journal.append([], {wrong.reason: 1})
             raise

@@ -42,7 +42,7 @@ async def test_failures_are_counted_by_reason_and_one_reason_is_chosen(browser: 
     everything = words((await browser.get(FAILURES)).text)
     assert "All 3 identifier_too_long 2 invalid 1" in everything
     chosen = words((await browser.get(f"{FAILURES}?reason=identifier_too_long")).text)
-    assert "An identifier is longer than Customer.io's limit of 150 bytes. Use a shorter id" in chosen
+    assert "An identifier is longer than Customer.io&#39;s limit of 150 bytes. Use a shorter id" in chosen
     assert "Retry these 2" in chosen
     assert "refuse me" not in chosen
 

@@ -1,7 +1,7 @@
 """The API as an ASGI app, to be mounted at `/api` of the console: tokens, limits, routes, errors as JSON.
 
 Only a token opens it, never a session's cookie: so no page of another origin can use it in a signed-in browser. It
-knows how to ask an endpoint, and not what one does.
+knows how to call an endpoint, but not what it does.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Api:
         proxies: TrustedProxies | None = None,
     ) -> None:
         """`now_s`: seconds that never go back. `at_once`, `per_s`: how many requests of one token are answered at
-        once, and how many more with every second. `proxies`: who may name the address of whoever asks.
+        once, and how many more with every second. `proxies`: the proxies that may name a client's address.
         """
         self._proxies = proxies or TrustedProxies()
         self._service = service
@@ -67,7 +67,7 @@ class Api:
             return
         except ApiError as error:
             response = _error(error.status, str(error), error.headers)
-        except HTTPException as error:  # of whoever stands before us: a body beyond all limits
+        except HTTPException as error:  # from the layer above: the body is too large
             response = _error(error.status_code, error.detail)
         except Forbidden as forbidden:
             response = _error(403, str(forbidden))
@@ -93,7 +93,7 @@ class Api:
         return _json(endpoint.status, b"" if endpoint.status == 204 else msgspec.json.encode(result))
 
     async def _admit(self, request: Request) -> Actor:
-        """Who asks. Raises `ApiError` for whoever has no valid token, or asks too much."""
+        """The caller. Raises `ApiError` if it has no valid token or sends too many requests."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise ApiError(

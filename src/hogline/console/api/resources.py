@@ -1,6 +1,6 @@
 """The API's resources: each function is one endpoint, and asks the same functions of the service as the pages do.
 
-Knows no HTTP but for the status of what is not there.
+Knows nothing about HTTP, except the status for something missing.
 """
 
 from __future__ import annotations
