@@ -60,9 +60,9 @@ class Intake(Struct, frozen=True):
     async def reading(
         self, request: Request, body: bytes, read: Callable[[int], T], unpacked_bytes: int
     ) -> AsyncIterator[T]:
-        """What `read` makes of a body that may unpack to `unpacked_bytes`. It is called with the allowed length, perhaps
-        twice: first with what can be read directly, then, if that is too little, in a thread. Large bodies are read, and
-        kept within the block, one after the other. Raises `Unreadable` and `Refusal` (503).
+        """What `read` makes of a body that may unpack to `unpacked_bytes`. It is called with the allowed length, maybe
+        twice: first with what can be read directly; if that is too little, in a thread. Large bodies are read, and kept
+        within the block, one after the other. Raises `Unreadable` and `Refusal` (503).
         """
         if len(body) <= LIGHT_BYTES:
             try:

@@ -1,8 +1,8 @@
 """HTTP/1.1 on one connection, as uvicorn speaks it, within limits: of a request's head, of what all bodies take
 together, and of time in every state that a connection can be in.
 
-There are two deadlines. One is for what the sender owes: a head, a body, the next request. The other is for what we owe:
-an answer, sent completely. One of them always runs, and the caller of `check` enforces it. Knows nothing of the app.
+There are two deadlines. One is for what the sender owes: a head, a body, the next request. The other is for what we
+owe: an answer, sent completely. One of them always runs, and the caller of `check` enforces it. Knows nothing of the app.
 """
 
 from __future__ import annotations
