@@ -2,7 +2,7 @@
 together, and of time in every state that a connection can be in.
 
 There are two deadlines. One is for what the sender owes: a head, a body, the next request. The other is for what we
-owe: an answer, sent completely. One of them always runs, and the caller of `check` enforces it. Knows nothing of the app.
+owe: an answer, sent completely. One of them always runs; the caller of `check` enforces it. Knows nothing of the app.
 """
 
 from __future__ import annotations
