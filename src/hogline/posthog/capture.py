@@ -108,7 +108,7 @@ def open_capture(
 
 
 def unknown_token() -> Unreadable:
-    sentence = "The token is missing, or not known here: send it as `api_key` or `token`. `hogline token` prints it."
+    sentence = "The token is missing or unknown. Send it as `api_key` or `token`. Run `hogline token` to see it."
     return Unreadable(sentence, 401, "unknown_token")
 
 

@@ -162,7 +162,7 @@ def test_every_reason_has_words_and_something_to_do(reason: str) -> None:
 
 def test_reasons_of_the_documentation_have_words() -> None:
     text = (Path(__file__).parents[3] / "docs" / "behaviour.md").read_text("utf-8")
-    for title in ("### Reasons why an event is filtered", "### Reasons why an event is a dead letter"):
+    for title in ("### Reasons why an event is filtered", "### Reasons why an event is a failure"):
         table = text[text.index(title) :].split("\n#")[0]
         reasons = [
             reason for reason in re.findall(r"^\| `(\w+)`", table, re.MULTILINE) if not reason.startswith("refused_")
