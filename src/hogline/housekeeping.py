@@ -110,13 +110,13 @@ class Housekeeping:
         self._looked_at[connection.id] = ("", now_s + EVERYBODY_EVERY_S) if last is None else (last, 0.0)
 
     async def _today_ms(self, connection: Connection) -> int:
-        """The time that a connection has come to: what waits in the journal may still set free what is held."""
+        """Receipt time of the oldest unsettled event, or now: pending events may still release held ones."""
         settled = Lanes(connection.start, await self._state.lanes(connection.id)).read
         waiting_ms = await self._journal.received_at(settled + 1)
         return self._clock.time_ms() if waiting_ms is None else waiting_ms
 
     async def _settled(self) -> int:
-        """Everything up to here is settled by every connection, and not part of a replay that is under way."""
+        """The position up to which every connection has settled all events, outside of running replays."""
         settled = self._journal.end
         for connection in await self._state.connections():
             settled = min(settled, Lanes(connection.start, await self._state.lanes(connection.id)).read)

@@ -39,7 +39,7 @@ def assemble(
         raise Unreadable("The event has no name: `event` must be a text.", reason="event_without_name")
     if not distinct_id:
         raise Unreadable(
-            "The event says nothing about whose it is: `distinct_id` is missing or blank.",
+            "The event has no `distinct_id`, or it is blank.",
             reason="distinct_id_missing",
         )
     if isinstance(timestamp_ms, Unreadable):

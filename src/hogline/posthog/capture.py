@@ -113,7 +113,7 @@ def unknown_token() -> Unreadable:
 
 
 def too_many_events(most: int) -> Unreadable:
-    return Unreadable(f"The batch has more than {most:,} events: send it in parts.", 413, "too_many_events")
+    return Unreadable(f"The batch has more than {most:,} events. Send it in parts.", 413, "too_many_events")
 
 
 def _entries(value: object) -> tuple[Sequence[object], dict[str, object]]:
@@ -149,7 +149,7 @@ def _token_of_entries(entries: Sequence[object]) -> str | None:
             if token is not None:
                 tokens.add(token)
     if len(tokens) > 1:
-        raise Unreadable("The events carry different tokens: send each project's by themselves.", 401)
+        raise Unreadable("The events have different tokens. Send each project's events separately.", 401)
     return tokens.pop() if tokens else None
 
 

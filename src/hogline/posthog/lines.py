@@ -139,7 +139,7 @@ def _read(value: object, receipt: Receipt, reasons: list[str]) -> Event:
         event = {**event, "event": _from_quotes(inner, reasons)}
     shape = shape_of(event)
     if shape is Shape.CAPTURE_BATCH:
-        raise Unreadable("A batch cannot stand inside of another.", reason="not_an_event")
+        raise Unreadable("A batch cannot contain another batch.", reason="not_an_event")
     return _READERS[shape](event, receipt, reasons)
 
 
