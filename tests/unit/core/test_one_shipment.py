@@ -57,15 +57,17 @@ def test_a_forgotten_event_is_passed_over() -> None:
 
 def test_a_mistake_of_ours_over_one_event_costs_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     its, told = life(), list[str]()
+    people_of = its.destination.people
+    assert people_of is not None
     its.desk._failed = lambda entry, error: told.append(f"{entry.name}: {error}")
-    shipped = type(its.destination.people).event
+    shipped = people_of.event
 
     def broken(people: Any, head: bytes, identifier: Identifier, entry: Any, email: str | None) -> object:
         if entry.name == "bad":
             raise ValueError("a mistake")
-        return shipped(people, head, identifier, entry, email)  # type: ignore[arg-type]
+        return shipped(head, identifier, entry, email)
 
-    monkeypatch.setattr(type(its.destination.people), "event", broken)
+    monkeypatch.setattr(type(people_of), "event", broken)
     made = its.say(event("good"), event("bad"), event("good"))
     assert (actions(made), made.dead, told) == (["identify", "event", "event"], ["internal_error"], ["bad: a mistake"])
     its.desk._failed = None
