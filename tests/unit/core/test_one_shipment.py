@@ -13,6 +13,7 @@ from hogline.core.told import Customer, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import Written
 from hogline.destinations.customerio import CUSTOMERIO, Options
+from hogline.destinations.customerio.people import CustomerIoPeople
 from hogline.destinations.engage import ENGAGE
 from hogline.model import Event, Identifier, Refusal
 from hogline.posthog.entry import entry_of
@@ -58,14 +59,14 @@ def test_a_forgotten_event_is_passed_over() -> None:
 def test_a_mistake_of_ours_over_one_event_costs_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     its, told = life(), list[str]()
     its.desk._failed = lambda entry, error: told.append(f"{entry.name}: {error}")
-    shipped = type(its.destination.people).event
+    shipped = CustomerIoPeople.event
 
     def broken(people: Any, head: bytes, identifier: Identifier, entry: Any, email: str | None) -> object:
         if entry.name == "bad":
             raise ValueError("a mistake")
-        return shipped(people, head, identifier, entry, email)  # type: ignore[arg-type]
+        return shipped(people, head, identifier, entry, email)
 
-    monkeypatch.setattr(type(its.destination.people), "event", broken)
+    monkeypatch.setattr(CustomerIoPeople, "event", broken)
     made = its.say(event("good"), event("bad"), event("good"))
     assert (actions(made), made.dead, told) == (["identify", "event", "event"], ["internal_error"], ["bad: a mistake"])
     its.desk._failed = None
@@ -198,8 +199,8 @@ def test_a_plain_event_lets_go_what_is_held_of_somebody_who_qualifies_by_now() -
     its.change(options(anonymous_users="emails", hold_days=30))
     its.say(event("one"))
     its.restart(options(anonymous_users="all", hold_days=30))
-    made = its.say(event("two"))
-    assert [one["name"] for one in bodies(made)] == ["one", "two"]
+    made = its.say(event("two", "u2"), event("two"))
+    assert [one["name"] for one in bodies(made) if one["identifiers"] == {"id": "u1"}] == ["one", "two"]
 
 
 # joins within a shipment
@@ -390,3 +391,28 @@ def test_a_merge_of_a_customer_that_is_none_of_theirs_changes_nothing() -> None:
     told = Told(main=Customer("id", "u1", "accepted"))
     merge = Effect("u1", Identifier("id", "u1"), None, "merge", merged=Identifier("id", "v1"))
     assert Truth({}).after(told, told, [(merge, True)], uncertain=False) == told
+
+
+def test_what_is_said_to_a_customer_that_they_are_not_any_more_changes_nothing() -> None:
+    told = Told(main=Customer("id", "u1", "accepted"))
+    effect = Effect("u1", Identifier("id", "old"), None, "identify", email=A)
+    assert Truth({A: None}).after(told, told, [(effect, True)], uncertain=False) == told
+
+
+def test_an_email_without_a_row_gets_none_by_being_accepted() -> None:
+    told = Told(main=Customer("id", "u1", "accepted"), emails=(A,))
+    effect = Effect("u1", Identifier("id", "u1"), None, "identify", unlinks=(A,))
+    truth = Truth({A: None})
+    truth.after(told, told, [(effect, True)], uncertain=False)
+    assert truth.rows == {A: None}
+
+
+def test_an_email_that_was_refused_to_the_absorbed_person_is_whose_says_it_next() -> None:
+    its = life()
+    its.say(event(distinct_id="v1"))
+    its.say(event(distinct_id="v1", set={"email": A}), refuses=refuses("identify", "email"))
+    its.say(event(set={"email": B}))
+    its.say(identify())
+    assert set(its.store.ledger(1, [A, B])) == {B}
+    its.say(event(distinct_id="u2", set={"email": A}))
+    assert its.store.ledger(1, [A])[A].person == "u2"
