@@ -90,7 +90,7 @@ MUTANTS = (
     # what is said
     Mutant(
         "A value is compared by the event that taught it, not only by its content",
-        "sync", "(fresh and value is None) or before == mark or", "(fresh and value is None) or (before is not None and before.print == mark.print) or",
+        "sync", "if before == mark or", "if (before is not None and before.print == mark.print) or",
         found_by_failing=True,
     ),
     Mutant(

@@ -139,10 +139,10 @@ class Clock(MovedClock):
 class Bench:
     """A journal, a state, one connection and the Customer.io that it delivers to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, vault: Vault | None = None) -> None:
         self.clock = Clock()
         self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
-        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
+        self.state = SqliteState(folder / "state.db", vault or Vault(Vault.new_key()))
         self.server = SandboxServer(clock=lambda: self.clock.time_ms() / 1_000)
         self.connection: Connection
 

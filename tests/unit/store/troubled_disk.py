@@ -17,15 +17,24 @@ class Disk:
     of the file, in order.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, full_after: int | None) -> None:
+        """`full_after`: it is full behind so many calls."""
         self.name = name
         self.trouble: type[apsw.Error] | None = None
         self.calls: list[tuple[str, str]] = []
+        self._full_after = full_after
+
+    def call(self, kind: str, name: str) -> None:
+        if self._full_after is not None and len(self.calls) >= self._full_after:
+            self.trouble = apsw.FullError
+        if self.trouble is not None:
+            raise self.trouble("/secret/path: canary")
+        self.calls.append((kind, name))
 
 
 @contextmanager
-def troubled_disk() -> Iterator[Disk]:
-    disk = Disk(f"troubled-{next(_numbers)}")
+def troubled_disk(*, full_after: int | None = None) -> Iterator[Disk]:
+    disk = Disk(f"troubled-{next(_numbers)}", full_after)
 
     class File(apsw.VFSFile):
         def __init__(self, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
@@ -34,15 +43,11 @@ def troubled_disk() -> Iterator[Disk]:
             super().__init__("", name, flags)
 
         def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # SQLite's name for it
-            if disk.trouble is not None:
-                raise disk.trouble("/secret/path: canary")
-            disk.calls.append(("write", self.name))
+            disk.call("write", self.name)
             super().xWrite(data, offset)
 
         def xSync(self, flags: int) -> None:  # noqa: N802  # as above
-            if disk.trouble is not None:
-                raise disk.trouble("/secret/path: canary")
-            disk.calls.append(("sync", self.name))
+            disk.call("sync", self.name)
             super().xSync(flags)
 
     class Files(apsw.VFS):

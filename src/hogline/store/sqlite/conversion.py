@@ -8,7 +8,7 @@ said once more, and an event that is read again teaches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import apsw
@@ -20,12 +20,13 @@ from hogline.core.known import EVER, Fact, Flush, Id, Person
 from hogline.core.lanes import LANES, lane_of
 from hogline.core.ledger import Row
 from hogline.core.sync import fingerprint
-from hogline.core.told import MOST_GONE, MOST_RECENT, WAITS_MS, Customer, Mark, Recent, Told
+from hogline.core.told import MOST_GONE, MOST_RECENT, NOBODY, WAITS_MS, Customer, Mark, Recent, Told
 from hogline.emails import address
 from hogline.model import Identifier, Kind
 from hogline.posthog.entry import decode_entry
 from hogline.store.sqlite import records
 from hogline.store.sqlite.database import rows, value
+from hogline.store.sqlite.old_routes import OldRoutes
 
 AT_ONCE = 5_000
 
@@ -82,7 +83,7 @@ def convert(database: apsw.Connection, *, journal: Path) -> None:
     groups = {one: root for one, root in groups.items() if root != one}
     for connection in connections:
         _convert_people(database, connection, groups)
-        _rename_held(database, connection, groups)
+        _convert_held(database, connection, groups)
     _write_groups(database, groups)
     settled = [_convert_lanes(database, connection, journal) for connection in connections]
     records.set_folded(database, min(settled, default=_end_of(journal)))
@@ -140,7 +141,7 @@ def _convert_people(database: apsw.Connection, connection: int, groups: Mapping[
             told[root] = new if before_told is None else _both(before_told, new, stays=root == name)
             ledger |= its_rows
         records.flush(Flush({}, people, 0))(database)
-        records.change(connection, {one: its for one, its in told.items() if its != Told()}, ledger)(database)
+        records.change(connection, {one: its for one, its in told.items() if its != NOBODY}, ledger)(database)
 
 
 def _emails_by_owner(owners: Mapping[str, str]) -> dict[str, list[str]]:
@@ -257,16 +258,24 @@ def _both(one: Told, other: Told, *, stays: bool) -> Told:
     )
 
 
-def _rename_held(database: apsw.Connection, connection: int, groups: Mapping[str, str]) -> None:
-    held = [
+def _convert_held(database: apsw.Connection, connection: int, groups: Mapping[str, str]) -> None:
+    """Whose held events are whose now. Of most, nothing else is remembered. Who became somebody else's by what another
+    connection knows may qualify by it."""
+    holders = [
         one for (one,) in rows(database, "SELECT DISTINCT distinct_id FROM held WHERE connection = ?", (connection,))
     ]
-    for one in held:
-        if one in groups:
-            database.execute(
-                "UPDATE held SET distinct_id = ?3 WHERE connection = ?1 AND distinct_id = ?2",
-                (connection, one, groups[one]),
-            )
+    joined = [one for one in holders if one in groups]
+    database.executemany(
+        "UPDATE held SET distinct_id = ?3 WHERE connection = ?1 AND distinct_id = ?2",
+        [(connection, one, groups[one]) for one in joined],
+    )
+    records.put_again(database, connection, "release", sorted({groups[one] for one in joined}))
+    reader = records.RecordReader(database)
+    owners = sorted({groups.get(one, one) for one in holders})
+    for first in range(0, len(owners), AT_ONCE):
+        some = owners[first : first + AT_ONCE]
+        told = reader.told(connection, some)
+        records.change(connection, {one: replace(told.get(one, NOBODY), has_held=True) for one in some}, {})(database)
 
 
 # positions
@@ -297,15 +306,14 @@ def _convert_lanes(database: apsw.Connection, connection: int, journal: Path) ->
     last: int = max(settled.values())
     if first == last or not journal.exists():
         return first
-    group = _groups_of(database, connection)
+    routes = OldRoutes(database, connection)
     positions = []
     events = _reading(journal)
     try:
         for position, body in events.execute(
             "SELECT position, body FROM events WHERE position > ? AND position <= ?", (first, last)
         ):
-            who = decode_entry(body).distinct_id
-            if position <= settled[lane_of(group(who, position))]:
+            if position <= settled[lane_of(routes.group_of(position, decode_entry(body)))]:
                 positions.append(position)
     finally:
         events.close()
@@ -314,24 +322,3 @@ def _convert_lanes(database: apsw.Connection, connection: int, journal: Path) ->
     packed = msgspec.msgpack.encode(positions)
     database.execute("INSERT INTO settled_before VALUES (?, ?, ?)", (connection, last, packed))
     return first
-
-
-def _groups_of(database: apsw.Connection, connection: int) -> Callable[[str, int], str]:
-    """The name of the group that an id travelled with behind a position, as it was kept then."""
-    known: dict[str, list[tuple[int, str | None]]] = {}
-
-    def routes(one: str) -> list[tuple[int, str | None]]:
-        if one not in known:
-            sql = 'SELECT since, "group" FROM routes WHERE connection = ? AND distinct_id = ? ORDER BY since'
-            known[one] = rows(database, sql, (connection, one))
-        return known[one]
-
-    def group(one: str, position: int) -> str:
-        while found := routes(one):
-            into = next((route for route in reversed(found) if route[0] <= position), None)
-            if into is None or into[1] is None:
-                break
-            one = into[1]
-        return one
-
-    return group

@@ -141,8 +141,23 @@ def _copy(database: apsw.Connection, path: Path) -> None:
     draft = copy.with_suffix(".part")
     draft.unlink(missing_ok=True)
     _make_private(draft)
-    database.execute("VACUUM INTO ?", (str(draft),))
+    try:
+        database.execute("VACUUM INTO ?", (str(draft),))
+        _sync(draft)
+    except BaseException:
+        draft.unlink()  # on a full disk it would keep others from going on
+        raise
     draft.rename(copy)
+    _sync(copy.parent)
+
+
+def _sync(path: Path) -> None:
+    """What was written there outlasts a power cut: SQLite does not see to it here."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
