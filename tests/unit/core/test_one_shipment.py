@@ -416,3 +416,22 @@ def test_an_email_that_was_refused_to_the_absorbed_person_is_whose_says_it_next(
     assert set(its.store.ledger(1, [A, B])) == {B}
     its.say(event(distinct_id="u2", set={"email": A}))
     assert its.store.ledger(1, [A])[A].person == "u2"
+
+
+def test_a_full_shipment_takes_nothing_more_of_what_is_sent_again() -> None:
+    its = life()
+    its.say(event(), event(distinct_id="u2"))
+    for who in ("u1", "u2"):
+        its.desk.again.add(again(who))
+    taken = its.desk.plan(its.now_ms, most_events=1)
+    assert taken is not None
+    assert [one.who for one in taken.items] == ["u1"]
+
+
+def test_what_is_replayed_already_is_not_replayed_twice() -> None:
+    its = life()
+    its.say(event())
+    its.desk.again.begin_replay(0, 1)
+    item = Item(Source.REPLAY, 1, "u1", its.journal[0][1])
+    its.desk.again.replaying([item, item], 1)
+    assert [one.source for one in its.say().items] == [Source.REPLAY]
