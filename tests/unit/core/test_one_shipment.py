@@ -13,6 +13,7 @@ from hogline.core.told import Customer, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import Written
 from hogline.destinations.customerio import CUSTOMERIO, Options
+from hogline.destinations.customerio.people import CustomerIoPeople
 from hogline.destinations.engage import ENGAGE
 from hogline.model import Event, Identifier, Refusal
 from hogline.posthog.entry import entry_of
@@ -57,17 +58,15 @@ def test_a_forgotten_event_is_passed_over() -> None:
 
 def test_a_mistake_of_ours_over_one_event_costs_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     its, told = life(), list[str]()
-    people_of = its.destination.people
-    assert people_of is not None
     its.desk._failed = lambda entry, error: told.append(f"{entry.name}: {error}")
-    shipped = people_of.event
+    shipped = CustomerIoPeople.event
 
     def broken(people: Any, head: bytes, identifier: Identifier, entry: Any, email: str | None) -> object:
         if entry.name == "bad":
             raise ValueError("a mistake")
-        return shipped(head, identifier, entry, email)
+        return shipped(people, head, identifier, entry, email)
 
-    monkeypatch.setattr(type(people_of), "event", broken)
+    monkeypatch.setattr(CustomerIoPeople, "event", broken)
     made = its.say(event("good"), event("bad"), event("good"))
     assert (actions(made), made.dead, told) == (["identify", "event", "event"], ["internal_error"], ["bad: a mistake"])
     its.desk._failed = None
@@ -200,8 +199,8 @@ def test_a_plain_event_lets_go_what_is_held_of_somebody_who_qualifies_by_now() -
     its.change(options(anonymous_users="emails", hold_days=30))
     its.say(event("one"))
     its.restart(options(anonymous_users="all", hold_days=30))
-    made = its.say(event("two"))
-    assert [one["name"] for one in bodies(made)] == ["one", "two"]
+    made = its.say(event("two", "u2"), event("two"))
+    assert [one["name"] for one in bodies(made) if one["identifiers"] == {"id": "u1"}] == ["one", "two"]
 
 
 # joins within a shipment
@@ -392,3 +391,47 @@ def test_a_merge_of_a_customer_that_is_none_of_theirs_changes_nothing() -> None:
     told = Told(main=Customer("id", "u1", "accepted"))
     merge = Effect("u1", Identifier("id", "u1"), None, "merge", merged=Identifier("id", "v1"))
     assert Truth({}).after(told, told, [(merge, True)], uncertain=False) == told
+
+
+def test_what_is_said_to_a_customer_that_they_are_not_any_more_changes_nothing() -> None:
+    told = Told(main=Customer("id", "u1", "accepted"))
+    effect = Effect("u1", Identifier("id", "old"), None, "identify", email=A)
+    assert Truth({A: None}).after(told, told, [(effect, True)], uncertain=False) == told
+
+
+def test_an_email_without_a_row_gets_none_by_being_accepted() -> None:
+    told = Told(main=Customer("id", "u1", "accepted"), emails=(A,))
+    effect = Effect("u1", Identifier("id", "u1"), None, "identify", unlinks=(A,))
+    truth = Truth({A: None})
+    truth.after(told, told, [(effect, True)], uncertain=False)
+    assert truth.rows == {A: None}
+
+
+def test_an_email_that_was_refused_to_the_absorbed_person_is_whose_says_it_next() -> None:
+    its = life()
+    its.say(event(distinct_id="v1"))
+    its.say(event(distinct_id="v1", set={"email": A}), refuses=refuses("identify", "email"))
+    its.say(event(set={"email": B}))
+    its.say(identify())
+    assert set(its.store.ledger(1, [A, B])) == {B}
+    its.say(event(distinct_id="u2", set={"email": A}))
+    assert its.store.ledger(1, [A])[A].person == "u2"
+
+
+def test_a_full_shipment_takes_nothing_more_of_what_is_sent_again() -> None:
+    its = life()
+    its.say(event(), event(distinct_id="u2"))
+    for who in ("u1", "u2"):
+        its.desk.again.add(again(who))
+    taken = its.desk.plan(its.now_ms, most_events=1)
+    assert taken is not None
+    assert [one.who for one in taken.items] == ["u1"]
+
+
+def test_what_is_replayed_already_is_not_replayed_twice() -> None:
+    its = life()
+    its.say(event())
+    its.desk.again.begin_replay(0, 1)
+    item = Item(Source.REPLAY, 1, "u1", its.journal[0][1])
+    its.desk.again.replaying([item, item], 1)
+    assert [one.source for one in its.say().items] == [Source.REPLAY]
