@@ -16,7 +16,7 @@ WORKERS := 2
 
 .PHONY: help install assets demo test test-fresh test-lowest check format bench soak docs screenshots site dist lock clean
 
-help:  ## this list
+help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
 
 ASSETS := src/hogline/sources/static/built-from
@@ -29,27 +29,27 @@ $(VENV)/installed: requirements.lock requirements-node.lock pyproject.toml packa
 	@command -v npm >/dev/null 2>&1 || $(PIP) --require-hashes -r requirements-node.lock 2>/dev/null || true
 	@$(PIP) --no-build-isolation --editable .
 	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null || { $(BIN)/python -m pip check; echo "requirements.lock is not complete: \`make lock\` makes it anew." >&2; exit 1; }
-	@test -e $(ASSETS) || echo "The scripts could not be fetched: the console works without them, less lively, and pages have to bring posthog-js themselves. \`make assets\` tries again."
+	@test -e $(ASSETS) || echo "The scripts could not be fetched. The console works without them, but pages have to load posthog-js from somewhere else. Run \`make assets\` to try again."
 	@touch $@
 
 install: $(VENV)/installed  ## set up .venv from the locked, hashed list
 
-assets: install  ## fetch the scripts (npm packages), if that did not work before
+assets: install  ## fetch the scripts (npm packages), if that failed before
 	@$(BIN)/python hatch_build.py
 
-demo: install  ## a small shop's events become people in a sandbox Customer.io
+demo: install  ## watch a small shop's events become people in a sandbox Customer.io
 	@$(BIN)/hogline demo $(ARGS)
 
-test: install  ## all tests; the pure rooms must be covered branch by branch
+test: install  ## run all tests; the pure packages need full branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
 
-test-fresh:  ## the README's first command on bare Debians, with today's releases and tomorrow's
+test-fresh:  ## run the README's first command on bare Debian, with current and future releases
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 1; }
 	@$(PYTHON) tools/fresh.py $(ARGS)
 
 # Without Chromium, schemathesis (wants newer packages than we do), the newest SDK, and pages made with newer versions.
-test-lowest: install  ## most tests, with the lowest versions that pyproject.toml allows, on Python 3.11
+test-lowest: install  ## run most tests with the lowest versions that pyproject.toml allows, on Python 3.11
 	@mkdir -p dist
 	$(BIN)/uv pip compile --quiet --upgrade --resolution lowest-direct --python-version 3.11 --no-annotate --no-header \
 	  --extra demo pyproject.toml -o dist/lowest.txt
@@ -58,38 +58,39 @@ test-lowest: install  ## most tests, with the lowest versions that pyproject.tom
 	PATH="$(abspath dist/lowest/bin):$(abspath $(BIN)):$$PATH" python -m pytest tests/unit tests/conformance tests/system \
 	  --ignore=tests/unit/test_api_schema.py --ignore=tests/unit/test_docs.py --ignore=tests/unit/sources/test_real_sdk.py $(ARGS)
 
-check: install  ## style, types, the direction of imports, known vulnerabilities
+check: install  ## style, types, imports, plain English, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/prose.py
 	$(BIN)/python tools/audit.py
 
-format: install  ## put the code into its form
+format: install  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install  ## figures of speed and memory, sandbox beside it
+bench: install  ## measure speed and memory against the sandbox
 	$(BIN)/python -m bench $(ARGS)
 
-soak: install  ## the long runs of docs/reliability.md, about an hour; ARGS=kills for one of them
+soak: install  ## run the long tests of docs/reliability.md, about an hour; ARGS=kills for one of them
 	$(BIN)/python -m bench.soak $(ARGS)
 
-docs: install  ## write what is generated in docs/
+docs: install  ## write the generated parts of docs/
 	$(BIN)/python docs/generate.py
 
-screenshots: install  ## every page of the console as a picture in dist/screenshots; updates those that docs/ shows
+screenshots: install  ## take a picture of every console page in dist/screenshots; update those shown in docs/
 	$(BIN)/python tools/screenshots.py $(ARGS)
 
-site: install  ## the documentation as a website in dist/site, links checked
+site: install  ## build the documentation as a website in dist/site, and check its links
 	@$(PIP) --require-hashes -r requirements-site.lock
 	$(BIN)/python tools/site.py
 
-dist: install  ## the source distribution, the wheel and its SBOM in dist/, checked
+dist: install  ## build and check the source distribution, the wheel and its SBOM in dist/
 	@$(PIP) --require-hashes -r requirements-dist.lock
 	$(BIN)/python tools/dist.py
 
-lock:  ## choose the newest versions again
+lock:  ## upgrade all locked versions
 	@test -x $(BIN)/uv || $(MAKE) install
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --extra demo --group dev pyproject.toml -o requirements.lock

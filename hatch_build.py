@@ -1,9 +1,9 @@
 """Puts scripts that are npm packages into the package: the console's, and posthog-js for the pages of those who use
 Hogline. Each with its license.
 
-They are fetched as package-lock.json says, each checked by its hash. Where there is no npm, the Node.js wheel brings
-one. Without either the package is built all the same: the console works without scripts, less lively, and pages have to
-bring posthog-js themselves.
+They are fetched as listed in package-lock.json and checked by hash. If there is no npm, the Node.js wheel provides one.
+Without either, the package is still built: the console works without JavaScript, and your pages have to load posthog-js
+from somewhere else.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def _print(title: str, figures: list[float], form: str) -> None:
 
 
 def _write(file: Path) -> set[int]:
-    """Events like all others here, but each of anybody; returns of whom."""
+    """Events like all others here, each of a random user; returns whose."""
     source = random.Random(7)
     named = set()
     with file.open("wb") as to:

@@ -1,5 +1,5 @@
-"""Senders: many connections, each with one request at a time. `python -m bench.load` is a process of its own, so that
-what it costs is not counted with Hogline's.
+"""Senders: many connections, each with one request at a time. `python -m bench.load` is a separate process, so its cost
+is not counted as Hogline's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A destination that accepts everything at once: `python -m bench.sink [latency_ms]`. It counts, and for operations
+"""A destination that accepts everything immediately: `python -m bench.sink [latency_ms]`. It counts, and for operations
 that carry `sent_ns` among their data it remembers how long they were under way.
 """
 

@@ -73,7 +73,7 @@ PASSWORD = "looking on"  # noqa: S105  # of a Hogline that lives for seconds
 
 @contextmanager
 def _watch(console: str, viewers: int) -> Iterator[None]:
-    """So many look on, from a process of their own; each must have seen events in the end."""
+    """Viewers in a separate process; each must have seen events at the end."""
     if not viewers:
         with nullcontext():
             yield

@@ -1,5 +1,5 @@
 """The yardstick: the official `customerio` client sending the same events to the same sink, from memory and with
-nothing kept. It sends one event after the other, or its `batch` with 500 operations at once.
+nothing kept. It sends one event after the other, or its `batch` with 500 operations in one request.
 
 It speaks https only; here its requests are turned to the sink.
 """

@@ -4,7 +4,7 @@
 A small list of our own: each entry is a pattern and what to write instead. It looks at Markdown, at templates, and at
 the strings, docstrings and comments of Python files. Code blocks and names in backticks are left alone.
 
-    tools/prose.py [FILE…]     # all of them, unless some are named; exit code 1 if anything is found
+    tools/prose.py [FILE…]     # all files by default; exit code 1 if anything is found
 """
 
 from __future__ import annotations
@@ -16,10 +16,22 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PAGES = ("*.md", "docs/**/*.md", "src/hogline/**/*.html", "src/hogline/**/*.py", "hatch_build.py")
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = (
+    "*.md",
+    ".github/**/*.md",
+    "docs/**/*.md",
+    "docs/*.py",
+    "src/hogline/**/*.html",
+    "src/hogline/**/*.py",
+    "src/hogline/console/static/*.js",
+    "bench/**/*.py",
+    "hatch_build.py",
+)
 GENERATED = {"docs/commands.md", "docs/settings.md"}
 """Their words are the code's."""
+LATER = ("core/", "delivery/", "destinations/", "store/", "service/", "telemetry/", "model.py")
+"""In `src/hogline`: not rewritten yet. This list only gets shorter."""
 
 RULES: dict[str, str] = {
     r"\bwhoever\b": "anyone who, the user who",
@@ -52,6 +64,28 @@ RULES: dict[str, str] = {
     r"\bLeft empty\b": "Leave empty",
     r"\bcomes? to\b(?= (an end|nothing))": "ends",
     r"\bwhat became of\b": "what happened to",
+    r"\bbehind (this|the|it)\b (page|entry|id|distinct_id|number|cursor|body|word)": "after",
+    r"\b(is|are) (put|brought) (in|into) (its|their) form\b": "is formatted",
+    r"\bmade anew\b|\b(shows?|show it|asks?|written|reads?) .{0,12}\banew\b": "again, refresh",
+    r"\bdead letters?\b": "failure",
+    r"\bgo(es)? on by (itself|themselves)\b": "continues automatically",
+    r"\bthere can be no\b": "cannot create",
+    r"\b(is|are) no customers?\b": "is not a customer",
+    r"\bmade a mistake\b": "internal error",
+    r"\bwho (we know|is known), as\b": "known people",
+    r"\bnobody (is known|knows)\b": "no people, unknown",
+    r"\bso far (nothing|none|nobody)\b": "no X yet",
+    r"\bof which something was\b": "events that were",
+    r"\bhas to be (put|told|given)\b": "give, set",
+    r"\bmay be had\b|\bcan be had\b|\bcannot be had\b": "is (not) available",
+    r"\btells? (you )?of\b|\btold of\b": "shows, is notified",
+    r"\bis a matter of\b|\bis (the|its) business\b": "is up to",
+    r"\btaken? away\b": "removed",
+    r"\bput together\b(?= (here|from))": "assembled",
+    r"(?-i:\bSay) (which|whom|whose)\b": "give X, choose",
+    r"\bnot (valid|kept|sent|shown|needed) any ?more\b": "no longer X",
+    r"\bsaid about\b": "known about",
+    r"\bcomes? behind\b|\bstands? behind\b": "follows",
 }
 _RULES = [(re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in RULES.items()]
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
@@ -59,13 +93,22 @@ _CODE = re.compile(r"`[^`\n]*`")
 
 
 def main(names: list[str]) -> int:
-    files = [Path(name).resolve() for name in names] or sorted({file for glob in PAGES for file in ROOT.glob(glob)})
-    found = [line for file in files if str(file.relative_to(ROOT)) not in GENERATED for line in _odd(file)]
+    files = [Path(name).resolve() for name in names] or [file for file in _all() if not _is_left_out(file)]
+    found = [line for file in files for line in _odd(file)]
     for line in found:
         print(line)
     if found:
         print(f"{len(found)} places sound stiff. Write them as a native speaker would say them.")
     return 1 if found else 0
+
+
+def _all() -> list[Path]:
+    return sorted({file for glob in PAGES for file in ROOT.glob(glob)})
+
+
+def _is_left_out(file: Path) -> bool:
+    name = file.relative_to(ROOT).as_posix()
+    return name in GENERATED or name.removeprefix("src/hogline/").startswith(LATER)
 
 
 def _odd(file: Path) -> Iterator[str]:

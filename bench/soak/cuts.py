@@ -41,7 +41,7 @@ class Figures(Struct):
     events: int = 0
     """Events in those appends; a settlement has none."""
     unanswered: int = 0
-    """Writes that were cut off, and are there all the same."""
+    """Writes that were cut off but are there anyway."""
     missing: int = 0
     """Events or settlements that were answered and are not there."""
 

@@ -105,7 +105,7 @@ def print_figures(work: Path, seed: int, part: float) -> None:
 
 
 def _pending(work: Path) -> int:
-    """What is not settled when nobody sends any more, after a while."""
+    """Events still not settled a while after the senders stopped."""
     pending = -1
     for _ in range(60):
         status = msgspec.json.decode(run(work, "status", "--json").output)
@@ -117,7 +117,7 @@ def _pending(work: Path) -> int:
 
 
 def _kept(work: Path) -> set[str]:
-    """Whose events stand in the journal."""
+    """Whose events are in the journal."""
     database = apsw.Connection(str(next(work.rglob("journal.db"))), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         return {decode_event(body).distinct_id for (body,) in database.execute("SELECT body FROM events")}

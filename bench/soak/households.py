@@ -1,8 +1,8 @@
 """Households: people with several devices and accounts, what PostHog says of them, and who they are in the end.
 
-Each household is a history of its own, made of a seed: visits on shared devices, sign-ups, events and aliases by the
-shop's server, emails that change, attributes that are taken away, old accounts that are merged. Beside it stands the
-truth under PostHog's rules of who is whom. Knows nothing of Customer.io, nor of how anything is sent.
+Each household has its own history, generated from a seed: visits on shared devices, sign-ups, events and aliases from
+the shop's server, changed emails, removed attributes, merged old accounts. With it comes the expected identity of each
+person by PostHog's rules. Knows nothing of Customer.io or of how anything is sent.
 
 A sender whose answer is lost says an event twice. So that the truth is the same, each value is said only once, and an
 event that joins two people says anew what both have.
@@ -36,12 +36,12 @@ class Human(Struct, eq=False):
     known: bool = False
     """They were identified."""
     protected: bool = False
-    """They asked to be joined with somebody once: nobody absorbs them any more, but dangerously."""
+    """They asked to be joined with somebody once: nobody absorbs them anymore, but dangerously."""
     email: str | None = None
     emails: set[str] = field(default_factory=set)
-    """In small letters: all that they ever had."""
+    """In lowercase: all they ever had."""
     attributes: dict[str, object] = field(default_factory=dict)
-    """The newest values; None: taken away."""
+    """The newest values; None: removed."""
     events: list[int] = field(default_factory=list)
     """Numbers of their events that are to arrive."""
 
@@ -60,7 +60,7 @@ class Household:
         """In PostHog's capture form, without uuid."""
         self.before: dict[int, list[int]] = {}
         """Of each event that is to arrive, those of the same person that came earlier. Before two ids are joined,
-        nobody knows that they are one person."""
+        it is unknown that they are one person."""
         self._number = number
         self._source = source
         self._humans: dict[str, Human] = {}
@@ -133,7 +133,7 @@ class Household:
     def _take_away(self) -> None:
         self._tell("order completed", self._user(), {}, unset=self._source.choice(NAMES))
 
-    # of whom, and what
+    # whose, and what
 
     def _device(self) -> _Device:
         return self._source.choice(self._devices)
@@ -168,7 +168,7 @@ class Household:
         unset: str | None = None,
         joins: Human | None = None,
     ) -> None:
-        """The next event. `joins`: whom it asks to make part of its own person."""
+        """The next event. `joins`: whom it asks to make part of the same person."""
         n = len(self.events)
         human = self._human(distinct_id)
         if joins is not None:

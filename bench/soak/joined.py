@@ -100,7 +100,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     altered: int
     """Repeats that said something else than the first."""
     old_attributes: int
-    """People of whom an attribute is not the newest value."""
+    """People with an attribute that is not the newest value."""
     old_emails: int
     other_sides: int
     """Customers that were to be merged into two others, or the other way round."""
@@ -120,8 +120,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
 _EXPLAINED = {
     "nothing_to_send", "not_identified", "no_email", "invalid", "join_refused", "merged_dangerously",
     "identify_refused",  # the code that is not taken, said with what is no event
-    "email_change_not_sent",  # by email, of whoever was never identified
-    "email_on_other_customer",  # of their own, that is still to be merged
+    "email_change_not_sent",  # by email, of anyone who was never identified
+    "email_on_other_customer",  # of the same person, still to be merged
     "repeated",  # kept, and sent once more because the process was killed before it said so
 }  # fmt: skip
 
@@ -146,7 +146,7 @@ class _Workspace:
         self.by_email = {one.email.lower(): one for one in self.customers if one.email is not None}
 
     def customers_of(self, human: Human) -> list[_Customer]:
-        """Whoever has one of their ids or emails."""
+        """Customers with one of their ids or emails."""
         found = [self.by_id.get(one) for one in human.ids] + [self.by_email.get(one) for one in human.emails]
         return list({one.cio_id: one for one in found if one is not None}.values())
 
@@ -226,14 +226,14 @@ def _compare_customer(human: Human, customer: _Customer, arrived: list[_Seen], *
     wrong["old_attributes"] += any(
         customer.attributes.get(name) != value for name, value in newest.items() if value != REFUSED
     )
-    # Whoever goes by an email alone gets another only if they are identified: an id that many share is none.
+    # Anyone who goes by an email alone gets another only if they are identified: an id that many share is none.
     keeps = by_email and customer.id is None and not (human.known or human.protected)
     wrong["old_emails"] += not keeps and (customer.email or "").lower() != (human.email or "").lower()
     return wrong
 
 
 def _compare_visitor(human: Human, choice: Choice, arrived: list[_Seen]) -> Counter[str]:
-    """What somebody did who is no customer: nobody's, or held."""
+    """Events of people who are not customers: anonymous or held."""
     if choice == "anonymous-events":
         return _compare_events(human.events, None, arrived)
     theirs = set(human.events)

@@ -20,7 +20,7 @@ TRIMS = 0.03
 
 
 class JournalUnderCuts:
-    """Appends, many at once, and trims. Each event tells the position that it must have.
+    """Concurrent appends, and trims. Each event tells the position that it must have.
 
     `weaken` is handed each journal that was opened: what a test does to see events get lost.
     """
@@ -68,7 +68,7 @@ class JournalUnderCuts:
         await close(journal)
 
     async def _append(self, journal: SqliteJournal) -> None:
-        """Some at once, as senders do. Raises `Unwritable` when the power is off."""
+        """Some concurrently, as senders do. Raises `Unwritable` when the power is off."""
         batches = []
         for _ in range(self._source.randint(1, MOST_AT_ONCE)):
             begin = self._ends[-1] + 1
@@ -110,5 +110,5 @@ def _body(number: int, source: Random) -> bytes:
 
 
 def synchronous_normal(journal: SqliteJournal) -> None:
-    """A commit is not synced any more. Hogline has no setting for it, and this shows why."""
+    """Commits are no longer synced. Hogline has no setting for it, and this shows why."""
     journal._written.pragma("synchronous", "normal")  # noqa: SLF001  # as above

@@ -28,7 +28,7 @@ LEAST_PART = 0.1
 
 class Mutant(Struct, frozen=True):
     rule: str
-    """What is taken away, as a reader of the documentation would say it."""
+    """What is removed, as a reader of the documentation would say it."""
     module: str
     """Of `hogline.core`."""
     old: str
@@ -84,13 +84,13 @@ MUTANTS = (
     ),
     Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid or linked.missing else seen", "seen=seen"),
     Mutant("An email is an address once it was accepted, not before", "sync", "and main.email and not changing:", "and main.email:"),
-    Mutant("Whoever is known by an email alone changes it only if identified", "sync", " and known and may_be_joined(person.id)", " and may_be_joined(person.id)"),
+    Mutant("Anyone who is known by an email alone changes it only if identified", "sync", " and known and may_be_joined(person.id)", " and may_be_joined(person.id)"),
     Mutant("A refused email goes back to nobody", "truth", "                self.rows[effect.email] = None\n", "                pass\n"),
     Mutant("After a lost answer, a refusal of an email proves nothing", "truth", "            if not doubt and not linked:", "            if not linked:"),
     # what is said
     Mutant(
         "A value is compared by the event that taught it, not only by its content",
-        "sync", "(fresh and value is None) or before == mark or", "(fresh and value is None) or (before is not None and before.print == mark.print) or",
+        "sync", "if before == mark or", "if (before is not None and before.print == mark.print) or",
         found_by_failing=True,
     ),
     Mutant(
@@ -119,11 +119,11 @@ MUTANTS = (
         "shipment", "        self.merging.add(draft.person)\n", "", found_by_failing=True,
     ),
     Mutant(
-        "Whoever is merged is marked on disk before",
+        "Anyone who is merged is marked on disk before",
         "shipment", 'one if one.state == "kept" else replace(one, state="leaving") for one in told.others', "one for one in told.others",
         found_by_failing=True,
     ),
-    Mutant("After a merge, what was taken away is said again", "truth", "if mark.print != NULL}", "}"),
+    Mutant("After a merge, what was removed is said again", "truth", "if mark.print != NULL}", "}"),
     Mutant("After a merge, all is compared again", "truth", "            gone=(*told.gone, merged.key)[-MOST_GONE:],\n            seen=None,", "            gone=(*told.gone, merged.key)[-MOST_GONE:],"),
     Mutant("The emails of a merged customer are free", "truth", "row.person == effect.person and row.customer == merged.key:", "False:"),
     Mutant("A merge waits until the main customer is accepted", "shipment", 'told.main.state != "accepted" or ', ""),
@@ -131,7 +131,7 @@ MUTANTS = (
         "A customer taken over in a join is in no intent before",
         "desk", "    if draft.taken:", "    if False:", found_by_failing=True,
     ),
-    Mutant("What was told of a customer survives the join of its person", "truth", "names={**theirs.names, **told},", "names=told,"),
+    Mutant("What was told about a customer survives the join of its person", "truth", "names={**theirs.names, **told},", "names=told,"),
     # requests and crashes
     Mutant(
         "Only an accepted identify proves that a customer exists",
@@ -150,16 +150,16 @@ MUTANTS = (
     Mutant("Emails are asked for as of when the event came", "gate", 'rules.whom == "emails" and person.emailed_at > position', 'rules.whom == "emails" and person.emailed_at > position + 3'),
     Mutant("Held events go before what sets them free", "shipment", "self.items.insert(len(self.items) - 1, held)", "self.items.append(held)"),
     Mutant("Held events of somebody joined are released too", "shipment", "        if gone.told.has_held and not draft.told.has_held:", "        if False:"),
-    Mutant("A retried dead letter frees its refused values", "shipment", "        if item.again and draft.told.main is not None:", "        if False:"),
-    Mutant("A retried dead letter releases nothing that is held", "shipment", "        if unmet is None and draft.told.has_held:", "        if rule is None and draft.told.has_held:"),
+    Mutant("A retried failure frees its refused values", "shipment", "        if item.again and draft.told.main is not None:", "        if False:"),
+    Mutant("A retried failure releases nothing that is held", "shipment", "        if unmet is None and draft.told.has_held:", "        if rule is None and draft.told.has_held:"),
     Mutant("Somebody joined in the same shipment is a customer already", "shipment", "one.told.is_customer or (one.synced and one.told.main is not None) for one in drafts", "one.told.is_customer for one in drafts"),
-    Mutant("A retried dead letter is not gated again", "shipment", "rule = None if item.source is Source.RETRY else unmet", "rule = unmet"),
+    Mutant("A retried failure is not gated again", "shipment", "rule = None if item.source is Source.RETRY else unmet", "rule = unmet"),
     Mutant("Only somebody's customer makes later events a customer's", "shipment", "        if not is_customer and is_visitor(person, position, rules):", "        if is_visitor(person, position, rules):"),
 )  # fmt: skip
 
 
 def problems() -> list[str]:
-    """Mutants whose text does not stand in the source exactly once."""
+    """Mutants whose text does not are in the source exactly once."""
     return [
         f"{mutant.rule}: {count} times in {mutant.module}"
         for mutant in MUTANTS
@@ -179,7 +179,7 @@ class _Found(Struct):
 
     @property
     def what(self) -> str:
-        """What was wrong, without the people of whom it is."""
+        """What was wrong, without naming the people."""
         for wrong in self.wrong.values():
             return re.sub(r"[0-9]+", "n", re.split(r"[{:\n<,]", wrong.partition("] ")[2] or wrong)[0]).strip()
         return ""
@@ -201,7 +201,7 @@ def _lives(mutant: Mutant, work: Path, most: int) -> _Found:
 
 
 def _lines(found: list[tuple[Mutant, _Found]]) -> Iterator[str]:
-    yield "| rule that is taken away | | noticed after | by |"
+    yield "| rule that is removed | | noticed after | by |"
     yield "|---|---|---|---|"
     for mutant, one in found:
         mark = "◆" if mutant.found_by_failing else ""
@@ -224,7 +224,7 @@ def print_figures(work: Path, _seed: int, part: float) -> None:
                 _write(found)
     survivors = [mutant.rule for mutant, one in found if not one.wrong]
     if survivors:
-        sys.exit(f"{len(survivors)} rules can be taken away unnoticed.")
+        sys.exit(f"{len(survivors)} rules can be removed unnoticed.")
 
 
 def _write(found: list[tuple[Mutant, _Found]]) -> None:

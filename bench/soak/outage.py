@@ -1,6 +1,6 @@
 """Customer.io away for days of moved clock, and a key that is wrong for one, while events come in.
 
-Receiving is the real journal, delivering the real service; the destination is a function that answers at once, and
+Receiving is the real journal, delivering the real service; the destination is a function that responds immediately, and
 waiting moves the clock. Knows nothing of the network.
 """
 
@@ -302,11 +302,9 @@ def print_figures(folder: Path, seed: int, part: float = 1.0) -> None:
     for name in ("outage", "key"):
         (folder / name).mkdir()
     found = asyncio.run(outage(folder / "outage", events=int(1_000_000 * part), seed=seed))
-    print(
-        f"  {found.hours:.1f} h away, {found.received:,} events received, {found.requests_in_vain:,} requests in vain"
-    )
+    print(f"  {found.hours:.1f} h away, {found.received:,} events received, {found.requests_in_vain:,} failed requests")
     print(f"  longest time without a try: {found.longest_silence_s:.0f} s")
-    print(f"  delivered {found.delivered:,}, dead letters {found.dead_letters}, out of order {found.out_of_order}")
+    print(f"  delivered {found.delivered:,}, failures {found.dead_letters}, out of order {found.out_of_order}")
     disk = f"{found.disk_bytes / MB:.0f} MB for {found.payload_bytes / MB:.0f} MB"
     print(f"  on disk {disk}: {found.disk_by_payload:.2f} times")
     print(f"  memory at the end less at a tenth: {found.memory_growth_bytes / MB:+.0f} MB")
@@ -314,7 +312,7 @@ def print_figures(folder: Path, seed: int, part: float = 1.0) -> None:
     print(
         f"  wrong key for a day: {key.received_meanwhile:,} events, {key.requests_with_the_wrong_key} request with it,"
     )
-    print(f"  then delivered {key.delivered:,}, dead letters {key.dead_letters}, out of order {key.out_of_order}")
+    print(f"  then delivered {key.delivered:,}, failures {key.dead_letters}, out of order {key.out_of_order}")
     good = (
         found.delivered == found.received,
         not found.dead_letters,

@@ -137,7 +137,7 @@ class Disk:
             self.off = True
 
     def image(self, name: str) -> Image:
-        """The file of that name. A new one is there for whoever runs, but it is not certain to survive."""
+        """The file of that name. A new one exists for the running process, but may not survive."""
         with self._lock:
             self._needs_power()
             return self._files.setdefault(name, Image())

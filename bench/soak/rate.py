@@ -1,4 +1,4 @@
-"""How much of the allowed rate is used in real time while events wait, counted at a server in a process of its own.
+"""How much of the allowed rate is used in real time while events wait, counted at a server in a separate process.
 
 The worker, its state and the HTTP client are the real ones; the journal is in memory and never ends.
 """

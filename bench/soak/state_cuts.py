@@ -23,7 +23,7 @@ PEOPLE = [f"user {index}" for index in range(50)]
 
 
 class StateUnderCuts:
-    """Settlements, some at once. Each is numbered, and tells its number in everything that it writes."""
+    """Settlements, some concurrent. Each is numbered, and puts its number in everything it writes."""
 
     def __init__(self, work: Path, source: Random) -> None:
         self.figures = Figures()
@@ -86,7 +86,7 @@ def _is_dead(number: int) -> bool:
 
 
 def _settlement(number: int) -> Settlement:
-    """A dead letter, which the next settlement but one resolves; or one more that was delivered."""
+    """A failure, which the next settlement but one resolves; or one more that was delivered."""
     refusal = Refusal("invalid", "It was refused.", operation=b"x" * (number % 700))
     letter = DeadLetter(position=number, uuid=str(number), event=b"%d" % number, refusals=(refusal,), at_ms=number)
     return Settlement(
@@ -114,7 +114,7 @@ def _touched(number: int) -> Iterable[int]:
 
 
 def _after(settled: int) -> tuple[dict[int, int], dict[str, int], list[int]]:
-    """Lanes, people and dead letters when all settlements up to this number are there."""
+    """Lanes, people and failures when all settlements up to this number are there."""
     lanes: dict[int, int] = {}
     people: dict[str, int] = {}
     for number in range(1, settled + 1):

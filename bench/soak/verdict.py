@@ -74,7 +74,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """Events, each of which was answered with 2xx at last."""
     at_customerio: int
     refused: int
-    """Different events that became dead letters, as the sandbox's script wants it."""
+    """Different events that became failures, as the sandbox's script wants it."""
     received: int
     """By Hogline: with those that were answered too late for the sender, and came again."""
     delivered: int
@@ -95,7 +95,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     old_attributes: int
     """People whose attribute is not what was sent last."""
     wrongly_refused: int
-    """Dead letters without a refusal, or refusals without a dead letter."""
+    """Failures without a rejection, or rejections without a failure."""
     adds_up: bool
 
     @property

@@ -1,8 +1,8 @@
-"""The functions of the service over a Unix socket in the data directory, for commands beside a running process.
+"""The functions of the service over a Unix socket in the data directory, for commands while another process is
+running.
 
-One line of JSON for each call and one for its answer; a function's own type annotations say what its values
-are. The socket is private to its user, so there is nothing more to prove. Knows nothing of what the functions
-do.
+One line of JSON per call and one per answer; the functions' type annotations define the values. The socket is private
+to its user, so no other authentication is needed. Knows nothing about what the functions do.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = structlog.get_logger("hogline.control")
 
 LONGEST_LINE_BYTES = 64_000_000
 _PEER = struct.Struct("3i")
-"""Of whoever is at the other end: process, user, group."""
+"""The peer's process, user and group."""
 LONGEST_PATH_BYTES = 100  # the kernel's limit is 104 (macOS) or 108 (Linux)
 
 
@@ -47,7 +47,7 @@ class _Call(Struct):
 
 class _Answer(Struct, omit_defaults=True):
     number: int = 0
-    """The call's own: whoever was cancelled while it waited leaves an answer behind. 0: it could not be read."""
+    """The call's number: a cancelled caller leaves its answer unread. 0: the call could not be read."""
     result: msgspec.Raw = msgspec.Raw(b"null")
     mistake: str | None = None
 
@@ -63,11 +63,12 @@ def _types(function: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def offered(service: Service, path: Path) -> AsyncIterator[None]:
-    """Answer calls at the socket as long as the context lasts; a call that is under way at its end is given up.
-    The data directory must be held. Raises `Mistake` where there can be no socket.
+    """Answer calls at the socket until the context ends; unfinished calls are cancelled then.
+
+    The data directory must be held. Raises `Mistake` if the socket cannot be created.
     """
     if len(bytes(path)) > LONGEST_PATH_BYTES:
-        raise Mistake(f"The path of the data directory is too long for its socket ({path}). Choose a shorter one.")
+        raise Mistake(f"The path of the data directory is too long for a Unix socket ({path}). Choose a shorter one.")
     talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,7 +93,7 @@ async def offered(service: Service, path: Path) -> AsyncIterator[None]:
         path.chmod(0o600)
     except OSError as error:
         raise Mistake(
-            f"There can be no socket in the data directory ({error.strerror}: {path}). Choose another with --data."
+            f"Cannot create a socket in the data directory ({error.strerror}: {path}). Choose another one with --data."
         ) from None
     try:
         yield
@@ -112,7 +113,7 @@ def _user_of(writer: asyncio.StreamWriter) -> int | None:
         return None
     try:
         found = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    except OSError:  # whoever called went away
+    except OSError:  # the caller is gone
         return None
     uid: int = _PEER.unpack(found)[1]
     return uid
@@ -124,21 +125,25 @@ async def _perform(service: Service, line: bytes) -> _Answer:
         call = msgspec.json.decode(line, type=_Call)
         number, types = call.number, _types(call.function)
         if not types:
-            return _Answer(number, mistake="The running Hogline does not know this command; is it another version?")
+            return _Answer(number, mistake="The running Hogline does not know this command. Is it a different version?")
         arguments = {name: msgspec.json.decode(raw, type=types[name]) for name, raw in call.arguments.items()}
         inspect.signature(getattr(Service, call.function)).bind(service, **arguments)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError) as error:
         log.warning("a call was not understood", error=type(error).__name__)
-        return _Answer(number, mistake="The running Hogline did not understand this command; is it another version?")
+        return _Answer(
+            number, mistake="The running Hogline did not understand this command. Is it a different version?"
+        )
     try:
         result = await getattr(service, call.function)(**arguments)
         return _Answer(number, msgspec.Raw(msgspec.json.encode(result)))
     except (Mistake, Unwritable, Unusable) as mistake:
         return _Answer(number, mistake=str(mistake))
     except Exception as error:
-        # A mistake of ours. Its text may quote an event; the kind is enough for the caller.
+        # An internal error. Its text may quote an event, so the caller only learns its type.
         log.error("a command failed", function=call.function, error=type(error).__name__)  # noqa: TRY400  # as above
-        return _Answer(number, mistake=f"The running Hogline failed over this command ({type(error).__name__}).")
+        return _Answer(
+            number, mistake=f"Internal error in the running Hogline ({type(error).__name__}). Its log has the details."
+        )
 
 
 class _Remote:
@@ -173,7 +178,7 @@ class _Remote:
             call = _Call(self._calls, function, arguments)
             line = msgspec.json.encode(call) + b"\n"
             if len(line) > LONGEST_LINE_BYTES:
-                raise Mistake("This is too much at once for the running Hogline. Stop it, or try with less.")
+                raise Mistake("The request is too large. Use a smaller file, or stop the running Hogline first.")
             try:
                 self._writer.write(line)
                 await self._writer.drain()
@@ -183,7 +188,7 @@ class _Remote:
                         return answer
             except ConnectionError:
                 pass
-        raise Mistake("The running Hogline stopped before it answered. Try again.")
+        raise Mistake("The running Hogline stopped before it responded. Try again.")
 
 
 def is_remote(service: Service) -> bool:

@@ -1,4 +1,4 @@
-"""What the audit log's entries say, in words: for pages and commands. Knows only words."""
+"""Words for the audit log's entries, for pages and commands. Knows only words."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import msgspec
 
 DEEDS: Mapping[str, str] = {
     "sign_in": "Signed in",
-    "sign_in_failed": "Tried to sign in",
+    "sign_in_failed": "Failed to sign in",
     "sign_out": "Signed out",
-    "api_token_refused": "Tried an API token that is not valid",
-    "connection_made": "Made a connection",
+    "api_token_refused": "Used an invalid API token",
+    "connection_made": "Created a connection",
     "options_changed": "Changed options",
     "options_tested": "Tested options",
-    "connection_enabled": "Enabled a connection",
-    "connection_disabled": "Disabled a connection",
+    "connection_enabled": "Resumed a connection",
+    "connection_disabled": "Paused a connection",
     "connection_removed": "Removed a connection",
     "failures_retried": "Retried failures",
     "failures_discarded": "Discarded failures",
@@ -26,21 +26,21 @@ DEEDS: Mapping[str, str] = {
     "person_exported": "Exported a person",
     "person_resent": "Sent a person again",
     "person_forgotten": "Forgot a person",
-    "person_suppressed": "Suppressed somebody",
-    "person_unsuppressed": "Took a suppression back",
+    "person_suppressed": "Suppressed a person",
+    "person_unsuppressed": "Unsuppressed a person",
     "token_added": "Added a project key",
-    "token_rotated": "Made a new project token",
+    "token_rotated": "Rotated a project token",
     "posthog_connected": "Set up PostHog's webhook destination",
     "posthog_disconnected": "Removed PostHog's webhook destination",
     "token_revoked": "Revoked a project token",
-    "api_token_made": "Made an API token",
+    "api_token_made": "Created an API token",
     "api_token_revoked": "Revoked an API token",
     "account_added": "Added an account",
     "account_removed": "Removed an account",
     "account_role_changed": "Changed an account's role",
     "account_password_set": "Set an account's password",
 }
-"""Of each action."""
+"""By action."""
 
 
 def what_was_done(action: str, connection: str, details: Mapping[str, object]) -> str:

@@ -22,12 +22,12 @@ _HARMFUL_ON_A_PAGE = re.compile(f"(?![\\t\\n\\r])[{_HARMFUL}]")
 
 
 def escaped(text: str) -> str:
-    r"""On one line, without anything that a terminal obeys: `\x1b`, `\u202e`, `\n` stand there as written here."""
+    r"""On one line, without control characters: they become `\x1b`, `\u202e`, `\n`, as written here."""
     return HARMFUL.sub(_as_escape, text)
 
 
 def escaped_lines(text: str) -> str:
-    """As `escaped`, but for a page, where line ends and tabs do no harm."""
+    """Like `escaped`, for a page: keeps line ends and tabs, which are harmless there."""
     return _HARMFUL_ON_A_PAGE.sub(_as_escape, text)
 
 

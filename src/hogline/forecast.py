@@ -1,7 +1,6 @@
-"""A forecast: what a file of events would come to under each choice of whom to send, so that a user sees the bill
-before it comes.
+"""A forecast: what a file of events would lead to under each choice of who is sent, so you can estimate the bill.
 
-It begins with nobody known: it is about the file alone. Knows nothing of money, and of nobody's real customers.
+It starts with no known people and looks at the file alone. Knows nothing about prices or your real customers.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Sampler:
             await self.once()
         except Exception as trouble:
             # A disk in trouble. The counters go on, so the next minute has what this one could not keep.
-            log.warning("the history was not kept", error=kind_and_place(trouble))
+            log.warning("history not saved", error=kind_and_place(trouble))
 
     async def once(self) -> None:
         """Keep what has changed since the last time; the first time only look. Raises what the stores raise."""
@@ -140,9 +140,8 @@ class Sampler:
 
 
 def _figures(id_: int, seen: _Seen, before: Mapping[int, _Seen], heard: Mapping[str, _Requests]) -> list[Figure]:
-    """What a connection's figures are for the time between. What has become less counts as nothing: dead letters that
-    are sent again and held events that are released show as what they become. A connection that was not there before
-    began at 0.
+    """A connection's figures for the interval. A counter that went down counts as 0: retried failures and released
+    events show up under their new result. A new connection starts at 0.
     """
     earlier = before[id_].counters if id_ in before else {}
     figures = [
@@ -151,7 +150,7 @@ def _figures(id_: int, seen: _Seen, before: Mapping[int, _Seen], heard: Mapping[
         if n > earlier.get((kind, reason), 0)
     ]
     figures += [Figure(id_, "pending", seen.pending), Figure(id_, "lag_ms", seen.lag_ms)]
-    # Requests are told by name: after another connection of this name nobody knows whose they were.
+    # Requests are counted by name, so they are ambiguous if another connection had this name.
     renamed = any(one.name == seen.name and other != id_ for other, one in before.items())
     if (requests := heard.get(seen.name)) and not renamed:
         figures += [Figure(id_, "requests", requests.n), Figure(id_, "request_ms", round(requests.ms))]

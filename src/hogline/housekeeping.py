@@ -1,5 +1,5 @@
-"""Keeping the journal and the held events within their bounds: old events that everybody settled go, and when too
-many wait, receiving pauses.
+"""Keeps the journal and the held events within their limits: removes old events that all connections have settled, and
+pauses receiving when too many are pending.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Housekeeping:
                 log.warning("the journal cannot be trimmed", reason=str(trouble))
             except Exception as error:
                 # A disk that cannot be read now may be later; without housekeeping receiving would never pause.
-                log.error("the journal cannot be looked after", error=type(error).__name__)  # noqa: TRY400  # the kind says it
+                log.error("journal housekeeping failed", error=type(error).__name__)  # noqa: TRY400  # the kind says it
             await self._clock.sleep(EVERY_S)
 
     async def once(self) -> None:
@@ -83,7 +83,7 @@ class Housekeeping:
         await self._cleaning.finish()
         full = await self._unsettled_bytes(settled) > settings.journal_max_bytes
         if full != self._full:
-            log.warning("receiving pauses: too many events wait" if full else "receiving goes on")
+            log.warning("receiving paused: too many pending events" if full else "receiving resumed")
         self._full = full
 
     async def _give_up_held(self) -> None:
@@ -101,10 +101,10 @@ class Housekeeping:
                 most_bytes=self._settings.hold_max_bytes,
             )
             if given_up:
-                log.info("held events given up", connection=connection.name, events=given_up)
+                log.info("held events dropped", connection=connection.name, events=given_up)
 
     async def _forget_the_old(self) -> None:
-        """Dead letters and people beyond their days, some at each time."""
+        """Remove expired failures and people, a few at a time."""
         for connection in await self._state.connections():
             before_ms = self._clock.time_ms() - self._settings.failures_retention_days * _DAY_MS
             expired = await self._state.expire_dead_letters(connection.id, before_ms=before_ms, most=FAILURES_AT_ONCE)
@@ -113,7 +113,7 @@ class Housekeeping:
         await self._forget_old_people()
 
     async def _forget_old_people(self) -> None:
-        """Through everybody, with a pause at the end. Whoever has events in the journal stays."""
+        """Check all people in turns, with a pause at the end. People with events in the journal stay."""
         now_s, days = self._clock.now_s(), self._settings.people_retention_days
         if not days or now_s < self._look_again_s:
             return
@@ -124,13 +124,13 @@ class Housekeeping:
             before_day=min(today - days, oldest), today=today, after=self._looked_at, most=PEOPLE_AT_ONCE
         )
         if expired.ids:
-            log.info("people removed who were not seen for long", ids=len(expired.ids))
+            log.info("inactive people removed", ids=len(expired.ids))
         self._looked_at = expired.next or ""
         if expired.next is None:
             self._look_again_s = now_s + EVERYBODY_EVERY_S
 
     async def _today_ms(self, connection: Connection) -> int:
-        """The time that a connection has come to: what waits in the journal may still set free what is held."""
+        """Receipt time of the oldest unsettled event, or now: pending events may still release held ones."""
         settled = Lanes(connection.start, await self._state.lanes(connection.id)).read
         waiting_ms = await self._journal.received_at(settled + 1)
         return self._clock.time_ms() if waiting_ms is None else waiting_ms
@@ -155,7 +155,7 @@ class Housekeeping:
         """The journal's `append`, for what receives: raises `Unwritable` while too many events wait."""
         if self._full:
             raise Unwritable(
-                "Too many events wait to be delivered (HOGLINE_JOURNAL_MAX_BYTES). Send this one again later.",
+                "Too many events are pending (HOGLINE_JOURNAL_MAX_BYTES). Send this again later.",
                 retry_after_s=30,
             )
         return await self._journal.append(events, refused)

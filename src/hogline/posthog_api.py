@@ -54,11 +54,11 @@ class PostHogApi:
         self.url = _base_url(host)
         self.project = project.strip()
         if not re.fullmatch(r"\d{1,12}|@current", self.project):
-            raise PostHogRefused("The project is a number: PostHog shows it in its address bar, as in /project/12345.")
+            raise PostHogRefused("The project must be a number. You find it in PostHog's address bar: /project/12345.")
         self._key = key.strip()
         if not re.fullmatch(r"[!-~]{8,300}", self._key):
             raise PostHogRefused(
-                "The personal API key is missing or has characters that it cannot have. Create one in PostHog under "
+                "The personal API key is missing or malformed. Create one in PostHog under "
                 f"Settings, Personal API keys, with the scopes {SCOPES}."
             )
         self._send = send
@@ -143,7 +143,7 @@ class PostHogApi:
         try:
             return msgspec.json.decode(answer.body, type=dict[str, Any])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise PostHogRefused(f"{self.url} does not answer as PostHog does. Check --host.") from None
+            raise PostHogRefused(f"{self.url} does not look like PostHog. Check --host.") from None
 
     def _why(self, status: int, body: bytes) -> str:  # noqa: PLR0911  # a table
         detail = _detail(body)
@@ -151,19 +151,19 @@ class PostHogApi:
             case 401:
                 return f"PostHog does not know this personal API key. Create one with the scopes {SCOPES}."
             case 403 if "scope" in detail or not detail:
-                return f"The personal API key may not do this. It needs the scopes {SCOPES}."
+                return f"The personal API key is not allowed to do this. It needs the scopes {SCOPES}."
             case 402 | 403:
                 return f"PostHog does not allow it: {detail}"
             case 404:
-                return f"PostHog has no project {self.project}, or the key's user is no member of it."
+                return f"PostHog has no project {self.project}, or your key has no access to it."
             case 429:
-                return "PostHog asks for a pause: too many requests with this key. Try again in a minute."
+                return "Too many requests with this key. Try again in a minute."
             case 300 | 301 | 302 | 303 | 307 | 308:
                 return f"{self.url} redirects. Use the host that you see in PostHog's address bar."
             case _ if status >= 500:
-                return f"PostHog has trouble at the moment (HTTP {status}). Try again later."
+                return f"PostHog has a problem (HTTP {status}). Try again later."
             case _:
-                return f"PostHog refused it (HTTP {status}{': ' + detail if detail else ''})."
+                return f"PostHog rejected the request (HTTP {status}{': ' + detail if detail else ''})."
 
 
 def inputs_for(webhook_url: str, token: str) -> dict[str, object]:
@@ -198,7 +198,7 @@ def _base_url(host: str) -> str:
     if parts.scheme not in {"https", "http"} or not parts.hostname or (parts.scheme == "http" and not loopback):
         raise PostHogRefused("The host must be eu.posthog.com, us.posthog.com, or the https address of your PostHog.")
     if parts.hostname.endswith(".i.posthog.com"):
-        raise PostHogRefused(f"{parts.hostname} only takes events. Use {parts.hostname.replace('.i.', '.')}.")
+        raise PostHogRefused(f"{parts.hostname} only accepts events. Use {parts.hostname.replace('.i.', '.')}.")
     return f"{parts.scheme}://{parts.netloc}"
 
 

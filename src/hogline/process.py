@@ -1,4 +1,4 @@
-"""A service for whoever needs one: this process's own, on a data directory that it holds, or another process's."""
+"""Provides a service: this process's own, on a data directory that it holds, or another process's."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def own_service(
     clock: Clock | None = None,
     listener: RequestListener = nobody,
 ) -> AsyncIterator[tuple[Service, SqliteJournal, SqliteState]]:
-    """A service of this process on a directory that it holds. `listener` is told of each request to a destination."""
+    """A service of this process on a directory that it holds. `listener` gets each request to a destination."""
     key = settings.secret_key.get_secret_value() if settings.secret_key else None
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
@@ -107,4 +107,4 @@ async def hold(stack: AsyncExitStack, directory: DataDirectory) -> Service | Non
                 await asyncio.sleep(0.05)
         else:
             return None
-    raise Mistake("Another Hogline holds this data directory and does not answer. Stop it, or wait and try again.")
+    raise Mistake("Another Hogline is using this data directory and does not respond. Stop it, or wait and try again.")

@@ -1,5 +1,5 @@
-"""What the reasons mean that events are filtered, held or refused by, and what to do about them: sentences for pages
-and commands. `docs/behaviour.md` has the same in its tables. Knows only words.
+"""Words for pages and commands: what each state means, why an event is filtered, held or a failure, and what to do.
+`docs/behaviour.md` has the same reasons in its tables. Knows only words.
 """
 
 from __future__ import annotations
@@ -10,65 +10,65 @@ from msgspec import Struct
 
 
 class Reason(Struct, frozen=True):
-    """A reason in words."""
+    """An explanation of a reason."""
 
     means: str
     to_do: str = ""
-    """Empty: nothing has to be done."""
+    """Empty: there is nothing to do."""
 
 
 FILTERED: Mapping[str, Reason] = {
     "not_identified": Reason(
-        "This connection only sends users that have been identified, and this one is not yet.",
-        "What is known of them is kept and sent once they are.",
+        "This connection only sends identified people, and this person is not identified yet.",
+        "Hogline keeps what it learned and sends it once they are.",
     ),
     "no_email": Reason(
-        "This connection only sends users with emails, and none is known of this one.",
-        "What is known of them is kept and sent once there is one.",
+        "This connection only sends people with an email, and this person has none yet.",
+        "Hogline keeps what it learned and sends it once there is one.",
     ),
     "not_in_allowlist": Reason(
-        "The event allowlist does not name this event.", "What it taught about its user may still have been sent."
+        "This event is not in the event allowlist.", "Attributes it set may still have been sent."
     ),
-    "not_for_engage": Reason("Engage takes your own events and those that say something about people, not this one."),
-    "nothing_to_send": Reason("Such an event is only applied, not sent, and it changed nothing."),
-    "cookieless": Reason("A cookieless visitor is somebody new every day and never becomes a customer."),
-    "snapshot": Reason("It is a session recording, not an event."),
-    "posthog_internal": Reason("PostHog uses it for its own features and does not count it as an event."),
-    "anonymous": Reason("They are not identified: their events are sent as anonymous events, without a customer."),
-    "suppressed": Reason("They were forgotten and suppressed: nothing of theirs is sent any more."),
-    "forgotten": Reason("Its user was forgotten."),
-    "failure_expired": Reason("It was a failure, and nobody retried it in time."),
-    "discarded": Reason("It was a failure, and somebody discarded it."),
-    "hold_expired": Reason("It was held, and its user did not qualify in time."),
-    "hold_full": Reason("It was held, and given up because held events took too much room."),
-    "hold_too_many": Reason("It was held, and given up for newer events of the same user."),
+    "not_for_engage": Reason("Engage only gets your own events and events that change people."),
+    "nothing_to_send": Reason("This kind of event only updates the person, and nothing changed."),
+    "cookieless": Reason("Cookieless visitors get a new id every day, so they never become customers."),
+    "snapshot": Reason("This is a session recording, not an event."),
+    "posthog_internal": Reason("PostHog uses this event internally and does not count it."),
+    "anonymous": Reason("This person is not identified. Their events are sent as anonymous events, without a profile."),
+    "suppressed": Reason("This person was forgotten and suppressed. Nothing is sent."),
+    "forgotten": Reason("The person was forgotten."),
+    "failure_expired": Reason("The failure expired before it was retried."),
+    "discarded": Reason("The failure was discarded."),
+    "hold_expired": Reason("The event was held, but the person did not qualify in time."),
+    "hold_full": Reason("The event was held, but dropped because held events took too much space."),
+    "hold_too_many": Reason("The event was held, but dropped in favor of newer events of the same person."),
 }
 
 REFUSED: Mapping[str, Reason] = {
     "event_too_large": Reason(
-        "The event is larger than Customer.io takes: more than 100,000 bytes of data, or more than 32,000 under an"
-        " identifier that only a batch can carry.",
-        "Send less with this event. Trying again changes nothing: discard it.",
+        "The event is too large for Customer.io: the limit is 100,000 bytes of data, or 32,000 for an identifier that"
+        " can only be sent in a batch.",
+        "Send less data with this event. A retry will not help, so discard it.",
     ),
     "identifier_too_long": Reason(
-        "An identifier is over 150 bytes, more than Customer.io takes.",
-        "Identify this user, or this group, by something shorter. Trying again changes nothing: discard it.",
+        "An identifier is longer than Customer.io's limit of 150 bytes.",
+        "Use a shorter id for this person or group. A retry will not help, so discard it.",
     ),
     "event_name_blank": Reason(
-        "The event has no name.", "Correct its sender. Trying again changes nothing: discard it."
+        "The event has no name.", "Fix the code that sends it. A retry will not help, so discard it."
     ),
     "internal_error": Reason(
-        "Hogline failed over this event; the log names its uuid.",
-        "Please report it. Retry it with a version in which this is mended.",
+        "Internal error. The log has the event's uuid.",
+        "Please report this bug. Retry after upgrading to a version that fixes it.",
     ),
 }
 
 _BY_STATUS = Reason(
-    "The destination refused it and gave no reason of its own.",
-    "Look at one: the answer stands there. Correct the cause, then retry.",
+    "The destination rejected the event without giving a reason.",
+    "Open a failure to see the response. Fix the cause, then retry.",
 )
 _THE_DESTINATIONS = Reason(
-    "This reason is the destination's own.", "Look at one: the answer stands there. Correct the cause, then retry."
+    "The destination gave this reason.", "Open a failure to see the response. Fix the cause, then retry."
 )
 
 
@@ -77,7 +77,7 @@ EMAIL_UNDER = "email_under:"
 
 
 def email_hint(connection: str, adjusted: Mapping[str, int], email_property: str) -> str | None:
-    """That the email seems to stand under another name than the option says; None if it does not."""
+    """A hint if emails seem to be in another property than the option says; None if not."""
     found = {
         reason.removeprefix(EMAIL_UNDER): events
         for reason, events in adjusted.items()
@@ -88,13 +88,13 @@ def email_hint(connection: str, adjusted: Mapping[str, int], email_property: str
     names = sorted(found, key=lambda name: -found[name])
     listed = ", ".join(f"{name} ({found[name]:,} event{'s' * (found[name] != 1)})" for name in names)
     return (
-        f"People without an email have what looks like one under another name: {listed}. If that is their email, run "
+        f"Some people have no email, but another property looks like one: {listed}. If that is their email, run "
         f"`hogline configure {connection} --email-property '{names[0]}'`."
     )
 
 
 def why_not_sent(reason: str) -> str:
-    """Why an event or a person is not sent, in a sentence; the reason itself, if it has none."""
+    """Why an event or a person is not sent, in a sentence; the reason itself if it is not known."""
     known = FILTERED.get(reason) or REFUSED.get(reason)
     return known.means if known else reason
 
@@ -104,9 +104,26 @@ def why_refused(reason: str) -> Reason:
     return REFUSED.get(reason) or (_BY_STATUS if reason.startswith("refused_") else _THE_DESTINATIONS)
 
 
-PRIVATE_MEANS = "Keep it secret: whoever has it can send events as anybody, merge people and change every attribute."
-PUBLIC_MEANS = (
-    "Anyone can read it there. A stranger can use it to send events as any user and to set their attributes, but not to"
-    " call the webhook or to merge two identified people."
+PRIVATE_MEANS = (
+    "Keep it secret. Anyone who has it can send events as any person, merge people and change every attribute."
 )
-"""What a token lets its holder do, wherever tokens are shown."""
+PUBLIC_MEANS = (
+    "Anyone can read it there. With it, a stranger can send events and set attributes for any person, but cannot call"
+    " the webhook or merge two identified people."
+)
+"""What you can do with a token; shown wherever tokens are.
+"""
+
+STATES: Mapping[str, str] = {
+    "delivering": "Delivering",
+    "waiting": "Retrying",
+    "stopped": "Stopped",
+    "disabled": "Paused",
+    "not_serving": "Not running",
+}
+"""A connection's states, as people read them."""
+
+
+def state_word(state: str) -> str:
+    """The word for a state within a sentence or a table."""
+    return STATES[state].lower()

@@ -51,7 +51,7 @@ class Workers:
         self._merge_delay_s = merge_delay_s
         self._retains = retains
         self._listener = listener
-        """Told of each delivery request; workers that run already keep the one they have."""
+        """Gets each delivery request; running workers keep the one they have."""
         self._tallies: dict[int, set[Tally]] = {}
         self._feeds: dict[int, Feed] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
@@ -126,7 +126,7 @@ class Workers:
             merge_delay_s=self._merge_delay_s,
         )
         worker.watch.listener = self._listener
-        # Whoever waits for events goes on waiting when the connection is stopped and started again.
+        # Waiting callers keep waiting when the connection is stopped and started again.
         worker.tallies = self._tallies.setdefault(connection.id, set())
         worker.feed = self.feed(connection.id)
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
@@ -142,7 +142,7 @@ class Workers:
             # Its text may quote an event; the kind and the place are enough to find it.
             mistake = kind_and_place(error)
             log.error("connection failed", connection=connection.name, error=mistake)  # noqa: TRY400
-            await self._report(connection, f"Hogline failed ({mistake}); please report it.")
+            await self._report(connection, f"Internal error ({mistake}). Please report this bug.")
         else:
             log.info("connection ended", connection=connection.name)
 
@@ -158,7 +158,7 @@ class Workers:
                 return
 
     async def stop(self, connection: int, within_s: float = 20.0) -> None:
-        """Returns when nothing of this connection is in flight any more; harmless if it does not run."""
+        """Returns when nothing of this connection is in flight; harmless if it is not running."""
         if running := self._running.pop(connection, None):
             worker, task = running
             await worker.close(within_s)
@@ -176,7 +176,7 @@ class Workers:
         return (running[0].trouble or self.folding_trouble) if running else None
 
     def ask_again(self, connection: int) -> None:
-        """Dead letters are to be retried, or a replay has begun; one that does not run finds out at its start."""
+        """Failures are to be retried or a replay has begun; a connection that is not running finds out at its start."""
         if running := self._running.get(connection):
             running[0].ask_again()
 
@@ -205,7 +205,7 @@ class Retention:
     """Removes people who were not seen for long, so that all that runs knows of it."""
 
     def __init__(self, workers: Workers, changing: asyncio.Lock) -> None:
-        """`changing`: held by whoever starts and stops workers and the folder."""
+        """`changing`: held by anyone who starts and stops workers and the folder."""
         self._workers = workers
         self._changing = changing
 

@@ -98,7 +98,7 @@ class Sending:
 
 
 Events: TypeAlias = list[tuple[int, Received]]
-"""With the number of the line that each stands in."""
+"""Each with its line number."""
 
 
 def read_file_lines(lines: Iterable[tuple[int, bytes]], received_ms: int) -> tuple[Events, Counter[str], list[BadLine]]:
@@ -127,7 +127,7 @@ def _read_each(
         if batch.problems:
             several = len(batch.received) + len(batch.problems) > 1
             bad += [
-                BadLine(number, f"Event {place} in it: {why.sentence}" if several else why.sentence)
+                BadLine(number, f"Event {place}: {why.sentence}" if several else why.sentence)
                 for place, why in batch.problems
             ]
             refused.update(batch.refused)
@@ -136,13 +136,13 @@ def _read_each(
 
 
 class Preview:
-    """What events would come to, one after the other, as if all were accepted. Nothing is kept of it."""
+    """What events would become, in order, as if all were accepted. Nothing is saved."""
 
     def __init__(
         self, state: State | None, connections: Sequence[Connection], clock: Clock, *, from_file: bool = False
     ) -> None:
-        """Without a state nobody is known yet; without a connection it is Customer.io's with the defaults. `from_file`:
-        the events happened some time, not just now.
+        """Without a state there are no known people; without a connection it uses Customer.io with default options.
+        `from_file`: the events may be old.
         """
         self._clock = clock
         self._read = read_file_lines if from_file else read_new_lines

@@ -43,7 +43,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         if await hold(stack, directory) is not None:
-            raise Mistake(f"Another Hogline already runs on {directory.path}. Choose another --data, or stop it.")
+            raise Mistake(f"Another Hogline is already running on {directory.path}. Stop it, or choose another --data.")
         metrics = Metrics({"journal": directory.journal, "state": directory.state}, clock.now_s)
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
@@ -89,7 +89,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
 
 
 async def _watched(stack: AsyncExitStack, watching: App, settings: Settings, connections: Connections) -> str:
-    """`/metrics` and `/readyz` at an address of their own, which is returned. Raises `Mistake`."""
+    """Serve `/metrics` and `/readyz` at a separate address, and return it. Raises `Mistake`."""
     listener = Listener(
         watching, settings.metrics_host, settings.metrics_port, connections=connections, stop_s=CONSOLE_STOP_S
     )
@@ -97,7 +97,7 @@ async def _watched(stack: AsyncExitStack, watching: App, settings: Settings, con
         await stack.enter_async_context(listener)
     except OSError as error:
         raise Mistake(
-            f"Cannot answer /metrics on {settings.metrics} ({error.strerror}). Choose another address with "
+            f"Cannot listen for /metrics on {settings.metrics} ({error.strerror}). Choose another address with "
             "HOGLINE_METRICS."
         ) from None
     return _url(listener)
@@ -143,8 +143,8 @@ async def _first_password(settings: Settings, now_ms: int) -> str | None:
     has_own = settings.console_password is not None
     if not _is_loopback(settings.console_host) and not has_own and not access.chosen:
         raise Mistake(
-            f"The console would be open to others on {settings.console} with no password of yours. Set one with "
-            "`hogline password` or HOGLINE_CONSOLE_PASSWORD, or let it listen on 127.0.0.1."
+            f"The console on {settings.console} can be reached from other machines, but you have not set a password. "
+            "Set one with `hogline password` or HOGLINE_CONSOLE_PASSWORD, or use the address 127.0.0.1."
         )
     if settings.console_password is not None:
         password = settings.console_password.get_secret_value()

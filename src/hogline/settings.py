@@ -1,5 +1,5 @@
-"""Every setting of the process once: name, default, unit, help. Each is an environment variable `HOGLINE_<NAME>`;
-`HOGLINE_<NAME>_FILE` names a file that holds the value, which is the way for secrets.
+"""All settings of the process: name, default, unit, help. Each is an environment variable `HOGLINE_<NAME>`.
+`HOGLINE_<NAME>_FILE` names a file with the value; use that for secrets.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NO_SIGN_IN_HEADERS = frozenset(
 
 
 class InvalidSettings(Exception):
-    """A setting that cannot be used; the text names it and says what to do."""
+    """A setting is invalid; the text names it and says what to do."""
 
 
 class Settings(BaseSettings):
@@ -36,91 +36,90 @@ class Settings(BaseSettings):
 
     data: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("hogline", appauthor=False)),
-        description="The data directory: events, people, connections. Private to its user.",
+        description="The data directory: events, people and connections. Only its owner can read it.",
     )
     listen: str = Field(
         default="127.0.0.1:8000",
-        description="Where events are received: host:port. Port 0 takes any free one.",
+        description="The address where events are received: host:port. Port 0 picks a free port.",
     )
     public_url: str = Field(
         default="",
-        description="The address under which PostHog reaches the receiving side, if it is another (a proxy).",
+        description="The public URL where PostHog sends events, if it is not the listen address (for example behind a "
+        "proxy).",
     )
     console: str = Field(
         default="127.0.0.1:8001",
-        description="Where the console is: host:port, or `off` for none. Port 0 takes any free one.",
+        description="The console's address: host:port, or `off`. Port 0 picks a free port.",
     )
     console_url: str = Field(
         default="",
-        description="The address under which browsers reach the console, if it is another (a proxy, a host's name).",
+        description="The URL where browsers reach the console, if it is not its address (a proxy or a host name).",
     )
     console_password: SecretStr | None = Field(
         default=None,
-        description="The password of the account `admin`, instead of the one that `hogline password` sets.",
+        description="The password for the account `admin`. Overrides the one set with `hogline password`.",
     )
     console_sign_in_header: str = Field(
         default="",
-        description="The header in which a proxy of HOGLINE_TRUSTED_PROXIES names the account that it signed in, such "
-        "as X-Forwarded-Email.",
+        description="The header in which a trusted proxy names the account it signed in, such as X-Forwarded-Email. "
+        "Needs HOGLINE_TRUSTED_PROXIES.",
     )
     metrics: str = Field(
         default="",
-        description="An address of its own for `/metrics` and `/readyz`: host:port. Without one they are at the "
-        "console's. Port 0 takes any free one.",
+        description="A separate address for `/metrics` and `/readyz`: host:port. If empty, they are at the console's "
+        "address. Port 0 picks a free port.",
     )
-    audit_retention_days: int = Field(
-        default=365, ge=1, le=3_650, description="So many days entries of the audit log are kept."
-    )
+    audit_retention_days: int = Field(default=365, ge=1, le=3_650, description="Days to keep entries of the audit log.")
     trusted_proxies: str = Field(
         default="",
-        description="Addresses or networks of your reverse proxies, separated by commas, such as 127.0.0.1,10.0.0.0/8. "
-        "In a request from one of them, X-Forwarded-For names the client.",
+        description="The addresses or networks of your reverse proxies, comma-separated, such as 127.0.0.1,10.0.0.0/8. "
+        "For requests from these, Hogline takes the client's address from X-Forwarded-For.",
     )
     backup_passphrase: SecretStr | None = Field(
         default=None,
-        description="The passphrase that `hogline backup` encrypts with and `hogline restore` decrypts with.",
+        description="The passphrase for `hogline backup` and `hogline restore`.",
     )
     secret_key: SecretStr | None = Field(
         default=None,
-        description="The key that encrypts credentials, instead of secret.key in the data directory.",
+        description="The key that encrypts credentials. Overrides secret.key in the data directory.",
     )
     journal_retention_days: int = Field(
-        default=7, ge=0, le=3_650, description="So many days events are kept after they are settled, for replays."
+        default=7, ge=0, le=3_650, description="Days to keep settled events for replay."
     )
     journal_retention_bytes: int = Field(
-        default=2_000_000_000, ge=0, description="At most so many bytes of settled events are kept for replays."
+        default=2_000_000_000, ge=0, description="Maximum bytes of settled events to keep for replay."
     )
     journal_max_bytes: int = Field(
         default=20_000_000_000,
         ge=1_000_000,
-        description="When so many bytes of events wait to be delivered, receiving pauses (503) until there are less.",
+        description="Stop receiving (503) while more than this many bytes of events are undelivered.",
     )
     hold_max_bytes: int = Field(
         default=2_000_000_000,
         ge=0,
-        description="At most so many bytes of events are held for users who do not qualify yet, at each connection.",
+        description="Maximum bytes of held events per connection, for people who do not qualify yet.",
     )
     people_retention_days: int = Field(
         default=400,
         ge=0,
         le=36_500,
-        description="Days to keep people who are no customer of any connection, since Hogline received their last"
-        " event; 0 keeps them.",
+        description="Days to keep people who are not customers at any connection, counted from the day Hogline received"
+        " their last event. 0 keeps them.",
     )
     failures_retention_days: int = Field(
-        default=90, ge=1, le=36_500, description="Days to keep dead letters. Their events then count as filtered."
+        default=90, ge=1, le=36_500, description="Days to keep failures. After that, their events count as filtered."
     )
     merge_delay_s: float = Field(
         default=30.0,
         ge=0,
         le=86_400,
-        description="So many seconds a merge of two customers waits once Customer.io accepted both.",
+        description="Seconds to wait before merging two customers, after Customer.io has accepted both.",
     )
     log_format: Literal["console", "json"] = Field(
-        default="console", description="How log lines are written to standard error."
+        default="console", description="The format of log lines on standard error."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least important log lines that are written."
+        default="info", description="The lowest level that is logged."
     )
 
     @field_validator("listen")
@@ -156,14 +155,14 @@ class Settings(BaseSettings):
     @classmethod
     def _is_header(cls, text: str) -> str:
         if text and (not _HEADER.fullmatch(text) or text.lower() in _NO_SIGN_IN_HEADERS):
-            raise ValueError("must be the name of a header that only your proxy sets, for example X-Forwarded-Email")
+            raise ValueError("must be a header that only your proxy sets, for example X-Forwarded-Email")
         return text
 
     @model_validator(mode="after")
     def _has_proxies(self) -> Self:
         if self.console_sign_in_header and not self.trusted_proxies:
             raise ValueError(
-                "HOGLINE_CONSOLE_SIGN_IN_HEADER needs HOGLINE_TRUSTED_PROXIES: else anybody could send that header"
+                "HOGLINE_CONSOLE_SIGN_IN_HEADER needs HOGLINE_TRUSTED_PROXIES: otherwise anyone could send that header"
             )
         return self
 
@@ -185,7 +184,7 @@ class Settings(BaseSettings):
 
     @property
     def proxies(self) -> TrustedProxies:
-        """Whose word on a client's address is taken."""
+        """The proxies whose X-Forwarded-For is trusted."""
         return TrustedProxies.parse(self.trusted_proxies)
 
     @property
@@ -198,22 +197,22 @@ class Settings(BaseSettings):
 
     @property
     def metrics_host(self) -> str:
-        """Only if there is an address for metrics."""
+        """Only valid if there is an address for metrics."""
         return _host(self.metrics)
 
     @property
     def metrics_port(self) -> int:
-        """Only if there is an address for metrics."""
+        """Only valid if there is an address for metrics."""
         return _port(self.metrics)
 
     @property
     def console_host(self) -> str:
-        """Only if the console is not off."""
+        """Only valid if the console is not off."""
         return _host(self.console)
 
     @property
     def console_port(self) -> int:
-        """Only if the console is not off."""
+        """Only valid if the console is not off."""
         return _port(self.console)
 
     @classmethod
@@ -242,7 +241,7 @@ def _port(address: str) -> int:
 
 
 class _FromFiles(PydanticBaseSettingsSource):
-    """`HOGLINE_<NAME>_FILE`: the value is what stands in that file."""
+    """`HOGLINE_<NAME>_FILE`: the value is the content of that file."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  # as above
         return from_file(field_name), field_name, False
@@ -253,7 +252,8 @@ class _FromFiles(PydanticBaseSettingsSource):
 
 
 def from_file(name: str) -> str | None:
-    """What stands in the file that `HOGLINE_<NAME>_FILE` names, without the line's end; None if it is not set.
+    """The content of the file that `HOGLINE_<NAME>_FILE` names, without the final newline; None if not set.
+
     Raises `InvalidSettings`.
     """
     variable = f"{PREFIX}{name.upper()}_FILE"
@@ -267,16 +267,16 @@ def from_file(name: str) -> str | None:
 
 
 def from_environment(name: str) -> str | None:
-    """`HOGLINE_<NAME>`, or the file that `HOGLINE_<NAME>_FILE` names. For values that are no settings of the
-    process, such as the credentials of a connection.
+    """`HOGLINE_<NAME>`, or the file that `HOGLINE_<NAME>_FILE` names. For values that are not
+    settings of the process, such as a connection's credentials.
     """
     return os.environ.get(PREFIX + name.upper()) or from_file(name)
 
 
 def read_settings(**given: object) -> Settings:
-    """The settings from the environment, with what was given on the command line over it (None: not given).
+    """The settings from the environment; values from the command line override them (None: not given).
 
-    Raises `InvalidSettings` with a sentence for the first one that cannot be used.
+    Raises `InvalidSettings` with a sentence about the first invalid one.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]

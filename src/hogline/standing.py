@@ -1,4 +1,4 @@
-"""What became of each attribute of somebody at the destination, and why: for pages and commands. Knows only words."""
+"""What happened to each attribute of somebody at the destination, and why: for pages and commands. Knows only words."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Attribute:
 
     name: str
     value: object
-    """What PostHog says; None: it was taken away."""
+    """What PostHog says; None: it was removed."""
     state: str
     """A key of `STANDINGS`."""
     why: str = ""
-    """A sentence; empty: nothing has to be said about it."""
+    """A sentence; empty: nothing has to be known about it."""
 
 
 def attributes(person: PersonView) -> list[Attribute]:

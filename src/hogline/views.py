@@ -10,16 +10,16 @@ from hogline.model import Kind
 
 
 class ConnectionStatus(Struct, frozen=True, kw_only=True):
-    """A connection and what became of its events: received = delivered + filtered + held + dead letters +
-    pending, exactly.
+    """A connection and what happened to its events: received = delivered + filtered + held + failures + pending,
+    exactly.
     """
 
     name: str
     destination: str
     enabled: bool
     state: str
-    """`delivering`; `waiting` (for the destination or the disk, goes on by itself); `stopped` (somebody has to do
-    something); `disabled`; `not_serving` (no `hogline serve` runs).
+    """`delivering`; `waiting` (for the destination or the disk; continues by itself); `stopped` (you have to do
+    something); `disabled` (paused); `not_serving` (`hogline serve` is not running).
     """
     reason: str | None
     received: int
@@ -32,23 +32,23 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
     adjusted: dict[str, int]
     """Places in events that were cut, left out or renamed, by reason."""
     retries: dict[str, int]
-    """Requests that had to be sent again, by status."""
+    """Retried requests, by status."""
     replayed: dict[str, int]
-    """What became of replayed events; they were counted above when they came."""
+    """Results of replayed events; they were already counted above when they arrived."""
     lag_s: float
     """How long the oldest pending event waits."""
     hints: list[str] = field(default_factory=list)
-    """What seems to be set up wrongly, in sentences; nothing is stopped by it."""
+    """Likely mistakes in the setup, in sentences; they stop nothing."""
 
 
 class Status(Struct, frozen=True, kw_only=True):
     connections: list[ConnectionStatus]
     refused: dict[str, int]
-    """Events that were refused at the door, by reason: no connection ever received them."""
+    """Events rejected on receipt, by reason; no connection received them."""
 
 
 class ConnectionView(Struct, frozen=True, kw_only=True):
-    """A connection as it may be shown: secrets are left out."""
+    """A connection without its secrets."""
 
     name: str
     destination: str
@@ -75,11 +75,11 @@ class TokenView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For SDKs in browsers and apps."""
     older_public: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
-    """The project's own keys at PostHog, under which events are taken too."""
+    """Project API keys from PostHog that Hogline also accepts."""
 
 
 class CustomerView(Struct, frozen=True):
-    """As whom a destination knows somebody."""
+    """Under which identifier a destination knows somebody."""
 
     kind: Kind
     value: str
@@ -91,9 +91,9 @@ class PersonView(Struct, frozen=True, kw_only=True):
     email: str | None
     identified: bool
     customer: CustomerView | None
-    """As whom the destination knows them; None: not sent."""
+    """Their profile at the destination; None: not sent."""
     not_sent: str | None
-    """Why they are no customer; None if they are one."""
+    """Why they are not a customer; None if they are."""
     attributes: dict[str, object]
     unsent: list[str]
     refused: list[str]
@@ -103,20 +103,20 @@ class PersonView(Struct, frozen=True, kw_only=True):
     """Why the destination does not have this email: `email_taken`, `email_on_other_customer`, `email_change_not_sent`;
     None if it has, or is told it yet."""
     joined_into: str | None = None
-    """The person whom PostHog joined this id into: what comes under it is theirs."""
+    """The person PostHog merged this id into; its events are theirs."""
     became: str | None = None
-    """Of somebody who was joined: what became of the customer that they were: `merged`, `merge waits`, `not merged`."""
+    """For a merged id: what happened to its own profile: `merged`, `merge waits` (pending) or `not merged`."""
     to_merge: list[CustomerView] = field(default_factory=list)
-    """Customers that are to be merged into theirs."""
+    """Profiles that will be merged into theirs."""
     merged: list[CustomerView] = field(default_factory=list)
 
 
 class PersonEvent(Struct, frozen=True, kw_only=True):
-    """One of somebody's last events."""
+    """One of a person's recent events."""
 
     position: int
     event: str | None
-    """None: it is not kept any more."""
+    """None: no longer stored."""
     uuid: str | None
     timestamp_ms: int | None
     outcome: str
@@ -124,69 +124,69 @@ class PersonEvent(Struct, frozen=True, kw_only=True):
 
 
 class PersonDetails(Struct, frozen=True, kw_only=True):
-    """Somebody, whole: what PostHog says of them, and what became of it at the destination."""
+    """One person in full: what PostHog says, and what the destination has of it."""
 
     person: PersonView
     joined: list[PersonView]
-    """Who was joined into them, at most 100."""
+    """Ids merged into them, at most 100."""
     relationships: list[str]
     anonymous_ids: list[str]
     recent: list[PersonEvent]
-    """Their last events, newest first."""
+    """Their recent events, newest first."""
     held: int
 
 
 class SomebodyView(Struct, frozen=True, kw_only=True):
-    """A person, by all that identifies them."""
+    """A person, by all their ids."""
 
     distinct_id: str
-    """One of the ids: the one that others were joined into, if any were."""
+    """One of the ids; the one others were merged into, if any."""
     ids: list[str]
     emails: list[str]
 
 
 class ForgottenAt(Struct, frozen=True, kw_only=True):
-    """What was removed of somebody for one connection."""
+    """What was deleted for one connection."""
 
     connection: str
     destination: str
     customers: int
     """Deleted at the destination, which confirmed each."""
     people: int
-    """Ids under which they were remembered here."""
+    """Their ids stored here."""
     held: int
     failures: int
     not_reached: str
-    """Why the destination may still know them, and what to do; blank: it does not."""
+    """Why the destination may still have data, and what to do; blank: it does not."""
 
 
 class ForgottenView(Struct, frozen=True, kw_only=True):
-    """What was removed of somebody, and what was not."""
+    """What was deleted, and what was not."""
 
     customers: int
     """At all destinations."""
     ids: int
     """That are one person."""
     people: int
-    """Ids, counted at each connection."""
+    """Ids, counted per connection."""
     held: int
     failures: int
     events: int
     """In the journal."""
     connections: list[ForgottenAt]
     names_removed: int
-    """Events of other people that asked for a join with them: they stay without their id."""
+    """Other people's events that asked for a merge with them; they stay, without that id."""
     mentions: int
-    """Events of other people that have one of their ids in another property: they stay as they are."""
+    """Other people's events with one of these ids in another property; they stay unchanged."""
     suppressed: bool
     cleaned_later: list[str]
-    """Files with traces that another program is reading just now: they are overwritten as soon as it has ended."""
+    """Files with traces that another program is reading; they are overwritten once it ends."""
     still_named_in: list[str]
     """Other files in the data directory, not made by Hogline, that name them."""
 
 
 class FailureView(Struct, frozen=True, kw_only=True):
-    """A dead letter."""
+    """A failure."""
 
     connection: str
     id: int
@@ -202,11 +202,11 @@ class RefusalView(Struct, frozen=True, kw_only=True):
     message: str
     field: str
     operation: object
-    """As it was sent; None if there could be none."""
+    """The operation as sent; None if there was none."""
 
 
 class FailureDetails(Struct, frozen=True, kw_only=True):
-    """A dead letter, whole."""
+    """A failure in full."""
 
     failure: FailureView
     refusals: list[RefusalView]
@@ -221,7 +221,7 @@ class BadLine(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """What became of one `send` at one connection."""
+    """The result of one `send` at one connection."""
 
     connection: str
     events: int
@@ -255,10 +255,10 @@ class ReleasedEvent(Struct, frozen=True, kw_only=True):
 
 
 class JoinedView(Struct, frozen=True):
-    """Two ids that are one person from now on."""
+    """Two ids that are now one person."""
 
     distinct_id: str
-    """Who became part of the other."""
+    """The id merged into the other."""
     into: str
 
 
@@ -285,7 +285,7 @@ class LiveOperation(Struct, frozen=True):
 
 
 class LiveEvent(Struct, frozen=True, kw_only=True):
-    """An event that was just settled."""
+    """An event that was just processed."""
 
     number: int
     at_ms: int
@@ -296,7 +296,7 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
     outcome: str
     """`delivered`, `filtered`, `held` or `dead_letter`."""
     rule: str | None
-    """Why it was filtered, held or refused."""
+    """Why it was filtered, held or rejected."""
     adjusted: list[str]
     properties: dict[str, object]
     set: dict[str, object]
@@ -305,14 +305,14 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
 
 class LiveEvents(Struct, frozen=True, kw_only=True):
     last: int
-    """Ask for what comes behind this number."""
+    """Pass it as `after` to get newer events."""
     skipped: int
-    """Events so far that were not shown, because too many came at once."""
+    """Events not shown, because there were too many at the same time."""
     events: list[LiveEvent]
 
 
 class PreviewedEvent(Struct, frozen=True, kw_only=True):
-    """What one event would come to at one connection."""
+    """What one connection would send for an event."""
 
     connection: str
     line: int
@@ -320,48 +320,48 @@ class PreviewedEvent(Struct, frozen=True, kw_only=True):
     distinct_id: str
     uuid: str
     person: str = ""
-    """The distinct_id of the person whose event it is, after all joins so far."""
+    """The distinct_id of the person, after all merges so far."""
     joined: JoinedView | None = None
     released: list[ReleasedEvent] = field(default_factory=list)
-    """Held events that it sets free, in their order: they go before it."""
+    """Held events that it releases, in order; they are sent first."""
     operations: list[OperationView] = field(default_factory=list)
     filtered: str | None = None
     held: bool = False
-    """It is filtered, but kept and sent once its user qualifies."""
+    """Filtered for now, but kept and sent once the person qualifies."""
     refused: str | None = None
     adjusted: list[str] = field(default_factory=list)
     follows: list[OperationView] = field(default_factory=list)
-    """What has to wait for a pause after it: merges, and what they leave to be told."""
+    """Operations sent later: merges, and updates that follow them."""
 
 
 class ChoiceForecast(Struct, frozen=True, kw_only=True):
-    """What a file of events would come to under one choice of whom to send. Every event is counted once: delivered,
-    filtered, held or dead letter.
+    """The totals of a file under one choice of who is sent. Every event is counted once: delivered, filtered, held or
+    failure.
     """
 
     choice: str
     title: str
     customers: int
-    """That would be created. Customer.io bills the highest number of a period, and merged ones count in it."""
+    """Profiles that would be created. Customer.io bills the highest number in a period, including merged ones."""
     customers_left: int
     """Of these, after merges."""
     people: int
-    """That would be remembered; somebody with several ids is one."""
+    """People who would be stored; several ids of one person count once."""
     delivered: int
     anonymous: int
-    """Of the delivered events, those that are sent without making a customer."""
+    """Delivered events that do not create a profile."""
     filtered: dict[str, int]
     held: int
-    """That wait in the end for a user who does not qualify yet. A forecast holds at most 100 MB of them."""
+    """Events still held at the end, for people who do not qualify. A forecast holds at most 100 MB."""
     dead_letters: dict[str, int]
     adjusted: dict[str, int]
     requests: int
-    """If the events came at once, as from a file; live traffic takes more."""
+    """If the events are sent in one go, as from a file; live traffic takes more."""
 
 
 class ForecastView(Struct, frozen=True, kw_only=True):
     connection: str | None
-    """Whose other options it was made with; None: the defaults."""
+    """The connection whose other options were used; None: the defaults."""
     now: str | None
     """The choice of that connection."""
     events: int
@@ -375,7 +375,7 @@ class FindingView(Struct, frozen=True):
     level: Literal["ok", "warning", "problem"]
     sentence: str
     to_do: str = ""
-    """Empty: nothing has to be done."""
+    """Empty: nothing to do."""
 
 
 class PostHogView(Struct, frozen=True, kw_only=True):
@@ -384,7 +384,7 @@ class PostHogView(Struct, frozen=True, kw_only=True):
     url: str
     enabled: bool
     state: str
-    """healthy, degraded or disabled, by PostHog's own watching; empty: it does not say."""
+    """healthy, degraded or disabled, as PostHog reports; empty: unknown."""
     arrived: bool = False
     """A test event went through it and arrived."""
     problem: str = ""

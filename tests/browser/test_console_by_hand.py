@@ -32,11 +32,11 @@ async def test_an_event_named_like_a_script_is_shown_as_text(page: Page, stage: 
 async def test_the_switch_disables_and_enables(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
     await page.goto("/")
-    switch = page.get_by_role("switch", name="Enable shop")
+    switch = page.get_by_role("switch", name="Send to shop")
     await switch.click()
     await expect(switch).to_have_attribute("aria-checked", "false")
-    await expect(page.locator("#connections")).to_contain_text("Disabled")
-    await expect(page.get_by_role("status").filter(has_text="shop is disabled.")).to_be_visible()
+    await expect(page.locator("#connections")).to_contain_text("Paused")
+    await expect(page.get_by_role("status").filter(has_text="Paused shop.")).to_be_visible()
     await switch.focus()
     await page.keyboard.press("Space")
     await expect(switch).to_have_attribute("aria-checked", "true")
@@ -44,7 +44,7 @@ async def test_the_switch_disables_and_enables(page: Page, stage: Stage) -> None
 
 async def test_what_changes_elsewhere_shows_by_itself(page: Page, stage: Stage) -> None:
     await page.goto("/")
-    await expect(page.locator("#connections")).to_contain_text("No destination is installed yet")
+    await expect(page.locator("#connections")).to_contain_text("No connections yet")
     await stage.connect("shop")
     await expect(page.locator("#connections")).to_contain_text("Delivering")
 
@@ -61,7 +61,7 @@ async def test_disconnect_asks_once_more(page: Page, stage: Stage) -> None:
     await page.goto("/connections/shop/settings")
     await page.get_by_role("link", name="Disconnect …").click()
     assert len(await stage.service.connections()) == 1
-    await page.get_by_role("button", name="Disconnect for good").click()
+    await page.get_by_role("button", name="Disconnect").click()
     await page.wait_for_url(f"{stage.console}/")
     assert await stage.service.connections() == []
 
@@ -102,4 +102,4 @@ async def test_a_button_copies(page: Page, stage: Stage) -> None:
 async def test_somebody_who_stops_hogline_is_told_on_an_open_page(page: Page, stage: Stage) -> None:
     await page.route("**/*", lambda route: route.abort())
     await page.get_by_label("Search destinations").fill("x")
-    await expect(page.get_by_role("alert").filter(has_text="Hogline does not answer.")).to_be_visible()
+    await expect(page.get_by_role("alert").filter(has_text="Hogline is not responding.")).to_be_visible()

@@ -19,7 +19,7 @@ async def opened(page: Page, stage: Stage, **options: object) -> None:
 
 async def test_an_event_shows_the_moment_it_is_settled_with_all_about_it(page: Page, stage: Stage) -> None:
     await opened(page, stage)
-    await expect(page.locator("#live-empty")).to_contain_text("Nothing arrived yet")
+    await expect(page.locator("#live-empty")).to_contain_text("Waiting for events")
     await stage.receive({"event": "<script>alert(1)</script>", "distinct_id": "ada", "properties": {"total": 49}})
     row = page.locator("#live > li").first
     await expect(row).to_contain_text("<script>alert(1)</script>")
@@ -49,7 +49,7 @@ async def test_while_it_is_paused_events_are_counted_and_shown_afterwards(page: 
     await stage.receive({"event": "event 0", "distinct_id": "ada"})
     await expect(page.locator("#live-said")).to_have_text("Paused: 1 new.")
     await expect(page.locator("#live > li")).to_have_count(0)
-    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("button", name="Resume").click()
     await expect(page.locator("#live > li")).to_have_count(1)
     await expect(page.locator("#live-said")).to_have_text("")
 
@@ -60,14 +60,14 @@ async def test_events_are_filtered_by_text_and_outcome(page: Page, stage: Stage)
     await stage.receive({"event": "seen", "distinct_id": "ben"})
     names = page.locator("#live > li:not([hidden]) .event-name")
     await expect(names).to_have_count(2)
-    await page.get_by_label("Show only events that were").select_option("filtered")
+    await page.get_by_label("Filter by result").select_option("filtered")
     await expect(names).to_have_text(["seen"])
     await stage.receive({"event": "ordered", "distinct_id": "cy"}, {"event": "left", "distinct_id": "cy"})
     await expect(names).to_have_text(["left", "seen"])
-    await page.get_by_label("Show only events that were").select_option("")
-    await page.get_by_label("Show only events that contain").fill("spring")
+    await page.get_by_label("Filter by result").select_option("")
+    await page.get_by_label("Filter by text").fill("spring")
     await expect(names).to_have_text(["ordered"])
-    await page.get_by_label("Show only events that contain").fill("nothing like this")
+    await page.get_by_label("Filter by text").fill("nothing like this")
     await expect(page.locator("#live-none")).to_be_visible()
 
 
@@ -81,7 +81,7 @@ async def test_there_are_at_most_200_on_the_page_and_it_says_how_many_are_not(pa
     assert item == 200
     many: list[dict[str, object]] = [{"event": f"event {n}", "distinct_id": f"user-{n}"} for n in range(100)]
     await stage.receive(*many)
-    await expect(page.locator("#live-said")).to_contain_text("more came too fast to be shown.")
+    await expect(page.locator("#live-said")).to_contain_text("not shown (too many at once).")
     await expect(page.locator("#live > li")).to_have_count(200)
 
 

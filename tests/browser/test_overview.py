@@ -25,9 +25,9 @@ async def with_figures(stage: Stage, received: int, minutes_ago: int = 20) -> No
 async def test_an_event_is_counted_the_moment_it_is_delivered(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
     await page.goto(OVERVIEW)
-    await expect(page.locator("#standing")).to_contain_text("Nothing arrived yet.")
+    await expect(page.locator("#standing")).to_contain_text("Waiting for the first event.")
     await stage.receive({"event": "signed up", "distinct_id": "max"})
-    await expect(page.locator("#standing")).to_contain_text("Everything that came in is settled.")
+    await expect(page.locator("#standing")).to_contain_text("Up to date.")
     await expect(page.locator(".standing-figure", has_text="Delivered").locator("dd").first).to_have_text("1")
 
 
@@ -35,9 +35,9 @@ async def test_pause_and_resume(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
     await page.goto(OVERVIEW)
     await page.get_by_role("button", name="Pause").click()
-    await expect(page.locator("#standing")).to_contain_text("It is paused.")
-    await expect(page.locator("#state")).to_have_text("Disabled")
-    await expect(page.locator("#said")).to_contain_text("shop is paused.")
+    await expect(page.locator("#standing")).to_contain_text("Paused.")
+    await expect(page.locator("#state")).to_have_text("Paused")
+    await expect(page.locator("#said")).to_contain_text("Paused shop.")
     await page.get_by_role("button", name="Resume").click()
     await expect(page.locator("#state")).to_have_text("Delivering")
     assert [one.enabled for one in await stage.service.connections()] == [True]
@@ -54,7 +54,7 @@ async def test_the_plots_show_what_stands_in_the_table(page: Page, stage: Stage)
         "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(byte => byte > 0)"
     )
     assert drawn
-    await page.get_by_text("The figures as a table").click()
+    await page.get_by_text("Show as table").click()
     await expect(page.locator("table.history")).to_contain_text("1,234")
 
 
@@ -73,7 +73,7 @@ async def test_a_period_is_chosen(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
     await with_figures(stage, 7, minutes_ago=3 * 24 * 60)
     await page.goto(OVERVIEW)
-    await expect(page.locator("#history-figures")).to_contain_text("Nothing happened in this time")
+    await expect(page.locator("#history-figures")).to_contain_text("No activity")
     await page.get_by_role("link", name="Week").click()
     await expect(page.locator(".plots .uplot")).to_have_count(3)
 
@@ -118,11 +118,11 @@ async def test_without_script_there_is_the_table_and_the_forms(browser: Browser,
     page = await context.new_page()
     await stage.sign_in(page)
     await page.goto(OVERVIEW)
-    await page.get_by_text("The figures as a table").click()
+    await page.get_by_text("Show as table").click()
     await expect(page.locator("table.history")).to_contain_text("1,234")
     await expect(page.locator(".plots")).to_be_hidden()
     await page.get_by_role("button", name="Pause").click()
-    await expect(page.locator("#standing")).to_contain_text("It is paused.")
+    await expect(page.locator("#standing")).to_contain_text("Paused.")
     await context.close()
 
 

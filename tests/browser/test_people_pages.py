@@ -33,7 +33,7 @@ async def test_somebody_is_found_while_typing_looked_at_and_forgotten(page: Page
     await expect(page.locator("main")).to_contain_text("signed up")
     await expect(page.get_by_role("row", name="plan")).to_contain_text("Accepted")
     await page.get_by_role("link", name="Forget …").click()
-    await expect(page.locator("main")).to_contain_text("the customer ada is deleted there")
+    await expect(page.locator("main")).to_contain_text("deletes the profile ada")
     await page.get_by_role("button", name="Forget for good").click()
     await expect(page.locator("main")).to_contain_text("1 customer deleted, confirmed by Customer.io")
     await page.locator("main").get_by_role("link", name="People", exact=True).last.click()

@@ -90,16 +90,16 @@ async def test_the_product_pages_example_makes_a_person_in_customer_io(browser: 
             await console.get_by_label("Customer.io API Key").fill("wrong")
             await console.get_by_label("Another address", exact=True).check()
             await console.get_by_label("Another address for Tracking Endpoint").fill(customerio.url)
-            await console.get_by_role("button", name="Save & enable").click()
+            await console.get_by_role("button", name="Save & start").click()
             await expect(console.locator("#outcome")).to_contain_text(
                 "Customer.io refused the credentials (401). Check the Site ID and the API Key. Nothing was kept."
             )
             assert hogline_json(hogline.data, "connections") == {"connections": []}
 
             await console.get_by_label("Customer.io API Key").fill("sandbox-key")
-            await console.get_by_role("button", name="Save & enable").click()
+            await console.get_by_role("button", name="Save & start").click()
             await expect(console.get_by_role("heading", name="Connect PostHog")).to_be_visible()
-            await expect(console.get_by_role("status").filter(has_text="customerio is enabled.")).to_be_visible()
+            await expect(console.get_by_role("status").filter(has_text="customerio is ready.")).to_be_visible()
             await expect(console.locator("#arrival")).to_contain_text("Waiting for the first event")
 
             snippet = await copied_snippet(console)
@@ -108,20 +108,20 @@ async def test_the_product_pages_example_makes_a_person_in_customer_io(browser: 
             assert example, snippet
             async with shop(snippet) as url, visit(browser, url) as visitor:
                 await visitor.goto("/")
-                await expect(console.locator("#arrival")).to_contain_text("An event arrived")
+                await expect(console.locator("#arrival")).to_contain_text("Received")
                 await expect(console.locator("#arrival")).to_contain_text("some_event")
 
             await until(lambda: "some_event" in {event["name"] for event in all_events(customerio.url)})
             await console.get_by_role("link", name="customerio").first.click()
             await console.get_by_role("link", name="People").click()
-            await console.get_by_label("Search by a part of a distinct_id or an email").fill("TEST@example")
+            await console.get_by_label("Search by part of a distinct_id or email").fill("TEST@example")
             (distinct_id,) = people(customerio.url)
             await console.locator("#people").get_by_role("link", name=distinct_id).click()
             attributes = console.get_by_role("region", name="Attributes")
             await expect(attributes.get_by_role("row", name="email test@example.com Accepted")).to_be_visible()
             await expect(attributes.get_by_role("row", name="userProperty value Accepted")).to_be_visible()
             await expect(attributes).not_to_contain_text("event_property")
-            events = console.get_by_role("region", name="Last events")
+            events = console.get_by_role("region", name="Recent events")
             await expect(events.get_by_role("row").filter(has_text="some_event")).to_contain_text("Delivered")
 
         (person,) = people(customerio.url).values()
@@ -140,12 +140,12 @@ async def test_the_product_pages_example_arrives_whole_at_engage(browser: Browse
             await console.get_by_label("Engage Public Key").fill("sandbox-public")
             await console.get_by_label("Engage Secret Key").fill("wrong")
             await console.get_by_label("API base URL").fill(engage.url)
-            await console.get_by_role("button", name="Save & enable").click()
+            await console.get_by_role("button", name="Save & start").click()
             await expect(console.locator("#outcome")).to_contain_text(
                 "Engage refused the keys (401). Check the public key and the secret key. Nothing was kept."
             )
             await console.get_by_label("Engage Secret Key").fill("sandbox-secret")
-            await console.get_by_role("button", name="Save & enable").click()
+            await console.get_by_role("button", name="Save & start").click()
             await expect(console.get_by_role("heading", name="Connect PostHog")).to_be_visible()
 
             async with shop(await copied_snippet(console)) as url, visit(browser, url) as visitor:

@@ -33,7 +33,7 @@ def test_a_token_opens_the_api_until_it_is_revoked(tmp_path: Path) -> None:
 
 
 def test_without_a_running_hogline_too(tmp_path: Path) -> None:
-    assert "no API tokens yet" in hogline(tmp_path, "api-tokens").stdout
+    assert "No API tokens yet" in hogline(tmp_path, "api-tokens").stdout
     made = hogline_json(tmp_path, "api-tokens", "add", "reports", "--role", "admin")
     assert made["token"].startswith("hogapi_")
     shown = hogline(tmp_path, "api-tokens").stdout

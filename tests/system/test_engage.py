@@ -193,7 +193,7 @@ def test_a_wrong_connection_stops_with_its_reason_and_goes_on_where_it_was(
         assert says in found["reason"]
         assert (found["pending"], found["dead_letters"]) == (3, {})
         told(sandbox)
-        hogline(data, "enable", "engage")
+        hogline(data, "resume", "engage")
         until(lambda: status(data, "engage")["delivered"] == 3)
     assert_whole_and_in_order(sandbox, range(1, 4), people=1)
 

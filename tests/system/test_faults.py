@@ -499,6 +499,6 @@ async def test_a_clock_that_jumps_an_hour_and_back_changes_nothing(bench: Bench,
 def test_two_processes_on_one_directory_the_second_is_refused_and_the_first_goes_on(data: Path) -> None:
     with serving(data) as first:
         refused = hogline(data, "serve", code=1)
-        assert "already runs" in refused.stderr
+        assert "already running" in refused.stderr
         assert refused.stderr.count("\n") == 1
         assert first.stop() == 0

@@ -197,8 +197,8 @@ def test_nothing_that_is_printed_logged_or_answered_has_a_secret_or_a_person_in_
         for command in ("status", "status --json", "connections", "connections --json", "check customerio"):
             printed.run(*command.split())
         put(f"{canary_sandbox}/sandbox/script", {"answers": [{"status": 401, "path": "/api/v1/accounts"}]})
-        printed.run("enable", "customerio", code=1)
-        printed.run("enable", "customerio")
+        printed.run("resume", "customerio", code=1)
+        printed.run("resume", "customerio")
         printed.run("configure", "customerio", "--tracking-endpoint", "http://canary.example", code=1)
         printed.ask(f"{url}/healthz")
         printed.ask(f"{console}/metrics")

@@ -87,10 +87,10 @@ def test_commands_do_the_same_beside_a_running_process_and_without(data: Path, s
     def play() -> list[object]:
         connect(data, sandbox, "--name", "one", "--no-enable")
         seen = [hogline_json(data, "connections")["connections"][0]["enabled"]]
-        hogline(data, "enable", "one")
+        hogline(data, "resume", "one")
         seen.append(hogline_json(data, "check", "one"))
         seen.append(hogline_json(data, "configure", "one", "--event-allowlist", "a, b"))
-        hogline(data, "disable", "one")
+        hogline(data, "pause", "one")
         seen.append(status(data, "one"))
         seen.append(hogline(data, "enable", "nobody", code=1).stderr)
         hogline(data, "disconnect", "one")
@@ -112,7 +112,7 @@ def test_a_disabled_connection_gets_its_events_when_it_is_enabled(data: Path, sa
         post(f"{running.url}/webhook", {"event": "clicked", "distinct_id": "u1", "properties": {}}, token)
         assert status(data)["pending"] == 1
         assert status(data)["state"] == "disabled"
-        hogline(data, "enable", "customerio")
+        hogline(data, "resume", "customerio")
         until(lambda: status(data)["delivered"] == 1)
 
 
@@ -125,7 +125,7 @@ def test_a_connection_that_loses_its_credentials_stops_and_goes_on_with_better_o
         until(lambda: status(data)["state"] == "stopped")
         assert "API Key" in status(data)["reason"]
         assert status(data)["pending"] == 1
-        hogline(data, "enable", "customerio")
+        hogline(data, "resume", "customerio")
         until(lambda: status(data)["delivered"] == 1)
         assert running.stop() == 0
 
@@ -133,7 +133,7 @@ def test_a_connection_that_loses_its_credentials_stops_and_goes_on_with_better_o
 def test_two_processes_on_one_directory_are_refused(data: Path) -> None:
     with serving(data):
         refused = hogline(data, "serve", code=1)
-    assert "already runs" in refused.stderr
+    assert "already running" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 

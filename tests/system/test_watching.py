@@ -121,9 +121,9 @@ def test_a_connection_that_stops_is_seen_everywhere(data: Path, sandbox: str, tm
         until(lambda: metrics(log.console_url)["hogline_connection_state customerio stopped"] == 1)
         assert metrics(log.console_url)["hogline_retries_total customerio 503"] == 1
         assert log.has("connection stopped", connection="customerio", reason=reason, level="warning")
-        hogline(data, "enable", "customerio")
+        hogline(data, "resume", "customerio")
         until(lambda: status(data)["delivered"] == 1)
-        hogline(data, "disable", "customerio")
+        hogline(data, "pause", "customerio")
         assert running.stop() == 0
     told = [line["event"] for line in log.lines if line["event"].startswith("connection ")]
     assert told == [
@@ -222,7 +222,7 @@ def test_on_a_terminal_it_has_a_screen_of_its_own_and_gives_it_back(data: Path, 
     try:
         with watching(data, stdout=theirs) as watch:
             os.close(theirs)
-            while b"Ctrl-C ends" not in shown or b"pending" not in shown:
+            while b"Ctrl-C to stop" not in shown or b"pending" not in shown:
                 shown += os.read(terminal, 10_000)
             assert ends_cleanly(watch)
         with suppress(OSError):  # that is how Linux says that nobody writes there any more

@@ -46,11 +46,13 @@ def test_without_the_sdk_the_demo_says_how_to_install_it(wheel: Path, tmp_path: 
     _install(wheel, tmp_path)
     done = _run("x/bin/hogline", "demo", cwd=tmp_path, code=1)
     assert done.stderr == (
-        "hogline: The demo sends with PostHog's SDK, which is not installed: `pip install 'hogline[demo]'`, "
+        "hogline: The demo needs PostHog's SDK, which is not installed. Install it: `pip install 'hogline[demo]'`, "
         "`pipx inject hogline posthog`, or `uvx --with posthog hogline demo`.\n"
     )
     _run("x/bin/python", "-c", READ_EVERYTHING, cwd=tmp_path)
-    assert "no connection yet" in _run("x/bin/hogline", "connections", "--data", tmp_path / "data", cwd=tmp_path).stdout
+    assert (
+        "No connections yet" in _run("x/bin/hogline", "connections", "--data", tmp_path / "data", cwd=tmp_path).stdout
+    )
 
 
 def _install(wheel: Path, folder: Path, *extras: str) -> None:

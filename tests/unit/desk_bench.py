@@ -95,9 +95,10 @@ class Life:
         self.store = MemoryStore()
         self.known = Known(self.store, 0)
         self.fold = Fold(self.known, suppressed=suppressed)
-        self._begin(options)
+        self.restart(options)
 
-    def _begin(self, options: object) -> Life:
+    def restart(self, options: object) -> Life:
+        """With a desk made from what is on record."""
         self.options = options
         self.desk = Desk(
             self.destination,
@@ -115,7 +116,7 @@ class Life:
 
     def change(self, options: object) -> Life:
         """Other options, as by `hogline configure`: held events may go, and so may what waited for the options."""
-        self._begin(options)
+        self.restart(options)
         mine = self.store.connection(1)
         for person in {one.distinct_id for one in mine.held.values() if one is not None}:
             self.desk.again.add(Item(Source.RELEASE, 0, person, None))
@@ -161,7 +162,7 @@ class Life:
         """Everything in memory is gone; what was sent and not settled is planned again."""
         self.known = Known(self.store, self.store.folded)
         self.fold = Fold(self.known, suppressed=self.suppressed)
-        self._begin(self.options)
+        self.restart(self.options)
         self.desk.feed(self.journal[self.desk.lanes.read :])
         return self
 
@@ -202,10 +203,11 @@ class Life:
         return [one.identifier for one in self.told(distinct_id).others]
 
     def _outcome(self, operation: Operation, refuses: Refuses) -> OperationOutcome:
+        """As the carrier finds it: what is refused is divided until what is bad is alone."""
         refusal, people = refuses(body(operation)), self.destination.people
         if refusal is None or people is None:
             return refusal
-        parts, answered = list(people.parts(operation, refusal)), []
+        parts, answered = list(people.parts(operation, refusal)), list[tuple[Operation, Refusal | None]]()
         while parts:
             part = parts.pop(0)
             again = refuses(body(part))
@@ -213,6 +215,10 @@ class Life:
             parts += smaller
             if not smaller:
                 answered.append((part, again))
+        if all(again is not None for _, again in answered):
+            bare = people.bare(operation)
+            if bare is not None and refuses(body(bare)) is None:
+                return (*(answered or [(operation, refusal)]), (bare, None))
         return tuple(answered) if answered else refusal
 
 

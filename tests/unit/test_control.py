@@ -24,9 +24,9 @@ from hogline.views import CheckView
 
 pytestmark = pytest.mark.anyio
 
-STOPPED = "The running Hogline stopped before it answered. Try again."
-UNKNOWN = "The running Hogline does not know this command; is it another version?"
-NOT_UNDERSTOOD = "The running Hogline did not understand this command; is it another version?"
+STOPPED = "The running Hogline stopped before it responded. Try again."
+UNKNOWN = "The running Hogline does not know this command. Is it a different version?"
+NOT_UNDERSTOOD = "The running Hogline did not understand this command. Is it a different version?"
 
 IDENTIFY = rb"""{"uuid": "0199f3a0-0000-7000-8000-000000000029", "event": "$identify", "distinct_id": "zo\u00eb",
  "properties": {"$set": {"email": "zoe@example.org", "plan": ["a", 1, 1.5, null, {"b": true}]}},
@@ -216,7 +216,10 @@ async def test_refused_credentials_are_told_and_nothing_is_kept(bench: Bench, re
     [
         (Unwritable("The disk is full. Free some space."), "The disk is full. Free some space."),
         (Unusable("Another key. Restore it."), "Another key. Restore it."),
-        (ZeroDivisionError("canary"), "The running Hogline failed over this command (ZeroDivisionError)."),
+        (
+            ZeroDivisionError("canary"),
+            "Internal error in the running Hogline (ZeroDivisionError). Its log has the details.",
+        ),
     ],
     ids=["disk", "key", "our own mistake"],
 )
@@ -328,7 +331,7 @@ async def test_more_than_fits_into_a_call_is_one_clear_sentence_and_the_next_one
 ) -> None:
     monkeypatch.setattr(control, "LONGEST_LINE_BYTES", 10_000)
     async with bench.remote() as remote:
-        with pytest.raises(Mistake, match="too much at once"):
+        with pytest.raises(Mistake, match="too large"):
             await remote.check("x" * 10_000)
         assert (await remote.token()).token == TOKEN
 
@@ -368,13 +371,13 @@ async def test_the_socket_of_a_killed_process_is_replaced(bench: Bench) -> None:
 
 
 async def test_a_path_too_long_for_a_socket_says_what_to_do(bench: Bench, tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match=r"too long for its socket .* Choose a shorter one\."):
+    with pytest.raises(Mistake, match=r"too long for a Unix socket .* Choose a shorter one\."):
         async with offered(bench.service, tmp_path / ("x" * 100) / "control.sock"):
             pass
 
 
 async def test_a_place_where_no_socket_can_be_says_what_to_do(bench: Bench) -> None:
-    with pytest.raises(Mistake, match=r"There can be no socket in the data directory .* with --data\."):
+    with pytest.raises(Mistake, match=r"Cannot create a socket in the data directory .* with --data\."):
         async with offered(bench.service, bench.socket.parent / "missing" / "control.sock"):
             pass
 
@@ -446,6 +449,6 @@ async def test_once_the_process_stops_no_call_works_on_its_closed_store(tmp_path
             configuring = asyncio.create_task(remote.configure("shop", {"event_allowlist": "x"}))
             await bench.customerio.asked.wait()
         bench.customerio.open.set()
-        with pytest.raises(Mistake, match="stopped before it answered"):
+        with pytest.raises(Mistake, match="stopped before it responded"):
             await configuring
         assert "event_allowlist" not in (await bench.service.connections())[0].options

@@ -79,7 +79,7 @@ async def test_times_in_every_form_and_those_that_are_none(sent):
     assert sorted(sent.events()) == [(of(0x100 + n), AT_S) for n in range(8)]
     assert delivery.adjusted == {}
     assert [(line.number, re.sub(r":.*", "", line.sentence)) for line in bad] == [
-        (1, f"Event {place} in it") for place in (9, 10, 11, 12)
+        (1, f"Event {place}") for place in (9, 10, 11, 12)
     ]
     assert [("missing" in line.sentence) for line in bad] == [False, False, True, True]
     status = await sent.bench.service.status()

@@ -278,10 +278,10 @@ async def test_the_table_has_a_column_for_each_choice_and_says_what_is_billed(
     await made.lines(lines_of(STORY))
     print_forecast(await made.view())
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "10 events, with the options of customerio; nobody known before."
+    assert shown[0] == "10 events, with the options of customerio, starting with no known people."
     rows = {line[:22].strip(): line[22:].split() for line in shown[1:-2]}
     assert rows["anonymous users"] == ["all", "identified", "emails", "(now)", "anonymous-events"]
     assert rows["customers created"] == ["5", "2", "1", "2"]
     assert rows["left after merges"] == ["4", "2", "1", "2"]
     assert rows["not_identified"] == ["-", "3", "-", "-"]
-    assert any("Customer.io bills customers" in line for line in shown)
+    assert any("Customer.io bills by customers" in line for line in shown)

@@ -229,7 +229,7 @@ async def test_senders_are_told_503_and_when_to_come_again(bench: Bench) -> None
     assert sent[0]["status"] == 503
     headers: list[tuple[bytes, bytes]] = sent[0]["headers"]  # type: ignore[assignment]
     assert dict(headers)[b"retry-after"] == b"30"
-    assert b"Send this one again later" in sent[1]["body"]  # type: ignore[operator]
+    assert b"Send this again later" in sent[1]["body"]  # type: ignore[operator]
     assert bench.journal.end == 110
 
 

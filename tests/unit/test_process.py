@@ -91,7 +91,7 @@ async def test_a_second_process_on_the_directory_is_refused(settings: Settings) 
             async with serving(settings):
                 pass
         assert str(raised.value) == (
-            f"Another Hogline already runs on {settings.data}. Choose another --data, or stop it."
+            f"Another Hogline is already running on {settings.data}. Stop it, or choose another --data."
         )
         assert await the_token(settings)  # and the first one goes on
     async with serving(settings):
@@ -117,7 +117,10 @@ async def telling(tried: asyncio.Event, settings: Settings) -> str:
 
 async def test_a_command_does_not_wait_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "WAIT_FOR_OTHER_S", 0.1)
-    with DataDirectory(settings.data), pytest.raises(Mistake, match="holds this data directory and does not answer"):
+    with (
+        DataDirectory(settings.data),
+        pytest.raises(Mistake, match="is using this data directory and does not respond"),
+    ):
         await the_token(settings)
 
 

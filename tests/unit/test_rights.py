@@ -1,4 +1,4 @@
-"""What each role may do: one table, which the console, the API, the socket and the documentation go by."""
+"""What each role can do: one table, which the console, the API, the socket and the documentation go by."""
 
 from __future__ import annotations
 

@@ -18,23 +18,23 @@ _DEFAULT = Common()
 Role = Literal["viewer", "operator", "admin"]
 Name = Annotated[str, Parameter(help="The account.")]
 
-accounts = App(name="accounts", help="Who may use the console, in which role. List, add, change or remove accounts.")
+accounts = App(name="accounts", help="The accounts that can use the console. List, add, change or remove them.")
 
 
 @accounts.default
 def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
-    """List accounts: their roles, how they sign in, when they last did."""
+    """List accounts: role, how they sign in, and last sign-in."""
     found = ask(common, lambda service: service.accounts())
     if json:
         print_json({"accounts": found})
     elif found:
         out.print(_table(found))
     else:
-        out.print("There is no account yet. `hogline serve` makes the first one, `hogline password` sets its password.")
+        out.print("No accounts yet. `hogline serve` creates the first one; `hogline password` sets its password.")
 
 
 def _table(found: list[AccountView]) -> Table:
-    table = Table("account", "role", "signs in by", "last signed in", box=None, pad_edge=False, header_style="dim")
+    table = Table("account", "role", "sign-in", "last sign-in", box=None, pad_edge=False, header_style="dim")
     for account in found:
         by = "password" if account.has_password else "proxy"
         last = moment(account.signed_in_ms) if account.signed_in_ms else "never"
@@ -47,30 +47,31 @@ def add(
     name: Annotated[str, Parameter(help="A name or an email address.")],
     /,
     *,
-    role: Annotated[Role, Parameter(help="viewer sees, operator also runs, admin also sets up.")],
+    role: Annotated[Role, Parameter(help="viewer: read only. operator: also run things. admin: also set things up.")],
     password: Annotated[
-        bool, Parameter(help="Ask for a password, or read it from standard input; without one only a proxy signs in.")
+        bool,
+        Parameter(help="Ask for a password, or read it from standard input. Without one, only a proxy can sign it in."),
     ] = True,
     common: Common = _DEFAULT,
 ) -> None:
     """Add an account."""
     chosen = read_password(name) if password else None
     made = ask(common, lambda service: service.add_account(name, role, chosen))
-    out.print(f"{made.name} is added as {made.role}.", markup=False)
+    out.print(f"Added {made.name} as {made.role}.", markup=False)
 
 
 @accounts.command
 def remove(name: Name, /, *, common: Common = _DEFAULT) -> None:
-    """Remove an account. Whoever is signed in with it is out at once."""
+    """Remove an account. Anyone signed in with it is signed out immediately."""
     ask(common, lambda service: service.remove_account(name))
-    out.print(f"{name} is removed.", markup=False)
+    out.print(f"Removed {name}.", markup=False)
 
 
 @accounts.command
 def role(name: Name, new: Annotated[Role, Parameter(help="The new role.")], /, *, common: Common = _DEFAULT) -> None:
-    """Change what an account may do, from its next request on."""
+    """Change an account's role. It applies from the next request."""
     changed = ask(common, lambda service: service.set_role(name, new))
-    out.print(f"{changed.name} is {changed.role} now.", markup=False)
+    out.print(f"{changed.name} is now {changed.role}.", markup=False)
 
 
 accounts.command(set_password, name="password")

@@ -20,18 +20,18 @@ api_tokens = App(name="api-tokens", help="Tokens for the HTTP API. List, add or 
 
 @api_tokens.default
 def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
-    """List API tokens: their roles, when they expire, when they were last used."""
+    """List API tokens: role, expiry and last use."""
     found = ask(common, lambda service: service.api_tokens())
     if json:
         print_json({"api_tokens": found})
     elif found:
         out.print(_table(found))
     else:
-        out.print("There are no API tokens yet. `hogline api-tokens add NAME --role viewer` makes one.")
+        out.print("No API tokens yet. Run `hogline api-tokens add NAME --role viewer` to create one.")
 
 
 def _table(found: list[ApiTokenView]) -> Table:
-    table = Table("token", "role", "made", "expires", "last used", box=None, pad_edge=False, header_style="dim")
+    table = Table("token", "role", "created", "expires", "last used", box=None, pad_edge=False, header_style="dim")
     for token in found:
         expires = moment(token.expires_ms) if token.expires_ms else "never"
         used = moment(token.used_ms) if token.used_ms else "never"
@@ -44,14 +44,12 @@ def add(
     name: Annotated[str, Parameter(help="Name it after the program that uses it.")],
     /,
     *,
-    role: Annotated[Role, Parameter(help="viewer sees, operator also runs, admin also sets up.")],
-    days: Annotated[
-        int | None, Parameter(help="How many days it is valid; until you revoke it if you leave this out.")
-    ] = None,
+    role: Annotated[Role, Parameter(help="viewer: read only. operator: also run things. admin: also set things up.")],
+    days: Annotated[int | None, Parameter(help="Days until it expires (default: never).")] = None,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Make an API token and print it. Hogline keeps only its hash and cannot show it again."""
+    """Create an API token and print it. Hogline stores only a hash and cannot show it again."""
     made = ask(common, lambda service: service.make_api_token(name, role, days))
     if json:
         print_json(made)
@@ -61,8 +59,8 @@ def add(
 
 @api_tokens.command
 def revoke(
-    name: Annotated[str, Parameter(help="The token's name, as the list shows it.")], /, *, common: Common = _DEFAULT
+    name: Annotated[str, Parameter(help="The token's name, as shown in the list.")], /, *, common: Common = _DEFAULT
 ) -> None:
     """Revoke an API token. It stops working immediately."""
     ask(common, lambda service: service.revoke_api_token(name))
-    out.print(f"{name} is revoked.", markup=False)
+    out.print(f"Revoked {name}.", markup=False)

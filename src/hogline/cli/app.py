@@ -1,6 +1,6 @@
 """The `hogline` command and its errors: one sentence on standard error and an exit code.
 
-0: done. 1: could not be done, or (send) something is a dead letter or was no event. 2: asked in a wrong way.
+0: success. 1: the command failed, or `send` had failures or unreadable lines. 2: usage error.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ app = App(
     error_formatter=lambda error: _sentence(error),  # noqa: PLW0108  # defined below
     suppress_keyboard_interrupt=False,
 )
-# A command's module is only read when it is asked for, so that every command is there at once.
+# A command's module is only imported when the command runs, so every command starts fast.
 COMMANDS = {
     "connect": "connections:connect",
     "configure": "connections:configure",
     "check": "connections:check",
     "connections": "connections:connections",
-    "enable": "connections:enable",
-    "disable": "connections:disable",
+    "pause": "connections:pause",
+    "resume": "connections:resume",
     "disconnect": "connections:disconnect",
     "token": "status:token",
     "posthog": "posthog:posthog",
@@ -53,8 +53,13 @@ COMMANDS = {
     "sandbox": "sandbox:sandbox",
     "demo": "demo:demo",
 }
+OLD_NAMES = {"enable": "connections:resume", "disable": "connections:pause"}
+"""Still work, but are not shown."""
+
 for order, (name, place) in enumerate(COMMANDS.items()):
     app.command(f"hogline.cli.{place}", name=name, sort_key=order)
+for name, place in OLD_NAMES.items():
+    app.command(f"hogline.cli.{place}", name=name, show=False)
 
 
 def _sentence(error: CycloptsError) -> str:
@@ -62,9 +67,9 @@ def _sentence(error: CycloptsError) -> str:
 
 
 def main() -> None:
-    if sys.argv[1:2] == [] or sys.argv[1] not in COMMANDS:
+    if sys.argv[1:2] == [] or sys.argv[1] not in COMMANDS | OLD_NAMES:
         for name in COMMANDS:
-            app[name]  # reads it: the list of commands shows what each says of itself
+            app[name]  # import it: the list of commands shows each one's first sentence
     try:
         app(exit_on_error=False, result_action="return_none", print_error=False)
     except CycloptsError as error:
@@ -76,7 +81,7 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("hogline: interrupted", 130)
     except UnicodeEncodeError:
-        _fail("hogline: An argument is no valid text (UTF-8).", 2)
+        _fail("hogline: An argument is not valid UTF-8 text.", 2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -22,9 +22,11 @@ _PAGE = 1_000
 
 def audit(
     *,
-    limit: Annotated[int, Parameter(help="The newest so many; with --json, all that there are.")] = 50,
-    since: Annotated[str, Parameter(help="From this time on, e.g. 2026-11-01T00:00Z (UTC if it names no zone).")] = "",
-    after: Annotated[int, Parameter(help="With --json: continue behind the entry of this number.")] = 0,
+    limit: Annotated[int, Parameter(help="Show this many of the newest entries. --json prints all.")] = 50,
+    since: Annotated[
+        str, Parameter(help="Only from this time on, e.g. 2026-11-01T00:00Z. UTC unless you give a time zone.")
+    ] = "",
+    after: Annotated[int, Parameter(help="With --json: continue after the entry with this number.")] = 0,
     who: Annotated[str, Parameter(help="Only this account, API token or system user.")] = "",
     action: Annotated[str, Parameter(help="Only this action, e.g. person_seen.")] = "",
     connection: Annotated[str, Parameter(help="Only about this connection.")] = "",
@@ -52,7 +54,7 @@ def audit(
 
 def _print(found: list[AuditView]) -> None:
     if not found:
-        out.print("Nothing was noted.")
+        out.print("No entries.")
         return
     table = Table("when", "who", "from", "what", box=None, pad_edge=False, header_style="dim")
     for entry in found:

@@ -35,11 +35,11 @@ def backup(
     unencrypted: Annotated[bool, Parameter(negative="", help="Do not encrypt. Store it somewhere safe.")] = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Back up the data directory into one file, beside a running `hogline serve` or without one.
+    """Back up the data directory to one file. `hogline serve` can keep running.
 
-    Everything is copied as of one moment; receiving and delivery go on. FILE `-` is standard output. The backup is
-    encrypted with HOGLINE_BACKUP_PASSPHRASE (or you are asked), or for the recipients you name. It holds personal data,
-    the credentials, and the key that they are encrypted with.
+    The backup is a consistent snapshot; receiving and delivery continue. FILE `-` is standard output. The backup is
+    encrypted with HOGLINE_BACKUP_PASSPHRASE (you are asked if it is not set) or for the recipients you name. It
+    contains personal data, credentials, and the key that encrypts those credentials.
     """
     settings = common.settings()
     if unencrypted and recipient:
@@ -53,21 +53,21 @@ def backup(
         )
     _tell(f"Backed up {_what(made)}.")
     if settings.secret_key is not None:
-        _tell("HOGLINE_SECRET_KEY is not in it. Keep that key as well: without it the credentials cannot be read.")
+        _tell("The backup does not include HOGLINE_SECRET_KEY. Keep that key too: you need it to read the credentials.")
 
 
 def restore(
     file: File,
     *,
     identity: Annotated[
-        Path | None, Parameter(help="The file with the secret key, if it is encrypted for a recipient.")
+        Path | None, Parameter(help="The file with your secret key, if the backup was encrypted for a recipient.")
     ] = None,
     common: Common = _DEFAULT,
 ) -> None:
-    """Put a backup into a new or empty data directory. FILE `-` is standard input.
+    """Restore a backup into a new or empty data directory. FILE `-` is standard input.
 
-    Then start `hogline serve` on it. Events that were delivered after the backup are delivered again; Customer.io
-    ignores the repeats. Do not run it beside the Hogline that the backup came from.
+    Then start `hogline serve`. Events delivered after the backup was made are delivered again; Customer.io ignores
+    duplicates. Do not run the restored Hogline and the original at the same time.
     """
     settings = common.settings()
     secret = None
@@ -78,13 +78,13 @@ def restore(
             raise Mistake(f"{identity} cannot be read.") from None
     passphrase = settings.backup_passphrase.get_secret_value() if settings.backup_passphrase else None
     if passphrase is None and secret is None and sys.stdin.isatty():
-        passphrase = getpass("Passphrase of the backup (empty if it has none): ") or None
+        passphrase = getpass("Passphrase (empty if the backup has none): ") or None
     try:
         with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
             found = store_backup.restore(source, settings.data, Keys(passphrase, identity=secret))
     except OSError as error:
         raise Mistake(f"The backup cannot be restored ({error.strerror}: {error.filename}).") from None
-    _tell(f"Restored {_what(found)} into {settings.data}. `hogline serve` goes on from there.")
+    _tell(f"Restored {_what(found)} into {settings.data}. Start it with `hogline serve`.")
 
 
 def _new_passphrase(settings: Settings) -> str:
@@ -92,7 +92,7 @@ def _new_passphrase(settings: Settings) -> str:
         passphrase = settings.backup_passphrase.get_secret_value()
     elif sys.stdin.isatty():
         passphrase = getpass("Passphrase for the backup: ")
-        if getpass("Once more: ") != passphrase:
+        if getpass("Repeat it: ") != passphrase:
             raise Mistake("The passphrases do not match. Nothing was written.")
     else:
         raise Mistake("Set HOGLINE_BACKUP_PASSPHRASE, or use --recipient or --unencrypted.")

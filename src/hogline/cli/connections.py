@@ -1,4 +1,4 @@
-"""hogline connect, configure, check, connections, enable, disable, disconnect."""
+"""hogline connect, configure, check, connections, pause, resume, disconnect."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hogline.cli.common import Common, Failed, Json, ask, err, out, print_json
 from hogline.cli.options import given, options_type, secret_from_environment, variables
 from hogline.destinations.base import Destination, Importer, InvalidOptions
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.reasons import state_word
 from hogline.service import Mistake
 
 _DEFAULT = Common()
@@ -22,7 +23,7 @@ MOST_IMPORTED_BYTES = 1_000_000
 
 connect = App(
     name="connect",
-    help="Install a destination: check its credentials and send it all events from now on.",
+    help="Install a destination: check its credentials and send it all new events.",
 )
 
 
@@ -33,20 +34,24 @@ def _connect_command(destination: Destination[Any]) -> Callable[..., None]:
         *,
         options: Any = kind(),  # noqa: ANN401, B008  # made from the declaration
         name: Annotated[str, Parameter(help="What to call the connection (default: the destination's key).")] = "",
-        enable: Annotated[bool, Parameter(help="Send events from now on; --no-enable leaves that for later.")] = True,
+        paused: Annotated[
+            bool, Parameter(negative="", help="Do not send yet. Events are kept until you run `hogline resume`.")
+        ] = False,
+        enable: Annotated[bool, Parameter(show=False)] = True,  # the older name of --paused is --no-enable
         json: Json = False,
         common: Common = _DEFAULT,
     ) -> None:
+        starts = enable and not paused
         chosen = _with_secrets(destination, _with_imports(destination, given(options)))
-        made = ask(common, lambda service: service.connect(destination.key, chosen, name=name, enable=enable))
+        made = ask(common, lambda service: service.connect(destination.key, chosen, name=name, enable=starts))
         if json:
             print_json(made)
         else:
-            out.print(f"[bold]{made.name}[/] is connected and {'enabled' if made.enabled else 'not enabled yet'}.")
+            out.print(f"[bold]{made.name}[/] is connected{'' if made.enabled else ', but paused'}.")
             if made.enabled:
-                out.print("Give PostHog the URL that `hogline token` prints, and keep `hogline serve` running.")
+                out.print("Next, give PostHog the URL from `hogline token`, and keep `hogline serve` running.")
             else:
-                out.print(f"`hogline enable {made.name}` begins to send; events that come in until then wait.")
+                out.print(f"Run `hogline resume {made.name}` to start sending. Until then, events are kept.")
 
     command.__doc__ = destination.summary
     command.__annotations__ = get_type_hints(command, include_extras=True) | {"options": kind}
@@ -115,19 +120,19 @@ def configure(
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Change options of a connection. What is not named stays; --event-allowlist "" empties the list."""
+    """Change options of a connection. Options you leave out stay as they are; --event-allowlist "" clears the list."""
     changed = ask(common, lambda service: service.configure(name, given(options)))
     if json:
         print_json(changed)
     else:
-        out.print(f"[bold]{changed.name}[/] is changed.")
+        out.print(f"Changed [bold]{changed.name}[/].")
 
 
 configure.__annotations__ = get_type_hints(configure, include_extras=True) | {"options": _EveryOption}
 
 
 def check(name: str, /, *, json: Json = False, common: Common = _DEFAULT) -> None:
-    """Ask the destination whether the credentials are good, and say what to do if not."""
+    """Check whether the destination accepts the credentials. If not, say what to do."""
     found = ask(common, lambda service: service.check(name))
     if json:
         print_json(found)
@@ -138,37 +143,37 @@ def check(name: str, /, *, json: Json = False, common: Common = _DEFAULT) -> Non
 
 
 def connections(*, json: Json = False, common: Common = _DEFAULT) -> None:
-    """List the connections with their options; secrets are never shown."""
+    """List connections and their options. Secrets are never shown."""
     found = ask(common, lambda service: service.connections())
     if json:
         print_json({"connections": found})
         return
     if not found:
-        out.print("There is no connection yet. Make one with `hogline connect`.")
+        out.print("No connections yet. Create one with `hogline connect`.")
         return
     table = Table("name", "destination", "state", "options", box=None, pad_edge=False, header_style="dim")
     for connection in found:
         options = ", ".join(f"{key}={value}" for key, value in connection.options.items()) or "defaults"
-        table.add_row(connection.name, connection.destination, connection.state.replace("_", " "), options)
+        table.add_row(connection.name, connection.destination, state_word(connection.state), options)
     out.print(table)
     for connection in found:
         if connection.reason and connection.state != "not_serving":
             out.print(f"{connection.name}: {connection.reason}", markup=False)
 
 
-def enable(name: str, /, *, common: Common = _DEFAULT) -> None:
-    """Check the credentials and send, from where the connection was."""
-    ask(common, lambda service: service.enable(name))
-    out.print(f"[bold]{name}[/] is enabled.")
-
-
-def disable(name: str, /, *, common: Common = _DEFAULT) -> None:
-    """Stop sending. Events that come in wait until the connection is enabled again."""
+def pause(name: str, /, *, common: Common = _DEFAULT) -> None:
+    """Stop sending. New events are kept until you run `hogline resume`."""
     ask(common, lambda service: service.disable(name))
-    out.print(f"[bold]{name}[/] is disabled.")
+    out.print(f"Paused [bold]{name}[/]. New events are kept until you resume it.")
+
+
+def resume(name: str, /, *, common: Common = _DEFAULT) -> None:
+    """Check the credentials and continue sending where the connection left off."""
+    ask(common, lambda service: service.enable(name))
+    out.print(f"Resumed [bold]{name}[/].")
 
 
 def disconnect(name: str, /, *, common: Common = _DEFAULT) -> None:
-    """Remove a connection with all that it knows of people. The destination keeps what it has."""
+    """Delete a connection and everything it knows about people. The destination keeps what it already has."""
     ask(common, lambda service: service.disconnect(name))
-    out.print(f"[bold]{name}[/] is removed.")
+    out.print(f"Disconnected [bold]{name}[/].")

@@ -1,5 +1,5 @@
-"""hogline demo: the whole way on this machine. A small shop sends its traffic with the real PostHog SDK; a
-sandbox Customer.io fills with people.
+"""hogline demo: everything on one machine. A small shop sends traffic with the real PostHog SDK, and people appear in
+a sandbox Customer.io.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SETTLE_WITHIN_S = 30.0
 WITHOUT_SDK = (
-    "The demo sends with PostHog's SDK, which is not installed: `pip install 'hogline[demo]'`, "
+    "The demo needs PostHog's SDK, which is not installed. Install it: `pip install 'hogline[demo]'`, "
     "`pipx inject hogline posthog`, or `uvx --with posthog hogline demo`."
 )
 
@@ -64,11 +64,11 @@ class _Step(Struct, frozen=True):
 _VISITOR, _PASSER_BY, _ADA, _BOB = "0192a7c4-visitor", "0192b1d0-visitor", "user-1", "user-2"
 
 STORY = (
-    _Step("A visitor looks around", _VISITOR, "$pageview", {"$current_url": "https://shop.example/"}),
-    _Step("… and puts a lamp into the cart", _VISITOR, "product added", {"product": "lamp"}),
-    _Step("Somebody else just passes by", _PASSER_BY, "$pageview", {"$current_url": "https://shop.example/"}),
+    _Step("A visitor browses the shop", _VISITOR, "$pageview", {"$current_url": "https://shop.example/"}),
+    _Step("… and adds a lamp to the cart", _VISITOR, "product added", {"product": "lamp"}),
+    _Step("Someone else just looks at a page", _PASSER_BY, "$pageview", {"$current_url": "https://shop.example/"}),
     _Step(
-        "The visitor signs up: it is Ada",
+        "The visitor signs up as Ada",
         _ADA,
         "$identify",
         {
@@ -87,10 +87,10 @@ STORY = (
 def demo(
     *,
     keep_running: Annotated[
-        bool, Parameter(negative="", help="Leave Hogline and the sandbox up at the end, until Ctrl-C.")
+        bool, Parameter(negative="", help="Keep Hogline and the sandbox running at the end, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """See a small shop's visitors become people in a sandbox Customer.io. Needs no account and no network."""
+    """Watch visitors of a small shop become people in a sandbox Customer.io. No account or network needed."""
     if find_spec("posthog") is None:
         raise Mistake(WITHOUT_SDK)
     with tempfile.TemporaryDirectory(prefix="hogline-demo-") as data:
@@ -110,13 +110,13 @@ async def _demo(settings: Settings, *, keep_running: bool) -> None:
         }
         await service.connect("customerio", options)
         token = (await service.token()).token
-        out.print(f"[dim]Sandbox Customer.io[/]  {sandbox.url}  [dim](an emulator of what Customer.io documents)[/]")
+        out.print(f"[dim]Sandbox Customer.io[/]  {sandbox.url}  [dim](emulates Customer.io's documented API)[/]")
         out.print(f"[dim]Hogline[/]              {service.receives_at}  [dim](data in {settings.data})[/]")
         if service.console is not None:
             password = service.console.first_password
-            told = f"password {password}" if password else "HOGLINE_CONSOLE_PASSWORD opens it"
+            told = f"password {password}" if password else "sign in with HOGLINE_CONSOLE_PASSWORD"
             out.print(f"[dim]Console[/]              {service.console.url}  [dim]({told})[/]")
-        out.print("[dim]Connection[/]           customerio, only send events from users that have been identified")
+        out.print("[dim]Connection[/]           customerio, identified users only")
         out.print()
         async with _customers_of(sandbox.url) as customers:
             with _sdk(token, service.receives_at) as posthog:
@@ -147,7 +147,7 @@ async def _customers_of(sandbox: str) -> AsyncIterator[_Customers]:
 def _sdk(token: str, host: str) -> Iterator[Posthog]:
     from posthog import Posthog  # noqa: PLC0415  # only installed for the demo
 
-    # Every event in a request of its own, at once, so that one sees cause and effect.
+    # Send every event immediately in its own request, so you see cause and effect.
     posthog = Posthog(token, host=host, sync_mode=True, disable_geoip=True)
     try:
         yield posthog
@@ -180,7 +180,7 @@ class _Shop:
         self._before = people
 
     async def _settled(self, received: int) -> dict[str, int]:
-        """Waits until so many events are received and all are settled; what was filtered so far."""
+        """Waits until this many events are received and settled. Returns the filtered counts."""
         async with asyncio.timeout(SETTLE_WITHIN_S):
             while True:
                 status = (await self._service.status()).connections[0]
@@ -219,10 +219,10 @@ async def _conclude(service: Service, customers: _Customers) -> None:
         table.add_row(person.id or "", person.email or "", Text(_attributes(person.attributes)), str(person.events))
     out.print(table)
     out.print()
-    out.print("[bold]People Hogline knows[/]")
+    out.print("[bold]People in Hogline[/]")
     out.print(people_table(await service.people()))
     out.print(
-        "[dim]Of anonymous visitors who taught nothing, nothing is kept: they cost neither disk nor a profile.[/]"
+        "[dim]Hogline stores nothing about anonymous visitors who never identify. They do not become profiles.[/]"
     )
     out.print()
     for connection in (await service.status()).connections:
@@ -235,5 +235,5 @@ async def _until_interrupted(settings: Settings, sandbox: str, console: ConsoleD
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pages = f"People: {sandbox}/" + (f"   Console: {console.url}" if console else "")
     out.print()
-    out.print(f"Still running, until Ctrl-C. {pages}   Try: hogline status --data {settings.data}")
+    out.print(f"Still running. Press Ctrl-C to stop. {pages}   Try: hogline status --data {settings.data}")
     await stop.wait()

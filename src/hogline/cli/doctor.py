@@ -9,9 +9,9 @@ _MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗
 
 
 def doctor(*, json: Json = False, common: Common = _DEFAULT) -> None:
-    """Check what Hogline depends on: disk, clock, limits, its address, credentials, backups. Says what to do.
+    """Check the disk, clock, limits, addresses, credentials and backups, and say what to fix.
 
-    Exit code 1 if something is a problem.
+    Exits with 1 if it finds a problem.
     """
     findings = ask(common, lambda service: service.examine())
     if json:

@@ -15,19 +15,20 @@ from rich.text import Text
 
 from hogline.cli.common import Common, Json, ask, err, moment, out, print_json, print_json_line, run
 from hogline.process import service_for
+from hogline.reasons import state_word
 from hogline.service import Mistake, Service
 
 _DEFAULT = Common()
 _PAGE = 500
 
 Name = Annotated[str, Parameter(help="The connection.")]
-Reason = Annotated[str, Parameter(help="Only those of this reason.")]
-All = Annotated[bool, Parameter(name="--all", negative="", help="All of the connection.")]
+Reason = Annotated[str, Parameter(help="Only failures with this reason.")]
+All = Annotated[bool, Parameter(name="--all", negative="", help="All failures of the connection.")]
 
 
 failures = App(
     name="failures",
-    help="Dead letters: events of which something was refused. List, show, retry, discard or export them.",
+    help="Failures: events that were rejected or could not be sent. List, show, retry, discard or export them.",
 )
 
 
@@ -37,17 +38,17 @@ def list_(
     /,
     *,
     reason: Reason = "",
-    limit: Annotated[int, Parameter(help="At most so many for each connection.")] = 100,
+    limit: Annotated[int, Parameter(help="Maximum per connection.")] = 100,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """List dead letters: why, which event, whose, when."""
+    """List failures: reason, event, distinct_id and time."""
     found = ask(common, lambda service: service.failures(name, reason=reason, limit=limit))
     if json:
         print_json({"failures": found})
         return
     if not found:
-        out.print("There are no dead letters.")
+        out.print("No failures.")
         return
     table = Table(
         "connection", "id", "reason", "event", "distinct_id", "when", box=None, pad_edge=False, header_style="dim"
@@ -71,14 +72,14 @@ def list_(
 def show(
     name: Name, id_: Annotated[int, Parameter(name="id")], /, *, json: Json = False, common: Common = _DEFAULT
 ) -> None:
-    """Show one dead letter whole: the event, what was sent, what was answered, when."""
+    """Show one failure in full: the event, what was sent, and the response."""
     found = ask(common, lambda service: service.failure(name, id_))
     if json:
         print_json(found)
         return
     failure = found.failure
     out.print(Text.assemble((failure.event, "bold"), "  ", failure.distinct_id, "  ", (failure.uuid, "dim")))
-    out.print(f"  happened {moment(found.timestamp_ms)}, refused {moment(failure.at_ms)}", style="dim", markup=False)
+    out.print(f"  event time {moment(found.timestamp_ms)}, failed {moment(failure.at_ms)}", style="dim", markup=False)
     for title, values in (("properties", found.properties), ("$set", found.set)):
         if values:
             out.print(f"  {title}  {msgspec.json.encode(values).decode()}", markup=False)
@@ -91,13 +92,13 @@ def show(
 
 def _which(ids: tuple[int, ...], reason: str, *, all_: bool) -> tuple[str, list[int] | None]:
     if sum((bool(ids), bool(reason), all_)) != 1:
-        raise Mistake("Say which: some ids, --reason REASON, or --all.")
+        raise Mistake("Give ids, --reason REASON or --all.")
     return reason, list(ids) or None
 
 
 @failures.command
 def retry(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, common: Common = _DEFAULT) -> None:
-    """Send dead letters again, with the ids that they had, and wait for what becomes of them."""
+    """Retry failures with their original ids, and wait for the result."""
     chosen, positions = _which(ids, reason, all_=all_)
 
     async def work() -> tuple[int, int]:
@@ -109,7 +110,7 @@ def retry(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, comm
             return retried, before - await _dead(service, name)
 
     retried, resolved = run(work())
-    out.print(f"{retried:,} sent again, of which {resolved:,} got through.")
+    out.print(f"{retried:,} retried, {resolved:,} delivered.")
 
 
 async def _dead(service: Service, name: str) -> int:
@@ -117,17 +118,21 @@ async def _dead(service: Service, name: str) -> int:
 
 
 async def _goes_on(service: Service, name: str) -> bool:
-    """False, with a word why, when nothing more happens by itself."""
+    """False if nothing more will happen automatically; prints why."""
     one = next(one for one in (await service.status()).connections if one.name == name)
     if one.state in {"delivering", "waiting"}:
         return True
-    err.print(f"{name} is {one.state}: {one.reason or 'it goes on when it is enabled'}", style="yellow", markup=False)
+    err.print(
+        f"{name} is {state_word(one.state)}. {one.reason or f'Run `hogline resume {name}`.'}",
+        style="yellow",
+        markup=False,
+    )
     return False
 
 
 @failures.command
 def discard(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, common: Common = _DEFAULT) -> None:
-    """Remove dead letters for good. Their events count as filtered (discarded)."""
+    """Delete failures permanently. Their events count as filtered (discarded)."""
     chosen, positions = _which(ids, reason, all_=all_)
 
     discarded = ask(common, lambda service: service.discard_failures(name, reason=chosen, ids=positions))
@@ -136,7 +141,7 @@ def discard(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, co
 
 @failures.command
 def export(name: Name, /, *, reason: Reason = "", common: Common = _DEFAULT) -> None:
-    """Print dead letters as JSON lines: event, operations, answers. `hogline failures export NAME > file`."""
+    """Print failures as JSON lines: event, operations and responses. `hogline failures export NAME > file`."""
 
     async def work() -> None:
         async with service_for(common.settings()) as service:
@@ -156,13 +161,13 @@ def replay(
     /,
     *,
     since: Annotated[
-        str, Parameter(help="Received at this time or later, e.g. 2026-11-01T00:00Z (UTC if it names no zone).")
+        str, Parameter(help="Received at this time or later, e.g. 2026-11-01T00:00Z. UTC unless you give a time zone.")
     ],
-    until: Annotated[str, Parameter(help="Received before this time (default: up to now).")] = "",
-    events: Annotated[str, Parameter(help="Comma-separated; only these events (default: all).")] = "",
+    until: Annotated[str, Parameter(help="Received before this time (default: now).")] = "",
+    events: Annotated[str, Parameter(help="Only these events, comma-separated (default: all).")] = "",
     common: Common = _DEFAULT,
 ) -> None:
-    """Send events of the journal again. What the destination has already it recognises by its id."""
+    """Send events from the journal again. The destination ignores events it already has (same id)."""
     since_ms = _read_moment(since, "--since")
     until_ms = _read_moment(until, "--until") if until else None
     names = [event.strip() for event in events.split(",") if event.strip()]
@@ -175,7 +180,7 @@ def replay(
             return count
 
     count = run(work())
-    out.print(f"{count:,} events of that time were looked at and sent again where they had to be.")
+    out.print(f"{count:,} events replayed.")
 
 
 def _read_moment(text: str, option: str) -> int:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
 from hogline.cli.previews import print_forecast, print_preview
 from hogline.process import service_for
+from hogline.reasons import state_word
 from hogline.service import Mistake, Service
 from hogline.sources.files import Line, Unit, read_file
 from hogline.sources.unpacking import UnknownFile
@@ -25,17 +26,16 @@ File = Annotated[
     str,
     Parameter(
         allow_leading_hyphen=True,
-        help="Events in any of PostHog's shapes: JSON lines, a JSON array, an answer of PostHog's API, or CSV; also "
+        help="Events in any PostHog format: JSON lines, a JSON array, a response of PostHog's API, or CSV; optionally "
         "compressed with gzip, brotli or zstd. - reads standard input.",
     ),
 ]
 
 
 def send(file: File, /, *, json: Json = False, common: Common = _DEFAULT) -> None:
-    """Deliver a file of events to every enabled connection, and wait until all of it is settled.
+    """Send a file of events to every active connection, and wait until it is done.
 
-    Ends with exit code 1 if something became a dead letter, or a line holds no event or one without a time; the other
-    lines are delivered.
+    Exits with 1 if there are failures, or if a line has no event or no time. The other lines are still delivered.
     """
 
     async def work() -> tuple[list[Delivery], BadLines]:
@@ -59,7 +59,7 @@ def send(file: File, /, *, json: Json = False, common: Common = _DEFAULT) -> Non
 
 
 class BadLines:
-    """What could not be read of a file: how much, and the first of it."""
+    """The unreadable lines of a file: how many, and the first ones."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -83,7 +83,7 @@ async def _send_all(service: Service, handle: str, file: str) -> BadLines:
 
 
 def _chunks(file: str, bad: BadLines) -> Iterator[list[tuple[int, bytes]]]:
-    """The numbered lines of the file, some hundred at a time; those that could not be read are added to `bad`."""
+    """The numbered lines of the file, a few hundred at a time; unreadable ones are added to `bad`."""
     readable: list[tuple[int, bytes]] = []
     size_bytes = 0
     for line in _lines(file):
@@ -110,7 +110,7 @@ def _lines(file: str) -> Iterator[Line]:
 
 
 async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delivery]:
-    """Wait, saying now and then what for. Returns early when a connection cannot go on by itself."""
+    """Wait and report progress. Returns early when a connection cannot continue without you."""
     said = ""
     while True:
         deliveries = await service.sending(handle, 2.0)
@@ -128,21 +128,23 @@ async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delive
 
 
 def _print_delivery(delivery: Delivery) -> None:
-    filtered, dead = sum(delivery.filtered.values()), sum(delivery.dead_letters.values())
+    filtered, failed = sum(delivery.filtered.values()), sum(delivery.dead_letters.values())
     out.print(
         f"[bold]{delivery.connection}[/]: {delivery.events:,} received, {delivery.delivered:,} delivered, "
-        f"{filtered:,} filtered, {dead:,} dead letter{'s' * (dead != 1)}"
-        + (f", {delivery.pending:,} still waiting" if delivery.pending else "")
+        f"{filtered:,} filtered, {failed:,} failure{'s' * (failed != 1)}"
+        + (f", {delivery.pending:,} still pending" if delivery.pending else "")
     )
     for title, counts in (
         ("filtered", delivery.filtered),
-        ("dead letters", delivery.dead_letters),
+        ("failures", delivery.dead_letters),
         ("adjusted", delivery.adjusted),
     ):
         for reason, n in sorted(counts.items(), key=lambda item: -item[1]):
             out.print(f"  {title}: {reason} {n:,}", markup=False)
     if delivery.pending:
-        out.print(f"  {delivery.state}: {delivery.reason or 'see `hogline status`'}", style="red", markup=False)
+        out.print(
+            f"  {state_word(delivery.state)}: {delivery.reason or 'see `hogline status`'}", style="red", markup=False
+        )
 
 
 def _print_bad(bad: BadLines) -> None:
@@ -157,23 +159,23 @@ def preview(
     /,
     *,
     connection: Annotated[
-        str, Parameter(help="For this connection only (default: all; of a forecast, the Customer.io connection).")
+        str, Parameter(help="Only this connection (default: all; in a forecast, the Customer.io connection).")
     ] = "",
     forecast: Annotated[
         bool,
         Parameter(
             negative="",
-            help="Instead of each event: what the whole file comes to under each choice of --anonymous-users. "
-            "Customers (they are the bill), events, requests; beginning with nobody known.",
+            help="Instead of each event, show the totals of the file under each choice of --anonymous-users: "
+            "customers (which you pay for), events and requests. Starts with no known people.",
         ),
     ] = False,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """The operations that would be sent, event by event, or why not. Sends nothing, changes nothing.
+    """Show what would be sent for each event, or why nothing would be. Sends and changes nothing.
 
-    Each event is shown as if those before it had been accepted. Without any connection it shows what Customer.io
-    would get under the defaults.
+    Each event is shown as if all events before it had been accepted. If you have no connection yet, you see what
+    Customer.io would get with default options.
     """
     if forecast:
         bad = run(_forecast(file, connection, json=json, common=common))

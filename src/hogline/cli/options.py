@@ -1,6 +1,6 @@
-"""Options of connections at the command line, made from what each destination declares.
+"""Connection options on the command line, generated from what each destination declares.
 
-Knows no destination by name: one that is new in the catalogue has its options here without a change.
+Knows no destination by name: a new destination gets its options here without a change.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def options_type(destinations: Iterable[Destination[Any]], *, imports: bool = Fa
             )
             declared.setdefault(option.key, (option.key, Annotated[_type(option), parameter], None))
         for key, importer in destination.imports.items() if imports else ():
-            parameter = Parameter(help=f"{importer.hint} Options you give as well win.", group=group)
+            parameter = Parameter(
+                help=f"{importer.hint} Options you also give on the command line take precedence.", group=group
+            )
             declared[key] = (key, Annotated[Path | None, parameter], None)
     made = make_dataclass("Options", declared.values(), frozen=True)
     made.__module__ = __name__  # Python says `types`, and Cyclopts takes those for values
@@ -74,8 +76,8 @@ def _help(destination: Destination[Any], option: Option) -> str:
     if option.secret:
         variable = variables(destination, option)[-1]
         said.append(
-            f"Secret: other users can see it on the command line. Set {variable} or {variable}_FILE, or leave it out "
-            "and you are asked."
+            f"Secret: other users of this machine can see it on the command line. Set {variable} or {variable}_FILE "
+            "instead, or leave it out and Hogline asks."
         )
     return " ".join([*said, *_default(option)])
 

@@ -15,13 +15,14 @@ from hogline.store.access import FIRST
 _DEFAULT = Common()
 
 
-def password(account: Annotated[str, Parameter(help="Whose.")] = FIRST, /, *, common: Common = _DEFAULT) -> None:
-    """Set the password of a console account: asked for, or read from standard input. Whoever is signed in with the old
-    one has to sign in again.
+def password(account: Annotated[str, Parameter(help="The account.")] = FIRST, /, *, common: Common = _DEFAULT) -> None:
+    """Set a console account's password. Hogline asks for it, or reads it from standard input.
+
+    Anyone signed in with the old password has to sign in again.
     """
     chosen = read_password(account)
     ask(common, lambda service: service.set_password(chosen, account))
-    out.print(f"The password of {account} is set.", markup=False)
+    out.print(f"The password for {account} was changed.", markup=False)
 
 
 def read_password(account: str) -> str:
@@ -29,6 +30,6 @@ def read_password(account: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     chosen = getpass(f"New password for {account}: ")
-    if getpass("Once more: ") != chosen:
+    if getpass("Repeat it: ") != chosen:
         raise Mistake("The passwords do not match. Nothing was changed.")
     return chosen

@@ -1,4 +1,4 @@
-"""hogline people (list, show, resend, forget, export, suppress, …): who we know, as what, sent or not and why."""
+"""hogline people (list, show, resend, forget, export, suppress, unsuppress)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEFAULT = Common()
 
 people = App(
     name="people",
-    help="Who we know, as whom the destination knows them, or why they are not sent. List, show or forget them.",
+    help="Known people: how each is sent, or why not. List, show, export, forget or suppress them.",
 )
 
 
@@ -31,34 +31,34 @@ def list_(
     text: Annotated[str, Parameter(help="Part of a distinct_id or an email.")] = "",
     /,
     *,
-    connection: Annotated[str, Parameter(help="At this connection only (default: all).")] = "",
-    after: Annotated[str, Parameter(help="Continue behind this distinct_id.")] = "",
-    limit: Annotated[int, Parameter(help="At most so many for each connection.")] = 100,
+    connection: Annotated[str, Parameter(help="Only at this connection (default: all).")] = "",
+    after: Annotated[str, Parameter(help="Continue after this distinct_id.")] = "",
+    limit: Annotated[int, Parameter(help="Maximum per connection.")] = 100,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """List people: as whom the destination knows them, or why they are not sent."""
+    """List people: how each is sent, or why not."""
     found = ask(common, lambda service: service.people(text, connection=connection, after=after, limit=limit))
     if json:
         print_json({"people": found})
     elif found:
         out.print(people_table(found))
         if len(found) >= limit:
-            out.print(f"More may follow: --after {found[-1].distinct_id}", style="dim", markup=False)
+            out.print(f"For more, add --after {found[-1].distinct_id}", style="dim", markup=False)
     else:
-        out.print("Nobody is known" + (" by that text." if text else " yet."))
+        out.print("No match." if text else "No people yet.")
 
 
 @people.command
 def show(
     connection: Annotated[str, Parameter(help="The connection.")],
-    distinct_id: Annotated[str, Parameter(help="Whose; `hogline people` finds them.")],
+    distinct_id: Annotated[str, Parameter(help="The person's distinct_id; `hogline people` lists them.")],
     /,
     *,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Show one person: what PostHog says of them beside what the destination has, and what became of their events."""
+    """Show one person: what PostHog says, what the destination has, merged ids and recent events."""
     details = ask(common, lambda service: service.person(connection, distinct_id))
     if json:
         print_json(details)
@@ -69,23 +69,23 @@ def show(
         out.print(attributes_table(details.person))
     if details.held:
         out.print()
-        out.print(f"{details.held} held events wait until they qualify.")
+        out.print(f"{details.held} held events, to be sent once this person qualifies.")
     if details.joined:
         out.print()
-        out.print("Joined into them", style="bold")
+        out.print("Merged ids", style="bold")
         for one in details.joined:
             out.print(Text(f"  {one.distinct_id}  {_became(one)}"))
     if details.relationships:
         out.print()
-        out.print(Text("Belongs to: " + ", ".join(details.relationships)))
+        out.print(Text("Objects: " + ", ".join(details.relationships)))
     if details.recent:
         out.print()
-        out.print("Last events", style="bold")
+        out.print("Recent events", style="bold")
     for event in details.recent:
-        out.print(Text(f"  {event.event or '(not kept any more)'}  {event.outcome}"))
+        out.print(Text(f"  {event.event or '(no longer stored)'}  {event.outcome}"))
 
 
-Who = Annotated[str, Parameter(help="An id (distinct_id), or an email.")]
+Who = Annotated[str, Parameter(help="A distinct_id or an email.")]
 
 
 @people.command
@@ -110,15 +110,15 @@ def forget(
     who: Who,
     /,
     *,
-    suppress: Annotated[bool, Parameter(negative="", help="Keep them away for good, too.")] = False,
+    suppress: Annotated[bool, Parameter(negative="", help="Also drop their future events.")] = False,
     everybody: Annotated[bool, Parameter(name="--all", negative="", help="Forget all people with this email.")] = False,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Delete a person at the destinations, and then everything about them here. It cannot be undone.
+    """Delete a person at the destinations, then everything about them here. You cannot undo this.
 
-    The person is meant with every id that was joined. If several people have the email, it says who they are and
-    forgets nobody: give one of their ids, or --all. Exits with 1 if nobody was found.
+    This includes every id merged into the person. If several people have the email, Hogline lists them and deletes
+    nothing: give one of their ids, or --all. Exits with 1 if there is no match.
     """
     forgotten = ask(common, lambda service: service.forget_person(who, suppress=suppress, everybody=everybody))
     if json:
@@ -135,9 +135,9 @@ def export(
     everybody: Annotated[bool, Parameter(name="--all", negative="", help="Export all people with this email.")] = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Print everything that is kept about a person, as JSON: for a request under Article 15 of the GDPR.
+    """Print everything stored about a person as JSON, for example for a GDPR access request (Article 15).
 
-    `hogline people export ada@example.com > ada.json`. Exits with 1 if nobody was found.
+    `hogline people export ada@example.com > ada.json`. Exits with 1 if there is no match.
     """
 
     async def write(service: Service) -> None:
@@ -151,23 +151,23 @@ def export(
 
 @people.command(name="suppress")
 def suppress_(who: Who, /, *, common: Common = _DEFAULT) -> None:
-    """Keep somebody away who is not known here: events with this id or email are not kept, only counted.
+    """Drop future events with this id or email. Use it for someone Hogline does not know yet.
 
-    Only a hash is stored, so there is no list of who is suppressed.
+    Hogline stores only a hash, so it cannot list who is suppressed.
     """
     ask(common, lambda service: service.suppress_person(who))
-    out.print("Suppressed. `hogline people unsuppress` with the same id or email takes it back.")
+    out.print("Suppressed. To reverse this, run `hogline people unsuppress` with the same id or email.")
 
 
 @people.command
 def unsuppress(who: Who, /, *, common: Common = _DEFAULT) -> None:
-    """Let somebody in again who was suppressed. Exits with 1 if they were not.
+    """Reverse a suppression. Exits with 1 if there was none.
 
-    Everything that was suppressed together with this id or email is let in again here. At the destinations it is this
-    id or email, since Hogline no longer knows the others.
+    Hogline accepts everything again that was suppressed together with this id or email. At the destinations it can only
+    reverse this id or email, because it no longer knows the others.
     """
     ask(common, lambda service: service.unsuppress_person(who))
-    out.print("Not suppressed any more. Their next events are kept and sent.")
+    out.print("No longer suppressed. New events are processed again.")
 
 
 def _print_forgotten(forgotten: ForgottenView) -> None:
@@ -175,9 +175,7 @@ def _print_forgotten(forgotten: ForgottenView) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for one in forgotten.connections:
         there = one.not_reached or f"{counted(one.customers, 'customer')} deleted, confirmed by {one.destination}"
-        here = ", ".join(
-            (counted(one.people, "id"), counted(one.held, "held event"), counted(one.failures, "dead letter"))
-        )
+        here = ", ".join((counted(one.people, "id"), counted(one.held, "held event"), counted(one.failures, "failure")))
         table.add_row(
             Text(one.connection), Text(there, style="yellow" if one.not_reached else ""), Text(f"here {here}")
         )
@@ -186,21 +184,21 @@ def _print_forgotten(forgotten: ForgottenView) -> None:
     for sentence in left(forgotten):
         out.print(sentence, markup=False)
     if forgotten.suppressed:
-        out.print("They are suppressed: what comes under these ids and emails is not kept any more.")
+        out.print("This person is suppressed. Future events with these ids and emails are dropped.")
 
 
 def _became(person: PersonView) -> str:
-    customer = f"{person.customer.kind} {person.customer.value}" if person.customer else "was no customer"
+    customer = f"{person.customer.kind} {person.customer.value}" if person.customer else "no profile"
     return f"{customer}, {person.became}" if person.became else customer
 
 
 def attributes_table(person: PersonView) -> Table:
-    """What PostHog says of somebody, and what became of it at the destination."""
+    """What PostHog says of somebody, and what happened to it at the destination."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("attribute", "PostHog says", f"at {person.connection}"):
         table.add_column(title, overflow="fold")
     for one in attributes(person):
-        said = Text("(taken away)", style="dim") if one.value is None else Text(_shown(one.value))
+        said = Text("(removed)", style="dim") if one.value is None else Text(_shown(one.value))
         there = Text(f"{STANDINGS[one.state].lower()}{': ' if one.why else ''}{one.why}")
         there.stylize("" if one.state == "accepted" else "yellow")
         table.add_row(Text(one.name), said, there)
@@ -218,7 +216,7 @@ def people_table(found: list[PersonView]) -> Table:
         table.add_column(title, overflow="fold")
     for person in found:
         if person.joined_into is not None:
-            customer = Text(f"joined into {person.joined_into} ({_became(person)})", style="dim")
+            customer = Text(f"merged into {person.joined_into} ({_became(person)})", style="dim")
         elif person.customer:
             customer = Text(f"{person.customer.kind} {person.customer.value}", style="green")
         else:

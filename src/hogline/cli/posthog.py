@@ -16,11 +16,11 @@ from hogline.settings import from_environment
 _DEFAULT = Common()
 
 Host = Annotated[str, Parameter(help="eu, us, or the address of your own PostHog.")]
-Project = Annotated[str, Parameter(help="The project's number, as in PostHog's address bar: /project/12345.")]
+Project = Annotated[str, Parameter(help="The project number, from PostHog's address bar: /project/12345.")]
 
 posthog = App(
     name="posthog",
-    help="Set up PostHog's side by its API: the webhook destination that sends events here.",
+    help="Set up the webhook destination in PostHog that sends events to Hogline.",
 )
 
 
@@ -30,15 +30,16 @@ def connect(
     host: Host = "eu",
     project: Project,
     test_accounts: Annotated[
-        bool, Parameter(negative="", help="Also send events that PostHog's own filter takes for your team's.")
+        bool,
+        Parameter(negative="", help="Also send events that PostHog's filter for internal and test users excludes."),
     ] = False,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Create the webhook destination in PostHog, or update it, and send a test event through it.
+    """Create or update the webhook destination in PostHog, and send a test event through it.
 
-    Needs a personal API key with the scopes hog_function:read and hog_function:write. Put it into
-    HOGLINE_POSTHOG_API_KEY, or type it when you are asked. It is used for this command only.
+    You need a personal API key with the scopes hog_function:read and hog_function:write. Set
+    HOGLINE_POSTHOG_API_KEY, or type the key when asked. Hogline uses it only for this command.
     """
     key = _key()
     done = ask(common, lambda service: service.connect_posthog(host, project, key, test_accounts=test_accounts))
@@ -47,14 +48,14 @@ def connect(
     elif done.arrived:
         out.print(f"PostHog now sends every event to {done.url}. A test event arrived.", markup=False)
     else:
-        out.print(f"The destination is set up, but its test failed. {done.problem}", style="red", markup=False)
+        out.print(f"The destination is set up, but the test failed. {done.problem}", style="red", markup=False)
     if not done.arrived:
         raise Failed
 
 
 @posthog.command
 def status(*, host: Host = "eu", project: Project, json: Json = False, common: Common = _DEFAULT) -> None:
-    """How PostHog sees the destination: state, counts of the last week, newest errors."""
+    """Show PostHog's view of the destination: state, counts for the last 7 days, newest errors."""
     key = _key()
     found = ask(common, lambda service: service.posthog_status(host, project, key))
     if json:
@@ -81,5 +82,5 @@ def _key() -> str:
     if key := from_environment("posthog_api_key"):
         return key
     if not sys.stdin.isatty():
-        raise Mistake(f"Set HOGLINE_POSTHOG_API_KEY to a personal API key of PostHog with the scopes {SCOPES}.")
-    return getpass("Personal API key of PostHog: ")
+        raise Mistake(f"Set HOGLINE_POSTHOG_API_KEY to a PostHog personal API key with the scopes {SCOPES}.")
+    return getpass("PostHog personal API key: ")

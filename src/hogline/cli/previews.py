@@ -12,8 +12,8 @@ from hogline.cli.common import out, print_json_line
 from hogline.views import ChoiceForecast, ForecastView, OperationView, PreviewedEvent
 
 BILL = (
-    "Customer.io bills customers: the highest number of a month, those merged or deleted meanwhile included (about "
-    "$0.009 each a month beyond what the plan includes)."
+    "Customer.io bills by customers: the highest number in a month, including those merged or deleted during it (about "
+    "$0.009 each per month beyond your plan)."
 )
 
 
@@ -27,7 +27,7 @@ def print_preview(event: PreviewedEvent, *, json: bool) -> None:
     title.append(f"  → {event.connection}", style="dim")
     out.print(title)
     if event.joined is not None:
-        out.print(f"     joins: {event.joined.distinct_id} is {event.joined.into} from now on", markup=False)
+        out.print(f"     merge: {event.joined.distinct_id} is now {event.joined.into}", markup=False)
     if event.filtered:
         kept = "held until they qualify" if event.held else "not sent"
         out.print(f"     {kept}: {event.filtered}", style="yellow", markup=False)
@@ -35,13 +35,13 @@ def print_preview(event: PreviewedEvent, *, json: bool) -> None:
         line = "before" if released.line is None else f"line {released.line}"
         out.print(f"     released: {released.event}, held since {line}", style="cyan", markup=False)
         if released.refused:
-            out.print(f"       dead letter: {released.refused}", style="red", markup=False)
+            out.print(f"       failure: {released.refused}", style="red", markup=False)
         _print_operations(released.operations, "       ")
     if event.refused:
-        out.print(f"     dead letter: {event.refused}", style="red", markup=False)
+        out.print(f"     failure: {event.refused}", style="red", markup=False)
     _print_operations(event.operations, "     ")
     if event.follows:
-        out.print("     after a pause:", style="dim")
+        out.print("     sent later:", style="dim")
         _print_operations(event.follows, "       ")
     if event.adjusted:
         out.print(f"     adjusted: {', '.join(event.adjusted)}", style="dim", markup=False)
@@ -56,7 +56,7 @@ def _print_operations(operations: Sequence[OperationView], indent: str) -> None:
 
 def print_forecast(forecast: ForecastView) -> None:
     of = f"with the options of {forecast.connection}" if forecast.connection else "with default options"
-    out.print(f"{forecast.events:,} events, {of}; nobody known before.", markup=False)
+    out.print(f"{forecast.events:,} events, {of}, starting with no known people.", markup=False)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("anonymous users")
     for choice in forecast.choices:
@@ -65,11 +65,11 @@ def print_forecast(forecast: ForecastView) -> None:
         table.add_row(title, *(f"{number:,}" if number else "-" for number in numbers), style=style)
     out.print(table)
     out.print(BILL, style="dim", markup=False)
-    out.print("Requests: if the file is sent at once. Live traffic takes more.", style="dim")
+    out.print("Requests: for the file in one go. Live traffic takes more.", style="dim")
 
 
 def _rows(choices: Sequence[ChoiceForecast]) -> Iterator[tuple[str, str, list[int]]]:
-    """The title, style and numbers of each row; rows that are all zero only where somebody would look for them."""
+    """The title, style and numbers of each row; rows of zeros only where you would expect the row."""
     yield "customers created", "bold", [one.customers for one in choices]
     yield "  left after merges", "", [one.customers_left for one in choices]
     yield "people known", "", [one.people for one in choices]
@@ -77,7 +77,7 @@ def _rows(choices: Sequence[ChoiceForecast]) -> Iterator[tuple[str, str, list[in
     yield "  without a customer", "", [one.anonymous for one in choices]
     yield from _reasons("events filtered", choices, lambda one: one.filtered)
     yield "events held", "bold", [one.held for one in choices]
-    yield from _reasons("dead letters", choices, lambda one: one.dead_letters)
+    yield from _reasons("failures", choices, lambda one: one.dead_letters)
     yield "requests", "bold", [one.requests for one in choices]
     yield from _reasons("adjusted values", choices, lambda one: one.adjusted)
 

@@ -18,8 +18,8 @@ from hogline.escaping import HARMFUL, escaped, escaped_json
 
 
 class SafeConsole(Console):
-    """Every text that is rendered, alone or in a table, comes through `render` before it is laid out. So no text has a
-    line of its own in it: what is to stand on two lines is printed twice.
+    """Every text that is rendered, alone or in a table, comes through `render` before it is laid out. So no text
+    contains a line break: print twice to get two lines.
     """
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:

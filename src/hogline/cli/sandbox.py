@@ -15,12 +15,12 @@ from hogline.service import Mistake
 def sandbox(
     *,
     listen: Annotated[str, Parameter(help="host:port")] = "127.0.0.1:8010",
-    site_id: Annotated[str, Parameter(help="The Site ID that it accepts.")] = "sandbox-site",
-    api_key: Annotated[str, Parameter(help="The API Key that it accepts.")] = "sandbox-key",
-    public_key: Annotated[str, Parameter(help="Engage's public key that it accepts.")] = "sandbox-public",
-    secret_key: Annotated[str, Parameter(help="Engage's secret key that it accepts.")] = "sandbox-secret",  # noqa: S107  # of a sandbox
+    site_id: Annotated[str, Parameter(help="The Site ID it accepts.")] = "sandbox-site",
+    api_key: Annotated[str, Parameter(help="The API Key it accepts.")] = "sandbox-key",
+    public_key: Annotated[str, Parameter(help="The Engage public key it accepts.")] = "sandbox-public",
+    secret_key: Annotated[str, Parameter(help="The Engage secret key it accepts.")] = "sandbox-secret",  # noqa: S107  # of a sandbox
 ) -> None:
-    """Run a sandbox Customer.io and Engage: an emulator of what they document, on this machine, in memory."""
+    """Run a local sandbox that emulates Customer.io and Engage. It keeps everything in memory."""
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal():
         raise Mistake("--listen must be host:port, for example 127.0.0.1:8010.")

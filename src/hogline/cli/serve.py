@@ -12,12 +12,13 @@ _DEFAULT = Common()
 
 
 def serve(*, common: Common = _DEFAULT) -> None:
-    """Receive and deliver until stopped (Ctrl-C or SIGTERM)."""
+    """Receive and deliver events until you stop it (Ctrl-C or SIGTERM)."""
     settings = common.settings(logs=True)
 
     def ready(service: Service) -> None:
         err.print(
-            f"Receiving at {service.receives_at}; data in {settings.data}. `hogline token` prints the URL for PostHog."
+            f"Receiving at {service.receives_at}; data in {settings.data}. "
+            "Run `hogline token` for the URL to give PostHog."
         )
         if service.watched_at is not None:
             err.print(f"Metrics at {service.watched_at}/metrics", markup=False)
@@ -29,11 +30,13 @@ def serve(*, common: Common = _DEFAULT) -> None:
 
 
 def _tell_how_to_sign_in(console: ConsoleDoor) -> None:
-    """As long as nobody chose a password: what it is, to a terminal only. A service's log is kept, and read by many."""
+    """Until someone sets a password, show the initial one, but only on a terminal: many people read a service's log."""
     file = console.first_password_file
     if file is None:
         return
     if err.is_terminal and console.first_password is not None:
-        err.print(f"Sign in as {FIRST} with {console.first_password}  (`hogline password` sets another)", markup=False)
+        err.print(
+            f"Sign in as {FIRST} with {console.first_password}  (`hogline password` sets a new one)", markup=False
+        )
     else:
-        err.print(f"Sign in as {FIRST}; the password is in {file}  (`hogline password` sets another)", markup=False)
+        err.print(f"Sign in as {FIRST}; the password is in {file}  (`hogline password` sets a new one)", markup=False)

@@ -18,7 +18,7 @@ from rich.text import Text
 from hogline.cli.common import Common, Json, ask, out, print_json, print_json_line, run
 from hogline.control import is_remote
 from hogline.process import service_for
-from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS
+from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS, state_word
 from hogline.service import Mistake
 from hogline.settings import Settings
 from hogline.views import ConnectionStatus, Status, TokenView
@@ -29,14 +29,18 @@ WATCH_EVERY_S = 1.0
 
 def token(
     *,
-    add: Annotated[str, Parameter(help="Take events under this key too: the project API key (phc_…) in use.")] = "",
-    rotate: Annotated[bool, Parameter(negative="", help="Make a new token; the old one stays valid.")] = False,
-    public: Annotated[bool, Parameter(negative="", help="With --rotate: a public token, not a private one.")] = False,
-    revoke: Annotated[str, Parameter(help="Stop taking this old or added token.")] = "",
+    add: Annotated[
+        str, Parameter(help="Also accept events with this key, for example your current project API key (phc_…).")
+    ] = "",
+    rotate: Annotated[bool, Parameter(negative="", help="Create a new token. The old one stays valid.")] = False,
+    public: Annotated[
+        bool, Parameter(negative="", help="With --rotate: create a public token instead of a private one.")
+    ] = False,
+    revoke: Annotated[str, Parameter(help="Revoke this old or added token.")] = "",
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """The project's tokens, and the webhook URL to give PostHog."""
+    """Show the project's tokens and the webhook URL to give PostHog."""
 
     async def work() -> TokenView:
         async with service_for(common.settings()) as service:
@@ -47,7 +51,7 @@ def token(
             return await service.rotate_token(public=public) if rotate else await service.token()
 
     if public and not rotate:
-        raise Mistake("--public goes with --rotate. Without them both tokens are shown.")
+        raise Mistake("--public only works with --rotate.")
     found = run(work())
     if json:
         print_json(found)
@@ -62,23 +66,27 @@ def token(
     for added in found.added:
         out.print(f"  added        {added}", markup=False)
     out.print()
-    out.print(f"Private: for PostHog's webhooks and SDKs on servers. {PRIVATE_MEANS}")
+    out.print(f"Private: for PostHog webhooks and server SDKs. {PRIVATE_MEANS}")
     out.print(f"Public: for SDKs in browsers and apps. {PUBLIC_MEANS}")
     out.print()
-    out.print("In PostHog: Data pipeline, Destinations, HTTP Webhook, with this URL. An SDK takes a token as its")
-    out.print("project API key and the address before /webhook as its host. If a private token stands in pages or")
-    out.print("apps, put the public one there, then --rotate and --revoke the private one.")
+    out.print(
+        "In PostHog, go to Data pipeline, Destinations, HTTP Webhook and enter this URL. In an SDK, use a token as"
+    )
+    out.print(
+        "the project API key, and the URL without /webhook… as the host. If a page or app contains a private token,"
+    )
+    out.print("replace it with the public one, then --rotate and --revoke the private one.")
 
 
 def status(
     *,
-    watch: Annotated[bool, Parameter(negative="", help="Show it anew every second, until Ctrl-C.")] = False,
+    watch: Annotated[bool, Parameter(negative="", help="Refresh every second until Ctrl-C.")] = False,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """What became of the events of each connection."""
+    """Show what happened to the events of each connection."""
     if watch:
-        with suppress(KeyboardInterrupt):  # that is how it ends
+        with suppress(KeyboardInterrupt):  # this is how you stop it
             run(_watch(common.settings(), json=json))
         return
 
@@ -107,8 +115,8 @@ async def _watch(settings: Settings, *, json: bool) -> None:
 
 
 async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
-    """The status every second, for ever; instead of one that cannot be had, the sentence why. Raises `Mistake` if the
-    first cannot be.
+    """Yields the status every second, or the error message if it is not available. Raises `Mistake` if the first one is
+    not available.
     """
     seen = False
     while True:
@@ -116,8 +124,8 @@ async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
             async with service_for(settings) as service:
                 yield await service.status()
                 seen = True
-                # A running process is asked over one connection. Without one, the data directory is held for the
-                # moment of looking only: a command that looks must not keep `hogline serve` from starting.
+                # Ask a running process over one connection. Without one, hold the data directory only while reading:
+                # this command must not keep `hogline serve` from starting.
                 while is_remote(service):
                     await asyncio.sleep(WATCH_EVERY_S)
                     yield await service.status()
@@ -134,7 +142,7 @@ def _head(found: Status, before: Status | None) -> Text:
     if before is not None:
         came, went = (_moved(found, before, count) for count in (_received, _settled))
         head.append(f"  {came:,} received and {went:,} settled in the last second", style="not bold")
-    return head.append("  Ctrl-C ends", style="not bold dim")
+    return head.append("  Ctrl-C to stop", style="not bold dim")
 
 
 def _moved(found: Status, before: Status, count: Callable[[ConnectionStatus], int]) -> int:
@@ -153,11 +161,11 @@ def _settled(connection: ConnectionStatus) -> int:
 def _shown(found: Status) -> Group:
     parts: list[RenderableType] = []
     if not found.connections:
-        parts.append("There is no connection yet. Make one with `hogline connect`.")
+        parts.append("No connections yet. Create one with `hogline connect`.")
     for connection in found.connections:
         parts += _connection_shown(connection)
     if found.refused:
-        parts.append(Text("refused at the door: " + _counts(found.refused)))
+        parts.append(Text("rejected requests: " + _counts(found.refused)))
     return Group(*parts)
 
 
@@ -168,9 +176,7 @@ def print_status(connection: ConnectionStatus) -> None:
 
 def _connection_shown(connection: ConnectionStatus) -> list[RenderableType]:
     colour = {"delivering": "green", "waiting": "yellow", "stopped": "red"}.get(connection.state, "dim")
-    title = Text(connection.name, style="bold").append(
-        f"  {connection.state.replace('_', ' ')}", style=f"not bold {colour}"
-    )
+    title = Text(connection.name, style="bold").append(f"  {state_word(connection.state)}", style=f"not bold {colour}")
     reason = [Text(f"  {connection.reason}", style=colour)] if connection.reason else []
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim", min_width=14)
@@ -183,16 +189,16 @@ def _connection_shown(connection: ConnectionStatus) -> list[RenderableType]:
 
 
 def _rows(connection: ConnectionStatus) -> Iterator[tuple[str, str, str]]:
-    waits = f"the oldest for {connection.lag_s:,.0f} s" if connection.pending else ""
+    waits = f"oldest: {connection.lag_s:,.0f} s" if connection.pending else ""
     yield "  received", f"{connection.received:,}", ""
     yield "  delivered", f"{connection.delivered:,}", f"in {connection.requests:,} requests"
     yield "  filtered", f"{sum(connection.filtered.values()):,}", _counts(connection.filtered)
     yield "  held", f"{connection.held:,}", ""
-    yield "  dead letters", f"{sum(connection.dead_letters.values()):,}", _counts(connection.dead_letters)
+    yield "  failures", f"{sum(connection.dead_letters.values()):,}", _counts(connection.dead_letters)
     yield "  pending", f"{connection.pending:,}", waits
     for title, counts in (
         ("  adjusted", connection.adjusted),
-        ("  sent again", connection.retries),
+        ("  retries", connection.retries),
         ("  replayed", connection.replayed),
     ):
         if counts:

@@ -1,4 +1,4 @@
-"""The console: web pages over the functions of `Service`, on a listener of their own.
+"""The console: web pages over the functions of `Service`, on a separate listener.
 
 `create_console` makes the ASGI app. Pages are rendered here and work without script; htmx makes them livelier.
 """

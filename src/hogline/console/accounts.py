@@ -59,22 +59,22 @@ async def change(request: Request) -> Response:
     do, name, role = (str(form.get(key, "")) for key in ("do", "account", "role"))
     password = str(form.get("password", ""))
     if do in {"add", "role"} and role not in ROLES:
-        raise HTTPException(400, f"A role is one of {', '.join(ROLES)}.")
+        raise HTTPException(400, f"The role must be one of {', '.join(ROLES)}.")
     chosen = cast("Role", role or "viewer")
     try:
         if do == "add":
             made = await service.add_account(name, chosen, password or None)
-            said = f"{made.name} is added as {made.role}."
+            said = f"Added {made.name} as {made.role}."
         elif do == "remove":
             await service.remove_account(name)
-            said = f"{name} is removed."
+            said = f"Removed {name}."
         elif do == "role":
-            said = f"{name} is {(await service.set_role(name, chosen)).role} now."
+            said = f"{name} is now {(await service.set_role(name, chosen)).role}."
         elif do == "password":
             await service.set_password(password, name)
-            said = f"The password of {name} is set."
+            said = f"The password for {name} was changed."
         else:
-            raise HTTPException(400, "The form does not say what to do.")
+            raise HTTPException(400, "The form is incomplete. Reload the page and try again.")
     except Mistake as mistake:
         return await _accounts(request, Typed(do=do, account=name, role=chosen, problem=str(mistake)))
     return go(request, request.url.path, said)
@@ -109,7 +109,7 @@ async def change_own(request: Request) -> Response:
         await service_of(request).change_own_password(old, new)
     except Mistake as mistake:
         return await _own(request, str(mistake))
-    response = go(request, request.url.path, "Your password is changed. Other browsers have to sign in again.")
+    response = go(request, request.url.path, "Your password was changed. Other browsers have to sign in again.")
     account = console.sessions.account(actor_of(request).name)
     if account is not None and session is not None:
         console.sessions.start(response, account, by_proxy=session.by_proxy)

@@ -13,7 +13,7 @@ from hogline.service import Mistake
 from hogline.service.api_tokens import NewApiTokenView
 from hogline.store.roles import ROLES
 
-LIFETIMES = (("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "ever, until it is revoked"))
+LIFETIMES = (("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "ever (until you revoke it)"))
 
 
 async def tokens(request: Request) -> Response:
@@ -54,11 +54,11 @@ async def change(request: Request) -> Response:
         str(form.get(key, default)) for key, default in (("name", ""), ("role", "viewer"), ("days", ""))
     )
     if role not in ROLES:
-        raise HTTPException(400, f"A role is one of {', '.join(ROLES)}.")
+        raise HTTPException(400, f"The role must be one of {', '.join(ROLES)}.")
     try:
         if form.get("do") == "revoke":
             await service.revoke_api_token(name)
-            return go(request, request.url.path, f"The token {name} is not valid any more.")
+            return go(request, request.url.path, f"Revoked {name}.")
         made = await service.make_api_token(name, role, whole_number(days, "A token's days") if days else None)
     except Mistake as mistake:
         return await _tokens(request, name=name, role=role, days=days, problem=str(mistake))

@@ -1,8 +1,8 @@
 """How fast somebody may try passwords: the more of theirs were wrong, the longer each next one waits before it is
 looked at. Nobody is refused for what others tried, and nobody for long: the right password gets in.
 
-Whoever tries is told apart by address and account; a browser that signed the account in before counts by itself, so
-that nobody behind the same address can slow it down. Knows no passwords.
+Attempts are counted by address and account. A browser that has signed the account in before is counted separately, so
+others behind the same address cannot slow it down. Knows no passwords.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FREE_OF_ADDRESS = 20
 LONGEST_PAUSE_S = 30.0
 FORGOTTEN_AFTER_S = 3_600.0
 MOST_WAITING = 8
-"""Of one who tries: more at once are not somebody who types."""
+"""Per account and address: more at the same time are not a person typing."""
 MOST_WAITING_OF_ADDRESS = 32
 MOST_WAITING_IN_ALL = 200
 MOST_REMEMBERED = 10_000

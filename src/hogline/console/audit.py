@@ -49,7 +49,7 @@ async def audit(request: Request) -> Response:
 async def export(request: Request) -> StreamingResponse:
     """A line of JSON for each entry, oldest first, as `hogline audit --json` prints them."""
     service, wanted = service_of(request), _wanted(request)
-    first = await service.audit_since(wanted, limit=EXPORTED_AT_ONCE)  # so that a refusal is an answer of its own
+    first = await service.audit_since(wanted, limit=EXPORTED_AT_ONCE)  # first, so an error still gets its own response
     return StreamingResponse(
         _exported(service, wanted, [msgspec.json.encode(entry) for entry in first], first[-1].number if first else 0),
         media_type="application/jsonl",

@@ -40,7 +40,7 @@ _NOTHING_YET = Outcome()
 def _destination_of(request: Request) -> Destination[Any]:
     destination = DESTINATIONS.get(request.path_params["destination"])
     if destination is None:
-        raise HTTPException(404, "There is no such destination.")
+        raise HTTPException(404, "Unknown destination.")
     return destination
 
 
@@ -66,8 +66,8 @@ async def install(request: Request) -> Response:
     except Mistake as mistake:
         return await _install_page(request, destination, values, name, Outcome(sentence=str(mistake)))
     if made.enabled:
-        return go(request, _url(request, "connect-posthog"), f"{made.name} is enabled. Now send it PostHog's events.")
-    return go(request, _url(request, "home"), f"{made.name} is saved. Nothing is sent until it is enabled.")
+        return go(request, _url(request, "connect-posthog"), f"{made.name} is ready. Now send events from PostHog.")
+    return go(request, _url(request, "home"), f"Saved {made.name}. It sends nothing until you resume it.")
 
 
 async def _install_page(
@@ -111,8 +111,8 @@ async def change(request: Request) -> Response:
         return await _settings_page(request, connection, values, Outcome(problems=dict(needed.problems)))
     except Mistake as mistake:
         return await _settings_page(request, connection, values, Outcome(sentence=str(mistake)))
-    said = "is saved and enabled" if do == "enable" else "is saved"
-    return go(request, _url(request, "settings", name=connection.name), f"{connection.name} {said}.")
+    said = f"Saved and resumed {connection.name}." if do == "enable" else f"Saved {connection.name}."
+    return go(request, _url(request, "settings", name=connection.name), said)
 
 
 async def _settings_page(
@@ -137,13 +137,13 @@ async def enable(request: Request) -> Response:
         await service_of(request).enable(connection.name)
     except Mistake as mistake:
         return await _settings_page(request, connection, connection.options, Outcome(sentence=str(mistake)))
-    return go(request, _back(request), f"{connection.name} is enabled.")
+    return go(request, _back(request), f"Resumed {connection.name}.")
 
 
 async def disable(request: Request) -> Response:
     connection = await connection_of(request)
     await service_of(request).disable(connection.name)
-    return go(request, _back(request), f"{connection.name} is disabled. Events that come in wait until it is enabled.")
+    return go(request, _back(request), f"Paused {connection.name}. New events are kept until you resume it.")
 
 
 async def disconnect_page(request: Request) -> Response:
@@ -154,7 +154,7 @@ async def disconnect_page(request: Request) -> Response:
 async def disconnect(request: Request) -> Response:
     connection = await connection_of(request)
     await service_of(request).disconnect(connection.name)
-    return go(request, _url(request, "home"), f"{connection.name} is removed.")
+    return go(request, _url(request, "home"), f"Disconnected {connection.name}.")
 
 
 def _back(request: Request) -> str:

@@ -26,7 +26,7 @@ from hogline.views import ConnectionView
 @dataclass(frozen=True, kw_only=True)
 class Console:
     service: Service
-    """Asked in nobody's name: pages use `service_of`."""
+    """Without an actor; pages use `service_of`."""
     settings: Settings
     proxies: TrustedProxies
     sessions: Sessions
@@ -38,7 +38,7 @@ class Console:
     async def begin_session(
         self, response: Response, account: Account, address: str, *, by_proxy: bool = False
     ) -> None:
-        """Somebody proved to be that account."""
+        """The user has proved to own that account."""
         self.sessions.start(response, account, by_proxy=by_proxy)
         await self.sessions.note_sign_in(account, int(self.service.now_ms()))
         who = Actor(name=account.name, kind="account", role=account.role, address=address)
@@ -54,7 +54,7 @@ def session_of(request: Request) -> Session | None:
 
 
 def actor_of(request: Request) -> Actor:
-    """Whoever is signed in. Raises `HTTPException` 401."""
+    """The account that is signed in. Raises `HTTPException` 401."""
     session = session_of(request)
     if session is None:
         raise HTTPException(401, "Sign in first.")
@@ -63,7 +63,7 @@ def actor_of(request: Request) -> Actor:
 
 
 def service_of(request: Request) -> Service:
-    """The service, as far as whoever is signed in may ask it."""
+    """The service, limited to what the signed-in account may do."""
     return permitted(console_of(request).service, actor_of(request))
 
 
@@ -77,7 +77,7 @@ async def form_of(request: Request) -> FormData:
     form = await request.form()
     if any(not isinstance(value, str) or "\0" in value or "\0" in name for name, value in form.multi_items()):
         await form.close()
-        raise HTTPException(400, "The form has a file or a NUL character in it, which no field takes.")
+        raise HTTPException(400, "The form contains a file or a NUL character. Remove it and try again.")
     return form
 
 
@@ -85,7 +85,7 @@ def whole_number(text: str, what: str, most: int = 2**63 - 1) -> int:
     """Digits as a number. Raises `HTTPException` 400 for anything else, and for what is larger than any of ours."""
     digits = text.lstrip("0") or "0"
     if not (text.isascii() and text.isdigit()) or len(digits) > len(str(most)) or int(digits) > most:
-        raise HTTPException(400, f"{what} is a whole number of at most {len(str(most))} digits.")
+        raise HTTPException(400, f"{what} must be a whole number of at most {len(str(most))} digits.")
     return int(digits)
 
 
@@ -95,4 +95,4 @@ async def connection_of(request: Request) -> ConnectionView:
     for connection in await service_of(request).connections():
         if connection.name == name:
             return connection
-    raise HTTPException(404, "There is no connection of this name. It may have been removed.")
+    raise HTTPException(404, "Connection not found. It may have been removed.")

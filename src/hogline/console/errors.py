@@ -1,6 +1,6 @@
 """What is answered when something cannot be answered: a page, or JSON to programs (`/api/…`).
 
-The sentences are ours; nothing of a request stands in them.
+The sentences are ours and contain nothing from the request.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from hogline.telemetry.mistakes import kind_and_place
 log = structlog.get_logger("hogline.console")
 
 TITLES = {
-    400: "This could not be read",
+    400: "Bad request",
     401: "Sign in first",
     403: "Not allowed",
-    404: "Nothing here",
-    405: "Not this way",
-    409: "Not possible now",
-    413: "Too much at once",
-    421: "Not under this name",
+    404: "Not found",
+    405: "Not supported",
+    409: "Conflict",
+    413: "Too large",
+    421: "Unknown host name",
     422: "Not possible",
-    429: "Too often",
-    500: "A mistake of Hogline's",
-    503: "Not now",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Temporarily unavailable",
 }
 SENTENCES = {
     403: "The request did not come from one of the console's own pages.",
     404: "There is no page at this address.",
-    405: "This address exists, but does not take such a request.",
-    500: "The log says where it happened. Please report it; nothing was lost.",
+    405: "This page does not support that kind of request.",
+    500: "The log has the details. Please report this bug. Nothing was lost.",
 }
 
 
 async def error_answer(
     request: Request, status: int, sentence: str = "", headers: dict[str, str] | None = None
 ) -> Response:
-    sentence = sentence or SENTENCES.get(status, "It cannot be answered.")
+    sentence = sentence or SENTENCES.get(status, "Hogline cannot handle this request.")
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": {"message": sentence}}, status, headers)
-    title = TITLES.get(status, "This did not work")
+    title = TITLES.get(status, "Something went wrong")
     response = await page(request, "error.html", status=status, title=title, sentence=sentence, code=status)
     response.headers.update(headers or {})
     return response
@@ -77,7 +77,7 @@ async def own_mistake(request: Request, error: Exception) -> Response:
 
 
 async def forbidden(request: Request, error: Exception) -> Response:
-    """For `Forbidden`: the role of whoever asks does not reach that far."""
+    """For `Forbidden`: the account's role does not allow this."""
     return await error_answer(request, 403, str(error))
 
 

@@ -87,7 +87,7 @@ async def failure(request: Request) -> Response:
     try:
         details = await service_of(request).failure(connection.name, int(id_) if len(id_) < 19 else HIGHEST_ID)
     except Mistake:
-        raise HTTPException(404, "There is no such failure any more: it got through, or was discarded.") from None
+        raise HTTPException(404, "Failure not found. It was delivered or discarded.") from None
     return await page(
         request,
         "failure.html",
@@ -108,11 +108,11 @@ async def retry(request: Request) -> Response:
 def retried(n: int, connection: ConnectionView) -> str:
     """What happens now, in a sentence."""
     if not n:
-        return "There was nothing to send again."
-    what = "One failure is" if n == 1 else f"{n:,} failures are"
+        return "There was nothing to retry."
+    what = f"{n:,} failure{'s' * (n != 1)}"
     if connection.state not in {"delivering", "waiting"}:
-        return f"{what} to be sent again, once {connection.name} runs."
-    return f"{what} being sent again. What is accepted leaves this list; what is refused again stays."
+        return f"Retrying {what} once {connection.name} is sending again."
+    return f"Retrying {what}. Delivered events leave this list; rejected ones stay."
 
 
 async def discard_page(request: Request) -> Response:
@@ -126,8 +126,8 @@ async def discard_page(request: Request) -> Response:
 async def discard(request: Request) -> Response:
     connection, which = await connection_of(request), chosen(await form_of(request))
     n = await service_of(request).discard_failures(connection.name, reason=which.reason, ids=which.ids)
-    what = "Nothing was" if not n else "One failure is" if n == 1 else f"{n:,} failures are"
-    return go(request, _list_url(request, connection), f"{what} discarded.")
+    said = f"Discarded {n:,} failure{'s' * (n != 1)}." if n else "There was nothing to discard."
+    return go(request, _list_url(request, connection), said)
 
 
 async def export(request: Request) -> StreamingResponse:

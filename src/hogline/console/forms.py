@@ -14,9 +14,9 @@ from starlette.datastructures import FormData
 from hogline.destinations.base import Destination, InvalidOptions, Option
 
 OTHER = "other"
-"""What a choice says whose value stands in a text field beside it."""
+"""The choice whose value is in the text field next to it."""
 _KEPT = "kept"
-"""Stands for a secret that stays as it is: the form does not know it, and it was good when it was set."""
+"""Placeholder for an unchanged secret: the form does not know it, and it was valid when it was set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def fields(
 
 
 def typed(destination: Destination[Any], form: FormData) -> dict[str, object]:
-    """Values by key, for `connect`, `configure` and `test_options`. Secrets that were left empty are left out."""
+    """Values by key, for `connect`, `configure` and `test_options`. Empty secrets are left out."""
     values: dict[str, object] = {}
     for option in destination.options:
         text = _text(form, option.key)

@@ -1,4 +1,4 @@
-"""Live parts: a stream (server-sent events) that says when what a page shows has changed; htmx then asks for it anew.
+"""Live parts: a stream (server-sent events) that tells the page when its content has changed; htmx then reloads it.
 
 So a page is only made in one place, and looks the same with and without script. Knows no page.
 """
@@ -19,8 +19,8 @@ CHANGED = "event: changed\ndata: \n\n"
 
 
 def changes(request: Request, look: Callable[[], Awaitable[object]], *, every_s: float = 1.0) -> StreamingResponse:
-    """`event: changed` at once (something may have happened since the page was made), and whenever what `look` gives
-    is another value than before. Ends with the session, and when Hogline stops.
+    """Sends `event: changed` immediately (something may have happened since the page was rendered), and whenever `look`
+    returns a different value. Ends with the session, and when Hogline stops.
     """
     return StreamingResponse(_changes(request, look, every_s), media_type="text/event-stream")
 

@@ -1,4 +1,4 @@
-"""Live events: what just became of events, pushed to whoever looks on.
+"""Live events: the results of events, pushed to viewers as they happen.
 
 One loop a connection asks the service and renders for all who look on, at a pace that people can follow: many viewers
 cost hardly more than one, and many events no more than some.
@@ -33,7 +33,7 @@ ASKS_FOR_S = 5.0
 BEHIND = 20
 """Messages that wait for one viewer; of one who is slower than that some are left out."""
 ENDED = "event: ended\ndata: \n\n"
-"""The page asks anew, and is told why."""
+"""The page reloads and gets the reason."""
 
 
 class Broadcast:
@@ -97,7 +97,7 @@ class Broadcast:
         except Mistake:
             return  # the connection was removed
         except Exception as error:
-            # Whatever it was, the page asks anew. The error's text may quote an event.
+            # Whatever it was, the page reloads. The error's text may quote an event.
             log.error("live events failed", mistake=kind_and_place(error))  # noqa: TRY400  # as above
 
     def _say(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""A connection's overview: how it stands, what to do about it, and its figures over time as a table and as plots.
+"""A connection's overview: its state, what to do, and its figures over time as a table and as plots.
 
 The plots are drawn by static/overview.js from the table, so that both always say the same.
 """
@@ -30,13 +30,13 @@ class Column:
 
     title: str
     plot: str
-    """In which plot it is, and on which side: `events`; `waiting` with `lag`; `requests` with `time`."""
+    """In which plot it is, and on which side: `events`; `pending` with `lag`; `requests` with `time`."""
     colour: str
     """The name of one of the stylesheet's colours."""
     values: Sequence[float | None]
     unit: str = ""
     dash: int = 0
-    """To tell apart lines of one colour."""
+    """Distinguishes lines of the same color."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ def table(history: HistoryView) -> Table:
             for number, (reason, series) in enumerate(history.filtered.items())
         ],
         Column("Held", "events", "plot-4", history.held),
-        Column("Failed", "events", "plot-5", history.failed),
-        Column("Waiting", "waiting", "plot-3", history.pending),
+        Column("Failures", "events", "plot-5", history.failed),
+        Column("Pending", "pending", "plot-3", history.pending),
         Column("Longest wait", "lag", "plot-4", history.lag_s, unit="s"),
         Column("Requests", "requests", "plot-1", history.requests),
-        Column("Mean time", "time", "plot-2", history.request_ms, unit="ms"),
+        Column("Average time", "time", "plot-2", history.request_ms, unit="ms"),
     ]
     rows = zip(history.times, zip(*(column.values for column in columns), strict=True), strict=True)
     return Table(columns, [(at_s, values) for at_s, values in rows if any(values)], history)
@@ -112,10 +112,10 @@ async def switch(request: Request) -> Response:
     try:
         if form.get("do") == "pause":
             await service.disable(connection.name)
-            said = f"{connection.name} is paused. Events that come in wait until it is resumed."
+            said = f"Paused {connection.name}. New events are kept until you resume it."
         else:
             await service.enable(connection.name)
-            said = f"{connection.name} is enabled."
+            said = f"Resumed {connection.name}."
     except Mistake as mistake:
         return await _overview(request, str(mistake))
     return again(request, request.url.path + (f"?{request.url.query}" if request.url.query else ""), said)
@@ -136,7 +136,7 @@ async def _status(service: Service, name: str) -> ConnectionStatus:
     for connection in (await service.status()).connections:
         if connection.name == name:
             return connection
-    raise HTTPException(404, "There is no connection of this name. It may have been removed.")
+    raise HTTPException(404, "Connection not found. It may have been removed.")
 
 
 ROUTES = [

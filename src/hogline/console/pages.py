@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import NoMatchFound
 
-from hogline import __version__
+from hogline import __version__, reasons
 from hogline.console.context import actor_of, console_of, service_of, session_of
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.escaping import escaped_lines
@@ -37,14 +37,9 @@ SECTIONS = (
 NEEDS = {"settings": "configure"}
 """Of a section, what only some may do and it is for."""
 
-STATES = {
-    "delivering": ("good", "Delivering"),
-    "waiting": ("warn", "Waiting"),
-    "stopped": ("bad", "Stopped"),
-    "disabled": ("off", "Disabled"),
-    "not_serving": ("off", "Not serving"),
-}
-"""A connection's states: the colour and the word."""
+COLORS = {"delivering": "good", "waiting": "warn", "stopped": "bad", "disabled": "off", "not_serving": "off"}
+STATES = {state: (COLORS[state], word) for state, word in reasons.STATES.items()}
+"""A connection's states: the color and the word."""
 
 
 def _harmless(value: object) -> object:
@@ -130,7 +125,7 @@ def theme_of(request: Request) -> str:
 
 
 def go(request: Request, to: str, say: str = "") -> Response:
-    """Go to another page, after a form was taken; it shows the sentence. htmx is told to leave the page too."""
+    """Go to another page after a form was accepted; that page shows the sentence. htmx leaves the page too."""
     if "hx-request" in request.headers:
         response = Response(status_code=204, headers={"hx-redirect": to})
     else:
@@ -139,7 +134,7 @@ def go(request: Request, to: str, say: str = "") -> Response:
 
 
 def again(request: Request, to: str, say: str = "") -> Response:
-    """Ask for a page anew, after a form was taken; htmx picks from it what it shows."""
+    """Reload a page after a form was accepted; htmx picks the parts it shows."""
     return _saying(request, RedirectResponse(to, 303), say)
 
 
@@ -172,7 +167,7 @@ def _time(milliseconds: int) -> Markup:
     try:
         moment = datetime.fromtimestamp(milliseconds / 1_000, UTC)
     except (ValueError, OverflowError, OSError):
-        return Markup("<span>a time far away</span>")
+        return Markup("<span>out of range</span>")
     return Markup('<time datetime="{}">{}</time>').format(
         moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), f"{moment:%Y-%m-%d %H:%M:%S} UTC"
     )

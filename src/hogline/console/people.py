@@ -42,7 +42,7 @@ async def person(request: Request) -> Response:
     connection = await connection_of(request)
     details = await _details(service_of(request), connection.name, request.query_params.get("id", ""))
     if details is None:
-        raise HTTPException(404, f"{connection.name} knows nobody with this distinct_id.")
+        raise HTTPException(404, f"{connection.name} has no person with this distinct_id.")
     return await page(
         request,
         "person.html",
@@ -119,7 +119,7 @@ async def forget(request: Request) -> Response:
     connection, form = await connection_of(request), await form_of(request)
     distinct_id, suppress = str(form.get("id", "")), form.get("suppress") == "yes"
     if not distinct_id:
-        raise HTTPException(400, "The form does not say who is to be forgotten.")
+        raise HTTPException(400, "The form is incomplete. Reload the page and try again.")
     try:
         forgotten = await service_of(request).forget_person(distinct_id, suppress=suppress)
     except Mistake as mistake:

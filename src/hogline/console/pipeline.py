@@ -69,7 +69,7 @@ async def _home(request: Request, problem: tuple[str, str] = ("", "")) -> Respon
 
 
 async def switch(request: Request) -> Response:
-    """Enable or disable, and show the page anew; with what was in the way, if something was."""
+    """Pause or resume, and show the page again, with the problem if there was one."""
     name = request.path_params["name"]
     service = service_of(request)
     enable = (await form_of(request)).get("enable") == "yes"
@@ -77,9 +77,7 @@ async def switch(request: Request) -> Response:
         await (service.enable(name) if enable else service.disable(name))
     except Mistake as mistake:
         return await _home(request, (name, str(mistake)))
-    said = (
-        f"{name} is enabled." if enable else f"{name} is disabled. Events that come in wait until it is enabled again."
-    )
+    said = f"Resumed {name}." if enable else f"Paused {name}. New events are kept until you resume it."
     return again(request, "/", said)
 
 

@@ -27,7 +27,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_TO_PROGRAMS = ("/static/", "/api/", "/metrics", "/readyz")
 """What a proxy's sign-in is not looked at for."""
 UNKNOWN_TO_US = (
-    "You are signed in at the proxy, but Hogline has no account of this name. An admin can add it under Accounts, or "
+    "Your proxy signed you in, but Hogline has no account with this name. An admin can add one under Accounts or "
     "with `hogline accounts add`."
 )
 FOR_EVERYBODY = ("/sign-in", "/theme", *OPEN_TO_PROGRAMS)
@@ -87,7 +87,7 @@ class Safety:
         """The answer to what does not get through to a page."""
         if not self._is_our_name(request.headers.get("host", "")):
             sentence = (
-                "The console does not answer under this name. Use its address, or set HOGLINE_CONSOLE_URL to this one."
+                "The console is not configured for this host name. Use its IP address, or set HOGLINE_CONSOLE_URL."
             )
             return await error_answer(request, 421, sentence)
         if self._console.stopping.is_set():
@@ -95,15 +95,15 @@ class Safety:
         if request.method not in SAFE_METHODS and not self._is_own(request):
             return await error_answer(request, 403)
         if "\0" in request.url.path or "\0" in unquote(request.url.query):
-            return await error_answer(request, 400, "The address has a NUL character in it, which nothing here has.")
+            return await error_answer(request, 400, "The address contains a NUL character. Remove it.")
         refused = await self._identify(request)
         if refused is None and request.state.session is None and not request.url.path.startswith(FOR_EVERYBODY):
             return await _sign_in(request)
         return refused
 
     async def _identify(self, request: Request) -> Response | None:
-        """Find out who asks: a trusted proxy says so, or a session's cookie. Returns the answer to somebody whom the
-        proxy names and nobody knows.
+        """Find out who asks: a trusted proxy says so, or a session's cookie. Returns a response if the
+        proxy names an unknown account.
         """
         sessions, named = self._console.sessions, self._named_by_proxy(request)
         session = sessions.find(request)
@@ -173,7 +173,7 @@ async def _sign_in(request: Request) -> Response:
         return Response(status_code=401, headers={"hx-refresh": "true"})
     if request.method in SAFE_METHODS:
         return RedirectResponse(sign_in_path(request), 303)
-    return await error_answer(request, 401, "Your session has ended. Sign in and do it again.")
+    return await error_answer(request, 401, "Your session has ended. Sign in and try again.")
 
 
 def _put_headers(message: Message) -> None:
@@ -184,7 +184,7 @@ def _put_headers(message: Message) -> None:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Whoever reads the body gets `HTTPException` 413 once it is too long."""
+    """Reading the body raises `HTTPException` 413 once it is too long."""
     read = 0
 
     async def receive_limited() -> Message:
@@ -192,7 +192,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         read += len(message.get("body", b""))
         if read > MOST_BODY_BYTES:
-            raise HTTPException(413, f"The body is longer than {MOST_BODY_BYTES:,} bytes: send it in parts.")
+            raise HTTPException(413, f"The request is larger than {MOST_BODY_BYTES:,} bytes. Send it in parts.")
         return message
 
     return receive_limited

@@ -46,7 +46,7 @@ SAMPLES: Mapping[str, Sample] = {
 ]""",
     ),
     "webhook": Sample(
-        "The body of a webhook",
+        "A webhook body",
         """\
 {
   "event": {
@@ -59,7 +59,7 @@ SAMPLES: Mapping[str, Sample] = {
 }""",
     ),
     "hostile": Sample(
-        "One that is adjusted",
+        "An event that gets adjusted",
         """\
 {
   "event": "invoice sent",

@@ -25,7 +25,7 @@ from hogline.store.base import Unusable
 IDLE_S = 12 * 3_600
 LONGEST_S = 7 * 24 * 3_600
 RENEW_AFTER_S = 300
-"""A cookie is written anew when it is older: often enough that a session in use does not end."""
+"""A cookie is renewed when it is older, so a session in use does not end."""
 KNOWN_S = 180 * 24 * 3_600
 """How long a browser is known by whom it signed in."""
 SAYING_S = 60
@@ -75,7 +75,7 @@ class Sessions:
             await asyncio.to_thread(self._access.signed_in, account.name, now_ms)
 
     def find(self, request: HTTPConnection) -> Session | None:
-        """The session of whoever asks; None: they have to sign in."""
+        """The session of this request; None: the user has to sign in."""
         cookie = request.cookies.get(self._cookie, "")
         try:
             (id_, name, stamp, begun_s, by_proxy), at = self._signed("session").loads(

@@ -14,7 +14,7 @@ OUTCOMES = {
     "held": ("warn", "Held"),
     "dead_letter": ("bad", "Failed"),
 }
-"""What became of an event: the colour and the word."""
+"""The result of an event: its color and word."""
 
 
 def as_json(value: object) -> str:

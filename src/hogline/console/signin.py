@@ -15,7 +15,7 @@ from hogline.store.access import FIRST
 from hogline.store.passwords import LONGEST
 
 WRONG = "Wrong account or password."
-BUSY = "Too many attempts at once. Try again in a few seconds."
+BUSY = "Too many sign-in attempts. Try again in a few seconds."
 _YEAR_S = 31_536_000
 
 
@@ -27,7 +27,7 @@ async def sign_in_page(request: Request) -> Response:
 
 
 async def sign_in(request: Request) -> Response:
-    """An account that is left empty is the first one."""
+    """Without an account name, it is the first account."""
     console = console_of(request)
     form = await form_of(request)
     name, password = str(form.get("account", "")).strip().lower() or FIRST, str(form.get("password", ""))

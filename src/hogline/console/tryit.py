@@ -1,4 +1,4 @@
-"""Try it: what events would come to at a connection, without sending them."""
+"""Try it: what a connection would send for events, without sending them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lines(text: str) -> list[tuple[int, bytes]]:
     ]
     if _is_json(whole[0][1]):
         return whole
-    # A single one with a mistake in it is told as such, and not as so many lines of nonsense.
+    # An error in a single document is reported once, not for each of its lines.
     return by_line if any(_is_json(line) for _, line in by_line if line.startswith((b"{", b"["))) else whole
 
 
@@ -67,7 +67,7 @@ async def try_page(request: Request) -> Response:
 
 
 async def _picked(service: Service, connection: str, position: str, failure: str) -> str:
-    """The event that a link names; empty if it is not there any more."""
+    """The event that a link names; empty if it is gone."""
     if _is_number(position):
         found = await service.received_events(after=int(position) - 1, limit=1)
         return next((as_sent(event) for event in found if event.position == int(position)), "")
@@ -88,13 +88,13 @@ async def try_it(request: Request) -> Response:
     form = await form_of(request)
     text = str(form.get("events", ""))
     if not text.strip():
-        return await _page(request, text, "Paste an event first, or pick one.")
+        return await _page(request, text, "Paste an event first, or choose a sample.")
     given = lines(text)
     if len(given) > MOST_EVENTS:
         return await _page(
             request,
             text,
-            f"At most {MOST_EVENTS} lines can be tried here; `hogline preview` takes files of any length.",
+            f"You can try up to {MOST_EVENTS} lines here. For larger files, use `hogline preview`.",
         )
     handle = await service.begin_preview(connection.name)
     try:

@@ -10,10 +10,10 @@ from hogline.core.shipment import Shipment
 class Forwarded(Shipment):
     def add(self, item: Item, position: int, person: str) -> None:  # noqa: ARG002  # it is for nobody in particular
         entry = item.entry
-        if entry is None:
-            return
         self.items.append(item)
         item.person = person
+        if entry is None:
+            return
         if names_suppressed(entry, self._suppressed):
             item.filtered, item.adjusted = "suppressed", entry.repaired
             return
@@ -24,5 +24,6 @@ class Forwarded(Shipment):
         item.adjusted = entry.repaired + made.adjusted
         if made.operation is not None:
             self._emit(made.operation, Effect(person, None, item, "event"))
-        elif made.refusal is not None:
+        else:
+            assert made.refusal is not None  # one of both
             item.refusals = (made.refusal,)

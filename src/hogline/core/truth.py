@@ -165,8 +165,7 @@ def _position(recent: int | tuple[int, str]) -> int:
 
 def _belongs(told: Told, effect: Effect) -> Told:
     main = told.main
-    if main is None:
-        return told
+    assert main is not None  # who calls has one
     return replace(told, main=replace(main, objects=(*main.objects, *effect.objects)[-MOST_OBJECTS:]))
 
 

@@ -39,7 +39,7 @@ def assemble(
         raise Unreadable("The event has no name: `event` must be a text.", reason="event_without_name")
     if not distinct_id:
         raise Unreadable(
-            "The event says nothing about whose it is: `distinct_id` is missing or blank.",
+            "The event has no `distinct_id`, or it is blank.",
             reason="distinct_id_missing",
         )
     if isinstance(timestamp_ms, Unreadable):
@@ -157,6 +157,6 @@ def person_properties(holder: dict[str, object], reasons: list[str]) -> dict[str
 
 
 def from_text(text: str, reasons: list[str]) -> object:
-    """The value of JSON text that stands in JSON. Raises `NotJson`."""
+    """The value of a JSON text inside JSON. Raises `NotJson`."""
     decoded = decode(text.encode(errors="replace"))
     return repair(decoded.value, reasons) if decoded.suspicious else decoded.value

@@ -19,7 +19,7 @@ _ARRAY_BYTES = 112
 _VALUE_BYTES = 96
 
 _LIGHT_BYTES = 256 * 1024
-"""Whatever stands in so short a text, it takes no more than is allowed."""
+"""A text this short is within the limits, whatever it contains."""
 
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
@@ -42,7 +42,7 @@ def check_bounds(text: bytes) -> None:
     """
     objects, arrays = text.count(b"{"), text.count(b"[")
     if len(text) > _LIGHT_BYTES and _decoded_bytes(text, objects, arrays) > MOST_DECODED_BYTES:
-        raise NotJson("The JSON holds too many values: send it in parts.", "too_many_values")
+        raise NotJson("The JSON has too many values. Send it in parts.", "too_many_values")
     if objects + arrays > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise NotJson(f"The JSON is nested more than {MAX_DEPTH} levels deep.", "too_deep")
 

@@ -1,7 +1,7 @@
 """What PostHog's SDKs send: one event, an array of events, or a batch in an envelope.
 
 Two steps, so that a token can be checked in between: `open_capture` finds the token and the events,
-`read_envelope` reads them. Knows no tokens and no HTTP but for a few hints.
+`read_envelope` reads them. Knows no tokens, and no HTTP except for a few hints.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CaptureHints(Struct, frozen=True):
 
 
 class Envelope(Struct, frozen=True):
-    """Events before they are read, with what was said about all of them."""
+    """Events before they are read, with the fields they share."""
 
     token: str | None
     entries: Sequence[object]
@@ -108,12 +108,12 @@ def open_capture(
 
 
 def unknown_token() -> Unreadable:
-    sentence = "The token is missing, or not known here: send it as `api_key` or `token`. `hogline token` prints it."
+    sentence = "The token is missing or unknown. Send it as `api_key` or `token`. Run `hogline token` to see it."
     return Unreadable(sentence, 401, "unknown_token")
 
 
 def too_many_events(most: int) -> Unreadable:
-    return Unreadable(f"The batch has more than {most:,} events: send it in parts.", 413, "too_many_events")
+    return Unreadable(f"The batch has more than {most:,} events. Send it in parts.", 413, "too_many_events")
 
 
 def _entries(value: object) -> tuple[Sequence[object], dict[str, object]]:
@@ -149,7 +149,7 @@ def _token_of_entries(entries: Sequence[object]) -> str | None:
             if token is not None:
                 tokens.add(token)
     if len(tokens) > 1:
-        raise Unreadable("The events carry different tokens: send each project's by themselves.", 401)
+        raise Unreadable("The events have different tokens. Send each project's events separately.", 401)
     return tokens.pop() if tokens else None
 
 

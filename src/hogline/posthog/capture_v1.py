@@ -1,7 +1,7 @@
 """Capture v1, which PostHog's SDKs for servers send with `capture_mode="v1"`: a batch, and an outcome for each event.
 
-What v0 has as a property stands in fields of its own here: the session and the window, `options`, and the SDK in a
-header. They are put back, so that an event is the same whichever way it came. Sources: PostHog's SDKs
+Here, some of v0's properties are separate fields: the session and the window, `options`, and the SDK in a header. They
+are put back, so an event is the same either way. Sources: PostHog's SDKs
 (`capture_v1.py`, `capture-v1/transform.ts`) and PostHog/posthog-sdk-test-harness. Knows no tokens and no HTTP.
 """
 
@@ -37,7 +37,7 @@ _DETAILS = {
 
 
 class Outcome(Struct, frozen=True, omit_defaults=True):
-    """What became of an event. `warning`: kept, with something put right. `drop`: not kept, and never will be."""
+    """The result of an event. `warning`: kept, but corrected. `drop`: not kept, and a retry will not help."""
 
     result: Literal["ok", "warning", "drop"]
     details: str | None = None
@@ -46,7 +46,7 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
 class BatchV1(Struct, frozen=True):
     batch: Batch
     outcomes: Mapping[str, Outcome]
-    """By uuid, as it was sent; an event that came without one has none."""
+    """By uuid, as sent; an event sent without a uuid has no entry."""
 
 
 class HintsV1(Struct, frozen=True):
@@ -80,7 +80,7 @@ def read_capture_v1(
     unpacked_bytes: int = capture.UNPACKED_BYTES,
     batch_events: int = capture.BATCH_EVENTS,
 ) -> BatchV1:
-    """The events of a body. `public`: see `Event.public`. Raises `Unreadable` if none can be read, or told apart."""
+    """The events of a body. `public`: see `Event.public`. Raises `Unreadable` if none can be read or identified."""
     text = inflate(body, content_encoding=hints.content_encoding, limit_bytes=unpacked_bytes)
     try:
         decoded = decode(text)
@@ -133,7 +133,7 @@ def _read(entry: object, envelope: _Envelope, receipt: Receipt, reasons: list[st
 
 
 def _as_captured(event: dict[str, object], envelope: _Envelope, reasons: list[str]) -> dict[str, object]:
-    """The event as v0 has it. One without a time of its own happened when its batch was made."""
+    """The event as v0 has it. Without a time, it happened when its batch was created."""
     properties = {**envelope.library, **object_in(event, "properties", reasons)}
     options = object_in(event, "options", reasons)
     for holder, names in ((event, _FIELDS), (options, _OPTIONS)):

@@ -1,7 +1,7 @@
 """An event as the journal keeps it: what has a meaning beside its data, and the data as JSON text.
 
 The text is written once, when the event comes in, and goes out as it is: behind the door nobody decodes it, but
-whoever looks at single events. Entries are MessagePack arrays: fields are added at the end, with a default, and none
+anyone who looks at single events. Entries are MessagePack arrays: fields are added at the end, with a default, and none
 is ever removed or moved.
 """
 
@@ -179,7 +179,7 @@ def decode_identity(body: bytes) -> Identity:
 
 
 def decode_event(body: bytes) -> Event:
-    """The whole event, its data decoded: for whoever looks at single ones."""
+    """The whole event, its data decoded: for anyone who looks at single ones."""
     return event_of(decode_entry(body))
 
 
@@ -205,5 +205,5 @@ def event_of(entry: Entry) -> Event:
 
 
 FORGOTTEN = bytes.fromhex("9ea0a0a000008080809080c2a0a090")
-"""What stands in the place of an event whose user is forgotten: `Event("", "", "", 0, 0, {})`, in bytes that stay as
+"""What is in the place of an event whose user is forgotten: `Event("", "", "", 0, 0, {})`, in bytes that stay as
 they are when entries change. No other entry has a blank `distinct_id`: the door refuses it."""

@@ -38,7 +38,7 @@ def emails_of(event: Event) -> Iterator[str]:
 def without(body: bytes, distinct_ids: Collection[str]) -> bytes | None:
     """An event, as the journal keeps it, without these people; None if it has nothing of them.
 
-    What others say of them in properties of their own is not looked for: those are others' data.
+    Other people's properties that mention them are not searched: those are other people's data.
     """
     event = decode_event(body)
     if event.distinct_id in distinct_ids:

@@ -1,7 +1,7 @@
 """One line of a file, or one webhook body, in whichever of the five shapes it is.
 
-A line may also be an array of events, a capture batch, or a page of answers from PostHog's API. The clock of whoever
-wrote a file is long gone: `sent_at` corrects nothing here.
+A line may also be an array of events, a capture batch, or a page of answers from PostHog's API. The clock of the
+file's writer is unknown now, so `sent_at` corrects nothing here.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _read(value: object, receipt: Receipt, reasons: list[str]) -> Event:
         event = {**event, "event": _from_quotes(inner, reasons)}
     shape = shape_of(event)
     if shape is Shape.CAPTURE_BATCH:
-        raise Unreadable("A batch cannot stand inside of another.", reason="not_an_event")
+        raise Unreadable("A batch cannot contain another batch.", reason="not_an_event")
     return _READERS[shape](event, receipt, reasons)
 
 

@@ -31,7 +31,7 @@ def other_id(name: str, properties: Mapping[str, object]) -> str | None:
 
 
 def with_other_id_as_text(name: str, properties: dict[str, object]) -> bool:
-    """Makes the other id in these properties text, so that whoever looks for it finds it. Whether it was not."""
+    """Turns the other id in these properties into text, so it can be found. Returns whether it was not text."""
     key = _NAMES_ANOTHER.get(name)
     value = properties.get(key) if key is not None else None
     if key is None or value is None or isinstance(value, str):

@@ -73,7 +73,7 @@ class Collected:
         received = encode_repaired(event)
         if is_too_heavy(received.body, received.event):
             raise Unreadable(
-                f"The event is larger than one may be: {MOST_EVENT_BYTES:,} bytes, and {MOST_EVENT_VALUES:,} values.",
+                f"The event is too large. The limits are {MOST_EVENT_BYTES:,} bytes and {MOST_EVENT_VALUES:,} values.",
                 413,
                 "event_over_1_mb",
             )

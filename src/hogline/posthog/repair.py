@@ -56,8 +56,9 @@ def _decode_slowly(text: bytes) -> object:
         value: object = json.loads(text.decode("utf-8", "surrogateescape"), parse_int=_integer)
     except json.JSONDecodeError as wrong:
         if not text.strip():
-            raise NotJson("There is nothing to read: it is empty.", "empty") from None
-        raise NotJson(f"It is not valid JSON: reading stops at character {wrong.pos + 1}.") from None
+            raise NotJson("This is empty.", "empty") from None
+        place = f"line {wrong.lineno}, column {wrong.colno}" if b"\n" in text.strip() else f"column {wrong.colno}"
+        raise NotJson(f"This is not valid JSON (error at {place}).") from None
     return value
 
 

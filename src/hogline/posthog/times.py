@@ -188,7 +188,7 @@ def _without_time(why: NoTime) -> Unreadable:
     if why is NoTime.NOT_GIVEN:
         return Unreadable("The event has no time: `timestamp` is missing or blank.", reason=TIMESTAMP_MISSING)
     return Unreadable(
-        "The event's `timestamp` is not a time that can be read. Write it like 2026-11-01T10:00:00Z.",
+        "The event's `timestamp` is not a valid time. Use a format like 2026-11-01T10:00:00Z.",
         reason=TIMESTAMP_UNREADABLE,
     )
 

@@ -35,7 +35,7 @@ _ESCAPED = {b"%02x" % byte: bytes([byte]) for byte in range(256)}
 
 class Unpacked(Struct, frozen=True):
     text: bytes
-    """JSON, as far as one can tell from its first character."""
+    """JSON, judging by its first character."""
     fields: Mapping[str, str] = {}
     """What else a form said, such as the token."""
 
@@ -45,7 +45,7 @@ def unpack(body: bytes, *, content_type: str, content_encoding: str, compression
 
     The bytes themselves decide wherever they can; the headers and `compression` (of the query or the form)
     only where they cannot. What an SDK compressed, something on the way may have compressed once more, and then says so
-    in a header; no sender compresses twice, but for an attack.
+    in a header; only an attacker compresses twice.
     """
     body = _uncoded(body, content_encoding, limit_bytes)
     compressed = body.startswith(_GZIP)
@@ -71,7 +71,7 @@ def unpack_text(data: bytes, *, compression: str, limit_bytes: int, compressed: 
     if len(data) > MOST_CODED_BYTES:
         raise _coded_too_large()
     if not data.strip():
-        raise Unreadable("There is nothing to read: the body is empty.", reason="empty")
+        raise Unreadable("The body is empty.", reason="empty")
     # A form turns the `+` of base64 that was not percent-encoded into a space.
     coded = data.strip().replace(b" ", b"+").replace(b"\n", b"").replace(b"\r", b"")
     if compression == "lz64":
@@ -81,7 +81,7 @@ def unpack_text(data: bytes, *, compression: str, limit_bytes: int, compressed: 
         decoded = binascii.a2b_base64(coded + b"=" * (-len(coded) % 4), strict_mode=True)
     except binascii.Error:
         raise Unreadable(
-            "The body is neither JSON nor gzip, base64 or a form with a field `data`.", reason="not_json"
+            "The body is not JSON, gzip, base64, or a form with a field `data`.", reason="not_json"
         ) from None
     return decoded if compressed else _unzipped(decoded, limit_bytes)
 
@@ -113,12 +113,12 @@ def _decoded(body: bytes, content_encoding: str, limit_bytes: int) -> bytes:
     if len(text) > limit_bytes:
         raise _too_large(limit_bytes)
     if not is_whole:
-        raise Unreadable("The compressed body ends too early.", reason="not_gzip")
+        raise Unreadable("The compressed body is truncated.", reason="not_gzip")
     return text
 
 
 def _unbrotlied(body: bytes, most: int) -> tuple[bytes, bool]:
-    """About so many bytes at most, fewer only if there are no more, and whether that is all of it."""
+    """About this many bytes at most, fewer only at the end; and whether that is everything."""
     stream = brotli.Decompressor()
     text = stream.process(body, output_buffer_limit=most)
     return text, stream.is_finished()
@@ -158,7 +158,7 @@ def _inflated(body: bytes, wbits: int, limit_bytes: int) -> bytes:
         if room < 0:
             raise _too_large(limit_bytes)
         if not stream.eof:
-            raise Unreadable("The compressed body ends too early.", reason="not_gzip")
+            raise Unreadable("The compressed body is truncated.", reason="not_gzip")
         parts.append(part)
         body = stream.unused_data
         if not body.startswith(_GZIP):
@@ -168,7 +168,7 @@ def _inflated(body: bytes, wbits: int, limit_bytes: int) -> bytes:
 
 
 def _too_large(limit_bytes: int) -> Unreadable:
-    return Unreadable(f"The body is longer than {limit_bytes:,} bytes once it is decompressed.", 413, "too_large")
+    return Unreadable(f"The body is larger than {limit_bytes:,} bytes after decompression.", 413, "too_large")
 
 
 def _lz64(coded: bytes, limit_bytes: int) -> bytes:
@@ -207,9 +207,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def _coded_too_large() -> Unreadable:
-    sentence = (
-        f"The body is longer than the {MOST_CODED_BYTES:,} bytes that a form or base64 may have: send it as JSON."
-    )
+    sentence = f"A form or base64 body can have up to {MOST_CODED_BYTES:,} bytes. Send this as JSON."
     return Unreadable(sentence, 413, "too_large")
 
 

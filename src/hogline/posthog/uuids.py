@@ -1,7 +1,7 @@
 """Which event has which uuid: the last half a million of them, and what becomes of one that came before.
 
 posthog-react-native 3.1.1 gives one uuid to several events. PostHog and Customer.io take the second for a repeat of the
-first and drop it. Knows no disk: whoever starts again says what came before.
+first and drop it. Knows no disk: after a restart, the caller provides earlier uuids.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Uuids:
         return Seen.REPEATED if known == owner else Seen.REUSED
 
     def lose(self, uuid: str) -> None:
-        """A new event was not kept after all: whoever has this uuid next is new."""
+        """A new event was not kept after all: the next event with this uuid is new."""
         if len(self._lost) < self._window:
             self._lost.add(_key(uuid))
 
@@ -104,7 +104,7 @@ class _Table:
 
 
 def told_apart(received: Received, uuids: Uuids) -> Received:
-    """The event under a uuid that no other one has; a repeat stays one. What it is is recorded in it."""
+    """The event with a unique uuid; a repeat stays a repeat. The event records which it is."""
     event = received.event
     seen = uuids.see(event.uuid, event.name, event.distinct_id)
     if seen is Seen.NEW:

@@ -6,7 +6,7 @@ import math
 
 
 def not_numbers(value: object) -> int:
-    """How many NaN and infinities stand in a value; as JSON each of them is written null."""
+    """How many NaN and infinities are in a value; as JSON each of them is written null."""
     found = 0
     waiting = [value]
     while waiting:

@@ -159,7 +159,7 @@ class SandboxApp:
         site_id = request.query_params.get("workspace") or next(iter(members))
         member = members.get(site_id)
         if member is None:
-            raise HTTPException(404, "The sandbox has no workspace of this Site ID.")
+            raise HTTPException(404, "The sandbox has no workspace with this Site ID.")
         return member
 
 

@@ -29,7 +29,7 @@ LISTS_PATH = "/v1/lists"
 
 
 class Posted(Struct):
-    """The body of a request, as PostHog's webhook gives an event. What else stands in it is let pass."""
+    """The body of a request, in the format of PostHog's webhook. Other fields are ignored."""
 
     uuid: str
     event: str
@@ -225,7 +225,7 @@ def _read(body: bytes) -> Posted:
     try:
         posted = _decoder.decode(body)
     except msgspec.ValidationError as wrong:
-        raise ValueError(f"The event is not as PostHog's webhook gives it: {wrong}.") from None
+        raise ValueError(f"The event does not match the format of PostHog's webhook: {wrong}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError("The body is not JSON.") from None
     for name in ("uuid", "event", "distinct_id"):

@@ -152,7 +152,7 @@ class EventLog:
             self._with_data += 1
 
     def _forget(self) -> None:
-        """A tenth at once: cutting the head off a list copies the rest of it."""
+        """Removes a tenth in one go, because removing the head of a list copies the rest."""
         count = max(1, len(self._events) // 10)
         for event in self._events[:count]:
             self._bytes -= len(event.data or b"")

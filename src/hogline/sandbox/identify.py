@@ -20,8 +20,9 @@ class Change(Struct, gc=False):
 
 
 def read(operation: Operation, who: tuple[str, str]) -> Change:
-    """The change that is asked for of whom `who` (kind and value of an identifier) names; raises the
-    `Problem` that refuses it."""
+    """The requested change to the person that `who` (kind and value of an identifier) names. Raises the `Problem` that
+    rejects it.
+    """
     attributes = read_attributes(operation.attributes)
     update_only = attributes.pop("_update", None)
     if update_only is not None and not isinstance(update_only, bool):

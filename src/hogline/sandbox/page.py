@@ -62,14 +62,14 @@ def render(workspace: Workspace, site_ids: Iterable[str]) -> str:
         "People",
         f'<h1>People <span class="soft">of workspace {escape(chosen)}</span></h1>'
         f"{_workspaces(chosen, list(site_ids))}"
-        '<p class="note">This is Hogline&rsquo;s sandbox, an emulator of what Customer.io documents of its '
-        "Track API. It is not Customer.io, sends no messages, and forgets everything when it stops.</p>"
+        '<p class="note">This is Hogline&rsquo;s sandbox. It emulates Customer.io&rsquo;s documented Track '
+        "API. It is not Customer.io, sends no messages, and forgets everything when it stops.</p>"
         + _totals(totals)
         + (shown or '<p class="soft">Nobody yet.</p>')
-        + (f'<p class="soft">and {rest:,} more, created earlier.</p>' if rest else "")
+        + (f'<p class="soft">and {rest:,} older ones.</p>' if rest else "")
         + '<p class="soft">As JSON: <a href="/sandbox/people">people</a>, <a href="/sandbox/events">events</a>, '
         '<a href="/sandbox/requests">requests</a>, <a href="/sandbox/summary">summary</a>. '
-        'Beside Customer.io: <a href="/engage">Engage</a></p>',
+        'See also: <a href="/engage">Engage</a></p>',
     )
 
 
@@ -81,14 +81,14 @@ def render_engage(account: engage.Engage) -> str:
     return _page(
         "Engage",
         f'<h1>Engage <span class="soft">account of {escape(account.settings.public_key)}</span></h1>'
-        '<p class="note">This is Hogline&rsquo;s sandbox, an emulator of what is documented of Engage&rsquo;s way in '
-        "for PostHog&rsquo;s events. It is not Engage, sends no messages, and forgets everything when it stops.</p>"
+        '<p class="note">This is Hogline&rsquo;s sandbox. It emulates how Engage receives PostHog&rsquo;s '
+        "events. It is not Engage, sends no messages, and forgets everything when it stops.</p>"
         + _totals({"users": len(account.users), "events": account.accepted, "repeats": account.repeats})
         + (shown or '<p class="soft">Nothing yet.</p>')
-        + (f'<p class="soft">and {rest:,} more, that came earlier.</p>' if rest else "")
+        + (f'<p class="soft">and {rest:,} older ones.</p>' if rest else "")
         + '<p class="soft">As JSON: <a href="/sandbox/engage/users">users</a>, '
         '<a href="/sandbox/engage/events">events</a>, <a href="/sandbox/engage/requests">requests</a>, '
-        '<a href="/sandbox/engage/summary">summary</a>. Beside Engage: <a href="/">Customer.io</a></p>',
+        '<a href="/sandbox/engage/summary">summary</a>. See also: <a href="/">Customer.io</a></p>',
     )
 
 

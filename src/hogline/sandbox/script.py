@@ -23,14 +23,14 @@ class ScriptedAnswer(Struct, kw_only=True, forbid_unknown_fields=True, omit_defa
     body: object = None
     """Text as it is, anything else as JSON; none: `{}` or Customer.io's error for the status."""
     times: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    """For so many requests."""
+    """For this many requests."""
     apply: Literal["before", "no"] | None = None
     """Whether the request takes effect, `before` it is answered. Unless said: not with a `status`, else
     yes."""
     refuse_names: Annotated[list[str], Meta(max_length=1_000)] = []
     """Operations whose event name or identifier is among these are refused, the others take effect."""
     drip_s: _Seconds = 0.0
-    """The answer's body arrives in small pieces over so many seconds."""
+    """The response's body arrives in small pieces over this many seconds."""
     reset: Literal["before", "after"] | None = None
     """The connection is cut instead of an answer: before the request takes effect, or after."""
     hang_s: _Seconds = 0.0

@@ -1,4 +1,4 @@
-"""Carrying out a script: what a request is answered, when, and whether it takes effect all the same.
+"""Runs a script: how a request is answered, when, and whether it still takes effect.
 
 Knows neither Customer.io nor Engage: what a request means, and what an error looks like, is handed in.
 """

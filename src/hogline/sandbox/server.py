@@ -30,7 +30,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Tells when it listens, and leaves signals to whoever runs the loop."""
+    """Tells when it listens, and leaves signals to the owner of the loop."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -48,7 +48,7 @@ class _Server(uvicorn.Server):
 class Sandbox:
     """A sandbox inside the running asyncio loop, from `async with` to its end.
 
-    Port 0 takes any free one; entering raises OSError where the address cannot be had. Entered again, after it
+    Port 0 picks a free port; entering raises OSError if the address is not available. Entered again, after it
     was left, the same object listens on the same port and still holds what it held: an outage.
     """
 

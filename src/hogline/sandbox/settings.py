@@ -47,12 +47,11 @@ class SandboxSettings(Struct, frozen=True, kw_only=True):
     """Which of Customer.io's hosts the sandbox plays."""
     engage: EngageSettings = EngageSettings()
     kept_events: int = 1_000_000
-    """So many events of a workspace keep their data; older ones lose it. Of Engage's, older ones are forgotten."""
+    """Events of a workspace that keep their data; older ones lose it. Engage drops older events."""
     kept_bytes: int = 256_000_000
-    """So many bytes of event data a workspace keeps; beyond, the oldest events lose theirs. Of Engage's, the
-    oldest are forgotten."""
+    """Bytes of event data that a workspace keeps; above that, the oldest events lose theirs. Engage drops them."""
     remembered_events: int = 2_000_000
-    """So many events of a workspace are known at all, and their ULIDs with them."""
+    """Events of a workspace that are remembered, with their ULIDs."""
 
     def __post_init__(self) -> None:
         if not self.workspaces:

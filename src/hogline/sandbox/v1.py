@@ -79,7 +79,7 @@ def answer(
 def _operations(
     workspace: Workspace, method: str, parts: list[str], body: bytes
 ) -> list[tuple[Operation, str | None]] | None:
-    """What the request asks for, in v2's terms; None if there is no such route."""
+    """What the request asks for, in v2's terms; None for an unknown route."""
     match method, parts:
         case "POST", ["events"]:
             operation, anonymous_id = _event(body)
@@ -121,7 +121,7 @@ def _of_devices(method: str, rest: list[str], who: dict[str, str | int], body: b
 
 
 def _identify(who: dict[str, str | int], body: bytes) -> list[Operation]:
-    """The body is the attributes; `cio_relationships` among them is an operation of its own."""
+    """The body is the attributes; `cio_relationships` among them is a separate operation."""
     attributes = _read_object(body or b"{}")
     relationships = attributes.pop("cio_relationships", None)
     operations = [Operation("person", "identify", who, attributes=Raw(_encode(attributes)))]

@@ -69,7 +69,7 @@ async def respond(send: Send, answer: Answer) -> None:
 
 
 async def drip(send: Send, answer: Answer, seconds: float, stopping: asyncio.Event) -> None:
-    """The head at once, the body in up to twenty pieces over so many seconds."""
+    """Sends the head immediately, and the body in up to twenty pieces over this many seconds."""
     await send(start(answer))
     size = max(1, -(-len(answer.body) // _DRIPS))
     pieces = [answer.body[at : at + size] for at in range(0, len(answer.body), size)]
@@ -96,6 +96,6 @@ async def cut(scope: Scope, receive: Receive) -> None:
     if extension is None:
         raise Disconnected
     cast("Callable[[], None]", extension["abort"])()
-    # The server is told of the loss by its loop; an application that returned before would be answered for.
+    # The server learns of the loss from its loop; if the application returned earlier, the server would respond.
     while (await receive())["type"] != "http.disconnect":
         pass

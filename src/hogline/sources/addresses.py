@@ -14,7 +14,7 @@ _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MOST_HOPS = 20
 """Of `X-Forwarded-For`, counted from our side: what lies further away was written by the client."""
 _SUBSCRIBER_BITS = 64
-"""Whoever has an IPv6 address has at least this network (RFC 6177)."""
+"""An IPv6 subscriber has at least this network (RFC 6177)."""
 
 
 class TrustedProxies:
@@ -58,7 +58,7 @@ class TrustedProxies:
 
 
 def subscriber(address: str) -> str:
-    """What stands for whoever has an address, to count by: an IPv4 address, the network of an IPv6 address."""
+    """The key to count a client by: an IPv4 address, or the network of an IPv6 address."""
     parsed = _address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, _SUBSCRIBER_BITS), strict=False))

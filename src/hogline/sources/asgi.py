@@ -76,12 +76,12 @@ def problem(status: int, sentence: str, headers: Iterable[Header] = (), *, close
     return answer_json(status, {"error": sentence}, (*headers, _CLOSE) if close else headers)
 
 
-CROWDED = "Hogline has too much to do at once: send it again."
+CROWDED = "Hogline is overloaded. Send this again later."
 RETRY: tuple[Header, ...] = ((b"retry-after", b"5"),)
 NOT_FOUND = problem(
     404,
-    "There is nothing here. Events go to POST /webhook (with the token in the Authorization header) or POST "
-    "/webhook/<token>, or to the capture routes /i/v0/e, /e, /track, /engage, /capture and /batch.",
+    "Not found. Send events to POST /webhook (with the token in the Authorization header), POST /webhook/<token>, or "
+    "the capture routes /i/v0/e, /e, /track, /engage, /capture and /batch.",
 )
 
 
@@ -151,4 +151,4 @@ def _announced_bytes(headers: dict[bytes, bytes]) -> int:
 
 
 def _too_large(limit_bytes: int) -> Refusal:
-    return Refusal(413, f"The body is longer than {limit_bytes:,} bytes: send it in parts.")
+    return Refusal(413, f"The body is larger than {limit_bytes:,} bytes. Send it in parts.")

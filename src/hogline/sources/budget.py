@@ -26,7 +26,7 @@ class Budget:
         self._large_bytes = 0
 
     def grow(self, held_bytes: int, more_bytes: int) -> bool:
-        """One request, which has so many bytes, takes more. False: there is no room, and it has what it had."""
+        """A request that holds `held_bytes` takes more. False: there is no room, and it keeps what it had."""
         large = max(held_bytes + more_bytes - SMALL_BYTES, 0) - max(held_bytes - SMALL_BYTES, 0)
         if self.used_bytes + more_bytes > self.most_bytes or (
             large and self._large_bytes + large > self._most_large_bytes
@@ -43,7 +43,7 @@ class Budget:
 
     @contextmanager
     def holding(self, size_bytes: int) -> Iterator[None]:
-        """For what takes it all at once. Raises `Spent`."""
+        """For a request that takes everything in one go. Raises `Spent`."""
         if not self.grow(0, size_bytes):
             raise Spent
         try:

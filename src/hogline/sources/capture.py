@@ -1,4 +1,4 @@
-"""The capture routes of PostHog's SDKs: the token stands in the body, and the answer is one for all events."""
+"""The capture routes of PostHog's SDKs: the token is in the body, and there is one response for all events."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def _query(query_string: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=_QUERY_FIELDS)
     except ValueError:
-        raise Refusal(400, f"The address has more than {_QUERY_FIELDS} query fields.") from None
+        raise Refusal(400, f"The URL has more than {_QUERY_FIELDS} query fields.") from None
     return dict(pairs)

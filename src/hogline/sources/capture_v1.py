@@ -1,4 +1,4 @@
-"""Capture v1: `POST /i/v1/analytics/events`. The token stands in a header, and every event has its own result.
+"""Capture v1: `POST /i/v1/analytics/events`. The token is in a header, and every event has its own result.
 
 The form of answers is PostHog's: `{"results": {uuid: {"result": …}}}`, and for errors a word for machines beside the
 sentence. Of the headers that PostHog asks for only the token is needed here: a proxy that takes the others away costs
@@ -49,11 +49,11 @@ class _CaptureV1:
         limits = intake.limits
         token = bearer_token(request)
         if not token:
-            sentence = "The token is missing: send it as `Authorization: Bearer <token>`."
+            sentence = "The token is missing. Send it as `Authorization: Bearer <token>`."
             return _failure(401, sentence, "missing_authorization", headers=BEARER)
         kind = intake.tokens.kind(token)
         if kind is None:
-            return _failure(401, "This token is not known here: `hogline token` prints the right one.", headers=BEARER)
+            return _failure(401, "Unknown token. Run `hogline token` to see the right one.", headers=BEARER)
         body = await read_body(request.receive, request.headers, limits.batch_body_bytes)
         received_ms = intake.clock()
         hints = HintsV1(
@@ -80,7 +80,7 @@ class _CaptureV1:
 
 def _unreadable(wrong: Unreadable, claimed: str) -> Answer:
     if wrong.reason == "not_json" and claimed not in _ENCODINGS:
-        sentence = "The body is neither JSON nor gzip, deflate, br or zstd: send it in one of these, or as it is."
+        sentence = "The body is not JSON, and not compressed with gzip, deflate, br or zstd. Use one of these."
         return _failure(415, sentence, "unsupported_encoding")
     word = _WORDS.get(wrong.status) or _WORDS_OF_REASONS.get(wrong.reason, "request_parsing_error")
     return _failure(wrong.status, wrong.sentence, word)

@@ -19,7 +19,7 @@ _MOST_EACH = 256
 
 class Connection(Protocol):
     def evict(self) -> None:
-        """Close at once, without an answer."""
+        """Close immediately, without a response."""
         ...
 
 

@@ -1,7 +1,7 @@
 """JSON documents that are too long for memory, in pieces: the elements of an array, or of the `results` of an answer of
 PostHog's API, as the bytes that they are.
 
-Looks at brackets, commas and quotes only; whether an element is valid JSON is for whoever reads it.
+Looks at brackets, commas and quotes only; whether an element is valid JSON is checked by its reader.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEY_TOKEN = re.compile(_TEXT + rb'|["\[\]{},:]', re.DOTALL)
 
 
 def _up_to(marks: bytes) -> bytes:
-    """A pattern for all before one of these marks; what stands in texts is none."""
+    """A pattern for everything up to one of these marks; marks inside texts do not count."""
     between = rb'[^"' + marks + rb"]*+"
     return between + rb"(?:" + _TEXT + between + rb")" + _ALL
 
@@ -38,7 +38,7 @@ _LEAST_READ = 64 * 1024
 
 
 class Broken(Exception):
-    """The document ends too early, or something stands behind its end."""
+    """The document ends too early, or something follows its end."""
 
 
 class Page(Struct, frozen=True):
@@ -49,7 +49,7 @@ class Page(Struct, frozen=True):
     """The JSON array of their names, where rows are arrays themselves and the names come first."""
 
     def row(self, element: bytes) -> bytes:
-        """A row as an answer of its own, with its names."""
+        """A row as a separate response, with its column names."""
         if self.columns is None:
             return element
         return b'{"columns":' + self.columns + b',"results":[' + element + b"]}"
@@ -81,7 +81,7 @@ def _keys(head: bytes) -> Iterator[tuple[bytes, int]]:
 
 def elements(stream: BinaryIO, most_bytes: int, *, alone: bool) -> Iterator[bytes | None]:
     """The elements of the array that the stream begins with; None for one that is longer than `most_bytes`. `alone`:
-    nothing but other arrays may stand behind it, whose elements follow.
+    only other arrays may follow it; their elements come next.
 
     Raises `Broken`.
     """
@@ -106,7 +106,7 @@ class _Array:
         self._too_long = False
 
     def rest(self) -> bytes:
-        """Some of what stands behind the array, without blanks before it; empty at the end of the stream."""
+        """Some of the text after the array, without leading blanks; empty at the end of the stream."""
         while not (rest := self._text[self._at :].lstrip()) and self._read():
             pass
         return rest
@@ -159,7 +159,7 @@ class _Array:
 
 
 def _still_open(text: bytes) -> bytes:
-    """The shortest text that goes on as this one does, in which no bracket is left."""
+    """The shortest text with the same continuation that has no brackets left."""
     passed = _PASSED_OVER.match(text)
     opened = text[passed.end() if passed else 0 :]
     return b'"' + b"\\" * ((len(opened) - len(opened.rstrip(b"\\"))) % 2) if opened else b""

@@ -24,7 +24,7 @@ _STDIN = "-"
 _TRIED_LINES = 5
 """If none of so many looks like an event, the file has none."""
 
-_DAMAGED_HERE = "The compressed file is damaged, or ends too early, here."
+_DAMAGED_HERE = "The compressed file is damaged or truncated here."
 
 Unit: TypeAlias = Literal["line", "event"]
 
@@ -148,11 +148,11 @@ class _Text:
         try:
             for number, element in enumerate(elements(array, self._line_bytes, alone=page is None), 1):
                 if element is None:
-                    yield _broken(number, f"It is longer than {self._line_bytes:,} bytes.", "too_large", "event")
+                    yield _broken(number, f"The event is longer than {self._line_bytes:,} bytes.", "too_large", "event")
                 else:
                     yield Line(number, element if page is None else page.row(element), unit="event")
         except Broken:
-            yield _broken(number + 1, "The document is not complete: its array does not end.", "not_json", "event")
+            yield _broken(number + 1, "The document is incomplete: its array has no end.", "not_json", "event")
         except DAMAGED:
             yield _broken(number + 1, _DAMAGED_HERE, "damaged", "event")
 

@@ -1,7 +1,7 @@
 """What machines ask about Hogline itself: does it live, is it ready, how is it doing.
 
 A stranger who reaches the receiving side learns that the process answers, and whether it is ready. Why it is not, and
-all figures, are told elsewhere: at the console's address, or at one of their own.
+all figures, are served elsewhere: at the console's address or at a separate one.
 """
 
 from __future__ import annotations

@@ -103,12 +103,12 @@ class _Receiver:
             return
         except asyncio.CancelledError:
             # Stopping took too long. What was kept but not acknowledged comes again, under the same uuid.
-            await send_answer(send, problem(503, "Hogline is stopping: send it again.", _retry_after(5)))
+            await send_answer(send, problem(503, "Hogline is stopping. Send this again.", _retry_after(5)))
             raise
         except Exception as mistake:
             # Ours. Its text may quote a payload: only its kind and place are logged, and nothing is raised.
             watch.failed(request.id, path, kind_and_place(mistake))
-            reply = problem(500, "Hogline made a mistake with this request; its log says where.", _retry_after(5))
+            reply = problem(500, "Internal error. The log has the details.", _retry_after(5))
         cors = cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
         await send_answer(send, reply, (*cors, (b"x-request-id", request.id.encode())))
         watch.answered(request.id, path, reply.status, request.began_s, (each.event.uuid for each in request.received))
@@ -133,7 +133,7 @@ def _other_method(request: Request, route: Route) -> Answer:
     if request.method == "OPTIONS" and route.browsers:
         return _GO_AHEAD
     allowed = ", ".join(route.methods)
-    return problem(405, f"This path takes {allowed}.", [(b"allow", allowed.encode())])
+    return problem(405, f"Method not allowed. Use {allowed}.", [(b"allow", allowed.encode())])
 
 
 def _retry_after(seconds: int) -> tuple[Header, ...]:

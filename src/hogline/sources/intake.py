@@ -28,11 +28,11 @@ from hogline.store.forgetting import Suppressed
 T = TypeVar("T")
 
 LIGHT_BYTES = 256 * 1024
-"""Bodies up to here, compressed or not, are read at once: it takes a few milliseconds. Larger ones take turns."""
+"""Bodies up to here, compressed or not, are read directly, which takes a few milliseconds. Larger ones take turns."""
 
 BEARER = ((b"www-authenticate", b"Bearer"),)
 KEPT = answer_json(200, {"status": 1})
-WRONG_TOKEN = problem(401, "This token is not known here: `hogline token` prints the right one.", BEARER)
+WRONG_TOKEN = problem(401, "Unknown token. Run `hogline token` to see the right one.", BEARER)
 
 
 class Keeps(Protocol):
@@ -60,9 +60,9 @@ class Intake(Struct, frozen=True):
     async def reading(
         self, request: Request, body: bytes, read: Callable[[int], T], unpacked_bytes: int
     ) -> AsyncIterator[T]:
-        """What `read` makes of a body that may become so long once it is unpacked. It is called with the length that is
-        allowed, perhaps twice: once with what can be read at once, and if that is too little, in a thread. Large bodies
-        are read, and kept within the block, one after the other. Raises `Unreadable` and `Refusal` (503).
+        """What `read` makes of a body that may unpack to `unpacked_bytes`. It is called with the allowed length, maybe
+        twice: first with what can be read directly; if that is too little, in a thread. Large bodies are read, and kept
+        within the block, one after the other. Raises `Unreadable` and `Refusal` (503).
         """
         if len(body) <= LIGHT_BYTES:
             try:

@@ -1,4 +1,4 @@
-"""How much a sender may send at once. Numbers only; each is enforced where it is met."""
+"""How much a sender may send at the same time. Numbers only; each is enforced where it applies."""
 
 from __future__ import annotations
 

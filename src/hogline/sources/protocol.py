@@ -1,9 +1,8 @@
 """HTTP/1.1 on one connection, as uvicorn speaks it, within limits: of a request's head, of what all bodies take
 together, and of time in every state that a connection can be in.
 
-Two deadlines stand beside each other. One is for what the sender owes: a head, a body, the next request. The other is
-for what we owe: an answer, and that it goes out. One of them always stands, and whoever calls `check` holds it. Knows
-nothing of the app.
+There are two deadlines. One is for what the sender owes: a head, a body, the next request. The other is for what we
+owe: an answer, sent completely. One of them always runs; the caller of `check` enforces it. Knows nothing of the app.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 case "head":
                     self._refuse(408, f"The headers did not arrive within {self.limits.head_s:g} seconds.")
                 case "body":
-                    sentence = f"The body did not arrive within {self.limits.body_s:g} seconds: send it again."
+                    sentence = f"The body did not arrive within {self.limits.body_s:g} seconds. Send it again."
                     self._refuse(408, sentence, RETRY)
                 case "request":
                     self._close()
@@ -177,7 +176,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         super().on_url(url)
         if len(self.url) > self.limits.url_bytes:
-            self._refuse(414, f"The address is longer than {self.limits.url_bytes:,} bytes.")
+            self._refuse(414, f"The URL is longer than {self.limits.url_bytes:,} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.deaf:
@@ -195,7 +194,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.deaf or self.parser.should_upgrade():
             return
         if len(self.pipeline) >= self.limits.pipelined:
-            self._refuse(503, "Too many requests came at once over this connection: send it again.", RETRY)
+            self._refuse(503, "Too many requests at the same time on this connection. Send this again.", RETRY)
             return
         if self._proxied and not self._client_may_ask():
             self._refuse(503, CROWDED, RETRY)
@@ -250,7 +249,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, msg)
-        self._in_head = True  # where a body would end nobody knows any more
+        self._in_head = True  # it is unknown where a body would end
 
     # answers
 
@@ -301,7 +300,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._linger()
 
     def _give_up(self) -> bool:
-        """The request whose body is being read is not for the app any more. Returns whether others come before it."""
+        """The request whose body is being read no longer goes to the app. Returns whether others come before it."""
         cycle = self.cycle
         if cycle.response_started:
             self.transport.abort()
@@ -344,7 +343,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._close()
         else:
             self._lingers = True
-            self.transport.write_eof()  # whoever waits for the end has it
+            self.transport.write_eof()  # for clients that wait for the end
             self._owe(self.limits.linger_s)
             self.others.idle(self)
             self.flow.resume_reading()

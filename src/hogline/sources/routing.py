@@ -39,7 +39,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 
 
 class Route(Struct, frozen=True):
-    """`path` has no slash at its end. What stands in `<>` is whatever comes there: `/webhook/<token>`."""
+    """`path` has no slash at its end. `<…>` matches any text: `/webhook/<token>`."""
 
     path: str
     methods: tuple[str, ...]

@@ -36,10 +36,10 @@ var c=w._POSTHOG_REMOTE_CONFIG=w._POSTHOG_REMOTE_CONFIG||{};c[decodeURIComponent
 """Before array.js: the configuration, under the token in the script's own address. So one script is for all tokens."""
 _NOT_BUILT = problem(
     404,
-    "This Hogline was built without posthog-js: `make assets` fetches it. Until then, pages must bring it themselves.",
+    "This Hogline was built without posthog-js. Run `make assets`, or load posthog-js from somewhere else.",
 )
 _NO_SUCH_SCRIPT = problem(
-    404, "Hogline serves array.js of posthog-js, and what it loads for events; this script is not among them."
+    404, "Not found. Hogline only serves array.js and the scripts that posthog-js needs for events."
 )
 
 

@@ -49,8 +49,9 @@ _NOTHING: Mapping[str, object] = {
     "/flags": _FLAGS,
     "/decide": {**_CONFIG, **_FLAGS},
 }
-"""What each path answers, whoever asks. Recordings (`/s`), logs and metrics go nowhere from here; `/decide` is asked by
-older SDKs, once for both."""
+"""The response of each path, for every caller. Recordings (`/s`), logs and metrics go nowhere from here; older SDKs use
+`/decide` for both.
+"""
 _PASSED_BYTES = 64 * 1024
 
 

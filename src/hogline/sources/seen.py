@@ -1,4 +1,4 @@
-"""The uuids of the events that came last, whoever sent them; after a start they are read from the journal."""
+"""The uuids of recent events of all senders; after a start they are read from the journal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SeenUuids:
         """
         if self._journal is not None:
             await self.load()
-        # Nothing waits until all are told apart: whoever comes at the same moment comes before or after these.
+        # No waiting until all have an identity: concurrent events come before or after these.
         uuids = self._uuids
         told = [told_apart(each, uuids) for each in received]
         try:

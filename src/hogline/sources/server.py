@@ -29,7 +29,7 @@ _CHECK_S = 1.0
 
 class Listener:
     """`async with Listener(app, host, port) as listener:` accepts connections on `listener.port` until the
-    block ends. Starting raises OSError if the address cannot be had. Stopping twice does nothing."""
+    block ends. Starting raises OSError if the address is not available. Stopping twice does nothing."""
 
     def __init__(
         self,

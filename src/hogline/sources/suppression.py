@@ -1,4 +1,4 @@
-"""Keeping out whoever is suppressed: what comes under an id or email of theirs is never kept, only counted."""
+"""Drops events of suppressed people: events with their ids or emails are only counted, never kept."""
 
 from __future__ import annotations
 

@@ -51,10 +51,10 @@ def rows(stream: BinaryIO, delimiter: str, *, first_line: int, most_bytes: int) 
         except StopIteration:
             return
         except csv.Error:
-            yield Row(line, b"", "The row cannot be read as CSV: is a quote missing?")
+            yield Row(line, b"", "This row is not valid CSV. Is a quote missing?")
             continue
         if len(values) > len(names):
-            yield Row(line, b"", "The row has more values than the table has columns.")
+            yield Row(line, b"", "This row has more values than the header has columns.")
         elif any(values):
             event = {name: value for name, value in zip(names, values, strict=False) if value}
             yield Row(line, json.dumps(event).encode())

@@ -1,6 +1,6 @@
 """Whether a token is one of ours and what it opens, in a time that tells nothing about it.
 
-The private token opens everything. The public one stands in pages and apps, where everybody can read it: it opens the
+The private token opens everything. The public one is in pages and apps, where anyone can read it: it opens the
 capture routes, and what comes with it is marked (`Event.public`).
 """
 

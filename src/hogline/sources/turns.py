@@ -24,7 +24,7 @@ class Turns:
         self._wait_s = wait_s
         self._taken = False
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """By sender, whoever is next first."""
+        """By sender, the next one first."""
 
     @asynccontextmanager
     async def turn(self, whose: str) -> AsyncIterator[None]:
@@ -70,7 +70,7 @@ class Turns:
             called = line.popleft()
             if line:
                 self._waiting[whose] = line  # behind all others
-            if not called.done():  # else whoever waited has gone, and is about to leave the line
+            if not called.done():  # else the waiter is gone and about to leave the line
                 called.set_result(None)
                 return
         self._taken = False

@@ -143,12 +143,12 @@ def _as_utf_8(stream: BinaryIO) -> BinaryIO:
             return io.BufferedReader(Chunks(_recoded(stream, encoding)), CHUNK_BYTES)
     for start, what in _OTHER_FORMATS:
         if head.startswith(start):
-            raise UnknownFile(f"This is {what}, which Hogline does not read. {_HOW}")
+            raise UnknownFile(f"This is {what}, which Hogline cannot read. {_HOW}")
     for start, what in _ARCHIVES:
         if head.startswith(start):
             raise UnknownFile(f"This is {what}. Unpack it first. {_HOW}")
     if b"\0" in head:
-        raise UnknownFile(f"This is no text. {_HOW}")
+        raise UnknownFile(f"This is not a text file. {_HOW}")
     return stream
 
 
@@ -160,7 +160,7 @@ def _recoded(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
 
 
 def _is_brotli(head: bytes, name: str) -> bool:
-    """Brotli has no mark of its own: what is no text, and unpacks to some."""
+    """Brotli has no magic number: it is what is not text but unpacks to text."""
     if not head or _is_text(head):
         return False
     try:

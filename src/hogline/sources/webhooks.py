@@ -1,4 +1,4 @@
-"""The webhook route: one event, or several, in whichever shape; the token stands in a header or in the path."""
+"""The webhook route: one event, or several, in any format; the token is in a header or in the path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hogline.sources.intake import BEARER, WRONG_TOKEN, Intake, bearer_token, en
 from hogline.sources.routing import Request, Route
 
 _NO_TOKEN = problem(
-    401, "The token is missing: send it as `Authorization: Bearer <token>` or post to /webhook/<token>.", BEARER
+    401, "The token is missing. Send it as `Authorization: Bearer <token>`, or post to /webhook/<token>.", BEARER
 )
 
 
@@ -19,9 +19,7 @@ def webhook_routes(intake: Intake) -> Iterable[Route]:
     return [Route(path, ("POST", "PUT", "PATCH"), webhook) for path in ("/webhook", "/webhook/<token>")]
 
 
-_PUBLIC_TOKEN = problem(
-    403, "This is the public token, which everybody can read: webhooks need the private one (`hogline token`)."
-)
+_PUBLIC_TOKEN = problem(403, "This is the public token. Webhooks need the private token (`hogline token`).")
 
 
 class _Webhook:
@@ -59,6 +57,6 @@ class _Webhook:
             async with intake.reading(request, body, read, limits.unpacked_bytes(limits.body_bytes)) as batch:
                 return await intake.keep(request, batch)
         except Unreadable as wrong:
-            # The token is good: this is one of our own senders, and it is told to look here.
+            # The token is good, so this is a sender of ours: the count tells the user to look here.
             await intake.journal.append([], {wrong.reason: 1})
             raise

@@ -112,7 +112,7 @@ async def test_a_role_changes_from_the_next_request_on_and_a_removed_account_is_
 async def test_the_page_adds_changes_and_removes_accounts(browser: Browser) -> None:
     add = {"do": "add", "account": "Grace@example.com", "role": "viewer", "password": HERS}
     assert (await browser.post("/accounts", **add)).status == 303
-    assert "grace@example.com is added as viewer." in (await browser.get("/accounts")).text
+    assert "Added grace@example.com as viewer." in (await browser.get("/accounts")).text
     assert (await browser.post("/accounts", do="role", account="grace@example.com", role="operator")).status == 303
     assert (await browser.post("/accounts", do="password", account="grace@example.com", password="x")).status == 422
     changed = await browser.post("/accounts", do="password", account="grace@example.com", password="another of Grace's")
@@ -150,7 +150,7 @@ async def test_everybody_changes_their_own_password_and_stays_signed_in(browser:
         reply = await browser.post("/account", old=old, new=new, again=again)
         assert (reply.status, sentence in reply.text) == (422, True)
     assert (await browser.post("/account", old=HERS, new="another of Ada's", again="another of Ada's")).status == 303
-    assert "Your password is changed." in (await browser.get("/account")).text
+    assert "Your password was changed." in (await browser.get("/account")).text
     other = Browser(browser.bench, browser.console.settings)
     assert (await other.sign_in(HERS, "ada@example.com")).status == 403
     assert (await other.sign_in("another of Ada's", "ada@example.com")).status == 303
@@ -184,7 +184,7 @@ async def test_the_audit_page_shows_filters_and_exports(browser: Browser) -> Non
     await browser.bench.service.configure("shop", {"hold_days": 7})
     shown = words((await browser.get("/audit")).text)
     assert "Changed options: shop, hold_days default → 7" in shown
-    assert "No entry matches." in (await browser.get("/audit?who=nobody")).text
+    assert "No entries match this filter." in (await browser.get("/audit?who=nobody")).text
     lines = (await browser.get("/audit/export?action=options_changed")).text.splitlines()
     assert len(lines) == 1
     assert '"action":"options_changed"' in lines[0]
@@ -208,7 +208,7 @@ async def test_a_trusted_proxy_names_who_has_signed_in(tmp_path: Path) -> None:
 async def test_whoever_has_no_account_is_told_so(tmp_path: Path) -> None:
     status, text = await proxied(tmp_path, x_forwarded_email="eve@example.com")
     assert status == 403
-    assert "Hogline has no account of this name" in text
+    assert "Hogline has no account with this name" in text
 
 
 NOT_BY_PROXY: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {

@@ -49,7 +49,7 @@ async def soon(messages: asyncio.Queue[str]) -> str:
 
 async def test_nothing_arrived_yet_says_how_to_send_an_event(browser: Browser) -> None:
     said = words((await browser.get(LIVE)).text)
-    assert "Nothing arrived yet" in said
+    assert "Waiting for events" in said
     assert "Connect PostHog" in said
 
 
@@ -66,7 +66,7 @@ async def test_without_script_there_are_the_last_events_and_a_link(browser: Brow
     assert "Failed refuse me ben invalid" in said
     assert "Delivered ordered ada identify event" in said
     assert "event accepted" in said
-    assert "event refused: invalid" in said
+    assert "event rejected: invalid" in said
     assert "&#34;total&#34;: 5" in said
     assert f'<a href="{LIVE}">Reload</a>' in page
 

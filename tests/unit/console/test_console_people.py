@@ -43,13 +43,13 @@ def identified(distinct_id: str, **attributes: object) -> dict[str, object]:
 
 async def test_nobody_yet_says_where_to_begin(browser: Browser) -> None:
     said = words((await browser.get(PEOPLE)).text)
-    assert "Nobody is known yet" in said
+    assert "No people yet" in said
     assert "Connect PostHog" in said
 
 
 async def test_engage_says_that_it_knows_people_by_itself(browser: Browser) -> None:
     await browser.bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
-    assert "Nobody is remembered here Engage knows people" in words(
+    assert "People are in Engage Engage keeps and merges people" in words(
         (await browser.get("/connections/mail/people")).text
     )
 
@@ -62,9 +62,7 @@ async def test_a_person_is_listed_with_whom_the_destination_knows_them_as(browse
 
 async def test_whoever_is_not_sent_is_listed_with_the_reason_in_words(browser: Browser) -> None:
     await settle(browser, {"event": "seen", "distinct_id": "ben", "$set": {"plan": "free"}})
-    assert "Not sent This connection only sends users that have been identified" in words(
-        (await browser.get(PEOPLE)).text
-    )
+    assert "Not sent This connection only sends identified people" in words((await browser.get(PEOPLE)).text)
 
 
 async def test_people_are_found_by_a_part_of_the_id_or_the_email(browser: Browser) -> None:
@@ -72,7 +70,7 @@ async def test_people_are_found_by_a_part_of_the_id_or_the_email(browser: Browse
     for text, found in (("ADA", ["ada"]), ("FIRST@", ["ada"]), ("example", ["ada", "ben"]), ("telegraph", [])):
         page = (await browser.get(f"{PEOPLE}?q={text}")).text
         assert [name for name in ("ada", "ben") if f"?id={name}" in page] == found
-        assert ("Nobody found" in page) is (found == [])
+        assert ("No match" in page) is (found == [])
 
 
 async def test_there_are_pages_and_the_search_goes_along(browser: Browser) -> None:
@@ -118,14 +116,14 @@ async def test_one_person_is_shown_whole(browser: Browser) -> None:
         {"event": "ordered", "distinct_id": "ada", "$set": {"email": "ada@example.com"}},
     )
     said = words((await browser.get(f"{PERSON}ada")).text)
-    assert "As customer Sent id ada" in said
+    assert "Customer.io profile Sent id ada" in said
     assert "email ada@example.com Accepted" in said
     assert "plan free Accepted" in said
     assert "ordered" in said
-    assert "Joined into them" in said
+    assert "Merged ids" in said
     assert "visitor" in said
     joined = words((await browser.get(f"{PERSON}visitor")).text)
-    assert "PostHog joined this id into ada" in joined
+    assert "PostHog merged this id into ada" in joined
 
 
 async def test_an_attribute_says_what_became_of_it_and_why(browser: Browser) -> None:
@@ -143,7 +141,7 @@ async def test_an_attribute_says_what_became_of_it_and_why(browser: Browser) -> 
     assert "age -1 Refused It is not sent again until it changes, or you send this person again." in shown
     assert "city Oslo Accepted" in shown
     assert "email ada@example.com Not sent yet It goes with their next event." in shown
-    assert "gone taken away Not sent yet It goes with their next event." in shown
+    assert "gone removed Not sent yet It goes with their next event." in shown
     assert "plan pro Not sent yet It goes with their next event." in shown
 
 
@@ -163,7 +161,7 @@ async def test_a_person_is_sent_again_by_a_button(browser: Browser) -> None:
 async def test_somebody_who_is_not_known_is_not_found(browser: Browser) -> None:
     reply = await browser.get(f"{PERSON}nobody")
     assert reply.status == 404
-    assert "shop knows nobody with this distinct_id." in reply.text
+    assert "shop has no person with this distinct_id." in reply.text
 
 
 async def test_forgetting_says_first_what_will_happen(browser: Browser) -> None:
@@ -172,7 +170,7 @@ async def test_forgetting_says_first_what_will_happen(browser: Browser) -> None:
     )
     for one in ("ada", "pad"):
         said = words((await browser.get(f"{FORGET}?id={one}")).text)
-        assert "shop : the customer ada is deleted there, and every customer that was joined with it." in said
+        assert "shop : deletes the profile ada and every profile merged with it." in said
         assert "Also under pad ." in said
     assert len(await browser.bench.service.people()) == 2
 
@@ -189,7 +187,7 @@ async def test_forgetting_removes_and_says_what_was_removed(browser: Browser) ->
 async def test_whoever_is_suppressed_does_not_come_back(browser: Browser) -> None:
     await settle(browser, identified("ada"))
     reply = await browser.post(FORGET, id="ada", suppress="yes")
-    assert "events with these ids and emails are no longer kept" in reply.text
+    assert "Future events with these ids and emails are dropped" in reply.text
     await settle(browser, identified("ada"))
     assert await browser.bench.service.people() == []
 

@@ -170,10 +170,10 @@ async def test_a_body_that_is_too_long_is_refused(browser: Browser) -> None:
 
 ERRORS = [
     ("GET", "/nothing", 404, "There is no page at this address."),
-    ("GET", "/connections/nobody/settings", 404, "There is no connection of this name."),
-    ("GET", "/install/pigeon", 404, "There is no such destination."),
-    ("POST", "/connect-posthog", 405, "does not take such a request"),
-    ("GET", "/sign-out", 405, "does not take such a request"),
+    ("GET", "/connections/nobody/settings", 404, "Connection not found."),
+    ("GET", "/install/pigeon", 404, "Unknown destination."),
+    ("POST", "/connect-posthog", 405, "does not support that kind of request"),
+    ("GET", "/sign-out", 405, "does not support that kind of request"),
     ("GET", "/static/../console.js", 404, "There is no page at this address."),
 ]
 
@@ -207,7 +207,7 @@ async def test_a_mistake_of_ours_is_a_page_that_says_nothing_of_it(
     monkeypatch.setattr(browser.bench.service, "connections", fails)
     reply = await browser.get("/")
     assert reply.status == 500
-    assert "mistake of Hogline" in reply.text
+    assert "Internal error" in reply.text
     assert "ValueError at" in said[0]
     assert "canary" not in reply.text + said[0]
 

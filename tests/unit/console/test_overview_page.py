@@ -56,8 +56,8 @@ async def words(browser: Browser) -> str:
 
 
 async def test_a_connection_to_which_nothing_came_says_what_to_do(browser: Browser) -> None:
-    assert "Nothing arrived yet" in await words(browser)
-    assert "Figures appear here within a minute" in (await browser.get(OVERVIEW)).text
+    assert "Waiting for the first event." in await words(browser)
+    assert "Figures appear within a minute" in (await browser.get(OVERVIEW)).text
 
 
 async def test_what_became_of_the_events(browser: Browser) -> None:
@@ -69,17 +69,17 @@ async def test_what_became_of_the_events(browser: Browser) -> None:
     )
     page = (await browser.get(OVERVIEW)).text
     found = figures(page)
-    assert [found[name] for name in ("Received", "Delivered", "Filtered", "Held", "Failed", "Waiting")] == [
+    assert [found[name] for name in ("Received", "Delivered", "Filtered", "Held", "Failures", "Pending")] == [
         "3", "1", "1", "0", "1", "0",
     ]  # fmt: skip
     assert "<code>invalid</code>" in page
-    assert "Everything that came in is settled." in await words(browser)
+    assert "Up to date." in await words(browser)
 
 
 async def test_it_is_paused_and_resumed_by_forms(browser: Browser) -> None:
     reply = await browser.post(OVERVIEW, do="pause")
     assert (reply.status, reply.headers["location"]) == (303, OVERVIEW)
-    assert "It is paused." in await words(browser)
+    assert "Paused." in await words(browser)
     assert 'value="resume"' in (await browser.get(OVERVIEW)).text
     await browser.post(OVERVIEW, do="resume")
     assert [one.enabled for one in await browser.bench.service.connections()] == [True]
@@ -91,7 +91,7 @@ async def test_why_it_cannot_be_resumed_is_said_on_the_page(browser: Browser) ->
     reply = await browser.post(OVERVIEW, do="resume")
     assert reply.status == 422
     assert "refused the credentials" in reply.text
-    assert "It is paused." in await words(browser)
+    assert "Paused." in await words(browser)
 
 
 async def test_a_connection_that_stopped_itself_says_why_and_what_to_do(
@@ -104,7 +104,7 @@ async def test_a_connection_that_stopped_itself_says_why_and_what_to_do(
             await asyncio.sleep(0)
     said = await words(browser)
     assert "refused the credentials" in said
-    assert "Nothing is lost: events wait in order." in said
+    assert "Nothing is lost: events are kept in order." in said
     assert "Try again" in said
 
 

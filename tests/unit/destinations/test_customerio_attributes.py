@@ -269,6 +269,18 @@ class TestAnEmailUnderAnotherName:
         assert bodies(made)[0]["attributes"] == {"email": "ada@x.co"}
         assert made.adjusted == ("reserved_attribute", "reserved_attribute")
 
+    def test_is_no_attribute_any_more_if_it_was_one_before(self) -> None:
+        life = Life()
+        life.say(event(set={"Email": "old@x.co", "plan": "pro"}))
+        made = plan(event(set={"Email": "ada@x.co", "plan": "team"}), life, self.NAMED)
+        assert bodies(made)[0]["attributes"] == {"email": "ada@x.co", "plan": "team"}
+
+    def test_what_was_learned_under_that_name_before_is_not_said(self) -> None:
+        life = Life(options(event_allowlist="another"))
+        life.say(event(set={"Email": "old@x.co", "plan": "pro"}))
+        made = plan(event(set={"Email": "ada@x.co"}), life, self.NAMED)
+        assert bodies(made)[0]["attributes"] == {"email": "ada@x.co", "plan": "pro"}
+
     @pytest.mark.parametrize("name", ["Email", "$email", "userEmail", "E-Mail", "EMAIL_ADDRESS"])
     @pytest.mark.parametrize("place", ["set", "set_once", "person_properties"])
     def test_is_hinted_at_as_long_as_none_is_known(self, name: str, place: str) -> None:

@@ -19,10 +19,12 @@ from customerio_cases import (
     options,
     plan,
 )
+from msgspec.structs import replace
 
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.ulid import ulid
 from hogline.model import Event, Identifier
+from hogline.posthog.entry import entry_of
 
 
 def test_an_event_carries_its_ulid_whole_seconds_and_its_properties() -> None:
@@ -152,6 +154,19 @@ def test_names_that_only_resemble_them_are_left_alone(name: str) -> None:
     assert made.adjusted == ()
 
 
+@pytest.mark.parametrize(
+    ("properties", "sent"),
+    [
+        ({}, {"$elements_chain": "a:nth-child"}),
+        ({"n": 1}, {"n": 1, "$elements_chain": "a:nth-child"}),
+        ({"$elements_chain": "button"}, {"$elements_chain": "button"}),
+    ],
+)
+def test_what_was_clicked_goes_along(properties: dict[str, object], sent: dict[str, object]) -> None:
+    it = replace(event("$autocapture", properties=properties), elements_chain="a:nth-child")
+    assert bodies(plan(it, customer()))[0]["attributes"] == sent
+
+
 def test_a_renamed_property_takes_nobody_elses_place() -> None:
     made = plan(event(properties={"recipient": 1, "posthog_recipient": 2, " recipient": 3}), customer())
     assert bodies(made)[0]["attributes"] == {
@@ -236,3 +251,13 @@ def test_a_big_event_is_a_request_of_its_own() -> None:
     request = CUSTOMERIO.request(made.operations, PLAIN)
     assert request.url == "https://track.customer.io/api/v1/customers/u1/events"
     assert request.body == made.operations[0].body
+
+
+def test_customerio_has_people_and_forwards_nothing() -> None:
+    with pytest.raises(NotImplementedError):
+        CUSTOMERIO.forward(entry_of(event()), PLAIN)
+
+
+def test_where_requests_go_and_how_many() -> None:
+    chosen = options(tracking_endpoint="http://127.0.0.1:8/cio/", max_requests_per_second=7)
+    assert (CUSTOMERIO.base_url(chosen), CUSTOMERIO.requests_per_second(chosen)) == ("http://127.0.0.1:8/cio", 7)

@@ -83,11 +83,12 @@ def test_a_groups_key_over_150_bytes_is_a_dead_letter() -> None:
 
 
 def test_an_objects_attributes_keep_the_same_limits_as_a_persons() -> None:
-    made = plan(group(name="x" * 1_001, id="other", nothing=float("nan"), created_at="2026-11-01"), None, COMPANIES)
+    its = group(name="x" * 1_001, id="other", nothing=float("nan"), created_at="2026-11-01", bio=["x" * 1_000])
+    made = plan(its, None, COMPANIES)
     attributes = bodies(made)[0]["attributes"]
     # (In an event's data what is no number is null; only of `$set` it is told apart.)
     assert attributes == {"name": "x" * 1_000, "nothing": None, "created_at": 1_793_491_200}
-    assert sorted(made.adjusted) == ["attribute_cut", "not_a_number", "reserved_attribute"]
+    assert sorted(made.adjusted) == ["attribute_cut", "attribute_too_large", "not_a_number", "reserved_attribute"]
 
 
 def test_an_objects_301st_attribute_is_left_out_and_counted() -> None:

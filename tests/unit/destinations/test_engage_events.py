@@ -66,6 +66,7 @@ def test_another_base_url_is_asked_at_the_same_path() -> None:
     operation = operation_of(event())
     request = ENGAGE.request([operation], options(api_base_url="http://127.0.0.1:8010/engage/"))
     assert request.url == "http://127.0.0.1:8010/engage/posthog"
+    assert ENGAGE.base_url(options(api_base_url="http://127.0.0.1:8010/engage/")) == "http://127.0.0.1:8010/engage"
 
 
 def test_what_an_event_sets_stands_among_its_properties_as_in_posthogs_webhook() -> None:

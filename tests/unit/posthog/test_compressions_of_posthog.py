@@ -39,7 +39,7 @@ def test_what_was_compressed_is_read_whole(encoding: str, text: bytes, times: in
 def test_at_the_limit_it_is_read_and_a_byte_beyond_it_is_not(encoding: str) -> None:
     body = COMPRESS[encoding](b"{" + b" " * 999_999)
     assert len(read(body, encoding, 1_000_000)) == 1_000_000
-    with pytest.raises(Unreadable, match="longer than 999,999 bytes") as refused:
+    with pytest.raises(Unreadable, match="larger than 999,999 bytes") as refused:
         read(body, encoding, 999_999)
     assert refused.value.status == 413
 
@@ -50,7 +50,7 @@ def test_a_bomb_is_unpacked_no_further_than_the_limit(encoding: str) -> None:
     assert len(body) < 10_000
     tracemalloc.start()
     try:
-        with pytest.raises(Unreadable, match="longer than"):
+        with pytest.raises(Unreadable, match="larger than"):
             read(body, encoding)
         assert tracemalloc.get_traced_memory()[1] < 20 * LIMIT_BYTES
     finally:
@@ -68,7 +68,7 @@ def test_a_window_beyond_what_http_allows_is_refused() -> None:
 @each
 def test_what_is_damaged_or_cut_off_is_said_to_be(encoding: str) -> None:
     body = COMPRESS[encoding](TEXT * 50)
-    with pytest.raises(Unreadable, match="ends too early"):
+    with pytest.raises(Unreadable, match="truncated"):
         read(body[: len(body) // 2], encoding)
     with pytest.raises(Unreadable, match="damaged"):
         read(b"\xff" * 40, encoding)

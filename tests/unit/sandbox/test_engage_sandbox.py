@@ -260,7 +260,7 @@ def test_the_page_shows_what_came_escaped_and_runs_no_script() -> None:
     assert html.count("&lt;script&gt;") >= 3
     for number in range(2, 252):
         engage.post(posted(number))
-    assert "51 more" in engage.request("GET", "/engage").body.decode()
+    assert "51 older" in engage.request("GET", "/engage").body.decode()
 
 
 def test_what_hangs_does_not_keep_the_sandbox_from_stopping() -> None:

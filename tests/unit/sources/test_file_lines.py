@@ -160,7 +160,7 @@ def test_of_an_element_that_is_too_long_nothing_is_kept():
 def test_an_array_that_does_not_end_or_has_something_behind_it(end):
     *good, last = read_stream(io.BytesIO(b'[\n{"a": 1}, {"a": 2}' + end))
     assert [line.body for line in good] == [b'{"a": 1}', b'{"a": 2}']
-    assert "not complete" in str(last.problem)
+    assert "incomplete" in str(last.problem)
     assert (last.number, last.unit) == (3, "event")
 
 
@@ -289,7 +289,7 @@ def test_a_file_that_is_damaged_from_its_beginning_on():
         (b"PK\x03\x04", "Excel"),
         (b"BZh91AY", "bzip2"),
         (b"\xfd7zXZ\0", "xz"),
-        (b"\x7fELF\0\0", "no text"),
+        (b"\x7fELF\0\0", "not a text file"),
     ],
 )
 def test_what_is_not_read_is_named_in_one_sentence(start, what):

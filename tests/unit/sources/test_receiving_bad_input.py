@@ -20,20 +20,20 @@ def inbox():
 
 
 UNREADABLE = {
-    "truncated gzip": (zipped(captured())[:-12], 400, "too early"),
+    "truncated gzip": (zipped(captured())[:-12], 400, "truncated"),
     "damaged gzip": (zipped(captured())[:15] + b"\xff" * 20, 400, "damaged"),
-    "gzipped twice": (gzip.compress(zipped(captured())), 400, "neither JSON nor"),
+    "gzipped twice": (gzip.compress(zipped(captured())), 400, "The body is not JSON"),
     "gzipped twice, in base64": (b"data=" + base64.b64encode(gzip.compress(zipped(captured()))), 400, "not valid JSON"),
     "many gzip members": (gzip.compress(b"") * 40, 400, "16 gzip members"),
     "base64 of nothing": (b"data=", 400, "empty"),
     "base64 of nothing but padding": (b"data=====", 400, "empty"),
-    "base64 of half a byte": (b"data=e", 400, "neither JSON nor"),
+    "base64 of half a byte": (b"data=e", 400, "The body is not JSON"),
     "base64 of what is no JSON": (b"data=" + base64.b64encode(b"hello"), 400, "not valid JSON"),
     "base64 of a number": (b"data=" + base64.b64encode(b"42"), 400, "must be an event"),
     "a gzip that claims to be lz64": (b"data=AAAA&compression=lz64", 400, "not valid lz64"),
     "nothing": (b"", 400, "empty"),
     "blanks": (b" \n ", 400, "empty"),
-    "words": (b"hello there!", 400, "neither JSON nor"),
+    "words": (b"hello there!", 400, "The body is not JSON"),
     "JSON that stops": (b'{"api_key": "phc_secret", "event": "x"', 400, "not valid JSON"),
     "JSON nested 2,000 deep": (raw(properties=b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}"), 400, "100 levels"),
     "JSON nested 2,000 deep, and not closed": (b'{"a":' * 2000, 400, "100 levels"),
@@ -340,7 +340,7 @@ class TestLimits:
         body = json.dumps(captured(properties={"a": "x" * 200})).encode()
         reply = inbox.ask("POST", "/e/", body)
         assert reply.status == 413
-        assert "longer than 100 bytes" in reply.error
+        assert "larger than 100 bytes" in reply.error
         assert inbox.ask("POST", "/batch/", body).status == 200
 
     def test_an_announced_length_is_enough_to_refuse(self):
@@ -383,13 +383,13 @@ class TestLimits:
             bomb = gzip.compress(bomb)
         reply = inbox.ask("POST", "/batch/", bomb, {"content-encoding": "gzip"})
         assert reply.status == 413
-        assert "decompressed" in reply.error
+        assert "after decompression" in reply.error
 
     def test_nothing_is_inflated_beyond_the_limit(self):
         inbox = Inbox(Limits(body_bytes=200, unpacked_times=5))
         reply = inbox.ask("POST", "/e/", zipped(captured(properties={"a": "x" * 2_000})))
         assert reply.status == 413
-        assert "1,000 bytes once it is decompressed" in reply.error
+        assert "1,000 bytes after decompression" in reply.error
 
     def test_the_same_limit_holds_for_what_is_not_compressed(self):
         with pytest.raises(Unreadable, match="1,000 bytes") as told:

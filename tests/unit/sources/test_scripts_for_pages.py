@@ -102,7 +102,7 @@ def test_the_projects_array_js_brings_its_configuration_and_is_one_for_all(inbox
 def test_nothing_else_can_be_asked_for(inbox, path):
     reply = inbox.ask("GET", path)
     assert reply.status == 404
-    assert "not among them" in reply.error
+    assert "Not found" in reply.error
 
 
 def test_a_hogline_that_was_built_without_npm_says_what_to_do(tmp_path):

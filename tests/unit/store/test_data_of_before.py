@@ -191,7 +191,9 @@ async def test_delivery_goes_on_where_it_stopped(folder: Path, old: dict[int, di
     assert counts.settled == EVENTS
     settled = set(range(1, was["least"] + 1)) | set(was["settled"])
     held = {position for position, _ in was["held"]}
-    sent = {msgspec.json.decode(one.data)["n"] + 1 for one in bench.server.events if one.name in {"ordered", "$pageview"}}
+    sent = {
+        msgspec.json.decode(one.data)["n"] + 1 for one in bench.server.events if one.name in {"ordered", "$pageview"}
+    }
     assert not sent & (settled - held), "sent once more"
     assert sent & held, "released with whoever qualifies now"
     assert len(sent) > 500

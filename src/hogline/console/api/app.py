@@ -1,7 +1,7 @@
 """The API as an ASGI app, to be mounted at `/api` of the console: tokens, limits, routes, errors as JSON.
 
 Only a token opens it, never a session's cookie: so no page of another origin can use it in a signed-in browser. It
-knows how to ask an endpoint, and not what one does.
+knows how to call an endpoint, but not what it does.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Api:
         proxies: TrustedProxies | None = None,
     ) -> None:
         """`now_s`: seconds that never go back. `at_once`, `per_s`: how many requests of one token are answered at
-        once, and how many more with every second. `proxies`: who may name the address of whoever asks.
+        once, and how many more with every second. `proxies`: the proxies that may name a client's address.
         """
         self._proxies = proxies or TrustedProxies()
         self._service = service
@@ -67,7 +67,7 @@ class Api:
             return
         except ApiError as error:
             response = _error(error.status, str(error), error.headers)
-        except HTTPException as error:  # of whoever stands before us: a body beyond all limits
+        except HTTPException as error:  # from the layer above: the body is too large
             response = _error(error.status_code, error.detail)
         except Forbidden as forbidden:
             response = _error(403, str(forbidden))
@@ -80,7 +80,7 @@ class Api:
         except Exception as mistake:
             # Ours. Its text may quote what was sent.
             log.error("the API failed", error=kind_and_place(mistake))  # noqa: TRY400  # the kind and place say it
-            response = _error(500, "Hogline made a mistake with this request; its log says where.")
+            response = _error(500, "Internal error. The log has the details. Please report this bug.")
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -93,11 +93,13 @@ class Api:
         return _json(endpoint.status, b"" if endpoint.status == 204 else msgspec.json.encode(result))
 
     async def _admit(self, request: Request) -> Actor:
-        """Who asks. Raises `ApiError` for whoever has no valid token, or asks too much."""
+        """The caller. Raises `ApiError` if it has no valid token or sends too many requests."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise ApiError(
-                401, "The token is missing: send it as `Authorization: Bearer <token>`. The console makes one.", _BEARER
+                401,
+                "The token is missing. Send it as `Authorization: Bearer <token>`. You can create one in the console.",
+                _BEARER,
             )
         address = self._proxies.client(
             request.client.host if request.client else "", ",".join(request.headers.getlist("x-forwarded-for"))
@@ -105,7 +107,9 @@ class Api:
         found = self._service.api_token(token.strip())
         if found is None:
             await self._refused(address)
-            raise ApiError(401, "This token is not valid, or has expired. The console makes a new one.", _BEARER)
+            raise ApiError(
+                401, "This token is invalid or has expired. You can create a new one in the console.", _BEARER
+            )
         _within(self._allowance, found.name)
         self._allowance.used(found.name)
         await self._service.api_token_used(found)
@@ -127,16 +131,16 @@ class Api:
         methods = {one.method: (one, match) for one, match in matches if len(match.groupdict()) == fewest}
         allowed = ", ".join(sorted(methods)) if path != DESCRIPTION else "GET"
         if not allowed:
-            raise ApiError(404, f"There is nothing here. {DESCRIPTION} describes what there is.")
+            raise ApiError(404, f"Not found. See {DESCRIPTION} for all endpoints.")
         for method, (endpoint, match) in methods.items():
             if method == request.method:
                 return endpoint, match.groupdict()
-        raise ApiError(405, f"This takes {allowed}.", {"allow": allowed})
+        raise ApiError(405, f"Method not allowed. Use {allowed}.", {"allow": allowed})
 
 
 def _within(allowance: Allowance, caller: str) -> None:
     if wait_s := allowance.wait_s(caller):
-        raise ApiError(429, "Too much was asked at once. Go on a little later.", {"retry-after": str(wait_s)})
+        raise ApiError(429, "Too many requests. Try again later.", {"retry-after": str(wait_s)})
 
 
 def _query(request: Request) -> dict[str, str]:
@@ -145,10 +149,10 @@ def _query(request: Request) -> dict[str, str]:
     except ValueError:
         raise ApiError(400, f"The query has more than {MOST_QUERY_FIELDS} fields.") from None
     if any("\0" in text for pair in pairs for text in pair):
-        raise ApiError(400, "The query has a NUL character in it, which nothing here has.")
+        raise ApiError(400, "The query contains a NUL character. Remove it.")
     query = dict(pairs)
     if len(query) < len(pairs):
-        raise ApiError(400, "A parameter stands in the query more than once.")
+        raise ApiError(400, "A query parameter is given more than once.")
     return query
 
 
@@ -159,7 +163,7 @@ async def _body(request: Request) -> bytes:
         if len(body) > LARGEST_BODY_BYTES:
             raise ApiError(413, f"The body is larger than {LARGEST_BODY_BYTES:,} bytes.", {"connection": "close"})
     if b"\\u0000" in body:
-        raise ApiError(400, "The body has a NUL character in it, which nothing here has.")
+        raise ApiError(400, "The body contains a NUL character. Remove it.")
     return bytes(body)
 
 

@@ -1,7 +1,7 @@
-"""What an endpoint of the API is: a typed function, from whose signature everything else is read.
+"""An endpoint of the API: a typed function; everything else follows from its signature.
 
-Its first parameter is the service. Those that stand in the path are taken from there, `body` from the body, all others
-from the query. The docstring's first sentence is its summary. Knows no resource and no HTTP library.
+Its first parameter is the service. The parameters named in the path come from there, `body` from the body,
+all others from the query. The docstring's first sentence is its summary. Knows no resource and no HTTP library.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Parameter(msgspec.Struct, frozen=True):
     place: Literal["path", "query", "body"]
     type: Any
     default: object
-    """`inspect.Parameter.empty`: it has to be given."""
+    """`inspect.Parameter.empty`: it is required."""
 
     @property
     def required(self) -> bool:
@@ -48,16 +48,16 @@ class Parameter(msgspec.Struct, frozen=True):
             return msgspec.convert(text, self.type, strict=False)
         except msgspec.ValidationError as error:
             status = 404 if self.place == "path" else 400
-            raise ApiError(status, f"“{self.name}” cannot be used: {_reason(error)}") from None
+            raise ApiError(status, f"Invalid “{self.name}”: {_reason(error)}") from None
 
     def read_body(self, body: bytes) -> object:
         """The value of a JSON body. Raises `ApiError`: 400 if it is no JSON, 422 if it is another than expected."""
         try:
             return msgspec.json.decode(body, type=self.type)
         except msgspec.ValidationError as error:
-            raise ApiError(422, f"The body cannot be used: {_reason(error)}") from None
+            raise ApiError(422, f"Invalid body: {_reason(error)}") from None
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            raise ApiError(400, "The body is no JSON.") from None
+            raise ApiError(400, "The body is not valid JSON.") from None
 
 
 def _reason(error: msgspec.ValidationError) -> str:
@@ -106,7 +106,7 @@ class Endpoint:
 
     @cached_property
     def least_role(self) -> Role:
-        """Of whoever may ask it: of all functions of the service that it asks, by the table of rights."""
+        """The lowest role that may call it: the highest one needed by the service functions it uses."""
         asked = [least_role(name) for name in self.function.__code__.co_names]
         return max((role for role in asked if role is not None), key=ROLES.index, default=ROLES[0])
 
@@ -115,11 +115,11 @@ class Endpoint:
         return inspect.getdoc(self.function) or ""
 
     def arguments(self, path: Mapping[str, str], query: Mapping[str, str], body: bytes) -> dict[str, object]:
-        """The function's arguments, but for the service. Raises `ApiError`."""
+        """The function's arguments, without the service. Raises `ApiError`."""
         known = [one.name for one in self.parameters if one.place == "query"]
         if unknown := query.keys() - set(known):
-            takes = f"takes {', '.join(known)}" if known else "takes no parameters"
-            raise ApiError(400, f"This {takes} in the query, not “{min(unknown)[:50]}”.")
+            takes = f"Known parameters: {', '.join(known)}." if known else "This endpoint has no query parameters."
+            raise ApiError(400, f"Unknown query parameter “{min(unknown)[:50]}”. {takes}")
         found: dict[str, object] = {}
         for one in self.parameters:
             texts = path if one.place == "path" else query
@@ -128,5 +128,5 @@ class Endpoint:
             elif one.name in texts:
                 found[one.name] = one.read(texts[one.name])
             elif one.required:
-                raise ApiError(400, f"“{one.name}” is missing in the query.")
+                raise ApiError(400, f"The query parameter “{one.name}” is missing.")
         return found

@@ -14,8 +14,8 @@ from hogline.console.api.endpoints import Endpoint, Parameter
 from hogline.store.roles import ROLES
 
 _INTRODUCTION = (
-    "What Hogline's console shows and does, for programs. Every request carries a token that was made in the console "
-    "(Settings, API tokens) as `Authorization: Bearer <token>`."
+    "Everything Hogline's console shows and does, for programs. Send a token with every request as `Authorization: "
+    "Bearer <token>`. Create tokens in the console under API tokens, or with `hogline api-tokens add`."
 )
 
 
@@ -30,14 +30,14 @@ class Error(Struct, frozen=True):
 
 ERRORS = {
     400: "The request cannot be read.",
-    401: "The token is missing or not valid.",
-    403: "The token's role does not reach that far.",
-    404: "There is no such thing.",
-    409: "It is in the way of another one.",
+    401: "The token is missing or invalid.",
+    403: "The token's role does not allow this.",
+    404: "Not found.",
+    409: "Conflict with something that already exists.",
     413: "The body is too large.",
-    422: "It cannot be done; the message says why.",
-    429: "Too much was asked at once; `Retry-After` says in how many seconds to go on.",
-    503: "The store cannot be used at the moment.",
+    422: "Not possible; the message says why.",
+    429: "Too many requests. Wait for the seconds in `Retry-After`.",
+    503: "The store is not available at the moment.",
 }
 
 
@@ -83,7 +83,7 @@ def _operation(
     error: dict[str, Any],
 ) -> dict[str, Any]:
     summary = endpoint.description.partition(".")[0]
-    good: dict[str, Any] = {"description": "Done." if result is None else "The answer."}
+    good: dict[str, Any] = {"description": "Done." if result is None else "The response."}
     if result is not None:
         good |= _json(result)
     described: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """The API's resources: each function is one endpoint, and asks the same functions of the service as the pages do.
 
-Knows no HTTP but for the status of what is not there.
+Knows nothing about HTTP, except the status for something missing.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from hogline.views import (
 
 ItemT = TypeVar("ItemT")
 
-Limit = Annotated[int, Meta(ge=1, le=500, description="At most so many.")]
-FailureId = Annotated[int, Meta(ge=1, le=2**63 - 1, description="As the list of failures has it.")]
-After = Annotated[int, Meta(ge=0, le=2**63 - 1, description="`next` of the page before.")]
+Limit = Annotated[int, Meta(ge=1, le=500, description="Maximum number of results.")]
+FailureId = Annotated[int, Meta(ge=1, le=2**63 - 1, description="The id from the list of failures.")]
+After = Annotated[int, Meta(ge=0, le=2**63 - 1, description="The `next` value of the previous page.")]
 Text = Annotated[str, Meta(max_length=1_000)]
 NewName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
 class Items(Struct, Generic[ItemT], frozen=True):
-    """All there are."""
+    """All of them."""
 
     items: list[ItemT]
 
 
 class Page(Struct, Generic[ItemT], frozen=True):
-    """Some of many, in order."""
+    """One page of an ordered list."""
 
     items: list[ItemT]
     next: str | None
-    """What to ask for as `after` for those that follow; null: there are none."""
+    """Pass it as `after` to get the next page; null: this is the last page."""
 
 
 class DestinationView(Struct, frozen=True):
@@ -62,7 +62,7 @@ class DestinationView(Struct, frozen=True):
     title: str
     summary: str
     options: tuple[Option, ...]
-    """What a connection to it asks for."""
+    """The options of a connection."""
 
 
 class NewConnection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,14 +78,14 @@ class GivenOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
 class ChangedOptions(Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, object]
-    """Those that change; null takes one back to its default."""
+    """The options to change; null resets an option to its default."""
 
 
 class Forget(Struct, frozen=True, forbid_unknown_fields=True):
     who: Annotated[str, Meta(max_length=1_000, description="An id or an email.")] = ""
-    distinct_id: Annotated[str, Meta(max_length=1_000, description="The older name of `who`.")] = ""
+    distinct_id: Annotated[str, Meta(max_length=1_000, description="Older name of `who`.")] = ""
     suppress: bool = False
-    """They cannot come back."""
+    """Also drop future events of this person."""
     all: bool = False
     """All people with this email, if there are several."""
 
@@ -102,9 +102,9 @@ class Whom(Struct, frozen=True, forbid_unknown_fields=True):
 
 class WhoseEvents(Struct, frozen=True, forbid_unknown_fields=True):
     ids: Annotated[list[Text], Meta(min_length=1, max_length=10_000)]
-    """As the export has them."""
+    """In the same format as in the export."""
     after: Text = ""
-    """`next` of the part before."""
+    """The `next` value of the previous part."""
 
 
 class Suppress(Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,7 +112,7 @@ class Suppress(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Chosen(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which dead letters: exactly one of the three."""
+    """Which failures: give exactly one of the three."""
 
     ids: Annotated[list[FailureId], Meta(min_length=1, max_length=1_000)] | None = None
     reason: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
@@ -126,42 +126,44 @@ class Changed(Struct, frozen=True):
 
 class Sample(Struct, frozen=True, forbid_unknown_fields=True):
     events: Annotated[list[dict[str, object]], Meta(min_length=1, max_length=100)]
-    """In any of the shapes that Hogline receives; each is planned as if those before had been accepted."""
+    """In any format that Hogline receives. Each is planned as if all events before it had been accepted."""
 
 
 class Previewed(Struct, frozen=True):
     events: list[PreviewedEvent]
     problems: list[BadLine]
-    """Of those that cannot be read, with their number in the list, beginning at 1."""
+    """Events that could not be read, with their number in the list, starting at 1."""
 
 
 async def status(service: Service) -> Status:
-    """What became of all events, at every connection."""
+    """What happened to all events, by connection."""
     return await service.status()
 
 
 async def destinations(service: Service) -> Items[DestinationView]:
-    """The catalogue: what can be connected, with the declaration of its options."""
+    """All destinations you can connect, with their options."""
     del service
     return Items([DestinationView(one.key, one.title, one.summary, one.options) for one in DESTINATIONS.values()])
 
 
 async def try_options(service: Service, key: Text, body: GivenOptions) -> CheckView:
-    """Whether the destination would take these options. Nothing is kept."""
+    """Check whether the destination accepts these options. Nothing is saved."""
     if key not in DESTINATIONS:
-        raise ApiError(404, "There is no such destination.")
+        raise ApiError(404, "Unknown destination.")
     return await service.test_options(key, body.options)
 
 
 async def connections(service: Service) -> Items[ConnectionView]:
-    """All connections, in the order in which they were made. Secrets are left out."""
+    """All connections, oldest first. Secrets are left out."""
     return Items(await service.connections())
 
 
 async def connect(service: Service, body: NewConnection) -> ConnectionView:
-    """Install a destination. The credentials are checked first; refused, nothing is kept."""
+    """Install a destination. The credentials are checked first; if they are rejected, nothing is saved."""
     if any(connection.name == body.name for connection in await service.connections()):
-        raise ApiError(409, f"There is a connection {body.name!r} already. Choose another name, or change that one.")
+        raise ApiError(
+            409, f"A connection named {body.name!r} already exists. Choose another name, or change that connection."
+        )
     return await service.connect(body.destination, body.options, name=body.name or "", enable=body.enable)
 
 
@@ -171,37 +173,37 @@ async def connection(service: Service, name: Text) -> ConnectionView:
 
 
 async def configure(service: Service, name: Text, body: ChangedOptions) -> ConnectionView:
-    """Change some options. An enabled connection goes on with them if the credentials are good."""
+    """Change some options. The credentials are checked first, unless the connection is paused."""
     await _existing(service, name)
     return await service.configure(name, body.options)
 
 
 async def disconnect(service: Service, name: Text) -> None:
-    """Remove a connection with all that it knows. The destination keeps what it has."""
+    """Delete a connection and everything it knows. The destination keeps what it already has."""
     await _existing(service, name)
     await service.disconnect(name)
 
 
 async def enable(service: Service, name: Text) -> ConnectionView:
-    """Check the credentials and send, from where it was."""
+    """Resume: check the credentials and continue where it left off."""
     await _existing(service, name)
     return await service.enable(name)
 
 
 async def disable(service: Service, name: Text) -> ConnectionView:
-    """Stop sending. Events wait until it is enabled again."""
+    """Pause: stop sending. New events are kept until you enable it again."""
     await _existing(service, name)
     return await service.disable(name)
 
 
 async def check(service: Service, name: Text) -> CheckView:
-    """Whether the credentials are good, and what to do if not."""
+    """Check whether the destination accepts the credentials; if not, what to do."""
     await _existing(service, name)
     return await service.check(name)
 
 
 async def connection_status(service: Service, name: Text) -> ConnectionStatus:
-    """What became of a connection's events: received = delivered + filtered + held + dead letters + pending."""
+    """What happened to a connection's events: received = delivered + filtered + held + failures + pending."""
     await _existing(service, name)
     return next(one for one in (await service.status()).connections if one.name == name)
 
@@ -220,12 +222,12 @@ async def people(service: Service, name: Text, q: Text = "", after: Text = "", l
 
 
 async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetails:
-    """One person: what was accepted, who was joined into them, what became of their last events."""
+    """One person: attributes, merged ids and recent events."""
     await _existing(service, name)
     try:
         return await service.person(name, distinct_id)
     except Mistake:
-        raise ApiError(404, "This connection knows nobody with this distinct_id.") from None
+        raise ApiError(404, "This connection has no person with this distinct_id.") from None
 
 
 async def resend_person(service: Service, name: Text, body: Resend) -> PersonView:
@@ -235,10 +237,10 @@ async def resend_person(service: Service, name: Text, body: Resend) -> PersonVie
 
 
 async def forget(service: Service, body: Forget) -> ForgottenView:
-    """Delete somebody at every destination, and then all that is known of them here. It cannot be undone."""
+    """Delete a person at every destination, then everything about them here. You cannot undo this."""
     who = body.who or body.distinct_id
     if not who or (body.who and body.distinct_id):
-        raise ApiError(422, "Say whom to forget with `who`: an id or an email.")
+        raise ApiError(422, "Set `who` to an id or an email.")
     try:
         return await service.forget_person(who, suppress=body.suppress, everybody=body.all)
     except Nobody as nobody:
@@ -253,7 +255,7 @@ async def who_is(service: Service, q: Text) -> Items[SomebodyView]:
 
 
 async def export(service: Service, body: Whom) -> PersonExport:
-    """All that is kept about a person, but for events."""
+    """Everything stored about a person, except events."""
     try:
         return await service.export_person(body.who, everybody=body.all)
     except Nobody as nobody:
@@ -263,52 +265,52 @@ async def export(service: Service, body: Whom) -> PersonExport:
 
 
 async def export_events(service: Service, body: WhoseEvents) -> ExportedEvents:
-    """Some of the events that are kept of these ids: those that are held, then failures, then those in the journal."""
+    """One part of the stored events of these ids: held events, then failures, then the journal."""
     return await service.export_events(body.ids, after=body.after)
 
 
 async def suppress(service: Service, body: Suppress) -> None:
-    """Keep somebody away who is not known here. Only a hash is kept, so nobody can be listed."""
+    """Drop future events of someone Hogline does not know yet. It stores only a hash, so it cannot list them."""
     await service.suppress_person(body.who)
 
 
 async def unsuppress(service: Service, body: Suppress) -> None:
-    """Let somebody in again who was suppressed."""
+    """Reverse a suppression."""
     await service.unsuppress_person(body.who)
 
 
 async def failures(
     service: Service, name: Text, reason: Text = "", after: After = 0, limit: Limit = 100
 ) -> Page[FailureView]:
-    """Dead letters, all or those of a reason, in the order in which the events came."""
+    """Failures, optionally of one reason, in the order the events arrived."""
     await _existing(service, name)
     found = await service.failures(name, reason=reason, after=after, limit=limit)
     return Page(found, str(found[-1].id) if len(found) == limit else None)
 
 
 async def failure(service: Service, name: Text, id: FailureId) -> FailureDetails:  # noqa: A002  # the path's word
-    """One dead letter: the event, what was sent, what was answered."""
+    """One failure: the event, what was sent, and the response."""
     await _existing(service, name)
     try:
         return await service.failure(name, id)
     except Mistake:
-        raise ApiError(404, "This connection has no dead letter of this id.") from None
+        raise ApiError(404, "This connection has no failure with this id.") from None
 
 
 async def retry(service: Service, name: Text, body: Chosen) -> Changed:
-    """Send dead letters again; the status shows what becomes of them."""
+    """Retry failures; the status shows the result."""
     await _existing(service, name)
     return Changed(await service.retry_failures(name, reason=_reason(body), ids=body.ids))
 
 
 async def discard(service: Service, name: Text, body: Chosen) -> Changed:
-    """Remove dead letters for good; their events count as filtered (`discarded`)."""
+    """Delete failures permanently. Their events count as filtered (`discarded`)."""
     await _existing(service, name)
     return Changed(await service.discard_failures(name, reason=_reason(body), ids=body.ids))
 
 
 async def preview(service: Service, name: Text, body: Sample) -> Previewed:
-    """What events would come to at this connection. Nothing is sent and nothing is kept."""
+    """What this connection would send for these events. Nothing is sent or saved."""
     await _existing(service, name)
     handle = await service.begin_preview(name)
     try:
@@ -318,7 +320,7 @@ async def preview(service: Service, name: Text, body: Sample) -> Previewed:
         await service.end_preview(handle)
 
 
-async def audit(  # noqa: PLR0917  # what stands in the query, by name
+async def audit(  # noqa: PLR0917  # query parameters, by name
     service: Service,
     after: After = 0,
     limit: Limit = 100,
@@ -335,7 +337,7 @@ async def audit(  # noqa: PLR0917  # what stands in the query, by name
 
 def _reason(chosen: Chosen) -> str:
     if sum((chosen.ids is not None, chosen.reason is not None, chosen.all)) != 1:
-        raise ApiError(422, "Say which failures: exactly one of `ids`, `reason` and `all`.")
+        raise ApiError(422, "Give exactly one of `ids`, `reason` and `all`.")
     return chosen.reason or ""
 
 
@@ -343,7 +345,7 @@ async def _existing(service: Service, name: str) -> ConnectionView:
     for one in await service.connections():
         if one.name == name:
             return one
-    raise ApiError(404, "There is no connection of this name.")
+    raise ApiError(404, "Connection not found.")
 
 
 _ONE = "/api/connections/{name}"
@@ -370,7 +372,7 @@ ENDPOINTS = (
     Endpoint("GET", f"{_ONE}/status", connection_status),
     Endpoint("GET", f"{_ONE}/history", history),
     Endpoint("GET", f"{_ONE}/people", people),
-    # An id can be any text, so it never stands in a path.
+    # An id can be any text, so it is never part of a path.
     Endpoint("GET", f"{_ONE}/person", person),
     Endpoint("POST", f"{_ONE}/person/resend", resend_person),
     Endpoint("POST", f"{_ONE}/preview", preview),

@@ -1,6 +1,6 @@
-// What makes pages livelier. Every page works without it.
+// Enhancements. Every page works without them.
 
-/** UTC, as the server writes times, becomes the viewer's own. */
+/** Shows the server's UTC times in the viewer's time zone. */
 function showLocalTimes(root) {
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
@@ -11,7 +11,7 @@ function showLocalTimes(root) {
   }
 }
 
-/** Buttons that copy the text of another element; without script they are not there. */
+/** Buttons that copy the text of another element; hidden without JavaScript. */
 function offerCopying(root) {
   for (const button of root.querySelectorAll("button[data-copy][hidden]")) {
     button.hidden = false;
@@ -25,14 +25,14 @@ async function copy(button) {
     await navigator.clipboard.writeText(source.textContent);
     button.textContent = "Copied";
   } catch {
-    // Only a secure page may write to the clipboard: the user's own keys can.
+    // Only secure pages may write to the clipboard. Select the text, so the user can copy it.
     getSelection().selectAllChildren(source);
     button.textContent = "Selected";
   }
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 }
 
-/** A field says that it is wrong as long as there is a sentence about it. */
+/** Marks a field as invalid while there is an error message for it. */
 function markProblems(root) {
   for (const problem of root.querySelectorAll("[data-problem-of]")) {
     const isProblem = problem.textContent.trim() !== "";
@@ -50,7 +50,7 @@ function enliven(root) {
   markProblems(document);
 }
 
-/** Hogline is stopping, or the way to it is interrupted; EventSource tries again by itself. */
+/** Hogline is stopping or cannot be reached; EventSource retries automatically. */
 function showUnanswered(isUnanswered) {
   document.getElementById("unanswered").hidden = !isUnanswered;
 }

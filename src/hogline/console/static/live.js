@@ -1,4 +1,4 @@
-// Live events: newest on top, at most so many; paused, filtered. Without script the page shows the last ones.
+// Live events: newest on top, up to a maximum; with pause and filters. Without JavaScript the page shows the latest.
 
 const list = document.getElementById("live");
 const text = document.getElementById("live-text");
@@ -6,7 +6,7 @@ const outcome = document.getElementById("live-outcome");
 const pause = document.getElementById("live-pause");
 const said = document.getElementById("live-said");
 const most = Number(list.dataset.most);
-let waiting = []; // While paused: what came, newest first.
+let waiting = []; // Received while paused, newest first.
 let leftOut = 0;
 
 function isPaused() {
@@ -41,11 +41,11 @@ function show(came) {
 function tell() {
   const parts = [];
   if (isPaused()) parts.push(waiting.length ? `Paused: ${waiting.length.toLocaleString()} new.` : "Paused.");
-  if (leftOut) parts.push(`${leftOut.toLocaleString()} more came too fast to be shown.`);
+  if (leftOut) parts.push(`${leftOut.toLocaleString()} not shown (too many at once).`);
   said.textContent = parts.join(" ");
 }
 
-/** The items of a piece of HTML that the server has made, without what is here already: what was missed may come twice. */
+/** The items of a piece of HTML that the server has made, without those already in the page: after a reconnect some may come twice. */
 function items(html) {
   const place = document.createElement("template");
   place.innerHTML = html;
@@ -66,7 +66,7 @@ source.addEventListener("more", (message) => {
 });
 source.addEventListener("ended", () => {
   source.close();
-  location.reload(); // Leads to the door, if the session has ended.
+  location.reload(); // Leads to the sign-in page if the session has ended.
 });
 source.addEventListener("error", () => showUnanswered(true));
 source.addEventListener("open", () => {
@@ -76,7 +76,7 @@ source.addEventListener("open", () => {
 
 pause.addEventListener("click", () => {
   pause.setAttribute("aria-pressed", String(!isPaused()));
-  pause.textContent = isPaused() ? "Go on" : "Pause";
+  pause.textContent = isPaused() ? "Resume" : "Pause";
   if (!isPaused()) {
     show(waiting);
     waiting = [];

@@ -1,11 +1,11 @@
-// Plots of a connection's figures, drawn from the table that is on the page in any case.
+// Plots of a connection's figures, drawn from the table on the page.
 
 const HEIGHT = 220;
 const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [1, 2], [12, 4]];
 let plots = [];
 
-/** The table's columns, each with one value for every step of its time; a step that has no row is 0, but for the one
- * that is under way: of it nothing is known yet. */
+/** The table's columns, with one value per time step. A step without a row is 0, except the one in progress, which is
+ * left out. */
 function readTable() {
   const table = document.querySelector("table.history");
   if (!table) return null;
@@ -60,18 +60,18 @@ function axis(more) {
   return { stroke: colour("plot-ink"), grid, ticks: { ...grid, size: 4 }, font, ...more };
 }
 
-/** Numbers that are short enough to stand beside an axis. */
+/** Numbers short enough for an axis. */
 function short(values, unit) {
   const format = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
   return values.map((value) => (value === null ? "" : format.format(value) + (unit ? ` ${unit}` : "")));
 }
 
-/** From 0 up, and never flat. */
+/** Starts at 0 and is never flat. */
 function range(_, __, highest) {
   return [0, highest > 0 ? highest * 1.08 : 1];
 }
 
-/** The legend has the newest values while nobody points at others. */
+/** The legend shows the newest values unless the pointer is on others. */
 function showLatest(plot) {
   if (plot.cursor.idx === null || plot.cursor.idx === undefined) plot.setLegend({ idx: plot.data[0].length - 1 }, false);
 }
@@ -110,7 +110,7 @@ function drawAll() {
   plots = [...box.querySelectorAll("[data-plot]")].map((place) => draw(place, table));
 }
 
-/** New figures; the plots stay as they are, unless there are other lines now. */
+/** Updates the plots; redraws them only if there are new or fewer lines. */
 function update() {
   const table = readTable();
   if (!table) return;

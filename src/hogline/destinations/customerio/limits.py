@@ -33,7 +33,6 @@ RESERVED_ATTRIBUTES = frozenset({"id", "cio_id", "_update", "_timestamp", "cio_r
 
 _REDIRECTING = frozenset({"recipient", "from_address", "fromaddress", "reply_to", "replyto"})
 """Event data of these names overrides a campaign's own settings (and what might be read as one of them)."""
-_REDIRECTING_HINTS = ("recipient", "address", "reply")
 _SEPARATORS = re.compile(r"[\s._-]+")
 
 
@@ -102,10 +101,6 @@ def event_data(properties: Mapping[str, object]) -> tuple[Mapping[str, object], 
 @lru_cache(maxsize=2_048)
 def _redirecting(names: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the names that could redirect mail. Events of one kind have the same names: most are known."""
-    if all(name.isascii() for name in names):
-        text = "\n".join(names).lower()
-        if not any(hint in text for hint in _REDIRECTING_HINTS):
-            return ()
     return tuple(name for name in names if _redirects(name))
 
 

@@ -1,0 +1,437 @@
+"""What a desk does with what is no plain event, with mistakes, and with refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from desk_bench import LATER_MS, NOW_S, Life, actions, bodies, event
+from msgspec.structs import replace
+
+from hogline.core.items import Effect, Item, Source
+from hogline.core.told import Customer, Told
+from hogline.core.truth import Truth
+from hogline.destinations.base import Written
+from hogline.destinations.customerio import CUSTOMERIO, Options
+from hogline.destinations.customerio.people import CustomerIoPeople
+from hogline.destinations.engage import ENGAGE
+from hogline.model import Event, Identifier, Refusal
+from hogline.posthog.entry import entry_of
+
+INVALID = Refusal("invalid", "no")
+A, B = "ada@example.com", "bob@example.com"
+
+
+def options(**values: object) -> Options:
+    return CUSTOMERIO.read_options({"site_id": "site", "api_key": "key", **values})
+
+
+def life(**values: object) -> Life:
+    return Life(CUSTOMERIO, options(**values))
+
+
+def identify(who: str = "u1", anon: str = "v1") -> Event:
+    return event("$identify", who, properties={"$anon_distinct_id": anon})
+
+
+def again(who: str = "u1") -> Item:
+    return Item(Source.AGAIN, 0, who, None)
+
+
+def refuses(action: str, name: str = "") -> Any:
+    def answer(said: dict[str, Any]) -> Refusal | None:
+        return INVALID if said["action"] == action and (not name or name in said.get("attributes", ())) else None
+
+    return answer
+
+
+def test_a_forgotten_event_is_passed_over() -> None:
+    its = life()
+    its.feed(event())
+    its.journal.append((2, replace(its.journal[0][1], distinct_id="", name=""), 100))
+    its.fold.fold(2, its.journal[1][1])
+    its.desk.feed(its.journal[1:])
+    made = its.say()
+    assert [one.position for one in made.items] == [1]
+    assert (its.desk.lanes.read, its.store.counts(1)["delivered"]) == (2, 1)
+
+
+def test_a_mistake_of_ours_over_one_event_costs_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    its, told = life(), list[str]()
+    its.desk._failed = lambda entry, error: told.append(f"{entry.name}: {error}")
+    shipped = CustomerIoPeople.event
+
+    def broken(people: Any, head: bytes, identifier: Identifier, entry: Any, email: str | None) -> object:
+        if entry.name == "bad":
+            raise ValueError("a mistake")
+        return shipped(people, head, identifier, entry, email)
+
+    monkeypatch.setattr(CustomerIoPeople, "event", broken)
+    made = its.say(event("good"), event("bad"), event("good"))
+    assert (actions(made), made.dead, told) == (["identify", "event", "event"], ["internal_error"], ["bad: a mistake"])
+    its.desk._failed = None
+    with pytest.raises(ValueError, match="a mistake"):
+        its.out(event("bad"))
+
+
+# people who are sent again
+
+
+def test_whoever_is_sent_again_is_said_as_a_whole_and_whoever_is_no_customer_is_not() -> None:
+    its = life()
+    its.say(event(set={"email": A, "plan": "pro"}))
+    its.store.connection(1).again.add(("again", "u1"))
+    (said,) = bodies(its.again(again()))
+    assert (said["identifiers"], said["attributes"]) == ({"id": "u1"}, {"email": A, "plan": "pro"})
+    assert its.store.connection(1).again == set()
+    assert its.again(again("nobody")).operations == ()
+
+
+def test_an_email_that_is_refused_when_it_is_said_again_is_still_nobody_elses() -> None:
+    """It was theirs: Customer.io may have it."""
+    its = life()
+    its.say(event(set={"email": A}))
+    its.again(again(), refuses=refuses("identify", "email"))
+    assert its.say(event(distinct_id="u2", set={"email": A})).adjusted == ("email_taken",)
+
+
+def test_an_email_that_was_refused_is_free_for_somebody_else() -> None:
+    its = life()
+    its.say(event())
+    its.say(event(set={"email": A}), refuses=refuses("identify", "email"))
+    assert its.say(event(distinct_id="u2", set={"email": A})).adjusted == ()
+    assert its.told("u2").main is not None
+
+
+def test_an_email_whose_change_was_refused_stays_theirs() -> None:
+    its = life()
+    its.say(event(set={"email": A}))
+    its.say(event(set={"email": B}), refuses=refuses("identify", "email"))
+    assert its.say(event(distinct_id="u2", set={"email": A})).adjusted == ("email_taken",)
+    assert its.say(event(distinct_id="u3", set={"email": B})).adjusted == ()
+
+
+def test_an_email_whose_removal_was_refused_stays_theirs() -> None:
+    its = life()
+    its.say(event(set={"email": A}))
+    its.say(event(unset=("email",)), refuses=refuses("identify", "email"))
+    assert its.say(event(distinct_id="u2", set={"email": A})).adjusted == ("email_taken",)
+
+
+def test_to_a_destination_without_people_nobody_is_sent_again_and_nobody_waits_for_it() -> None:
+    its = Life(ENGAGE, ENGAGE.read_options({"public_key": "a", "secret_key": "b"}))
+    its.store.connection(1).again.add(("again", "u1"))
+    assert its.again(again()).operations == ()
+    assert its.store.connection(1).again == set()
+    assert actions(its.say(event())) == ["event"]
+
+
+# what is due
+
+
+def test_what_is_due_waits_if_something_newer_began_the_pause_anew() -> None:
+    its = life()
+    its.say(event(distinct_id="v1"))
+    its.say(identify())
+    assert its.told().due_ms > LATER_MS
+    assert its.again(Item(Source.DUE, 0, "u1", None)).operations == ()
+    assert [one["action"] for one in its.due()] == ["merge"]
+
+
+def test_nothing_is_due_of_somebody_of_whom_nothing_is_left() -> None:
+    its = life()
+    assert its.again(Item(Source.DUE, 0, "nobody", None)).operations == ()
+
+
+def test_a_customer_whose_identify_nobody_answered_for_is_said_again_by_itself() -> None:
+    """Their events may not be sent any more, and what was claimed has to come to an end."""
+    its = life()
+    its.out(event())
+    its.crash()
+    its.now_ms += 60_000
+    assert [person for person, at_ms in its.store.due(1) if at_ms <= its.now_ms] == ["u1"]
+
+
+# held events
+
+
+def test_what_is_held_of_both_goes_in_order_when_they_are_joined() -> None:
+    its = life(anonymous_users="identified", hold_days=30)
+    for who, name in (("v1", "one"), ("v2", "two"), ("v1", "three")):
+        its.say(event(name, who))
+    its.say(event("$create_alias", "v2", properties={"alias": "v1"}))
+    made = its.say(event("$identify", "v1"))
+    assert [one["name"] for one in bodies(made) if one["action"] == "event"] == ["one", "two", "three", "$identify"]
+    assert its.store.counts(1) == {"delivered": 4, "filtered": 1, "held": 0, "dead_letters": 0}
+
+
+def test_held_events_of_a_visitor_go_as_anonymous_ones_if_the_options_say_so() -> None:
+    its = life(anonymous_users="identified", hold_days=30)
+    its.say(event("one", "v1"))
+    its.change(options(anonymous_users="anonymous-events"))
+    made = its.say()
+    assert [(one.path, said["anonymous_id"]) for one, said in zip(made.operations, bodies(made), strict=True)] == [
+        ("/api/v1/events", "v1")
+    ]
+
+
+def test_nothing_goes_of_somebody_who_still_does_not_qualify() -> None:
+    its = life(anonymous_users="identified", hold_days=30)
+    its.say(event("one", "v1"))
+    its.change(options(anonymous_users="emails"))
+    assert its.say().operations == ()
+    assert its.store.counts(1)["held"] == 1
+
+
+def test_what_is_held_of_a_customer_goes_before_their_next_event() -> None:
+    its = life()
+    its.say(event())
+    its.change(options(anonymous_users="emails", hold_days=30))
+    its.say(event("one"))
+    its.say(event("$set", set={"email": A}), event("two"))
+    its.change(options())
+    assert its.store.counts(1) == {"delivered": 4, "filtered": 0, "held": 0, "dead_letters": 0}
+
+
+def test_a_plain_event_lets_go_what_is_held_of_somebody_who_qualifies_by_now() -> None:
+    its = life()
+    its.say(event())
+    its.change(options(anonymous_users="emails", hold_days=30))
+    its.say(event("one"))
+    its.restart(options(anonymous_users="all", hold_days=30))
+    made = its.say(event("two", "u2"), event("two"))
+    assert [one["name"] for one in bodies(made) if one["identifiers"] == {"id": "u1"}] == ["one", "two"]
+
+
+# joins within a shipment
+
+
+def test_a_join_behind_its_customers_event_gives_the_anonymous_id_at_once() -> None:
+    its = life(anonymous_users="anonymous-events")
+    its.say(event("$pageview", "v1"))
+    its.say(event("$identify", "u1"))
+    made = its.say(event(), identify())
+    assert {"anonymous_id": "v1"} in [one.get("attributes") for one in bodies(made)]
+
+
+def test_an_email_of_the_absorbed_person_is_that_of_whoever_stays() -> None:
+    its = life()
+    its.say(event(distinct_id="v1", set={"email": A}))
+    its.say(identify())
+    its.due()
+    its.due()
+    row = its.store.ledger(1, [A])[A]
+    assert (row.person, row.customer, row.state) == ("u1", Identifier("id", "u1"), "accepted")
+
+
+# groups
+
+
+def test_a_refused_relationship_is_a_dead_letter_and_not_tried_with_every_event() -> None:
+    its = life(group_objects="company=1")
+    member = event(properties={"$groups": {"company": "acme"}})
+    made = its.say(member, refuses=refuses("add_relationships"))
+    assert made.dead == ["invalid"]
+    assert actions(its.say(member)) == ["event"]
+
+
+def test_a_retry_of_a_dead_letter_says_what_was_refused_once_more() -> None:
+    its = life()
+    its.say(event(set={"plan": "pro"}), refuses=refuses("identify", "plan"))
+    retry = Item(Source.RETRY, 1, "u1", entry_of(event(set={"plan": "pro"})), again=frozenset({"plan"}))
+    its.store.connection(1).dead_letters.setdefault(1, its.store.connection(1).dead_letters[1])
+    made = its.again(retry)
+    assert bodies(made)[0]["attributes"] == {"plan": "pro"}
+    assert its.store.counts(1)["dead_letters"] == 0
+
+
+def test_an_email_that_moved_is_not_used_before_it_is_accepted_even_by_who_goes_by_it() -> None:
+    its = life(identify_by_email=True)
+    its.say(event())
+    its.say(event(set={"email": A}))
+    moving = its.say(event(at_s=NOW_S + 1, set={"email": B}))
+    assert {str(one["identifiers"]) for one in bodies(moving)} == {"{'id': 'u1'}"}
+    assert [one["identifiers"] for one in bodies(its.say(event()))] == [{"email": B}]
+
+
+# emails that are in between
+
+
+def test_an_email_that_goes_back_and_forth_around_a_crash_and_is_refused_is_nobody_elses() -> None:
+    """What was sent before the crash may have been done: either email may be theirs at Customer.io."""
+    its = life()
+    its.say(event(set={"email": A}))
+    its.out(event(set={"email": B}))
+    its.crash()
+    its.say(event(set={"email": A}), refuses=refuses("identify", "email"))
+    for who, email in (("u2", A), ("u3", B)):
+        assert its.say(event(distinct_id=who, set={"email": email})).adjusted == ("email_taken",)
+
+
+def test_a_refused_email_is_not_said_again_with_something_else() -> None:
+    its = life()
+    its.say(event())
+    its.say(event(set={"email": A}), refuses=refuses("identify", "email"))
+    assert bodies(its.say(event(set={"plan": "pro"})))[0]["attributes"] == {"plan": "pro"}
+
+
+def test_an_email_that_was_another_persons_is_linked_but_never_gone_by() -> None:
+    its = life(identify_by_email=True)
+    its.say(event(distinct_id="u2"))
+    its.say(event(distinct_id="u2", set={"email": A}))
+    its.say(event(distinct_id="u2", set={"email": B}))
+    its.say(event())
+    its.say(event(set={"email": A}))
+    assert its.told().main is not None
+    assert [one["identifiers"] for one in bodies(its.say(event()))] == [{"id": "u1"}]
+
+
+def test_an_email_of_the_absorbed_person_that_is_somebody_elses_now_stays_theirs() -> None:
+    its = life()
+    its.say(event(distinct_id="v1", set={"email": A}))
+    its.say(event(distinct_id="v1", set={"email": B}))
+    its.say(event(distinct_id="u2", set={"email": A}))
+    its.say(identify())
+    rows = its.store.ledger(1, [A, B])
+    assert (rows[A].person, rows[B].person) == ("u2", "u1")
+
+
+def test_whoever_moves_to_the_email_of_whom_they_absorb_takes_their_customer_over() -> None:
+    its = life(identify_by_email=True)
+    its.say(event("$identify", set={"email": A}))
+    its.say(event(distinct_id="v1", set={"email": B}))
+    its.say(event("$identify", properties={"$anon_distinct_id": "v1"}, set={"email": B}))
+    assert (its.customer(), its.to_merge()) == (Identifier("email", B), [Identifier("email", A)])
+    assert [(one["primary"], one["secondary"]) for one in its.due() if one["action"] == "merge"] == [
+        ({"email": B}, {"email": A})
+    ]
+
+
+# anonymous ids
+
+
+def test_an_anonymous_id_that_was_refused_is_said_again_when_somebody_asks_for_it() -> None:
+    its = life(anonymous_users="anonymous-events")
+    its.say(event("$pageview", "v1"))
+    made = its.say(event("$identify", "v1"), refuses=refuses("identify", "anonymous_id"))
+    assert made.dead == ["invalid"]
+    assert actions(its.say(event(distinct_id="v1"))) == ["event"]
+    assert {"anonymous_id": "v1"} in [one["attributes"] for one in bodies(its.again(again("v1")))]
+
+
+def test_an_anonymous_id_of_somebody_who_cannot_be_a_customer_waits() -> None:
+    long = "x" * 151
+    its = life(anonymous_users="anonymous-events")
+    its.say(event("$pageview", "v1"))
+    made = its.say(event("$identify", long), identify(long))
+    assert (made.operations, made.dead) == ((), ["identifier_too_long"] * 2)
+    assert its.told(long).anonymous == ("v1",)
+
+
+def test_what_is_held_of_a_visitor_goes_with_whom_they_become() -> None:
+    its = life(anonymous_users="emails", hold_days=30)
+    its.say(event("one", "v1"))
+    its.say(identify())
+    made = its.say(event(set={"email": A}))
+    assert [one["name"] for one in bodies(made) if one["action"] == "event"] == ["one", "$identify", "order completed"]
+
+
+def test_a_shipment_holds_and_releases_what_is_its_own() -> None:
+    its = life(anonymous_users="identified", hold_days=30)
+    made = its.say(event("one", "v1"), event("two", "u1"), identify(), event("three"))
+    assert [one["name"] for one in bodies(made) if one["action"] == "event"] == ["one", "two", "$identify", "three"]
+    assert its.store.counts(1) == {"delivered": 4, "filtered": 0, "held": 0, "dead_letters": 0}
+
+
+# groups, retries, replays
+
+
+def test_a_filtered_event_without_groups_tells_of_none() -> None:
+    its = life(group_objects="company=1", event_allowlist="order completed")
+    its.say(event())
+    assert actions(its.say(event("another", set={"plan": "pro"}))) == ["identify"]
+
+
+def test_what_is_replayed_is_counted_beside_and_ends_the_replay() -> None:
+    its = life()
+    its.say(event(), event("$snapshot"))
+    desk = its.desk
+    desk.again.begin_replay(0, 3)
+    items = [Item(Source.REPLAY, position, "u1", entry) for position, entry, _ in its.journal]
+    desk.again.replaying(items, 3)
+    its.say()
+    assert its.store.connection(1).replayed == {"delivered": 1, "snapshot": 1}
+    assert its.store.counts(1)["delivered"] == 1
+    assert desk.again.replay_read is None
+
+
+def test_a_retry_that_is_refused_again_stays_a_dead_letter() -> None:
+    its = life()
+    its.say(event(set={"plan": "pro"}), refuses=refuses("identify", "plan"))
+    retry = Item(Source.RETRY, 1, "u1", entry_of(event(set={"plan": "pro"})), again=frozenset({"plan"}))
+    assert its.again(retry, refuses=refuses("identify", "plan")).dead == ["invalid"]
+    assert its.store.counts(1)["dead_letters"] == 1
+
+
+def test_what_waits_already_is_not_asked_for_twice() -> None:
+    its = life()
+    its.say(event())
+    assert its.desk.again.add(again())
+    assert not its.desk.again.add(again())
+
+
+def test_a_forwarder_may_refuse_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    its = Life(ENGAGE, ENGAGE.read_options({"public_key": "a", "secret_key": "b"}))
+    monkeypatch.setattr(ENGAGE, "forward", lambda entry, options: Written(None, ("cut",), INVALID))
+    made = its.say(event())
+    assert (made.dead, made.adjusted, made.operations) == (["invalid"], ("cut",), ())
+
+
+def test_a_merge_of_a_customer_that_is_none_of_theirs_changes_nothing() -> None:
+    told = Told(main=Customer("id", "u1", "accepted"))
+    merge = Effect("u1", Identifier("id", "u1"), None, "merge", merged=Identifier("id", "v1"))
+    assert Truth({}).after(told, told, [(merge, True)], uncertain=False) == told
+
+
+def test_what_is_said_to_a_customer_that_they_are_not_any_more_changes_nothing() -> None:
+    told = Told(main=Customer("id", "u1", "accepted"))
+    effect = Effect("u1", Identifier("id", "old"), None, "identify", email=A)
+    assert Truth({A: None}).after(told, told, [(effect, True)], uncertain=False) == told
+
+
+def test_an_email_without_a_row_gets_none_by_being_accepted() -> None:
+    told = Told(main=Customer("id", "u1", "accepted"), emails=(A,))
+    effect = Effect("u1", Identifier("id", "u1"), None, "identify", unlinks=(A,))
+    truth = Truth({A: None})
+    truth.after(told, told, [(effect, True)], uncertain=False)
+    assert truth.rows == {A: None}
+
+
+def test_an_email_that_was_refused_to_the_absorbed_person_is_whose_says_it_next() -> None:
+    its = life()
+    its.say(event(distinct_id="v1"))
+    its.say(event(distinct_id="v1", set={"email": A}), refuses=refuses("identify", "email"))
+    its.say(event(set={"email": B}))
+    its.say(identify())
+    assert set(its.store.ledger(1, [A, B])) == {B}
+    its.say(event(distinct_id="u2", set={"email": A}))
+    assert its.store.ledger(1, [A])[A].person == "u2"
+
+
+def test_a_full_shipment_takes_nothing_more_of_what_is_sent_again() -> None:
+    its = life()
+    its.say(event(), event(distinct_id="u2"))
+    for who in ("u1", "u2"):
+        its.desk.again.add(again(who))
+    taken = its.desk.plan(its.now_ms, most_events=1)
+    assert taken is not None
+    assert [one.who for one in taken.items] == ["u1"]
+
+
+def test_what_is_replayed_already_is_not_replayed_twice() -> None:
+    its = life()
+    its.say(event())
+    its.desk.again.begin_replay(0, 1)
+    item = Item(Source.REPLAY, 1, "u1", its.journal[0][1])
+    its.desk.again.replaying([item, item], 1)
+    assert [one.source for one in its.say().items] == [Source.REPLAY]
