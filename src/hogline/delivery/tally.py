@@ -46,9 +46,12 @@ class Tally:
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
         """Events were settled."""
+        claims = self._claims
         for outcome in outcomes:
-            if any(outcome.position in positions for positions in self._claims):
-                self._count(outcome)
+            for positions in claims:  # nearly always one
+                if outcome.position in positions:
+                    self._count(outcome)
+                    break
             else:
                 self._unclaimed[outcome.position] = outcome
 

@@ -139,16 +139,22 @@ def _copy(database: apsw.Connection, path: Path) -> None:
     if copy.exists():
         return
     draft = copy.with_suffix(".part")
-    draft.unlink(missing_ok=True)
+    _remove(draft)
     _make_private(draft)
     try:
         database.execute("VACUUM INTO ?", (str(draft),))
         _sync(draft)
     except BaseException:
-        draft.unlink()  # on a full disk it would keep others from going on
+        _remove(draft)  # on a full disk it would keep others from going on
         raise
     draft.rename(copy)
     _sync(copy.parent)
+
+
+def _remove(file: Path) -> None:
+    """The file, and what SQLite had beside it."""
+    for each in file.parent.glob(f"{file.name}*"):
+        each.unlink()
 
 
 def _sync(path: Path) -> None:
