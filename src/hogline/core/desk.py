@@ -150,7 +150,7 @@ class Desk:
         if not shipment.items:
             return None
         drafts = shipment.company.drafts
-        shipment.before = {name: self.records.stored(name) for name in drafts}
+        shipment.before = {name: draft.was for name, draft in drafts.items()}
         shipment.on_disk = dict(shipment.before)
         shipment.changing = {name for name, was in shipment.before.items() if drafts[name].told is not (was or NOBODY)}
         shipment.intent = self._intent(shipment, now_ms + UNSETTLED_MS)

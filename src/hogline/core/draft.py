@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hogline.core.ledger import Row
 from hogline.core.records import Records
-from hogline.core.told import MOST_EMAILS, Told
+from hogline.core.told import MOST_EMAILS, NOBODY, Told
 from hogline.destinations.base import Rules
 from hogline.model import Identifier
 
@@ -17,6 +17,8 @@ from hogline.model import Identifier
 class Draft(Struct, gc=False):
     person: str
     told: Told
+    was: Told | None = None
+    """What was on record of them; None: nothing."""
     synced: bool = False
     """What is known of them was compared with what was told: once in a shipment."""
     address: Identifier | None = None
@@ -49,7 +51,8 @@ class Company:
     def draft(self, person: str) -> Draft:
         found = self.drafts.get(person)
         if found is None:
-            found = self.drafts[person] = Draft(person, self.records.of(person))
+            was = self.records.stored(person)
+            found = self.drafts[person] = Draft(person, was or NOBODY, was)
         return found
 
     def join(self, stays: str, goes: str) -> None:

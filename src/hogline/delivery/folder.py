@@ -192,7 +192,7 @@ class Folder:
     def _remember(self, received: Sequence[Received]) -> None:
         window = self._window
         window.extend(received)
-        self._window_bytes += sum(one[2] for one in received)
+        self._window_bytes += sum([one[2] for one in received])
         if self._window_bytes > WINDOW_BYTES:
             gone = 0
             while self._window_bytes > WINDOW_BYTES // 2 and gone < len(window) - 1:
