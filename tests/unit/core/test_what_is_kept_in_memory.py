@@ -11,6 +11,7 @@ from hogline.core.ledger import Row
 from hogline.core.told import MOST_EMAILS
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Identifier
+from hogline.posthog.entry import entry_of
 
 
 @pytest.fixture
@@ -32,12 +33,14 @@ def test_whoever_is_not_in_use_is_let_go_and_read_again(life: Life) -> None:
 
 
 def test_what_is_to_be_written_is_kept_whatever_there_is_room_for(life: Life) -> None:
-    life.feed(*[event(distinct_id=f"v{n}", set={"n": n}) for n in range(40)])
     for n in range(40):
-        life.fold.fold(life.known.folded + 1, life.journal[n][1])
+        life.fold.fold(n + 1, entry_of(event(distinct_id=f"v{n}", set={"n": n})))
     life.known.make_room()
+    assert [life.values(f"v{n}") for n in range(40)] == [{"n": n} for n in range(40)]
     flush = life.known.take_flush()
-    assert len(flush.people) == 0  # the same again changes nothing
+    assert (len(flush.people), flush.folded) == (40, 40)
+    life.store.flush(flush)
+    life.known.flushed(flush)
     assert [life.values(f"v{n}") for n in range(40)] == [{"n": n} for n in range(40)]
 
 
