@@ -115,5 +115,5 @@ def test_of_several_files_each_bad_row_is_named_with_its_file(data: Path, sandbo
         "c.parquet, row",
     ]
     assert "line 2: " in lines[0]
-    assert "damaged, or ends too early" in lines[1]
+    assert "damaged or truncated here" in lines[1]
     assert "cut off or damaged" in lines[2]

@@ -126,7 +126,7 @@ def test_every_column_may_be_null(tmp_path: Path) -> None:
     assert identity(nothing[0].body) in [identity(row.body) for row in found]
     assert [(bad.unit, bad.number, bad.sentence.partition(":")[0]) for bad in reading.first_bad] == [
         ("row", 2, "The event has no name"),
-        ("row", 3, "The event says nothing about whose it is"),
+        ("row", 3, "The event has no `distinct_id`, or it is blank."),
         ("row", 8, "The event has no time"),
     ]
     assert len(found) == len(rows) - 3
