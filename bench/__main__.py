@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import crowd, people, send, serve, viewers
+from bench import crowd, history, people, send, serve, viewers
 
 BENCHMARKS = {
     "send": send.main,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "crowd": crowd.main,
     "people": people.main,
     "viewers": viewers.main,
+    "history": history.main,
 }
 
 

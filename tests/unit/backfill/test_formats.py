@@ -232,6 +232,9 @@ UNLOADS: dict[str, Callable[[], bytes]] = {
     "Postgres, CSV": lambda: as_csv(warehouse_rows(lambda at: at.strftime("%Y-%m-%d %H:%M:%S.%f+00"))),
     "Postgres, row_to_json": lambda: nested(warehouse_rows(lambda at: at.isoformat())),
     "Databricks, CSV": lambda: as_csv(warehouse_rows(lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "+00:00")),
+    "Databricks, CSV as Spark writes it": lambda: as_csv(
+        warehouse_rows(lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"), escapechar="\\", doublequote=False
+    ),
     "Databricks, JSON": lambda: as_json(warehouse_rows(lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z")),
 }  # fmt: skip
 
