@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -25,7 +26,8 @@ Files = Annotated[
         allow_leading_hyphen=True,
         help="Events in any PostHog format: JSON lines, a JSON array, a response of PostHog's API or CSV (optionally "
         "compressed with gzip, brotli or zstd), or Parquet. Give files, folders, patterns like 'exports/*.jsonl.gz' or "
-        "addresses (s3://, gs://, az://, https://). - reads standard input.",
+        "addresses (s3://, gs://, az://, https://). posthog://eu.posthog.com/12345 exports from PostHog itself. - "
+        "reads standard input.",
     ),
 ]
 AsItComes = Annotated[
@@ -39,13 +41,27 @@ AsItComes = Annotated[
 ]
 
 
-def send(*files: Files, as_it_comes: AsItComes = False, json: Json = False, common: Common = _DEFAULT) -> None:
+Since = Annotated[
+    datetime | None,
+    Parameter(help="Of posthog://: export what PostHog received from this time on, such as 2026-01-01 (UTC)."),
+]
+Until = Annotated[datetime | None, Parameter(help="Of posthog://: up to this time (default: now).")]
+
+
+def send(
+    *files: Files,
+    since: Since = None,
+    until: Until = None,
+    as_it_comes: AsItComes = False,
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
     """Send files of events to every active connection, and wait until it is done.
 
     All files are read first and their events are sorted by time, then uuid. Lines that cannot be read are listed; the
     other events are still delivered. Exits with 1 if there are failures, or if a line has no event or no time.
     """
-    reading = read(files, as_it_comes=as_it_comes)
+    reading = read(files, as_it_comes=as_it_comes, since=since, until=until)
 
     async def work() -> list[Delivery]:
         settings = common.settings()
@@ -148,6 +164,8 @@ def preview(
             "customers (which you pay for), events and requests. Starts with no known people.",
         ),
     ] = False,
+    since: Since = None,
+    until: Until = None,
     as_it_comes: AsItComes = False,
     json: Json = False,
     common: Common = _DEFAULT,
@@ -157,7 +175,7 @@ def preview(
     Events come in the order in which `hogline send` delivers them. Each is shown as if all events before it had been
     accepted. If you have no connection yet, you see what Customer.io would get with default options.
     """
-    reading = read(files, as_it_comes=as_it_comes)
+    reading = read(files, as_it_comes=as_it_comes, since=since, until=until)
     work = _forecast if forecast else _preview
     run(work(reading, connection, as_it_comes=as_it_comes, json=json, common=common))
     _print_bad(reading)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hogline.backfill.background import batches, started
-from hogline.backfill.files import CannotRead, files_of
+from hogline.backfill.files import CannotRead, File, files_of
 from hogline.backfill.order import add_all, in_order
+from hogline.backfill.posthog import SCHEME, SCOPES, PostHogExports
 from hogline.backfill.reading import Reading
 from hogline.backfill.sorter import Sorter
 from hogline.cli.common import err
+from hogline.cli.posthog import personal_key
 from hogline.service import Mistake
 from hogline.views import Row
 
@@ -22,14 +25,35 @@ SAY_EVERY_S = 5.0
 """Reading takes a while: report progress, and keep the handle alive."""
 
 
-def read(sources: tuple[str, ...], *, as_it_comes: bool) -> Reading:
-    """Raises `Mistake`."""
+def read(
+    sources: tuple[str, ...], *, as_it_comes: bool, since: datetime | None = None, until: datetime | None = None
+) -> Reading:
+    """`since`, `until`: of sources in PostHog itself. Raises `Mistake`."""
     if not sources:
         raise Mistake("Name a file of events, or - for standard input.")
     try:
-        return Reading(files_of(sources), time.time_ns() // 1_000_000, live=as_it_comes)
+        files = [file for source in sources for file in _files(source, since, until)]
     except CannotRead as problem:
         raise Mistake(str(problem)) from None
+    return Reading(files, time.time_ns() // 1_000_000, live=as_it_comes)
+
+
+def _files(source: str, since: datetime | None, until: datetime | None) -> list[File]:
+    """Raises `CannotRead`."""
+    if not source.startswith(SCHEME):
+        return files_of([source])
+    if since is None:
+        raise CannotRead(f"Say from when on to read {source}, with --since 2026-01-01.")
+    now = datetime.now(UTC)
+    end = now if until is None else min(_in_utc(until), now)
+    if _in_utc(since) >= end:
+        raise CannotRead("--since must be before --until and before now.")
+    return PostHogExports(source, personal_key(SCOPES)).files(_in_utc(since), end)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """A time without a zone is UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 async def rows_of(
