@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import crowd, people, pure, send, serve, viewers
+from bench import crowd, history, people, pure, send, serve, viewers
 
 BENCHMARKS = {
     "pure": pure.main,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "crowd": crowd.main,
     "people": people.main,
     "viewers": viewers.main,
+    "history": history.main,
 }
 
 

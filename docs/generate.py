@@ -165,7 +165,7 @@ def result(events: str, options: Mapping[str, object]) -> str:
         created_ms=NOW_MS,
     )
     lines = list(enumerate(events.encode().splitlines(), 1))
-    previewed, bad = asyncio.run(Preview(None, [connection], _Clock(), from_file=True).lines(lines))
+    previewed, bad = asyncio.run(Preview(None, [connection], _Clock()).lines(lines))
     if bad:
         raise ValueError(f"An example in behaviour.md cannot be read: {bad[0].sentence}")
     return "".join(_shown(event) for event in previewed)

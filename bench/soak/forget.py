@@ -19,12 +19,13 @@ from msgspec import Struct
 
 from hogline.delivery.clock import SystemClock
 from hogline.model import Request, Response
+from hogline.posthog.lines import read_file_line
 from hogline.service import Service
 from hogline.settings import Settings
 from hogline.store.directory import DataDirectory
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
-from hogline.views import PersonView
+from hogline.views import PersonView, Row
 
 GOOD: dict[str, object] = {"site_id": "site", "api_key": "key"}
 _REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')
@@ -123,7 +124,8 @@ async def _receive(service: Service, events: list[dict[str, object]]) -> None:
     handle = await service.begin_sending()
     for begin in range(0, len(events), _LINES_AT_ONCE):
         lines = [msgspec.json.encode(one) for one in events[begin : begin + _LINES_AT_ONCE]]
-        assert not await service.send_lines(handle, list(enumerate(lines, 1)))
+        batches = [read_file_line(line, number, time.time_ns() // 1_000_000) for number, line in enumerate(lines, 1)]
+        await service.send_rows(handle, [Row("", 0, each.body) for batch in batches for each in batch.received], {})
     while any(one.pending for one in await service.sending(handle, 60)):
         pass
     await service.end_sending(handle)

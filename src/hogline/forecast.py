@@ -15,9 +15,9 @@ from hogline.delivery.rehearsal import Rehearsal, Rehearsed
 from hogline.destinations.base import Choice, Limits
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.posthog.uuids import Uuids, told_apart
-from hogline.sending import NO_CONNECTION, read_file_lines
+from hogline.sending import NO_CONNECTION, received_in
 from hogline.store.base import Connection
-from hogline.views import BadLine, ChoiceForecast, ForecastView
+from hogline.views import ChoiceForecast, ForecastView, Row
 
 WHOM = "anonymous_users"
 """The option whose choices are compared."""
@@ -34,7 +34,6 @@ class Forecast:
     def __init__(self, connection: Connection | None, clock: Clock, *, hold_max_bytes: int) -> None:
         """With the other options of a connection, or the defaults."""
         self._connection = connection
-        self._clock = clock
         self._events = 0
         self._uuids = Uuids()
         self.touched_s = clock.now_s()
@@ -44,17 +43,15 @@ class Forecast:
             for choice in choices(made_for.destination)
         ]
 
-    async def lines(self, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
-        """The next lines of the file; returns those that hold no event, or some that cannot be read."""
-        read, _, bad = read_file_lines(lines, self._clock.time_ms())
-        events = [told_apart(received, self._uuids) for _, received in read]
+    async def rows(self, rows: Sequence[Row]) -> None:
+        """The next rows."""
+        events = [told_apart(received_in(row), self._uuids) for row in rows]
         self._events += len(events)
         for choice in self._choices:
             for received in events:
                 choice.rehearsal.add(received.event, len(received.body))
             while choice.rehearsal.is_full:
                 await choice.ship()
-        return bad
 
     async def view(self) -> ForecastView:
         """What it came to so far."""

@@ -51,7 +51,7 @@ class Invocation(Struct, frozen=True):
 class PostHogApi:
     def __init__(self, host: str, project: str, key: str, send: Send) -> None:
         """`host`: `eu`, `us`, a host name, or the URL of a self-hosted PostHog. Raises `PostHogRefused`."""
-        self.url = _base_url(host)
+        self.url = base_url(host)
         self.project = project.strip()
         if not re.fullmatch(r"\d{1,12}|@current", self.project):
             raise PostHogRefused("The project must be a number. You find it in PostHog's address bar: /project/12345.")
@@ -189,7 +189,7 @@ def filters_for(*, test_accounts: bool) -> dict[str, object]:
     }
 
 
-def _base_url(host: str) -> str:
+def base_url(host: str) -> str:
     given = host.strip().rstrip("/")
     named = _HOSTS.get(given.lower(), given)
     url = named if "://" in named else f"https://{named}"

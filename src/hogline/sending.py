@@ -1,11 +1,9 @@
-"""Events from a file: kept and followed until they are settled, or only previewed."""
+"""Events from files: kept and followed until they are settled, or only previewed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -15,14 +13,15 @@ from hogline.delivery.rehearsal import Rehearsal
 from hogline.delivery.tally import Tally
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Event, Operation
-from hogline.posthog.lines import read_file_line, read_lines
+from hogline.posthog.entry import decode_event
+from hogline.posthog.lines import read_lines
 from hogline.posthog.received import Batch, Received, Unreadable
 from hogline.posthog.uuids import Uuids, told_apart
 from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
 from hogline.store.base import Connection, Journal, State
 from hogline.store.forgetting import Suppressed
-from hogline.views import BadLine, Delivery, JoinedView, OperationView, PreviewedEvent, ReleasedEvent
+from hogline.views import BadLine, Delivery, JoinedView, OperationView, PreviewedEvent, ReleasedEvent, Row
 
 NO_CONNECTION = Connection(
     id=0,
@@ -58,15 +57,13 @@ class Sending:
         self.tallies = tallies
         self.touched_s = clock.now_s()
 
-    async def keep(self, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
-        """Keep the events of these lines of a file; returns the lines that hold none, or some that cannot be kept."""
-        events, counts, bad = read_file_lines(lines, self._clock.time_ms())
-        received, refused = let_in(Batch([each for _, each in events], dict(counts)), self._suppressed)
-        if received or refused:
-            end, _ = await self._seen.append(self._journal, received, refused)
+    async def keep(self, rows: Sequence[Row], refused: Mapping[str, int]) -> None:
+        """Keep these events; `refused` were read and cannot be kept, by reason."""
+        received, kept_out = let_in(Batch([received_in(row) for row in rows], dict(refused)), self._suppressed)
+        if received or kept_out:
+            end, _ = await self._seen.append(self._journal, received, kept_out)
             for tally in self.tallies.values():
                 tally.claim(range(end - len(received) + 1, end + 1))
-        return bad
 
     async def wait(self, wait_s: float) -> None:
         """Returns when all is settled, or after that time."""
@@ -97,55 +94,18 @@ class Sending:
         return found
 
 
-Events: TypeAlias = list[tuple[int, Received]]
-"""Each with its line number."""
-
-
-def read_file_lines(lines: Iterable[tuple[int, bytes]], received_ms: int) -> tuple[Events, Counter[str], list[BadLine]]:
-    """The events of numbered lines of a file, how many were refused by reason, and why in sentences."""
-    return _read_each(lines, lambda line, number: read_file_line(line, number, received_ms))
-
-
-def read_new_lines(lines: Iterable[tuple[int, bytes]], received_ms: int) -> tuple[Events, Counter[str], list[BadLine]]:
-    """The same of lines as they would be sent to Hogline right now."""
-    return _read_each(lines, lambda line, _: read_lines(line, received_ms))
-
-
-def _read_each(
-    lines: Iterable[tuple[int, bytes]], read: Callable[[bytes, int], Batch]
-) -> tuple[Events, Counter[str], list[BadLine]]:
-    events: Events = []
-    refused: Counter[str] = Counter()
-    bad: list[BadLine] = []
-    for number, line in lines:
-        try:
-            batch = read(line, number)
-        except Unreadable as problem:
-            refused[problem.reason] += 1
-            bad.append(BadLine(number, problem.sentence))
-            continue
-        if batch.problems:
-            several = len(batch.received) + len(batch.problems) > 1
-            bad += [
-                BadLine(number, f"Event {place}: {why.sentence}" if several else why.sentence)
-                for place, why in batch.problems
-            ]
-            refused.update(batch.refused)
-        events += [(number, received) for received in batch.received]
-    return events, refused, bad
+def received_in(row: Row) -> Received:
+    return Received(decode_event(row.body), row.body)
 
 
 class Preview:
     """What events would become, in order, as if all were accepted. Nothing is saved."""
 
-    def __init__(
-        self, state: State | None, connections: Sequence[Connection], clock: Clock, *, from_file: bool = False
-    ) -> None:
-        """Without a state there are no known people; without a connection it uses Customer.io with default options.
-        `from_file`: the events may be old.
+    def __init__(self, state: State | None, connections: Sequence[Connection], clock: Clock) -> None:
+        """Without a state there are no known people; without a connection it uses Customer.io with default
+        options.
         """
         self._clock = clock
-        self._read = read_file_lines if from_file else read_new_lines
         self._uuids = Uuids()
         self.touched_s = clock.now_s()
         self._rehearsals = [_Previewed(connection, state, clock) for connection in connections] or [
@@ -153,13 +113,31 @@ class Preview:
         ]
 
     async def lines(self, lines: Sequence[tuple[int, bytes]]) -> tuple[list[PreviewedEvent], list[BadLine]]:
-        events, _, bad = self._read(lines, self._clock.time_ms())
-        previewed = [
-            await rehearsal.preview(number, event)
-            for number, event in [(number, told_apart(received, self._uuids).event) for number, received in events]
-            for rehearsal in self._rehearsals
-        ]
-        return previewed, bad
+        """Of numbered lines as they would be sent to Hogline right now."""
+        found: list[PreviewedEvent] = []
+        bad: list[BadLine] = []
+        for number, line in lines:
+            try:
+                batch = read_lines(line, self._clock.time_ms())
+            except Unreadable as problem:
+                bad.append(BadLine(number, problem.sentence))
+                continue
+            several = len(batch.received) + len(batch.problems) > 1
+            bad += [
+                BadLine(number, f"Event {place}: {why.sentence}" if several else why.sentence)
+                for place, why in batch.problems
+            ]
+            for received in batch.received:
+                found += await self._event(received, "", number)
+        return found, bad
+
+    async def rows(self, rows: Sequence[Row]) -> list[PreviewedEvent]:
+        """Of rows of files."""
+        return [event for row in rows for event in await self._event(received_in(row), row.file, row.number)]
+
+    async def _event(self, received: Received, file: str, line: int) -> list[PreviewedEvent]:
+        event = told_apart(received, self._uuids).event
+        return [await rehearsal.preview(file, line, event) for rehearsal in self._rehearsals]
 
 
 class _Previewed:
@@ -170,9 +148,9 @@ class _Previewed:
         self._rehearsal = Rehearsal(
             DESTINATIONS[connection.destination], connection.options, clock, state=state, connection=connection.id
         )
-        self._held_lines: dict[int, int] = {}
+        self._held_lines: dict[int, tuple[str, int]] = {}
 
-    async def preview(self, line: int, event: Event) -> PreviewedEvent:
+    async def preview(self, file: str, line: int, event: Event) -> PreviewedEvent:
         position = self._rehearsal.add(event)
         rehearsed = await self._rehearsal.ship()
         assert rehearsed is not None  # the event waited
@@ -187,9 +165,10 @@ class _Previewed:
             sent.setdefault(id(item), []).append(operation)
         own = shipment.items[-1]
         if own.held:
-            self._held_lines[position] = line
+            self._held_lines[position] = file, line
         return PreviewedEvent(
             connection=self._name,
+            file=file,
             line=line,
             event=event.name,
             distinct_id=event.distinct_id,
@@ -210,11 +189,13 @@ class _Previewed:
     def _released(self, item: Item, operations: Sequence[Operation]) -> ReleasedEvent:
         event = item.entry
         assert event is not None  # only events are held
+        file, line = self._held_lines.pop(item.position, ("", None))
         return ReleasedEvent(
             event=event.name,
             distinct_id=event.distinct_id,
             uuid=event.uuid,
-            line=self._held_lines.pop(item.position, None),
+            file=file,
+            line=line,
             operations=_shown(operations),
             refused=_refused(item),
         )

@@ -220,6 +220,27 @@ class BadLine(Struct, frozen=True):
     sentence: str
 
 
+class Row(Struct, frozen=True, array_like=True):
+    """An event of a file, and where it stands."""
+
+    file: str
+    """As it is shown; empty for standard input."""
+    number: int
+    """Of its line, or of the event or row in its file, counted from 1."""
+    body: bytes
+    """The event as the journal keeps it."""
+
+
+class BadRow(Struct, frozen=True, kw_only=True):
+    """What holds no event, or none that can be kept."""
+
+    file: str
+    unit: Literal["line", "event", "row"]
+    """What the number counts."""
+    number: int
+    sentence: str
+
+
 class Delivery(Struct, frozen=True, kw_only=True):
     """The result of one `send` at one connection."""
 
@@ -250,6 +271,7 @@ class ReleasedEvent(Struct, frozen=True, kw_only=True):
     uuid: str
     line: int | None
     """None: it was held before the preview began."""
+    file: str = ""
     operations: list[OperationView] = field(default_factory=list)
     refused: str | None = None
 
@@ -319,6 +341,8 @@ class PreviewedEvent(Struct, frozen=True, kw_only=True):
     event: str
     distinct_id: str
     uuid: str
+    file: str = ""
+    """In which the line stands; empty for standard input, and for what is not from a file."""
     person: str = ""
     """The distinct_id of the person, after all merges so far."""
     joined: JoinedView | None = None

@@ -1,15 +1,18 @@
-"""An emulator of PostHog's API for hog functions: what `hogline posthog` asks of it, and no more.
+"""An emulator of PostHog's API for hog functions and file downloads: what Hogline asks of it, and no more.
 
 Written from PostHog's `products/cdp/backend/api/hog_function.py`: create, list, change, invoke, logs, metrics. It keeps
-functions in memory and really sends what an invocation sends. It is not PostHog: no filters, no templates, no retries.
+functions in memory and really sends what an invocation sends. File downloads are written from its
+`products/batch_exports/backend/presentation/views/file_download.py`. It is not PostHog: no filters, no templates, no retries.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -30,9 +33,27 @@ class PostHog:
         self.loses_invocations = False
         """Says that the event went out, and sends nothing: as if another server answered at that address."""
 
+        self.events: list[dict[str, Any]] = []
+        """What is exported, by `timestamp`."""
+        self.part_events = 1_000
+        self.troubles: list[int] = []
+        """The statuses that the next requests for exports get, until there are no more; of downloads, 403 is an
+        address that expired."""
+        self.ends: list[str] = []
+        """How the next exports end."""
+        self.exports: list[dict[str, Any]] = []
+        self._parts: dict[str, bytes] = {}
+
     def answer(self, method: str, path: str, key: str, body: dict[str, Any]) -> tuple[int, object]:
+        if path.startswith("/signed/"):
+            assert not key, "PostHog's key went to the bucket"
+            return (self.troubles.pop(0), {}) if self.troubles else (200, self._parts[path])
         if key not in {KEY, READ_ONLY_KEY}:
             return 401, {"type": "authentication_error", "detail": "Invalid personal API key."}
+        if download := re.fullmatch(
+            r"/api/projects/42/file_download_batch_exports/(?:(\d+)/)?(download/(\d+)/)?", path
+        ):
+            return self._exported(download[1], download[3], body)
         found = re.fullmatch(
             r"/api/projects/(\d+)/hog_functions/(?:([\w-]+)/)?(invocations/|logs/|metrics/totals/)?", path
         )
@@ -62,6 +83,37 @@ class PostHog:
             function.update(body)
         return 200, function
 
+    def _exported(self, run: str | None, part: str | None, body: dict[str, Any]) -> tuple[int, object]:
+        if self.troubles and part is None:
+            return self.troubles.pop(0), {"detail": "Too many concurrent file download batch exports for this team."}
+        if run is None:
+            return self._begun(body)
+        export = self.exports[int(run)]
+        if part is not None:
+            return 302, f"{self.url}/signed/{run}/{part}"
+        if export["polls"]:
+            export["polls"] -= 1
+            return 200, {"status": "Running"}
+        if export["ends"] != "Completed":
+            return 200, {"status": export["ends"], "error": "The export failed."}
+        return 200, {"status": "Completed", "files": export["files"], "records_completed": export["count"]}
+
+    def _begun(self, body: dict[str, Any]) -> tuple[int, object]:
+        start, end = (datetime.fromisoformat(body[f"data_interval_{name}"]) for name in ("start", "end"))
+        if end - start > timedelta(days=7) or end > datetime.now(UTC) or body["model"] != "events":
+            return 400, {"detail": "data interval range too big. Choose an interval of at most seven days."}
+        assert body["file"]["format"] == "JSONLines"
+        rows = [each for each in self.events if start <= datetime.fromisoformat(each["timestamp"]) < end]
+        run = str(len(self.exports))
+        files: list[str] = []
+        for number in range(0, len(rows), self.part_events):
+            lines = [msgspec.json.encode(row) + b"\n" for row in rows[number : number + self.part_events]]
+            files.append(str(len(files)))
+            self._parts[f"/signed/{run}/{files[-1]}"] = b"".join(map(gzip.compress, lines))
+        ends = self.ends.pop(0) if self.ends else "Completed"
+        self.exports.append({"polls": 1, "files": files, "count": len(rows), "ends": ends, "body": body})
+        return 202, {"id": run}
+
     def _invoked(self, body: dict[str, Any]) -> dict[str, object]:
         inputs, known = body["configuration"]["inputs"], body["globals"]
         assert body["mock_async_functions"] is False
@@ -90,8 +142,10 @@ def emulated() -> Iterator[PostHog]:
             body = msgspec.json.decode(self.rfile.read(length) or b"{}")
             key = self.headers.get("authorization", "").removeprefix("Bearer ")
             status, answer = posthog.answer(self.command, urlsplit(self.path).path, key, body)
-            content = msgspec.json.encode(answer)
+            content = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
             self.send_response(status)
+            if status == 302:
+                self.send_header("location", str(answer))
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -14,7 +14,7 @@ from service_bench import MovedClock
 from hogline.model import Response
 from hogline.sending import NO_CONNECTION, Preview
 from hogline.store.base import Connection
-from hogline.views import PreviewedEvent
+from hogline.views import PreviewedEvent, Row
 
 
 def said(name: str, distinct_id: str, number: int = 0, /, **properties: object) -> dict[str, object]:
@@ -33,15 +33,19 @@ def lines_of(story: Sequence[Mapping[str, object]]) -> list[tuple[int, bytes]]:
     return [(number, msgspec.json.encode(event)) for number, event in enumerate(story, 1)]
 
 
+def rows_of(story: Sequence[Mapping[str, object]]) -> list[Row]:
+    rows, _, bad = service_bench.rows_in(lines_of(story))
+    assert bad == []
+    return rows
+
+
 def connection(**options: object) -> Connection:
     return msgspec.structs.replace(NO_CONNECTION, options={**NO_CONNECTION.options, **options})
 
 
 async def previewed(story: Sequence[Mapping[str, object]], **options: object) -> list[PreviewedEvent]:
     """Of a connection with these options that knows nobody yet."""
-    events, bad = await Preview(None, [connection(**options)], MovedClock()).lines(lines_of(story))
-    assert bad == []
-    return events
+    return await Preview(None, [connection(**options)], MovedClock()).rows(rows_of(story))
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:

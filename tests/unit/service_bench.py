@@ -6,7 +6,8 @@ Its time is moved, not waited for, so that the same calls give the same on two b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import msgspec
 
 from hogline.control import offered, reached
 from hogline.model import Request, Response
+from hogline.posthog.lines import read_file_line
+from hogline.posthog.received import Unreadable
 from hogline.service import Service
 from hogline.service.trail import Trail
 from hogline.settings import Settings
@@ -21,11 +24,42 @@ from hogline.store.directory import DataDirectory
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.views import BadLine, Row
 
+RECEIVED_MS = 1_793_527_200_000
 TOKEN = "hog_bench"
 PUBLIC_TOKEN = "hog_pub_bench"
 GOOD: dict[str, object] = {"site_id": "site", "api_key": "key"}
 REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')
+
+
+def rows_in(lines: Iterable[tuple[int, bytes]]) -> tuple[list[Row], dict[str, int], list[BadLine]]:
+    """Numbered lines of a file as rows, in their own order; what cannot be kept, by reason; and why."""
+    rows: list[Row] = []
+    refused: Counter[str] = Counter()
+    bad: list[BadLine] = []
+    for number, line in lines:
+        try:
+            batch = read_file_line(line, number, RECEIVED_MS)
+        except Unreadable as problem:
+            refused[problem.reason] += 1
+            bad.append(BadLine(number, problem.sentence))
+            continue
+        refused.update(batch.refused)
+        rows += [Row("", number, each.body) for each in batch.received]
+        several = len(batch.received) + len(batch.problems) > 1
+        bad += [
+            BadLine(number, f"Event {place}: {why.sentence}" if several else why.sentence)
+            for place, why in batch.problems
+        ]
+    return rows, dict(refused), bad
+
+
+async def send_lines(service: Service, handle: str, lines: Iterable[tuple[int, bytes]]) -> list[BadLine]:
+    """Send these lines of a file as they come; returns what cannot be kept."""
+    rows, refused, bad = rows_in(lines)
+    await service.send_rows(handle, rows, refused)
+    return bad
 
 
 class MovedClock:
@@ -38,7 +72,7 @@ class MovedClock:
         return self._at_s
 
     def time_ms(self) -> int:
-        return 1_793_527_200_000
+        return RECEIVED_MS
 
     async def sleep(self, seconds: float) -> None:
         until = self._at_s + seconds

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from api_client import Client, client_in
-from service_bench import GOOD
+from service_bench import GOOD, send_lines
 
 from hogline.model import Response
 from hogline.store.base import Unusable, Unwritable
@@ -35,7 +35,7 @@ async def shop(client: Client) -> Client:
     service = client.bench.service
     await service.connect("customerio", GOOD, name="shop")
     sending = await service.begin_sending()
-    await service.send_lines(sending, LINES)
+    await send_lines(service, sending, LINES)
     await service.sending(sending, 10)
     await service.end_sending(sending)
     return client
@@ -138,8 +138,8 @@ async def test_people_are_found_by_a_part_of_their_email(shop: Client) -> None:
 async def test_one_person_whatever_their_id(shop: Client) -> None:
     service = shop.bench.service
     sending = await service.begin_sending()
-    await service.send_lines(
-        sending, [(1, b'{"event": "signed up", "distinct_id": "../a?b&c/%%2F \xc3\xa9", %s}' % AT)]
+    await send_lines(
+        service, sending, [(1, b'{"event": "signed up", "distinct_id": "../a?b&c/%%2F \xc3\xa9", %s}' % AT)]
     )
     await service.sending(sending, 10)
     await service.end_sending(sending)
@@ -177,7 +177,7 @@ async def test_whoever_cannot_be_forgotten_is_told_apart(shop: Client) -> None:
     sending = await service.begin_sending()
     event = b'{"event": "x", "distinct_id": "%s", "$set": {"email": "one@example.com"}, %s}'
     lines = [event % (one, AT) for one in (b"a", b"b")]
-    await service.send_lines(sending, list(enumerate(lines, 1)))
+    await send_lines(service, sending, list(enumerate(lines, 1)))
     await service.sending(sending, 10)
     await service.end_sending(sending)
     assert (await shop.ask("POST", url, {"who": "one@example.com"})).status == 409

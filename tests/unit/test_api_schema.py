@@ -15,6 +15,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from api_client import Client, client_in
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+from service_bench import send_lines
 
 from hogline.console.api.app import DESCRIPTION
 from hogline.console.api.openapi import describe
@@ -89,7 +90,7 @@ async def as_at_first(service: Service) -> None:
         await service.disconnect(connection.name)
     await service.connect("customerio", {"site_id": SECRET, "api_key": SECRET}, name="shop")
     sending = await service.begin_sending()
-    await service.send_lines(sending, LINES)
+    await send_lines(service, sending, LINES)
     await service.sending(sending, 10)
     await service.end_sending(sending)
 

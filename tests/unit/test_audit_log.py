@@ -9,7 +9,7 @@ from typing import get_args
 from unittest.mock import patch
 
 import pytest
-from service_bench import GOOD, TOKEN, Bench, bench_in
+from service_bench import GOOD, TOKEN, Bench, bench_in, send_lines
 
 from hogline.deeds import DEEDS, what_was_done
 from hogline.posthog_api import Invocation, Webhook
@@ -38,7 +38,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with bench_in(tmp_path) as made:
         await made.service.connect("customerio", {**GOOD, "api_key": "canary-key"}, name="shop")
         sending = await made.service.begin_sending()
-        await made.service.send_lines(sending, LINES)
+        await send_lines(made.service, sending, LINES)
         await made.service.sending(sending, 10)
         await made.service.end_sending(sending)
         yield made
@@ -139,7 +139,7 @@ async def test_what_is_done_is_noted_with_who_and_from_where(bench: Bench, deed:
 
 LOOKS_AND_OWN_DEEDS = {
     "change_own_password",  # notes `account_password_set`
-    "check", "examine", "posthog_status", "audit", "audit_since", "token", "accounts", "api_tokens", "send_lines", "sending",
+    "check", "examine", "posthog_status", "audit", "audit_since", "token", "accounts", "api_tokens", "send_rows", "sending",
     "end_sending", "export_events",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from service_bench import GOOD, REGION, TOKEN, Bench, bench_in
+from service_bench import GOOD, REGION, TOKEN, Bench, bench_in, rows_in
 
 from hogline import control
 from hogline.control import Unanswered, offered, reached
@@ -125,17 +125,21 @@ async def tour_of_files(service: Service) -> dict[str, object]:
     preview = await service.begin_preview("shop")
     seen["begin_preview"] = type(preview)
     seen["preview_lines"] = await service.preview_lines(preview, LINES)
+    seen["preview_rows"] = await service.preview_rows(preview, rows_in(LINES)[0])
     await service.end_preview(preview)
     seen["end_preview"] = "done"
     forecast = await service.begin_forecast("shop")
     seen["begin_forecast"] = type(forecast)
-    seen["forecast_lines"] = await service.forecast_lines(forecast, LINES)
+    rows, _, _ = rows_in(LINES)
+    await service.forecast_rows(forecast, rows)
+    seen["forecast_rows"] = "done"
     seen["forecast"] = await service.forecast(forecast)
     await service.end_forecast(forecast)
     seen["end_forecast"] = "done"
     sending = await service.begin_sending()
     seen["begin_sending"] = type(sending)
-    seen["send_lines"] = await service.send_lines(sending, LINES)
+    await service.send_rows(sending, rows, {})
+    seen["send_rows"] = "done"
     seen["sending"] = await service.sending(sending, wait_s=10)
     await service.end_sending(sending)
     seen["end_sending"] = "done"

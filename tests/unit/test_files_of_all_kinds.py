@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from service_bench import GOOD, Bench, bench_in
+from service_bench import GOOD, Bench, bench_in, send_lines
 
 from hogline.destinations.customerio.ulid import ulid
 from hogline.model import Request, Response
-from hogline.sources.files import read_file
+from hogline.sources.files import read_stream
 from hogline.views import BadLine, Delivery
 
 pytestmark = pytest.mark.anyio
@@ -43,8 +43,9 @@ class Sent:
         """The delivery and the bad lines."""
         service = self.bench.service
         handle = await service.begin_sending()
-        lines = list(read_file(str(SAMPLES / name)))
-        bad = await service.send_lines(handle, [(line.number, line.body) for line in lines])
+        with (SAMPLES / name).open("rb") as stream:
+            lines = list(read_stream(stream, name=name))
+        bad = await send_lines(service, handle, [(line.number, line.body) for line in lines])
         (delivery,) = await service.sending(handle, 10.0)
         assert delivery.pending == 0
         await service.end_sending(handle)
@@ -164,11 +165,3 @@ async def test_emails_under_other_names_are_hinted_at(bench):
     assert "$email (1 event). If" in status.hints[0]
     await sent.file("email-names.jsonl")
     assert "c1" in sent.people()
-
-
-@pytest.mark.parametrize("from_file", [True, False])
-async def test_a_preview_reads_as_what_it_previews_does(bench, from_file):
-    handle = await bench.service.begin_preview(from_file=from_file)
-    lines = [(1, b'{"event": "x", "distinct_id": "u", "uuid": "order-1"}')]
-    events, bad = await bench.service.preview_lines(handle, lines)
-    assert (len(events), len(bad)) == ((0, 1) if from_file else (1, 0))

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from preview_cases import connection, lines_of, recorded, said
-from service_bench import GOOD, Bench, MovedClock, bench_in
+from preview_cases import connection, lines_of, recorded, rows_of, said
+from service_bench import GOOD, Bench, MovedClock, bench_in, rows_in, send_lines
 
 from hogline.cli.previews import print_forecast
 from hogline.forecast import Forecast
@@ -46,7 +46,7 @@ async def forecast(
     story: Sequence[Mapping[str, object]], made_for: Connection | None = None, hold_max_bytes: int = 10_000_000
 ) -> dict[str, ChoiceForecast]:
     made = Forecast(made_for, MovedClock(), hold_max_bytes=hold_max_bytes)
-    assert await made.lines(lines_of(story)) == []
+    await made.rows(rows_of(story))
     return by_choice(await made.view())
 
 
@@ -63,7 +63,7 @@ def assert_adds_up(one: ChoiceForecast, events: int) -> None:
 
 async def through(service: Service, lines: Sequence[tuple[int, bytes]], name: str = "") -> ForecastView:
     handle = await service.begin_forecast(name)
-    assert await service.forecast_lines(handle, lines) == []
+    await service.forecast_rows(handle, rows_in(lines)[0])
     view = await service.forecast(handle)
     await service.end_forecast(handle)
     return view
@@ -110,7 +110,7 @@ async def test_what_is_forecast_is_what_becomes_of_the_file(
     await service.connect("customerio", {**GOOD, **options, "anonymous_users": choice})
     found = by_choice(await through(service, lines_of(STORY)))[choice]
     handle = await service.begin_sending()
-    await service.send_lines(handle, lines_of(STORY))
+    await send_lines(service, handle, lines_of(STORY))
     await service.sending(handle, 10.0)
     await service.end_sending(handle)
     (status,) = (await service.status()).connections
@@ -131,7 +131,7 @@ def customers(asked: Sequence[dict[str, Any]]) -> set[str]:
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
 async def test_every_shape_can_be_forecast(sample: Path) -> None:
     made = Forecast(None, MovedClock(), hold_max_bytes=0)
-    assert await made.lines(list(enumerate(sample.read_bytes().splitlines(), 1))) == []
+    await made.rows(rows_in(enumerate(sample.read_bytes().splitlines(), 1))[0])
     assert by_choice(await made.view())["all"].customers > 0
 
 
@@ -157,9 +157,9 @@ async def test_held_events_wait_for_who_never_qualifies_and_are_delivered_for_wh
 
 async def test_a_held_event_counts_as_delivered_once_it_is_set_free_however_late() -> None:
     made = Forecast(connection(hold_days=30), MovedClock(), hold_max_bytes=10_000)
-    await made.lines(lines_of([said("looked", "a", 0), said("looked", "b", 1)]))
+    await made.rows(rows_of([said("looked", "a", 0), said("looked", "b", 1)]))
     assert [one.held for one in (await made.view()).choices] == [0, 2, 2, 0]
-    await made.lines(lines_of([said("$identify", "a", 2), said("$identify", "a", 3, anon="tab")]))
+    await made.rows(rows_of([said("$identify", "a", 2), said("$identify", "a", 3, anon="tab")]))
     found = by_choice(await made.view())["identified"]
     assert (found.held, found.delivered) == (1, 3)
 
@@ -199,9 +199,9 @@ async def test_a_long_file_comes_to_the_same_in_portions_as_at_once() -> None:
     ]
     lines = [(number, msgspec.json.encode({**event, "timestamp": None})) for number, event in enumerate(story, 1)]
     whole, portions = (Forecast(None, MovedClock(), hold_max_bytes=0) for _ in range(2))
-    await whole.lines(lines)
+    await whole.rows(rows_in(lines)[0])
     for first in range(0, len(lines), 400):
-        await portions.lines(lines[first : first + 400])
+        await portions.rows(rows_in(lines[first : first + 400])[0])
     found, again = await whole.view(), await portions.view()
     by_choice(found)
     assert [msgspec.structs.replace(one, requests=0) for one in found.choices] == [
@@ -226,7 +226,7 @@ async def test_a_forecast_begins_with_nobody_known_and_changes_nothing(bench: Be
     service = bench.service
     await service.connect("customerio", {**GOOD, "merge_people": False})
     handle = await service.begin_sending()
-    await service.send_lines(handle, lines_of(STORY))
+    await send_lines(service, handle, lines_of(STORY))
     await service.sending(handle, 10.0)
     await service.end_sending(handle)
     before = (await service.people(""), await service.status())
@@ -261,21 +261,14 @@ async def test_a_forecast_that_was_ended_or_abandoned_is_not_under_way(bench: Be
     await service._clock.sleep(601)
     await service.begin_forecast()
     with pytest.raises(Mistake, match="not under way"):
-        await service.forecast_lines(abandoned, [])
-
-
-async def test_a_broken_line_is_named_and_the_others_count(bench: Bench) -> None:
-    handle = await bench.service.begin_forecast()
-    (bad,) = await bench.service.forecast_lines(handle, [*lines_of(STORY), (11, b"{")])
-    assert bad.number == 11
-    assert (await bench.service.forecast(handle)).events == len(STORY)
+        await service.forecast_rows(abandoned, [])
 
 
 async def test_the_table_has_a_column_for_each_choice_and_says_what_is_billed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     made = Forecast(connection(anonymous_users="emails"), MovedClock(), hold_max_bytes=0)
-    await made.lines(lines_of(STORY))
+    await made.rows(rows_of(STORY))
     print_forecast(await made.view())
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == "10 events, with the options of customerio, starting with no known people."

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from preview_cases import lines_of, previewed, recorded, said
-from service_bench import GOOD, Bench, bench_in
+from service_bench import GOOD, Bench, bench_in, send_lines
 
 from hogline.service import Service
 from hogline.views import JoinedView, PreviewedEvent
@@ -86,7 +86,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 async def send(service: Service, story: Sequence[dict[str, object]]) -> None:
     handle = await service.begin_sending()
-    assert await service.send_lines(handle, lines_of(story)) == []
+    assert await send_lines(service, handle, lines_of(story)) == []
     (delivery,) = await service.sending(handle, 10.0)
     assert delivery.pending == 0
     await service.end_sending(handle)

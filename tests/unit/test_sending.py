@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from service_bench import GOOD, bench_in
+from service_bench import GOOD, bench_in, send_lines
 
 pytestmark = pytest.mark.anyio
 
@@ -16,7 +16,7 @@ async def test_waiting_goes_on_when_the_connection_is_stopped_and_started_meanwh
         await service.connect("customerio", GOOD, name="shop")
         handle = await service.begin_sending()
         await service.disable("shop")
-        assert await service.send_lines(handle, [(1, LINE)]) == []
+        assert await send_lines(service, handle, [(1, LINE)]) == []
         (waiting,) = await service.sending(handle, 0.05)
         assert (waiting.state, waiting.pending) == ("disabled", 1)
         await service.enable("shop")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from service_bench import send_lines
 from test_forgetting import ADA, ANON, HISTORY, MAIL, Bench, said
 
 from hogline.destinations.base import Unreachable
@@ -27,7 +28,7 @@ async def send(bench: Bench, *events: dict[str, object]) -> None:
     """As `hogline send` does."""
     handle = await bench.service.begin_sending()
     lines = [(number, json.dumps(event).encode()) for number, event in enumerate(events, 1)]
-    assert await bench.service.send_lines(handle, lines) == []
+    assert await send_lines(bench.service, handle, lines) == []
     await bench.service.end_sending(handle)
     await bench.settled()
 

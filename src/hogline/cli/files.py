@@ -2,111 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from hogline.backfill.reading import Reading
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
 from hogline.cli.previews import print_forecast, print_preview
+from hogline.cli.rows import read, rows_of
 from hogline.process import service_for
 from hogline.reasons import state_word
-from hogline.service import Mistake, Service
-from hogline.sources.files import Line, Unit, read_file
-from hogline.sources.unpacking import UnknownFile
-from hogline.views import BadLine, Delivery
+from hogline.service import Service
+from hogline.views import BadRow, Delivery
 
 _DEFAULT = Common()
-LINES_AT_ONCE = 500
-BYTES_AT_ONCE = 4_000_000
-MOST_BAD_LINES_SHOWN = 20
-MOST_BAD_LINES_KEPT = 10_000
+MOST_BAD_ROWS_SHOWN = 20
 
-File = Annotated[
+Files = Annotated[
     str,
     Parameter(
+        name="FILES",
         allow_leading_hyphen=True,
-        help="Events in any PostHog format: JSON lines, a JSON array, a response of PostHog's API, or CSV; optionally "
-        "compressed with gzip, brotli or zstd. - reads standard input.",
+        help="Events in any PostHog format: JSON lines, a JSON array, a response of PostHog's API or CSV (optionally "
+        "compressed with gzip, brotli or zstd), or Parquet. Give files, folders, patterns like 'exports/*.jsonl.gz' or "
+        "addresses (s3://, gs://, az://, https://). posthog://eu.posthog.com/12345 exports from PostHog itself. - "
+        "reads standard input.",
+    ),
+]
+AsItComes = Annotated[
+    bool,
+    Parameter(
+        name="--as-it-comes",
+        negative="",
+        help="Do not sort; take each event as soon as it is read. Use it for a stream that never ends, such as a pipe "
+        "from Kafka. Do not use it for PostHog's exports: their rows are in random order.",
     ),
 ]
 
 
-def send(file: File, /, *, json: Json = False, common: Common = _DEFAULT) -> None:
-    """Send a file of events to every active connection, and wait until it is done.
+Since = Annotated[
+    datetime | None,
+    Parameter(help="Of posthog://: export what PostHog received from this time on, such as 2026-01-01 (UTC)."),
+]
+Until = Annotated[datetime | None, Parameter(help="Of posthog://: up to this time (default: now).")]
 
-    Exits with 1 if there are failures, or if a line has no event or no time. The other lines are still delivered.
+
+def send(
+    *files: Files,
+    since: Since = None,
+    until: Until = None,
+    as_it_comes: AsItComes = False,
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
+    """Send files of events to every active connection, and wait until it is done.
+
+    All files are read first and their events are sorted by time, then uuid. Lines that cannot be read are listed; the
+    other events are still delivered. Exits with 1 if there are failures, or if a line has no event or no time.
     """
+    reading = read(files, as_it_comes=as_it_comes, since=since, until=until)
 
-    async def work() -> tuple[list[Delivery], BadLines]:
-        async with service_for(common.settings(), delivers=True) as service:
+    async def work() -> list[Delivery]:
+        settings = common.settings()
+        async with service_for(settings, delivers=True) as service:
             handle = await service.begin_sending()
             try:
-                bad = await _send_all(service, handle, file)
-                return await _settled(service, handle, quiet=json), bad
+                refused = dict[str, int]()
+                async for rows in rows_of(
+                    reading,
+                    settings.data,
+                    as_it_comes=as_it_comes,
+                    quiet=json,
+                    meanwhile=lambda: service.sending(handle, 0),
+                ):
+                    await service.send_rows(handle, rows, _newly(reading, refused))
+                await service.send_rows(handle, [], _newly(reading, refused))
+                return await _settled(service, handle, quiet=json)
             finally:
                 await service.end_sending(handle)
 
-    deliveries, bad = run(work())
+    deliveries = run(work())
     if json:
-        print_json({"connections": deliveries, "bad_lines": bad.first})
+        print_json({"connections": deliveries, "bad_lines": reading.first_bad})
     else:
         for delivery in deliveries:
             _print_delivery(delivery)
-    _print_bad(bad)
-    if bad or any(delivery.dead_letters or delivery.pending for delivery in deliveries):
+    _print_bad(reading)
+    if reading.bad or any(delivery.dead_letters or delivery.pending for delivery in deliveries):
         raise Failed
 
 
-class BadLines:
-    """The unreadable lines of a file: how many, and the first ones."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first: list[BadLine] = []
-        self.unit: Unit = "line"
-        """What their numbers count."""
-
-    def __bool__(self) -> bool:
-        return self.count > 0
-
-    def add(self, lines: Sequence[BadLine]) -> None:
-        self.count += len(lines)
-        self.first += lines[: MOST_BAD_LINES_KEPT - len(self.first)]
-
-
-async def _send_all(service: Service, handle: str, file: str) -> BadLines:
-    bad = BadLines()
-    for lines in _chunks(file, bad):
-        bad.add(await service.send_lines(handle, lines))
-    return bad
-
-
-def _chunks(file: str, bad: BadLines) -> Iterator[list[tuple[int, bytes]]]:
-    """The numbered lines of the file, a few hundred at a time; unreadable ones are added to `bad`."""
-    readable: list[tuple[int, bytes]] = []
-    size_bytes = 0
-    for line in _lines(file):
-        bad.unit = line.unit
-        if line.problem is not None:
-            bad.add([BadLine(line.number, line.problem.sentence)])
-            continue
-        readable.append((line.number, line.body))
-        size_bytes += len(line.body)
-        if len(readable) >= LINES_AT_ONCE or size_bytes >= BYTES_AT_ONCE:
-            yield readable
-            readable, size_bytes = [], 0
-    if readable:
-        yield readable
-
-
-def _lines(file: str) -> Iterator[Line]:
-    try:
-        yield from read_file(file)
-    except OSError as error:
-        raise Mistake(f"{file} cannot be read: {error.strerror}.") from None
-    except UnknownFile as unknown:
-        raise Mistake(f"{file}: {unknown}") from None
+def _newly(reading: Reading, told: dict[str, int]) -> dict[str, int]:
+    """What was refused and is not told yet, by reason; then it is."""
+    new = {reason: n - told.get(reason, 0) for reason, n in list(reading.refused.items()) if n > told.get(reason, 0)}
+    for reason, n in new.items():
+        told[reason] = told.get(reason, 0) + n
+    return new
 
 
 async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delivery]:
@@ -147,17 +139,20 @@ def _print_delivery(delivery: Delivery) -> None:
         )
 
 
-def _print_bad(bad: BadLines) -> None:
-    for line in bad.first[:MOST_BAD_LINES_SHOWN]:
-        err.print(f"{bad.unit} {line.number}: {line.sentence}", style="red", markup=False)
-    if bad.count > MOST_BAD_LINES_SHOWN:
-        err.print(f"… and {bad.count - MOST_BAD_LINES_SHOWN:,} more", style="red")
+def _print_bad(reading: Reading) -> None:
+    several = len(reading.files) > 1
+    for row in reading.first_bad[:MOST_BAD_ROWS_SHOWN]:
+        err.print(f"{_place(row, several=several)}: {row.sentence}", style="red", markup=False)
+    if reading.bad > MOST_BAD_ROWS_SHOWN:
+        err.print(f"… and {reading.bad - MOST_BAD_ROWS_SHOWN:,} more", style="red")
+
+
+def _place(row: BadRow, *, several: bool) -> str:
+    return (f"{row.file or 'standard input'}, " if several else "") + f"{row.unit} {row.number}"
 
 
 def preview(
-    file: File,
-    /,
-    *,
+    *files: Files,
     connection: Annotated[
         str, Parameter(help="Only this connection (default: all; in a forecast, the Customer.io connection).")
     ] = "",
@@ -165,54 +160,64 @@ def preview(
         bool,
         Parameter(
             negative="",
-            help="Instead of each event, show the totals of the file under each choice of --anonymous-users: "
+            help="Instead of each event, show the totals of the files under each choice of --anonymous-users: "
             "customers (which you pay for), events and requests. Starts with no known people.",
         ),
     ] = False,
+    since: Since = None,
+    until: Until = None,
+    as_it_comes: AsItComes = False,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
     """Show what would be sent for each event, or why nothing would be. Sends and changes nothing.
 
-    Each event is shown as if all events before it had been accepted. If you have no connection yet, you see what
-    Customer.io would get with default options.
+    Events come in the order in which `hogline send` delivers them. Each is shown as if all events before it had been
+    accepted. If you have no connection yet, you see what Customer.io would get with default options.
     """
-    if forecast:
-        bad = run(_forecast(file, connection, json=json, common=common))
-    else:
-        bad = run(_preview(file, connection, json=json, common=common))
-    _print_bad(bad)
-    if bad:
+    reading = read(files, as_it_comes=as_it_comes, since=since, until=until)
+    work = _forecast if forecast else _preview
+    run(work(reading, connection, as_it_comes=as_it_comes, json=json, common=common))
+    _print_bad(reading)
+    if reading.bad:
         raise Failed
 
 
-async def _preview(file: str, connection: str, *, json: bool, common: Common) -> BadLines:
-    bad = BadLines()
-    async with service_for(common.settings()) as service:
-        handle = await service.begin_preview(connection, from_file=True)
+async def _preview(reading: Reading, connection: str, *, as_it_comes: bool, json: bool, common: Common) -> None:
+    settings, several = common.settings(), len(reading.files) > 1
+    async with service_for(settings) as service:
+        handle = await service.begin_preview(connection)
         try:
-            for lines in _chunks(file, bad):
-                events, unreadable = await service.preview_lines(handle, lines)
-                bad.add(unreadable)
-                for event in events:
-                    print_preview(event, json=json)
+            async for rows in rows_of(
+                reading,
+                settings.data,
+                as_it_comes=as_it_comes,
+                quiet=json,
+                meanwhile=lambda: service.preview_rows(handle, []),
+            ):
+                for event in await service.preview_rows(handle, rows):
+                    print_preview(event, json=json, several_files=several)
         finally:
             await service.end_preview(handle)
-    return bad
 
 
-async def _forecast(file: str, connection: str, *, json: bool, common: Common) -> BadLines:
-    bad = BadLines()
-    async with service_for(common.settings()) as service:
+async def _forecast(reading: Reading, connection: str, *, as_it_comes: bool, json: bool, common: Common) -> None:
+    settings = common.settings()
+    async with service_for(settings) as service:
         handle = await service.begin_forecast(connection)
         try:
-            for lines in _chunks(file, bad):
-                bad.add(await service.forecast_lines(handle, lines))
+            async for rows in rows_of(
+                reading,
+                settings.data,
+                as_it_comes=as_it_comes,
+                quiet=json,
+                meanwhile=lambda: service.forecast_rows(handle, []),
+            ):
+                await service.forecast_rows(handle, rows)
             found = await service.forecast(handle)
         finally:
             await service.end_forecast(handle)
     if json:
-        print_json({"forecast": found, "bad_lines": bad.first})
+        print_json({"forecast": found, "bad_lines": reading.first_bad})
     else:
         print_forecast(found)
-    return bad

@@ -41,7 +41,7 @@ def connect(
     You need a personal API key with the scopes hog_function:read and hog_function:write. Set
     HOGLINE_POSTHOG_API_KEY, or type the key when asked. Hogline uses it only for this command.
     """
-    key = _key()
+    key = personal_key(SCOPES)
     done = ask(common, lambda service: service.connect_posthog(host, project, key, test_accounts=test_accounts))
     if json:
         print_json(done)
@@ -56,7 +56,7 @@ def connect(
 @posthog.command
 def status(*, host: Host = "eu", project: Project, json: Json = False, common: Common = _DEFAULT) -> None:
     """Show PostHog's view of the destination: state, counts for the last 7 days, newest errors."""
-    key = _key()
+    key = personal_key(SCOPES)
     found = ask(common, lambda service: service.posthog_status(host, project, key))
     if json:
         print_json(found)
@@ -73,14 +73,14 @@ def status(*, host: Host = "eu", project: Project, json: Json = False, common: C
 @posthog.command
 def disconnect(*, host: Host = "eu", project: Project, common: Common = _DEFAULT) -> None:
     """Remove the destination from PostHog."""
-    key = _key()
+    key = personal_key(SCOPES)
     ask(common, lambda service: service.disconnect_posthog(host, project, key))
     out.print("PostHog no longer sends events here.")
 
 
-def _key() -> str:
+def personal_key(scopes: str) -> str:
     if key := from_environment("posthog_api_key"):
         return key
     if not sys.stdin.isatty():
-        raise Mistake(f"Set HOGLINE_POSTHOG_API_KEY to a PostHog personal API key with the scopes {SCOPES}.")
+        raise Mistake(f"Set HOGLINE_POSTHOG_API_KEY to a PostHog personal API key with the scopes {scopes}.")
     return getpass("PostHog personal API key: ")

@@ -17,11 +17,12 @@ BILL = (
 )
 
 
-def print_preview(event: PreviewedEvent, *, json: bool) -> None:
+def print_preview(event: PreviewedEvent, *, json: bool, several_files: bool = False) -> None:
     if json:
         print_json_line(event)  # one line an event, as they come
         return
-    title = Text.assemble((f"{event.line:>4} ", "dim"), (event.event, "bold"), "  ", event.distinct_id)
+    place = f"{event.file or '-'}:{event.line}" if several_files else f"{event.line:>4}"
+    title = Text.assemble((f"{place} ", "dim"), (event.event, "bold"), "  ", event.distinct_id)
     if event.person not in {event.distinct_id, ""}:
         title.append(f" (is {event.person})")
     title.append(f"  → {event.connection}", style="dim")
@@ -32,8 +33,8 @@ def print_preview(event: PreviewedEvent, *, json: bool) -> None:
         kept = "held until they qualify" if event.held else "not sent"
         out.print(f"     {kept}: {event.filtered}", style="yellow", markup=False)
     for released in event.released:
-        line = "before" if released.line is None else f"line {released.line}"
-        out.print(f"     released: {released.event}, held since {line}", style="cyan", markup=False)
+        since = _place(released.file, released.line, several_files=several_files)
+        out.print(f"     released: {released.event}, held since {since}", style="cyan", markup=False)
         if released.refused:
             out.print(f"       failure: {released.refused}", style="red", markup=False)
         _print_operations(released.operations, "       ")
@@ -45,6 +46,12 @@ def print_preview(event: PreviewedEvent, *, json: bool) -> None:
         _print_operations(event.follows, "       ")
     if event.adjusted:
         out.print(f"     adjusted: {', '.join(event.adjusted)}", style="dim", markup=False)
+
+
+def _place(file: str, line: int | None, *, several_files: bool) -> str:
+    if line is None:
+        return "before"
+    return f"{file or '-'}:{line}" if several_files else f"line {line}"
 
 
 def _print_operations(operations: Sequence[OperationView], indent: str) -> None:

@@ -44,6 +44,8 @@ class Received(Struct, frozen=True):
     event: Event
     body: bytes
     """The event as the journal keeps it."""
+    below_ms_us: int = 0
+    """Of an event in a file: microseconds of its time beyond the whole millisecond."""
 
 
 class Batch(Struct, frozen=True):
@@ -68,9 +70,11 @@ class Collected:
         self._refused: dict[str, int] = {}
         self._problems: list[tuple[int, Unreadable]] = []
 
-    def keep(self, event: Event) -> None:
+    def keep(self, event: Event, below_ms_us: int = 0) -> None:
         """Raises `Unreadable` for one that is too large."""
         received = encode_repaired(event)
+        if below_ms_us:
+            received = Received(received.event, received.body, below_ms_us)
         if is_too_heavy(received.body, received.event):
             raise Unreadable(
                 f"The event is too large. The limits are {MOST_EVENT_BYTES:,} bytes and {MOST_EVENT_VALUES:,} values.",

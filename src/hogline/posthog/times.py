@@ -107,6 +107,24 @@ def known_time(value: object) -> int | None:
     return read if isinstance(read, int) else None
 
 
+_FINE = re.compile(r":\d{2}[.,]\d{3}(\d{1,3})")
+
+
+def below_ms_us(value: object) -> int:
+    """Microseconds beyond the whole millisecond of a time that `read_time` reads; 0 if it has none.
+
+    Server SDKs send events that are microseconds apart, and exports keep them.
+    """
+    if isinstance(value, str):
+        found = _FINE.search(value[:_LONGEST])
+        return int(found[1].ljust(3, "0")) if found else 0
+    if isinstance(value, int) and _MICROSECONDS_FROM <= abs(value) < 1_000 * _NANOSECONDS_FROM:
+        return (value if abs(value) < _NANOSECONDS_FROM else value // 1_000) % 1_000
+    if isinstance(value, float) and abs(value) < _MILLISECONDS_FROM:
+        return round(value * 1_000_000) % 1_000
+    return 0
+
+
 def _of_datetime(moment: datetime) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -12,7 +12,7 @@ from hogline.forecast import Forecast, choices
 from hogline.sending import Preview, Sending
 from hogline.service.core import Core, Mistake
 from hogline.store.base import Connection
-from hogline.views import BadLine, Delivery, ForecastView, PreviewedEvent
+from hogline.views import BadLine, Delivery, ForecastView, PreviewedEvent, Row
 
 ABANDONED_AFTER_S = 600.0
 
@@ -43,11 +43,9 @@ class Files(Core):
         await self.trail.note("file_sent", {"connections": [one.name for one in running]})
         return handle
 
-    async def send_lines(self, handle: str, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
-        """Keep the events of these numbered lines; returns the lines that hold none, or some that cannot be
-        kept.
-        """
-        return await self._under_way(self._sendings, handle).keep(lines)
+    async def send_rows(self, handle: str, rows: Sequence[Row], refused: dict[str, int]) -> None:
+        """Keep these events; `refused` were read and cannot be kept, by reason."""
+        await self._under_way(self._sendings, handle).keep(rows, refused)
 
     async def sending(self, handle: str, wait_s: float) -> list[Delivery]:
         """How far each connection is with what was sent, when all is settled or after that time."""
@@ -60,21 +58,25 @@ class Files(Core):
         if sending := self._sendings.pop(handle, None):
             self._workers.forget(sending.tallies)
 
-    async def begin_preview(self, connection: str = "", *, from_file: bool = False) -> str:
-        """Begin a preview for a connection, or for all; without any, for Customer.io with its defaults. `from_file`: of
-        events that would be sent from a file, and not to Hogline right now.
-        """
+    async def begin_preview(self, connection: str = "") -> str:
+        """Begin a preview for a connection, or for all; without any, for Customer.io with its defaults."""
         self._forget_abandoned()
         chosen = [await self._find(connection)] if connection else await self._state.connections()
         handle = secrets.token_hex(8)
-        self._previews[handle] = Preview(self._state, chosen, self._clock, from_file=from_file)
+        self._previews[handle] = Preview(self._state, chosen, self._clock)
         return handle
 
     async def preview_lines(
         self, handle: str, lines: Sequence[tuple[int, bytes]]
     ) -> tuple[list[PreviewedEvent], list[BadLine]]:
-        """What each event of these lines would come to, after those before. Sends nothing, changes nothing."""
+        """What each event of these lines would come to, sent to Hogline right now after those before. Sends nothing,
+        changes nothing.
+        """
         return await self._under_way(self._previews, handle).lines(lines)
+
+    async def preview_rows(self, handle: str, rows: Sequence[Row]) -> list[PreviewedEvent]:
+        """The same for events of files."""
+        return await self._under_way(self._previews, handle).rows(rows)
 
     async def end_preview(self, handle: str) -> None:
         self._previews.pop(handle, None)
@@ -92,14 +94,12 @@ class Files(Core):
         self._forecasts[handle] = Forecast(chosen, self._clock, hold_max_bytes=self._settings.hold_max_bytes)
         return handle
 
-    async def forecast_lines(self, handle: str, lines: Sequence[tuple[int, bytes]]) -> list[BadLine]:
-        """Count what these lines would come to after those before; returns the lines that hold no event, or some
-        that cannot be read. Sends nothing, changes nothing.
-        """
-        return await self._under_way(self._forecasts, handle).lines(lines)
+    async def forecast_rows(self, handle: str, rows: Sequence[Row]) -> None:
+        """Count what these events would come to after those before. Sends nothing, changes nothing."""
+        await self._under_way(self._forecasts, handle).rows(rows)
 
     async def forecast(self, handle: str) -> ForecastView:
-        """What the lines so far would come to under each choice."""
+        """What the events so far would come to under each choice."""
         return await self._under_way(self._forecasts, handle).view()
 
     async def end_forecast(self, handle: str) -> None:

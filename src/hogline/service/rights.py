@@ -37,8 +37,8 @@ RIGHTS = (
         "viewer",
         (
             "connections", "status", "problems", "history", "sparkline", "failures", "failure", "retrying_failures",
-            "replaying", "live", "received_events", "newest_event", "begin_preview", "preview_lines", "end_preview",
-            "begin_forecast", "forecast_lines", "forecast", "end_forecast",
+            "replaying", "live", "received_events", "newest_event", "begin_preview", "preview_lines", "preview_rows",
+            "end_preview", "begin_forecast", "forecast_rows", "forecast", "end_forecast",
         ),
     ),
     Right("See people and their attributes", "viewer", ("people", "person", "who_is")),
@@ -48,7 +48,7 @@ RIGHTS = (
         "Retry and discard failures, replay events, send people again, send files",
         "operator",
         (
-            "retry_failures", "discard_failures", "replay", "begin_sending", "send_lines", "sending", "end_sending",
+            "retry_failures", "discard_failures", "replay", "begin_sending", "send_rows", "sending", "end_sending",
             "resend_person",
         ),
     ),

@@ -6,9 +6,7 @@ Streams: a file of any length takes the same memory. Knows nothing of what an ev
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, cast
 
 import msgspec
@@ -20,7 +18,6 @@ from hogline.sources.tables import delimiter_of, rows
 from hogline.sources.unpacking import DAMAGED, UnknownFile, put_back, read_ahead, unpacked
 
 LINE_BYTES = 20 * 1024 * 1024
-_STDIN = "-"
 _TRIED_LINES = 5
 """If none of so many looks like an event, the file has none."""
 
@@ -41,26 +38,19 @@ class Line(Struct, frozen=True):
     """What the number counts."""
 
 
-def read_file(path: str, line_bytes: int = LINE_BYTES) -> Iterator[Line]:
-    """The lines of a file, or of standard input (`-`), without blank ones.
+def read_stream(
+    stream: BinaryIO, line_bytes: int = LINE_BYTES, name: str = "", *, live: bool = False
+) -> Iterator[Line]:
+    """The lines of an open stream, without blank ones. It stays open. `live`: each line as soon as it is there.
 
     Of a document over many lines, or one that is too long to be a line, its events: the elements of an array or of an
     answer's `results`. A document that is neither is a single line.
 
     Raises OSError and `UnknownFile`.
     """
-    if path == _STDIN:
-        yield from read_stream(sys.stdin.buffer, line_bytes)
-        return
-    with Path(path).open("rb") as stream:
-        yield from read_stream(stream, line_bytes, Path(path).name)
-
-
-def read_stream(stream: BinaryIO, line_bytes: int = LINE_BYTES, name: str = "") -> Iterator[Line]:
-    """The same for an open stream, which stays open."""
     buffered = io.BufferedReader(cast("io.RawIOBase", stream))
     try:
-        yield from _Text(unpacked(cast("BinaryIO", buffered), name), line_bytes).lines()
+        yield from _Text(unpacked(cast("BinaryIO", buffered), name, live=live), line_bytes).lines()
     finally:
         # Closing the stream is up to who opened it.
         buffered.detach()

@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
+from hogline.sources.unpacking import CHUNK_BYTES, put_back, read_ahead
+
 _DELIMITERS = ",;\t|"
 _NEEDED = {"event", "distinct_id"}
 
@@ -38,11 +40,20 @@ def _names(header: str, delimiter: str) -> set[str]:
         return set()
 
 
+def _has_backslashes(head: bytes) -> bool:
+    """Spark, and so Databricks, escapes quotes with a backslash; others double them. JSON objects have plenty."""
+    return b'"{\\"' in head and b'"{""' not in head
+
+
 def rows(stream: BinaryIO, delimiter: str, *, first_line: int, most_bytes: int) -> Iterator[Row]:
     """The rows of a table whose header is the first line of the stream, and that line `first_line` of the file."""
     csv.field_size_limit(most_bytes)
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
-    reader = csv.reader(text, delimiter=delimiter)
+    head, rest = read_ahead(stream, CHUNK_BYTES)
+    text = io.TextIOWrapper(put_back(head, rest), "utf-8-sig", errors="replace", newline="")
+    if _has_backslashes(head):
+        reader = csv.reader(text, delimiter=delimiter, escapechar="\\", doublequote=False)
+    else:
+        reader = csv.reader(text, delimiter=delimiter)
     names = [name.strip() for name in next(reader)]
     while True:
         line = first_line + reader.line_num

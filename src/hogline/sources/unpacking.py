@@ -28,12 +28,13 @@ DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError, brotli.error)
 """What reading raises where a compressed file is damaged or ends too early."""
 
 _GZIP = b"\x1f\x8b"
+_GZIP_BITS = 16 + zlib.MAX_WBITS
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _LAYERS = 2
 """A tool may compress what was compressed already."""
 
 _OTHER_FORMATS = (
-    (b"PAR1", "a Parquet file"),
+    (b"PAR1", "a Parquet file, which can only be read from a file that has a name"),
     (b"Obj\x01", "an Avro file"),
     (b"ORC", "an ORC file"),
     (b"ARROW1", "an Arrow file"),
@@ -55,7 +56,7 @@ _UTF_16 = (
     (b"{\0", "utf-16-le"),
     (b"\0{", "utf-16-be"),
 )
-_HOW = "Export the events as JSON lines or CSV; both may be compressed with gzip, brotli or zstd."
+_HOW = "Export the events as JSON lines, Parquet or CSV; lines may be compressed with gzip, brotli or zstd."
 
 
 class UnknownFile(Exception):
@@ -95,9 +96,9 @@ def put_back(head: bytes, stream: BinaryIO) -> BinaryIO:
     return io.BufferedReader(Chunks(chain((head,), _chunks_of(stream))), CHUNK_BYTES)
 
 
-def read_ahead(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
+def read_ahead(stream: BinaryIO, size: int, *, live: bool = False) -> tuple[bytes, BinaryIO]:
     """The next `size` bytes, or fewer at the end or where a compressed file is damaged; and the stream behind them,
-    which says so."""
+    which says so. `live`: what is there already, or comes first."""
     pieces: list[bytes] = []
     while size > 0:
         try:
@@ -108,6 +109,8 @@ def read_ahead(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
             break
         pieces.append(piece)
         size -= len(piece)
+        if live:
+            break
     return b"".join(pieces), stream
 
 
@@ -116,34 +119,40 @@ def _raised(damage: Exception) -> Iterator[bytes]:
     yield b""
 
 
-def unpacked(stream: BinaryIO, name: str = "") -> BinaryIO:
-    """The text in a stream, as UTF-8. `name` counts only where the bytes say nothing.
+def unpacked(stream: BinaryIO, name: str = "", *, live: bool = False) -> BinaryIO:
+    """The text in a stream, as UTF-8. `name` counts only where the bytes say nothing. `live`: more may come only after
+    a while; what is there already has to tell.
 
     Raises `UnknownFile`; reading it raises one of `DAMAGED`.
     """
     for _ in range(_LAYERS):
-        head, rest = read_ahead(stream, CHUNK_BYTES)
-        stream = put_back(head, rest)
+        head, stream = _look_at(stream, live=live)
         if head.startswith(_GZIP):
-            stream = cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+            stream = io.BufferedReader(Chunks(_without_gzip(stream)), CHUNK_BYTES)
         elif head.startswith(_ZSTD):
             stream = cast("BinaryIO", zstd.ZstdFile(stream))
         elif _is_brotli(head, name):
             stream = io.BufferedReader(Chunks(_without_brotli(stream)), CHUNK_BYTES)
         else:
             break
-    return _as_utf_8(stream)
+    return _as_utf_8(stream, live=live)
 
 
-def _as_utf_8(stream: BinaryIO) -> BinaryIO:
-    head, rest = read_ahead(stream, CHUNK_BYTES)
+def _look_at(stream: BinaryIO, *, live: bool) -> tuple[bytes, BinaryIO]:
+    """How the stream begins, and the whole stream."""
+    head, rest = read_ahead(stream, CHUNK_BYTES, live=live)
+    return head, put_back(head, rest)
+
+
+def _as_utf_8(stream: BinaryIO, *, live: bool) -> BinaryIO:
+    head, rest = read_ahead(stream, CHUNK_BYTES, live=live)
     stream = put_back(head.removeprefix(codecs.BOM_UTF8), rest)
     for start, encoding in _UTF_16:
         if head.startswith(start):
             return io.BufferedReader(Chunks(_recoded(stream, encoding)), CHUNK_BYTES)
     for start, what in _OTHER_FORMATS:
         if head.startswith(start):
-            raise UnknownFile(f"This is {what}, which Hogline cannot read. {_HOW}")
+            raise UnknownFile(f"This is {what}{'' if ',' in what else ', which Hogline cannot read'}. {_HOW}")
     for start, what in _ARCHIVES:
         if head.startswith(start):
             raise UnknownFile(f"This is {what}. Unpack it first. {_HOW}")
@@ -177,6 +186,44 @@ def _is_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return b"\0" not in head
+
+
+def _without_gzip(stream: BinaryIO) -> Iterator[bytes]:
+    """PostHog's exports have a member for each row: `gzip` takes a multiple of the time for those."""
+    member: zlib._Decompress | None = None
+    for chunk in _chunks_of(stream):
+        rest, pieces = chunk, _Pieces()
+        try:
+            while rest and (member is not None or (rest := rest.lstrip(b"\0"))):  # it may end with zeros
+                member = member or zlib.decompressobj(_GZIP_BITS)
+                yield from pieces.add(member.decompress(rest, _PIECE_BYTES))
+                rest = member.unused_data if member.eof else member.unconsumed_tail
+                member = None if member.eof else member
+        finally:
+            yield from pieces.rest()
+    while member is not None and (piece := member.decompress(b"", CHUNK_BYTES)):
+        yield piece
+    if member is not None and not member.eof:
+        raise EOFError
+
+
+class _Pieces:
+    """Joins small pieces to larger ones."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
+
+    def add(self, piece: bytes) -> Iterator[bytes]:
+        self._pieces.append(piece)
+        self._size_bytes += len(piece)
+        if self._size_bytes >= CHUNK_BYTES:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[bytes]:
+        if self._size_bytes:
+            yield b"".join(self._pieces)
+        self._pieces, self._size_bytes = [], 0
 
 
 def _without_brotli(stream: BinaryIO) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import re
 
 import msgspec
 from console_bench import Browser
+from service_bench import send_lines
 
 from hogline.posthog import uuid7
 
@@ -16,7 +17,7 @@ async def settle(browser: Browser, *events: dict[str, object]) -> None:
     now_ms = service._clock.time_ms()
     lines = [msgspec.json.encode({"uuid": uuid7(now_ms), "timestamp": now_ms, **event}) for event in events]
     sending = await service.begin_sending()
-    assert await service.send_lines(sending, list(enumerate(lines, 1))) == []
+    assert await send_lines(service, sending, list(enumerate(lines, 1))) == []
     await service.sending(sending, 10.0)
     await service.end_sending(sending)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from console_bench import Browser, console_in
-from service_bench import GOOD
+from service_bench import GOOD, send_lines
 
 from hogline.console.overview import mean_ms, table
 from hogline.model import Response
@@ -39,7 +39,7 @@ async def send(browser: Browser, *lines: bytes, wait_s: float = 10.0) -> None:
     sending = await service.begin_sending()
     now_ms = service._clock.time_ms()
     timed = [line.replace(b'{"event"', b'{"timestamp": %d, "event"' % now_ms) for line in lines]
-    assert await service.send_lines(sending, list(enumerate(timed, 1))) == []
+    assert await send_lines(service, sending, list(enumerate(timed, 1))) == []
     await service.sending(sending, wait_s)
     await service.end_sending(sending)
 

@@ -5,6 +5,7 @@
 import gzip
 import io
 import json
+import os
 import sys
 from itertools import chain
 from unittest.mock import patch
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from hogline.sources import documents
 from hogline.sources.documents import elements
-from hogline.sources.files import LINE_BYTES, read_file, read_stream
+from hogline.sources.files import LINE_BYTES, read_stream
 from hogline.sources.unpacking import Chunks, UnknownFile
 
 if sys.version_info >= (3, 14):
@@ -38,22 +39,29 @@ def test_an_empty_file_has_no_lines(empty):
     assert lines(empty) == []
 
 
-def test_gzip_is_known_by_its_content(tmp_path):
-    path = tmp_path / "events.jsonl"
-    path.write_bytes(gzip.compress(b'{"a":1}\n') + gzip.compress(b'{"b":2}\n'))
-    assert [line.body for line in read_file(str(path))] == [b'{"a":1}', b'{"b":2}']
+def test_gzip_is_known_by_its_content():
+    assert [body for _, body in lines(gzip.compress(b'{"a":1}\n') + gzip.compress(b'{"b":2}\n'))] == [
+        b'{"a":1}',
+        b'{"b":2}',
+    ]
 
 
-def test_standard_input(monkeypatch):
-    stdin = io.TextIOWrapper(io.BytesIO(gzip.compress(b'{"a":1}\n')))
-    monkeypatch.setattr("sys.stdin", stdin)
-    assert [line.body for line in read_file("-")] == [b'{"a":1}']
-    assert not stdin.buffer.closed
+def test_the_stream_stays_open():
+    stream = io.BytesIO(gzip.compress(b'{"a":1}\n'))
+    assert [line.body for line in read_stream(stream)] == [b'{"a":1}']
+    assert not stream.closed
 
 
-def test_a_missing_file_is_the_callers_business(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        list(read_file(str(tmp_path / "missing")))
+@pytest.mark.parametrize("end", [b"\n", b"\n\n"])
+def test_a_live_stream_gives_each_line_as_soon_as_it_is_there(end):
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as stream, os.fdopen(writer, "wb", buffering=0) as sender:
+        sender.write(b'{"a":1}' + end)
+        found = read_stream(stream, live=True)
+        assert next(found).body == b'{"a":1}'
+        sender.write(b'{"b":2}' + end)
+        assert next(found).body == b'{"b":2}'
+        del found
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -255,11 +263,10 @@ def test_a_file_may_be_packed_in_many_ways(packer, events):
     assert found == [(number, EVENT) for number in range(1, events + 1)]
 
 
-def test_a_small_brotli_file_is_known_by_its_name_or_by_what_it_has(tmp_path):
+def test_a_small_brotli_file_is_known_by_its_name_or_by_what_it_has():
     for name in ("events.jsonl.br", "events"):
-        path = tmp_path / name
-        path.write_bytes(brotli.compress(b'{"a":1}\n'))
-        assert [line.body for line in read_file(str(path))] == [b'{"a":1}']
+        stream = io.BytesIO(brotli.compress(b'{"a":1}\n'))
+        assert [line.body for line in read_stream(stream, name=name)] == [b'{"a":1}']
 
 
 @pytest.mark.parametrize("packer", ["zstd", "brotli", "brotli by row"])

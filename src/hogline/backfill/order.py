@@ -1,0 +1,35 @@
+"""The order of rows: by the time of their events, to the microsecond, and by uuid."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+
+from hogline.backfill.reading import Read
+from hogline.backfill.sorter import Sorter
+from hogline.views import Row
+
+_TIME = struct.Struct(">Q")
+_PLACE = struct.Struct(">LQ")
+_SIGN = 1 << 63
+"""Times before 1970 come first."""
+
+
+def add_all(rows: Iterable[Read], sorter: Sorter) -> None:
+    for read in rows:
+        sorter.add(_record(read))
+
+
+def in_order(sorter: Sorter, files: Sequence[str]) -> Iterator[Row]:
+    """The rows in order, once; `files` are the names of the files by their places."""
+    for record in sorter.in_order():
+        file, number = _PLACE.unpack_from(record, len(record) - _PLACE.size)
+        yield Row(files[file], number, record[_TIME.size : -_PLACE.size])
+
+
+def _record(read: Read) -> bytes:
+    """Compared as bytes, records are in order: the time, and then the event, which begins with its uuid. What follows
+    that makes the order the same for events that share both, whichever files they are in.
+    """
+    time_us = read.event.timestamp_ms * 1_000 + read.below_ms_us
+    return _TIME.pack(time_us + _SIGN) + read.body + _PLACE.pack(read.file, read.number)

@@ -1,0 +1,123 @@
+"""The events of files, one after the other, and what holds none.
+
+Whatever the format, an event is read by the one function that reads events (`posthog.lines`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import BinaryIO, Literal
+
+from msgspec import Struct
+
+from hogline.backfill import parquet
+from hogline.backfill.files import CannotRead, File, trouble
+from hogline.model import Event
+from hogline.posthog.lines import read_file_line, read_file_row
+from hogline.posthog.received import Batch, Unreadable
+from hogline.sources.files import read_stream
+from hogline.sources.unpacking import UnknownFile
+from hogline.views import BadRow
+
+MOST_BAD_KEPT = 10_000
+
+
+class Read(Struct, frozen=True):
+    """An event, and where it stands."""
+
+    file: int
+    """Its place among the files."""
+    number: int
+    event: Event
+    body: bytes
+    """The event as the journal keeps it."""
+    below_ms_us: int
+    """Microseconds of its time beyond the whole millisecond."""
+
+
+class Reading:
+    """Iterating over it reads the files, once. Raises `CannotRead` for what may pass: a connection that
+    fails, a file that changes.
+    """
+
+    def __init__(self, files: Sequence[File], received_ms: int, *, live: bool = False) -> None:
+        """`live`: each event as soon as it is there."""
+        self.files = files
+        self._live = live
+        self._received_ms = received_ms
+        self.refused: Counter[str] = Counter()
+        """Events that cannot be kept, by reason; of those that were read so far."""
+        self.bad = 0
+        """How many rows hold no event, or some that cannot be kept."""
+        self.first_bad: list[BadRow] = []
+
+    def __iter__(self) -> Iterator[Read]:
+        for place, file in enumerate(self.files):
+            yield from self._file(place, file)
+
+    def _file(self, place: int, file: File) -> Iterator[Read]:
+        try:
+            with ExitStack() as stack:
+                stream = file.open()
+                if file.name:
+                    stack.callback(stream.close)
+                before = file.stamp(stream)
+                is_parquet = file.seekable and _begins_with(stream, parquet.MAGIC)
+                yield from self._rows(place, file, stream) if is_parquet else self._lines(place, file, stream)
+                _check_same(file, file.stamp(stream), before)
+        except UnknownFile as unknown:
+            self._is_bad(file, "line", 1, str(unknown))
+        except CannotRead:
+            raise
+        except Exception as error:
+            if not isinstance(error, OSError) and "://" not in file.name:
+                raise  # a bug
+            raise CannotRead(trouble(file.name or "standard input", error)) from None
+
+    def _lines(self, place: int, file: File, stream: BinaryIO) -> Iterator[Read]:
+        for line in read_stream(stream, name=file.name, live=self._live):
+            if line.problem is not None:
+                self._is_bad(file, line.unit, line.number, line.problem.sentence)
+                continue
+            try:
+                batch = read_file_line(line.body, line.number, self._received_ms)
+            except Unreadable as problem:
+                self.refused[problem.reason] += 1
+                self._is_bad(file, line.unit, line.number, problem.sentence)
+            else:
+                yield from self._events(place, line.number, line.unit, batch)
+
+    def _rows(self, place: int, file: File, stream: BinaryIO) -> Iterator[Read]:
+        for number, row in parquet.rows_of(stream, file.name):
+            if isinstance(row, str):
+                self._is_bad(file, "row", number, row)
+            else:
+                yield from self._events(place, number, "row", read_file_row(row, number, self._received_ms))
+
+    def _events(self, place: int, number: int, unit: Literal["line", "event", "row"], batch: Batch) -> Iterator[Read]:
+        for received in batch.received:
+            yield Read(place, number, received.event, received.body, received.below_ms_us)
+        if batch.problems:
+            several = len(batch.received) + len(batch.problems) > 1
+            self.refused.update(batch.refused)
+            for inner, why in batch.problems:
+                sentence = f"Event {inner}: {why.sentence}" if several else why.sentence
+                self._is_bad(self.files[place], unit, number, sentence)
+
+    def _is_bad(self, file: File, unit: Literal["line", "event", "row"], number: int, sentence: str) -> None:
+        self.bad += 1
+        if len(self.first_bad) < MOST_BAD_KEPT:
+            self.first_bad.append(BadRow(file=file.name, unit=unit, number=number, sentence=sentence))
+
+
+def _check_same(file: File, now: object, before: object) -> None:
+    if now != before:
+        raise CannotRead(f"{file.name} was changed while it was read. Run the command again.")
+
+
+def _begins_with(stream: BinaryIO, magic: bytes) -> bool:
+    head = stream.read(len(magic))
+    stream.seek(0)
+    return head == magic
