@@ -304,3 +304,10 @@ def test_an_email_that_a_third_person_had_too_names_nobody_s_customer() -> None:
 
 def test_of_somebody_with_nothing_good_the_customer_is_left() -> None:
     lived(alias("crm1", "old1", code="never taken"))
+
+
+def test_a_retried_failure_is_decided_as_when_it_came() -> None:
+    lived(
+        alias(V, "u1", code="never taken"), Rest(), Configure({"event_allowlist": "page,final,$identify"}, at_rest=True),
+        Retry(), Rest(),
+    )  # fmt: skip

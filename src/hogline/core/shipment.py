@@ -189,8 +189,9 @@ class Shipment:
         is_customer = self._is_customer(draft)
         name = entry.name if not rules.allowlist else entry.name.strip()
         unmet = not_qualified(person, position, rules)
-        rule = None if item.source is Source.RETRY else unmet
-        listed = not rules.allowlist or name in rules.allowlist
+        retried = item.source is Source.RETRY  # what is sent was decided when it came
+        rule = None if retried else unmet
+        listed = retried or not rules.allowlist or name in rules.allowlist
         applied = entry.name.strip() in people.applied and name not in rules.allowlist
         filtered = rule if listed else "not_in_allowlist"
         if item.again and draft.told.main is not None:
