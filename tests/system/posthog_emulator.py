@@ -36,6 +36,8 @@ class PostHog:
         self.events: list[dict[str, Any]] = []
         """What is exported, by `timestamp`."""
         self.part_events = 1_000
+        self.has_exports = True
+        self.queries: list[str] = []
         self.troubles: list[int] = []
         """The statuses that the next requests for exports get, until there are no more; of downloads, 403 is an
         address that expired."""
@@ -44,12 +46,14 @@ class PostHog:
         self.exports: list[dict[str, Any]] = []
         self._parts: dict[str, bytes] = {}
 
-    def answer(self, method: str, path: str, key: str, body: dict[str, Any]) -> tuple[int, object]:
+    def answer(self, method: str, path: str, key: str, body: dict[str, Any]) -> tuple[int, object]:  # noqa: PLR0911  # a table
         if path.startswith("/signed/"):
             assert not key, "PostHog's key went to the bucket"
             return (self.troubles.pop(0), {}) if self.troubles else (200, self._parts[path])
         if key not in {KEY, READ_ONLY_KEY}:
             return 401, {"type": "authentication_error", "detail": "Invalid personal API key."}
+        if path == "/api/projects/42/query/":
+            return (self.troubles.pop(0), {}) if self.troubles else self._queried(body["query"]["query"])
         if download := re.fullmatch(
             r"/api/projects/42/file_download_batch_exports/(?:(\d+)/)?(download/(\d+)/)?", path
         ):
@@ -83,7 +87,9 @@ class PostHog:
             function.update(body)
         return 200, function
 
-    def _exported(self, run: str | None, part: str | None, body: dict[str, Any]) -> tuple[int, object]:
+    def _exported(self, run: str | None, part: str | None, body: dict[str, Any]) -> tuple[int, object]:  # noqa: PLR0911  # a table
+        if not self.has_exports:
+            return 404, {"detail": "Not found."}
         if self.troubles and part is None:
             return self.troubles.pop(0), {"detail": "Too many concurrent file download batch exports for this team."}
         if run is None:
@@ -97,6 +103,32 @@ class PostHog:
         if export["ends"] != "Completed":
             return 200, {"status": export["ends"], "error": "The export failed."}
         return 200, {"status": "Completed", "files": export["files"], "records_completed": export["count"]}
+
+    def _queried(self, query: str) -> tuple[int, object]:
+        """Just the one query that is asked: an interval, and where the page before ended."""
+        self.queries.append(query)
+        times = [
+            datetime.fromisoformat(f"{text}+00:00")
+            for text in re.findall(r"toDateTime64\('([^']+)', 6, 'UTC'\)", query)
+        ]
+        after = re.search(r"uuid > toUUID\('([^']+)'\)", query)
+        limit = re.search(r"ORDER BY timestamp, uuid LIMIT (\d+)", query)
+        assert limit is not None
+        rows = sorted((datetime.fromisoformat(each["timestamp"]), each["uuid"], each) for each in self.events)
+        found = [
+            each
+            for at, uuid, each in rows
+            if times[0] <= at < times[1] and (after is None or (at, uuid) > (times[2], after[1]))
+        ]
+        names = query.removeprefix("SELECT ").partition(" FROM")[0].split(", ")
+        keys = [name.replace("person.properties", "person_properties") for name in names]
+        return 200, {
+            "columns": names,
+            "results": [
+                [msgspec.json.encode(each[key]).decode() if "properties" in key else each.get(key, "") for key in keys]
+                for each in found[: int(limit[1])]
+            ],
+        }
 
     def _begun(self, body: dict[str, Any]) -> tuple[int, object]:
         start, end = (datetime.fromisoformat(body[f"data_interval_{name}"]) for name in ("start", "end"))

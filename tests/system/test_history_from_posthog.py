@@ -100,7 +100,7 @@ def test_an_export_that_failed_for_a_while_is_started_again(posthog: PostHog) ->
         (lambda posthog: posthog.ends.extend(["FailedRetryable"] * 3), "ended as FailedRetryable"),
         (lambda posthog: posthog.troubles.extend([429] * 20), "busy with other exports"),
         (lambda posthog: posthog.troubles.extend([500] * 20), "has a problem"),
-        (lambda posthog: posthog.troubles.append(404), "no such project, no file download API"),
+        (lambda posthog: posthog.troubles.extend([404, 404]), "has no such project, or your key has no access"),
         (lambda posthog: posthog.troubles.append(403), "needs the scopes batch_export:read and batch_export:write"),
     ],
 )
@@ -108,6 +108,20 @@ def test_what_does_not_pass_is_one_sentence(posthog: PostHog, break_it: Any, sen
     break_it(posthog)
     with pytest.raises(CannotRead, match=sentence):
         Reader(posthog).numbers()
+
+
+def test_where_there_are_no_exports_events_are_queried_and_none_of_a_moment_is_lost(
+    posthog: PostHog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hogline.backfill.posthog_query.PAGE_ROWS", 3)
+    posthog.has_exports = False
+    same = (START + timedelta(hours=5, microseconds=7)).isoformat()
+    posthog.events += [row(number) | {"timestamp": same} for number in range(100, 110)]
+    posthog.troubles = [429, 503]
+    reader = Reader(posthog)
+    assert reader.numbers() == list(range(110))
+    assert reader.waited_s == [1.0, 2.0]
+    assert len(posthog.queries) > 28
 
 
 def test_a_key_that_posthog_does_not_know(posthog: PostHog) -> None:

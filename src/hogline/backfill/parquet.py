@@ -14,6 +14,7 @@ from uuid import UUID
 from hogline.backfill.files import CannotRead
 
 MAGIC = b"PAR1"
+PEOPLE = "The file has people, not events. Leave it out, or export the model `events`."
 _ROWS_AT_ONCE = 1_000
 _BUFFER_BYTES = 256 * 1024
 _UUID_BYTES = 16
@@ -91,7 +92,7 @@ def _wrong_columns(schema: Any, types: Any) -> str | None:  # noqa: ANN401  # py
     """A sentence about a column that an event needs, and that is missing or holds something else."""
     kinds = {field.name.lower(): _inner(field.type, types) for field in schema}
     if "event" not in kinds and {"distinct_id", "person_version"} <= kinds.keys():
-        return "The file holds people, not events. Leave it out, or export the model `events`."
+        return PEOPLE
     for name, fits, what in (
         ("event", _is_text(types), "texts"),
         ("distinct_id", _is_text(types), "texts"),

@@ -1,4 +1,5 @@
-"""Events straight from PostHog, by its file download API: an export a week, downloaded part by part.
+"""Events straight from PostHog, by its file download API: an export a week, downloaded part by part. A PostHog without
+that API is asked by its query API.
 
 Endpoints and limits are those of PostHog's `products/batch_exports/backend/presentation/views/file_download.py`: at
 most a week per export, no end in the future, a few exports at a time per project, signed addresses that expire. The
@@ -21,6 +22,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import msgspec
 
+from hogline.backfill import posthog_query
 from hogline.backfill.files import CannotRead, File
 from hogline.posthog_api import PostHogRefused, base_url
 from hogline.sources.unpacking import Chunks
@@ -31,6 +33,7 @@ WEEK = timedelta(days=7)
 PART_MB = 100
 """Of a part, which is on disk while it is read."""
 
+_EXPORTS = "file_download_batch_exports/"
 _TRIES = 8
 _STARTS = 3
 """An export that failed is started again; each costs its rows."""
@@ -65,7 +68,7 @@ class PostHogExports:
         if found is None:
             raise CannotRead(f"{source} must be like posthog://eu.posthog.com/12345, with the number of the project.")
         try:
-            self._url = f"{base_url(found[1])}/api/projects/{found[2]}/file_download_batch_exports/"
+            self._project = f"{base_url(found[1])}/api/projects/{found[2]}/"
         except PostHogRefused as refused:
             raise CannotRead(str(refused)) from None
         if not re.fullmatch(r"[!-~]{8,300}", key.strip()):
@@ -83,7 +86,10 @@ class PostHogExports:
         name = f"{self._source.rstrip('/')} {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
 
         def opened() -> BinaryIO:
-            run, parts = self._exported(start, end)
+            try:
+                run, parts = self._exported(start, end)
+            except _Missing:
+                return io.BufferedReader(Chunks(posthog_query.lines(self._queried, start, end)))
             # JSON lines with gzip: parts that follow one another are one file.
             return io.BufferedReader(Chunks(self._chunks(run, parts)))
 
@@ -98,7 +104,7 @@ class PostHogExports:
             "data_interval_end": end.isoformat(),
         }
         for _ in range(_STARTS):
-            run = str(self._ask("POST", "", wanted).get("id", ""))
+            run = str(self._ask("POST", _EXPORTS, wanted).get("id", ""))
             state = self._finished(run)
             if state.get("status") == "Completed":
                 return run, [str(part) for part in cast("list[object]", state.get("files") or [])]
@@ -112,12 +118,15 @@ class PostHogExports:
     def _finished(self, run: str) -> dict[str, Any]:
         """What PostHog says of an export once it does not run anymore."""
         pause_s, until_s = 1.0, self._now_s() + _LONGEST_EXPORT_S
-        while (state := self._ask("GET", f"{run}/")).get("status") in _RUNNING:
+        while (state := self._ask("GET", f"{_EXPORTS}{run}/")).get("status") in _RUNNING:
             if self._now_s() > until_s:
                 raise CannotRead(f"PostHog's export {run} has not ended for hours. Try again later.")
             self._sleep(pause_s)
             pause_s = min(1.5 * pause_s, 15.0)
         return state
+
+    def _queried(self, query: Mapping[str, object]) -> bytes:
+        return self._asked("POST", "query/", query)[0]
 
     def _chunks(self, run: str, parts: list[str]) -> Iterator[bytes]:
         for part in parts:
@@ -130,7 +139,7 @@ class PostHogExports:
     def _download(self, run: str, part: str, file: IO[bytes]) -> None:
         """A part as a whole. An address that expired, or a connection that broke, is asked for anew."""
         for pause_s in (*_pauses(), None):
-            address = self._asked("GET", f"{run}/download/{part}/")[1].get("location", "")
+            address = self._asked("GET", f"{_EXPORTS}{run}/download/{part}/")[1].get("location", "")
             if urlsplit(address).scheme != "https" and urlsplit(address).hostname not in {"127.0.0.1", "localhost"}:
                 raise CannotRead("PostHog gave an address for a download that is not https.")
             file.seek(0)
@@ -161,7 +170,7 @@ class PostHogExports:
     ) -> tuple[bytes, Mapping[str, str]]:
         """The answer and its headers. Waits where PostHog is too busy or has trouble. Raises `CannotRead`."""
         content = None if body is None else msgspec.json.encode(body)
-        request = Request(self._url + place, content, self._headers, method=method)  # noqa: S310  # base_url checks it
+        request = Request(self._project + place, content, self._headers, method=method)  # noqa: S310  # base_url checks it
         for pause_s in (*_pauses(), None):
             try:
                 with _opener.open(request, timeout=_TIMEOUT_S) as answer:
@@ -172,12 +181,14 @@ class PostHogExports:
                 refused.close()
                 if refused.code in {301, 302, 303, 307, 308} and "/download/" in place:
                     return text, headers
+                if refused.code == 404 and place == _EXPORTS:
+                    raise _Missing from None
                 if pause_s is None or (refused.code != 429 and refused.code < 500):
                     raise CannotRead(self._why(refused.code, text)) from None
                 self._sleep(max(pause_s, _seconds(headers.get("retry-after"))))
             except (URLError, HTTPException, ConnectionError, TimeoutError):
                 # An export that was asked for may have begun, and costs its rows: it is not asked for again.
-                if pause_s is None or method == "POST":
+                if pause_s is None or place == _EXPORTS:
                     raise CannotRead(f"{self._source} cannot be reached. Check the host and the network.") from None
                 self._sleep(pause_s)
         raise AssertionError  # the last pause is None
@@ -187,15 +198,19 @@ class PostHogExports:
             case 401:
                 return f"PostHog does not know this personal API key. Create one with the scopes {SCOPES}."
             case 403:
-                return f"The personal API key needs the scopes {SCOPES}."
+                return f"The personal API key needs the scopes {SCOPES}, or {posthog_query.SCOPE} without exports."
             case 404:
-                return f"{self._source} has no such project, no file download API, or your key has no access."
+                return f"{self._source} has no such project, or your key has no access to it."
             case 429:
                 return "PostHog is busy with other exports of this project. Try again later."
             case _ if status >= 500:
                 return f"PostHog has a problem (HTTP {status}). Try again later."
             case _:
                 return f"PostHog rejected the request (HTTP {status}): {_line(body.decode(errors='replace'))}"
+
+
+class _Missing(Exception):
+    """There is no API for exports, or no project."""
 
 
 class _NoRedirect(HTTPRedirectHandler):

@@ -86,8 +86,11 @@ class Reading:
             except Unreadable as problem:
                 self.refused[problem.reason] += 1
                 self._is_bad(file, line.unit, line.number, problem.sentence)
-            else:
-                yield from self._events(place, line.number, line.unit, batch)
+                continue
+            if batch.problem is not None and _is_person(line.body, batch.problem):
+                self._is_bad(file, line.unit, line.number, parquet.PEOPLE)
+                return
+            yield from self._events(place, line.number, line.unit, batch)
 
     def _rows(self, place: int, file: File, stream: BinaryIO) -> Iterator[Read]:
         for number, row in parquet.rows_of(stream, file.name):
@@ -110,6 +113,11 @@ class Reading:
         self.bad += 1
         if len(self.first_bad) < MOST_BAD_KEPT:
             self.first_bad.append(BadRow(file=file.name, unit=unit, number=number, sentence=sentence))
+
+
+def _is_person(row: bytes, problem: Unreadable) -> bool:
+    """A row of PostHog's other export, whose rows are all like this."""
+    return problem.reason == "event_without_name" and b'"person_version"' in row
 
 
 def _check_same(file: File, now: object, before: object) -> None:

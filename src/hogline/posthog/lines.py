@@ -100,8 +100,7 @@ def _read_values(values: Sequence[object], receipt_of: Callable[[int], Receipt],
 
 def _timestamp_of(value: object) -> object:
     """The time of an event as it was written, in whichever shape."""
-    if not isinstance(value, dict):
-        return None
+    assert isinstance(value, dict)  # else it was no event
     found = value.get("timestamp")
     if found is None:
         inner = value.get("event")

@@ -163,8 +163,11 @@ def test_without_pyarrow_one_is_told_how_to_get_it(tmp_path: Path, monkeypatch: 
 def test_an_export_of_people_is_told_from_one_of_events(tmp_path: Path) -> None:
     people = pa.table({"distinct_id": ["u1"], "person_id": ["p"], "properties": ["{}"], "person_version": [1]})
     pq.write_table(people, tmp_path / "persons.parquet")
-    _, reading = read(tmp_path / "persons.parquet")
-    assert "holds people, not events" in said(reading)[0][2]
+    lines = [msgspec.json.encode(person) + b"\n" for person in people.to_pylist() * 50]
+    (tmp_path / "persons.jsonl").write_bytes(b"".join(lines))
+    _, reading = read(tmp_path)
+    sentence = "The file has people, not events. Leave it out, or export the model `events`."
+    assert said(reading) == [("line", 1, sentence), ("row", 1, sentence)]
 
 
 class TestManifests:
