@@ -122,6 +122,7 @@ _EXPLAINED = {
     "identify_refused",  # the code that is not taken, said with what is no event
     "email_change_not_sent",  # by email, of anyone who was never identified
     "email_on_other_customer",  # of the same person, still to be merged
+    "email_taken",  # by another id of the same human, which is joined only later
     "repeated",  # kept, and sent once more because the process was killed before it said so
 }  # fmt: skip
 

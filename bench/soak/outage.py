@@ -175,7 +175,9 @@ class Hogline:
 
     @property
     def disk_bytes(self) -> int:
-        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
+        """Without the write-ahead logs, which end at 4 MB each."""
+        files = [file for file in self.folder.iterdir() if file.is_file() and not file.name.endswith("-wal")]
+        return sum(file.stat().st_size for file in files)
 
 
 @asynccontextmanager

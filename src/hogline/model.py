@@ -61,8 +61,7 @@ class Identifier(NamedTuple):
 
 
 class _Unknown:
-    def __repr__(self) -> str:
-        return "UNKNOWN"
+    """Neither a value nor its absence."""
 
 
 UNKNOWN = _Unknown()

@@ -60,7 +60,7 @@ def webhook(number: int, distinct_id: str = "ada", name: str = "ordered") -> dic
 def lines(numbers: range, people: int = 1) -> bytes:
     return b"".join(
         b'{"uuid":"%b","event":"ordered","distinct_id":"user-%d","timestamp":"2026-11-01","properties":{"n":%d}}\n'
-        % (str(UUID(int=number)).encode(), number % people, number)
+        % (str(UUID(int=number + 1)).encode(), number % people, number)
         for number in numbers
     )
 

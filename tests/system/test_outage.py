@@ -19,7 +19,8 @@ async def test_72_hours_without_customerio_lose_nothing_and_fill_neither_disk_no
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that these few events are many times what may be in memory.
-    monkeypatch.setattr("hogline.delivery.puller.WINDOW_BYTES", 500_000)
+    for room in ("folder", "puller"):
+        monkeypatch.setattr(f"hogline.delivery.{room}.WINDOW_BYTES", 500_000)
     found = await outage(tmp_path, events=EVENTS)
     assert found.hours >= 72
     assert (found.received, found.delivered, found.dead_letters, found.out_of_order) == (EVENTS, EVENTS, 0, 0)

@@ -11,6 +11,7 @@ from hogline.views import Row
 
 _TIME = struct.Struct(">Q")
 _PLACE = struct.Struct(">LQ")
+_UUID_BYTES = 36
 _SIGN = 1 << 63
 """Times before 1970 come first."""
 
@@ -24,12 +25,12 @@ def in_order(sorter: Sorter, files: Sequence[str]) -> Iterator[Row]:
     """The rows in order, once; `files` are the names of the files by their places."""
     for record in sorter.in_order():
         file, number = _PLACE.unpack_from(record, len(record) - _PLACE.size)
-        yield Row(files[file], number, record[_TIME.size : -_PLACE.size])
+        yield Row(files[file], number, record[_TIME.size + _UUID_BYTES : -_PLACE.size])
 
 
 def _record(read: Read) -> bytes:
-    """Compared as bytes, records are in order: the time, and then the event, which begins with its uuid. What follows
-    that makes the order the same for events that share both, whichever files they are in.
+    """Compared as bytes, records are in order: the time, the uuid, and then the event, which makes the order the same
+    for events that share both, whichever files they are in.
     """
     time_us = read.event.timestamp_ms * 1_000 + read.below_ms_us
-    return _TIME.pack(time_us + _SIGN) + read.body + _PLACE.pack(read.file, read.number)
+    return _TIME.pack(time_us + _SIGN) + read.event.uuid.encode() + read.body + _PLACE.pack(read.file, read.number)

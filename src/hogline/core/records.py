@@ -9,7 +9,7 @@ from typing import Protocol
 
 from hogline.core.changes import HeldEvent
 from hogline.core.ledger import Ledger, Row
-from hogline.core.told import NOBODY, Told
+from hogline.core.told import Told
 
 MOST_IN_MEMORY = 50_000
 
@@ -52,9 +52,6 @@ class Records:
         except KeyError:
             found = self._told[person] = self._reads.told(self._connection, [person]).get(person)
             return found
-
-    def of(self, person: str) -> Told:
-        return self.stored(person) or NOBODY
 
     def held(self, people: Sequence[str]) -> list[HeldEvent]:
         """The held events of these people, in order. Of each by themselves: a store reads so much at once, and no more
