@@ -153,7 +153,7 @@ MUTANTS = (
     Mutant("A retried failure frees its refused values", "shipment", "        if item.again and draft.told.main is not None:", "        if False:"),
     Mutant("A retried failure releases nothing that is held", "shipment", "        if unmet is None and draft.told.has_held:", "        if rule is None and draft.told.has_held:"),
     Mutant("Somebody joined in the same shipment is a customer already", "shipment", "one.told.is_customer or (one.synced and one.told.main is not None) for one in drafts", "one.told.is_customer for one in drafts"),
-    Mutant("A retried failure is not gated again", "shipment", "rule = None if item.source is Source.RETRY else unmet", "rule = unmet"),
+    Mutant("A retried failure is not gated again", "shipment", "rule = None if retried else unmet", "rule = unmet"),
     Mutant("Only somebody's customer makes later events a customer's", "shipment", "        if not is_customer and is_visitor(person, position, rules):", "        if is_visitor(person, position, rules):"),
 )  # fmt: skip
 
