@@ -24,12 +24,12 @@ from pydantic_core import PydanticUndefined
 from rich.console import Console
 
 from hogline.cli.app import app
+from hogline.file_views import OperationView, PreviewedEvent
 from hogline.sending import Preview
 from hogline.service.rights import RIGHTS
 from hogline.settings import PREFIX, Settings
 from hogline.store.base import Connection
 from hogline.store.roles import ROLES, includes
-from hogline.views import OperationView, PreviewedEvent
 
 DOCS = Path(__file__).parent
 WIDTH = 100

@@ -18,6 +18,7 @@ import structlog
 from msgspec import Struct
 
 from hogline.delivery.clock import SystemClock
+from hogline.file_views import Row
 from hogline.model import Request, Response
 from hogline.posthog.lines import read_file_line
 from hogline.service import Service
@@ -25,7 +26,7 @@ from hogline.settings import Settings
 from hogline.store.directory import DataDirectory
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
-from hogline.views import PersonView, Row
+from hogline.views import PersonView
 
 GOOD: dict[str, object] = {"site_id": "site", "api_key": "key"}
 _REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')

@@ -14,10 +14,10 @@ from hogline.delivery.pack import pack
 from hogline.delivery.rehearsal import Rehearsal, Rehearsed
 from hogline.destinations.base import Choice, Limits
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.file_views import ChoiceForecast, ForecastView, Row
 from hogline.posthog.uuids import Uuids, told_apart
 from hogline.sending import NO_CONNECTION, received_in
 from hogline.store.base import Connection
-from hogline.views import ChoiceForecast, ForecastView, Row
 
 WHOM = "anonymous_users"
 """The option whose choices are compared."""

@@ -12,6 +12,7 @@ from hogline.delivery.clock import Clock
 from hogline.delivery.rehearsal import Rehearsal
 from hogline.delivery.tally import Tally
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.file_views import BadLine, Delivery, JoinedView, OperationView, PreviewedEvent, ReleasedEvent, Row
 from hogline.model import Event, Operation
 from hogline.posthog.entry import decode_event
 from hogline.posthog.lines import read_lines
@@ -21,7 +22,6 @@ from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
 from hogline.store.base import Connection, Journal, State
 from hogline.store.forgetting import Suppressed
-from hogline.views import BadLine, Delivery, JoinedView, OperationView, PreviewedEvent, ReleasedEvent, Row
 
 NO_CONNECTION = Connection(
     id=0,

@@ -11,10 +11,10 @@ import pytest
 import service_bench
 from service_bench import MovedClock
 
+from hogline.file_views import PreviewedEvent, Row
 from hogline.model import Response
 from hogline.sending import NO_CONNECTION, Preview
 from hogline.store.base import Connection
-from hogline.views import PreviewedEvent, Row
 
 
 def said(name: str, distinct_id: str, number: int = 0, /, **properties: object) -> dict[str, object]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from hogline.control import offered, reached
+from hogline.file_views import BadLine, Row
 from hogline.model import Request, Response
 from hogline.posthog.lines import read_file_line
 from hogline.posthog.received import Unreadable
@@ -24,7 +25,6 @@ from hogline.store.directory import DataDirectory
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
-from hogline.views import BadLine, Row
 
 RECEIVED_MS = 1_793_527_200_000
 TOKEN = "hog_bench"

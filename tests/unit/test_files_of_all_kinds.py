@@ -14,9 +14,9 @@ import pytest
 from service_bench import GOOD, Bench, bench_in, send_lines
 
 from hogline.destinations.customerio.ulid import ulid
+from hogline.file_views import BadLine, Delivery
 from hogline.model import Request, Response
 from hogline.sources.files import read_stream
-from hogline.views import BadLine, Delivery
 
 pytestmark = pytest.mark.anyio
 

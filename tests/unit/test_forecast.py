@@ -12,10 +12,10 @@ from preview_cases import connection, lines_of, recorded, rows_of, said
 from service_bench import GOOD, Bench, MovedClock, bench_in, rows_in, send_lines
 
 from hogline.cli.previews import print_forecast
+from hogline.file_views import ChoiceForecast, ForecastView
 from hogline.forecast import Forecast
 from hogline.service import Mistake, Service
 from hogline.store.base import Connection
-from hogline.views import ChoiceForecast, ForecastView
 
 pytestmark = pytest.mark.anyio
 

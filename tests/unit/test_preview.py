@@ -11,8 +11,8 @@ import pytest
 from preview_cases import lines_of, previewed, recorded, said
 from service_bench import GOOD, Bench, bench_in, send_lines
 
+from hogline.file_views import JoinedView, PreviewedEvent
 from hogline.service import Service
-from hogline.views import JoinedView, PreviewedEvent
 
 pytestmark = pytest.mark.anyio
 

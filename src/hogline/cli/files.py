@@ -11,10 +11,10 @@ from hogline.backfill.reading import Reading
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
 from hogline.cli.previews import print_forecast, print_preview
 from hogline.cli.rows import read, rows_of
+from hogline.file_views import BadRow, Delivery
 from hogline.process import service_for
 from hogline.reasons import state_word
 from hogline.service import Service
-from hogline.views import BadRow, Delivery
 
 _DEFAULT = Common()
 MOST_BAD_ROWS_SHOWN = 20

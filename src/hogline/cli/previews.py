@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import out, print_json_line
-from hogline.views import ChoiceForecast, ForecastView, OperationView, PreviewedEvent
+from hogline.file_views import ChoiceForecast, ForecastView, OperationView, PreviewedEvent
 
 BILL = (
     "Customer.io bills by customers: the highest number in a month, including those merged or deleted during it (about "

@@ -16,8 +16,8 @@ from hogline.backfill.reading import Reading
 from hogline.backfill.sorter import Sorter
 from hogline.cli.common import err
 from hogline.cli.posthog import personal_key
+from hogline.file_views import Row
 from hogline.service import Mistake
-from hogline.views import Row
 
 ROWS_AT_ONCE = 500
 BYTES_AT_ONCE = 4_000_000

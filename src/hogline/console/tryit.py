@@ -14,10 +14,11 @@ from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.pages import page
 from hogline.console.samples import SAMPLES
 from hogline.console.shown import WORDS
+from hogline.file_views import BadLine, PreviewedEvent
 from hogline.posthog.bounds import NotJson
 from hogline.posthog.repair import decode
 from hogline.service import Mistake, Service
-from hogline.views import BadLine, FailureDetails, PreviewedEvent, ReceivedEvent
+from hogline.views import FailureDetails, ReceivedEvent
 
 MOST_EVENTS = 200
 """More are for `hogline preview`."""

@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import TypeVar
 
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.file_views import BadLine, Delivery, ForecastView, PreviewedEvent, Row
 from hogline.forecast import Forecast, choices
 from hogline.sending import Preview, Sending
 from hogline.service.core import Core, Mistake
 from hogline.store.base import Connection
-from hogline.views import BadLine, Delivery, ForecastView, PreviewedEvent, Row
 
 ABANDONED_AFTER_S = 600.0
 

@@ -14,10 +14,10 @@ from exports import history, json_lines, read, shuffled
 from service_bench import GOOD, MovedClock, bench_in
 
 from hogline.destinations.customerio.options import OPTIONS
+from hogline.file_views import Row
 from hogline.forecast import Forecast
 from hogline.model import Request, Response
 from hogline.sending import Preview
-from hogline.views import Row
 
 pytestmark = pytest.mark.anyio
 

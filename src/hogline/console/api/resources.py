@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from hogline.console.api.endpoints import ApiError, Endpoint
 from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.file_views import BadLine, PreviewedEvent
 from hogline.service import Mistake, Service
 from hogline.service.auditing import AuditView
 from hogline.service.exporting import ExportedEvents, PersonExport
@@ -20,7 +21,6 @@ from hogline.service.finding import Nobody, Several
 from hogline.service.history import HistoryView, Period
 from hogline.store.audit import Wanted
 from hogline.views import (
-    BadLine,
     CheckView,
     ConnectionStatus,
     ConnectionView,
@@ -29,7 +29,6 @@ from hogline.views import (
     ForgottenView,
     PersonDetails,
     PersonView,
-    PreviewedEvent,
     SomebodyView,
     Status,
 )

@@ -1,0 +1,135 @@
+"""What Hogline answers about files of events: their rows, what became of them, previews and forecasts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+
+class BadLine(Struct, frozen=True):
+    number: int
+    sentence: str
+
+
+class Row(Struct, frozen=True, array_like=True):
+    """An event of a file, and where it stands."""
+
+    file: str
+    """As it is shown; empty for standard input."""
+    number: int
+    """Of its line, or of the event or row in its file, counted from 1."""
+    body: bytes
+    """The event as the journal keeps it."""
+
+
+class BadRow(Struct, frozen=True, kw_only=True):
+    """What holds no event, or none that can be kept."""
+
+    file: str
+    unit: Literal["line", "event", "row"]
+    """What the number counts."""
+    number: int
+    sentence: str
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """The result of one `send` at one connection."""
+
+    connection: str
+    events: int
+    delivered: int
+    filtered: dict[str, int]
+    held: int
+    dead_letters: dict[str, int]
+    adjusted: dict[str, int]
+    """Places in these events that were changed to be read or sent, by reason."""
+    pending: int
+    state: str
+    reason: str | None
+
+
+class OperationView(Struct, frozen=True):
+    action: str
+    route: str
+    body: object
+
+
+class ReleasedEvent(Struct, frozen=True, kw_only=True):
+    """An event that was held and would go now, with its own time."""
+
+    event: str
+    distinct_id: str
+    uuid: str
+    line: int | None
+    """None: it was held before the preview began."""
+    file: str = ""
+    operations: list[OperationView] = field(default_factory=list)
+    refused: str | None = None
+
+
+class JoinedView(Struct, frozen=True):
+    """Two ids that are now one person."""
+
+    distinct_id: str
+    """The id merged into the other."""
+    into: str
+
+
+class PreviewedEvent(Struct, frozen=True, kw_only=True):
+    """What one connection would send for an event."""
+
+    connection: str
+    line: int
+    event: str
+    distinct_id: str
+    uuid: str
+    file: str = ""
+    """In which the line stands; empty for standard input, and for what is not from a file."""
+    person: str = ""
+    """The distinct_id of the person, after all merges so far."""
+    joined: JoinedView | None = None
+    released: list[ReleasedEvent] = field(default_factory=list)
+    """Held events that it releases, in order; they are sent first."""
+    operations: list[OperationView] = field(default_factory=list)
+    filtered: str | None = None
+    held: bool = False
+    """Filtered for now, but kept and sent once the person qualifies."""
+    refused: str | None = None
+    adjusted: list[str] = field(default_factory=list)
+    follows: list[OperationView] = field(default_factory=list)
+    """Operations sent later: merges, and updates that follow them."""
+
+
+class ChoiceForecast(Struct, frozen=True, kw_only=True):
+    """The totals of a file under one choice of who is sent. Every event is counted once: delivered, filtered, held or
+    failure.
+    """
+
+    choice: str
+    title: str
+    customers: int
+    """Profiles that would be created. Customer.io bills the highest number in a period, including merged ones."""
+    customers_left: int
+    """Of these, after merges."""
+    people: int
+    """People who would be stored; several ids of one person count once."""
+    delivered: int
+    anonymous: int
+    """Delivered events that do not create a profile."""
+    filtered: dict[str, int]
+    held: int
+    """Events still held at the end, for people who do not qualify. A forecast holds at most 100 MB."""
+    dead_letters: dict[str, int]
+    adjusted: dict[str, int]
+    requests: int
+    """If the events are sent in one go, as from a file; live traffic takes more."""
+
+
+class ForecastView(Struct, frozen=True, kw_only=True):
+    connection: str | None
+    """The connection whose other options were used; None: the defaults."""
+    now: str | None
+    """The choice of that connection."""
+    events: int
+    choices: list[ChoiceForecast]
