@@ -1,4 +1,4 @@
-"""What Hogline answers about files of events: their rows, what became of them, previews and forecasts."""
+"""What Hogline answers about files of events: rows, deliveries, previews and forecasts."""
 
 from __future__ import annotations
 
