@@ -75,7 +75,7 @@ class Expected:
     def qualifies(self, human: Human) -> bool:
         return {"identified": human.identified, "emails": human.emailed}.get(str(self.mode), True)
 
-    def _may_be_customer(self, human: Human) -> bool:
+    def may_be_customer(self, human: Human) -> bool:
         """With anonymous events, whoever is anonymous is sent and still no customer."""
         if self.mode == "anonymous-events":
             return human.identified or human.emailed or self.of(human).is_customer
@@ -115,7 +115,7 @@ class Expected:
             self.before.setdefault(n, set(mine.arrives))
             mine.arrives.add(n)
         mine.held = []
-        mine.is_customer = mine.is_customer or self._may_be_customer(human)
+        mine.is_customer = mine.is_customer or self.may_be_customer(human)
 
     def _is_sent(self, event: Event) -> bool:
         allowed = self.allowed
@@ -125,7 +125,7 @@ class Expected:
         return bool(human.attributes) or human.email is not None
 
     def _makes_customer(self, human: Human, event: Event) -> bool:
-        if not self._may_be_customer(human):
+        if not self.may_be_customer(human):
             return False
         return self._is_sent(event) or (not self.allowed and self._knows_something(human))
 
@@ -140,7 +140,7 @@ class Expected:
         if not only_applied:
             return "delivered"
         says = bool(event.set or event.unset or event.person_email) and not event.personless
-        becomes = self.of(human).is_customer or (self._may_be_customer(human) and self._knows_something(human))
+        becomes = self.of(human).is_customer or (self.may_be_customer(human) and self._knows_something(human))
         return "delivered" if says and becomes else "nothing_to_send"
 
     def configure(self, options: dict[str, object]) -> None:

@@ -208,7 +208,9 @@ class Run:
         for connection in self.connections.values():
             connection.customerio.to_refuse.clear()
         self.hogline.forget(who, suppress=suppress)
-        human = self.truth.forget(who, suppress=suppress)
+        ids = self.truth.human(who).ids
+        said = frozenset(email for event in self.events if event.who in ids for email in event.emails)
+        human = self.truth.forget(who, suppress=suppress, said=said)
         self.forgotten.append(human)
         self.forgot.append({n for n, event in enumerate(self.events) if event.who in human.ids})
         for connection in self.connections.values():

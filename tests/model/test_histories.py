@@ -311,3 +311,11 @@ def test_a_retried_failure_is_decided_as_when_it_came() -> None:
         alias(V, "u1", code="never taken"), Rest(), Configure({"event_allowlist": "page,final,$identify"}, at_rest=True),
         Retry(), Rest(),
     )  # fmt: skip
+
+
+def test_a_retried_failure_makes_no_customer_of_whoever_does_not_qualify_any_more() -> None:
+    run = lived(
+        Refuse("event", 1), said("page", V), Rest(), Configure({"anonymous_users": "emails"}, at_rest=True), Retry(), Rest(),
+        options={"anonymous_users": "anonymous-events"},
+    )  # fmt: skip
+    assert customers(run) == []

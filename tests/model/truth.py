@@ -80,7 +80,8 @@ class Truth:
         self._suppressed: set[str] = set()
         """Ids and emails, as written and in small letters."""
         self.perhaps_suppressed: set[str] = set()
-        """Emails that somebody suppressed had before their last one: whether those are blocked, too, is open."""
+        """Emails that somebody suppressed had before their last one, or that others had, too, but do not have now:
+        whether those are blocked is open."""
 
     @property
     def humans(self) -> list[Human]:
@@ -167,16 +168,19 @@ class Truth:
             human.emailed = True
             human.emails.add(human.email.lower())
 
-    def forget(self, distinct_id: str, *, suppress: bool) -> Human:
+    def forget(self, distinct_id: str, *, suppress: bool, said: frozenset[str] = frozenset()) -> Human:
+        """`said`: every email, in small letters, that events of theirs named, also those that came to nothing."""
         human = self.human(distinct_id)
         for one in human.ids:
             self._humans.pop(one, None)
         if suppress:
             for one in human.ids:
                 self._block(one)
-            others = {other.email.lower() for other in self.humans if other.email}
-            self.perhaps_suppressed |= human.emails - others
-            if human.email is not None and human.email.lower() not in others:
+            ids = {one.lower() for other in self.humans for one in other.ids}
+            now = ids | {other.email.lower() for other in self.humans if other.email}
+            ever = ids | {email for other in self.humans for email in other.emails}
+            self.perhaps_suppressed |= (human.emails | said) - now
+            if human.email is not None and human.email.lower() not in ever:
                 self._block(human.email)
         return human
 

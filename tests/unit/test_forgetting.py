@@ -270,6 +270,26 @@ async def test_when_customerio_does_not_delete_them_nothing_is_removed_here(
     assert bench.traces() == []
 
 
+async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_customer(bench: Bench) -> None:
+    """Events go by the email here. One that comes when the customer is gone makes another, of the email alone."""
+    await bench.connect()
+    await bench.deliver(*HISTORY)
+    await bench.service.configure("customerio", {"identify_by_email": True})
+
+    def removes_and_fails(operations: Operations) -> Response:
+        bench.server._perform_batch(operations)
+        return Response(503, {}, b"")
+
+    bench.server.script = [removes_and_fails]
+    with pytest.raises(Mistake, match="Nothing was removed here"):
+        await bench.service.forget_person(ADA)
+    await bench.deliver(said("goes on", ADA, 9))
+    assert bench.server.accepted[-1]["identifiers"] == {"email": MAIL}
+    forgotten = await bench.service.forget_person(ADA)
+    assert forgotten.customers == 2  # theirs, and the one that was merged into it
+    assert all(one.email != MAIL for one in bench.server.workspace.people)
+
+
 @pytest.mark.parametrize("who", ["nobody", "nobody@example.com", "  ", "@"])
 async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(bench: Bench, who: str) -> None:
     await bench.connect()

@@ -189,8 +189,8 @@ class Shipment:
         is_customer = self._is_customer(draft)
         name = entry.name if not rules.allowlist else entry.name.strip()
         unmet = not_qualified(person, position, rules)
-        retried = item.source is Source.RETRY  # what is sent was decided when it came
-        rule = None if retried else unmet
+        retried = item.source is Source.RETRY  # that it is sent was decided when it came
+        rule = None if retried and is_customer else unmet
         listed = retried or not rules.allowlist or name in rules.allowlist
         applied = entry.name.strip() in people.applied and name not in rules.allowlist
         filtered = rule if listed else "not_in_allowlist"

@@ -31,6 +31,8 @@ class _There(Struct, frozen=True):
     connection: Connection
     customers: list[Identifier]
     """Whoever they are, were, or may be at the destination, if a request was not answered."""
+    addresses: list[Identifier]
+    """Emails by which their events may have gone: one that follows a removal by id makes a customer of its own."""
     emails: list[str]
     """Rows of the ledger that are theirs."""
     waiting: int
@@ -131,13 +133,17 @@ class Forgetting(Finding):
                     customers[customer.identifier] = None
             # What was merged may still be there: a destination merges some time after it said so.
             customers.update({gone: None for gone in one.gone if gone.kind == "id" and gone.value in whole.ids})
-        return _There(connection, list(customers), own, await self._waiting(connection, whole))
+        addresses = [Identifier("email", one) for one in own if not ledger[one].others]
+        known = {Identifier(one.kind, one.value.lower()) for one in customers if one.kind == "email"}
+        addresses = [one for one in addresses if one not in known]
+        return _There(connection, list(customers), addresses, own, await self._waiting(connection, whole))
 
     async def _forget_there(self, there: _There, whole: Whole, alone: Collection[str], *, suppress: bool) -> int:
         """Remove somebody at the destination; returns how many customers were removed. `suppress`: they are blocked
         there, with the emails that nobody else has (`alone`). Raises `Mistake`.
         """
         removed = await self._remove(there.connection, there.customers, "delete")
+        await self._remove(there.connection, there.addresses, "delete")
         if suppress:
             # Only now: with a customer, all their identifiers would be blocked, and so the email of whoever has it now.
             blocked = [Identifier("id", one) for one in sorted(whole.ids)]
