@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 import aiohttp
 import apsw
 
-from hogline.serve import serving
+from hogline.runtime.serve import serving
 from hogline.service import Service
 from hogline.settings import Settings
-from hogline.store.directory import DataDirectory
+from hogline.store.datadir.directory import DataDirectory
 
 PEOPLE = 1_000_000
 RUNS = 9

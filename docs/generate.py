@@ -23,13 +23,13 @@ from cyclopts import App
 from pydantic_core import PydanticUndefined
 from rich.console import Console
 
+from hogline.backfill.preview import Preview
+from hogline.backfill.views import OperationView, PreviewedEvent
 from hogline.cli.app import app
-from hogline.file_views import OperationView, PreviewedEvent
-from hogline.sending import Preview
 from hogline.service.rights import RIGHTS
 from hogline.settings import PREFIX, Settings
 from hogline.store.base import Connection
-from hogline.store.roles import ROLES, includes
+from hogline.store.datadir.roles import ROLES, includes
 
 DOCS = Path(__file__).parent
 WIDTH = 100

@@ -29,7 +29,7 @@ sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
 import chromium  # noqa: E402  # tests/browser is on the path only now
 from stage import Stage, staged  # noqa: E402
 
-from hogline.store.history import Figure  # noqa: E402
+from hogline.store.figures import Figure  # noqa: E402
 
 FOLDER = ROOT / "dist" / "screenshots"
 SHOWN = ROOT / "docs" / "screenshots"

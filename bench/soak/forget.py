@@ -17,13 +17,13 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from hogline.delivery.clock import SystemClock
-from hogline.file_views import Row
+from hogline.backfill.views import Row
+from hogline.clock import SystemClock
 from hogline.model import Request, Response
 from hogline.posthog.lines import read_file_line
 from hogline.service import Service
 from hogline.settings import Settings
-from hogline.store.directory import DataDirectory
+from hogline.store.datadir.directory import DataDirectory
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 from hogline.views import PersonView

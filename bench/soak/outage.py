@@ -25,7 +25,7 @@ from hogline.model import Event, Request, Response
 from hogline.posthog.entry import encode_event
 from hogline.service import Service
 from hogline.settings import Settings
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 from hogline.views import ConnectionStatus

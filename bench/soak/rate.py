@@ -18,15 +18,15 @@ from typing import Any
 import structlog
 from msgspec import Struct
 
+from hogline.clock import SystemClock
 from hogline.delivery.client import Client
-from hogline.delivery.clock import SystemClock
 from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
 
 PEOPLE = 400

@@ -14,7 +14,7 @@ from hogline.core.changes import DeadLetter, Settlement
 from hogline.core.told import Customer, Mark, Told
 from hogline.model import Refusal
 from hogline.store.base import Unusable, Unwritable
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
 
 CONNECTION = 1

@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hogline.sources.addresses import TrustedProxies
-from hogline.store.access import FIRST
-from hogline.store.passwords import problem_of
+from hogline.store.datadir.accounts import FIRST
+from hogline.store.datadir.passwords import problem_of
 
 PREFIX = "HOGLINE_"
 

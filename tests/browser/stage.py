@@ -12,8 +12,8 @@ from playwright.async_api import Page
 
 from hogline.delivery.client import Client
 from hogline.model import Request
+from hogline.runtime.serve import serving
 from hogline.sandbox.server import Sandbox
-from hogline.serve import serving
 from hogline.service import Service
 from hogline.settings import Settings
 

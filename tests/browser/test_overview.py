@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 from stage import Stage
 
-from hogline.store.history import Figure
+from hogline.store.figures import Figure
 
 pytestmark = pytest.mark.anyio
 

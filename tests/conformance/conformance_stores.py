@@ -15,7 +15,7 @@ from hogline.core.told import Customer, Told
 from hogline.model import Event, Refusal
 from hogline.posthog.entry import encode_event
 from hogline.store.base import Connection, Journal, State
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 

@@ -13,7 +13,7 @@ import pytest
 from bench.soak.journal_cuts import JournalUnderCuts, synchronous_normal
 from bench.soak.powercut import Disk, Luck, mounted
 from bench.soak.state_cuts import StateUnderCuts
-from hogline.store.directory import DataDirectory
+from hogline.store.datadir.directory import DataDirectory
 
 CUTS = 50
 

@@ -32,7 +32,7 @@ from hogline.service import Mistake, Service
 from hogline.service.finding import Nobody
 from hogline.settings import Settings
 from hogline.sources.http import create_app
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite import database
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState

@@ -20,15 +20,15 @@ import msgspec
 from processes import assert_adds_up
 
 from hogline.delivery.client import Client
-from hogline.housekeeping import Housekeeping
 from hogline.model import Event, Request, Response
 from hogline.posthog.entry import encode_event
+from hogline.runtime.housekeeping import Housekeeping
 from hogline.service import Service
 from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.sources.tokens import TokenCheck
 from hogline.store.cleaning import Cleaning
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 

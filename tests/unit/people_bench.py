@@ -29,7 +29,7 @@ from hogline.model import Event, Identifier
 from hogline.posthog.entry import encode_event
 from hogline.sandbox.views import EventView, PersonView
 from hogline.store.base import Connection, Counts, Replay
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 

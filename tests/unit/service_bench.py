@@ -13,15 +13,15 @@ from pathlib import Path
 
 import msgspec
 
-from hogline.control import offered, reached
-from hogline.file_views import BadLine, Row
+from hogline.backfill.views import BadLine, Row
 from hogline.model import Request, Response
 from hogline.posthog.lines import read_file_line
 from hogline.posthog.received import Unreadable
+from hogline.runtime.control_socket import offered, reached
 from hogline.service import Service
 from hogline.service.trail import Trail
 from hogline.settings import Settings
-from hogline.store.directory import DataDirectory
+from hogline.store.datadir.directory import DataDirectory
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState

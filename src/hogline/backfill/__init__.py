@@ -1,4 +1,4 @@
-"""History: files of events, in the order in which they happened.
+"""Older events: read from files and from PostHog in the order in which they happened; then sent, previewed or forecast.
 
-One direction: files → rows → events in order. Knows no connection and sends nothing.
+One direction: files → rows → events in order → `sending`, `preview` or `forecast`.
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hogline.backfill.reading import Read
 from hogline.backfill.sorter import Sorter
-from hogline.file_views import Row
+from hogline.backfill.views import Row
 
 _TIME = struct.Struct(">Q")
 _PLACE = struct.Struct(">LQ")

@@ -24,8 +24,8 @@ import msgspec
 
 from hogline.backfill import posthog_query
 from hogline.backfill.files import CannotRead, File
+from hogline.backfill.unpacking import Chunks
 from hogline.posthog_api import PostHogRefused, base_url
-from hogline.sources.unpacking import Chunks
 
 SCHEME = "posthog://"
 SCOPES = "batch_export:read and batch_export:write"

@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from hogline.backfill import parquet
 from hogline.backfill.files import CannotRead, File, trouble
-from hogline.file_views import BadRow
+from hogline.backfill.lines import read_stream
+from hogline.backfill.unpacking import UnknownFile
+from hogline.backfill.views import BadRow
 from hogline.model import Event
 from hogline.posthog.lines import read_file_line, read_file_row
 from hogline.posthog.received import Batch, Unreadable
-from hogline.sources.files import read_stream
-from hogline.sources.unpacking import UnknownFile
 
 MOST_BAD_KEPT = 10_000
 

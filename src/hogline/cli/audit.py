@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import Common, moment, out, print_json_line, run
-from hogline.deeds import what_was_done
-from hogline.process import service_for
+from hogline.runtime.wiring import service_for
 from hogline.service import Mistake
+from hogline.service.audit_sentences import what_was_done
 from hogline.service.auditing import AuditView
 from hogline.store.audit import Wanted
 

@@ -13,7 +13,7 @@ import uvloop
 from cyclopts import Parameter
 
 from hogline.cli.printing import err, moment, out, print_json, print_json_line
-from hogline.process import service_for
+from hogline.runtime.wiring import service_for
 from hogline.service import Service
 from hogline.settings import Settings, read_settings
 from hogline.telemetry.logs import set_up_logs

@@ -24,8 +24,8 @@ from hogline.cli.people import people_table
 from hogline.cli.status import print_status
 from hogline.delivery.client import Client
 from hogline.model import Request
+from hogline.runtime.serve import serving
 from hogline.sandbox.server import Sandbox
-from hogline.serve import serving
 from hogline.service import Mistake, Service
 from hogline.service.access import ConsoleDoor
 from hogline.settings import Settings, read_settings

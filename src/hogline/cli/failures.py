@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import Common, Json, ask, err, moment, out, print_json, print_json_line, run
-from hogline.process import service_for
 from hogline.reasons import state_word
+from hogline.runtime.wiring import service_for
 from hogline.service import Mistake, Service
 
 _DEFAULT = Common()

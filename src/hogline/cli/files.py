@@ -8,12 +8,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hogline.backfill.reading import Reading
+from hogline.backfill.views import BadRow, Delivery
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
 from hogline.cli.previews import print_forecast, print_preview
 from hogline.cli.rows import read, rows_of
-from hogline.file_views import BadRow, Delivery
-from hogline.process import service_for
 from hogline.reasons import state_word
+from hogline.runtime.wiring import service_for
 from hogline.service import Service
 
 _DEFAULT = Common()

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from hogline.cli.common import Common, ask, out
 from hogline.service import Mistake
-from hogline.store.access import FIRST
+from hogline.store.datadir.accounts import FIRST
 
 _DEFAULT = Common()
 

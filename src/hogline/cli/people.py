@@ -12,9 +12,9 @@ from rich.text import Text
 
 from hogline.cli.common import Common, Json, ask, out, print_json
 from hogline.service import Service
+from hogline.service.attributes import STANDINGS, attributes
 from hogline.service.exporting import as_json
 from hogline.service.forgetting import counted, left
-from hogline.standing import STANDINGS, attributes
 from hogline.views import ForgottenView, PersonView
 
 _DEFAULT = Common()

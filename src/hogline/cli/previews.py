@@ -8,8 +8,8 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from hogline.backfill.views import ChoiceForecast, ForecastView, OperationView, PreviewedEvent
 from hogline.cli.common import out, print_json_line
-from hogline.file_views import ChoiceForecast, ForecastView, OperationView, PreviewedEvent
 
 BILL = (
     "Customer.io bills by customers: the highest number in a month, including those merged or deleted during it (about "

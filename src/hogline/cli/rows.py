@@ -14,9 +14,9 @@ from hogline.backfill.order import add_all, in_order
 from hogline.backfill.posthog import SCHEME, SCOPES, PostHogExports
 from hogline.backfill.reading import Reading
 from hogline.backfill.sorter import Sorter
+from hogline.backfill.views import Row
 from hogline.cli.common import err
 from hogline.cli.posthog import personal_key
-from hogline.file_views import Row
 from hogline.service import Mistake
 
 ROWS_AT_ONCE = 500

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hogline.cli.common import Common, err, run
-from hogline.serve import serve as serve_until_stopped
+from hogline.runtime.serve import serve as serve_until_stopped
 from hogline.service import Service
 from hogline.service.access import ConsoleDoor
-from hogline.store.access import FIRST
+from hogline.store.datadir.accounts import FIRST
 
 _DEFAULT = Common()
 

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import Common, Json, ask, out, print_json, print_json_line, run
-from hogline.control import is_remote
-from hogline.process import service_for
 from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS, state_word
+from hogline.runtime.control_socket import is_remote
+from hogline.runtime.wiring import service_for
 from hogline.service import Mistake
 from hogline.settings import Settings
 from hogline.views import ConnectionStatus, Status, TokenView

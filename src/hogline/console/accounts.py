@@ -14,9 +14,9 @@ from hogline.console.context import actor_of, console_of, form_of, service_of, s
 from hogline.console.pages import go, page
 from hogline.service import Mistake
 from hogline.service.rights import RIGHTS
-from hogline.store.access import FIRST
-from hogline.store.passwords import SHORTEST
-from hogline.store.roles import ROLES, Role, includes
+from hogline.store.datadir.accounts import FIRST
+from hogline.store.datadir.passwords import SHORTEST
+from hogline.store.datadir.roles import ROLES, Role, includes
 
 
 @dataclass(frozen=True, kw_only=True)

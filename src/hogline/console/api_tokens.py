@@ -11,7 +11,7 @@ from hogline.console.context import console_of, form_of, service_of, whole_numbe
 from hogline.console.pages import go, page
 from hogline.service import Mistake
 from hogline.service.api_tokens import NewApiTokenView
-from hogline.store.roles import ROLES
+from hogline.store.datadir.roles import ROLES
 
 LIFETIMES = (("30", "30 days"), ("90", "90 days"), ("365", "a year"), ("", "ever (until you revoke it)"))
 

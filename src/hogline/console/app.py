@@ -40,7 +40,7 @@ from hogline.console.safety import Safety
 from hogline.console.sessions import Sessions
 from hogline.service import Service
 from hogline.settings import Settings
-from hogline.store.access import Access
+from hogline.store.datadir.accounts import Access
 
 
 async def static(request: Request) -> Response:

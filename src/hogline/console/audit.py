@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 from hogline.console.context import console_of, service_of, whole_number
 from hogline.console.pages import page
-from hogline.deeds import DEEDS, what_was_done
 from hogline.escaping import escaped_json
 from hogline.service import Service
+from hogline.service.audit_sentences import DEEDS, what_was_done
 from hogline.store.audit import Wanted
 
 ON_A_PAGE = 100

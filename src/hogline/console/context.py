@@ -19,7 +19,7 @@ from hogline.service.actor import Actor
 from hogline.service.rights import permitted, require
 from hogline.settings import Settings
 from hogline.sources.addresses import TrustedProxies
-from hogline.store.access import Account
+from hogline.store.datadir.accounts import Account
 from hogline.views import ConnectionView
 
 

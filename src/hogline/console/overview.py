@@ -17,7 +17,7 @@ from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.live import changes
 from hogline.console.pages import again, go, page
 from hogline.service import Mistake, Service
-from hogline.service.history import PERIODS, HistoryView, Period
+from hogline.service.figures import PERIODS, HistoryView, Period
 from hogline.views import ConnectionStatus
 
 LIVE_EVERY_S = 2.0

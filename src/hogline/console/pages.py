@@ -22,7 +22,7 @@ from hogline.destinations.catalogue import DESTINATIONS
 from hogline.escaping import escaped_lines
 from hogline.service.rights import may
 from hogline.store.base import Unusable, Unwritable
-from hogline.store.roles import Role
+from hogline.store.datadir.roles import Role
 
 THEMES = ("system", "light", "dark")
 SECTIONS = (

@@ -13,9 +13,9 @@ from hogline.console.context import connection_of, form_of, require_right, servi
 from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
 from hogline.service import Mistake, Service
+from hogline.service.attributes import STANDINGS, attributes
 from hogline.service.exporting import as_json
 from hogline.service.forgetting import left
-from hogline.standing import STANDINGS, attributes
 from hogline.views import PersonDetails
 
 ON_A_PAGE = 50

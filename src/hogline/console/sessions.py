@@ -19,8 +19,8 @@ from itsdangerous.url_safe import URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from hogline.store.access import FIRST, Access, Account
 from hogline.store.base import Unusable
+from hogline.store.datadir.accounts import FIRST, Access, Account
 
 IDLE_S = 12 * 3_600
 LONGEST_S = 7 * 24 * 3_600

@@ -11,8 +11,8 @@ from hogline.console.context import actor_of, console_of, form_of, session_of
 from hogline.console.pages import THEMES, own_path, page
 from hogline.service.actor import Actor
 from hogline.sources.addresses import subscriber
-from hogline.store.access import FIRST
-from hogline.store.passwords import LONGEST
+from hogline.store.datadir.accounts import FIRST
+from hogline.store.datadir.passwords import LONGEST
 
 WRONG = "Wrong account or password."
 BUSY = "Too many sign-in attempts. Try again in a few seconds."

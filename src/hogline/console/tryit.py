@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hogline.backfill.views import BadLine, PreviewedEvent
 from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.pages import page
 from hogline.console.samples import SAMPLES
 from hogline.console.shown import WORDS
-from hogline.file_views import BadLine, PreviewedEvent
 from hogline.posthog.bounds import NotJson
 from hogline.posthog.repair import decode
 from hogline.service import Mistake, Service

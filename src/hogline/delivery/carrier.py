@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from hogline.clock import Clock
 from hogline.core.items import OperationOutcome
-from hogline.delivery.clock import Clock
 from hogline.delivery.gate import Gate
 from hogline.delivery.pack import pack
 from hogline.destinations.base import Destination, Send, Unreachable

@@ -11,10 +11,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from hogline.clock import Clock
 from hogline.core.items import OperationOutcome, Source
 from hogline.core.settle import answered
 from hogline.core.shipment import Shipment
-from hogline.delivery.clock import Clock
 from hogline.destinations.base import People
 from hogline.model import Event, Operation, Refusal
 from hogline.posthog.entry import event_of

@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 import structlog
 
+from hogline.clock import Clock
 from hogline.core.fold import Fold
 from hogline.core.known import Known
-from hogline.delivery.clock import Clock
 from hogline.destinations.base import KEEPS, Keeps
 from hogline.posthog.entry import Entry, decode_entry
 from hogline.posthog.weight import weight_bytes

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from hogline.clock import Clock
 from hogline.delivery.backoff import pause_s
-from hogline.delivery.clock import Clock
 
 _ROUNDING = 1e-6
 RECOVERS_WITHIN_S = 60.0

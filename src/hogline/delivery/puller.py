@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from hogline.clock import Clock
 from hogline.core.changes import DeadLetter, Settlement
 from hogline.core.desk import Desk
 from hogline.core.items import Item, Source
-from hogline.delivery.clock import Clock
 from hogline.delivery.folder import Folder
 from hogline.posthog.entry import Entry, decode_entry
 from hogline.store.base import Journal, State

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from hogline.clock import Clock
 from hogline.core.changes import Settlement
 from hogline.core.desk import MOST_EVENTS, Desk
 from hogline.core.fold import Fold
 from hogline.core.items import Item, Source
 from hogline.core.known import Known
 from hogline.core.shipment import Shipment
-from hogline.delivery.clock import Clock
 from hogline.destinations.base import Destination
 from hogline.model import Event
 from hogline.posthog.entry import entry_of

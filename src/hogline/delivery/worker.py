@@ -13,13 +13,13 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from hogline.clock import Clock
 from hogline.core.changes import Settlement
 from hogline.core.desk import Desk
 from hogline.core.items import OperationOutcome
 from hogline.core.settle import Outcome
 from hogline.core.shipment import Shipment
 from hogline.delivery.carrier import Carrier, Stopped
-from hogline.delivery.clock import Clock
 from hogline.delivery.feed import Feed
 from hogline.delivery.folder import Folder
 from hogline.delivery.fuse import Fuse

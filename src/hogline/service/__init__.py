@@ -13,9 +13,9 @@ from hogline.service.core import Mistake
 from hogline.service.doctor import Doctor
 from hogline.service.exporting import Exporting
 from hogline.service.failures import Failures
+from hogline.service.figures import OverTime
 from hogline.service.files import Files
 from hogline.service.forgetting import Forgetting
-from hogline.service.history import OverTime
 from hogline.service.live import Live
 from hogline.service.people import People
 from hogline.service.posthog import PostHogSetup

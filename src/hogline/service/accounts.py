@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from hogline.service.actor import actor
 from hogline.service.core import Core, Mistake
-from hogline.store import passwords
-from hogline.store.access import FIRST, Access, Account
 from hogline.store.base import NameTaken
-from hogline.store.roles import Role
+from hogline.store.datadir import passwords
+from hogline.store.datadir.accounts import FIRST, Access, Account
+from hogline.store.datadir.roles import Role
 
 log = structlog.get_logger("hogline.service")
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from msgspec import Struct
 
 from hogline.store.audit import Kind
-from hogline.store.roles import Role
+from hogline.store.datadir.roles import Role
 
 
 class Actor(Struct, frozen=True, kw_only=True):

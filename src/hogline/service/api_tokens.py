@@ -9,9 +9,9 @@ import structlog
 from msgspec import Struct
 
 from hogline.service.core import Core, Mistake
-from hogline.store.api_tokens import ApiToken, ApiTokens
 from hogline.store.base import NameTaken, Unusable
-from hogline.store.roles import Role
+from hogline.store.datadir.api_tokens import ApiToken, ApiTokens
+from hogline.store.datadir.roles import Role
 
 log = structlog.get_logger("hogline.service")
 

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from hogline.backfill.preview import Preview
+from hogline.backfill.sending import Sending
+from hogline.clock import Clock
 from hogline.core.lanes import Lanes
-from hogline.delivery.clock import Clock
+from hogline.delivery.workers import Retention, Workers
 from hogline.destinations.base import Destination, InvalidOptions, Keeps, Send
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.running import Retention, Workers
-from hogline.sending import Preview, Sending
 from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.sources.seen import SeenUuids

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeVar
 
+from hogline.backfill.forecast import Forecast, choices
+from hogline.backfill.preview import Preview
+from hogline.backfill.sending import Sending
+from hogline.backfill.views import BadLine, Delivery, ForecastView, PreviewedEvent, Row
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.file_views import BadLine, Delivery, ForecastView, PreviewedEvent, Row
-from hogline.forecast import Forecast, choices
-from hogline.sending import Preview, Sending
 from hogline.service.core import Core, Mistake
 from hogline.store.base import Connection
 

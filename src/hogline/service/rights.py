@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from msgspec import Struct
 
 from hogline.service.actor import Actor, acting
-from hogline.store.roles import Role, includes
+from hogline.store.datadir.roles import Role, includes
 
 if TYPE_CHECKING:
     from hogline.service import Service

@@ -1,1 +1,1 @@
-"""What listens or reads: HTTP and files. Brings bytes in; what they mean is `hogline.posthog`'s business."""
+"""Receiving over HTTP. Brings bytes in; `hogline.posthog` knows what they mean."""

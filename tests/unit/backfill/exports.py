@@ -21,7 +21,7 @@ from hogline.backfill.files import files_of
 from hogline.backfill.order import add_all, in_order
 from hogline.backfill.reading import Reading
 from hogline.backfill.sorter import Sorter
-from hogline.file_views import Row
+from hogline.backfill.views import Row
 
 RECEIVED_MS = 1_793_527_200_000
 START = datetime(2026, 10, 1, 8, tzinfo=UTC)

@@ -13,11 +13,11 @@ import pytest
 from exports import history, json_lines, read, shuffled
 from service_bench import GOOD, MovedClock, bench_in
 
+from hogline.backfill.forecast import Forecast
+from hogline.backfill.preview import Preview
+from hogline.backfill.views import Row
 from hogline.destinations.customerio.options import OPTIONS
-from hogline.file_views import Row
-from hogline.forecast import Forecast
 from hogline.model import Request, Response
-from hogline.sending import Preview
 
 pytestmark = pytest.mark.anyio
 

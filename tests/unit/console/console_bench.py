@@ -18,7 +18,7 @@ from hogline.console import Console, create_console
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
 from hogline.settings import Settings
-from hogline.store.access import Access
+from hogline.store.datadir.accounts import Access
 
 PASSWORD = "open sesame"
 HOST = "127.0.0.1:8001"

@@ -11,7 +11,7 @@ from events_bench import words
 from service_bench import GOOD
 
 from hogline.store.audit import Wanted
-from hogline.store.roles import ROLES, Role
+from hogline.store.datadir.roles import ROLES, Role
 
 pytestmark = pytest.mark.anyio
 

@@ -15,9 +15,9 @@ from hogline.cli.password import password as password_command
 from hogline.service import Mistake
 from hogline.service.actor import Actor, acting
 from hogline.settings import InvalidSettings, Settings, read_settings
-from hogline.store import passwords
-from hogline.store.access import Access
 from hogline.store.base import Unusable
+from hogline.store.datadir import passwords
+from hogline.store.datadir.accounts import Access
 
 
 def test_at_first_start_there_is_one_in_a_private_file_until_another_is_set(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from service_bench import GOOD, send_lines
 
 from hogline.console.overview import mean_ms, table
 from hogline.model import Response
-from hogline.service.history import HistoryView
-from hogline.store.history import Figure
-from hogline.store.sqlite.history import SqliteHistory
+from hogline.service.figures import HistoryView
+from hogline.store.figures import Figure
+from hogline.store.sqlite.figures import SqliteHistory
 
 pytestmark = pytest.mark.anyio
 

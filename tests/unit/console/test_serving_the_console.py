@@ -14,11 +14,11 @@ import pytest
 
 from hogline.cli import serve as serve_command
 from hogline.cli.printing import SafeConsole
-from hogline.serve import serving
+from hogline.runtime.serve import serving
 from hogline.service import Mistake
 from hogline.settings import InvalidSettings, Settings, read_settings
-from hogline.store.access import Access
-from hogline.store.directory import DataDirectory
+from hogline.store.datadir.accounts import Access
+from hogline.store.datadir.directory import DataDirectory
 from hogline.store.sqlite.journal import SqliteJournal
 
 pytestmark = pytest.mark.anyio

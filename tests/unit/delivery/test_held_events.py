@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from people_bench import ANON, NOON_MS, Bench, alias, dangerously, identify, said, times_and_ulids
 
 from hogline.core.lanes import lane_of
-from hogline.housekeeping import Housekeeping
 from hogline.model import Request, Response
 from hogline.posthog.entry import decode_event
+from hogline.runtime.housekeeping import Housekeeping
 from hogline.settings import Settings
 from hogline.store.base import Counts
 from hogline.store.cleaning import Cleaning

@@ -11,8 +11,8 @@ from people_bench import Bench, identify, said
 
 from hogline.core.lanes import lane_of
 from hogline.delivery.folder import Folder
-from hogline.housekeeping import Housekeeping
 from hogline.model import Request, Response
+from hogline.runtime.housekeeping import Housekeeping
 from hogline.settings import Settings
 from hogline.store.cleaning import Cleaning
 

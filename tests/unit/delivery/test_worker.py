@@ -20,7 +20,7 @@ from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, Request, Response
 from hogline.posthog.entry import Entry, encode_event
 from hogline.store.base import Connection, Counts, Unwritable
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 

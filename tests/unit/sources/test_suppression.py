@@ -13,8 +13,8 @@ from hogline.posthog import Batch, encode_repaired
 from hogline.sources.http import create_app
 from hogline.sources.suppression import let_in
 from hogline.sources.tokens import TokenCheck
+from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import NOBODY, Suppressed
-from hogline.store.secrets import Vault
 
 VAULT = Vault(Vault.new_key())
 ADA, MAIL, ANON = "ada-4711", "ada@example.com", "0190a000-0000-7000-8000-00000000aaaa"

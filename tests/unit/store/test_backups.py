@@ -15,7 +15,7 @@ from hogline.model import Event
 from hogline.posthog.entry import encode_event
 from hogline.store.backup import Keys, make, restore
 from hogline.store.base import Unusable
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite import snapshot
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState

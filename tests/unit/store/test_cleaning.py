@@ -13,7 +13,7 @@ from hogline.core.changes import Settlement
 from hogline.core.told import Told
 from hogline.store.base import Unwritable
 from hogline.store.cleaning import Cleaning
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from hogline.store.base import Unusable
-from hogline.store.directory import DataDirectory, Held
+from hogline.store.datadir.directory import DataDirectory, Held
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 
 HOLD = """
 import sys
 from pathlib import Path
-from hogline.store.directory import DataDirectory
+from hogline.store.datadir.directory import DataDirectory
 with DataDirectory(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -24,7 +24,7 @@ from hogline.core.sync import fingerprint
 from hogline.core.told import Told
 from hogline.model import Identifier
 from hogline.store.base import Unusable
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
 
 pytestmark = pytest.mark.anyio

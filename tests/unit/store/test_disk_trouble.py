@@ -13,7 +13,7 @@ from troubled_disk import Disk, troubled_disk
 from hogline.core.changes import Flush, Settlement
 from hogline.core.known import Fact, Person
 from hogline.store.base import Unusable, Unwritable
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 

@@ -14,7 +14,7 @@ from hogline.core.sync import fingerprint
 from hogline.core.told import Customer, Mark
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.database import migrations, open_database
 from hogline.store.sqlite.state import SqliteState
 

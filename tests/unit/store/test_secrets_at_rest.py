@@ -8,8 +8,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from hogline.store.base import Unusable
-from hogline.store.directory import DataDirectory
-from hogline.store.secrets import Vault
+from hogline.store.datadir.directory import DataDirectory
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
 
 CANARY = "canary-4711"

@@ -12,7 +12,7 @@ import pytest
 
 from hogline.core.changes import Settlement
 from hogline.store.base import Unwritable
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 from hogline.store.sqlite.writer import MOST_JOBS_A_COMMIT, Writer

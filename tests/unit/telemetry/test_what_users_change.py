@@ -8,8 +8,8 @@ import pytest
 
 from hogline.delivery.client import Client
 from hogline.model import Request, Response
-from hogline.process import service_for
-from hogline.serve import serving
+from hogline.runtime.serve import serving
+from hogline.runtime.wiring import service_for
 from hogline.service import Mistake
 from hogline.settings import Settings
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from hogline.service.rights import least_role
-from hogline.store.roles import ROLES, Role
+from hogline.store.datadir.roles import ROLES, Role
 
 Method: TypeAlias = Literal["GET", "POST", "PATCH", "DELETE"]
 Function: TypeAlias = Callable[..., Coroutine[Any, Any, object]]

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hogline import __version__
 from hogline.console.api.endpoints import Endpoint, Parameter
-from hogline.store.roles import ROLES
+from hogline.store.datadir.roles import ROLES
 
 _INTRODUCTION = (
     "Everything Hogline's console shows and does, for programs. Send a token with every request as `Authorization: "

@@ -10,15 +10,15 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from hogline.backfill.views import BadLine, PreviewedEvent
 from hogline.console.api.endpoints import ApiError, Endpoint
 from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.file_views import BadLine, PreviewedEvent
 from hogline.service import Mistake, Service
 from hogline.service.auditing import AuditView
 from hogline.service.exporting import ExportedEvents, PersonExport
+from hogline.service.figures import HistoryView, Period
 from hogline.service.finding import Nobody, Several
-from hogline.service.history import HistoryView, Period
 from hogline.store.audit import Wanted
 from hogline.views import (
     CheckView,

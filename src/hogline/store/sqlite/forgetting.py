@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from hogline.model import Refusal
 from hogline.posthog.entry import FORGOTTEN
 from hogline.posthog.forgetting import without
+from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import Expired, File, Forgotten, Suppressed, ToClean
-from hogline.store.secrets import Vault
 from hogline.store.sqlite import records, retention
 from hogline.store.sqlite.database import rows
 from hogline.store.sqlite.settling import count, give_up

@@ -17,8 +17,8 @@ from hogline.core.changes import DeadLetter, Flush, Intent, Settlement
 from hogline.core.told import WAITS_MS
 from hogline.model import Refusal
 from hogline.store.base import READ_BYTES, Connection, Counts, NameTaken, Replay, TokenKind
+from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import Suppressed
-from hogline.store.secrets import Vault
 from hogline.store.sqlite import conversion, records
 from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, touch, transaction, value
 from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean

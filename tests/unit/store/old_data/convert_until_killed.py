@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from hogline.store.secrets import Vault
+from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
 
 steps = 0

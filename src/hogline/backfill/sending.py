@@ -1,0 +1,78 @@
+"""Events from files that are kept and followed until they are settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from hogline.backfill.views import Delivery, Row
+from hogline.clock import Clock
+from hogline.delivery.tally import Tally
+from hogline.posthog.entry import decode_event
+from hogline.posthog.received import Batch, Received
+from hogline.sources.seen import SeenUuids
+from hogline.sources.suppression import let_in
+from hogline.store.base import Connection, Journal
+from hogline.store.forgetting import Suppressed
+
+
+class Sending:
+    """Events that somebody waits for."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        suppressed: Suppressed,
+        seen: SeenUuids,
+        clock: Clock,
+        connections: Sequence[Connection],
+        tallies: dict[int, Tally],
+    ) -> None:
+        self._journal = journal
+        self._suppressed = suppressed
+        self._seen = seen
+        self._clock = clock
+        self._connections = connections
+        self.tallies = tallies
+        self.touched_s = clock.now_s()
+
+    async def keep(self, rows: Sequence[Row], refused: Mapping[str, int]) -> None:
+        """Keep these events; `refused` were read and cannot be kept, by reason."""
+        received, kept_out = let_in(Batch([received_in(row) for row in rows], dict(refused)), self._suppressed)
+        if received or kept_out:
+            end, _ = await self._seen.append(self._journal, received, kept_out)
+            for tally in self.tallies.values():
+                tally.claim(range(end - len(received) + 1, end + 1))
+
+    async def wait(self, wait_s: float) -> None:
+        """Returns when all is settled, or after that time."""
+        waiting = [asyncio.ensure_future(tally.wait()) for tally in self.tallies.values()]
+        _, late = await asyncio.wait(waiting, timeout=wait_s)
+        for task in late:
+            task.cancel()
+
+    def deliveries(self, standing: Mapping[int, tuple[str, str | None]]) -> list[Delivery]:
+        found = []
+        for connection in self._connections:
+            tally = self.tallies[connection.id]
+            state, reason = standing.get(connection.id, ("stopped", "It was disconnected."))
+            found.append(
+                Delivery(
+                    connection=connection.name,
+                    events=tally.claimed,
+                    delivered=tally.delivered,
+                    filtered=dict(tally.filtered),
+                    held=tally.held,
+                    dead_letters=dict(tally.dead_letters),
+                    adjusted=dict(tally.adjusted),
+                    pending=tally.claimed - tally.settled,
+                    state=state,
+                    reason=reason,
+                )
+            )
+        return found
+
+
+def received_in(row: Row) -> Received:
+    return Received(decode_event(row.body), row.body)

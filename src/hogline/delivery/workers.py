@@ -1,0 +1,215 @@
+"""The workers of a running process: one for each enabled connection, and what state each is in; and the folder, which
+all of them share."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from hogline.clock import Clock
+from hogline.delivery.carrier import Stopped
+from hogline.delivery.feed import Feed
+from hogline.delivery.folder import Folder
+from hogline.delivery.gate import Gate, Rate
+from hogline.delivery.tally import Tally
+from hogline.delivery.worker import Worker
+from hogline.destinations.base import InvalidOptions, Keeps, Send
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.store.base import Connection, Journal, State, Unwritable
+from hogline.store.forgetting import Expired
+from hogline.telemetry.delivery import RequestListener, nobody
+from hogline.telemetry.mistakes import kind_and_place
+
+log = structlog.get_logger("hogline.delivery")
+
+
+class Workers:
+    """Starts and stops workers. `stopped` is called when a connection stops itself, with the reason."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        state: State,
+        send: Send,
+        clock: Clock,
+        stopped: Callable[[Connection, str], Awaitable[None]],
+        merge_delay_s: float,
+        retains: bool = False,
+        listener: RequestListener = nobody,
+    ) -> None:
+        """`retains`: people are removed who were not seen for long."""
+        self._journal = journal
+        self._state = state
+        self._send = send
+        self._clock = clock
+        self._stopped = stopped
+        self._merge_delay_s = merge_delay_s
+        self._retains = retains
+        self._listener = listener
+        """Gets each delivery request; running workers keep the one they have."""
+        self._tallies: dict[int, set[Tally]] = {}
+        self._feeds: dict[int, Feed] = {}
+        self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
+        self._folder: Folder | None = None
+        self._keeps = Keeps()
+
+    # what is known
+
+    @property
+    def folder(self) -> Folder:
+        """Runs from the first use on."""
+        if self._folder is None:
+            self._folder = Folder(self._journal, self._state, self._clock, keeps=self._keeps, retains=self._retains)
+            self._folder.start()
+        return self._folder
+
+    async def keep(self, keeps: Keeps) -> None:
+        """What is to be known from here on."""
+        self._keeps = keeps
+        if self._folder is not None:
+            await self._folder.keep(keeps)
+
+    def fold(self) -> None:
+        """Read what events say of people, from now on, with or without connections."""
+        _ = self.folder
+
+    @property
+    def folding_trouble(self) -> str | None:
+        """Why nothing can be delivered just now; None: all is well."""
+        return None if self._folder is None else self._folder.trouble
+
+    async def catch_up(self) -> None:
+        """All that the journal has by now is known, and on disk, when this returns."""
+        await self.folder.catch_up()
+
+    async def flush(self) -> None:
+        """What is known by now is on disk when this returns."""
+        if self._folder is not None:
+            await self._folder.flush()
+
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        """See `store.forgetting.Forgets.expire_people`."""
+        expired = await self.folder.expire_people(before_day=before_day, today=today, after=after, most=most)
+        for worker, _ in self._running.values():
+            worker.lose(expired.ids)
+        return expired
+
+    async def stop_folding(self) -> None:
+        """All that is folded is on disk; the next use begins with what is there then. No worker may run."""
+        if self._folder is not None:
+            folder, self._folder = self._folder, None
+            await folder.close()
+
+    # workers
+
+    def start(self, connection: Connection) -> None:
+        """Run this connection; nothing happens if it runs already."""
+        if connection.id in self._running:
+            return
+        destination = DESTINATIONS[connection.destination]
+        options = destination.read_options(connection.options)
+        worker: Worker[Any] = Worker(
+            connection,
+            destination,
+            options,
+            folder=self.folder,
+            journal=self._journal,
+            state=self._state,
+            send=self._send,
+            gate=Gate(Rate(destination.requests_per_second(options), self._clock), self._clock, random.random),
+            clock=self._clock,
+            merge_delay_s=self._merge_delay_s,
+        )
+        worker.watch.listener = self._listener
+        # Waiting callers keep waiting when the connection is stopped and started again.
+        worker.tallies = self._tallies.setdefault(connection.id, set())
+        worker.feed = self.feed(connection.id)
+        task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
+        self._running[connection.id] = (worker, task)
+
+    async def _run(self, connection: Connection, worker: Worker[Any]) -> None:
+        log.info("connection started", connection=connection.name)
+        try:
+            await worker.run()
+        except (Stopped, InvalidOptions) as stop:
+            await self._report(connection, str(stop))
+        except Exception as error:
+            # Its text may quote an event; the kind and the place are enough to find it.
+            mistake = kind_and_place(error)
+            log.error("connection failed", connection=connection.name, error=mistake)  # noqa: TRY400
+            await self._report(connection, f"Internal error ({mistake}). Please report this bug.")
+        else:
+            log.info("connection ended", connection=connection.name)
+
+    async def _report(self, connection: Connection, reason: str) -> None:
+        self._running.pop(connection.id, None)
+        log.warning("connection stopped", connection=connection.name, reason=reason)
+        while True:
+            try:
+                await self._stopped(connection, reason)
+            except Unwritable as trouble:  # the reason must not be lost over a full disk
+                await self._clock.sleep(trouble.retry_after_s)
+            else:
+                return
+
+    async def stop(self, connection: int, within_s: float = 20.0) -> None:
+        """Returns when nothing of this connection is in flight; harmless if it is not running."""
+        if running := self._running.pop(connection, None):
+            worker, task = running
+            await worker.close(within_s)
+            await task
+
+    async def close(self, within_s: float = 20.0) -> None:
+        await asyncio.gather(*(self.stop(connection, within_s) for connection in list(self._running)))
+        await self.stop_folding()
+
+    def runs(self, connection: int) -> bool:
+        return connection in self._running
+
+    def trouble(self, connection: int) -> str | None:
+        running = self._running.get(connection)
+        return (running[0].trouble or self.folding_trouble) if running else None
+
+    def ask_again(self, connection: int) -> None:
+        """Failures are to be retried or a replay has begun; a connection that is not running finds out at its start."""
+        if running := self._running.get(connection):
+            running[0].ask_again()
+
+    def unsaved_requests(self, connection: int) -> int:
+        running = self._running.get(connection)
+        return running[0].unsaved_requests if running else 0
+
+    def tally(self) -> dict[int, Tally]:
+        """A tally for each running connection, counting from now on."""
+        tallies = {}
+        for connection in self._running:
+            tallies[connection] = Tally()
+            self._tallies[connection].add(tallies[connection])
+        return tallies
+
+    def feed(self, connection: int) -> Feed:
+        """The connection's feed; it goes on when the connection is stopped and started again."""
+        return self._feeds.setdefault(connection, Feed(self._clock))
+
+    def forget(self, tallies: dict[int, Tally]) -> None:
+        for connection, tally in tallies.items():
+            self._tallies[connection].discard(tally)
+
+
+class Retention:
+    """Removes people who were not seen for long, so that all that runs knows of it."""
+
+    def __init__(self, workers: Workers, changing: asyncio.Lock) -> None:
+        """`changing`: held by anyone who starts and stops workers and the folder."""
+        self._workers = workers
+        self._changing = changing
+
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        """See `store.forgetting.Forgets.expire_people`."""
+        async with self._changing:
+            return await self._workers.expire_people(before_day=before_day, today=today, after=after, most=most)

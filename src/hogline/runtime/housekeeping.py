@@ -1,0 +1,161 @@
+"""Keeps the journal and the held events within their limits: removes old events that all connections have settled, and
+pauses receiving when too many are pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from hogline.clock import Clock
+from hogline.core.lanes import Lanes
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.settings import Settings
+from hogline.store.base import Connection, Journal, State, Unwritable
+from hogline.store.cleaning import Cleaning
+from hogline.store.forgetting import Expired
+
+log = structlog.get_logger("hogline.journal")
+
+EVERY_S = 5.0
+_DAY_MS = 86_400_000
+FAILURES_AT_ONCE = 1_000
+PEOPLE_AT_ONCE = 2_000
+EVERYBODY_EVERY_S = 6 * 3_600.0
+
+
+class ExpiresPeople(Protocol):
+    """Who removes people so that all that runs knows: `delivery.workers.Retention`."""
+
+    async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
+        """See `store.forgetting.Forgets.expire_people`."""
+        ...
+
+
+class Housekeeping:
+    def __init__(
+        self,
+        journal: Journal,
+        state: State,
+        settings: Settings,
+        clock: Clock,
+        cleaning: Cleaning,
+        *,
+        people: ExpiresPeople,
+    ) -> None:
+        self._cleaning = cleaning
+        self._people = people
+        self._journal = journal
+        self._state = state
+        self._settings = settings
+        self._clock = clock
+        self._full = False
+        self._looked_at = ""
+        """Behind which id old people are looked for next."""
+        self._look_again_s = 0.0
+
+    async def run(self) -> None:
+        """Looks after the journal every few seconds, until it is cancelled."""
+        while True:
+            try:
+                await self.once()
+            except Unwritable as trouble:
+                log.warning("the journal cannot be trimmed", reason=str(trouble))
+            except Exception as error:
+                # A disk that cannot be read now may be later; without housekeeping receiving would never pause.
+                log.error("journal housekeeping failed", error=type(error).__name__)  # noqa: TRY400  # the kind says it
+            await self._clock.sleep(EVERY_S)
+
+    async def once(self) -> None:
+        settings = self._settings
+        settled = await self._settled()
+        removed = await self._journal.trim(
+            settled,
+            received_before_ms=self._clock.time_ms() - settings.journal_retention_days * _DAY_MS,
+            most_bytes=settings.journal_retention_bytes,
+        )
+        if removed:
+            log.info("journal trimmed", events=removed)
+        await self._give_up_held()
+        await self._forget_the_old()
+        await self._cleaning.finish()
+        full = await self._unsettled_bytes(settled) > settings.journal_max_bytes
+        if full != self._full:
+            log.warning("receiving paused: too many pending events" if full else "receiving resumed")
+        self._full = full
+
+    async def _give_up_held(self) -> None:
+        """Held events stay for the connection's days, and within the bytes for all."""
+        for connection in await self._state.connections():
+            if not (await self._state.counts(connection.id)).held:
+                continue
+            destination = DESTINATIONS[connection.destination]
+            if destination.people is None:
+                continue
+            days = destination.people.rules(destination.read_options(connection.options)).hold_days
+            given_up = await self._state.expire_held(
+                connection.id,
+                received_before_ms=await self._today_ms(connection) - days * _DAY_MS,
+                most_bytes=self._settings.hold_max_bytes,
+            )
+            if given_up:
+                log.info("held events dropped", connection=connection.name, events=given_up)
+
+    async def _forget_the_old(self) -> None:
+        """Remove expired failures and people, a few at a time."""
+        for connection in await self._state.connections():
+            before_ms = self._clock.time_ms() - self._settings.failures_retention_days * _DAY_MS
+            expired = await self._state.expire_dead_letters(connection.id, before_ms=before_ms, most=FAILURES_AT_ONCE)
+            if expired:
+                log.info("old failures removed", connection=connection.name, events=expired)
+        await self._forget_old_people()
+
+    async def _forget_old_people(self) -> None:
+        """Check all people in turns, with a pause at the end. People with events in the journal stay."""
+        now_s, days = self._clock.now_s(), self._settings.people_retention_days
+        if not days or now_s < self._look_again_s:
+            return
+        today = self._clock.time_ms() // _DAY_MS
+        oldest_ms = await self._journal.received_at(self._journal.first)
+        oldest = today if oldest_ms is None else oldest_ms // _DAY_MS
+        expired = await self._people.expire_people(
+            before_day=min(today - days, oldest), today=today, after=self._looked_at, most=PEOPLE_AT_ONCE
+        )
+        if expired.ids:
+            log.info("inactive people removed", ids=len(expired.ids))
+        self._looked_at = expired.next or ""
+        if expired.next is None:
+            self._look_again_s = now_s + EVERYBODY_EVERY_S
+
+    async def _today_ms(self, connection: Connection) -> int:
+        """Receipt time of the oldest unsettled event, or now: pending events may still release held ones."""
+        settled = Lanes(connection.start, await self._state.lanes(connection.id)).read
+        waiting_ms = await self._journal.received_at(settled + 1)
+        return self._clock.time_ms() if waiting_ms is None else waiting_ms
+
+    async def _settled(self) -> int:
+        """Everything up to here is part of what is known, settled by every connection, and not part of a replay that is
+        under way."""
+        settled = min(self._journal.end, self._state.folded())
+        for connection in await self._state.connections():
+            settled = min(settled, Lanes(connection.start, await self._state.lanes(connection.id)).read)
+            if replay := await self._state.replay(connection.id):
+                settled = min(settled, replay.settled)
+        return settled
+
+    async def _unsettled_bytes(self, settled: int) -> int:
+        """An estimate: events that wait are as large as all that are there."""
+        events = self._journal.end - self._journal.first + 1
+        waiting = self._journal.end - max(settled, self._journal.first - 1)
+        return await self._journal.size_bytes() * waiting // events if events else 0
+
+    async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
+        """The journal's `append`, for what receives: raises `Unwritable` while too many events wait."""
+        if self._full:
+            raise Unwritable(
+                "Too many events are pending (HOGLINE_JOURNAL_MAX_BYTES). Send this again later.",
+                retry_after_s=30,
+            )
+        return await self._journal.append(events, refused)

@@ -1,0 +1,199 @@
+"""Receiving and delivering until stopped: service, listeners, housekeeping, signals put together and taken apart."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ipaddress
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+
+import structlog
+
+from hogline.clock import Clock, SystemClock
+from hogline.console import create_console
+from hogline.runtime.housekeeping import Housekeeping
+from hogline.runtime.wiring import hold, own_service
+from hogline.service import Mistake, Service
+from hogline.service.access import ConsoleDoor
+from hogline.settings import Settings
+from hogline.sources.asgi import App
+from hogline.sources.budget import Budget
+from hogline.sources.connections import Connections, raise_file_limit, shares
+from hogline.sources.http import create_app, create_watching
+from hogline.sources.server import Listener
+from hogline.store.base import Unwritable
+from hogline.store.datadir.accounts import FIRST, Access
+from hogline.store.datadir.directory import DataDirectory
+from hogline.telemetry.memory import give_back_what_is_large
+from hogline.telemetry.metrics import Metrics
+
+log = structlog.get_logger("hogline")
+
+CONSOLE_STOP_S = 2
+"""Pages are quickly made; a stream that does not end is cut."""
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """Receive and deliver as long as the context lasts. Raises `Mistake`."""
+    directory = DataDirectory(settings.data)
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        if await hold(stack, directory) is not None:
+            raise Mistake(f"Another Hogline is already running on {directory.path}. Stop it, or choose another --data.")
+        metrics = Metrics({"journal": directory.journal, "state": directory.state}, clock.now_s)
+        service, journal, state = await stack.enter_async_context(
+            own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
+        )
+        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning, people=service.retention)
+        await stack.enter_async_context(_running(housekeeping.run()))
+        budget = Budget()
+        app = create_app(
+            housekeeping,
+            service.token_check,
+            service.problems,
+            clock.time_ms,
+            suppressed=state.suppressed,
+            budget=budget,
+            seen=service.seen_uuids,
+        )
+        await stack.enter_async_context(_running(_known_uuids(service)))
+        for_events, for_console = shares(raise_file_limit())
+        listener = Listener(
+            app,
+            settings.listen_host,
+            settings.listen_port,
+            proxies=settings.proxies,
+            connections=Connections(for_events),
+            budget=budget,
+        )
+        try:
+            await stack.enter_async_context(listener)
+        except OSError as error:
+            raise Mistake(
+                f"Cannot listen on {settings.listen} ({error.strerror}). Choose another address with HOGLINE_LISTEN."
+            ) from None
+        if not settings.public_url:
+            service.receives_at = _url(listener)
+        watching = create_watching(service.problems, partial(metrics.page, service.status))
+        connections = Connections(for_console)
+        if settings.metrics:
+            service.watched_at = await _watched(stack, watching, settings, connections)
+        if settings.console != "off":
+            at_console = None if settings.metrics else watching
+            await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
+        yield service
+
+
+async def _watched(stack: AsyncExitStack, watching: App, settings: Settings, connections: Connections) -> str:
+    """Serve `/metrics` and `/readyz` at a separate address, and return it. Raises `Mistake`."""
+    listener = Listener(
+        watching, settings.metrics_host, settings.metrics_port, connections=connections, stop_s=CONSOLE_STOP_S
+    )
+    try:
+        await stack.enter_async_context(listener)
+    except OSError as error:
+        raise Mistake(
+            f"Cannot listen for /metrics on {settings.metrics} ({error.strerror}). Choose another address with "
+            "HOGLINE_METRICS."
+        ) from None
+    return _url(listener)
+
+
+@asynccontextmanager
+async def _console(
+    service: Service, settings: Settings, connections: Connections, budget: Budget, watching: App | None
+) -> AsyncIterator[None]:
+    """The console on its listener. Raises `Mistake`."""
+    first_password = await _first_password(settings, service.now_ms())
+    app, console = create_console(service, settings, watching=watching)
+    listener = Listener(
+        app,
+        settings.console_host,
+        settings.console_port,
+        proxies=settings.proxies,
+        connections=connections,
+        budget=budget,
+        stop_s=CONSOLE_STOP_S,
+    )
+    try:
+        await listener.start()
+    except OSError as error:
+        raise Mistake(
+            f"The console cannot listen on {settings.console} ({error.strerror}). Choose another address with "
+            "HOGLINE_CONSOLE, or `off`."
+        ) from None
+    try:
+        file = Access(settings.data).first_password_file
+        service.console = ConsoleDoor(settings.console_url or _url(listener), first_password, file)
+        yield
+    finally:
+        console.stopping.set()
+        await listener.stop()
+
+
+async def _first_password(settings: Settings, now_ms: int) -> str | None:
+    """There is an account from now on; the password that was made for it just now, to be told, or None. Raises
+    `Mistake` if the console could be reached by others under a password that nobody chose.
+    """
+    access = Access(settings.data)
+    has_own = settings.console_password is not None
+    if not _is_loopback(settings.console_host) and not has_own and not access.chosen:
+        raise Mistake(
+            f"The console on {settings.console} can be reached from other machines, but you have not set a password. "
+            "Set one with `hogline password` or HOGLINE_CONSOLE_PASSWORD, or use the address 127.0.0.1."
+        )
+    if settings.console_password is not None:
+        password = settings.console_password.get_secret_value()
+        if access.find(FIRST) is None:
+            await asyncio.to_thread(access.set_password, password, FIRST, now_ms)
+        return None
+    return await asyncio.to_thread(access.make_first, now_ms)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _url(listener: Listener) -> str:
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    return f"http://{host}:{listener.port}"
+
+
+async def _known_uuids(service: Service) -> None:
+    """So that the first sender need not wait for it. If the disk fails, the first sender is told."""
+    with suppress(Unwritable):
+        await service.seen_uuids.load()
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Beside the context, and over when it is."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def serve(settings: Settings, ready: Callable[[Service], None]) -> None:
+    """Receive and deliver until SIGTERM or SIGINT. `ready` is called once events are accepted."""
+    give_back_what_is_large()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(settings) as service:
+        # What was made by now lives as long as the process: the collector need not look at it again.
+        gc.freeze()
+        ready(service)
+        await stop.wait()
+        log.info("stopping")
+    log.info("stopped")

@@ -1,0 +1,103 @@
+"""Provides a service: this process's own, on a data directory that it holds, or another process's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from hogline.clock import Clock, SystemClock
+from hogline.delivery.client import Client
+from hogline.runtime.control_socket import Unanswered, offered, reached
+from hogline.runtime.figures import Sampler
+from hogline.service import Mistake, Service
+from hogline.service.actor import system_user
+from hogline.service.rights import permitted
+from hogline.service.trail import Trail
+from hogline.settings import Settings
+from hogline.store.base import Journal, State
+from hogline.store.datadir.directory import DataDirectory, Held
+from hogline.store.opening import opened
+from hogline.telemetry.delivery import RequestListener, nobody
+
+log = structlog.get_logger("hogline")
+
+WAIT_FOR_OTHER_S = 10.0
+"""Another command may hold the data directory for a moment."""
+STOP_WITHIN_S = 20.0
+
+
+@asynccontextmanager
+async def own_service(
+    settings: Settings,
+    directory: DataDirectory,
+    *,
+    delivers: bool,
+    clock: Clock | None = None,
+    listener: RequestListener = nobody,
+) -> AsyncIterator[tuple[Service, Journal, State]]:
+    """A service of this process on a directory that it holds. `listener` gets each request to a destination."""
+    key = settings.secret_key.get_secret_value() if settings.secret_key else None
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        client = Client()
+        stack.push_async_callback(client.close)
+        stores = await stack.enter_async_context(opened(directory, key, clock.time_ms))
+        journal, state = stores.journal, stores.state
+        sampler = Sampler(stores.figures, journal, state, clock)
+        if delivers:  # until what is in flight at the end is settled
+            await stack.enter_async_context(sampler.running())
+        service = Service(
+            settings,
+            journal=journal,
+            state=state,
+            send=client.send,
+            clock=clock,
+            delivers=delivers,
+            listener=sampler.heard(listener),
+        )
+        service.past = stores.figures
+        service.trail = Trail(
+            stores.audit, stores.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days
+        )
+        stack.push_async_callback(service.close, STOP_WITHIN_S)
+        await service.start()
+        if delivers:
+            await stack.enter_async_context(offered(service, directory.control))
+        yield service, journal, state
+
+
+@asynccontextmanager
+async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIterator[Service]:
+    """The service for one command, asked in the name of the user who gave it: the running process's if one holds the
+    data directory, else our own.
+
+    `delivers`: our own runs the connections as long as the command lasts. Raises `Mistake`.
+    """
+    directory = DataDirectory(settings.data)
+    async with AsyncExitStack() as stack:
+        other = await hold(stack, directory)
+        if other is not None:
+            yield other
+        else:
+            service, _, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
+            yield permitted(service, system_user())
+
+
+async def hold(stack: AsyncExitStack, directory: DataDirectory) -> Service | None:
+    """Hold the directory (None), or give the service of the process that does. One that holds it and does not
+    answer is another command, which is over in a moment. Raises `Mistake`.
+    """
+    for _ in range(int(WAIT_FOR_OTHER_S / 0.05)):
+        try:
+            stack.enter_context(directory)
+        except Held:
+            try:
+                return await stack.enter_async_context(reached(directory.control))
+            except Unanswered:
+                await asyncio.sleep(0.05)
+        else:
+            return None
+    raise Mistake("Another Hogline is using this data directory and does not respond. Stop it, or wait and try again.")

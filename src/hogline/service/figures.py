@@ -1,0 +1,101 @@
+"""What was, over time: the series of the plots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from hogline.service.core import Core
+from hogline.store.figures import HOUR_S, MINUTE_S, History, Point
+
+
+class HistoryView(Struct, frozen=True, kw_only=True):
+    """Ready series for plots: one value for each of `times` in every list."""
+
+    connection: str
+    period: str
+    step_s: int
+    """How long each of the times is."""
+    times: list[int]
+    """When each begins, seconds since 1970, without gaps; the last one is under way."""
+    received: list[int]
+    delivered: list[int]
+    filtered: dict[str, list[int]]
+    """By reason; those that there were in this period."""
+    held: list[int]
+    """Events that were held back."""
+    failed: list[int]
+    """Events that became dead letters."""
+    pending: list[int]
+    """The most that waited."""
+    lag_s: list[float]
+    """The longest that an event waited."""
+    requests: list[int]
+    request_ms: list[float | None]
+    """The mean time of a request; None where there was none."""
+
+
+Period: TypeAlias = Literal["hour", "day", "week"]
+
+
+class _Stretch(Struct, frozen=True):
+    step_s: int
+    steps: int
+
+
+PERIODS: Mapping[Period, _Stretch] = {
+    "hour": _Stretch(MINUTE_S, 60),
+    "day": _Stretch(10 * MINUTE_S, 144),
+    "week": _Stretch(HOUR_S, 168),
+}
+_SPARKLINE = _Stretch(HOUR_S, 24)
+
+
+class OverTime(Core):
+    past: History | None = None
+    """Where the figures are kept; None: there is no history."""
+
+    async def history(self, connection: str, period: Period = "day") -> HistoryView:
+        """A connection's figures over the last hour, day or week; up to a minute old."""
+        times, points = await self._points(connection, PERIODS[period])
+        timed = _series(times, points, "request_ms")
+        requests = _series(times, points, "requests")
+        return HistoryView(
+            connection=connection,
+            period=period,
+            step_s=PERIODS[period].step_s,
+            times=list(times),
+            received=_series(times, points, "received"),
+            delivered=_series(times, points, "delivered"),
+            filtered={
+                reason: _series(times, (point for point in points if point.reason == reason), "filtered")
+                for reason in sorted({point.reason for point in points if point.kind == "filtered"})
+            },
+            held=_series(times, points, "held"),
+            failed=_series(times, points, "failed"),
+            pending=_series(times, points, "pending"),
+            lag_s=[lag_ms / 1_000 for lag_ms in _series(times, points, "lag_ms")],
+            requests=requests,
+            request_ms=[round(ms / n, 1) if n else None for ms, n in zip(timed, requests, strict=True)],
+        )
+
+    async def sparkline(self, connection: str) -> list[int]:
+        """Events received in each of the last 24 hours, oldest first; the last hour is under way."""
+        times, points = await self._points(connection, _SPARKLINE)
+        return _series(times, points, "received")
+
+    async def _points(self, connection: str, stretch: _Stretch) -> tuple[range, list[Point]]:
+        one = await self._find(connection)
+        now_s = self._clock.time_ms() // 1_000
+        until_s = now_s - now_s % stretch.step_s + stretch.step_s
+        times = range(until_s - stretch.steps * stretch.step_s, until_s, stretch.step_s)
+        if self.past is None:
+            return times, []
+        return times, await self.past.read(one.id, since_s=times.start, until_s=until_s, step_s=stretch.step_s)
+
+
+def _series(times: Sequence[int], points: Iterable[Point], kind: str) -> list[int]:
+    found = {point.at_s: point.n for point in points if point.kind == kind}
+    return [found.get(at_s, 0) for at_s in times]

@@ -1,0 +1,458 @@
+"""Commands beside a running process: what they call over the socket is what the process itself would do."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import socket as sockets
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from service_bench import GOOD, REGION, TOKEN, Bench, bench_in, rows_in
+
+from hogline.model import Response
+from hogline.runtime import control_socket as control
+from hogline.runtime.control_socket import Unanswered, offered, reached
+from hogline.service import Mistake, Service
+from hogline.store.audit import Wanted
+from hogline.store.base import Unusable, Unwritable
+from hogline.views import CheckView
+
+pytestmark = pytest.mark.anyio
+
+STOPPED = "The running Hogline stopped before it responded. Try again."
+UNKNOWN = "The running Hogline does not know this command. Is it a different version?"
+NOT_UNDERSTOOD = "The running Hogline did not understand this command. Is it a different version?"
+
+IDENTIFY = rb"""{"uuid": "0199f3a0-0000-7000-8000-000000000029", "event": "$identify", "distinct_id": "zo\u00eb",
+ "properties": {"$set": {"email": "zoe@example.org", "plan": ["a", 1, 1.5, null, {"b": true}]}},
+ "timestamp": "2026-11-01T09:00:00Z"}"""
+REFUSED = rb"""{"uuid": "0199f3a0-0000-7000-8000-00000000002a", "event": "refuse me", "distinct_id": "zo\u00eb",
+ "properties": {"total": 45.0, "items": [{"n": 1}]}, "timestamp": "2026-11-01T09:01:00Z"}"""
+LINES = [(1, IDENTIFY), (2, b"\xff\x00 no event"), (3, REFUSED)]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def remote(bench: Bench) -> AsyncIterator[Service]:
+    async with bench.remote() as made:
+        yield made
+
+
+def public_functions() -> set[str]:
+    """All that a user can ask; starting and closing is the process's own, and noting a token's use the API's."""
+    return {
+        name
+        for name, method in inspect.getmembers(Service, inspect.iscoroutinefunction)
+        if not name.startswith("_") and name not in {"start", "close", "api_token_used"}
+    }
+
+
+async def tour(service: Service) -> dict[str, object]:
+    """What each function gives, in an order in which each has something to give. What is made by chance, handles
+    and tokens, is only looked at.
+    """
+    seen: dict[str, object] = {}
+    seen["test_options"] = await service.test_options("customerio", GOOD)
+    seen["connect"] = await service.connect("customerio", GOOD, name="shop")
+    seen["connections"] = await service.connections()
+    seen["configure"] = await service.configure("shop", {"identify_by_email": True, "event_allowlist": "Zoë, $x"})
+    await service.configure("shop", {"event_allowlist": None})
+    seen["check"] = await service.check("shop")
+    seen |= await tour_of_files(service)
+    seen["disable"] = await service.disable("shop")
+    seen |= await tour_of_failures(service)
+    seen["newest_event"] = await service.newest_event()
+    await service.set_password("open sesame")
+    seen["set_password"] = "set"
+    seen |= await tour_of_a_person(service)
+    seen["live"] = await service.live("shop", after=0)
+    seen["received_events"] = await service.received_events(limit=3)
+    seen["status"] = await service.status()
+    seen["history"] = await service.history("shop", "hour")
+    seen["sparkline"] = await service.sparkline("shop")
+    seen["problems"] = await service.problems()
+    seen["enable"] = await service.enable("shop")
+    seen["token"] = await service.token()
+    seen["rotate_token"] = (await service.rotate_token()).older
+    seen["add_token"] = (await service.add_token("phc_of_the_project")).added
+    seen["revoke_token"] = type(await service.revoke_token(TOKEN))
+    seen |= await tour_of_posthog(service)
+    seen["examine"] = [one.subject for one in await service.examine()]
+    seen["add_account"] = await service.add_account("ada", "viewer", "a password of Ada's")
+    seen["set_role"] = await service.set_role("ADA", "operator")
+    seen["accounts"] = [(one.name, one.role) for one in await service.accounts()]
+    seen["remove_account"] = [one.name for one in await service.remove_account("ada")]
+    with pytest.raises(Mistake, match="Only an account has a password"):
+        await service.change_own_password("open sesame", "another password")
+    seen["change_own_password"] = "refused"
+    seen["audit"] = [(one.number, one.action) for one in await service.audit(Wanted(person="zoë"))]
+    seen["audit_since"] = [one.details for one in await service.audit_since(after=2, limit=3)]
+    seen["make_api_token"] = (await service.make_api_token("reports")).name
+    seen["api_tokens"] = await service.api_tokens()
+    seen["revoke_api_token"] = await service.revoke_api_token("reports")
+    seen["export_person"] = await service.export_person("zoë")
+    seen["export_events"] = await service.export_events(["zoë"])
+    seen["forget_person"] = await service.forget_person("zoë", suppress=True)
+    await service.suppress_person("eve")
+    await service.unsuppress_person("eve")
+    seen |= dict.fromkeys(("suppress_person", "unsuppress_person"), "done")
+    seen["who_is"] = await service.who_is("zoë")
+    await service.disconnect("shop")
+    seen["disconnect"] = await service.connections()
+    return seen
+
+
+async def tour_of_posthog(service: Service) -> dict[str, object]:
+    """PostHog cannot reach a bench, and has no destination that sends there."""
+    for ask in (service.connect_posthog, service.posthog_status, service.disconnect_posthog):
+        with pytest.raises(Mistake, match=r"PostHog cannot reach|has no destination"):
+            await ask("eu", "42", "phx_a_personal_key")
+    return dict.fromkeys(("connect_posthog", "posthog_status", "disconnect_posthog"), "refused")
+
+
+async def tour_of_files(service: Service) -> dict[str, object]:
+    seen: dict[str, object] = {}
+    preview = await service.begin_preview("shop")
+    seen["begin_preview"] = type(preview)
+    seen["preview_lines"] = await service.preview_lines(preview, LINES)
+    seen["preview_rows"] = await service.preview_rows(preview, rows_in(LINES)[0])
+    await service.end_preview(preview)
+    seen["end_preview"] = "done"
+    forecast = await service.begin_forecast("shop")
+    seen["begin_forecast"] = type(forecast)
+    rows, _, _ = rows_in(LINES)
+    await service.forecast_rows(forecast, rows)
+    seen["forecast_rows"] = "done"
+    seen["forecast"] = await service.forecast(forecast)
+    await service.end_forecast(forecast)
+    seen["end_forecast"] = "done"
+    sending = await service.begin_sending()
+    seen["begin_sending"] = type(sending)
+    await service.send_rows(sending, rows, {})
+    seen["send_rows"] = "done"
+    seen["sending"] = await service.sending(sending, wait_s=10)
+    await service.end_sending(sending)
+    seen["end_sending"] = "done"
+    return seen
+
+
+async def tour_of_a_person(service: Service) -> dict[str, object]:
+    return {
+        "people": await service.people("ZOE", connection="shop", limit=5),
+        "person": await service.person("shop", "zoë"),
+        "resend_person": await service.resend_person("shop", "zoë"),
+    }
+
+
+async def tour_of_failures(service: Service) -> dict[str, object]:
+    """At a connection that is off: nothing is sent in between."""
+    seen: dict[str, object] = {}
+    failures = await service.failures("shop", reason="invalid")
+    seen["failures"] = failures
+    seen["failure"] = await service.failure("shop", failures[0].id)
+    seen["retry_failures"] = await service.retry_failures("shop", ids=[failures[0].id])
+    seen["retrying_failures"] = await service.retrying_failures("shop")
+    seen["discard_failures"] = await service.discard_failures("shop", reason="invalid")
+    seen["replay"] = await service.replay("shop", since_ms=0, events=["$identify"])
+    seen["replaying"] = await service.replaying("shop")
+    return seen
+
+
+async def test_every_function_gives_over_the_socket_what_it_gives_directly(tmp_path: Path) -> None:
+    async with bench_in(tmp_path / "one") as one, bench_in(tmp_path / "other") as other, other.remote() as remote:
+        directly, by_socket = await tour(one.service), await tour(remote)
+
+    assert by_socket == directly
+    assert repr(by_socket) == repr(directly)  # which tells 1 from 1.0 and from true
+    assert directly.keys() == public_functions(), "a new function belongs into the tour"
+
+
+MISTAKES: dict[str, Callable[[Service], Awaitable[object]]] = {
+    "an unknown destination": lambda service: service.connect("carrier pigeon", {}),
+    "options that cannot be used": lambda service: service.connect("customerio", {"api_key": "canary", "odd": 1}),
+    "a bad name": lambda service: service.connect("customerio", GOOD, name="No Such Näme"),
+    "options to test that cannot be used": lambda service: service.test_options("customerio", {"api_key": "canary"}),
+    "options to test of nobody": lambda service: service.test_options("customerio", {}, "nobody"),
+    "a password too short": lambda service: service.set_password("canary"),
+    "a name that is taken": lambda service: service.connect("customerio", GOOD, name="shop"),
+    "no such connection": lambda service: service.check("nobody"),
+    "nothing to disconnect": lambda service: service.disconnect("nobody"),
+    "people of no connection": lambda service: service.people("", connection="nobody"),
+    "a preview for no connection": lambda service: service.begin_preview("nobody"),
+    "a forecast for no connection": lambda service: service.begin_forecast("nobody"),
+    "a forecast that is not under way": lambda service: service.forecast("canary"),
+}
+
+
+@pytest.mark.parametrize("ask", MISTAKES.values(), ids=MISTAKES.keys())
+async def test_a_mistake_is_told_in_the_same_sentence(
+    bench: Bench, remote: Service, ask: Callable[[Service], Awaitable[object]]
+) -> None:
+    await bench.service.connect("customerio", GOOD, name="shop")
+    with pytest.raises(Mistake) as directly:
+        await ask(bench.service)
+    with pytest.raises(Mistake) as by_socket:
+        await ask(remote)
+    assert str(by_socket.value) == str(directly.value)
+    assert "canary" not in str(by_socket.value)
+
+
+async def test_refused_credentials_are_told_and_nothing_is_kept(bench: Bench, remote: Service) -> None:
+    bench.customerio.check = Response(401, {}, b"")
+    with pytest.raises(Mistake, match=r"refused the credentials.*Nothing was kept\."):
+        await remote.connect("customerio", GOOD)
+    bench.customerio.check = REGION
+    assert await remote.connections() == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence"),
+    [
+        (Unwritable("The disk is full. Free some space."), "The disk is full. Free some space."),
+        (Unusable("Another key. Restore it."), "Another key. Restore it."),
+        (
+            ZeroDivisionError("canary"),
+            "Internal error in the running Hogline (ZeroDivisionError). Its log has the details.",
+        ),
+    ],
+    ids=["disk", "key", "our own mistake"],
+)
+async def test_other_trouble_is_one_sentence_too_and_the_next_command_is_answered(
+    *,
+    bench: Bench,
+    remote: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    trouble: Exception,
+    sentence: str,
+) -> None:
+    async def fails() -> list[str]:
+        raise trouble
+
+    monkeypatch.setattr(bench.service, "problems", fails)
+    with pytest.raises(Mistake) as raised:
+        await remote.problems()
+    assert str(raised.value) == sentence
+    assert "canary" not in "".join(capfd.readouterr())
+    assert (await remote.token()).token == TOKEN
+
+
+@pytest.mark.parametrize("name", ["start", "close", "_find", "_stopped", "receives_at", "no_such_thing"])
+async def test_what_is_no_question_of_a_user_cannot_be_called(bench: Bench, remote: Service, name: str) -> None:
+    with pytest.raises(AttributeError):
+        getattr(remote, name)
+    async with Talk(bench) as talk:
+        assert await talk.mistake({"number": 1, "function": name, "arguments": {}}) == UNKNOWN
+
+
+@pytest.mark.parametrize("arguments", [((), {}), (("a", "b"), {}), ((), {"odd": 1}), (("a",), {"name": "b"})])
+async def test_a_call_with_wrong_arguments_fails_as_it_does_directly(
+    bench: Bench, remote: Service, arguments: tuple[tuple[object, ...], dict[str, object]]
+) -> None:
+    positional, named = arguments
+    services: list[Any] = [bench.service, remote]  # whose arguments no checker looks at
+    for service in services:
+        with pytest.raises(TypeError):
+            await service.check(*positional, **named)
+
+
+class Talk:
+    """A program that is none of our clients, at the socket of a bench."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._socket = bench.socket
+
+    async def __aenter__(self) -> Self:
+        self.reader, self.writer = await asyncio.open_unix_connection(self._socket)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+
+    async def answer(self, line: bytes) -> dict[str, object]:
+        self.writer.write(line + b"\n")
+        async with asyncio.timeout(10):
+            answer: dict[str, object] = json.loads(await self.reader.readline())
+        return answer
+
+    async def mistake(self, call: object) -> object:
+        return (await self.answer(call if isinstance(call, bytes) else json.dumps(call).encode()))["mistake"]
+
+
+GARBAGE: dict[str, object] = {
+    "no JSON": b"GET / HTTP/1.1",
+    "an empty line": b"",
+    "no UTF-8": b"\xff\xfe\x00",
+    "no UTF-8 in a text": b'{"number":1,"function":"\xff","arguments":{}}',
+    "nested deeply": b"[" * 100_000,
+    "an argument nested deeply": b'{"number":1,"function":"check","arguments":{"name":' + b"[" * 100_000 + b"}}",
+    "a list": [],
+    "nothing in it": {},
+    "no arguments": {"number": 1, "function": "problems"},
+    "no number, as an older version has it": {"function": "problems", "arguments": {}},
+    "a number that is none": {"number": "one", "function": "problems", "arguments": {}},
+    "an argument of another type": {"number": 1, "function": "check", "arguments": {"name": 5}},
+    "an argument that nobody knows": {"number": 1, "function": "check", "arguments": {"name": "a", "odd": 1}},
+    "an argument named return": {"number": 1, "function": "check", "arguments": {"return": "a"}},
+    "an argument too few": {"number": 1, "function": "check", "arguments": {}},
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
+@pytest.mark.usefixtures("remote")
+async def test_garbage_on_the_socket_is_answered_and_does_no_harm(bench: Bench, garbage: object) -> None:
+    async with Talk(bench) as talk:
+        assert await talk.mistake(garbage) == NOT_UNDERSTOOD
+        answer = await talk.answer(b'{"number":7,"function":"problems","arguments":{}}')
+        assert answer == {"number": 7, "result": []}
+
+
+@pytest.mark.parametrize("last_words", [b"x" * 100_000, b'{"number":1', b""], ids=["too long", "half", "nothing"])
+async def test_a_program_that_talks_too_long_or_hangs_up_harms_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, last_words: bytes
+) -> None:
+    monkeypatch.setattr(control, "LONGEST_LINE_BYTES", 10_000)
+    async with bench.remote() as remote:
+        async with Talk(bench) as talk:
+            talk.writer.write(last_words)
+            talk.writer.write_eof()
+            await talk.reader.read()
+        assert (await remote.token()).token == TOKEN
+
+
+async def test_more_than_fits_into_a_call_is_one_clear_sentence_and_the_next_one_is_answered(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "LONGEST_LINE_BYTES", 10_000)
+    async with bench.remote() as remote:
+        with pytest.raises(Mistake, match="too large"):
+            await remote.check("x" * 10_000)
+        assert (await remote.token()).token == TOKEN
+
+
+async def test_the_socket_is_private_to_its_user(bench: Bench) -> None:
+    async with bench.offered():
+        assert stat.S_IMODE(bench.socket.stat().st_mode) == 0o600
+
+
+async def test_the_socket_is_gone_when_the_process_ends(bench: Bench) -> None:
+    async with bench.offered():
+        pass
+    assert not bench.socket.exists()
+    with pytest.raises(Unanswered):
+        async with reached(bench.socket):
+            pass
+
+
+def left_behind(path: Path) -> None:
+    """The socket file of a process that was killed: bound once, nobody listens."""
+    with sockets.socket(sockets.AF_UNIX) as killed:
+        killed.bind(str(path))
+    assert path.is_socket()
+
+
+async def test_at_the_socket_of_a_killed_process_nobody_answers(tmp_path: Path) -> None:
+    left_behind(tmp_path / "control.sock")
+    with pytest.raises(Unanswered):
+        async with reached(tmp_path / "control.sock"):
+            pass
+
+
+async def test_the_socket_of_a_killed_process_is_replaced(bench: Bench) -> None:
+    left_behind(bench.socket)
+    async with bench.remote() as remote:
+        assert (await remote.token()).token == TOKEN
+
+
+async def test_a_path_too_long_for_a_socket_says_what_to_do(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(Mistake, match=r"too long for a Unix socket .* Choose a shorter one\."):
+        async with offered(bench.service, tmp_path / ("x" * 100) / "control.sock"):
+            pass
+
+
+async def test_a_place_where_no_socket_can_be_says_what_to_do(bench: Bench) -> None:
+    with pytest.raises(Mistake, match=r"Cannot create a socket in the data directory .* with --data\."):
+        async with offered(bench.service, bench.socket.parent / "missing" / "control.sock"):
+            pass
+
+
+async def waiting_check(bench: Bench, service: Service) -> asyncio.Task[CheckView]:
+    """A call that is under way until Customer.io is open again."""
+    bench.customerio.open.clear()
+    bench.customerio.asked.clear()
+    call = asyncio.create_task(service.check("shop"), name="under way")
+    async with asyncio.timeout(10):
+        await bench.customerio.asked.wait()
+    return call
+
+
+async def test_two_who_call_at_once_do_not_wait_for_each_other(bench: Bench, remote: Service) -> None:
+    await bench.service.connect("customerio", GOOD, name="shop")
+    slow = await waiting_check(bench, remote)
+    async with reached(bench.socket) as second, asyncio.timeout(10):
+        assert (await second.token()).token == TOKEN
+        assert not slow.done()
+        bench.customerio.open.set()
+        assert await slow == await bench.service.check("shop")
+
+
+async def test_calls_at_once_of_one_client_each_get_their_own_answer(bench: Bench, remote: Service) -> None:
+    await bench.service.connect("customerio", GOOD, name="shop")
+    check, token, problems = await asyncio.gather(remote.check("shop"), remote.token(), remote.problems())
+    assert (check.name, token.token, problems) == ("shop", TOKEN, [])
+
+
+async def test_a_call_that_was_given_up_does_not_spoil_the_next(bench: Bench, remote: Service) -> None:
+    await bench.service.connect("customerio", GOOD, name="shop")
+    slow = await waiting_check(bench, remote)
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    bench.customerio.open.set()
+    async with asyncio.timeout(10):
+        assert (await remote.token()).token == TOKEN
+        assert (await remote.check("shop")).ok
+
+
+async def test_a_process_that_stops_while_a_call_is_under_way_says_so(bench: Bench) -> None:
+    await bench.service.connect("customerio", GOOD, name="shop")
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    async with bench.offered():
+        stack = reached(bench.socket)
+        remote = await stack.__aenter__()
+        under_way = await waiting_check(bench, remote)
+
+    async with asyncio.timeout(10):
+        with pytest.raises(Mistake) as raised:
+            await under_way
+        assert str(raised.value) == STOPPED
+        with pytest.raises(Mistake) as again:
+            await remote.token()
+        assert str(again.value) == STOPPED
+    await stack.__aexit__(None, None, None)
+    assert failures == []
+
+
+async def test_once_the_process_stops_no_call_works_on_its_closed_store(tmp_path: Path) -> None:
+    async with bench_in(tmp_path) as bench:
+        await bench.service.connect("customerio", GOOD, name="shop")
+        async with bench.offered(), reached(bench.socket) as remote:
+            bench.customerio.open.clear()
+            bench.customerio.asked.clear()
+            configuring = asyncio.create_task(remote.configure("shop", {"event_allowlist": "x"}))
+            await bench.customerio.asked.wait()
+        bench.customerio.open.set()
+        with pytest.raises(Mistake, match="stopped before it responded"):
+            await configuring
+        assert "event_allowlist" not in (await bench.service.connections())[0].options

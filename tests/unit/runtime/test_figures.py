@@ -1,0 +1,415 @@
+"""Events over time: which minute they are counted in, whatever happens to the process, its clock and its connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from hogline.core.changes import DeadLetter, Settlement
+from hogline.core.lanes import LANES
+from hogline.model import Refusal, Request, Response
+from hogline.runtime.figures import Sampler
+from hogline.service import Mistake, Service
+from hogline.settings import Settings
+from hogline.store.base import Connection, Unwritable
+from hogline.store.datadir.secrets import Vault
+from hogline.store.figures import Figure
+from hogline.store.sqlite.figures import SqliteHistory
+from hogline.store.sqlite.journal import SqliteJournal
+from hogline.store.sqlite.state import SqliteState
+
+pytestmark = pytest.mark.anyio
+
+NOON_MS = 1_793_534_400_000
+MINUTE_MS = 60_000
+REFUSAL = Refusal("invalid", "It is invalid.")
+
+
+class MovedClock:
+    """Moved by the test; who sleeps waits until it is woken."""
+
+    def __init__(self) -> None:
+        self.ms = NOON_MS
+        self.slept: list[float] = []
+        self.wake = asyncio.Event()
+        self.sleeps = asyncio.Event()
+
+    def now_s(self) -> float:
+        return self.ms / 1_000
+
+    def time_ms(self) -> int:
+        return self.ms
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.sleeps.set()
+        await self.wake.wait()
+        self.wake.clear()
+
+
+async def never(_: Request) -> Response:
+    raise NotImplementedError
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.clock = MovedClock()
+        self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
+        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
+        self.past = SqliteHistory(folder / "history.db")
+        self.service = Service(
+            Settings(data=folder), journal=self.journal, state=self.state, send=never, clock=self.clock, delivers=False
+        )
+        self.service.past = self.past
+        self.sampler = self.process()
+
+    def process(self) -> Sampler:
+        """As after a start."""
+        return Sampler(self.past, self.journal, self.state, self.clock)
+
+    async def close(self) -> None:
+        for store in (self.past, self.state, self.journal):
+            await store.close()
+
+    async def connect(self, name: str = "shop") -> Connection:
+        return await self.state.add_connection(
+            name=name,
+            destination="customerio",
+            options={},
+            enabled=True,
+            start=self.journal.end,
+            now_ms=self.clock.ms,
+        )
+
+    async def receive(self, events: int) -> None:
+        await self.journal.append([b"event"] * events)
+
+    async def settle(
+        self,
+        connection: Connection,
+        *,
+        delivered: int = 0,
+        filtered: Mapping[str, int] | None = None,
+        failed: int = 0,
+        requests: int = 0,
+    ) -> None:
+        """Everything is settled, so many of them so."""
+        letters = [
+            DeadLetter(position=self.journal.end - n, uuid=str(n), event=b"", refusals=(REFUSAL,), at_ms=0)
+            for n in range(failed)
+        ]
+        await self.state.settle(
+            Settlement(
+                connection=connection.id,
+                lanes=dict.fromkeys(range(LANES), self.journal.end),
+                delivered=delivered,
+                filtered=filtered or {},
+                dead_letters=letters,
+                requests=requests,
+            )
+        )
+
+    async def at(self, minutes: float) -> None:
+        """The sampler looks so long after noon."""
+        self.clock.ms = NOON_MS + int(minutes * MINUTE_MS)
+        await self.sampler.once()
+
+    async def minutes(self, series: str = "received") -> dict[int, object]:
+        """What the last hour's plot has, by minutes after noon, without what is 0."""
+        view = await self.service.history("shop", "hour")
+        return {
+            (at_s - NOON_MS // 1_000) // 60: n for at_s, n in zip(view.times, getattr(view, series), strict=True) if n
+        }
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    await made.close()
+
+
+async def test_events_are_counted_in_the_minute_in_which_they_came(bench: Bench) -> None:
+    await bench.connect()
+    await bench.at(0)
+    await bench.receive(3)
+    await bench.at(1)
+    await bench.at(2.0001)  # a timer is late
+    await bench.receive(4)
+    await bench.at(2.9)  # on stop
+    assert await bench.minutes() == {0: 3, 2: 4}
+
+
+async def test_what_became_of_events_is_told_apart(bench: Bench) -> None:
+    shop = await bench.connect()
+    await bench.at(0)
+    await bench.receive(10)
+    await bench.settle(shop, delivered=4, filtered={"not_identified": 3, "allowlist": 1}, failed=2)
+    await bench.at(1)
+    view = await bench.service.history("shop", "hour")
+    assert sum(view.delivered) == 4
+    assert {reason: sum(series) for reason, series in view.filtered.items()} == {"allowlist": 1, "not_identified": 3}
+    assert sum(view.failed) == 2
+    assert (sum(view.held), max(view.pending), max(view.lag_s)) == (0, 0, 0.0)
+
+
+async def test_what_waits_and_for_how_long(bench: Bench) -> None:
+    await bench.connect()
+    await bench.at(0)
+    await bench.receive(5)
+    await bench.at(1)
+    await bench.at(2)
+    assert await bench.minutes("pending") == {0: 5, 1: 5}
+    assert await bench.minutes("lag_s") == {0: 60.0, 1: 120.0}
+
+
+async def test_the_mean_time_of_requests(bench: Bench) -> None:
+    await bench.connect()
+    told: list[tuple[str, float]] = []
+    listener = bench.sampler.heard(lambda connection, took_s: told.append((connection, took_s)))
+    listener("shop", 9.9)  # before the sampler looked for the first time
+    await bench.at(0)
+    for took_s in (0.1, 0.3):
+        listener("shop", took_s)
+    await bench.at(1)
+    await bench.at(2)
+    assert await bench.minutes("requests") == {0: 2}
+    assert await bench.minutes("request_ms") == {0: 200.0}
+    assert told == [("shop", 9.9), ("shop", 0.1), ("shop", 0.3)]
+
+
+async def test_a_dead_letter_that_is_delivered_at_last_does_not_count_as_less_than_nothing(bench: Bench) -> None:
+    shop = await bench.connect()
+    await bench.at(0)
+    await bench.receive(3)
+    await bench.settle(shop, delivered=1, failed=2)
+    await bench.at(1)
+    await bench.state.discard_dead_letters(shop.id)
+    await bench.at(2)
+    assert await bench.minutes("failed") == {0: 2}
+    assert (await bench.service.history("shop", "hour")).filtered["discarded"][-2] == 2
+
+
+async def test_a_restart_changes_nothing(bench: Bench) -> None:
+    shop = await bench.connect()
+    await bench.at(0)
+    await bench.receive(2)
+    await bench.settle(shop, delivered=2)
+    await bench.at(0.5)  # stop
+    bench.sampler = bench.process()
+    await bench.at(0.6)  # start
+    await bench.receive(1)
+    await bench.at(1)
+    assert await bench.minutes() == {0: 3}
+    assert await bench.minutes("delivered") == {0: 2}
+
+
+async def test_what_happened_while_nobody_looked_belongs_to_no_minute(bench: Bench) -> None:
+    await bench.connect()
+    await bench.at(0)
+    await bench.receive(1)
+    await bench.at(1)
+    await bench.receive(100)  # by a command that delivers by itself
+    bench.sampler = bench.process()
+    await bench.at(30)
+    await bench.receive(7)
+    await bench.at(31)
+    assert await bench.minutes() == {0: 1, 30: 7}
+
+
+async def test_after_hours_of_sleep_the_change_belongs_to_the_time_of_waking(bench: Bench) -> None:
+    await bench.connect()
+    await bench.at(0)
+    await bench.receive(5)
+    await bench.at(180)
+    assert await bench.minutes() == {179: 5}
+
+
+async def test_a_clock_that_goes_back_counts_nothing_twice_and_nothing_less(bench: Bench) -> None:
+    await bench.connect()
+    await bench.at(0)
+    await bench.receive(1)
+    await bench.at(30)
+    await bench.receive(2)
+    await bench.at(10)
+    await bench.receive(4)
+    await bench.at(11)
+    await bench.at(31)
+    assert await bench.minutes() == {9: 2, 10: 4, 29: 1}
+
+
+async def test_a_connection_that_is_made_between_two_looks_begins_at_nothing(bench: Bench) -> None:
+    await bench.receive(50)
+    await bench.at(0)
+    shop = await bench.connect()
+    await bench.receive(2)
+    await bench.settle(shop, delivered=2)
+    await bench.at(1)
+    assert await bench.minutes() == {0: 2}
+    assert await bench.minutes("delivered") == {0: 2}
+
+
+async def test_a_new_connection_has_nothing_of_the_one_of_the_same_name_before(bench: Bench) -> None:
+    old = await bench.connect()
+    listener = bench.sampler.heard(lambda *_: None)
+    await bench.at(0)
+    await bench.receive(9)
+    await bench.settle(old, delivered=9, requests=1)
+    await bench.at(1)
+    listener("shop", 0.5)
+    await bench.state.remove_connection(old.id)
+    await bench.connect()
+    await bench.receive(1)
+    await bench.at(2)
+    assert await bench.minutes() == {1: 1}
+    assert await bench.minutes("delivered") == {}
+    assert await bench.minutes("requests") == {}
+    listener("shop", 0.5)
+    await bench.at(3)
+    assert await bench.minutes("requests") == {2: 1}
+
+
+async def test_what_is_removed_is_forgotten(bench: Bench) -> None:
+    shop = await bench.connect()
+    await bench.at(0)
+    await bench.receive(9)
+    await bench.at(1)
+    await bench.state.remove_connection(shop.id)
+    await bench.at(2)
+    kept = await bench.past.read(shop.id, since_s=0, until_s=NOON_MS, step_s=60)
+    assert kept == []
+
+
+async def test_what_is_removed_while_it_is_off_is_forgotten_at_the_next_start(bench: Bench) -> None:
+    shop = await bench.connect()
+    await bench.at(0)
+    await bench.receive(9)
+    await bench.at(1)
+    await bench.state.remove_connection(shop.id)
+    bench.sampler = bench.process()
+    await bench.at(2)
+    assert await bench.past.read(shop.id, since_s=0, until_s=NOON_MS, step_s=60) == []
+
+
+async def test_what_could_not_be_kept_is_kept_with_the_next_minute(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise Unwritable("The disk is full.")
+
+    await bench.connect()
+    listener = bench.sampler.heard(lambda *_: None)
+    await bench.at(0)
+    await bench.receive(2)
+    listener("shop", 0.1)
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.past, "add", full)
+        with pytest.raises(Unwritable):
+            await bench.at(1)
+    await bench.receive(3)
+    listener("shop", 0.3)
+    await bench.at(2)
+    assert await bench.minutes() == {1: 5}
+    assert await bench.minutes("requests") == {1: 2}
+    assert await bench.minutes("request_ms") == {1: 200.0}
+
+
+async def test_a_request_that_ends_while_the_history_is_written_counts_in_the_next_minute(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.connect()
+    listener = bench.sampler.heard(lambda *_: None)
+    await bench.at(0)
+    listener("shop", 0.1)
+    write = bench.past.add
+
+    async def meanwhile(figures: Sequence[Figure], at_s: int) -> None:
+        listener("shop", 0.5)
+        await write(figures, at_s)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.past, "add", meanwhile)
+        await bench.at(1)
+    await bench.at(2)
+    assert await bench.minutes("requests") == {0: 1, 1: 1}
+    assert await bench.minutes("request_ms") == {0: 100.0, 1: 500.0}
+
+
+async def test_it_looks_at_every_full_minute_and_when_it_stops(bench: Bench) -> None:
+    await bench.connect()
+    bench.clock.ms += 12_500
+    async with asyncio.timeout(10), bench.sampler.running():
+        await bench.clock.sleeps.wait()
+        bench.clock.sleeps.clear()
+        await bench.receive(1)
+        bench.clock.ms = NOON_MS + MINUTE_MS
+        bench.clock.wake.set()
+        await bench.clock.sleeps.wait()
+        assert bench.clock.slept == [47.5, 60.0]
+        await bench.receive(2)
+        bench.clock.ms += 5_000
+    assert await bench.minutes() == {0: 1, 1: 2}
+
+
+async def test_trouble_with_the_disk_stops_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object) -> None:
+        raise Unwritable("The disk is full.")
+
+    await bench.connect()
+    monkeypatch.setattr(bench.past, "add", full)
+    async with asyncio.timeout(10), bench.sampler.running():
+        await bench.clock.sleeps.wait()
+        bench.clock.sleeps.clear()
+        bench.clock.wake.set()
+        await bench.clock.sleeps.wait()  # it goes on
+
+
+@pytest.mark.parametrize(("period", "step_s", "steps"), [("hour", 60, 60), ("day", 600, 144), ("week", 3_600, 168)])
+async def test_every_series_has_a_value_for_every_time(bench: Bench, period: str, step_s: int, steps: int) -> None:
+    shop = await bench.connect()
+    await bench.at(0)
+    await bench.receive(3)
+    await bench.settle(shop, delivered=2, filtered={"allowlist": 1})
+    await bench.at(1)
+    view = await bench.service.history("shop", period)  # type: ignore[arg-type]  # a text here
+    assert (view.step_s, len(view.times)) == (step_s, steps)
+    assert {b - a for a, b in zip(view.times, view.times[1:], strict=False)} == {step_s}
+    assert view.times[-1] <= bench.clock.ms / 1_000 < view.times[-1] + step_s
+    everything: list[Sequence[object]] = [
+        view.received, view.delivered, *view.filtered.values(), view.held, view.failed, view.pending, view.lag_s,
+        view.requests, view.request_ms,
+    ]  # fmt: skip
+    assert {len(series) for series in everything} == {steps}
+    assert (sum(view.received), sum(view.delivered), sum(view.filtered["allowlist"])) == (3, 2, 1)
+
+
+async def test_where_there_was_no_request_there_is_no_time_of_one(bench: Bench) -> None:
+    await bench.connect()
+    assert set((await bench.service.history("shop", "day")).request_ms) == {None}
+
+
+async def test_the_sparkline_has_the_last_24_hours(bench: Bench) -> None:
+    await bench.connect()
+    await bench.at(0)
+    for hour in (1, 3, 25):
+        await bench.receive(hour)
+        await bench.at(60 * hour)
+    sparkline = await bench.service.sparkline("shop")
+    assert len(sparkline) == 24
+    assert sparkline == [3, *[0] * 21, 25, 0]
+
+
+async def test_without_a_history_there_is_an_empty_plot(bench: Bench) -> None:
+    await bench.connect()
+    bench.service.past = None
+    assert sum((await bench.service.history("shop")).received) == 0
+    assert await bench.service.sparkline("shop") == [0] * 24
+
+
+async def test_the_history_of_no_connection_is_a_mistake(bench: Bench) -> None:
+    for ask in (bench.service.history, bench.service.sparkline):
+        with pytest.raises(Mistake, match="There is no connection 'nobody'"):
+            await ask("nobody")

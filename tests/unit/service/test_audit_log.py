@@ -1,0 +1,260 @@
+"""The audit log: who did what, when, from where; without secrets, without the people whose events pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import get_args
+from unittest.mock import patch
+
+import pytest
+from service_bench import GOOD, TOKEN, Bench, bench_in, send_lines
+
+from hogline.posthog_api import Invocation, Webhook
+from hogline.service import Service
+from hogline.service.actor import Actor
+from hogline.service.audit_sentences import DEEDS, what_was_done
+from hogline.service.rights import RIGHTS, permitted
+from hogline.service.trail import AGAIN_AFTER_MS, Trail
+from hogline.store import audit as store
+from hogline.store.audit import Noted, Wanted
+from hogline.store.base import Unwritable
+from hogline.store.sqlite.audit import SqliteAudit
+
+pytestmark = pytest.mark.anyio
+
+PERSON, EMAIL = "zoë-4711", "zoe.canary@example.com"
+AT = "2026-10-31T10:00:00Z"
+LINES = [
+    (1, json.dumps({"event": "$identify", "distinct_id": PERSON, "timestamp": AT, "$set": {"email": EMAIL}}).encode()),
+    (2, json.dumps({"event": "refuse me", "distinct_id": PERSON, "timestamp": AT}).encode()),
+]
+ADA = Actor(name="ada", kind="account", role="admin", address="192.0.2.7")
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench_in(tmp_path) as made:
+        await made.service.connect("customerio", {**GOOD, "api_key": "canary-key"}, name="shop")
+        sending = await made.service.begin_sending()
+        await send_lines(made.service, sending, LINES)
+        await made.service.sending(sending, 10)
+        await made.service.end_sending(sending)
+        yield made
+
+
+Deed = Callable[[Service], Awaitable[object]]
+
+
+async def connect(service: Service) -> None:
+    await service.connect("customerio", GOOD, name="other", enable=False)
+
+
+async def accounts(service: Service) -> None:
+    await service.add_account("bob", "viewer", "a password of Bob's")
+    await service.set_role("bob", "operator")
+    await service.set_password("another of Bob's", "bob")
+    await service.remove_account("bob")
+
+
+async def tokens(service: Service) -> None:
+    await service.make_api_token("reports", "viewer", 30)
+    await service.revoke_api_token("reports")
+
+
+async def keep_away(service: Service) -> None:
+    await service.suppress_person("canary-away")
+    await service.unsuppress_person("canary-away")
+
+
+async def project_tokens(service: Service) -> None:
+    await service.add_token("phc_" + "canary0123" * 4)
+    await service.rotate_token()
+    await service.revoke_token(TOKEN)
+
+
+class EmulatedApi:
+    """PostHog has a destination that sends here; trying it does not work."""
+
+    def __init__(self, *_: object) -> None:
+        self.url, self.project = "https://127.0.0.1", "42"
+
+    async def find(self, url: str) -> Webhook:
+        return Webhook(id="fn", name="Hogline", enabled=True, url=url, state="")
+
+    async def change(self, webhook: Webhook, **_: object) -> Webhook:
+        return webhook
+
+    async def invoke(self, *_: object) -> Invocation:
+        return Invocation(False, "no")  # noqa: FBT003
+
+    async def remove(self, _: Webhook) -> None: ...
+
+
+async def set_up_posthog(service: Service) -> None:
+    with patch("hogline.service.posthog.PostHogApi", EmulatedApi):
+        await service.connect_posthog("eu", "42", "phx_canary")
+        await service.disconnect_posthog("eu", "42", "phx_canary")
+
+
+DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
+    "made": (connect, ["connection_made"]),
+    "changed": (
+        lambda service: service.configure("shop", {"hold_days": 7, "api_key": "canary-two", "site_id": "canary"}),
+        ["options_changed"],
+    ),
+    "tested": (lambda service: service.test_options("customerio", {}, "shop"), ["options_tested"]),
+    "enabled": (lambda service: service.enable("shop"), ["connection_enabled"]),
+    "disabled": (lambda service: service.disable("shop"), ["connection_disabled"]),
+    "removed": (lambda service: service.disconnect("shop"), ["connection_removed"]),
+    "retried": (lambda service: service.retry_failures("shop", reason="invalid"), ["failures_retried"]),
+    "discarded": (lambda service: service.discard_failures("shop", ids=[2]), ["failures_discarded"]),
+    "replayed": (lambda service: service.replay("shop", since_ms=0), ["replay_begun"]),
+    "sent": (lambda service: service.begin_sending(), ["file_sent"]),
+    "listed": (lambda service: service.people(EMAIL), ["people_listed"]),
+    "seen": (lambda service: service.person("shop", PERSON), ["person_seen"]),
+    "kept away": (keep_away, ["person_unsuppressed", "person_suppressed"]),
+    "sent again": (lambda service: service.resend_person("shop", PERSON), ["person_resent"]),
+    "exported": (lambda service: service.export_person(PERSON), ["person_exported"]),
+    "forgotten": (lambda service: service.forget_person(PERSON), ["person_forgotten"]),
+    "project tokens": (project_tokens, ["token_revoked", "token_rotated", "token_added"]),
+    "PostHog": (set_up_posthog, ["posthog_disconnected", "posthog_connected"]),
+    "API tokens": (tokens, ["api_token_revoked", "api_token_made"]),
+    "accounts": (accounts, ["account_removed", "account_password_set", "account_role_changed", "account_added"]),
+}
+
+
+@pytest.mark.parametrize(("deed", "actions"), DEEDS_DONE.values(), ids=DEEDS_DONE.keys())
+async def test_what_is_done_is_noted_with_who_and_from_where(bench: Bench, deed: Deed, actions: list[str]) -> None:
+    before = len(await bench.service.audit())
+    await deed(permitted(bench.service, ADA))
+    entries = (await bench.service.audit())[: len(actions)]
+    assert [entry.action for entry in entries] == actions
+    assert len(await bench.service.audit()) == before + len(actions)
+    for entry in entries:
+        assert (entry.who, entry.kind, entry.address) == ("ada", "account", "192.0.2.7")
+        assert entry.at_ms == bench.service.now_ms()
+
+
+LOOKS_AND_OWN_DEEDS = {
+    "change_own_password",  # notes `account_password_set`
+    "check", "examine", "posthog_status", "audit", "audit_since", "token", "accounts", "api_tokens", "send_rows", "sending",
+    "end_sending", "export_events",
+}  # fmt: skip
+
+
+def test_everything_that_changes_something_is_among_these_tests() -> None:
+    tested = {
+        "connect", "configure", "test_options", "enable", "disable", "disconnect", "retry_failures",
+        "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token", "add_token",
+        "suppress_person", "unsuppress_person", "export_person", "resend_person",
+        "connect_posthog", "disconnect_posthog",
+        "make_api_token", "revoke_api_token", "add_account", "set_role", "set_password", "remove_account",
+    }  # fmt: skip
+    changing = {function for right in RIGHTS if right.least != "viewer" for function in right.functions}
+    assert changing - LOOKS_AND_OWN_DEEDS <= tested
+
+
+async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench: Bench) -> None:
+    await bench.service.configure("shop", {"hold_days": 7, "api_key": "canary-two", "event_allowlist": "a, b"})
+    await bench.service.configure("shop", {"hold_days": None})
+    second, first = (await bench.service.audit(Wanted(action="options_changed")))[:2]
+    assert first.details == {
+        "options": {"api_key": "set anew", "event_allowlist": [None, "a, b"], "hold_days": [None, 7]}
+    }
+    assert second.details == {"options": {"hold_days": [7, None]}}
+    assert what_was_done(first.action, first.connection, first.details) == (
+        "Changed options: shop, api_key set anew, event_allowlist default → a, b, hold_days default → 7"
+    )
+
+
+async def test_nothing_personal_and_no_secret_is_in_its_file(bench: Bench, tmp_path: Path) -> None:
+    for name, (deed, _) in DEEDS_DONE.items():
+        if name not in {"disabled", "removed"}:  # the others need it
+            await deed(permitted(bench.service, ADA))
+    kept = b"".join(file.read_bytes() for file in tmp_path.glob("audit.db*"))
+    assert b"person_seen" in kept
+    for secret in ("canary", PERSON, "zoe", "password of", TOKEN, "hogapi_"):
+        assert secret.encode() not in kept
+
+
+async def test_whoever_knows_an_id_finds_who_looked_at_it(bench: Bench) -> None:
+    await permitted(bench.service, ADA).person("shop", PERSON)
+    (entry,) = await bench.service.audit(Wanted(person=PERSON))
+    assert (entry.who, entry.action, len(entry.person)) == ("ada", "person_seen", 32)
+    assert await bench.service.audit(Wanted(person="somebody else")) == []
+
+
+async def test_looking_again_soon_is_not_noted_again(tmp_path: Path) -> None:
+    now_ms = 0
+    audit = SqliteAudit(tmp_path / "audit.db")
+    trail = Trail(audit, str.encode, lambda: now_ms)
+    for at_ms in (0, 1, AGAIN_AFTER_MS - 1, AGAIN_AFTER_MS, AGAIN_AFTER_MS + 1):
+        now_ms = at_ms
+        await trail.note("person_seen", connection="shop", person="a")
+        await trail.note("connection_disabled", connection="shop")
+    await trail.note("person_seen", connection="shop", person="b")
+    entries = await audit.oldest(Wanted())
+    assert [entry.at_ms for entry in entries if entry.action == "person_seen"] == [0, AGAIN_AFTER_MS, now_ms]
+    assert sum(entry.action == "connection_disabled" for entry in entries) == 5
+    await audit.close()
+
+
+async def test_a_command_beside_a_running_process_is_noted_under_its_system_user(bench: Bench) -> None:
+    async with bench.remote() as remote:
+        await remote.disable("shop")
+    (entry, *_) = await bench.service.audit()
+    assert (entry.kind, entry.address, entry.action) == ("system", "", "connection_disabled")
+    assert entry.who not in {"", "hogline"}
+
+
+def noted(at_ms: int, action: store.Action = "sign_in") -> Noted:
+    return Noted(at_ms=at_ms, who="ada", kind="account", address="", action=action)
+
+
+async def test_old_entries_go_and_strangers_push_out_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hogline.store.sqlite.audit.MOST_FAILED", 3)
+    audit = SqliteAudit(tmp_path / "audit.db")
+    await audit.add(noted(5), keep_since_ms=0)
+    await audit.add(noted(10), keep_since_ms=6)
+    for at_ms in range(11, 21):
+        await audit.add(noted(at_ms, "sign_in_failed"), keep_since_ms=6)
+    kept = [(one.number, one.at_ms, one.action) for one in await audit.oldest(Wanted())]
+    assert kept == [(2, 10, "sign_in")] + [(n + 2, n + 10, "sign_in_failed") for n in (8, 9, 10)]
+    await audit.close()
+
+
+async def test_there_is_an_end_to_how_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hogline.store.sqlite.audit.MOST_ENTRIES", 4)
+    audit = SqliteAudit(tmp_path / "audit.db")
+    for at_ms in range(10):
+        await audit.add(noted(at_ms), keep_since_ms=0)
+    assert [one.number for one in await audit.newest(Wanted())] == [10, 9, 8, 7]
+    await audit.close()
+
+
+async def test_pages_go_both_ways(tmp_path: Path) -> None:
+    audit = SqliteAudit(tmp_path / "audit.db")
+    for at_ms in range(1, 8):
+        await audit.add(noted(at_ms), keep_since_ms=0)
+    assert [one.number for one in await audit.newest(Wanted(), before=6, limit=2)] == [5, 4]
+    assert [one.number for one in await audit.oldest(Wanted(since_ms=2), after=1, limit=2)] == [2, 3]
+    assert await audit.newest(Wanted(who="bob")) == []
+    await audit.close()
+
+
+async def test_a_disk_that_takes_nothing_keeps_nobody_from_acting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise Unwritable("The disk is full.")
+
+    monkeypatch.setattr(bench.service.trail.store, "add", full)
+    await bench.service.disable("shop")
+    assert not (await bench.service.connections())[0].enabled
+    assert "an entry of the audit log could not be kept" in "".join(capfd.readouterr())
+
+
+def test_every_action_has_words() -> None:
+    assert set(DEEDS) == set(get_args(store.Action))
