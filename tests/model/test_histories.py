@@ -22,6 +22,7 @@ from .history import (
     Retry,
     Say,
     Step,
+    Switch,
     Wait,
     World,
 )  # fmt: skip
@@ -319,3 +320,10 @@ def test_a_retried_failure_makes_no_customer_of_whoever_does_not_qualify_any_mor
         options={"anonymous_users": "anonymous-events"},
     )  # fmt: skip
     assert customers(run) == []
+
+
+def test_forgetting_blocks_no_email_that_is_somebody_s_id() -> None:
+    lived(
+        Say(Event("$merge_dangerously", V1, {"email": "c@x.com"}, other=V2)), Switch(), said("page", "c@x.com"),
+        Forget(V1, suppress=True), said("page", "c@x.com"),
+    )  # fmt: skip

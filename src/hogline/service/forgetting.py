@@ -15,6 +15,7 @@ from hogline.delivery.pack import pack
 from hogline.destinations.base import Destination, Removal, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Identifier, Operation, Settled, Stop
+from hogline.posthog.entry import decode_identity
 from hogline.service.core import Mistake, read_options
 from hogline.service.finding import Finding, Rewritten, Whole
 from hogline.store.base import Connection
@@ -193,7 +194,13 @@ class Forgetting(Finding):
     async def _only_theirs(self, whole: Whole) -> set[str]:
         """Their emails, in small letters, that nobody else has: others are not to be kept away with them."""
         emails = {email.lower() for email in whole.emails}
-        return {email for email in emails if set(await self._state.with_email(email)) <= whole.ids}
+        alone = {email for email in emails if set(await self._state.with_email(email)) <= whole.ids}
+        if alone:  # an address may be the id of a visitor of whom nothing is known but that
+            async for _, body in self._journal.naming(alone):
+                who = decode_identity(body).distinct_id
+                if who not in whole.ids:
+                    alone.discard(who.lower())
+        return alone
 
     async def _leave_journal(self, rewritten: Sequence[Rewritten]) -> None:
         await self._journal.rewrite({found.position: found.body for found in rewritten})
