@@ -84,6 +84,23 @@ MUTANTS = (
     ),
     Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid or linked.missing else seen", "seen=seen"),
     Mutant("An email is an address once it was accepted, not before", "sync", "and main.email and not changing:", "and main.email:"),
+    Mutant(
+        "Whose an email is counts from the answer on, not from when it is on disk",
+        "desk",
+        """        for email, row in settled.settlement.ledger.items():
+            self.records.ledger.put(email, row)
+        return settled
+
+    def settled(self, shipment: Shipment, settled: Settled) -> None:
+""",
+        """        return settled
+
+    def settled(self, shipment: Shipment, settled: Settled) -> None:
+        for email, row in settled.settlement.ledger.items():
+            self.records.ledger.put(email, row)
+""",
+        found_by_failing=True,
+    ),
     Mutant("Anyone who is known by an email alone changes it only if identified", "sync", " and known and may_be_joined(person.id)", " and may_be_joined(person.id)"),
     Mutant("A refused email goes back to nobody", "truth", "                self.rows[effect.email] = None\n", "                pass\n"),
     Mutant("After a lost answer, a refusal of an email proves nothing", "truth", "            if not doubt and not linked:", "            if not linked:"),
@@ -153,7 +170,11 @@ MUTANTS = (
     Mutant("A retried failure frees its refused values", "shipment", "        if item.again and draft.told.main is not None:", "        if False:"),
     Mutant("A retried failure releases nothing that is held", "shipment", "        if unmet is None and draft.told.has_held:", "        if rule is None and draft.told.has_held:"),
     Mutant("Somebody joined in the same shipment is a customer already", "shipment", "one.told.is_customer or (one.synced and one.told.main is not None) for one in drafts", "one.told.is_customer for one in drafts"),
-    Mutant("A retried failure is not gated again", "shipment", "rule = None if retried else unmet", "rule = unmet"),
+    Mutant("A retried failure of a customer is not gated again", "shipment", "rule = None if retried and is_customer else unmet", "rule = unmet"),
+    Mutant(
+        "A retried failure makes no customer of anyone who does not qualify",
+        "shipment", "rule = None if retried and is_customer else unmet", "rule = None if retried else unmet", found_by_failing=True,
+    ),
     Mutant("Only somebody's customer makes later events a customer's", "shipment", "        if not is_customer and is_visitor(person, position, rules):", "        if is_visitor(person, position, rules):"),
 )  # fmt: skip
 

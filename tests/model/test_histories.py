@@ -327,3 +327,13 @@ def test_forgetting_blocks_no_email_that_is_somebody_s_id() -> None:
         Say(Event("$merge_dangerously", V1, {"email": "c@x.com"}, other=V2)), Switch(), said("page", "c@x.com"),
         Forget(V1, suppress=True), said("page", "c@x.com"),
     )  # fmt: skip
+
+
+def test_an_email_that_is_free_while_a_join_is_being_written_is_one_person_s() -> None:
+    lived(
+        said("$set", "u2", email="b@x.com"), alias("u1", "u1"), identify("u2", V1, email="c@x.com"),
+        said("page", V2, email=" B@x.com "), Configure({"identify_by_email": False}, at_rest=True),
+        Say(Event("$merge_dangerously", "crm1", other="u2")), Wait(0.1), identify("u3", V2), Wait(0),
+        said("page", "crm1", email=" B@x.com "), Configure(BY_EMAIL, at_rest=False),
+        latency_s=2, merge_delay_s=0, schedule=104913,
+    )  # fmt: skip

@@ -259,8 +259,10 @@ class Desk:
         requests: int = 0,
         retries: Mapping[str, int] | None = None,
     ) -> Settled:
-        """What is to be written, when every operation has its outcome. Call `settled` once it is."""
-        return settle(
+        """What is to be written, when every operation has its outcome. Call `settled` once it is. Whose an email is
+        counts from now on: until it is written, another shipment may take one that is free by it, and is written
+        after it."""
+        settled = settle(
             shipment,
             self._people,
             outcomes,
@@ -271,6 +273,9 @@ class Desk:
             retries=retries,
             replay_settled=self.again.ended(shipment.items),
         )
+        for email, row in settled.settlement.ledger.items():
+            self.records.ledger.put(email, row)
+        return settled
 
     def settled(self, shipment: Shipment, settled: Settled) -> None:
         """It is on disk: from now on others may go."""
@@ -278,8 +283,6 @@ class Desk:
         records = self.records
         records.put(shipment.on_disk)  # what was promised and did not come to be is over
         records.put(settlement.told)
-        for email, row in settlement.ledger.items():
-            records.ledger.put(email, row)
         records.spoken |= settled.spoken
         self.lanes.settled(settlement.lanes, shipment, (one for one in shipment.items if one.lane >= 0))
         self.again.settled(shipment.items, settlement.replay_settled)
