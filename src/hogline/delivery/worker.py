@@ -71,7 +71,9 @@ class Worker(Generic[OptionsT]):
         self._closing = asyncio.Event()
         self._unwritable: str | None = None
         self._refused_writes = 0
-        """Writes that the disk refused, and that wait to be tried again."""
+        """Writes that the disk refused, and those that wait behind them."""
+        self._turn = asyncio.Lock()
+        """Of those, one at a time."""
         self._fuse = Fuse()
         self.tallies: set[Tally] = set()
         self.feed = Feed(clock)
@@ -248,26 +250,32 @@ class Worker(Generic[OptionsT]):
         await self._persist(lambda: self._state.settle(settlement))
 
     async def _persist(self, write: Callable[[], Awaitable[None]]) -> None:
-        """However long the disk refuses it: what was accepted must not be forgotten. The trouble stands until every
-        write that was refused is done: that others succeed meanwhile does not end it.
+        """However long the disk refuses it: what was accepted must not be forgotten. What comes later waits behind it:
+        a small write that fits where a large one did not would be overwritten by what was decided before it. The
+        trouble stands until every write that was refused is done.
         """
-        refused = False
+        refused = None
+        if not self._refused_writes and (refused := await _try(write)) is None:
+            return
+        self._refused_writes += 1
         try:
-            while True:
-                try:
-                    await write()
-                except Unwritable as trouble:
-                    self._refused_writes += not refused
-                    refused = True
-                    self._unwritable = str(trouble)
+            async with self._turn:
+                while refused is not None or (refused := await _try(write)) is not None:
+                    self._unwritable = str(refused)
                     self.watch.standing(self.trouble)
-                    await self._clock.sleep(trouble.retry_after_s)
-                else:
-                    break
+                    await self._clock.sleep(refused.retry_after_s)
+                    refused = None
         finally:
-            self._refused_writes -= refused
-        if refused:
-            self._disk_is_well()
+            self._refused_writes -= 1
+        self._disk_is_well()
+
+
+async def _try(write: Callable[[], Awaitable[None]]) -> Unwritable | None:
+    try:
+        await write()
+    except Unwritable as refused:
+        return refused
+    return None
 
 
 def _of_kind(failed: BaseException, kind: type[ErrorT]) -> ErrorT | None:

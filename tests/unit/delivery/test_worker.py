@@ -394,10 +394,12 @@ async def test_a_disk_that_cannot_be_read_for_a_while_costs_time_only(
         assert list(dict.fromkeys(server.events_of(person))) == [0, 1, 2]
 
 
-async def test_a_disk_that_refuses_only_large_writes_is_trouble_until_they_are_done(
+async def test_what_comes_after_a_write_that_the_disk_refused_is_written_after_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, refusals, told = bench.state.settle, 3, []
+    """A small write may fit where a large one does not: it must not be overwritten by what was decided before it."""
+    whole, refusals, told, written = bench.state.settle, 3, [], list[bool]()
+    later: list[asyncio.Task[None]] = []
 
     async def full_for_people(settlement: Settlement) -> None:
         nonlocal refusals
@@ -405,6 +407,8 @@ async def test_a_disk_that_refuses_only_large_writes_is_trouble_until_they_are_d
             refusals -= 1
             raise Unwritable("The disk is full.")
         await whole(settlement)
+        if refusals < 3:
+            written.append(bool(settlement.told))
 
     monkeypatch.setattr(bench.state, "settle", full_for_people)
     server = Server()
@@ -416,16 +420,21 @@ async def test_a_disk_that_refuses_only_large_writes_is_trouble_until_they_are_d
             told.append(trouble)
             standing(trouble)
 
-        async def small_write(seconds: float) -> None:
-            await worker._keep(Settlement(connection=bench.connection.id, lanes={}))
+        async def small_writes(seconds: float) -> None:
+            if refusals < 3:
+                small = Settlement(connection=bench.connection.id, lanes={})
+                later.append(asyncio.create_task(worker._keep(small)))
+            for _ in range(5):
+                await asyncio.sleep(0)
             told.append(worker.trouble)
-            await asyncio.sleep(0)
             bench.clock.at_s += seconds
 
         monkeypatch.setattr(worker.watch, "standing", note)
-        monkeypatch.setattr(bench.clock, "sleep", small_write)
+        monkeypatch.setattr(bench.clock, "sleep", small_writes)
         await bench.settled(1)
-    assert refusals == 0
+        await asyncio.gather(*later)
+        assert worker.trouble is None
+    assert (refusals, written[:4]) == (0, [True, False, False, False])
     changes = [one for one, before in zip(told, [None, *told], strict=False) if one != before]
     assert changes == ["The disk is full.", None]
 
