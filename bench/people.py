@@ -60,7 +60,7 @@ async def _measure(folder: Path) -> None:
             name="shop",
             destination="customerio",
             options={"site_id": "s", "api_key": "k"},
-            enabled=False,
+            paused=True,
             start=0,
             now_ms=0,
         )

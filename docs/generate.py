@@ -99,7 +99,7 @@ def commands() -> str:
 def _chains(command: App, tokens: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """A command and those below it, each as the words typed after `hogline`."""
     yield tokens
-    for name in sorted(name for name in command if not name.startswith("-")):
+    for name in sorted(name for name in command if not name.startswith("-") and command[name].show):
         yield from _chains(command[name], (*tokens, name))
 
 
@@ -159,7 +159,7 @@ def result(events: str, options: Mapping[str, object]) -> str:
         name="customerio",
         destination="customerio",
         options={"site_id": "site", "api_key": "key", **options},
-        enabled=True,
+        paused=False,
         stopped=None,
         start=0,
         created_ms=NOW_MS,

@@ -166,7 +166,7 @@ async def play(stage: Stage) -> None:
     async with asyncio.timeout(SETTLE_WITHIN_S):
         while any(each.pending for each in (await stage.service.status()).connections):
             await asyncio.sleep(0.05)
-    await stage.service.disable("marketing-eu")
+    await stage.service.pause("marketing-eu")
     await stage.service.add_account("ada@example.com", "operator", "a password of Ada's")
     await stage.service.add_account("grace@example.com", "viewer")
     await stage.service.make_api_token("reports", "viewer", 90)

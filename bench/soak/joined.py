@@ -56,7 +56,7 @@ class Counts(Struct):
     delivered: int
     filtered: dict[str, int]
     held: int
-    dead_letters: dict[str, int]
+    failures: dict[str, int]
     adjusted: dict[str, int]
     pending: int
 
@@ -76,7 +76,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     delivered: int
     filtered: int
     held: int
-    dead_letters: int
+    failures: int
     at_customerio: int
     """Different events."""
     merges: int
@@ -179,8 +179,8 @@ def judge(traffic: Households, choice: Choice, url: str, site_id: str, counted: 
                 wrong.update(_compare_customer(human, customers[0], arrived, by_email=by_email))
         wrong["inversions"] += _inversions(household, arrived)
     merges = _get(f"{url}/witness/merges?workspace={site_id}", list[_Merge])
-    settled = counted.delivered + sum(counted.filtered.values()) + counted.held + sum(counted.dead_letters.values())
-    reasons = {*counted.filtered, *counted.dead_letters, *counted.adjusted}
+    settled = counted.delivered + sum(counted.filtered.values()) + counted.held + sum(counted.failures.values())
+    reasons = {*counted.filtered, *counted.failures, *counted.adjusted}
     return Verdict(
         people=people,
         visitors=visitors,
@@ -188,7 +188,7 @@ def judge(traffic: Households, choice: Choice, url: str, site_id: str, counted: 
         delivered=counted.delivered,
         filtered=sum(counted.filtered.values()),
         held=counted.held,
-        dead_letters=sum(counted.dead_letters.values()),
+        failures=sum(counted.failures.values()),
         at_customerio=workspace.total,
         merges=len({_pair(merge) for merge in merges}),
         merges_repeated=len(merges) - len({_pair(merge) for merge in merges}),

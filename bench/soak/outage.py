@@ -163,7 +163,7 @@ class Hogline:
 
     async def status(self) -> ConnectionStatus:
         (status,) = (await self.service.status()).connections
-        settled = status.delivered + sum(status.filtered.values()) + sum(status.dead_letters.values()) + status.held
+        settled = status.delivered + sum(status.filtered.values()) + sum(status.failures.values()) + status.held
         if status.received != settled + status.pending:
             raise AssertionError(status)
         return status
@@ -199,7 +199,7 @@ class OutageFigures(Struct, frozen=True, kw_only=True):
     longest_silence_s: float
     """Between two requests while it was away: soon after it is back it is found out."""
     delivered: int
-    dead_letters: int
+    failures: int
     out_of_order: int
     payload_bytes: int
     disk_bytes: int
@@ -233,7 +233,7 @@ async def outage(folder: Path, *, events: int, people: int = 500, hours: float =
                 memory = resident_bytes()
             customerio.go.set()
         status = await running.status()
-        if status.delivered or status.dead_letters or status.state != "waiting":
+        if status.delivered or status.failures or status.state != "retrying":
             raise AssertionError(status)
         growth, disk_bytes, in_vain = resident_bytes() - memory, running.disk_bytes, customerio.requests
         away_s = clock.at_s
@@ -246,7 +246,7 @@ async def outage(folder: Path, *, events: int, people: int = 500, hours: float =
         requests_in_vain=in_vain,
         longest_silence_s=customerio.longest_silence_s,
         delivered=status.delivered,
-        dead_letters=sum(status.dead_letters.values()),
+        failures=sum(status.failures.values()),
         out_of_order=customerio.out_of_order,
         payload_bytes=senders.payload_bytes,
         disk_bytes=disk_bytes,
@@ -258,7 +258,7 @@ class WrongKeyFigures(Struct, frozen=True, kw_only=True):
     received_meanwhile: int
     requests_with_the_wrong_key: int
     delivered: int
-    dead_letters: int
+    failures: int
     out_of_order: int
     reason: str
 
@@ -284,7 +284,7 @@ async def wrong_key(folder: Path, *, events: int, people: int = 100, seed: int =
         received_meanwhile=events // 24 * 24,
         requests_with_the_wrong_key=requests,
         delivered=status.delivered,
-        dead_letters=sum(status.dead_letters.values()),
+        failures=sum(status.failures.values()),
         out_of_order=customerio.out_of_order,
         reason=reason,
     )
@@ -306,7 +306,7 @@ def print_figures(folder: Path, seed: int, part: float = 1.0) -> None:
     found = asyncio.run(outage(folder / "outage", events=int(1_000_000 * part), seed=seed))
     print(f"  {found.hours:.1f} h away, {found.received:,} events received, {found.requests_in_vain:,} failed requests")
     print(f"  longest time without a try: {found.longest_silence_s:.0f} s")
-    print(f"  delivered {found.delivered:,}, failures {found.dead_letters}, out of order {found.out_of_order}")
+    print(f"  delivered {found.delivered:,}, failures {found.failures}, out of order {found.out_of_order}")
     disk = f"{found.disk_bytes / MB:.0f} MB for {found.payload_bytes / MB:.0f} MB"
     print(f"  on disk {disk}: {found.disk_by_payload:.2f} times")
     print(f"  memory at the end less at a tenth: {found.memory_growth_bytes / MB:+.0f} MB")
@@ -314,12 +314,12 @@ def print_figures(folder: Path, seed: int, part: float = 1.0) -> None:
     print(
         f"  wrong key for a day: {key.received_meanwhile:,} events, {key.requests_with_the_wrong_key} request with it,"
     )
-    print(f"  then delivered {key.delivered:,}, failures {key.dead_letters}, out of order {key.out_of_order}")
+    print(f"  then delivered {key.delivered:,}, failures {key.failures}, out of order {key.out_of_order}")
     good = (
         found.delivered == found.received,
-        not found.dead_letters,
+        not found.failures,
         not found.out_of_order,
-        not key.dead_letters,
+        not key.failures,
     )
     if not all(good) or key.requests_with_the_wrong_key != 1 or key.out_of_order or found.disk_by_payload > 1.5:
         sys.exit("Something is missing, out of order or too large.")

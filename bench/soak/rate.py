@@ -138,7 +138,7 @@ async def _deliver(folder: Path, port: int, per_second: int, seconds: float) -> 
         "max_requests_per_second": per_second,
     }
     connection = await state.add_connection(
-        name="customerio", destination="customerio", options=options, enabled=True, start=0, now_ms=BEGIN_MS
+        name="customerio", destination="customerio", options=options, paused=False, start=0, now_ms=BEGIN_MS
     )
     # A request has room for 500,000 bytes.
     journal: Any = LongJournal(int(per_second * seconds * 1.5 * 500_000 / EVENT_BYTES))

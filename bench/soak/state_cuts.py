@@ -10,7 +10,7 @@ from random import Random
 
 from bench.soak.cuts import STOPS, Disks, Figures, close
 from bench.soak.powercut import mounted
-from hogline.core.changes import DeadLetter, Settlement
+from hogline.core.changes import Failure, Settlement
 from hogline.core.told import Customer, Mark, Told
 from hogline.model import Refusal
 from hogline.store.base import Unusable, Unwritable
@@ -69,7 +69,7 @@ class StateUnderCuts:
             found = (
                 await state.lanes(CONNECTION),
                 {person: _number_in(told) for person, told in state.told(CONNECTION, PEOPLE).items()},
-                [letter.position for letter in await state.dead_letters(CONNECTION, limit=1_000_000)],
+                [letter.position for letter in await state.failures(CONNECTION, limit=1_000_000)],
             )
             await state.close()
         settled = counts.settled
@@ -88,13 +88,13 @@ def _is_dead(number: int) -> bool:
 def _settlement(number: int) -> Settlement:
     """A failure, which the next settlement but one resolves; or one more that was delivered."""
     refusal = Refusal("invalid", "It was refused.", operation=b"x" * (number % 700))
-    letter = DeadLetter(position=number, uuid=str(number), event=b"%d" % number, refusals=(refusal,), at_ms=number)
+    letter = Failure(position=number, uuid=str(number), event=b"%d" % number, refusals=(refusal,), at_ms=number)
     return Settlement(
         connection=CONNECTION,
         lanes={number % LANES: number},
         told={PEOPLE[index]: _told(number) for index in _touched(number)},
         delivered=0 if _is_dead(number) else 1,
-        dead_letters=[letter] if _is_dead(number) else (),
+        failures=[letter] if _is_dead(number) else (),
         requests=1,
     )
 

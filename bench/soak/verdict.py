@@ -57,7 +57,7 @@ class _Status(Struct):
     delivered: int
     filtered: dict[str, int]
     held: int
-    dead_letters: dict[str, int]
+    failures: dict[str, int]
     pending: int
     requests: int
     retries: dict[str, int]
@@ -78,7 +78,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     received: int
     """By Hogline: with those that were answered too late for the sender, and came again."""
     delivered: int
-    dead_letters: int
+    failures: int
     requests: int
     retries: dict[str, int]
     repeats: int
@@ -134,7 +134,7 @@ def judge(traffic: Traffic, url: str, data: Path) -> Verdict:
     for seen in _pages(f"{url}/sandbox/events", _Seen):
         found.note(seen)
     latest = {person.id: person.attributes.get("latest") for person in _pages(f"{url}/sandbox/people", _Attributed)}
-    dead = _dead_letters(data)
+    dead = _failures(data)
     status = msgspec.json.decode(run(data, "status", "--json").output, type=_Connections).connections[0]
     numbers = {person: found.numbers.get(person, []) for person in range(traffic.people)}
     wanted = {
@@ -142,14 +142,14 @@ def judge(traffic: Traffic, url: str, data: Path) -> Verdict:
     }
     to_refuse = traffic.events - sum(map(len, wanted.values()))
     last = max(n for n in range(traffic.events_each) if sets_attribute(n))
-    settled = status.delivered + sum(status.filtered.values()) + status.held + sum(status.dead_letters.values())
+    settled = status.delivered + sum(status.filtered.values()) + status.held + sum(status.failures.values())
     return Verdict(
         sent=traffic.events,
         at_customerio=sum(map(len, numbers.values())),
         refused=len({letter.uuid for letter in dead}),
         received=status.received,
         delivered=status.delivered,
-        dead_letters=len(dead),
+        failures=len(dead),
         requests=status.requests,
         retries=status.retries,
         repeats=found.repeats,
@@ -166,12 +166,12 @@ def judge(traffic: Traffic, url: str, data: Path) -> Verdict:
         adds_up=status.received == settled + status.pending
         and not status.pending
         and status.received >= traffic.events
-        and len(dead) == sum(status.dead_letters.values())
+        and len(dead) == sum(status.failures.values())
         and status.received == status.delivered + len(dead),
     )
 
 
-def _dead_letters(data: Path) -> list[_Letter]:
+def _failures(data: Path) -> list[_Letter]:
     listed = run(data, "failures", "customerio", "--limit", "1000000", "--json").output
     return msgspec.json.decode(listed, type=_Failures).failures
 

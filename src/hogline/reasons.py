@@ -116,10 +116,10 @@ PUBLIC_MEANS = (
 
 STATES: Mapping[str, str] = {
     "delivering": "Delivering",
-    "waiting": "Retrying",
+    "retrying": "Retrying",
     "stopped": "Stopped",
-    "disabled": "Paused",
-    "not_serving": "Not running",
+    "paused": "Paused",
+    "not_running": "Not running",
 }
 """A connection's states, as people read them."""
 

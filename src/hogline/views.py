@@ -16,17 +16,17 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
 
     name: str
     destination: str
-    enabled: bool
+    paused: bool
     state: str
-    """`delivering`; `waiting` (for the destination or the disk; continues by itself); `stopped` (you have to do
-    something); `disabled` (paused); `not_serving` (`hogline serve` is not running).
+    """`delivering`; `retrying` (waits for the destination or the disk; continues by itself); `stopped` (you have to do
+    something); `paused`; `not_running` (`hogline serve` is not running).
     """
     reason: str | None
     received: int
     delivered: int
     filtered: dict[str, int]
     held: int
-    dead_letters: dict[str, int]
+    failures: dict[str, int]
     pending: int
     requests: int
     adjusted: dict[str, int]
@@ -52,7 +52,7 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
 
     name: str
     destination: str
-    enabled: bool
+    paused: bool
     state: str
     reason: str | None
     options: dict[str, object]
@@ -247,7 +247,7 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
     distinct_id: str
     timestamp_ms: int
     outcome: str
-    """`delivered`, `filtered`, `held` or `dead_letter`."""
+    """`delivered`, `filtered`, `held` or `failed`."""
     rule: str | None
     """Why it was filtered, held or rejected."""
     adjusted: list[str]

@@ -29,7 +29,7 @@ async def test_an_event_named_like_a_script_is_shown_as_text(page: Page, stage: 
     await expect(page.locator("#arrival")).to_contain_text("<script>alert(1)</script>")
 
 
-async def test_the_switch_disables_and_enables(page: Page, stage: Stage) -> None:
+async def test_the_switch_pauses_and_resumes(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
     await page.goto("/")
     switch = page.get_by_role("switch", name="Send to shop")

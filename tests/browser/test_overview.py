@@ -40,7 +40,7 @@ async def test_pause_and_resume(page: Page, stage: Stage) -> None:
     await expect(page.locator("#said")).to_contain_text("Paused shop.")
     await page.get_by_role("button", name="Resume").click()
     await expect(page.locator("#state")).to_have_text("Delivering")
-    assert [one.enabled for one in await stage.service.connections()] == [True]
+    assert [one.paused for one in await stage.service.connections()] == [False]
 
 
 async def test_the_plots_show_what_stands_in_the_table(page: Page, stage: Stage) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hogline.core.changes import DeadLetter, Flush
+from hogline.core.changes import Failure, Flush
 from hogline.core.known import Fact, Id, Person
 from hogline.core.told import Customer, Told
 from hogline.model import Event, Refusal
@@ -65,7 +65,7 @@ def body(number: int) -> bytes:
     )
 
 
-def letter(position: int, reason: str = "invalid", **fields: object) -> DeadLetter:
+def letter(position: int, reason: str = "invalid", **fields: object) -> Failure:
     values: dict[str, object] = {
         "position": position,
         "uuid": f"0199f3a0-0000-7000-8000-{position:012d}",
@@ -73,7 +73,7 @@ def letter(position: int, reason: str = "invalid", **fields: object) -> DeadLett
         "refusals": (Refusal(reason, f"It is {reason}.", "name", b'{"type":"person"}'),),
         "at_ms": NOW_MS,
     }
-    return DeadLetter(**(values | fields))  # type: ignore[arg-type]
+    return Failure(**(values | fields))  # type: ignore[arg-type]
 
 
 def known(who: str = "u1", email: str | None = None, **facts: object) -> Person:
@@ -97,7 +97,7 @@ async def installed(state: State, name: str = "customerio", **fields: object) ->
     values: dict[str, object] = {
         "destination": "customerio",
         "options": {"site_id": "site", "api_key": "key"},
-        "enabled": True,
+        "paused": False,
         "start": 0,
         "now_ms": NOW_MS,
     }

@@ -79,7 +79,7 @@ async def test_what_was_refused_at_the_door_is_counted_by_reason(journal: Journa
 
 
 async def test_an_append_that_cannot_be_kept_harms_no_other(journal: Journal) -> None:
-    unkeepable: list[bytes] = [body(100), None]  # type: ignore[list-item]  # a mistake of ours
+    unkeepable: list[bytes] = [body(100), None]  # type: ignore[list-item]  # an internal error
     results = await asyncio.gather(
         *(journal.append([body(n)], {"no_name": 1}) for n in range(20)),
         journal.append(unkeepable),

@@ -1,4 +1,4 @@
-"""What the state promises of what is sent again: dead letters that are retried or discarded, and replays."""
+"""What the state promises of what is sent again: failures that are retried or discarded, and replays."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ LETTERS = [letter(1, "invalid"), letter(3, "too_large"), letter(5, "invalid"), l
 
 
 async def refused(state: State, name: str = "customerio") -> int:
-    """A connection with four dead letters."""
+    """A connection with four failures."""
     connection = await installed(state, name)
-    await state.settle(Settlement(connection=connection.id, lanes={0: 8}, delivered=4, dead_letters=LETTERS))
+    await state.settle(Settlement(connection=connection.id, lanes={0: 8}, delivered=4, failures=LETTERS))
     return connection.id
 
 
 async def retrying(state: State, connection: int) -> list[int]:
-    return [one.position for one in await state.dead_letters(connection, retrying=True)]
+    return [one.position for one in await state.failures(connection, retrying=True)]
 
 
-async def test_a_dead_letter_is_found_by_its_position(state: State) -> None:
+async def test_a_failure_is_found_by_its_position(state: State) -> None:
     connection, other = await refused(state), await installed(state, "other")
-    assert await state.dead_letter(connection, 3) == LETTERS[1]
-    assert await state.dead_letter(connection, 2) is None
-    assert await state.dead_letter(other.id, 3) is None
+    assert await state.failure(connection, 3) == LETTERS[1]
+    assert await state.failure(connection, 2) is None
+    assert await state.failure(other.id, 3) is None
 
 
-async def test_dead_letters_of_a_reason_are_paged_by_position(state: State) -> None:
+async def test_failures_of_a_reason_are_paged_by_position(state: State) -> None:
     connection = await refused(state)
-    assert await state.dead_letters(connection, reason="too_large") == [LETTERS[1], LETTERS[3]]
-    assert await state.dead_letters(connection, reason="too_large", after=3) == [LETTERS[3]]
-    assert await state.dead_letters(connection, reason="invalid", limit=1) == [LETTERS[0]]
-    assert await state.dead_letters(connection, reason="'") == []
+    assert await state.failures(connection, reason="too_large") == [LETTERS[1], LETTERS[3]]
+    assert await state.failures(connection, reason="too_large", after=3) == [LETTERS[3]]
+    assert await state.failures(connection, reason="invalid", limit=1) == [LETTERS[0]]
+    assert await state.failures(connection, reason="'") == []
 
 
 CHOICES: list[tuple[str, Sequence[int] | None, list[int]]] = [
@@ -54,17 +54,17 @@ each_choice = pytest.mark.parametrize(("reason", "positions", "chosen"), CHOICES
 
 
 @each_choice
-async def test_those_that_are_chosen_are_retried_and_stay_dead_letters_until_then(
+async def test_those_that_are_chosen_are_retried_and_stay_failures_until_then(
     state: State, reason: str, positions: Sequence[int] | None, chosen: list[int]
 ) -> None:
     connection, other = await refused(state), await refused(state, "other")
     assert await retrying(state, connection) == []
 
-    assert await state.retry_dead_letters(connection, reason=reason, positions=positions) == len(chosen)
+    assert await state.retry_failures(connection, reason=reason, positions=positions) == len(chosen)
 
     assert await retrying(state, connection) == chosen
     assert await retrying(state, other) == []
-    assert await state.dead_letters(connection) == LETTERS
+    assert await state.failures(connection) == LETTERS
     assert (await state.counts(connection)).settled == 8
 
 
@@ -74,24 +74,24 @@ async def test_those_that_are_discarded_are_gone_and_count_as_filtered(
 ) -> None:
     connection, other = await refused(state), await refused(state, "other")
 
-    assert await state.discard_dead_letters(connection, reason=reason, positions=positions) == len(chosen)
+    assert await state.discard_failures(connection, reason=reason, positions=positions) == len(chosen)
 
     left = [one for one in LETTERS if one.position not in chosen]
-    assert await state.dead_letters(connection) == left
-    assert await state.dead_letters(other) == LETTERS
+    assert await state.failures(connection) == left
+    assert await state.failures(other) == LETTERS
     counts = await state.counts(connection)
     assert counts.filtered == ({"discarded": len(chosen)} if chosen else {})
     assert counts.settled == 8
 
 
-async def test_a_retried_one_that_is_accepted_is_no_dead_letter_any_more(store: Store, state: State) -> None:
+async def test_a_retried_one_that_is_accepted_is_no_failure_any_more(store: Store, state: State) -> None:
     connection = await refused(state)
-    await state.retry_dead_letters(connection, positions=[3, 5])
+    await state.retry_failures(connection, positions=[3, 5])
     await state.settle(Settlement(connection=connection, lanes={}, delivered=1, resolved=[3]))
 
     other = await store.state()  # opened beside it: whatever it sees is on disk
     for one in (state, other):
-        assert [letter.position for letter in await one.dead_letters(connection)] == [1, 5, 8]
+        assert [letter.position for letter in await one.failures(connection)] == [1, 5, 8]
         assert await retrying(one, connection) == [5]
         counts = await one.counts(connection)
         assert (counts.delivered, counts.settled) == (5, 8)
@@ -100,13 +100,13 @@ async def test_a_retried_one_that_is_accepted_is_no_dead_letter_any_more(store: 
 
 async def test_a_retried_one_that_is_refused_again_stays_with_its_new_reason(state: State) -> None:
     connection = await refused(state)
-    await state.retry_dead_letters(connection, positions=[3])
+    await state.retry_failures(connection, positions=[3])
     again = letter(3, "invalid", at_ms=LETTERS[1].at_ms + 1)
-    await state.settle(Settlement(connection=connection, lanes={}, dead_letters=[again]))
+    await state.settle(Settlement(connection=connection, lanes={}, failures=[again]))
 
-    assert await state.dead_letters(connection) == [LETTERS[0], again, *LETTERS[2:]]
+    assert await state.failures(connection) == [LETTERS[0], again, *LETTERS[2:]]
     assert await retrying(state, connection) == []
-    assert (await state.counts(connection)).dead_letters == {"invalid": 3, "too_large": 1}
+    assert (await state.counts(connection)).failures == {"invalid": 3, "too_large": 1}
 
 
 async def test_without_a_replay_there_is_none(state: State) -> None:
@@ -142,9 +142,9 @@ async def test_a_new_replay_takes_the_place_of_one_that_is_under_way(state: Stat
     assert await state.replay(connection) == Replay(settled=2, last=5)
 
 
-async def test_dead_letters_are_read_by_bytes_but_never_none(state: State) -> None:
+async def test_failures_are_read_by_bytes_but_never_none(state: State) -> None:
     connection = (await installed(state)).id
     letters = [replace(LETTERS[0], position=position, event=b"x" * 100) for position in range(1, 6)]
-    await state.settle(Settlement(connection=connection, lanes={}, dead_letters=letters))
+    await state.settle(Settlement(connection=connection, lanes={}, failures=letters))
     for most_bytes, found in ((1, 1), (200, 2), (299, 2), (500, 5)):
-        assert len(await state.dead_letters(connection, most_bytes=most_bytes)) == found
+        assert len(await state.failures(connection, most_bytes=most_bytes)) == found

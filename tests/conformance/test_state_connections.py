@@ -52,7 +52,7 @@ async def test_a_removed_token_is_gone_and_the_others_stay(store: Store, state: 
 
 async def test_a_connection_comes_back_as_it_was_installed(store: Store, state: State) -> None:
     added = await state.add_connection(
-        name="shop", destination="customerio", options=OPTIONS, enabled=True, start=17, now_ms=NOW_MS
+        name="shop", destination="customerio", options=OPTIONS, paused=False, start=17, now_ms=NOW_MS
     )
 
     assert added == Connection(
@@ -60,7 +60,7 @@ async def test_a_connection_comes_back_as_it_was_installed(store: Store, state: 
         name="shop",
         destination="customerio",
         options=OPTIONS,
-        enabled=True,
+        paused=False,
         stopped=None,
         start=17,
         created_ms=NOW_MS,
@@ -94,11 +94,11 @@ async def test_of_many_who_take_a_name_at_once_one_gets_it(state: State) -> None
     "change",
     [
         {"options": {"site_id": "new", "api_key": "newer"}},
-        {"enabled": False},
+        {"paused": True},
         {"stopped": "The credentials are wrong: give the right ones."},
-        {"options": {}, "enabled": False, "stopped": "Somebody's name is Zoë."},
+        {"options": {}, "paused": True, "stopped": "Somebody's name is Zoë."},
     ],
-    ids=["options", "disabled", "stopped", "all"],
+    ids=["options", "paused", "stopped", "all"],
 )
 async def test_a_connections_options_and_standing_can_be_changed(
     store: Store, state: State, change: dict[str, object]
@@ -132,7 +132,7 @@ async def test_a_removed_connection_leaves_nothing(state: State) -> None:
                 delivered=3,
                 filtered={"not_identified": 2},
                 adjusted={"name_cut": 1},
-                dead_letters=[letter(4)],
+                failures=[letter(4)],
                 requests=2,
                 retries={"503": 1},
             )
@@ -147,12 +147,12 @@ async def test_a_removed_connection_leaves_nothing(state: State) -> None:
     assert await state.counts(removed.id) == Counts()
     assert state.told(removed.id, ["ann"]) == {}
     assert await state.find_people(removed.id, "") == []
-    assert await state.dead_letters(removed.id) == []
+    assert await state.failures(removed.id) == []
     assert await state.replay(removed.id) is None
     assert await state.lanes(stays.id) == {0: 5, 3: 9}
     assert await state.counts(stays.id) == kept
     assert state.told(stays.id, ["ann"]) == {"ann": told("ann")}
-    assert await state.dead_letters(stays.id) == [letter(4)]
+    assert await state.failures(stays.id) == [letter(4)]
     assert await state.replay(stays.id) == Replay(settled=0, last=9)
 
 

@@ -40,7 +40,7 @@ async def known(state: State, name: str = "customerio") -> int:
             },
             ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), others=0)},
             delivered=2,
-            dead_letters=[letter(4, event=event_of(ADA, 4)), letter(5, event=event_of("bob", 5))],
+            failures=[letter(4, event=event_of(ADA, 4)), letter(5, event=event_of("bob", 5))],
             held=[
                 HeldEvent(position=6, distinct_id=ADA, received_ms=NOW_MS, event=event_of(ADA, 6)),
                 HeldEvent(position=7, distinct_id="bob", received_ms=NOW_MS, event=body(7)),
@@ -52,7 +52,7 @@ async def known(state: State, name: str = "customerio") -> int:
 
 async def test_it_says_what_was_removed(state: State) -> None:
     connection = await known(state)
-    assert await state.forget([ADA], {connection: 0}, emails={}) == {connection: Forgotten(held=1, dead_letters=1)}
+    assert await state.forget([ADA], {connection: 0}, emails={}) == {connection: Forgotten(held=1, failures=1)}
     assert await state.forget(["nobody"], {connection: 0}, emails={}) == {connection: Forgotten()}
 
 
@@ -64,7 +64,7 @@ async def test_nothing_names_them_any_more_and_everybody_else_stays(state: State
     assert list(state.told(connection, [ADA, "bob"])) == ["bob"]
     assert state.again(connection, 9) == [("again", "bob")]
     assert [one.position for one in state.held(connection, [ADA, "bob"])] == [7]
-    assert [one.position for one in await state.dead_letters(connection)] == [5]
+    assert [one.position for one in await state.failures(connection)] == [5]
     assert state.ledger(connection, [MAIL]) == {}
     assert state.due(connection, 10) == [("bob", NOW_MS)]
 
@@ -83,8 +83,8 @@ async def test_their_events_count_as_filtered_and_so_do_those_that_wait(state: S
     before = await state.counts(connection)
     await state.forget([ADA], {connection: 3}, emails={})
     counts = await state.counts(connection)
-    assert counts.filtered == {"forgotten": 5}  # one was held, one a dead letter, three wait
-    assert (counts.held, counts.dead_letters, counts.delivered) == (1, {"invalid": 1}, 2)
+    assert counts.filtered == {"forgotten": 5}  # one was held, one a failure, three wait
+    assert (counts.held, counts.failures, counts.delivered) == (1, {"invalid": 1}, 2)
     assert counts.settled == before.settled + 3
 
 
@@ -198,7 +198,7 @@ async def test_nothing_of_a_connection_that_was_removed_is_left(state: State, tm
             told={ADA: told(ADA, emails=(MAIL,))},
             ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), others=0)},
             held=[held],
-            dead_letters=[letter(4, event=event_of(ADA, 4))],
+            failures=[letter(4, event=event_of(ADA, 4))],
         )
     )
     await state.remove_connection(connection)
@@ -246,11 +246,11 @@ async def test_others_events_that_name_them_stay_without_their_name(state: State
     )
     held = HeldEvent(position=6, distinct_id="bob", received_ms=NOW_MS, event=encode_event(naming))
     refused = letter(4, event=encode_event(naming))
-    await state.settle(Settlement(connection=connection, lanes={}, held=[held], dead_letters=[refused]))
+    await state.settle(Settlement(connection=connection, lanes={}, held=[held], failures=[refused]))
     await state.forget([ADA], {connection: 0}, emails={})
     (event,) = [one.event for one in state.held(connection, ["bob"])]
     assert decode_event(event).properties == {"n": 1}
-    (kept,) = await state.dead_letters(connection)
+    (kept,) = await state.failures(connection)
     assert decode_event(kept.event).properties == {"n": 1}
     assert (await state.counts(connection)).filtered == {}
 

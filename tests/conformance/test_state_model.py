@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, field
 
-from hogline.core.changes import DeadLetter, Settlement
+from hogline.core.changes import Failure, Settlement
 from hogline.core.told import Told
 from hogline.store.base import Counts, State
 
@@ -25,7 +25,7 @@ few = st.integers(0, 3)
 reasons = st.dictionaries(st.sampled_from(["a", "b", "it's"]), few, max_size=3)
 tolds = st.dictionaries(st.sampled_from(IDS), st.none() | st.builds(told, st.sampled_from(IDS)), max_size=3)
 
-# What Hogline's own mistake would look like: a dead letter that nobody refused.
+# What Hogline's own mistake would look like: a failure that nobody refused.
 unwritable = st.integers(0, 9).map(lambda one: one == 0)
 settlements = st.fixed_dictionaries(
     {
@@ -34,7 +34,7 @@ settlements = st.fixed_dictionaries(
         "delivered": few,
         "filtered": reasons,
         "adjusted": reasons,
-        "dead_letters": st.lists(st.sampled_from(["invalid", "too_large"]), max_size=3),
+        "failures": st.lists(st.sampled_from(["invalid", "too_large"]), max_size=3),
         "requests": few,
         "retries": reasons,
         "unwritable": unwritable,
@@ -43,13 +43,13 @@ settlements = st.fixed_dictionaries(
 
 
 def settlement(connection: int, values: Mapping[str, object], positions: Iterator[int]) -> Settlement:
-    """From drawn values, with dead letters at new positions."""
-    drawn = msgspec.convert(values["dead_letters"], list[str])
+    """From drawn values, with failures at new positions."""
+    drawn = msgspec.convert(values["failures"], list[str])
     letters = [letter(next(positions), reason) for reason in drawn]
     if values["unwritable"]:
         letters.append(letter(next(positions), refusals=()))
-    rest = {name: value for name, value in values.items() if name not in {"dead_letters", "unwritable"}}
-    return Settlement(connection=connection, dead_letters=letters, **rest)  # type: ignore[arg-type]
+    rest = {name: value for name, value in values.items() if name not in {"failures", "unwritable"}}
+    return Settlement(connection=connection, failures=letters, **rest)  # type: ignore[arg-type]
 
 
 class Expected(Struct):
@@ -57,7 +57,7 @@ class Expected(Struct):
 
     lanes: dict[int, int] = {}
     told: dict[str, Told | None] = {}
-    letters: dict[int, DeadLetter] = {}
+    letters: dict[int, Failure] = {}
     delivered: int = 0
     requests: int = 0
     filtered: Counter[str] = field(default_factory=Counter)
@@ -66,12 +66,12 @@ class Expected(Struct):
 
     def settle(self, settlement: Settlement) -> bool:
         """False: it cannot be written, and nothing of it counts."""
-        if any(not one.refusals for one in settlement.dead_letters):
+        if any(not one.refusals for one in settlement.failures):
             return False
         for lane, position in settlement.lanes.items():
             self.lanes[lane] = max(position, self.lanes.get(lane, 0))
         self.told |= settlement.told
-        self.letters |= {one.position: one for one in settlement.dead_letters}
+        self.letters |= {one.position: one for one in settlement.failures}
         self.delivered += settlement.delivered
         self.requests += settlement.requests
         self.filtered.update(settlement.filtered)
@@ -83,7 +83,7 @@ class Expected(Struct):
         return Counts(
             delivered=self.delivered,
             filtered=dict(+self.filtered),
-            dead_letters=dict(Counter(one.reason for one in self.letters.values())),
+            failures=dict(Counter(one.reason for one in self.letters.values())),
             adjusted=dict(+self.adjusted),
             requests=self.requests,
             retries=dict(+self.retries),
@@ -95,7 +95,7 @@ async def same(state: State, connection: int, expected: Expected) -> None:
     kept = {one: told for one, told in expected.told.items() if told is not None}
     assert state.told(connection, IDS) == kept
     assert await state.find_people(connection, "") == sorted(kept)
-    assert await state.dead_letters(connection) == [expected.letters[one] for one in sorted(expected.letters)]
+    assert await state.failures(connection) == [expected.letters[one] for one in sorted(expected.letters)]
     assert await state.counts(connection) == expected.counts()
 
 

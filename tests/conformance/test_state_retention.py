@@ -1,4 +1,4 @@
-"""What the state promises of retention: old visitors and old dead letters go in small steps, everybody else stays."""
+"""What the state promises of retention: old visitors and old failures go in small steps, everybody else stays."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_whoever_comes_back_in_time_is_seen_anew(state: State) -> None:
     assert await expire(state, before_day=TODAY) == []
 
 
-async def test_old_dead_letters_go_and_count_as_filtered(state: State) -> None:
+async def test_old_failures_go_and_count_as_filtered(state: State) -> None:
     connection = (await installed(state)).id
     letters = [
         letter(1, at_ms=NOW_MS - 1),
@@ -107,11 +107,11 @@ async def test_old_dead_letters_go_and_count_as_filtered(state: State) -> None:
         letter(3, at_ms=NOW_MS - 1),
         letter(4, at_ms=NOW_MS),
     ]
-    await state.settle(Settlement(connection=connection, lanes={}, dead_letters=letters))
-    await state.retry_dead_letters(connection, positions=[2])
-    assert await state.expire_dead_letters(connection, before_ms=NOW_MS, most=1) == 1
-    assert await state.expire_dead_letters(connection, before_ms=NOW_MS, most=9) == 1
-    assert await state.expire_dead_letters(connection, before_ms=NOW_MS, most=9) == 0
-    assert [one.position for one in await state.dead_letters(connection)] == [2, 4]
+    await state.settle(Settlement(connection=connection, lanes={}, failures=letters))
+    await state.retry_failures(connection, positions=[2])
+    assert await state.expire_failures(connection, before_ms=NOW_MS, most=1) == 1
+    assert await state.expire_failures(connection, before_ms=NOW_MS, most=9) == 1
+    assert await state.expire_failures(connection, before_ms=NOW_MS, most=9) == 0
+    assert [one.position for one in await state.failures(connection)] == [2, 4]
     counts = await state.counts(connection)
     assert (counts.filtered, counts.settled) == ({"failure_expired": 2}, 4)

@@ -18,7 +18,7 @@ async def test_of_a_new_connection_nothing_is_settled(state: State) -> None:
     connection = await installed(state)
     assert await state.lanes(connection.id) == {}
     assert await state.counts(connection.id) == Counts()
-    assert await state.dead_letters(connection.id) == []
+    assert await state.failures(connection.id) == []
 
 
 async def test_a_settlement_is_kept_whole(store: Store, state: State) -> None:
@@ -31,7 +31,7 @@ async def test_a_settlement_is_kept_whole(store: Store, state: State) -> None:
             delivered=3,
             filtered={"not_identified": 2, "not_in_allowlist": 1},
             adjusted={"name_cut": 4},
-            dead_letters=[letter(4)],
+            failures=[letter(4)],
             requests=2,
             retries={"503": 1},
         )
@@ -40,11 +40,11 @@ async def test_a_settlement_is_kept_whole(store: Store, state: State) -> None:
     for one in (state, other):
         assert await one.lanes(connection.id) == {0: 5, 3: 9}
         assert one.told(connection.id, ["ann", "bob"]) == {"ann": told("ann"), "bob": told("bob")}
-        assert await one.dead_letters(connection.id) == [letter(4)]
+        assert await one.failures(connection.id) == [letter(4)]
         assert await one.counts(connection.id) == Counts(
             delivered=3,
             filtered={"not_identified": 2, "not_in_allowlist": 1},
-            dead_letters={"invalid": 1},
+            failures={"invalid": 1},
             adjusted={"name_cut": 4},
             requests=2,
             retries={"503": 1},
@@ -62,7 +62,7 @@ async def test_counts_add_up_over_settlements(state: State) -> None:
                 delivered=2,
                 filtered={"not_identified": 1},
                 adjusted={"name_cut": 1},
-                dead_letters=[letter(position, "too_large" if position % 2 else "invalid")],
+                failures=[letter(position, "too_large" if position % 2 else "invalid")],
                 requests=3,
                 retries={"429": 1},
             )
@@ -71,7 +71,7 @@ async def test_counts_add_up_over_settlements(state: State) -> None:
     assert counts == Counts(
         delivered=10,
         filtered={"not_identified": 5},
-        dead_letters={"too_large": 3, "invalid": 2},
+        failures={"too_large": 3, "invalid": 2},
         adjusted={"name_cut": 5},
         requests=15,
         retries={"429": 5},
@@ -83,12 +83,12 @@ async def test_settlements_at_once_lose_no_count(state: State) -> None:
     connection = await installed(state)
     await asyncio.gather(
         *(
-            state.settle(Settlement(connection=connection.id, lanes={n % 4: n}, delivered=1, dead_letters=[letter(n)]))
+            state.settle(Settlement(connection=connection.id, lanes={n % 4: n}, delivered=1, failures=[letter(n)]))
             for n in range(1, 61)
         )
     )
     counts = await state.counts(connection.id)
-    assert (counts.delivered, counts.dead_letters) == (60, {"invalid": 60})
+    assert (counts.delivered, counts.failures) == (60, {"invalid": 60})
     assert await state.lanes(connection.id) == {0: 60, 1: 57, 2: 58, 3: 59}
 
 
@@ -101,12 +101,12 @@ async def test_nothing_counted_is_nothing_shown(state: State) -> None:
 
 async def test_one_connections_settlements_are_none_of_anothers(state: State) -> None:
     one, other = await installed(state, "one"), await installed(state, "other")
-    await state.settle(Settlement(connection=one.id, lanes={0: 4}, delivered=1, dead_letters=[letter(4)]))
+    await state.settle(Settlement(connection=one.id, lanes={0: 4}, delivered=1, failures=[letter(4)]))
     assert await state.lanes(other.id) == {}
     assert await state.counts(other.id) == Counts()
-    assert await state.dead_letters(other.id) == []
-    await state.settle(Settlement(connection=other.id, lanes={0: 4}, dead_letters=[letter(4)]))
-    assert (await state.counts(one.id)).dead_letters == {"invalid": 1}
+    assert await state.failures(other.id) == []
+    await state.settle(Settlement(connection=other.id, lanes={0: 4}, failures=[letter(4)]))
+    assert (await state.counts(one.id)).failures == {"invalid": 1}
 
 
 async def test_a_lane_never_goes_back(state: State) -> None:
@@ -117,17 +117,17 @@ async def test_a_lane_never_goes_back(state: State) -> None:
 
 
 UNWRITABLE: dict[str, dict[str, object]] = {
-    "a dead letter that nobody refused": {"dead_letters": [letter(19), letter(20, refusals=())]},
-    "a dead letter that is one already": {"dead_letters": [letter(19), letter(9, "other")]},
-    "the same dead letter twice": {"dead_letters": [letter(19), letter(19)]},
-    "resolved, but never a dead letter": {"dead_letters": [letter(19)], "resolved": [8]},
+    "a failure that nobody refused": {"failures": [letter(19), letter(20, refusals=())]},
+    "a failure that is one already": {"failures": [letter(19), letter(9, "other")]},
+    "the same failure twice": {"failures": [letter(19), letter(19)]},
+    "resolved, but never a failure": {"failures": [letter(19)], "resolved": [8]},
 }
 each_unwritable = pytest.mark.parametrize("wrong", UNWRITABLE.values(), ids=UNWRITABLE.keys())
 
 
 async def refused_settlement(state: State, connection: int, wrong: dict[str, object]) -> Settlement:
     """One that changes everything, and contradicts itself or what is settled."""
-    await state.settle(Settlement(connection=connection, lanes={0: 9}, delivered=8, dead_letters=[letter(9)]))
+    await state.settle(Settlement(connection=connection, lanes={0: 9}, delivered=8, failures=[letter(9)]))
     return Settlement(
         connection=connection,
         lanes={0: 20, 1: 20},
@@ -154,8 +154,8 @@ async def test_a_settlement_that_cannot_be_written_leaves_nothing_of_itself(
     assert not isinstance(raised.value, Unwritable)  # which promises that trying again may help
     assert await state.lanes(connection) == {0: 9}
     assert state.told(connection, ["mallory"]) == {}
-    assert await state.dead_letters(connection) == [letter(9)]
-    assert await state.counts(connection) == Counts(delivered=8, dead_letters={"invalid": 1})
+    assert await state.failures(connection) == [letter(9)]
+    assert await state.counts(connection) == Counts(delivered=8, failures={"invalid": 1})
 
 
 @each_unwritable
@@ -178,10 +178,10 @@ async def test_a_settlement_that_cannot_be_written_harms_no_other(state: State, 
     assert await state.lanes(other) == dict.fromkeys(range(40), 1)
     assert len(await state.find_people(other, "")) == 40
     assert await state.tokens() == ["hog_one"]
-    assert await state.counts(connection) == Counts(delivered=8, dead_letters={"invalid": 1})
+    assert await state.counts(connection) == Counts(delivered=8, failures={"invalid": 1})
 
 
-async def test_a_dead_letter_keeps_all_that_is_needed_to_look_at_it(state: State) -> None:
+async def test_a_failure_keeps_all_that_is_needed_to_look_at_it(state: State) -> None:
     connection = await installed(state)
     kept = letter(
         3,
@@ -191,17 +191,17 @@ async def test_a_dead_letter_keeps_all_that_is_needed_to_look_at_it(state: State
             Refusal("too_large"),
         ),
     )
-    await state.settle(Settlement(connection=connection.id, lanes={}, dead_letters=[kept]))
-    assert await state.dead_letters(connection.id) == [kept]
-    assert (await state.counts(connection.id)).dead_letters == {"invalid": 1}  # by the first of its refusals
+    await state.settle(Settlement(connection=connection.id, lanes={}, failures=[kept]))
+    assert await state.failures(connection.id) == [kept]
+    assert (await state.counts(connection.id)).failures == {"invalid": 1}  # by the first of its refusals
 
 
 @pytest.mark.parametrize(
     ("after", "limit", "positions"), [(0, 2, [1, 2]), (2, 2, [3, 7]), (3, 9, [7, 8]), (8, 9, []), (0, 0, [])]
 )
-async def test_dead_letters_are_paged_by_position(state: State, after: int, limit: int, positions: list[int]) -> None:
+async def test_failures_are_paged_by_position(state: State, after: int, limit: int, positions: list[int]) -> None:
     connection = await installed(state)
     for position in (7, 1, 8, 3, 2):
-        await state.settle(Settlement(connection=connection.id, lanes={}, dead_letters=[letter(position)]))
-    found = await state.dead_letters(connection.id, after=after, limit=limit)
+        await state.settle(Settlement(connection=connection.id, lanes={}, failures=[letter(position)]))
+    found = await state.failures(connection.id, after=after, limit=limit)
     assert found == [letter(position) for position in positions]

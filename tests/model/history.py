@@ -152,7 +152,7 @@ class Connect:
 
 @dataclass(frozen=True)
 class Switch:
-    """The last connection is disabled, or enabled again."""
+    """The last connection is paused, or resumed."""
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class Judge:
 
     def _all_is_counted(self) -> None:
         status = next(one for one in self._run.hogline.status() if one.name == self._connection.name)
-        letters = sum(status.dead_letters.values())
+        letters = sum(status.failures.values())
         received = self._run.position - self._connection.after
         if status.received != received or status.pending:
             self._wrong(f"received {status.received} of {received}, {status.pending} pending")

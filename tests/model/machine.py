@@ -28,7 +28,7 @@ import structlog
 
 from hogline.destinations.base import Unreachable
 from hogline.model import Request, Response
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.service.finding import Nobody
 from hogline.settings import Settings
 from hogline.sources.http import create_app
@@ -272,14 +272,14 @@ class Machine:
             return 1.0
         next_ms, now_ms = _NEVER_MS, self.clock.time_ms()
         for status in (await self.service.status()).connections:
-            if status.state == "disabled":
+            if status.state == "paused":
                 continue
             if status.pending:
                 return 1.0
             connection = self._ids[status.name]
             if self._state.again(connection, 1) or await self._state.replay(connection) is not None:
                 return 1.0
-            if await self._state.dead_letters(connection, retrying=True, limit=1):
+            if await self._state.failures(connection, retrying=True, limit=1):
                 return 1.0
             for _, due_ms in self._state.due(connection, 1):
                 next_ms = min(next_ms, due_ms)
@@ -291,7 +291,7 @@ class Machine:
         """A command. One that cannot be done now is none; one that the process did not live through is given again."""
 
         async def tried() -> None:
-            with suppress(Mistake):
+            with suppress(CannotDo):
                 await call(self.service)
 
         while not self._do(tried()) and until_done:
@@ -306,7 +306,7 @@ class Machine:
             found: PersonView = self._run(self.service.person(name, distinct_id)).person
             if found.joined_into is not None:
                 found = self._run(self.service.person(name, found.joined_into)).person
-        except Mistake:
+        except CannotDo:
             return None
         return found
 

@@ -196,9 +196,9 @@ class Run:
         connection = list(self.connections.values())[-1]
         connection.enabled = not connection.enabled
         if connection.enabled:
-            self.hogline.ask(lambda service: service.enable(connection.name))
+            self.hogline.ask(lambda service: service.resume(connection.name))
         else:
-            self.hogline.ask(lambda service: service.disable(connection.name))
+            self.hogline.ask(lambda service: service.pause(connection.name))
 
     def _forget(self, who: str, *, suppress: bool) -> None:
         """A forgotten person's customers can only be deleted where the destination answers."""
@@ -227,7 +227,7 @@ class Run:
         for connection in self.connections.values():
             if not connection.enabled:
                 connection.enabled = True
-                hogline.ask(lambda service, name=connection.name: service.enable(name))  # type: ignore[misc]
+                hogline.ask(lambda service, name=connection.name: service.resume(name))  # type: ignore[misc]
             connection.customerio.to_refuse.clear()
         self._rest()
         self._again_after_refusals()
@@ -238,7 +238,7 @@ class Run:
             Judge(self, connection).in_the_end()
 
     def _again_after_refusals(self) -> None:
-        has_letters = any(one.dead_letters for one in self.hogline.status())
+        has_letters = any(one.failures for one in self.hogline.status())
         if not has_letters and not any(one.customerio.refused for one in self.connections.values()):
             return
         self._retry()

@@ -263,7 +263,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench_in(folder: Path, vfs: str | None = None, **options: object) -> AsyncIterator[Bench]:
-    """A bench with one enabled connection to its wire."""
+    """A bench with one running connection to its wire."""
     async with AsyncExitStack() as stack:
         bench = Bench(folder, vfs)
         stack.push_async_callback(bench.journal.close)

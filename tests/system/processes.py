@@ -57,7 +57,7 @@ def status(data: Path, name: str = "customerio") -> dict[str, Any]:
 
 
 def assert_adds_up(found: dict[str, Any]) -> None:
-    filtered, dead = sum(found["filtered"].values()), sum(found["dead_letters"].values())
+    filtered, dead = sum(found["filtered"].values()), sum(found["failures"].values())
     assert found["received"] == found["delivered"] + filtered + found["held"] + dead + found["pending"], found
     assert found["pending"] >= 0
 

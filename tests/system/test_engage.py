@@ -165,12 +165,12 @@ def test_what_passes_is_tried_again_and_the_events_behind_it_wait(data: Path, sa
     assert came(sandbox)[0]["repeats"] == 1, "it was accepted, and the answer was lost"
 
 
-def test_a_refused_event_is_a_dead_letter_with_engages_reason_and_harms_no_other(data: Path, sandbox: str) -> None:
+def test_a_refused_event_is_a_failure_with_engages_reason_and_harms_no_other(data: Path, sandbox: str) -> None:
     connect_engage(data, sandbox)
     told(sandbox, {"status": 422, "body": {"error": "invalid_event"}})
     hogline(data, "send", "-", stdin=lines(range(1, 4)), code=1)
     found = status(data, "engage")
-    assert (found["delivered"], found["dead_letters"]) == (2, {"invalid_event": 1})
+    assert (found["delivered"], found["failures"]) == (2, {"invalid_event": 1})
     (failure,) = hogline_json(data, "failures", "engage")["failures"]
     assert (failure["event"], failure["reason"]) == ("ordered", "invalid_event")
     hogline(data, "failures", "retry", "engage", "--all")
@@ -191,7 +191,7 @@ def test_a_wrong_connection_stops_with_its_reason_and_goes_on_where_it_was(
         until(lambda: status(data, "engage")["state"] == "stopped")
         found = status(data, "engage")
         assert says in found["reason"]
-        assert (found["pending"], found["dead_letters"]) == (3, {})
+        assert (found["pending"], found["failures"]) == (3, {})
         told(sandbox)
         hogline(data, "resume", "engage")
         until(lambda: status(data, "engage")["delivered"] == 3)
@@ -211,7 +211,7 @@ def test_each_users_order_is_kept_while_many_requests_are_out(data: Path, sandbo
     hogline(data, "send", "-", stdin=lines(range(300), people=10))
     assert_whole_and_in_order(sandbox, range(300), people=10)
     found = status(data, "engage")
-    assert (found["delivered"], found["dead_letters"]) == (300, {})
+    assert (found["delivered"], found["failures"]) == (300, {})
 
 
 def test_after_a_kill_nothing_that_was_answered_is_missing(data: Path, sandbox: str) -> None:

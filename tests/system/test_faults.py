@@ -72,11 +72,11 @@ async def assert_waits_and_recovers(bench: Bench, held: Held, faults: int, reaso
     async with asyncio.timeout(15):
         await held.asked.wait()
     seen = await bench.status()
-    assert (seen.state, seen.delivered, seen.pending, seen.dead_letters) == ("waiting", 0, ALL, {})
+    assert (seen.state, seen.delivered, seen.pending, seen.failures) == ("retrying", 0, ALL, {})
     assert reason in seen.reason
     held.go.set()
     after = await bench.until(lambda found: found.pending == 0 and found.state == "delivering")
-    assert (after.state, after.reason, after.delivered, after.dead_letters) == ("delivering", None, ALL, {})
+    assert (after.state, after.reason, after.delivered, after.failures) == ("delivering", None, ALL, {})
     assert after.retries == {status: faults}
     assert bench.wire.by_person() == IN_ORDER
 
@@ -302,7 +302,7 @@ async def test_what_is_refused_without_saying_which_is_halved_until_the_culprits
     bench.wire.otherwise = refuses("person-3", answer)
     await bench.receive(0, EACH)
     status = await bench.until(lambda found: found.pending == 0)
-    assert (status.state, status.delivered, status.dead_letters) == ("delivering", ALL - EACH, {reason: EACH})
+    assert (status.state, status.delivered, status.failures) == ("delivering", ALL - EACH, {reason: EACH})
     assert bench.wire.by_person() == {who: ns for who, ns in IN_ORDER.items() if who != "person-3"}
     failures = await bench.service.failures("customerio")
     assert {failure.distinct_id for failure in failures} == {"person-3"}
@@ -318,7 +318,7 @@ async def test_one_culprit_costs_at_most_twice_the_logarithm_in_requests(bench: 
     bench.wire.otherwise = answered
     await bench.receive(0, EACH)
     status = await bench.until(lambda found: found.pending == 0)
-    assert (status.delivered, status.dead_letters) == (ALL - 1, {"refused_400": 1})
+    assert (status.delivered, status.failures) == (ALL - 1, {"refused_400": 1})
     halved = next(operations for operations in bench.wire.requests if any(map(is_culprit, operations)))
     shipments = sum(len(one) > len(halved) // 2 for one in bench.wire.requests)
     assert len(bench.wire.requests) - shipments <= 2 * (len(halved) - 1).bit_length()
@@ -335,7 +335,7 @@ async def test_errors_in_a_success_refuse_those_operations_and_no_other(bench: B
     bench.wire.otherwise = answered
     await bench.receive(0, EACH)
     found = await bench.until(lambda found: found.pending == 0)
-    assert (found.delivered, found.dead_letters) == (ALL - len(PEOPLE), {"invalid": len(PEOPLE)})
+    assert (found.delivered, found.failures) == (ALL - len(PEOPLE), {"invalid": len(PEOPLE)})
     assert bench.wire.by_person() == {who: [0, 2, 3] for who in PEOPLE}
 
 
@@ -355,14 +355,14 @@ async def test_a_success_in_other_words_is_one(bench: Bench, answer: bytes) -> N
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404])
-async def test_a_wrong_configuration_stops_the_connection_within_one_request_until_it_is_enabled(
+async def test_a_wrong_configuration_stops_the_connection_within_one_request_until_it_is_resumed(
     bench: Bench, status: int
 ) -> None:
     bench.wire.otherwise = says(http(status, b"{}", location="https://elsewhere.invalid/"))
     await bench.receive(0, EACH)
     stopped = await bench.until(lambda found: found.state == "stopped")
     assert str(status) in stopped.reason
-    assert (stopped.pending, stopped.dead_letters, stopped.delivered) == (ALL, {}, 0)
+    assert (stopped.pending, stopped.failures, stopped.delivered) == (ALL, {}, 0)
     assert len(bench.wire.requests) == 1
     assert await bench.service.problems() == [f"customerio: {stopped.reason}"]
 
@@ -372,9 +372,9 @@ async def test_a_wrong_configuration_stops_the_connection_within_one_request_unt
     assert len(bench.wire.requests) == 1
 
     bench.wire.otherwise = Wire().otherwise
-    await bench.service.enable("customerio")
+    await bench.service.resume("customerio")
     after = await bench.until(lambda found: found.pending == 0)
-    assert (after.state, after.delivered, after.dead_letters) == ("delivering", ALL + len(PEOPLE), {})
+    assert (after.state, after.delivered, after.failures) == ("delivering", ALL + len(PEOPLE), {})
     assert bench.wire.by_person() == {who: list(range(EACH + 1)) for who in PEOPLE}
 
 
@@ -424,10 +424,10 @@ async def test_a_disk_that_takes_nothing_is_never_answered_with_2xx_and_it_goes_
         assert status == 503
         assert int(headers[b"retry-after"]) > 0
         held.go.set()
-        seen = await bench.until(lambda found: found.state == "waiting")
+        seen = await bench.until(lambda found: found.state == "retrying")
         assert reason in seen.reason
         assert "canary" not in seen.reason
-        assert (seen.pending, seen.dead_letters) == (ALL, {})
+        assert (seen.pending, seen.failures) == (ALL, {})
 
         disk.trouble = None
         after = await bench.until(lambda found: found.pending == 0 and found.state == "delivering")
@@ -445,7 +445,7 @@ async def test_stopping_with_a_disk_that_takes_nothing_ends_and_loses_nothing(
     async with bench_in(tmp_path, disk.name) as bench:
         await bench.receive(0, EACH)
         disk.trouble, disk.fails = disk_trouble, fails
-        await bench.until(lambda found: found.state == "waiting" or found.pending == 0)
+        await bench.until(lambda found: found.state == "retrying" or found.pending == 0)
         await bench.service.close(0)
         disk.trouble = None
         await bench.restart()
@@ -468,13 +468,13 @@ async def test_a_database_that_another_program_locks(bench: Bench, tmp_path: Pat
         assert b"retry-after" in headers
     else:
         await bench.receive(1, 2)
-        seen = await bench.until(lambda found: found.state == "waiting")
+        seen = await bench.until(lambda found: found.state == "retrying")
         assert "locked by another program" in seen.reason
     other.execute("ROLLBACK")
     other.close()
     assert (await bench.post(WEBHOOK))[0] == 200
     after = await bench.until(lambda found: found.pending == 0)
-    assert (after.state, after.dead_letters) == ("delivering", {})
+    assert (after.state, after.failures) == ("delivering", {})
 
 
 # The clock, and another process
@@ -492,7 +492,7 @@ async def test_a_clock_that_jumps_an_hour_and_back_changes_nothing(bench: Bench,
     await bench.receive(2, EACH)
     await bench.housekeeping.once()
     after = await bench.until(lambda found: found.pending == 0)
-    assert (after.delivered, after.dead_letters, after.lag_s) == (ALL + 1, {}, 0.0)
+    assert (after.delivered, after.failures, after.lag_s) == (ALL + 1, {}, 0.0)
     assert {who: bench.wire.by_person()[who] for who in PEOPLE} == IN_ORDER
 
 

@@ -74,14 +74,14 @@ def test_of_a_file_with_broken_lines_the_good_ones_are_delivered(data: Path, san
     assert [event["name"] for event in get(f"{sandbox}/sandbox/events")] == ["one", "four"]
 
 
-def test_a_dead_letter_is_said_and_ends_with_exit_code_1(data: Path, sandbox: str) -> None:
+def test_a_failure_is_said_and_ends_with_exit_code_1(data: Path, sandbox: str) -> None:
     connect(data, sandbox)
     line = msgspec.json.encode(
         {"event": "e", "distinct_id": "u1", "timestamp": "2026-11-01", "properties": {"text": "x" * 200_000}}
     )
     done = hogline(data, "send", "-", stdin=line, code=1)
     assert "event_too_large" in done.stdout
-    assert status(data)["dead_letters"] == {"event_too_large": 1}
+    assert status(data)["failures"] == {"event_too_large": 1}
 
 
 def test_a_file_that_is_not_there(data: Path, sandbox: str) -> None:

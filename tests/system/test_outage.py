@@ -23,7 +23,7 @@ async def test_72_hours_without_customerio_lose_nothing_and_fill_neither_disk_no
         monkeypatch.setattr(f"hogline.delivery.{room}.WINDOW_BYTES", 500_000)
     found = await outage(tmp_path, events=EVENTS)
     assert found.hours >= 72
-    assert (found.received, found.delivered, found.dead_letters, found.out_of_order) == (EVENTS, EVENTS, 0, 0)
+    assert (found.received, found.delivered, found.failures, found.out_of_order) == (EVENTS, EVENTS, 0, 0)
     assert found.disk_by_payload <= 1.5
     assert found.longest_silence_s <= 300
     assert found.memory_growth_bytes <= 8_000_000
@@ -33,4 +33,4 @@ async def test_a_wrong_key_for_a_day_stops_within_one_request_and_resumes_where_
     found = await wrong_key(tmp_path, events=2_400)
     assert found.requests_with_the_wrong_key == 1
     assert "credentials" in found.reason
-    assert (found.delivered, found.dead_letters, found.out_of_order) == (found.received_meanwhile + 100, 0, 0)
+    assert (found.delivered, found.failures, found.out_of_order) == (found.received_meanwhile + 100, 0, 0)

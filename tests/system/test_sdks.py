@@ -110,7 +110,7 @@ def test_what_a_server_says_of_a_user_and_a_group_becomes_one_customer_and_an_ob
     assert {event["person"]["cio_id"] for event in events.values()} == {customer["cio_id"]}
     assert events["order completed"]["data"]["total"] == 49
     assert "plan" not in events["order completed"]["data"]
-    assert status(data)["dead_letters"] == {}
+    assert status(data)["failures"] == {}
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def test_nothing_that_is_printed_logged_or_answered_has_a_secret_or_a_person_in_
         b'"connection waiting"',
         b'"received"',
         b'"request"',
-        b'"connection enabled"',
+        b'"connection resumed"',
     ):
         assert line in log  # all of it did happen
 

@@ -86,7 +86,7 @@ def test_nobody_there_is_said_and_can_be_tried_again(data: Path, sandbox: str) -
 def test_commands_do_the_same_beside_a_running_process_and_without(data: Path, sandbox: str) -> None:
     def play() -> list[object]:
         connect(data, sandbox, "--name", "one", "--no-enable")
-        seen = [hogline_json(data, "connections")["connections"][0]["enabled"]]
+        seen = [hogline_json(data, "connections")["connections"][0]["paused"]]
         hogline(data, "resume", "one")
         seen.append(hogline_json(data, "check", "one"))
         seen.append(hogline_json(data, "configure", "one", "--event-allowlist", "a, b"))
@@ -100,18 +100,18 @@ def test_commands_do_the_same_beside_a_running_process_and_without(data: Path, s
     alone = play()
     with serving(data):
         beside = play()
-    alone[2]["state"] = beside[2]["state"] = ""  # type: ignore[index]  # `not_serving` and `delivering`
+    alone[2]["state"] = beside[2]["state"] = ""  # type: ignore[index]  # `not_running` and `delivering`
     alone[2]["reason"] = beside[2]["reason"] = None  # type: ignore[index]
     assert alone == beside
 
 
-def test_a_disabled_connection_gets_its_events_when_it_is_enabled(data: Path, sandbox: str) -> None:
+def test_a_paused_connection_gets_its_events_when_it_is_resumed(data: Path, sandbox: str) -> None:
     connect(data, sandbox, "--no-enable")
     with serving(data) as running:
         token = hogline_json(data, "token")["token"]
         post(f"{running.url}/webhook", {"event": "clicked", "distinct_id": "u1", "properties": {}}, token)
         assert status(data)["pending"] == 1
-        assert status(data)["state"] == "disabled"
+        assert status(data)["state"] == "paused"
         hogline(data, "resume", "customerio")
         until(lambda: status(data)["delivered"] == 1)
 

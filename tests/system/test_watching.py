@@ -130,10 +130,10 @@ def test_a_connection_that_stops_is_seen_everywhere(data: Path, sandbox: str, tm
         "connection started",
         "connection waiting",
         "connection stopped",
-        "connection enabled",
+        "connection resumed",
         "connection started",
         "connection ended",
-        "connection disabled",
+        "connection paused",
     ]
 
 
@@ -207,11 +207,11 @@ def test_status_is_watched_through_the_start_and_end_of_serve_until_ctrl_c(data:
             assert_adds_up(found)
             return str(found["state"])
 
-        assert state() == "not_serving"
+        assert state() == "not_running"
         with serving(data) as running:
             until(lambda: state() == "delivering")
             assert running.stop() == 0
-        until(lambda: state() == "not_serving")
+        until(lambda: state() == "not_running")
         assert ends_cleanly(watch)
 
 

@@ -80,8 +80,8 @@ class Made:
 
     @property
     def dead(self) -> list[str]:
-        """The reasons of its dead letters."""
-        return [letter.reason for letter in self.settled.settlement.dead_letters]
+        """The reasons of its failures."""
+        return [letter.reason for letter in self.settled.settlement.failures]
 
 
 class Life:

@@ -148,7 +148,7 @@ class Bench:
 
     async def connect(self, **options: object) -> None:
         self.connection = await self.state.add_connection(
-            name="customerio", destination="customerio", options=CREDENTIALS | options, enabled=True, start=0, now_ms=0
+            name="customerio", destination="customerio", options=CREDENTIALS | options, paused=False, start=0, now_ms=0
         )
 
     async def reconnect(self, **options: object) -> None:
@@ -278,10 +278,10 @@ class Bench:
                 await asyncio.sleep(0.001)
 
     async def retry_all(self) -> Counts:
-        """Retry every dead letter, and let a worker live until none is on its way."""
-        await self.state.retry_dead_letters(self.connection.id)
+        """Retry every failure, and let a worker live until none is on its way."""
+        await self.state.retry_failures(self.connection.id)
         async with self.running(), asyncio.timeout(10):
-            while await self.state.dead_letters(self.connection.id, retrying=True):
+            while await self.state.failures(self.connection.id, retrying=True):
                 await asyncio.sleep(0.001)
         return await self.counts()
 

@@ -13,7 +13,7 @@ from hogline.cli.app import COMMANDS, app
 from hogline.cli.options import given, options_type, variables
 from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.settings import Settings
 
 SECRETS = [(sort, option) for sort in DESTINATIONS.values() for option in sort.options if option.secret]
@@ -68,7 +68,7 @@ class Asked:
     def _ask(self, _: object, call: object) -> object:
         assert callable(call)
         call(self)
-        raise Mistake("Enough.")
+        raise CannotDo("Enough.")
 
     def connect(self, _: str, options: Mapping[str, object], **__: object) -> None:
         self.options = options
@@ -100,7 +100,7 @@ def test_a_credential_may_come_from_the_environment_but_only_the_right_one(
     for variable, value in ((given_there, "from the environment"), (f"{given_there}_FILE", str(file))):
         with monkeypatch.context() as environment:
             environment.setenv(f"HOGLINE_{variable}", value)
-            with pytest.raises(Mistake):
+            with pytest.raises(CannotDo):
                 app(["connect", destination], exit_on_error=False, print_error=False)
         assert asked.options == expected
 

@@ -84,7 +84,7 @@ class _Forecast:
         self._held = 0
         self._requests = 0
         self._filtered: Counter[str] = Counter()
-        self._dead_letters: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
         self._adjusted: Counter[str] = Counter()
 
     async def ship(self) -> bool:
@@ -101,7 +101,7 @@ class _Forecast:
         self._filtered.update(settlement.filtered)
         self._filtered.update(rehearsed.given_up)
         self._held += len(settlement.held) - len(settlement.released) - rehearsed.given_up.total()
-        self._dead_letters.update(letter.reason for letter in settlement.dead_letters)
+        self._failures.update(letter.reason for letter in settlement.failures)
         self._adjusted.update(settlement.adjusted)
         self._requests += len(pack(shipment.operations, self._limits))
         self._customers += _created(shipment)
@@ -120,7 +120,7 @@ class _Forecast:
             anonymous=self._anonymous,
             filtered=dict(self._filtered),
             held=self._held,
-            dead_letters=dict(self._dead_letters),
+            failures=dict(self._failures),
             adjusted=dict(self._adjusted),
             requests=self._requests,
         )

@@ -64,7 +64,7 @@ class Sending:
                     delivered=tally.delivered,
                     filtered=dict(tally.filtered),
                     held=tally.held,
-                    dead_letters=dict(tally.dead_letters),
+                    failures=dict(tally.failures),
                     adjusted=dict(tally.adjusted),
                     pending=tally.claimed - tally.settled,
                     state=state,

@@ -41,7 +41,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     delivered: int
     filtered: dict[str, int]
     held: int
-    dead_letters: dict[str, int]
+    failures: dict[str, int]
     adjusted: dict[str, int]
     """Places in these events that were changed to be read or sent, by reason."""
     pending: int
@@ -120,7 +120,7 @@ class ChoiceForecast(Struct, frozen=True, kw_only=True):
     filtered: dict[str, int]
     held: int
     """Events still held at the end, for people who do not qualify. A forecast holds at most 100 MB."""
-    dead_letters: dict[str, int]
+    failures: dict[str, int]
     adjusted: dict[str, int]
     requests: int
     """If the events are sent in one go, as from a file; live traffic takes more."""

@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from hogline import __version__
 from hogline.cli.common import Failed
 from hogline.escaping import escaped
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.settings import InvalidSettings
 from hogline.store.base import Unusable, Unwritable
 
@@ -74,7 +74,7 @@ def main() -> None:
         app(exit_on_error=False, result_action="return_none", print_error=False)
     except CycloptsError as error:
         _fail(_sentence(error), 2)
-    except (Mistake, InvalidSettings, Unusable, Unwritable) as error:
+    except (CannotDo, InvalidSettings, Unusable, Unwritable) as error:
         _fail(f"hogline: {error}", 1)
     except Failed:
         sys.exit(1)

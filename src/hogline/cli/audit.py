@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hogline.cli.common import Common, moment, out, print_json_line, run
 from hogline.runtime.wiring import service_for
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.service.audit_sentences import what_was_done
 from hogline.service.auditing import AuditView
 from hogline.store.audit import Wanted
@@ -70,5 +70,5 @@ def _read_moment(text: str) -> int:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise Mistake("--since must be a date and time such as 2026-11-01T00:00Z.") from None
+        raise CannotDo("--since must be a date and time such as 2026-11-01T00:00Z.") from None
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1_000)

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 
 from hogline import __version__
 from hogline.cli.common import Common, err
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.settings import Settings
 from hogline.store import backup as store_backup
 from hogline.store.backup import Keys, Manifest
@@ -43,7 +43,7 @@ def backup(
     """
     settings = common.settings()
     if unencrypted and recipient:
-        raise Mistake("Use either --recipient or --unencrypted.")
+        raise CannotDo("Use either --recipient or --unencrypted.")
     keys = (
         Keys() if unencrypted else Keys(recipients=tuple(recipient)) if recipient else Keys(_new_passphrase(settings))
     )
@@ -75,7 +75,7 @@ def restore(
         try:
             secret = identity.read_text("utf-8")
         except (OSError, UnicodeError):
-            raise Mistake(f"{identity} cannot be read.") from None
+            raise CannotDo(f"{identity} cannot be read.") from None
     passphrase = settings.backup_passphrase.get_secret_value() if settings.backup_passphrase else None
     if passphrase is None and secret is None and sys.stdin.isatty():
         passphrase = getpass("Passphrase (empty if the backup has none): ") or None
@@ -83,7 +83,7 @@ def restore(
         with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
             found = store_backup.restore(source, settings.data, Keys(passphrase, identity=secret))
     except OSError as error:
-        raise Mistake(f"The backup cannot be restored ({error.strerror}: {error.filename}).") from None
+        raise CannotDo(f"The backup cannot be restored ({error.strerror}: {error.filename}).") from None
     _tell(f"Restored {_what(found)} into {settings.data}. Start it with `hogline serve`.")
 
 
@@ -93,11 +93,11 @@ def _new_passphrase(settings: Settings) -> str:
     elif sys.stdin.isatty():
         passphrase = getpass("Passphrase for the backup: ")
         if getpass("Repeat it: ") != passphrase:
-            raise Mistake("The passphrases do not match. Nothing was written.")
+            raise CannotDo("The passphrases do not match. Nothing was written.")
     else:
-        raise Mistake("Set HOGLINE_BACKUP_PASSPHRASE, or use --recipient or --unencrypted.")
+        raise CannotDo("Set HOGLINE_BACKUP_PASSPHRASE, or use --recipient or --unencrypted.")
     if len(passphrase) < _SHORTEST_PASSPHRASE:
-        raise Mistake(f"The passphrase needs at least {_SHORTEST_PASSPHRASE} characters.")
+        raise CannotDo(f"The passphrase needs at least {_SHORTEST_PASSPHRASE} characters.")
     return passphrase
 
 
@@ -106,7 +106,7 @@ def _written(file: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """Where the backup goes, and a folder for copies meanwhile. A file is there whole, or as it was before."""
     if str(file) == "-":
         if sys.stdout.isatty():
-            raise Mistake("A backup is binary: send it to a file or a program.")
+            raise CannotDo("A backup is binary: send it to a file or a program.")
         yield sys.stdout.buffer, Path(tempfile.gettempdir())
         sys.stdout.buffer.flush()
         return
@@ -120,7 +120,7 @@ def _written(file: Path) -> Iterator[tuple[IO[bytes], Path]]:
                 path.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise Mistake(f"The backup cannot be written ({error.strerror}: {error.filename or file}).") from None
+        raise CannotDo(f"The backup cannot be written ({error.strerror}: {error.filename or file}).") from None
 
 
 def _what(manifest: Manifest) -> str:

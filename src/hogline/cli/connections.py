@@ -16,7 +16,7 @@ from hogline.cli.options import given, options_type, secret_from_environment, va
 from hogline.destinations.base import Destination, Importer, InvalidOptions
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.reasons import state_word
-from hogline.service import Mistake
+from hogline.service import CannotDo
 
 _DEFAULT = Common()
 MOST_IMPORTED_BYTES = 1_000_000
@@ -41,14 +41,15 @@ def _connect_command(destination: Destination[Any]) -> Callable[..., None]:
         json: Json = False,
         common: Common = _DEFAULT,
     ) -> None:
-        starts = enable and not paused
         chosen = _with_secrets(destination, _with_imports(destination, given(options)))
-        made = ask(common, lambda service: service.connect(destination.key, chosen, name=name, enable=starts))
+        made = ask(
+            common, lambda service: service.connect(destination.key, chosen, name=name, paused=paused or not enable)
+        )
         if json:
             print_json(made)
         else:
-            out.print(f"[bold]{made.name}[/] is connected{'' if made.enabled else ', but paused'}.")
-            if made.enabled:
+            out.print(f"[bold]{made.name}[/] is connected{', but paused' if made.paused else ''}.")
+            if not made.paused:
                 out.print("Next, give PostHog the URL from `hogline token`, and keep `hogline serve` running.")
             else:
                 out.print(f"Run `hogline resume {made.name}` to start sending. Until then, events are kept.")
@@ -89,11 +90,11 @@ def _imported(
         with file.open("rb") as stream:
             text = stream.read(MOST_IMPORTED_BYTES)
     except OSError as error:
-        raise Mistake(f"{file} cannot be read: {error.strerror}.") from None
+        raise CannotDo(f"{file} cannot be read: {error.strerror}.") from None
     try:
         imported = importer.read(text, options)
     except InvalidOptions as invalid:
-        raise Mistake(f"{file}: {invalid}") from None
+        raise CannotDo(f"{file}: {invalid}") from None
     if imported.ignored:
         names = ", ".join(key[:50] for key in imported.ignored[:20])
         err.print(f"{file}: ignored, because {importer.tool} has no such keys: {names}", style="yellow", markup=False)
@@ -157,19 +158,19 @@ def connections(*, json: Json = False, common: Common = _DEFAULT) -> None:
         table.add_row(connection.name, connection.destination, state_word(connection.state), options)
     out.print(table)
     for connection in found:
-        if connection.reason and connection.state != "not_serving":
+        if connection.reason and connection.state != "not_running":
             out.print(f"{connection.name}: {connection.reason}", markup=False)
 
 
 def pause(name: str, /, *, common: Common = _DEFAULT) -> None:
     """Stop sending. New events are kept until you run `hogline resume`."""
-    ask(common, lambda service: service.disable(name))
+    ask(common, lambda service: service.pause(name))
     out.print(f"Paused [bold]{name}[/]. New events are kept until you resume it.")
 
 
 def resume(name: str, /, *, common: Common = _DEFAULT) -> None:
     """Check the credentials and continue sending where the connection left off."""
-    ask(common, lambda service: service.enable(name))
+    ask(common, lambda service: service.resume(name))
     out.print(f"Resumed [bold]{name}[/].")
 
 

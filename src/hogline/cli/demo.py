@@ -26,7 +26,7 @@ from hogline.delivery.client import Client
 from hogline.model import Request
 from hogline.runtime.serve import serving
 from hogline.sandbox.server import Sandbox
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.service.access import ConsoleDoor
 from hogline.settings import Settings, read_settings
 from hogline.telemetry.logs import set_up_logs
@@ -92,7 +92,7 @@ def demo(
 ) -> None:
     """Watch visitors of a small shop become people in a sandbox Customer.io. No account or network needed."""
     if find_spec("posthog") is None:
-        raise Mistake(WITHOUT_SDK)
+        raise CannotDo(WITHOUT_SDK)
     with tempfile.TemporaryDirectory(prefix="hogline-demo-") as data:
         console = "127.0.0.1:0" if keep_running else "off"
         settings = read_settings(data=Path(data), listen="127.0.0.1:0", public_url="", console=console, console_url="")

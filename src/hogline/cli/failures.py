@@ -16,7 +16,7 @@ from rich.text import Text
 from hogline.cli.common import Common, Json, ask, err, moment, out, print_json, print_json_line, run
 from hogline.reasons import state_word
 from hogline.runtime.wiring import service_for
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 
 _DEFAULT = Common()
 _PAGE = 500
@@ -92,7 +92,7 @@ def show(
 
 def _which(ids: tuple[int, ...], reason: str, *, all_: bool) -> tuple[str, list[int] | None]:
     if sum((bool(ids), bool(reason), all_)) != 1:
-        raise Mistake("Give ids, --reason REASON or --all.")
+        raise CannotDo("Give ids, --reason REASON or --all.")
     return reason, list(ids) or None
 
 
@@ -114,13 +114,13 @@ def retry(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, comm
 
 
 async def _dead(service: Service, name: str) -> int:
-    return sum(sum(one.dead_letters.values()) for one in (await service.status()).connections if one.name == name)
+    return sum(sum(one.failures.values()) for one in (await service.status()).connections if one.name == name)
 
 
 async def _goes_on(service: Service, name: str) -> bool:
     """False if nothing more will happen automatically; prints why."""
     one = next(one for one in (await service.status()).connections if one.name == name)
-    if one.state in {"delivering", "waiting"}:
+    if one.state in {"delivering", "retrying"}:
         return True
     err.print(
         f"{name} is {state_word(one.state)}. {one.reason or f'Run `hogline resume {name}`.'}",
@@ -149,7 +149,7 @@ def export(name: Name, /, *, reason: Reason = "", common: Common = _DEFAULT) -> 
             while page := await service.failures(name, reason=reason, after=after, limit=_PAGE):
                 after = page[-1].id
                 for failure in page:
-                    with suppress(Mistake):  # it was resolved a moment ago
+                    with suppress(CannotDo):  # it was resolved a moment ago
                         details = await service.failure(name, failure.id)
                         print_json_line(details)
 
@@ -187,5 +187,5 @@ def _read_moment(text: str, option: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Mistake(f"{option} must be a date and time such as 2026-11-01T00:00Z.") from None
+        raise CannotDo(f"{option} must be a date and time such as 2026-11-01T00:00Z.") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)

@@ -89,7 +89,7 @@ def send(
         for delivery in deliveries:
             _print_delivery(delivery)
     _print_bad(reading)
-    if reading.bad or any(delivery.dead_letters or delivery.pending for delivery in deliveries):
+    if reading.bad or any(delivery.failures or delivery.pending for delivery in deliveries):
         raise Failed
 
 
@@ -107,7 +107,7 @@ async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delive
     while True:
         deliveries = await service.sending(handle, 2.0)
         open_ = [delivery for delivery in deliveries if delivery.pending]
-        if all(delivery.state not in {"delivering", "waiting"} for delivery in open_):
+        if all(delivery.state not in {"delivering", "retrying"} for delivery in open_):
             return deliveries
         says = "; ".join(
             f"{delivery.connection}: {delivery.pending:,} pending"
@@ -120,7 +120,7 @@ async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delive
 
 
 def _print_delivery(delivery: Delivery) -> None:
-    filtered, failed = sum(delivery.filtered.values()), sum(delivery.dead_letters.values())
+    filtered, failed = sum(delivery.filtered.values()), sum(delivery.failures.values())
     out.print(
         f"[bold]{delivery.connection}[/]: {delivery.events:,} received, {delivery.delivered:,} delivered, "
         f"{filtered:,} filtered, {failed:,} failure{'s' * (failed != 1)}"
@@ -128,7 +128,7 @@ def _print_delivery(delivery: Delivery) -> None:
     )
     for title, counts in (
         ("filtered", delivery.filtered),
-        ("failures", delivery.dead_letters),
+        ("failures", delivery.failures),
         ("adjusted", delivery.adjusted),
     ):
         for reason, n in sorted(counts.items(), key=lambda item: -item[1]):

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hogline.cli.common import Common, ask, out
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.store.datadir.accounts import FIRST
 
 _DEFAULT = Common()
@@ -26,10 +26,10 @@ def password(account: Annotated[str, Parameter(help="The account.")] = FIRST, /,
 
 
 def read_password(account: str) -> str:
-    """Asked for twice at a terminal, else the first line of standard input. Raises `Mistake`."""
+    """Asked for twice at a terminal, else the first line of standard input. Raises `CannotDo`."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     chosen = getpass(f"New password for {account}: ")
     if getpass("Repeat it: ") != chosen:
-        raise Mistake("The passwords do not match. Nothing was changed.")
+        raise CannotDo("The passwords do not match. Nothing was changed.")
     return chosen

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from hogline.cli.common import Common, Failed, Json, ask, out, print_json
 from hogline.posthog_api import SCOPES
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.settings import from_environment
 
 _DEFAULT = Common()
@@ -82,5 +82,5 @@ def personal_key(scopes: str) -> str:
     if key := from_environment("posthog_api_key"):
         return key
     if not sys.stdin.isatty():
-        raise Mistake(f"Set HOGLINE_POSTHOG_API_KEY to a PostHog personal API key with the scopes {scopes}.")
+        raise CannotDo(f"Set HOGLINE_POSTHOG_API_KEY to a PostHog personal API key with the scopes {scopes}.")
     return getpass("PostHog personal API key: ")

@@ -84,7 +84,7 @@ def _rows(choices: Sequence[ChoiceForecast]) -> Iterator[tuple[str, str, list[in
     yield "  without a customer", "", [one.anonymous for one in choices]
     yield from _reasons("events filtered", choices, lambda one: one.filtered)
     yield "events held", "bold", [one.held for one in choices]
-    yield from _reasons("failures", choices, lambda one: one.dead_letters)
+    yield from _reasons("failures", choices, lambda one: one.failures)
     yield "requests", "bold", [one.requests for one in choices]
     yield from _reasons("adjusted values", choices, lambda one: one.adjusted)
 

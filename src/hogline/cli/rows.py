@@ -17,7 +17,7 @@ from hogline.backfill.sorter import Sorter
 from hogline.backfill.views import Row
 from hogline.cli.common import err
 from hogline.cli.posthog import personal_key
-from hogline.service import Mistake
+from hogline.service import CannotDo
 
 ROWS_AT_ONCE = 500
 BYTES_AT_ONCE = 4_000_000
@@ -28,13 +28,13 @@ SAY_EVERY_S = 5.0
 def read(
     sources: tuple[str, ...], *, as_it_comes: bool, since: datetime | None = None, until: datetime | None = None
 ) -> Reading:
-    """`since`, `until`: of sources in PostHog itself. Raises `Mistake`."""
+    """`since`, `until`: of sources in PostHog itself. Raises `CannotDo`."""
     if not sources:
-        raise Mistake("Name a file of events, or - for standard input.")
+        raise CannotDo("Name a file of events, or - for standard input.")
     try:
         files = [file for source in sources for file in _files(source, since, until)]
     except CannotRead as problem:
-        raise Mistake(str(problem)) from None
+        raise CannotDo(str(problem)) from None
     return Reading(files, time.time_ns() // 1_000_000, live=as_it_comes)
 
 
@@ -61,7 +61,7 @@ async def rows_of(
 ) -> AsyncIterator[list[Row]]:
     """`folder`: where rows are put while they are sorted. `meanwhile` is called now and then before the first rows.
 
-    Raises `Mistake`.
+    Raises `CannotDo`.
     """
     names = [file.name for file in reading.files]
     try:
@@ -79,9 +79,9 @@ async def rows_of(
             for rows in _chunks(in_order(sorter, names)):
                 yield rows
     except CannotRead as problem:
-        raise Mistake(f"{problem} {_FAILED_LIVE if as_it_comes else _NOTHING_DONE}") from None
+        raise CannotDo(f"{problem} {_FAILED_LIVE if as_it_comes else _NOTHING_DONE}") from None
     except OSError as error:
-        raise Mistake(
+        raise CannotDo(
             f"The rows cannot be sorted in {folder}: {error.strerror}. Make room there, or choose another data "
             "directory with --data."
         ) from None

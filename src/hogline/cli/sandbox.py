@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from hogline.cli.common import out
 from hogline.sandbox.server import run as run_sandbox
 from hogline.sandbox.settings import EngageSettings, SandboxSettings, WorkspaceSettings
-from hogline.service import Mistake
+from hogline.service import CannotDo
 
 
 def sandbox(
@@ -23,7 +23,7 @@ def sandbox(
     """Run a local sandbox that emulates Customer.io and Engage. It keeps everything in memory."""
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal():
-        raise Mistake("--listen must be host:port, for example 127.0.0.1:8010.")
+        raise CannotDo("--listen must be host:port, for example 127.0.0.1:8010.")
 
     settings = SandboxSettings(
         workspaces=(WorkspaceSettings(site_id=site_id, api_key=api_key),),
@@ -45,4 +45,4 @@ def sandbox(
     try:
         run_sandbox(host, int(port), settings, on_ready=ready)
     except OSError as error:
-        raise Mistake(f"Cannot listen on {listen} ({error.strerror}). Choose another address with --listen.") from None
+        raise CannotDo(f"Cannot listen on {listen} ({error.strerror}). Choose another address with --listen.") from None

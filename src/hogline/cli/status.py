@@ -19,7 +19,7 @@ from hogline.cli.common import Common, Json, ask, out, print_json, print_json_li
 from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS, state_word
 from hogline.runtime.control_socket import is_remote
 from hogline.runtime.wiring import service_for
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.settings import Settings
 from hogline.views import ConnectionStatus, Status, TokenView
 
@@ -51,7 +51,7 @@ def token(
             return await service.rotate_token(public=public) if rotate else await service.token()
 
     if public and not rotate:
-        raise Mistake("--public only works with --rotate.")
+        raise CannotDo("--public only works with --rotate.")
     found = run(work())
     if json:
         print_json(found)
@@ -115,8 +115,8 @@ async def _watch(settings: Settings, *, json: bool) -> None:
 
 
 async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
-    """Yields the status every second, or the error message if it is not available. Raises `Mistake` if the first one is
-    not available.
+    """Yields the status every second, or the error message if it is not available. Raises `CannotDo` if the first one
+    is not available.
     """
     seen = False
     while True:
@@ -129,10 +129,10 @@ async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
                 while is_remote(service):
                     await asyncio.sleep(WATCH_EVERY_S)
                     yield await service.status()
-        except Mistake as mistake:
+        except CannotDo as error:
             if not seen:
                 raise
-            yield str(mistake)
+            yield str(error)
         await asyncio.sleep(WATCH_EVERY_S)
 
 
@@ -175,7 +175,7 @@ def print_status(connection: ConnectionStatus) -> None:
 
 
 def _connection_shown(connection: ConnectionStatus) -> list[RenderableType]:
-    colour = {"delivering": "green", "waiting": "yellow", "stopped": "red"}.get(connection.state, "dim")
+    colour = {"delivering": "green", "retrying": "yellow", "stopped": "red"}.get(connection.state, "dim")
     title = Text(connection.name, style="bold").append(f"  {state_word(connection.state)}", style=f"not bold {colour}")
     reason = [Text(f"  {connection.reason}", style=colour)] if connection.reason else []
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -194,7 +194,7 @@ def _rows(connection: ConnectionStatus) -> Iterator[tuple[str, str, str]]:
     yield "  delivered", f"{connection.delivered:,}", f"in {connection.requests:,} requests"
     yield "  filtered", f"{sum(connection.filtered.values()):,}", _counts(connection.filtered)
     yield "  held", f"{connection.held:,}", ""
-    yield "  failures", f"{sum(connection.dead_letters.values()):,}", _counts(connection.dead_letters)
+    yield "  failures", f"{sum(connection.failures.values()):,}", _counts(connection.failures)
     yield "  pending", f"{connection.pending:,}", waits
     for title, counts in (
         ("  adjusted", connection.adjusted),

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from hogline.console.context import actor_of, console_of, form_of, service_of, session_of
 from hogline.console.pages import go, page
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.service.rights import RIGHTS
 from hogline.store.datadir.accounts import FIRST
 from hogline.store.datadir.passwords import SHORTEST
@@ -75,8 +75,8 @@ async def change(request: Request) -> Response:
             said = f"The password for {name} was changed."
         else:
             raise HTTPException(400, "The form is incomplete. Reload the page and try again.")
-    except Mistake as mistake:
-        return await _accounts(request, Typed(do=do, account=name, role=chosen, problem=str(mistake)))
+    except CannotDo as error:
+        return await _accounts(request, Typed(do=do, account=name, role=chosen, problem=str(error)))
     return go(request, request.url.path, said)
 
 
@@ -107,8 +107,8 @@ async def change_own(request: Request) -> Response:
         return await _own(request, "The new passwords do not match. Nothing was changed.")
     try:
         await service_of(request).change_own_password(old, new)
-    except Mistake as mistake:
-        return await _own(request, str(mistake))
+    except CannotDo as error:
+        return await _own(request, str(error))
     response = go(request, request.url.path, "Your password was changed. Other browsers have to sign in again.")
     account = console.sessions.account(actor_of(request).name)
     if account is not None and session is not None:

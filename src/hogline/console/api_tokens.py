@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from hogline.console.context import console_of, form_of, service_of, whole_number
 from hogline.console.pages import go, page
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.service.api_tokens import NewApiTokenView
 from hogline.store.datadir.roles import ROLES
 
@@ -60,8 +60,8 @@ async def change(request: Request) -> Response:
             await service.revoke_api_token(name)
             return go(request, request.url.path, f"Revoked {name}.")
         made = await service.make_api_token(name, role, whole_number(days, "A token's days") if days else None)
-    except Mistake as mistake:
-        return await _tokens(request, name=name, role=role, days=days, problem=str(mistake))
+    except CannotDo as error:
+        return await _tokens(request, name=name, role=role, days=days, problem=str(error))
     return await _tokens(request, made)
 
 

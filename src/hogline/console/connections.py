@@ -15,7 +15,7 @@ from hogline.console.forms import fields, problems_of, typed
 from hogline.console.pages import go, page
 from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.service.connections import SecretsNeeded
 from hogline.views import CheckView, ConnectionView
 
@@ -50,7 +50,7 @@ async def install_page(request: Request) -> Response:
 
 
 async def install(request: Request) -> Response:
-    """`do`: `test` tells what came of it; `enable` and `save` keep it."""
+    """`do`: `test` tells what came of it; `start` and `save` keep it."""
     require_right(request, "connect")
     service, destination = service_of(request), _destination_of(request)
     form = await form_of(request)
@@ -62,10 +62,10 @@ async def install(request: Request) -> Response:
         if do == "test":
             check = await service.test_options(destination.key, values)
             return await _install_page(request, destination, values, name, Outcome(check=check))
-        made = await service.connect(destination.key, values, name=name, enable=do == "enable")
-    except Mistake as mistake:
-        return await _install_page(request, destination, values, name, Outcome(sentence=str(mistake)))
-    if made.enabled:
+        made = await service.connect(destination.key, values, name=name, paused=do != "start")
+    except CannotDo as error:
+        return await _install_page(request, destination, values, name, Outcome(sentence=str(error)))
+    if not made.paused:
         return go(request, _url(request, "connect-posthog"), f"{made.name} is ready. Now send events from PostHog.")
     return go(request, _url(request, "home"), f"Saved {made.name}. It sends nothing until you resume it.")
 
@@ -91,7 +91,7 @@ async def settings_page(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """`do`: `test` tells what came of it; `save` keeps it; `enable` keeps it and runs the connection."""
+    """`do`: `test` tells what came of it; `save` keeps it; `start` keeps it and resumes the connection."""
     require_right(request, "configure")
     service, connection = service_of(request), await connection_of(request)
     destination = DESTINATIONS[connection.destination]
@@ -105,13 +105,13 @@ async def change(request: Request) -> Response:
             check = await service.test_options(destination.key, values, connection.name)
             return await _settings_page(request, connection, values, Outcome(check=check))
         await service.configure(connection.name, values)
-        if do == "enable":
-            await service.enable(connection.name)
+        if do == "start":
+            await service.resume(connection.name)
     except SecretsNeeded as needed:
         return await _settings_page(request, connection, values, Outcome(problems=dict(needed.problems)))
-    except Mistake as mistake:
-        return await _settings_page(request, connection, values, Outcome(sentence=str(mistake)))
-    said = f"Saved and resumed {connection.name}." if do == "enable" else f"Saved {connection.name}."
+    except CannotDo as error:
+        return await _settings_page(request, connection, values, Outcome(sentence=str(error)))
+    said = f"Saved and resumed {connection.name}." if do == "start" else f"Saved {connection.name}."
     return go(request, _url(request, "settings", name=connection.name), said)
 
 
@@ -131,18 +131,18 @@ async def _settings_page(
     )
 
 
-async def enable(request: Request) -> Response:
+async def resume(request: Request) -> Response:
     connection = await connection_of(request)
     try:
-        await service_of(request).enable(connection.name)
-    except Mistake as mistake:
-        return await _settings_page(request, connection, connection.options, Outcome(sentence=str(mistake)))
+        await service_of(request).resume(connection.name)
+    except CannotDo as error:
+        return await _settings_page(request, connection, connection.options, Outcome(sentence=str(error)))
     return go(request, _back(request), f"Resumed {connection.name}.")
 
 
-async def disable(request: Request) -> Response:
+async def pause(request: Request) -> Response:
     connection = await connection_of(request)
-    await service_of(request).disable(connection.name)
+    await service_of(request).pause(connection.name)
     return go(request, _back(request), f"Paused {connection.name}. New events are kept until you resume it.")
 
 
@@ -170,8 +170,8 @@ ROUTES = [
     Route("/install/{destination}", install, methods=["POST"]),
     Route("/connections/{name}/settings", settings_page, methods=["GET"], name="settings"),
     Route("/connections/{name}/settings", change, methods=["POST"]),
-    Route("/connections/{name}/enable", enable, methods=["POST"], name="enable"),
-    Route("/connections/{name}/disable", disable, methods=["POST"], name="disable"),
+    Route("/connections/{name}/resume", resume, methods=["POST"], name="resume"),
+    Route("/connections/{name}/pause", pause, methods=["POST"], name="pause"),
     Route("/connections/{name}/disconnect", disconnect_page, methods=["GET"], name="disconnect"),
     Route("/connections/{name}/disconnect", disconnect, methods=["POST"]),
 ]

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from hogline.console.pages import page
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.service.rights import Forbidden
 from hogline.store.base import Unusable, Unwritable
-from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.console")
 
@@ -60,8 +60,8 @@ async def http_exception(request: Request, error: Exception) -> Response:
     return await error_answer(request, error.status_code, own, dict(error.headers or {}))
 
 
-async def mistake(request: Request, error: Exception) -> Response:
-    """For `Mistake`: what was asked cannot be done."""
+async def cannot_do(request: Request, error: Exception) -> Response:
+    """For `CannotDo`: what was asked cannot be done."""
     return await error_answer(request, 422, str(error))
 
 
@@ -69,9 +69,9 @@ async def disk_trouble(request: Request, error: Exception) -> Response:
     return await error_answer(request, 503, str(error), {"retry-after": "5"})
 
 
-async def own_mistake(request: Request, error: Exception) -> Response:
+async def internal_error(request: Request, error: Exception) -> Response:
     """For whatever nobody thought of. Its text may quote an event: only its kind and place are logged."""
-    log.error("page failed", mistake=kind_and_place(error))
+    log.error("page failed", error=kind_and_place(error))
     request.state.session = None  # a page without what asks the service: that may be what failed
     return await error_answer(request, 500)
 
@@ -83,7 +83,7 @@ async def forbidden(request: Request, error: Exception) -> Response:
 
 HANDLERS = {
     HTTPException: http_exception,
-    Mistake: mistake,
+    CannotDo: cannot_do,
     Forbidden: forbidden,
     Unusable: disk_trouble,
     Unwritable: disk_trouble,

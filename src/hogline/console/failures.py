@@ -15,7 +15,7 @@ from hogline.console.context import connection_of, form_of, require_right, servi
 from hogline.console.live import changes
 from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.views import ConnectionStatus, ConnectionView
 
 LIVE_EVERY_S = 2.0
@@ -50,7 +50,7 @@ async def failures(request: Request) -> Response:
         "failures.html",
         connection=connection,
         section="failures",
-        counts=(await _status(service, connection)).dead_letters,
+        counts=(await _status(service, connection)).failures,
         failures=found[:ON_A_PAGE],
         more=len(found) > ON_A_PAGE,
         reason=reason,
@@ -74,7 +74,7 @@ async def stream(request: Request) -> StreamingResponse:
 
     async def look() -> object:
         found = (await service.status()).connections
-        dead = next((one.dead_letters for one in found if one.name == connection.name), None)
+        dead = next((one.failures for one in found if one.name == connection.name), None)
         return None if dead is None else (dead, await service.retrying_failures(connection.name))
 
     return changes(request, look, every_s=LIVE_EVERY_S)
@@ -86,7 +86,7 @@ async def failure(request: Request) -> Response:
         raise HTTPException(404)
     try:
         details = await service_of(request).failure(connection.name, int(id_) if len(id_) < 19 else HIGHEST_ID)
-    except Mistake:
+    except CannotDo:
         raise HTTPException(404, "Failure not found. It was delivered or discarded.") from None
     return await page(
         request,
@@ -110,7 +110,7 @@ def retried(n: int, connection: ConnectionView) -> str:
     if not n:
         return "There was nothing to retry."
     what = f"{n:,} failure{'s' * (n != 1)}"
-    if connection.state not in {"delivering", "waiting"}:
+    if connection.state not in {"delivering", "retrying"}:
         return f"Retrying {what} once {connection.name} is sending again."
     return f"Retrying {what}. Delivered events leave this list; rejected ones stay."
 
@@ -118,7 +118,7 @@ def retried(n: int, connection: ConnectionView) -> str:
 async def discard_page(request: Request) -> Response:
     require_right(request, "discard_failures")
     connection, which = await connection_of(request), chosen(request.query_params)
-    counts = (await _status(service_of(request), connection)).dead_letters
+    counts = (await _status(service_of(request), connection)).failures
     n = 1 if which.id is not None else counts.get(which.reason, 0) if which.reason else sum(counts.values())
     return await page(request, "discard.html", connection=connection, section="failures", which=which, n=n)
 
@@ -147,7 +147,7 @@ async def _exported(service: Service, connection: str, reason: str) -> AsyncIter
         for one in found:
             try:
                 details = await service.failure(connection, one.id)
-            except Mistake:  # it was resolved a moment ago
+            except CannotDo:  # it was resolved a moment ago
                 continue
             yield msgspec.json.encode(details) + b"\n"
 

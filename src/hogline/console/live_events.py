@@ -20,8 +20,8 @@ from hogline.console.context import Console, connection_of, console_of, service_
 from hogline.console.live import STILL_HERE_S
 from hogline.console.pages import fragment, page
 from hogline.console.shown import WORDS
-from hogline.service import Mistake
-from hogline.telemetry.mistakes import kind_and_place
+from hogline.service import CannotDo
+from hogline.telemetry.internal_errors import kind_and_place
 from hogline.views import LiveEvent, LiveEvents
 
 log = structlog.get_logger("hogline.console")
@@ -94,11 +94,11 @@ class Broadcast:
                     self._say(message(told, MOST_AT_ONCE, told.skipped - before.skipped))
                 before = told
                 await asyncio.sleep(EVERY_S)
-        except Mistake:
+        except CannotDo:
             return  # the connection was removed
         except Exception as error:
             # Whatever it was, the page reloads. The error's text may quote an event.
-            log.error("live events failed", mistake=kind_and_place(error))  # noqa: TRY400  # as above
+            log.error("live events failed", error=kind_and_place(error))  # noqa: TRY400  # as above
 
     def _say(self, text: str) -> None:
         for messages in self._viewers:

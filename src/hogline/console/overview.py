@@ -16,7 +16,7 @@ from starlette.routing import Route
 from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.live import changes
 from hogline.console.pages import again, go, page
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.service.figures import PERIODS, HistoryView, Period
 from hogline.views import ConnectionStatus
 
@@ -111,13 +111,13 @@ async def switch(request: Request) -> Response:
     form = await form_of(request)
     try:
         if form.get("do") == "pause":
-            await service.disable(connection.name)
+            await service.pause(connection.name)
             said = f"Paused {connection.name}. New events are kept until you resume it."
         else:
-            await service.enable(connection.name)
+            await service.resume(connection.name)
             said = f"Resumed {connection.name}."
-    except Mistake as mistake:
-        return await _overview(request, str(mistake))
+    except CannotDo as error:
+        return await _overview(request, str(error))
     return again(request, request.url.path + (f"?{request.url.query}" if request.url.query else ""), said)
 
 

@@ -37,7 +37,7 @@ SECTIONS = (
 NEEDS = {"settings": "configure"}
 """Of a section, what only some may do and it is for."""
 
-COLORS = {"delivering": "good", "waiting": "warn", "stopped": "bad", "disabled": "off", "not_serving": "off"}
+COLORS = {"delivering": "good", "retrying": "warn", "stopped": "bad", "paused": "off", "not_running": "off"}
 STATES = {state: (COLORS[state], word) for state, word in reasons.STATES.items()}
 """A connection's states: the color and the word."""
 

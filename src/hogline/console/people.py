@@ -12,7 +12,7 @@ from starlette.routing import Route
 from hogline.console.context import connection_of, form_of, require_right, service_of
 from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.service.attributes import STANDINGS, attributes
 from hogline.service.exporting import as_json
 from hogline.service.forgetting import left
@@ -59,7 +59,7 @@ async def person(request: Request) -> Response:
 async def _details(service: Service, connection: str, distinct_id: str) -> PersonDetails | None:
     try:
         return await service.person(connection, distinct_id)
-    except Mistake:
+    except CannotDo:
         return None
 
 
@@ -69,8 +69,8 @@ async def export(request: Request) -> Response:
     service = service_of(request)
     try:
         exported = await service.export_person(request.query_params.get("id", ""))
-    except Mistake as mistake:
-        raise HTTPException(404, str(mistake)) from None
+    except CannotDo as error:
+        raise HTTPException(404, str(error)) from None
     headers = {"content-disposition": 'attachment; filename="person.json"', "cache-control": "no-store"}
     return StreamingResponse(as_json(exported, service.export_events), 200, headers, "application/json")
 
@@ -80,9 +80,9 @@ async def resend(request: Request) -> Response:
     here = f"{request.app.url_path_for('person', name=connection.name)}?id={quote(distinct_id, safe='')}"
     try:
         await service_of(request).resend_person(connection.name, distinct_id)
-    except Mistake as mistake:
-        return go(request, here, str(mistake))
-    runs = connection.state in {"delivering", "waiting"}
+    except CannotDo as error:
+        return go(request, here, str(error))
+    runs = connection.state in {"delivering", "retrying"}
     when = "now" if runs else f"once {connection.name} runs"
     return go(request, here, f"This person is sent again {when}: their customer with email and attributes.")
 
@@ -122,8 +122,8 @@ async def forget(request: Request) -> Response:
         raise HTTPException(400, "The form is incomplete. Reload the page and try again.")
     try:
         forgotten = await service_of(request).forget_person(distinct_id, suppress=suppress)
-    except Mistake as mistake:
-        return await _forget_page(request, distinct_id, str(mistake), suppress=suppress)
+    except CannotDo as error:
+        return await _forget_page(request, distinct_id, str(error), suppress=suppress)
     return await page(
         request, "forgotten.html", connection=connection, section="people", forgotten=forgotten, left=left(forgotten)
     )

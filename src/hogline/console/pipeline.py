@@ -15,7 +15,7 @@ from hogline.console.pages import again, page
 from hogline.console.sparkline import Sparkline, sparkline
 from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.views import ConnectionStatus
 
 LIVE_EVERY_S = 2.0
@@ -31,7 +31,7 @@ class Card:
 
     @property
     def failures(self) -> int:
-        return sum(self.status.dead_letters.values())
+        return sum(self.status.failures.values())
 
 
 def found(text: str) -> list[Destination[Any]]:
@@ -72,12 +72,12 @@ async def switch(request: Request) -> Response:
     """Pause or resume, and show the page again, with the problem if there was one."""
     name = request.path_params["name"]
     service = service_of(request)
-    enable = (await form_of(request)).get("enable") == "yes"
+    run = (await form_of(request)).get("run") == "yes"
     try:
-        await (service.enable(name) if enable else service.disable(name))
-    except Mistake as mistake:
-        return await _home(request, (name, str(mistake)))
-    said = f"Resumed {name}." if enable else f"Paused {name}. New events are kept until you resume it."
+        await (service.resume(name) if run else service.pause(name))
+    except CannotDo as error:
+        return await _home(request, (name, str(error)))
+    said = f"Resumed {name}." if run else f"Paused {name}. New events are kept until you resume it."
     return again(request, "/", said)
 
 

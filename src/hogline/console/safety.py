@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hogline.console.context import Console
-from hogline.console.errors import error_answer, own_mistake
+from hogline.console.errors import error_answer, internal_error
 from hogline.console.pages import sign_in_path
 from hogline.settings import Settings
 
@@ -81,7 +81,7 @@ class Safety:
         except Exception as error:
             if begun:
                 raise
-            await (await own_mistake(request, error))(scope, receive, send_safely)
+            await (await internal_error(request, error))(scope, receive, send_safely)
 
     async def _answer(self, request: Request) -> Response | None:  # one for each thing that is in the way
         """The answer to what does not get through to a page."""

@@ -12,7 +12,7 @@ OUTCOMES = {
     "delivered": ("good", "Delivered"),
     "filtered": ("off", "Filtered"),
     "held": ("warn", "Held"),
-    "dead_letter": ("bad", "Failed"),
+    "failed": ("bad", "Failed"),
 }
 """The result of an event: its color and word."""
 

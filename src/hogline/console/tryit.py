@@ -17,7 +17,7 @@ from hogline.console.samples import SAMPLES
 from hogline.console.shown import WORDS
 from hogline.posthog.bounds import NotJson
 from hogline.posthog.repair import decode
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.views import FailureDetails, ReceivedEvent
 
 MOST_EVENTS = 200
@@ -75,7 +75,7 @@ async def _picked(service: Service, connection: str, position: str, failure: str
     if _is_number(failure):
         try:
             return as_sent(await service.failure(connection, int(failure)))
-        except Mistake:
+        except CannotDo:
             return ""
     return ""
 

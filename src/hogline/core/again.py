@@ -1,4 +1,4 @@
-"""What is sent again, or is due: dead letters that somebody wants retried, a replay from the journal, people to be sent
+"""What is sent again, or is due: failures that somebody wants retried, a replay from the journal, people to be sent
 again or whose held events may go, and merges after their pause. Bookkeeping only."""
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from hogline.core.ledger import Row
 from hogline.core.told import Told
 from hogline.model import Refusal
 
-__all__ = ["DeadLetter", "Flush", "HeldEvent", "Intent", "Settlement"]
+__all__ = ["Failure", "Flush", "HeldEvent", "Intent", "Settlement"]
 
 
 class Intent(Struct, frozen=True):
@@ -22,7 +22,7 @@ class Intent(Struct, frozen=True):
     ledger: Mapping[str, Row | None]
 
 
-class DeadLetter(Struct, frozen=True, kw_only=True):
+class Failure(Struct, frozen=True, kw_only=True):
     """An event of which something was refused, with all that is needed to look at it and try again."""
 
     position: int
@@ -59,10 +59,10 @@ class Settlement(Struct, frozen=True, kw_only=True):
     delivered: int = 0
     filtered: Mapping[str, int] = field(default_factory=dict)
     adjusted: Mapping[str, int] = field(default_factory=dict)
-    dead_letters: Sequence[DeadLetter] = ()
+    failures: Sequence[Failure] = ()
     """New ones, and retried ones that were refused again."""
     resolved: Sequence[int] = ()
-    """Positions of dead letters that were retried and are none any more."""
+    """Positions of failures that were retried and are none any more."""
     requests: int = 0
     retries: Mapping[str, int] = field(default_factory=dict)
     replayed: Mapping[str, int] = field(default_factory=dict)

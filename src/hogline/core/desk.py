@@ -55,7 +55,7 @@ class Desk:
     ) -> None:
         """`start`, `lanes`: as on disk. `start_s`: when the newest event of the journal was received. `settled_before`:
         whether the event at a position was settled in another order than the lanes' (by an older Hogline). `failed` is
-        told of a mistake of ours over an event."""
+        told of an internal error over an event."""
         self._destination = destination
         self._people = destination.people
         self._options = options
@@ -215,7 +215,7 @@ class Desk:
         try:
             shipment.add(item, position, person)
         except Exception as error:
-            # A mistake of ours over one event must not keep all others from being delivered.
+            # An internal error over one event must not keep all others from being delivered.
             if item.entry is None or self._failed is None:
                 raise
             self._failed(item.entry, error)

@@ -19,7 +19,7 @@ class Source(Enum):
     JOURNAL = "journal"
     """It was received and is not settled yet."""
     RETRY = "retry"
-    """It was a dead letter, and somebody asked for another try."""
+    """It was a failure, and somebody asked for another try."""
     REPLAY = "replay"
     """It was settled, and somebody asked to send it again."""
     HELD = "held"
@@ -49,7 +49,7 @@ class Item(Struct, gc=False):
     people: tuple[str, ...] = ()
     """Whom it is about, the person whose it is first: they are in one shipment at a time."""
     again: frozenset[str] = frozenset()
-    """Of a dead letter: attributes that were refused, and may be said once more."""
+    """Of a failure: attributes that were refused, and may be said once more."""
 
     # what planning made of it
     person: str = ""

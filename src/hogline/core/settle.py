@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hogline.core.changes import DeadLetter, HeldEvent, Settlement
+from hogline.core.changes import Failure, HeldEvent, Settlement
 from hogline.core.draft import Draft, bounded
 from hogline.core.items import Effect, Item, OperationOutcome, Source
 from hogline.core.ledger import Row
@@ -28,9 +28,9 @@ class Outcome(Struct, frozen=True, gc=False):
     """What became of one event."""
 
     position: int
-    kind: Literal["delivered", "filtered", "held", "dead_letter"]
+    kind: Literal["delivered", "filtered", "held", "failed"]
     reason: str
-    """Of filtered and held events the rule, of dead letters why the first operation was refused; else empty."""
+    """Of filtered and held events the rule, of failures why the first operation was refused; else empty."""
     adjusted: tuple[str, ...] = ()
     """What was cut, left out or renamed in it, as reasons to count by."""
 
@@ -107,7 +107,7 @@ def settle(
         delivered=counted.delivered,
         filtered=counted.filtered,
         adjusted=counted.adjusted,
-        dead_letters=counted.letters,
+        failures=counted.letters,
         resolved=counted.resolved,
         requests=requests,
         retries=retries or {},
@@ -203,7 +203,7 @@ class _Counted:
         self.delivered = 0
         self.filtered: Counter[str] = Counter()
         self.replayed: Counter[str] = Counter()
-        self.letters: list[DeadLetter] = []
+        self.letters: list[Failure] = []
         self.resolved: list[int] = []
         self.held: list[HeldEvent] = []
         self.outcomes: list[Outcome] = []
@@ -237,9 +237,9 @@ class _Counted:
             item.refusals = refusals
             event = _pack(entry)
             self.letters.append(
-                DeadLetter(position=position, uuid=entry.uuid, event=event, refusals=refusals, at_ms=self._now_ms)
+                Failure(position=position, uuid=entry.uuid, event=event, refusals=refusals, at_ms=self._now_ms)
             )
-            self._tell(item, "dead_letter", refusals[0].reason)
+            self._tell(item, "failed", refusals[0].reason)
         elif item.filtered is not None:
             self.filtered[item.filtered] += 1
             self._tell(item, "filtered", item.filtered)
@@ -258,7 +258,7 @@ class _Counted:
         )
         self._tell(item, "held", item.filtered or "")
 
-    def _tell(self, item: Item, kind: Literal["delivered", "filtered", "held", "dead_letter"], reason: str) -> None:
+    def _tell(self, item: Item, kind: Literal["delivered", "filtered", "held", "failed"], reason: str) -> None:
         # An event that was held before was told of when it was.
         if item.source is not Source.HELD or item.position in self._shipment.holds:
             self.outcomes.append(Outcome(item.position, kind, reason, item.adjusted))

@@ -18,7 +18,7 @@ from hogline.posthog.entry import Entry, decode_entry
 from hogline.posthog.weight import weight_bytes
 from hogline.store.base import READ_BYTES, Journal, State, Unwritable
 from hogline.store.forgetting import Expired
-from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.delivery")
 
@@ -132,9 +132,9 @@ class Folder:
                 await self._clock.sleep(LOOK_AGAIN_S)
             except Exception as error:
                 # Its text may quote an event; the kind and the place are enough to find it.
-                mistake = kind_and_place(error)
-                self._troubles[name] = f"What events say of people cannot be read ({mistake}); please report it."
-                log.error("delivery waits: events cannot be folded", error=mistake)  # noqa: TRY400
+                place = kind_and_place(error)
+                self._troubles[name] = f"What events say of people cannot be read ({place}); please report it."
+                log.error("delivery waits: events cannot be folded", error=place)  # noqa: TRY400
                 await self._clock.sleep(LOOK_AGAIN_S)
             else:
                 self._troubles.pop(name, None)
@@ -181,9 +181,9 @@ class Folder:
             try:
                 fold.fold(position, entry)
             except Exception as error:
-                # A mistake of ours over one event must not keep all others from being delivered.
-                mistake = kind_and_place(error)
-                log.error("an event says nothing: Hogline failed over it", uuid=entry.uuid, error=mistake)  # noqa: TRY400
+                # An internal error over one event must not keep all others from being delivered.
+                place = kind_and_place(error)
+                log.error("an event says nothing: Hogline failed over it", uuid=entry.uuid, error=place)  # noqa: TRY400
         self._remember(received)
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()

@@ -86,7 +86,7 @@ class Gate:
         self.trouble: str | None = None
         """Why it waits; None while all is well."""
 
-    async def open(self) -> None:
+    async def wait_open(self) -> None:
         """Returns when a new request may go out. Whoever fills a batch waits here first and fills it then; in
         trouble that is until a request that is out already has got through.
         """

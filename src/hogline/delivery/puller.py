@@ -1,4 +1,4 @@
-"""The puller: whatever there is to do for a connection → its desk. New events, dead letters to retry, a replay, what
+"""The puller: whatever there is to do for a connection → its desk. New events, failures to retry, a replay, what
 was asked for and what is due. Knows nothing of what becomes of it.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from hogline.clock import Clock
-from hogline.core.changes import DeadLetter, Settlement
+from hogline.core.changes import Failure, Settlement
 from hogline.core.desk import Desk
 from hogline.core.items import Item, Source
 from hogline.delivery.folder import Folder
@@ -58,7 +58,7 @@ class Puller:
         self._due_changed = asyncio.Event()
 
     def ask_again(self) -> None:
-        """Dead letters are to be retried, a replay has begun, or people are to be sent again: the state says what."""
+        """Failures are to be retried, a replay has begun, or people are to be sent again: the state says what."""
         self._asked_again.set()
 
     def kept(self, settlement: Settlement) -> None:
@@ -116,7 +116,7 @@ class Puller:
                 waits.cancel()
 
     async def pull_again(self) -> None:
-        """Dead letters that are retried, a replay, and what was asked for; until it is cancelled."""
+        """Failures that are retried, a replay, and what was asked for; until it is cancelled."""
         await self._folder.wait(-1)
         while True:
             await self._pull_retries()
@@ -131,7 +131,7 @@ class Puller:
 
     async def _pull_retries(self) -> None:
         after = 0
-        while letters := await self._state.dead_letters(
+        while letters := await self._state.failures(
             self._connection, after=after, limit=PULL, retrying=True, most_bytes=PULL_BYTES
         ):
             after = letters[-1].position
@@ -186,8 +186,8 @@ class Puller:
             await asyncio.sleep(0)
 
 
-def refused_names(letter: DeadLetter, entry: Entry) -> frozenset[str]:
-    """The attributes that may be said again when a dead letter is retried: those that were refused with it, and those
+def refused_names(letter: Failure, entry: Entry) -> frozenset[str]:
+    """The attributes that may be said again when a failure is retried: those that were refused with it, and those
     that its event says."""
     names: set[str] = set()
     if entry.said is not None:

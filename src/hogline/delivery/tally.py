@@ -16,7 +16,7 @@ class Tally:
         self.delivered = 0
         self.filtered: Counter[str] = Counter()
         self.held = 0
-        self.dead_letters: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
         self.adjusted: Counter[str] = Counter()
         self.claimed = 0
         self._unclaimed: dict[int, Outcome] = {}
@@ -25,7 +25,7 @@ class Tally:
 
     @property
     def settled(self) -> int:
-        return self.delivered + self.filtered.total() + self.held + self.dead_letters.total()
+        return self.delivered + self.filtered.total() + self.held + self.failures.total()
 
     def claim(self, positions: range) -> None:
         """These events are meant; later claims lie behind earlier ones."""
@@ -64,7 +64,7 @@ class Tally:
             case "held":
                 self.held += 1
             case _:
-                self.dead_letters[outcome.reason] += 1
+                self.failures[outcome.reason] += 1
         if outcome.adjusted:
             self.adjusted.update(outcome.adjusted)
         self._changed.set()

@@ -192,7 +192,7 @@ class Worker(Generic[OptionsT]):
                 shipping.cancel()
 
     def ask_again(self) -> None:
-        """Dead letters are to be retried, a replay has begun, or people are to be sent again: the state says what."""
+        """Failures are to be retried, a replay has begun, or people are to be sent again: the state says what."""
         if self._puller is not None:
             self._puller.ask_again()
 
@@ -205,7 +205,7 @@ class Worker(Generic[OptionsT]):
         """What waits → shipments, whenever a request may go out."""
         while True:
             await self._wake.wait()
-            await self._gate.open()
+            await self._gate.wait_open()
             self._wake.clear()
             shipment = desk.plan(self._clock.time_ms())
             if shipment is None:
@@ -242,7 +242,7 @@ class Worker(Generic[OptionsT]):
         if self._fuse.blown:
             raise Stopped(
                 f"{self._destination.title} refused more than half of what was lately sent: probably the connection's "
-                "options are wrong. `hogline failures` shows what was refused; `hogline enable` goes on."
+                "options are wrong. `hogline failures` shows what was refused; `hogline resume` goes on."
             )
 
     async def _keep(self, settlement: Settlement) -> None:

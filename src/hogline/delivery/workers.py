@@ -1,4 +1,4 @@
-"""The workers of a running process: one for each enabled connection, and what state each is in; and the folder, which
+"""The workers of a running process: one for each connection that runs, and what state each is in; and the folder, which
 all of them share."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hogline.destinations.catalogue import DESTINATIONS
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.store.forgetting import Expired
 from hogline.telemetry.delivery import RequestListener, nobody
-from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.delivery")
 
@@ -140,9 +140,9 @@ class Workers:
             await self._report(connection, str(stop))
         except Exception as error:
             # Its text may quote an event; the kind and the place are enough to find it.
-            mistake = kind_and_place(error)
-            log.error("connection failed", connection=connection.name, error=mistake)  # noqa: TRY400
-            await self._report(connection, f"Internal error ({mistake}). Please report this bug.")
+            place = kind_and_place(error)
+            log.error("connection failed", connection=connection.name, error=place)  # noqa: TRY400
+            await self._report(connection, f"Internal error ({place}). Please report this bug.")
         else:
             log.info("connection ended", connection=connection.name)
 

@@ -22,7 +22,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.service.actor import system_user
 from hogline.service.rights import least_role, permitted
 from hogline.store.base import Unusable, Unwritable
@@ -45,11 +45,11 @@ class _Call(Struct):
     arguments: dict[str, msgspec.Raw]
 
 
-class _Answer(Struct, omit_defaults=True):
+class _Reply(Struct, omit_defaults=True):
     number: int = 0
     """The call's number: a cancelled caller leaves its answer unread. 0: the call could not be read."""
     result: msgspec.Raw = msgspec.Raw(b"null")
-    mistake: str | None = None
+    cannot_do: str | None = None
 
 
 @cache
@@ -65,10 +65,10 @@ def _types(function: str) -> dict[str, Any]:
 async def offered(service: Service, path: Path) -> AsyncIterator[None]:
     """Answer calls at the socket until the context ends; unfinished calls are cancelled then.
 
-    The data directory must be held. Raises `Mistake` if the socket cannot be created.
+    The data directory must be held. Raises `CannotDo` if the socket cannot be created.
     """
     if len(bytes(path)) > LONGEST_PATH_BYTES:
-        raise Mistake(f"The path of the data directory is too long for a Unix socket ({path}). Choose a shorter one.")
+        raise CannotDo(f"The path of the data directory is too long for a Unix socket ({path}). Choose a shorter one.")
     talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,7 +92,7 @@ async def offered(service: Service, path: Path) -> AsyncIterator[None]:
         server = await asyncio.start_unix_server(talk, path, limit=LONGEST_LINE_BYTES)
         path.chmod(0o600)
     except OSError as error:
-        raise Mistake(
+        raise CannotDo(
             f"Cannot create a socket in the data directory ({error.strerror}: {path}). Choose another one with --data."
         ) from None
     try:
@@ -119,30 +119,33 @@ def _user_of(writer: asyncio.StreamWriter) -> int | None:
     return uid
 
 
-async def _perform(service: Service, line: bytes) -> _Answer:
+async def _perform(service: Service, line: bytes) -> _Reply:
     number = 0
     try:
         call = msgspec.json.decode(line, type=_Call)
         number, types = call.number, _types(call.function)
         if not types:
-            return _Answer(number, mistake="The running Hogline does not know this command. Is it a different version?")
+            return _Reply(
+                number, cannot_do="The running Hogline does not know this command. Is it a different version?"
+            )
         arguments = {name: msgspec.json.decode(raw, type=types[name]) for name, raw in call.arguments.items()}
         inspect.signature(getattr(Service, call.function)).bind(service, **arguments)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError) as error:
         log.warning("a call was not understood", error=type(error).__name__)
-        return _Answer(
-            number, mistake="The running Hogline did not understand this command. Is it a different version?"
+        return _Reply(
+            number, cannot_do="The running Hogline did not understand this command. Is it a different version?"
         )
     try:
         result = await getattr(service, call.function)(**arguments)
-        return _Answer(number, msgspec.Raw(msgspec.json.encode(result)))
-    except (Mistake, Unwritable, Unusable) as mistake:
-        return _Answer(number, mistake=str(mistake))
+        return _Reply(number, msgspec.Raw(msgspec.json.encode(result)))
+    except (CannotDo, Unwritable, Unusable) as error:
+        return _Reply(number, cannot_do=str(error))
     except Exception as error:
         # An internal error. Its text may quote an event, so the caller only learns its type.
         log.error("a command failed", function=call.function, error=type(error).__name__)  # noqa: TRY400  # as above
-        return _Answer(
-            number, mistake=f"Internal error in the running Hogline ({type(error).__name__}). Its log has the details."
+        return _Reply(
+            number,
+            cannot_do=f"Internal error in the running Hogline ({type(error).__name__}). Its log has the details.",
         )
 
 
@@ -166,29 +169,29 @@ class _Remote:
             del given["self"]
             arguments = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in given.items()}
             answer = await self._ask(function, arguments)
-            if answer.mistake is not None:
-                raise Mistake(answer.mistake)
+            if answer.cannot_do is not None:
+                raise CannotDo(answer.cannot_do)
             return msgspec.json.decode(answer.result, type=types["return"])
 
         return call
 
-    async def _ask(self, function: str, arguments: dict[str, msgspec.Raw]) -> _Answer:
+    async def _ask(self, function: str, arguments: dict[str, msgspec.Raw]) -> _Reply:
         async with self._one_at_a_time:
             self._calls += 1
             call = _Call(self._calls, function, arguments)
             line = msgspec.json.encode(call) + b"\n"
             if len(line) > LONGEST_LINE_BYTES:
-                raise Mistake("The request is too large. Use a smaller file, or stop the running Hogline first.")
+                raise CannotDo("The request is too large. Use a smaller file, or stop the running Hogline first.")
             try:
                 self._writer.write(line)
                 await self._writer.drain()
                 while line := await self._reader.readline():
-                    answer = msgspec.json.decode(line, type=_Answer)
+                    answer = msgspec.json.decode(line, type=_Reply)
                     if answer.number in {call.number, 0}:
                         return answer
             except ConnectionError:
                 pass
-        raise Mistake("The running Hogline stopped before it responded. Try again.")
+        raise CannotDo("The running Hogline stopped before it responded. Try again.")
 
 
 def is_remote(service: Service) -> bool:

@@ -19,7 +19,7 @@ from hogline.core.lanes import Lanes
 from hogline.store.base import Connection, Journal, State
 from hogline.store.figures import MINUTE_S, Figure, History, Kind
 from hogline.telemetry.delivery import RequestListener
-from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.history")
 
@@ -109,7 +109,7 @@ class Sampler:
             ("received", ""): received,
             ("delivered", ""): counts.delivered,
             ("held", ""): counts.held,
-            ("failed", ""): sum(counts.dead_letters.values()),
+            ("failed", ""): sum(counts.failures.values()),
         }
         counters |= {("filtered", reason): n for reason, n in counts.filtered.items()}
         pending, lag_ms = received - counts.settled, 0

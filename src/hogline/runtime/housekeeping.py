@@ -107,7 +107,7 @@ class Housekeeping:
         """Remove expired failures and people, a few at a time."""
         for connection in await self._state.connections():
             before_ms = self._clock.time_ms() - self._settings.failures_retention_days * _DAY_MS
-            expired = await self._state.expire_dead_letters(connection.id, before_ms=before_ms, most=FAILURES_AT_ONCE)
+            expired = await self._state.expire_failures(connection.id, before_ms=before_ms, most=FAILURES_AT_ONCE)
             if expired:
                 log.info("old failures removed", connection=connection.name, events=expired)
         await self._forget_old_people()

@@ -16,7 +16,7 @@ from hogline.clock import Clock, SystemClock
 from hogline.console import create_console
 from hogline.runtime.housekeeping import Housekeeping
 from hogline.runtime.wiring import hold, own_service
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.service.access import ConsoleDoor
 from hogline.settings import Settings
 from hogline.sources.asgi import App
@@ -38,12 +38,14 @@ CONSOLE_STOP_S = 2
 
 @asynccontextmanager
 async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
-    """Receive and deliver as long as the context lasts. Raises `Mistake`."""
+    """Receive and deliver as long as the context lasts. Raises `CannotDo`."""
     directory = DataDirectory(settings.data)
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         if await hold(stack, directory) is not None:
-            raise Mistake(f"Another Hogline is already running on {directory.path}. Stop it, or choose another --data.")
+            raise CannotDo(
+                f"Another Hogline is already running on {directory.path}. Stop it, or choose another --data."
+            )
         metrics = Metrics({"journal": directory.journal, "state": directory.state}, clock.now_s)
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
@@ -73,7 +75,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         try:
             await stack.enter_async_context(listener)
         except OSError as error:
-            raise Mistake(
+            raise CannotDo(
                 f"Cannot listen on {settings.listen} ({error.strerror}). Choose another address with HOGLINE_LISTEN."
             ) from None
         if not settings.public_url:
@@ -89,14 +91,14 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
 
 
 async def _watched(stack: AsyncExitStack, watching: App, settings: Settings, connections: Connections) -> str:
-    """Serve `/metrics` and `/readyz` at a separate address, and return it. Raises `Mistake`."""
+    """Serve `/metrics` and `/readyz` at a separate address, and return it. Raises `CannotDo`."""
     listener = Listener(
         watching, settings.metrics_host, settings.metrics_port, connections=connections, stop_s=CONSOLE_STOP_S
     )
     try:
         await stack.enter_async_context(listener)
     except OSError as error:
-        raise Mistake(
+        raise CannotDo(
             f"Cannot listen for /metrics on {settings.metrics} ({error.strerror}). Choose another address with "
             "HOGLINE_METRICS."
         ) from None
@@ -107,7 +109,7 @@ async def _watched(stack: AsyncExitStack, watching: App, settings: Settings, con
 async def _console(
     service: Service, settings: Settings, connections: Connections, budget: Budget, watching: App | None
 ) -> AsyncIterator[None]:
-    """The console on its listener. Raises `Mistake`."""
+    """The console on its listener. Raises `CannotDo`."""
     first_password = await _first_password(settings, service.now_ms())
     app, console = create_console(service, settings, watching=watching)
     listener = Listener(
@@ -122,7 +124,7 @@ async def _console(
     try:
         await listener.start()
     except OSError as error:
-        raise Mistake(
+        raise CannotDo(
             f"The console cannot listen on {settings.console} ({error.strerror}). Choose another address with "
             "HOGLINE_CONSOLE, or `off`."
         ) from None
@@ -137,12 +139,12 @@ async def _console(
 
 async def _first_password(settings: Settings, now_ms: int) -> str | None:
     """There is an account from now on; the password that was made for it just now, to be told, or None. Raises
-    `Mistake` if the console could be reached by others under a password that nobody chose.
+    `CannotDo` if the console could be reached by others under a password that nobody chose.
     """
     access = Access(settings.data)
     has_own = settings.console_password is not None
     if not _is_loopback(settings.console_host) and not has_own and not access.chosen:
-        raise Mistake(
+        raise CannotDo(
             f"The console on {settings.console} can be reached from other machines, but you have not set a password. "
             "Set one with `hogline password` or HOGLINE_CONSOLE_PASSWORD, or use the address 127.0.0.1."
         )

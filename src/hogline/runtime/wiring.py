@@ -12,7 +12,7 @@ from hogline.clock import Clock, SystemClock
 from hogline.delivery.client import Client
 from hogline.runtime.control_socket import Unanswered, offered, reached
 from hogline.runtime.figures import Sampler
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.service.actor import system_user
 from hogline.service.rights import permitted
 from hogline.service.trail import Trail
@@ -74,7 +74,7 @@ async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIte
     """The service for one command, asked in the name of the user who gave it: the running process's if one holds the
     data directory, else our own.
 
-    `delivers`: our own runs the connections as long as the command lasts. Raises `Mistake`.
+    `delivers`: our own runs the connections as long as the command lasts. Raises `CannotDo`.
     """
     directory = DataDirectory(settings.data)
     async with AsyncExitStack() as stack:
@@ -88,7 +88,7 @@ async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIte
 
 async def hold(stack: AsyncExitStack, directory: DataDirectory) -> Service | None:
     """Hold the directory (None), or give the service of the process that does. One that holds it and does not
-    answer is another command, which is over in a moment. Raises `Mistake`.
+    answer is another command, which is over in a moment. Raises `CannotDo`.
     """
     for _ in range(int(WAIT_FOR_OTHER_S / 0.05)):
         try:
@@ -100,4 +100,4 @@ async def hold(stack: AsyncExitStack, directory: DataDirectory) -> Service | Non
                 await asyncio.sleep(0.05)
         else:
             return None
-    raise Mistake("Another Hogline is using this data directory and does not respond. Stop it, or wait and try again.")
+    raise CannotDo("Another Hogline is using this data directory and does not respond. Stop it, or wait and try again.")

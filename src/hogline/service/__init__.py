@@ -9,7 +9,7 @@ from hogline.service.accounts import Accounts
 from hogline.service.api_tokens import ApiAccess
 from hogline.service.auditing import Auditing
 from hogline.service.connections import Connections
-from hogline.service.core import Mistake
+from hogline.service.core import CannotDo
 from hogline.service.doctor import Doctor
 from hogline.service.exporting import Exporting
 from hogline.service.failures import Failures
@@ -21,7 +21,7 @@ from hogline.service.people import People
 from hogline.service.posthog import PostHogSetup
 from hogline.service.reports import Reports
 
-__all__ = ["Mistake", "Service"]
+__all__ = ["CannotDo", "Service"]
 
 
 class Service(
@@ -41,4 +41,4 @@ class Service(
     OverTime,
     Doctor,
 ):
-    """All that a user can ask. Every function raises `Mistake` for what cannot be done."""
+    """All that a user can ask. Every function raises `CannotDo` for what cannot be done."""

@@ -9,7 +9,7 @@ import structlog
 from msgspec import Struct
 
 from hogline.service.actor import actor
-from hogline.service.core import Core, Mistake
+from hogline.service.core import CannotDo, Core
 from hogline.store.base import NameTaken
 from hogline.store.datadir import passwords
 from hogline.store.datadir.accounts import FIRST, Access, Account
@@ -40,7 +40,7 @@ class Accounts(Core):
         """Add an account. Without a password, only a trusted proxy can sign it in."""
         name = name.strip().lower()
         if not _NAME.fullmatch(name):
-            raise Mistake(
+            raise CannotDo(
                 "An account's name has up to 100 letters, digits and . _ % + @ -, and begins with a letter or digit."
             )
         if password is not None:
@@ -48,7 +48,7 @@ class Accounts(Core):
         try:
             made = await asyncio.to_thread(self._access.add, name, role, password, self._clock.time_ms())
         except NameTaken:
-            raise Mistake(f"There is an account {name} already. Choose another name.") from None
+            raise CannotDo(f"There is an account {name} already. Choose another name.") from None
         log.info("account added", role=role)
         await self.trail.note("account_added", {"account": name, "role": role, "password": password is not None})
         return _view(made)
@@ -87,10 +87,10 @@ class Accounts(Core):
         """Of the account that asks."""
         who = actor()
         if who.kind != "account":
-            raise Mistake("Only an account has a password.")
+            raise CannotDo("Only an account has a password.")
         self._not_of_the_settings(who.name)
         if not await asyncio.to_thread(self._access.is_password, old, who.name):
-            raise Mistake("That is not your password. Nothing was changed.")
+            raise CannotDo("That is not your password. Nothing was changed.")
         await self.set_password(new, who.name)
 
     @property
@@ -100,17 +100,17 @@ class Accounts(Core):
     def _account(self, name: str) -> Account:
         found = self._access.find(name)
         if found is None:
-            raise Mistake("There is no such account. `hogline accounts` lists them.")
+            raise CannotDo("There is no such account. `hogline accounts` lists them.")
         return found
 
     def _keeps_an_admin(self, account: Account) -> None:
         others = [one for one in self._access.accounts() if one.name != account.name and one.role == "admin"]
         if account.role == "admin" and not others:
-            raise Mistake(f"{account.name} is the only admin. Make another account admin first.")
+            raise CannotDo(f"{account.name} is the only admin. Make another account admin first.")
 
     def _not_of_the_settings(self, name: str) -> None:
         if name == FIRST and self._settings.console_password is not None:
-            raise Mistake(
+            raise CannotDo(
                 f"HOGLINE_CONSOLE_PASSWORD sets the password of {FIRST}. Change it there, or remove it first."
             )
 
@@ -118,7 +118,7 @@ class Accounts(Core):
 def _good(password: str, name: str) -> None:
     problem = passwords.problem_of(password, name)
     if problem is not None:
-        raise Mistake(f"The password {problem}. Nothing was changed.")
+        raise CannotDo(f"The password {problem}. Nothing was changed.")
 
 
 def _view(account: Account) -> AccountView:

@@ -8,7 +8,7 @@ from contextlib import suppress
 import structlog
 from msgspec import Struct
 
-from hogline.service.core import Core, Mistake
+from hogline.service.core import CannotDo, Core
 from hogline.store.base import NameTaken, Unusable
 from hogline.store.datadir.api_tokens import ApiToken, ApiTokens
 from hogline.store.datadir.roles import Role
@@ -61,15 +61,17 @@ class ApiAccess(Core):
         """
         name = name.strip()
         if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
-            raise Mistake(f"Name the token after what uses it, with up to {LONGEST_NAME} characters.")
+            raise CannotDo(f"Name the token after what uses it, with up to {LONGEST_NAME} characters.")
         if days is not None and not 1 <= days <= MOST_DAYS:
-            raise Mistake(f"A token is valid for 1 to {MOST_DAYS:,} days, or until it is revoked.")
+            raise CannotDo(f"A token is valid for 1 to {MOST_DAYS:,} days, or until it is revoked.")
         now_ms = self._clock.time_ms()
         expires_ms = 0 if days is None else now_ms + days * _DAY_MS
         try:
             token = await asyncio.to_thread(self._api_tokens().make, name, role, now_ms, expires_ms)
         except NameTaken:
-            raise Mistake(f"There is an API token {name!r} already. Choose another name, or revoke it first.") from None
+            raise CannotDo(
+                f"There is an API token {name!r} already. Choose another name, or revoke it first."
+            ) from None
         log.info("API token made", role=role)
         await self.trail.note("api_token_made", {"token": name, "role": role, "days": days})
         return NewApiTokenView(name=name, role=role, expires_ms=expires_ms, token=token)
@@ -77,7 +79,7 @@ class ApiAccess(Core):
     async def revoke_api_token(self, name: str) -> list[ApiTokenView]:
         """Take a token's validity away, at once; returns those that are left."""
         if not await asyncio.to_thread(self._api_tokens().remove, name):
-            raise Mistake(f"There is no API token {name!r}.")
+            raise CannotDo(f"There is no API token {name!r}.")
         log.info("API token revoked")
         await self.trail.note("api_token_revoked", {"token": name})
         return await self.api_tokens()

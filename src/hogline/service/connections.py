@@ -11,7 +11,7 @@ import structlog
 
 from hogline.destinations.base import Check, Destination
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.service.core import Core, Mistake, evolved, read_options
+from hogline.service.core import CannotDo, Core, evolved, read_options
 from hogline.store.base import Connection, NameTaken
 from hogline.views import CheckView, ConnectionView
 
@@ -21,7 +21,7 @@ log = structlog.get_logger("hogline.service")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-class SecretsNeeded(Mistake):
+class SecretsNeeded(CannotDo):
     """Stored credentials were to go to another host; `problems` has a sentence for each option to enter again."""
 
     def __init__(self, sentence: str, problems: Mapping[str, str]) -> None:
@@ -31,7 +31,7 @@ class SecretsNeeded(Mistake):
 
 class Connections(Core):
     async def connect(
-        self, destination: str, options: dict[str, object], *, name: str = "", enable: bool = True
+        self, destination: str, options: dict[str, object], *, name: str = "", paused: bool = False
     ) -> ConnectionView:
         """Install a destination. Its credentials are checked first; refused, nothing is kept. Without a name it
         gets the destination's.
@@ -40,26 +40,28 @@ class Connections(Core):
         parsed = read_options(sort, options)
         name = name or await self._free_name(destination)
         if not _NAME.fullmatch(name):
-            raise Mistake("A name has up to 64 lower-case letters, digits, - and _, and begins with a letter or digit.")
+            raise CannotDo(
+                "A name has up to 64 lower-case letters, digits, - and _, and begins with a letter or digit."
+            )
         if any(existing.name == name for existing in await self._state.connections()):
-            raise Mistake(_taken(name))
+            raise CannotDo(_taken(name))
         check = await sort.check(parsed, self._send)
-        if check.outcome != "ok" and (enable or check.outcome != "unreachable"):
-            raise Mistake(f"{check.sentence} Nothing was kept.")
+        if check.outcome != "ok" and (not paused or check.outcome != "unreachable"):
+            raise CannotDo(f"{check.sentence} Nothing was kept.")
         try:
             connection = await self._state.add_connection(
                 name=name,
                 destination=destination,
                 options=options,
-                enabled=enable,
+                paused=paused,
                 start=self._journal.end,
                 now_ms=self._clock.time_ms(),
                 workspace=check.workspace,
             )
         except NameTaken:
-            raise Mistake(_taken(name)) from None
+            raise CannotDo(_taken(name)) from None
         await self._look_at_options()
-        log.info("connection made", connection=name, destination=destination, enabled=enable)
+        log.info("connection made", connection=name, destination=destination, paused=paused)
         self._run(connection)
         await self.trail.note(
             "connection_made",
@@ -82,8 +84,8 @@ class Connections(Core):
         kept = _over_its_own(connection, options)
         parsed = read_options(DESTINATIONS[connection.destination], kept)
         check = await DESTINATIONS[connection.destination].check(parsed, self._send)
-        if connection.enabled and check.outcome != "ok":
-            raise Mistake(f"{check.sentence} Nothing was changed.")
+        if not connection.paused and check.outcome != "ok":
+            raise CannotDo(f"{check.sentence} Nothing was changed.")
         workspace = _same_workspace(connection, check)
         changed = await self._change(name, options=kept, stopped=None, workspace=workspace)
         log.info("connection changed", connection=name, options=sorted(options))
@@ -115,25 +117,25 @@ class Connections(Core):
     async def connections(self) -> list[ConnectionView]:
         return [self._view(connection) for connection in await self._state.connections()]
 
-    async def enable(self, name: str) -> ConnectionView:
+    async def resume(self, name: str) -> ConnectionView:
         """Check the credentials and run the connection, from where it was; refused, it stays as it is."""
         connection = await self._find(name)
         destination = DESTINATIONS[connection.destination]
         check = await destination.check(read_options(destination, connection.options), self._send)
         if check.outcome != "ok":
-            raise Mistake(f"{check.sentence} {name} is not enabled.")
+            raise CannotDo(f"{check.sentence} {name} is still paused.")
         workspace = _same_workspace(connection, check)
-        enabled = await self._change(name, enabled=True, stopped=None, workspace=workspace)
-        log.info("connection enabled", connection=name)
+        resumed = await self._change(name, paused=False, stopped=None, workspace=workspace)
+        log.info("connection resumed", connection=name)
         await self.trail.note("connection_enabled", connection=name)
-        return enabled
+        return resumed
 
-    async def disable(self, name: str) -> ConnectionView:
-        """Stop sending. Events that come in wait until it is enabled again."""
-        disabled = await self._change(name, enabled=False)
-        log.info("connection disabled", connection=name)
+    async def pause(self, name: str) -> ConnectionView:
+        """Stop sending. Events that come in wait until it is resumed."""
+        paused = await self._change(name, paused=True)
+        log.info("connection paused", connection=name)
         await self.trail.note("connection_disabled", connection=name)
-        return disabled
+        return paused
 
     async def _change(self, name: str, **changes: object) -> ConnectionView:
         """Stop what is under way, write the change, and go on from there."""
@@ -164,7 +166,7 @@ class Connections(Core):
         return ConnectionView(
             name=connection.name,
             destination=connection.destination,
-            enabled=connection.enabled,
+            paused=connection.paused,
             state=state,
             reason=reason,
             options={key: value for key, value in connection.options.items() if key not in hidden},
@@ -217,7 +219,7 @@ def _host(destination: Destination[Any], values: Mapping[str, object]) -> str:
 def _destination(key: str) -> Destination[Any]:
     sort = DESTINATIONS.get(key)
     if sort is None:
-        raise Mistake(f"There is no destination {key!r}. Known are: {', '.join(DESTINATIONS)}.")
+        raise CannotDo(f"There is no destination {key!r}. Known are: {', '.join(DESTINATIONS)}.")
     return sort
 
 
@@ -230,7 +232,7 @@ def _same_workspace(connection: Connection, check: Check) -> str | None:
     and is true there only.
     """
     if connection.workspace is not None and check.workspace not in {None, connection.workspace}:
-        raise Mistake(
+        raise CannotDo(
             f"These credentials are those of another workspace ({check.workspace}) than the one that {connection.name} "
             f"knows the people of ({connection.workspace}). Make a connection of its own for it."
         )

@@ -25,7 +25,7 @@ from hogline.telemetry.delivery import RequestListener, nobody
 KINDS: tuple[TokenKind, ...] = ("private", "public")
 
 
-class Mistake(Exception):
+class CannotDo(Exception):
     """What was asked cannot be done; the text is one sentence that says why and what to do."""
 
 
@@ -81,7 +81,7 @@ class Core:
         return self._clock.time_ms()
 
     async def start(self) -> None:
-        """Make the project's tokens if there are none yet, and run every enabled connection."""
+        """Make the project's tokens if there are none yet, and run every connection that is not paused."""
         for kind in KINDS:
             if not made_here(await self._state.tokens(kind)):
                 await self._state.add_token(new_token(kind).text, kind)
@@ -126,26 +126,26 @@ class Core:
             if connection.name == name:
                 return connection
         names = ", ".join(connection.name for connection in connections)
-        raise Mistake(
+        raise CannotDo(
             f"There is no connection {name!r}. There are: {names}."
             if names
             else f"There is no connection {name!r}, nor any other. Make one with `hogline connect`."
         )
 
     def _run(self, connection: Connection) -> None:
-        if self._delivers and connection.enabled and connection.stopped is None:
+        if self._delivers and not connection.paused and connection.stopped is None:
             self._workers.start(connection)
 
     def _standing(self, connection: Connection) -> tuple[str, str | None]:
         """Its state and the reason for it."""
-        if not connection.enabled:
-            return "disabled", None
+        if connection.paused:
+            return "paused", None
         if connection.stopped is not None:
             return "stopped", connection.stopped
         if not self._delivers:
-            return "not_serving", "Start `hogline serve` to receive and deliver."
+            return "not_running", "Start `hogline serve` to receive and deliver."
         trouble = self._workers.trouble(connection.id)
-        return ("waiting", trouble) if trouble else ("delivering", None)
+        return ("retrying", trouble) if trouble else ("delivering", None)
 
     async def _settled(self, connection: Connection) -> int:
         """The position up to which everything is settled."""
@@ -156,7 +156,7 @@ def read_options(destination: Destination[Any], values: Mapping[str, object]) ->
     try:
         return destination.read_options(values)
     except InvalidOptions as invalid:
-        raise Mistake(str(invalid)) from None
+        raise CannotDo(str(invalid)) from None
 
 
 def evolved(connection: Connection, **changes: object) -> Connection:

@@ -21,7 +21,7 @@ from hogline import __version__
 from hogline.destinations.base import Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Request, Response
-from hogline.service.core import Core, Mistake, read_options
+from hogline.service.core import CannotDo, Core, read_options
 from hogline.store.backup import last_backup_ms
 from hogline.store.base import Connection
 from hogline.views import FindingView
@@ -98,23 +98,25 @@ class Doctor(Core):
 
         try:
             check = await destination.check(read_options(destination, connection.options), noting)
-        except Mistake as mistake:
-            return FindingView(
-                title, "problem", str(mistake), f"Correct it with `hogline configure {connection.name}`."
-            )
+        except CannotDo as error:
+            return FindingView(title, "problem", str(error), f"Correct it with `hogline configure {connection.name}`.")
         if check.outcome != "ok":
             return FindingView(title, "problem", check.sentence)
         if connection.stopped is not None:
-            return FindingView(title, "problem", connection.stopped, f"Then `hogline enable {connection.name}`.")
-        if not connection.enabled:
-            return FindingView(title, "warning", "It is paused: events wait.", f"`hogline enable {connection.name}`.")
+            return FindingView(
+                title, "problem", connection.stopped, f"Fix that, then `hogline resume {connection.name}`."
+            )
+        if connection.paused:
+            return FindingView(
+                title, "warning", "It is paused; new events are pending.", f"`hogline resume {connection.name}`."
+            )
         return FindingView(title, "ok", check.sentence)
 
     async def _backlog(self) -> FindingView:
         size = await self._journal.size_bytes()
         longest = 0.0
         for connection in await self._state.connections():
-            if connection.enabled and self._journal.end > (settled := await self._settled(connection)):
+            if not connection.paused and self._journal.end > (settled := await self._settled(connection)):
                 received_ms = await self._journal.received_at(settled + 1)
                 if received_ms is not None:
                     longest = max(longest, self._clock.time_ms() / 1_000 - received_ms / 1_000)

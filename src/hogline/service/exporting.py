@@ -15,7 +15,7 @@ from hogline.core.known import EVER, Fact, Known, Person
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Event, Refusal
 from hogline.posthog.entry import decode_event
-from hogline.service.core import Mistake
+from hogline.service.core import CannotDo
 from hogline.service.finding import Finding
 from hogline.service.people import Looked
 from hogline.store.base import Connection
@@ -128,7 +128,7 @@ class ExportedEvents(Struct, frozen=True, kw_only=True):
 class Exporting(Finding):
     async def export_person(self, who: str, *, everybody: bool = False) -> PersonExport:
         """All that is kept about the person with this id or email, but for events. `everybody`: of all people with this
-        email. Raises `Mistake`.
+        email. Raises `CannotDo`.
         """
         whole = await self._chosen(who, everybody=everybody)
         await self.trail.note("person_exported", person=who)
@@ -154,7 +154,7 @@ class Exporting(Finding):
 
     async def export_events(self, ids: list[str], *, after: str = "") -> ExportedEvents:
         """Some of the events of these ids, a few megabytes: first those that are held, then failures, then those in the
-        journal. `after`: the `next` of the part before. Raises `Mistake`.
+        journal. `after`: the `next` of the part before. Raises `CannotDo`.
         """
         found: list[ExportedEvent] = []
         taken_bytes = 0
@@ -197,7 +197,7 @@ class Exporting(Finding):
     async def _failed(
         self, connection: Connection, ids: Collection[str], after: int
     ) -> AsyncIterator[tuple[int, ExportedEvent]]:
-        while letters := await self._state.dead_letters(connection.id, after=after, limit=_LETTERS_AT_ONCE):
+        while letters := await self._state.failures(connection.id, after=after, limit=_LETTERS_AT_ONCE):
             for letter in letters:
                 event = decode_event(letter.event)
                 if event.distinct_id in ids:
@@ -213,13 +213,13 @@ def _cursor(event: ExportedEvent) -> str:
 
 
 def _read_cursor(after: str) -> tuple[Section, tuple[str, int]]:
-    """A section, and the connection and position of the last event of it. Raises `Mistake`."""
+    """A section, and the connection and position of the last event of it. Raises `CannotDo`."""
     section, _, last = (after or f"{_SECTIONS[0]}:").partition(":")
     name, _, position = last.rpartition(":")
     for known in _SECTIONS:
         if known == section and (not position or (position.isdecimal() and len(position) < 19)):
             return known, (name, int(position or 0))
-    raise Mistake("This is no `next` of a part of an export. Begin again without `after`.")
+    raise CannotDo("This is no `next` of a part of an export. Begin again without `after`.")
 
 
 async def as_json(export: PersonExport, events: Callable[..., Awaitable[ExportedEvents]]) -> AsyncIterator[bytes]:

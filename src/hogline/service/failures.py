@@ -1,4 +1,4 @@
-"""Dead letters, and sending again."""
+"""Failures, and sending again."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 import msgspec
 
-from hogline.core.changes import DeadLetter
+from hogline.core.changes import Failure
 from hogline.posthog.entry import decode_event
-from hogline.service.core import Core, Mistake
+from hogline.service.core import CannotDo, Core
 from hogline.store.base import Connection, Replay
 from hogline.views import FailureDetails, FailureView, RefusalView
 
@@ -21,47 +21,47 @@ class Failures(Core):
     async def failures(
         self, connection: str = "", *, reason: str = "", after: int = 0, limit: int = 100
     ) -> list[FailureView]:
-        """Dead letters, at each connection or at one, in the order in which the events came."""
+        """Failures, at each connection or at one, in the order in which the events came."""
         found: list[FailureView] = []
         for one in [await self._find(connection)] if connection else await self._state.connections():
             last, left = after, limit
-            while left and (letters := await self._state.dead_letters(one.id, reason=reason, after=last, limit=left)):
+            while left and (letters := await self._state.failures(one.id, reason=reason, after=last, limit=left)):
                 found += [_failure_view(one, letter) for letter in letters]
                 last, left = letters[-1].position, left - len(letters)
         return found
 
     async def failure(self, connection: str, id_: int) -> FailureDetails:
-        """One dead letter: the event, what was sent, what was answered, when."""
+        """One failure: the event, what was sent, what was answered, when."""
         one = await self._find(connection)
-        letter = await self._state.dead_letter(one.id, id_)
+        letter = await self._state.failure(one.id, id_)
         if letter is None:
-            raise Mistake(f"{connection} has no dead letter {id_}. `hogline failures {connection}` lists them.")
+            raise CannotDo(f"{connection} has no failure {id_}. `hogline failures {connection}` lists them.")
         return _failure_details(one, letter)
 
     async def retry_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
-        """Send dead letters again: all, those of a reason, or these. Returns how many; what becomes of them shows
+        """Send failures again: all, those of a reason, or these. Returns how many; what becomes of them shows
         in the status, as for every event.
         """
         one = await self._find(connection)
-        retried = await self._state.retry_dead_letters(one.id, reason=reason, positions=ids)
+        retried = await self._state.retry_failures(one.id, reason=reason, positions=ids)
         self._workers.ask_again(one.id)
         await self.trail.note("failures_retried", _chosen(retried, reason, ids), connection=connection)
         return retried
 
     async def retrying_failures(self, connection: str) -> int:
-        """How many dead letters wait to be sent again (at most 1,000 are counted)."""
+        """How many failures wait to be sent again (at most 1,000 are counted)."""
         one = await self._find(connection)
         last = count = 0
         while count < MOST_COUNTED and (
-            letters := await self._state.dead_letters(one.id, retrying=True, after=last, limit=MOST_COUNTED - count)
+            letters := await self._state.failures(one.id, retrying=True, after=last, limit=MOST_COUNTED - count)
         ):
             last, count = letters[-1].position, count + len(letters)
         return count
 
     async def discard_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
-        """Remove dead letters for good; their events count as filtered (`discarded`). Returns how many."""
+        """Remove failures for good; their events count as filtered (`discarded`). Returns how many."""
         one = await self._find(connection)
-        discarded = await self._state.discard_dead_letters(one.id, reason=reason, positions=ids)
+        discarded = await self._state.discard_failures(one.id, reason=reason, positions=ids)
         await self.trail.note("failures_discarded", _chosen(discarded, reason, ids), connection=connection)
         return discarded
 
@@ -73,14 +73,14 @@ class Failures(Core):
         """
         one = await self._find(connection)
         if await self._state.replay(one.id) is not None:
-            raise Mistake(f"A replay of {connection} is under way; wait for its end.")
+            raise CannotDo(f"A replay of {connection} is under way; wait for its end.")
         first = max(await self._journal.position_at(since_ms), one.start + 1)
         last = min(
             await self._settled(one),
             self._journal.end if until_ms is None else await self._journal.position_at(until_ms) - 1,
         )
         if last < first:
-            raise Mistake(
+            raise CannotDo(
                 "The journal has no settled events of that time any more (see HOGLINE_JOURNAL_RETENTION_DAYS)."
             )
         await self._state.begin_replay(one.id, Replay(settled=first - 1, last=last, events=tuple(events or ())))
@@ -102,7 +102,7 @@ def _chosen(n: int, reason: str, ids: list[int] | None) -> dict[str, object]:
     return {"failures": n} | ({"reason": reason if _WORD.fullmatch(reason) else "other"} if reason else {})
 
 
-def _failure_view(connection: Connection, letter: DeadLetter) -> FailureView:
+def _failure_view(connection: Connection, letter: Failure) -> FailureView:
     event = decode_event(letter.event)
     return FailureView(
         connection=connection.name,
@@ -115,7 +115,7 @@ def _failure_view(connection: Connection, letter: DeadLetter) -> FailureView:
     )
 
 
-def _failure_details(connection: Connection, letter: DeadLetter) -> FailureDetails:
+def _failure_details(connection: Connection, letter: Failure) -> FailureDetails:
     event = decode_event(letter.event)
     return FailureDetails(
         failure=_failure_view(connection, letter),

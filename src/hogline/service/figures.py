@@ -27,7 +27,7 @@ class HistoryView(Struct, frozen=True, kw_only=True):
     held: list[int]
     """Events that were held back."""
     failed: list[int]
-    """Events that became dead letters."""
+    """Events that became failures."""
     pending: list[int]
     """The most that waited."""
     lag_s: list[float]

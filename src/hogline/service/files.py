@@ -12,7 +12,7 @@ from hogline.backfill.preview import Preview
 from hogline.backfill.sending import Sending
 from hogline.backfill.views import BadLine, Delivery, ForecastView, PreviewedEvent, Row
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.service.core import Core, Mistake
+from hogline.service.core import CannotDo, Core
 from hogline.store.base import Connection
 
 ABANDONED_AFTER_S = 600.0
@@ -31,7 +31,7 @@ class Files(Core):
         tallies = self._workers.tally()
         running = [connection for connection in await self._state.connections() if connection.id in tallies]
         if not running:
-            raise Mistake("No connection is enabled and able to run. See `hogline connections`.")
+            raise CannotDo("No connection is running. See `hogline connections`.")
         handle = secrets.token_hex(8)
         self._sendings[handle] = Sending(
             journal=self._journal,
@@ -90,7 +90,7 @@ class Files(Core):
         chosen = await self._find(connection) if connection else await self._only_one_to_forecast()
         if chosen is not None and not choices(chosen.destination):
             title = DESTINATIONS[chosen.destination].title
-            raise Mistake(f"There is no forecast for {chosen.name!r}: {title} has no choice of whom to send.")
+            raise CannotDo(f"There is no forecast for {chosen.name!r}: {title} has no choice of whom to send.")
         handle = secrets.token_hex(8)
         self._forecasts[handle] = Forecast(chosen, self._clock, hold_max_bytes=self._settings.hold_max_bytes)
         return handle
@@ -110,13 +110,13 @@ class Files(Core):
         possible = [one for one in await self._state.connections() if choices(one.destination)]
         if len(possible) > 1:
             names = ", ".join(one.name for one in possible)
-            raise Mistake(f"Say with whose options to forecast, with --connection: {names}.")
+            raise CannotDo(f"Say with whose options to forecast, with --connection: {names}.")
         return possible[0] if possible else None
 
     def _under_way(self, files: dict[str, FileT], handle: str) -> FileT:
         file = files.get(handle)
         if file is None:
-            raise Mistake("This file is not under way any more. Start the command again; repeats are recognised.")
+            raise CannotDo("This file is not under way any more. Start the command again; repeats are recognised.")
         file.touched_s = self._clock.now_s()
         return file
 

@@ -10,20 +10,20 @@ from hogline.core.known import EVER, Known
 from hogline.core.told import Told
 from hogline.posthog.entry import FORGOTTEN, decode_event
 from hogline.posthog.forgetting import emails_of, without
-from hogline.service.core import Core, Mistake
+from hogline.service.core import CannotDo, Core
 from hogline.views import SomebodyView
 
 MOST_NAMED = 20
 
 
-class Nobody(Mistake):
+class Nobody(CannotDo):
     """Nobody is known by what was given."""
 
     def __init__(self) -> None:
         super().__init__("Nobody is known by this id or email. Nothing was changed.")
 
 
-class Several(Mistake):
+class Several(CannotDo):
     """What was given is the email of several people."""
 
     def __init__(self, people: Sequence[SomebodyView]) -> None:

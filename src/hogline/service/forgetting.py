@@ -16,7 +16,7 @@ from hogline.destinations.base import Destination, Removal, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.posthog.entry import decode_identity
-from hogline.service.core import Mistake, read_options
+from hogline.service.core import CannotDo, read_options
 from hogline.service.finding import Finding, Rewritten, Whole
 from hogline.store.base import Connection
 from hogline.store.forgetting import Forgotten
@@ -90,10 +90,10 @@ class Forgetting(Finding):
 
     async def suppress_person(self, who: str) -> None:
         """Keep an id or email away for ever, also of somebody who is not known: its events are not kept, and every
-        destination blocks it. Raises `Mistake` if people are known by it: they are to be forgotten.
+        destination blocks it. Raises `CannotDo` if people are known by it: they are to be forgotten.
         """
         if await self.who_is(who):
-            raise Mistake("This person is known here. Forget them with `hogline people forget … --suppress`.")
+            raise CannotDo("This person is known here. Forget them with `hogline people forget … --suppress`.")
         who = _given(who)
         async with self._changing:
             await self._remove_everywhere(who, "suppress")
@@ -104,12 +104,12 @@ class Forgetting(Finding):
 
     async def unsuppress_person(self, who: str) -> None:
         """Take back whoever has this id or email: here with all that was suppressed together with it, at the
-        destinations this id or email. Raises `Mistake`.
+        destinations this id or email. Raises `CannotDo`.
         """
         who = _given(who)
         async with self._changing:
             if not self._state.suppressed(who):
-                raise Mistake("This id or email is not suppressed.")
+                raise CannotDo("This id or email is not suppressed.")
             await self._remove_everywhere(who, "unsuppress")
             await self._workers.flush()
             await self._state.unsuppress(who)
@@ -141,7 +141,7 @@ class Forgetting(Finding):
 
     async def _forget_there(self, there: _There, whole: Whole, alone: Collection[str], *, suppress: bool) -> int:
         """Remove somebody at the destination; returns how many customers were removed. `suppress`: they are blocked
-        there, with the emails that nobody else has (`alone`). Raises `Mistake`.
+        there, with the emails that nobody else has (`alone`). Raises `CannotDo`.
         """
         removed = await self._remove(there.connection, there.customers, "delete")
         await self._remove(there.connection, there.addresses, "delete")
@@ -227,19 +227,19 @@ def _at(whole: Whole, there: _There, customers: int, forgotten: Forgotten) -> Fo
         customers=customers,
         people=len(whole.ids) if destination.people is not None else 0,
         held=forgotten.held,
-        failures=forgotten.dead_letters,
+        failures=forgotten.failures,
         not_reached=destination.cannot_forget,
     )
 
 
 def _given(who: str) -> str:
     if not who.strip():
-        raise Mistake("Give an id or an email.")
+        raise CannotDo("Give an id or an email.")
     return who.strip()
 
 
-def _not_done(connection: Connection, why: str) -> Mistake:
-    return Mistake(f"{connection.name}: {why} Nothing was removed here; try again later.")
+def _not_done(connection: Connection, why: str) -> CannotDo:
+    return CannotDo(f"{connection.name}: {why} Nothing was removed here; try again later.")
 
 
 def left(forgotten: ForgottenView) -> list[str]:

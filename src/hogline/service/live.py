@@ -52,7 +52,7 @@ def _view(told: Shown) -> LiveEvent:
     refused = [refusal for _, refusal in told.operations if refusal is not None]
     reasons = [refusal.reason for refusal in (*told.refusals, *refused)]
     if reasons:
-        outcome, rule = "dead_letter", reasons[0]
+        outcome, rule = "failed", reasons[0]
     elif told.filtered is not None:
         outcome, rule = "held" if told.held else "filtered", told.filtered
     else:

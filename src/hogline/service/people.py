@@ -14,7 +14,7 @@ from hogline.destinations.base import People as PeopleOf
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import UNKNOWN, Event, Identifier
 from hogline.posthog.entry import decode_event, entry_of
-from hogline.service.core import Core, Mistake, read_options
+from hogline.service.core import CannotDo, Core, read_options
 from hogline.store.base import Connection
 from hogline.views import CustomerView, PersonDetails, PersonEvent, PersonView
 
@@ -47,7 +47,7 @@ class People(Core):
         await self._workers.flush()
         looked = self._look_at(one) if DESTINATIONS[one.destination].people is not None else None
         if looked is None or not looked.knows(distinct_id):
-            raise Mistake(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
+            raise CannotDo(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
         await self.trail.note("person_seen", connection=connection, person=distinct_id)
         told, view = looked.told(distinct_id), looked.view(distinct_id)
         main = told.main
@@ -72,11 +72,11 @@ class People(Core):
         await self._workers.flush()
         looked = self._look_at(one) if DESTINATIONS[one.destination].people is not None else None
         if looked is None or not looked.knows(distinct_id):
-            raise Mistake(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
+            raise CannotDo(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
         name = looked.name(distinct_id)
         view = looked.view(name)
         if view.customer is None:
-            raise Mistake(f"{name} is no customer at {connection}: there is nothing to send again.")
+            raise CannotDo(f"{name} is no customer at {connection}: there is nothing to send again.")
         await self._state.send_again(one.id, "again", [name])
         self._workers.ask_again(one.id)
         await self.trail.note("person_resent", connection=connection, person=name)

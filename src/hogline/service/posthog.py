@@ -9,7 +9,7 @@ import structlog
 
 from hogline.posthog.entry import decode_event
 from hogline.posthog_api import PostHogApi, PostHogRefused, Webhook, filters_for, inputs_for
-from hogline.service.core import Mistake
+from hogline.service.core import CannotDo
 from hogline.service.reports import Reports
 from hogline.views import PostHogView
 
@@ -28,7 +28,7 @@ class PostHogSetup(Reports):
     async def connect_posthog(self, host: str, project: str, key: str, *, test_accounts: bool = False) -> PostHogView:
         """Create the webhook destination, or bring ours up to date, then send an event through it and wait for it.
 
-        `test_accounts`: events of your team's accounts too. Raises `Mistake`, with what failed, for everything but the
+        `test_accounts`: events of your team's accounts too. Raises `CannotDo`, with what failed, for everything but the
         test; the view says how that went.
         """
         token = (await self.token()).token
@@ -36,7 +36,7 @@ class PostHogSetup(Reports):
         try:
             posthog = PostHogApi(host, project, key, self._send)
             if urlsplit(url).hostname in _LOOPBACK and urlsplit(posthog.url).hostname not in _LOOPBACK:
-                raise Mistake(
+                raise CannotDo(
                     f"PostHog cannot reach {self.receives_at}, which is this machine only. Set HOGLINE_PUBLIC_URL to "
                     "the address that the internet reaches."
                 )
@@ -51,7 +51,7 @@ class PostHogSetup(Reports):
             await self.trail.note("posthog_connected", where)
             problem = await self._try(posthog, webhook)
         except PostHogRefused as refused:
-            raise Mistake(str(refused)) from None
+            raise CannotDo(str(refused)) from None
         return PostHogView(
             url=webhook.url, enabled=webhook.enabled, state=webhook.state, arrived=not problem, problem=problem
         )
@@ -69,7 +69,7 @@ class PostHogSetup(Reports):
                 errors=await posthog.errors(webhook),
             )
         except PostHogRefused as refused:
-            raise Mistake(str(refused)) from None
+            raise CannotDo(str(refused)) from None
 
     async def disconnect_posthog(self, host: str, project: str, key: str) -> None:
         """Remove the destination from PostHog."""
@@ -77,7 +77,7 @@ class PostHogSetup(Reports):
             posthog = PostHogApi(host, project, key, self._send)
             await posthog.remove(await self._ours(posthog))
         except PostHogRefused as refused:
-            raise Mistake(str(refused)) from None
+            raise CannotDo(str(refused)) from None
         where = {"posthog": posthog.url, "project": posthog.project}
         log.info("PostHog disconnected", **where)
         await self.trail.note("posthog_disconnected", where)
@@ -85,7 +85,7 @@ class PostHogSetup(Reports):
     async def _ours(self, posthog: PostHogApi) -> Webhook:
         webhook = await posthog.find(f"{self.receives_at}/webhook")
         if webhook is None:
-            raise Mistake(
+            raise CannotDo(
                 f"Project {posthog.project} has no destination that sends to {self.receives_at}. Create one with "
                 "`hogline posthog connect`."
             )

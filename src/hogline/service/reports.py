@@ -8,7 +8,7 @@ import structlog
 
 from hogline.posthog.email_names import USUAL
 from hogline.reasons import email_hint
-from hogline.service.core import KINDS, Core, Mistake
+from hogline.service.core import KINDS, CannotDo, Core
 from hogline.store.base import Connection, TokenKind
 from hogline.store.tokens import BadKey, Token, made_here, new_token, read_key
 from hogline.views import ConnectionStatus, Status, TokenView
@@ -33,14 +33,14 @@ class Reports(Core):
 
     async def add_token(self, token: str) -> TokenView:
         """Take events under the project's own key at PostHog, too. It stands in pages, so it is public. Raises
-        `Mistake`.
+        `CannotDo`.
         """
         try:
             key = read_key(token)
         except BadKey as wrong:
-            raise Mistake(str(wrong)) from None
+            raise CannotDo(str(wrong)) from None
         if self.token_check.kind(key.text) is not None:
-            raise Mistake("This token is taken already: `hogline token` lists all.")
+            raise CannotDo("This token is taken already: `hogline token` lists all.")
         await self._state.add_token(key.text, "public")
         changed = await self._tokens_changed()
         log.info("token added", valid=_valid(changed))
@@ -61,14 +61,14 @@ class Reports(Core):
         for kind in KINDS:
             tokens = await self._state.tokens(kind)
             if token == made_here(tokens)[-1]:
-                raise Mistake("This is the newest token: rotate first, and revoke it when nothing uses it any more.")
+                raise CannotDo("This is the newest token: rotate first, and revoke it when nothing uses it any more.")
             if token in tokens:
                 await self._state.remove_token(token)
                 changed = await self._tokens_changed()
                 log.info("token revoked", kind=kind, valid=_valid(changed))
                 await self.trail.note("token_revoked")
                 return changed
-        raise Mistake("There is no such token. `hogline token` lists those that are valid.")
+        raise CannotDo("There is no such token. `hogline token` lists those that are valid.")
 
     async def _tokens_changed(self) -> TokenView:
         await self._check_tokens()
@@ -87,14 +87,14 @@ class Reports(Core):
         return ConnectionStatus(
             name=connection.name,
             destination=connection.destination,
-            enabled=connection.enabled,
+            paused=connection.paused,
             state=state,
             reason=reason,
             received=received,
             delivered=counts.delivered,
             filtered=counts.filtered,
             held=counts.held,
-            dead_letters=counts.dead_letters,
+            failures=counts.failures,
             pending=received - counts.settled,
             requests=counts.requests + self._workers.unsaved_requests(connection.id),
             adjusted=counts.adjusted,
@@ -116,7 +116,7 @@ class Reports(Core):
         return [*dict.fromkeys(one for one in troubles if one is not None)] + [
             f"{connection.name}: {connection.stopped}"
             for connection in await self._state.connections()
-            if connection.enabled and connection.stopped is not None
+            if not connection.paused and connection.stopped is not None
         ]
 
 

@@ -43,7 +43,7 @@ RIGHTS = (
     ),
     Right("See people and their attributes", "viewer", ("people", "person", "who_is")),
     Right("Change one's own password", "viewer", ("change_own_password",)),
-    Right("Enable and disable, check credentials", "operator", ("enable", "disable", "check", "examine")),
+    Right("Pause and resume, check credentials", "operator", ("pause", "resume", "check", "examine")),
     Right(
         "Retry and discard failures, replay events, send people again, send files",
         "operator",

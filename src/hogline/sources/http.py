@@ -39,7 +39,7 @@ from hogline.sources.tokens import TokenCheck
 from hogline.sources.webhooks import webhook_routes
 from hogline.store.base import Unwritable
 from hogline.store.forgetting import NOBODY, Suppressed
-from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.internal_errors import kind_and_place
 from hogline.telemetry.receiving import ReceivingWatch
 
 _GO_AHEAD = answer_json(200, {"status": 1})
@@ -105,9 +105,9 @@ class _Receiver:
             # Stopping took too long. What was kept but not acknowledged comes again, under the same uuid.
             await send_answer(send, problem(503, "Hogline is stopping. Send this again.", _retry_after(5)))
             raise
-        except Exception as mistake:
+        except Exception as error:
             # Ours. Its text may quote a payload: only its kind and place are logged, and nothing is raised.
-            watch.failed(request.id, path, kind_and_place(mistake))
+            watch.failed(request.id, path, kind_and_place(error))
             reply = problem(500, "Internal error. The log has the details.", _retry_after(5))
         cors = cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
         await send_answer(send, reply, (*cors, (b"x-request-id", request.id.encode())))

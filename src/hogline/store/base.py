@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
-from hogline.core.changes import DeadLetter, Flush, HeldEvent, Intent, Settlement
+from hogline.core.changes import Failure, Flush, HeldEvent, Intent, Settlement
 from hogline.core.known import Id, Person
 from hogline.core.ledger import Row
 from hogline.core.told import Told
@@ -135,7 +135,7 @@ class Connection(Struct, frozen=True, kw_only=True):
     destination: str
     options: dict[str, object]
     """As the user gave them, secrets included: nothing prints this."""
-    enabled: bool
+    paused: bool
     stopped: str | None
     """The sentence why it stopped itself; None: it did not."""
     start: int
@@ -164,7 +164,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     delivered: int = 0
     filtered: dict[str, int] = field(default_factory=dict)
     held: int = 0
-    dead_letters: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
     adjusted: dict[str, int] = field(default_factory=dict)
     requests: int = 0
     retries: dict[str, int] = field(default_factory=dict)
@@ -173,11 +173,11 @@ class Counts(Struct, frozen=True, kw_only=True):
 
     @property
     def settled(self) -> int:
-        return self.delivered + sum(self.filtered.values()) + self.held + sum(self.dead_letters.values())
+        return self.delivered + sum(self.filtered.values()) + self.held + sum(self.failures.values())
 
 
 class State(Forgets, Protocol):
-    """What is known of people, and connections with what each told them, positions, counters, dead letters. Every
+    """What is known of people, and connections with what each told them, positions, counters, failures. Every
     write is durable when the call returns, and is done whole or not at all. Writes raise `Unwritable`.
     """
 
@@ -204,7 +204,7 @@ class State(Forgets, Protocol):
         name: str,
         destination: str,
         options: Mapping[str, object],
-        enabled: bool,
+        paused: bool,
         start: int,
         now_ms: int,
         workspace: str | None = None,
@@ -213,11 +213,11 @@ class State(Forgets, Protocol):
         ...
 
     async def change_connection(self, changed: Connection) -> None:
-        """Write a connection's options, whether it is enabled and why it stopped."""
+        """Write a connection's options, whether it is paused and why it stopped."""
         ...
 
     async def remove_connection(self, connection: int) -> None:
-        """Forget a connection with all its people, counters and dead letters. The state is `to_clean` then."""
+        """Forget a connection with all its people, counters and failures. The state is `to_clean` then."""
         ...
 
     # what the core reads: in the caller's thread, each in well under a millisecond
@@ -287,7 +287,7 @@ class State(Forgets, Protocol):
         """
         ...
 
-    async def dead_letters(
+    async def failures(
         self,
         connection: int,
         *,
@@ -296,26 +296,24 @@ class State(Forgets, Protocol):
         reason: str = "",
         retrying: bool = False,
         most_bytes: int = READ_BYTES,
-    ) -> list[DeadLetter]:
-        """Dead letters behind a position, in order: all, those of a reason, those that wait to be retried. No more than
+    ) -> list[Failure]:
+        """Failures behind a position, in order: all, those of a reason, those that wait to be retried. No more than
         `limit`, and than `most_bytes` of events; but one, if there is any.
         """
         ...
 
-    async def dead_letter(self, connection: int, position: int) -> DeadLetter | None: ...
+    async def failure(self, connection: int, position: int) -> Failure | None: ...
 
-    async def retry_dead_letters(
-        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
-    ) -> int:
-        """Mark dead letters (all, those of a reason, those at these positions) to be sent again; returns how
-        many. They stay dead letters until a settlement resolves them.
+    async def retry_failures(self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None) -> int:
+        """Mark failures (all, those of a reason, those at these positions) to be sent again; returns how
+        many. They stay failures until a settlement resolves them.
         """
         ...
 
-    async def discard_dead_letters(
+    async def discard_failures(
         self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
     ) -> int:
-        """Remove dead letters and count their events as filtered (`discarded`); returns how many. One that is on
+        """Remove failures and count their events as filtered (`discarded`); returns how many. One that is on
         its way once more is not touched: what becomes of it is counted when it is settled.
         """
         ...

@@ -14,7 +14,7 @@ from msgspec import Struct
 Kind: TypeAlias = Literal[
     "received", "delivered", "filtered", "held", "failed", "requests", "request_ms", "pending", "lag_ms"
 ]
-"""`filtered` is the one with a reason. `failed`: events that became dead letters. `request_ms`: the time of all
+"""`filtered` is the one with a reason. `failed`: events that became failures. `request_ms`: the time of all
 `requests` together.
 """
 

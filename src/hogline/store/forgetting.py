@@ -53,7 +53,7 @@ class Forgotten(Struct, frozen=True, kw_only=True):
     """What was removed at one connection."""
 
     held: int = 0
-    dead_letters: int = 0
+    failures: int = 0
 
 
 class Expired(NamedTuple):
@@ -93,7 +93,7 @@ class Forgets(Protocol):
         emails: Mapping[int, Sequence[str]],
         suppress: Sequence[str] = (),
     ) -> dict[int, Forgotten]:
-        """Remove people with all their ids, their held events and dead letters, and whatever else names them, at the
+        """Remove people with all their ids, their held events and failures, and whatever else names them, at the
         connections in `waiting`, with these rows of their ledgers. Their events, and as many more of each connection as
         `waiting` says, which are to be removed from the journal, count as filtered (`forgotten`). `suppress`: as
         `suppress` does, in the same transaction.
@@ -116,8 +116,8 @@ class Forgets(Protocol):
         """
         ...
 
-    async def expire_dead_letters(self, connection: int, *, before_ms: int, most: int) -> int:
-        """Remove dead letters that were made before that time, at most so many; their events count as filtered
+    async def expire_failures(self, connection: int, *, before_ms: int, most: int) -> int:
+        """Remove failures that were made before that time, at most so many; their events count as filtered
         (`failure_expired`). Those that are being retried stay. Returns how many were removed.
         """
         ...

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from hogline.core.changes import DeadLetter, HeldEvent, Intent, Settlement
+from hogline.core.changes import Failure, HeldEvent, Intent, Settlement
 from hogline.core.known import Flush, Id, KnownReads, Person
 from hogline.core.ledger import Row
 from hogline.core.records import RecordReads
@@ -31,7 +31,7 @@ class MemoryConnection:
         self.told: dict[str, Told | None] = {}
         self.ledger: dict[str, Row | None] = {}
         self.held: dict[int, HeldEvent | None] = {}
-        self.dead_letters: dict[int, DeadLetter] = {}
+        self.failures: dict[int, Failure] = {}
         self.again: set[tuple[str, str]] = set()
         """What was asked for: `again` or `release`, and the person."""
         self.delivered = 0
@@ -135,10 +135,10 @@ class MemoryStore:
         mine.adjusted.update(settlement.adjusted)
         mine.replayed.update(settlement.replayed)
         mine.requests += settlement.requests
-        for letter in settlement.dead_letters:
-            mine.dead_letters[letter.position] = letter
+        for letter in settlement.failures:
+            mine.failures[letter.position] = letter
         for position in settlement.resolved:
-            del mine.dead_letters[position]
+            del mine.failures[position]
         mine.again -= set(settlement.again_done)
         return self._hold(mine, settlement)
 
@@ -180,11 +180,11 @@ class MemoryStore:
         self._held_bytes -= len(held.event) if held is not None else 0
 
     def counts(self, connection: int) -> Mapping[str, int]:
-        """How many events were delivered, filtered, are held or dead letters."""
+        """How many events were delivered, filtered, are held or failures."""
         mine = self.connection(connection)
         return {
             "delivered": mine.delivered,
             "filtered": mine.filtered.total(),
             "held": sum(one is not None for one in mine.held.values()),
-            "dead_letters": len(mine.dead_letters),
+            "failures": len(mine.failures),
         }

@@ -1,4 +1,4 @@
-"""What a process says when it ends by a mistake of ours: where it happened and of what kind, never the mistake's text,
+"""What a process says when it ends with an internal error: where it happened and of what kind, never the error's text,
 which may quote an event or a secret.
 """
 
@@ -16,15 +16,15 @@ def hide_texts_of_crashes() -> None:
     threading.excepthook = _say_of_thread
 
 
-def _say(kind: type[BaseException], mistake: BaseException | None, trace: TracebackType | None) -> None:
+def _say(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, mistake or kind(), trace)
+        sys.__excepthook__(kind, error or kind(), trace)
         return
     # The lines of our code, without the values that they worked on.
     where = "".join(traceback.format_tb(trace))
     sys.stderr.write(
         f"{where}{kind.__name__} (its text is left out: it may quote an event)\n"
-        "hogline: This is a mistake of Hogline's. Please report it with the lines above.\n"
+        "hogline: Internal error. Please report this bug with the lines above.\n"
     )
 
 

@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 
 from hogline import __version__
 from hogline.telemetry import names
-from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.internal_errors import kind_and_place
 from hogline.telemetry.vocabulary import Vocabulary
 from hogline.views import ConnectionStatus, Status
 
@@ -158,7 +158,7 @@ _FIGURES: tuple[tuple[names.Metric, Callable[[ConnectionStatus], float]], ...] =
 )
 _COUNTS: tuple[tuple[names.Metric, Callable[[ConnectionStatus], Mapping[str, int]]], ...] = (
     (names.FILTERED, lambda connection: connection.filtered),
-    (names.DEAD_LETTERS, lambda connection: connection.dead_letters),
+    (names.FAILURES, lambda connection: connection.failures),
     (names.RETRIES, lambda connection: connection.retries),
     (names.ADJUSTED, lambda connection: connection.adjusted),
     (names.REPLAYED, lambda connection: connection.replayed),

@@ -29,8 +29,8 @@ RECEIVED = Metric("hogline_received_events", "counter", "Events received for a c
 DELIVERED = Metric("hogline_delivered_events", "counter", "Events that the destination fully accepted.", _OF_CONNECTION)
 FILTERED = Metric("hogline_filtered_events", "counter", "Events that a rule kept from being sent.", _BY_REASON)
 HELD = Metric("hogline_held_events", "gauge", "Events kept until their user qualifies.", _OF_CONNECTION)
-DEAD_LETTERS = Metric(
-    "hogline_dead_letters", "gauge", "Events with something refused, not yet retried or discarded.", _BY_REASON
+FAILURES = Metric(
+    "hogline_failures", "gauge", "Events with something refused, not yet retried or discarded.", _BY_REASON
 )
 PENDING = Metric(
     "hogline_pending_events", "gauge", "Events that are not settled yet (the lag in events).", _OF_CONNECTION
@@ -66,9 +66,9 @@ STATUS_AGE = Metric("hogline_status_age_seconds", "gauge", "Age of the figures a
 INFO = Metric("hogline_info", "gauge", "Always 1; the label says which version is running.", ("version",))
 
 METRICS = (
-    RECEIVED, DELIVERED, FILTERED, HELD, DEAD_LETTERS, PENDING, LAG, REQUESTS, RETRIES, ADJUSTED, REPLAYED, STATE,
+    RECEIVED, DELIVERED, FILTERED, HELD, FAILURES, PENDING, LAG, REQUESTS, RETRIES, ADJUSTED, REPLAYED, STATE,
     REQUEST_TIME, REFUSED, DISK, STATUS_AGE, INFO,
 )  # fmt: skip
 
-STATES = ("delivering", "waiting", "stopped", "disabled", "not_serving")
+STATES = ("delivering", "retrying", "stopped", "paused", "not_running")
 """All that a connection can be in (`views.ConnectionStatus.state`)."""

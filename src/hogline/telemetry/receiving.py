@@ -50,5 +50,5 @@ class ReceivingWatch:
             line.debug("received", status=status, ms=took_ms, events=len(every), uuids=some)
 
     def failed(self, request_id: str, route: str, where: str) -> None:
-        """A mistake of ours kept the request from its answer."""
+        """An internal error kept the request from its answer."""
         log.error("a request could not be answered", request=request_id, route=route or _UNKNOWN, error=where)

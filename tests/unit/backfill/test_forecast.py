@@ -14,7 +14,7 @@ from service_bench import GOOD, Bench, MovedClock, bench_in, rows_in, send_lines
 from hogline.backfill.forecast import Forecast
 from hogline.backfill.views import ChoiceForecast, ForecastView
 from hogline.cli.previews import print_forecast
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.store.base import Connection
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +58,7 @@ def by_choice(view: ForecastView) -> dict[str, ChoiceForecast]:
 
 
 def assert_adds_up(one: ChoiceForecast, events: int) -> None:
-    assert one.delivered + sum(one.filtered.values()) + one.held + sum(one.dead_letters.values()) == events
+    assert one.delivered + sum(one.filtered.values()) + one.held + sum(one.failures.values()) == events
 
 
 async def through(service: Service, lines: Sequence[tuple[int, bytes]], name: str = "") -> ForecastView:
@@ -91,7 +91,7 @@ async def test_what_each_rule_filters_and_adjusts_is_counted_by_reason() -> None
         "emails": {"no_email": 5, "snapshot": 1},
         "anonymous-events": {"snapshot": 1},
     }
-    assert {choice: one.dead_letters for choice, one in found.items()} == {
+    assert {choice: one.failures for choice, one in found.items()} == {
         "all": {"event_too_large": 1},
         "identified": {"event_too_large": 1},
         "emails": {},
@@ -114,8 +114,8 @@ async def test_what_is_forecast_is_what_becomes_of_the_file(
     await service.sending(handle, 10.0)
     await service.end_sending(handle)
     (status,) = (await service.status()).connections
-    assert (found.delivered, found.filtered, found.held, found.dead_letters, found.adjusted) == (
-        (status.delivered, status.filtered, status.held, status.dead_letters, status.adjusted)
+    assert (found.delivered, found.filtered, found.held, found.failures, found.adjusted) == (
+        (status.delivered, status.filtered, status.held, status.failures, status.adjusted)
     )
     assert found.customers == len(customers(asked))
     assert found.anonymous == sum("anonymous_id" in operation for operation in asked)
@@ -238,15 +238,15 @@ async def test_with_two_connections_one_has_to_be_named(bench: Bench) -> None:
     service = bench.service
     for name in ("one", "two"):
         await service.connect("customerio", GOOD, name=name)
-    with pytest.raises(Mistake, match=r"--connection: one, two\."):
+    with pytest.raises(CannotDo, match=r"--connection: one, two\."):
         await service.begin_forecast()
     assert (await through(service, [], "two")).connection == "two"
 
 
 async def test_a_destination_that_sends_everybody_has_no_forecast(bench: Bench) -> None:
     service = bench.service
-    await service.connect("engage", {"public_key": "p", "secret_key": "s"}, enable=False)
-    with pytest.raises(Mistake, match="Engage has no choice of whom to send"):
+    await service.connect("engage", {"public_key": "p", "secret_key": "s"}, paused=True)
+    with pytest.raises(CannotDo, match="Engage has no choice of whom to send"):
         await service.begin_forecast("engage")
     assert (await through(service, lines_of(STORY))).connection is None
 
@@ -255,12 +255,12 @@ async def test_a_forecast_that_was_ended_or_abandoned_is_not_under_way(bench: Be
     service = bench.service
     ended = await service.begin_forecast()
     await service.end_forecast(ended)
-    with pytest.raises(Mistake, match="not under way"):
+    with pytest.raises(CannotDo, match="not under way"):
         await service.forecast(ended)
     abandoned = await service.begin_forecast()
     await service._clock.sleep(601)
     await service.begin_forecast()
-    with pytest.raises(Mistake, match="not under way"):
+    with pytest.raises(CannotDo, match="not under way"):
         await service.forecast_rows(abandoned, [])
 
 

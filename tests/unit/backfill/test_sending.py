@@ -15,11 +15,11 @@ async def test_waiting_goes_on_when_the_connection_is_stopped_and_started_meanwh
         service = bench.service
         await service.connect("customerio", GOOD, name="shop")
         handle = await service.begin_sending()
-        await service.disable("shop")
+        await service.pause("shop")
         assert await send_lines(service, handle, [(1, LINE)]) == []
         (waiting,) = await service.sending(handle, 0.05)
-        assert (waiting.state, waiting.pending) == ("disabled", 1)
-        await service.enable("shop")
+        assert (waiting.state, waiting.pending) == ("paused", 1)
+        await service.resume("shop")
         (delivery,) = await service.sending(handle, 10.0)
         assert (delivery.events, delivery.delivered, delivery.pending) == (1, 1, 0)
         await service.end_sending(handle)

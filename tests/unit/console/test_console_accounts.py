@@ -63,8 +63,8 @@ async def test_a_role_opens_its_pages_and_no_others(browser: Browser, role: Role
 
 
 DEEDS: list[tuple[str, dict[str, str], Role]] = [
-    ("/connections/shop/switch", {"enable": "no"}, "operator"),
-    ("/connections/shop/disable", {}, "operator"),
+    ("/connections/shop/switch", {"run": "no"}, "operator"),
+    ("/connections/shop/pause", {}, "operator"),
     ("/connections/shop/failures/retry", {}, "operator"),
     ("/connections/shop/failures/discard", {}, "operator"),
     ("/connections/shop/forget", {"id": "x"}, "operator"),

@@ -96,9 +96,9 @@ async def test_one_those_of_a_reason_or_all_are_sent_again(
     assert sentence in (await browser.get(FAILURES)).text
 
 
-async def test_what_is_sent_again_while_it_is_disabled_goes_later(browser: Browser) -> None:
+async def test_what_is_sent_again_while_it_is_paused_goes_later(browser: Browser) -> None:
     await settle(browser, TOO_LONG)
-    await browser.bench.service.disable("shop")
+    await browser.bench.service.pause("shop")
     await browser.post(f"{FAILURES}/retry")
     page = (await browser.get(FAILURES)).text
     assert "Retrying 1 failure once shop is sending again." in page

@@ -13,7 +13,7 @@ from service_bench import GOOD
 
 from hogline.console import live_events
 from hogline.console.live_events import ENDED, MOST_AT_ONCE, Broadcast, message
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.views import LiveEvent, LiveEvents
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +136,7 @@ async def test_viewers_are_told_when_the_connection_is_removed(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def removed(*_: object, **__: object) -> LiveEvents:
-        raise Mistake("There is no connection 'shop'.")
+        raise CannotDo("There is no connection 'shop'.")
 
     monkeypatch.setattr(browser.bench.service, "live", removed)
     with Broadcast(browser.console, "shop").watched() as messages:

@@ -30,7 +30,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
         yield made
 
 
-async def install(browser: Browser, do: str = "enable", **typed: str) -> Reply:
+async def install(browser: Browser, do: str = "start", **typed: str) -> Reply:
     return await browser.post("/install/customerio", **{**TYPED, "do": do, **typed})
 
 
@@ -51,11 +51,11 @@ async def test_destinations_are_found_by_name_and_by_what_they_do(
     assert ("No match" in page) != is_found
 
 
-async def test_install_and_enable(browser: Browser) -> None:
+async def test_install_and_start(browser: Browser) -> None:
     page = await next_page(browser, await install(browser, event_allowlist="signed up, ordered"))
     assert "customerio is ready. Now send events from PostHog." in page
     (made,) = await browser.bench.service.connections()
-    assert made.enabled
+    assert not made.paused
     assert made.options["event_allowlist"] == "signed up, ordered"
 
 
@@ -68,7 +68,7 @@ async def test_what_was_said_is_said_once(browser: Browser) -> None:
 async def test_install_without_enabling_under_a_name(browser: Browser) -> None:
     assert "Saved shop." in await next_page(browser, await install(browser, do="save", name="shop"))
     (made,) = await browser.bench.service.connections()
-    assert (made.name, made.enabled) == ("shop", False)
+    assert (made.name, made.paused) == ("shop", True)
 
 
 async def test_a_wrong_key_is_a_sentence_and_keeps_nothing_but_what_was_typed(browser: Browser) -> None:
@@ -123,7 +123,7 @@ async def test_settings_show_what_is_set_but_no_secret(browser: Browser) -> None
     assert page.count("Saved. Leave empty to keep it.") == 2
 
 
-@pytest.mark.parametrize("do", ["save", "test", "enable"])
+@pytest.mark.parametrize("do", ["save", "test", "start"])
 async def test_another_host_asks_for_the_secrets_again_at_their_fields(browser: Browser, do: str) -> None:
     await browser.bench.service.connect("customerio", GOOD)
     elsewhere = {"tracking_endpoint": "other", "tracking_endpoint-other": "https://evil.example"}
@@ -166,31 +166,31 @@ async def test_a_refused_change_changes_nothing(browser: Browser) -> None:
     assert "event_allowlist" not in (await browser.bench.service.connections())[0].options
 
 
-async def test_saving_a_disabled_connection_can_enable_it(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", GOOD, enable=False)
-    reply = await browser.post("/connections/customerio/settings", **{**TYPED, "do": "enable"})
+async def test_saving_a_paused_connection_can_resume_it(browser: Browser) -> None:
+    await browser.bench.service.connect("customerio", GOOD, paused=True)
+    reply = await browser.post("/connections/customerio/settings", **{**TYPED, "do": "start"})
     assert "Saved and resumed customerio." in await next_page(browser, reply)
-    assert (await browser.bench.service.connections())[0].enabled
+    assert not (await browser.bench.service.connections())[0].paused
 
 
-@pytest.mark.parametrize("where", ["switch", "disable"])
-async def test_disable_and_enable(browser: Browser, where: str) -> None:
+@pytest.mark.parametrize("where", ["switch", "pause"])
+async def test_pause_and_resume(browser: Browser, where: str) -> None:
     await browser.bench.service.connect("customerio", GOOD)
-    reply = await browser.post(f"/connections/customerio/{where}", enable="no")
+    reply = await browser.post(f"/connections/customerio/{where}", run="no")
     assert "Paused customerio." in await next_page(browser, reply)
-    assert not (await browser.bench.service.connections())[0].enabled
-    reply = await browser.post(f"/connections/customerio/{'switch' if where == 'switch' else 'enable'}", enable="yes")
+    assert (await browser.bench.service.connections())[0].paused
+    reply = await browser.post(f"/connections/customerio/{'switch' if where == 'switch' else 'resume'}", run="yes")
     assert "Resumed customerio." in await next_page(browser, reply)
-    assert (await browser.bench.service.connections())[0].enabled
+    assert not (await browser.bench.service.connections())[0].paused
 
 
-@pytest.mark.parametrize("where", ["switch", "enable"])
+@pytest.mark.parametrize("where", ["switch", "resume"])
 async def test_enabling_with_credentials_that_are_refused_says_so(browser: Browser, where: str) -> None:
-    await browser.bench.service.connect("customerio", GOOD, enable=False)
+    await browser.bench.service.connect("customerio", GOOD, paused=True)
     browser.bench.customerio.check = REFUSED
-    reply = await browser.post(f"/connections/customerio/{where}", enable="yes")
+    reply = await browser.post(f"/connections/customerio/{where}", run="yes")
     assert reply.status == 422
-    assert f"{WRONG_KEY} customerio is not enabled." in reply.text
+    assert f"{WRONG_KEY} customerio is still paused." in reply.text
     browser.bench.customerio.check = REGION
 
 
@@ -205,7 +205,7 @@ async def test_disconnect_asks_and_does_it_only_then(browser: Browser) -> None:
 
 async def test_htmx_is_told_to_leave_a_form_that_was_taken(browser: Browser) -> None:
     headers = {"sec-fetch-site": "same-origin", "hx-request": "true"}
-    reply = await browser.post("/install/customerio", headers, **{**TYPED, "do": "enable"})
+    reply = await browser.post("/install/customerio", headers, **{**TYPED, "do": "start"})
     assert (reply.status, reply.headers["hx-redirect"]) == (204, "/connect-posthog")
 
 

@@ -12,7 +12,7 @@ from service_bench import bench_in
 
 from hogline.cli.common import Common
 from hogline.cli.password import password as password_command
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.service.actor import Actor, acting
 from hogline.settings import InvalidSettings, Settings, read_settings
 from hogline.store.base import Unusable
@@ -138,7 +138,7 @@ def test_at_a_terminal_it_is_asked_for_twice(tmp_path: Path, monkeypatch: pytest
 
 def test_one_that_was_mistyped_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_a_terminal(monkeypatch, "open sesame", "open sesamo")
-    with pytest.raises(Mistake, match="do not match"):
+    with pytest.raises(CannotDo, match="do not match"):
         password_command(common=Common(tmp_path / "data"))
     assert not Access(tmp_path / "data").chosen
 
@@ -169,11 +169,11 @@ async def test_the_same_rules_hold_for_every_way_to_set_one(
         service = bench.service
         sentence = r"^The password (must have 10 to 1,000 characters|is too easy to guess: .*)\. Nothing was changed\.$"
         await service.add_account("ada", "viewer", "a password of Ada's")
-        with pytest.raises(Mistake, match=sentence):
+        with pytest.raises(CannotDo, match=sentence):
             await service.set_password(password)
-        with pytest.raises(Mistake, match=sentence):
+        with pytest.raises(CannotDo, match=sentence):
             await service.add_account("admin2", "viewer", password if password != "Admin12345" else "Admin2-345")
-        with acting(Actor(name="ada", kind="account", role="viewer")), pytest.raises(Mistake, match=sentence):
+        with acting(Actor(name="ada", kind="account", role="viewer")), pytest.raises(CannotDo, match=sentence):
             await service.change_own_password(
                 "a password of Ada's", password if "dmin" not in password else "ada-123456"
             )
@@ -196,7 +196,7 @@ def test_ordinary_good_ones_are_taken(password: str) -> None:
 async def test_where_the_settings_have_it_that_is_where_it_is_changed(tmp_path: Path) -> None:
     async with bench_in(tmp_path) as bench:
         bench.service._settings = Settings(data=tmp_path, console_password="of the settings")  # type: ignore[arg-type]
-        with pytest.raises(Mistake, match="HOGLINE_CONSOLE_PASSWORD sets the password of admin"):
+        with pytest.raises(CannotDo, match="HOGLINE_CONSOLE_PASSWORD sets the password of admin"):
             await bench.service.set_password("open sesame")
         await bench.service.add_account("ada", "viewer", "a password of Ada's")
         await bench.service.set_password("another of Ada's", "ada")

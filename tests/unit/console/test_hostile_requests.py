@@ -38,7 +38,7 @@ HOSTILE = {
 }
 FIELDS = (
     "id", "reason", "after", "before", "q", "name", "who", "action", "person", "period", "received", "failure",
-    "sample", "do", "enable", "events", "suppress", "theme", "next", "account", "password", "role", "days", "old",
+    "sample", "do", "run", "events", "suppress", "theme", "next", "account", "password", "role", "days", "old",
     "new", "again", "site_id", "api_key", "tracking_endpoint", "hold_days",
 )  # fmt: skip
 

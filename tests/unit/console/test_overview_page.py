@@ -82,7 +82,7 @@ async def test_it_is_paused_and_resumed_by_forms(browser: Browser) -> None:
     assert "Paused." in await words(browser)
     assert 'value="resume"' in (await browser.get(OVERVIEW)).text
     await browser.post(OVERVIEW, do="resume")
-    assert [one.enabled for one in await browser.bench.service.connections()] == [True]
+    assert [one.paused for one in await browser.bench.service.connections()] == [False]
 
 
 async def test_why_it_cannot_be_resumed_is_said_on_the_page(browser: Browser) -> None:

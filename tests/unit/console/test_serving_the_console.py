@@ -15,7 +15,7 @@ import pytest
 from hogline.cli import serve as serve_command
 from hogline.cli.printing import SafeConsole
 from hogline.runtime.serve import serving
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.settings import InvalidSettings, Settings, read_settings
 from hogline.store.datadir.accounts import Access
 from hogline.store.datadir.directory import DataDirectory
@@ -65,7 +65,7 @@ async def test_beyond_this_machine_it_does_not_start_without_a_password_that_its
 ) -> None:
     async with serving(settings_in(tmp_path)):
         pass  # made a password, which nobody chose
-    with pytest.raises(Mistake, match=r"can be reached from other machines.* Set one with `hogline password`"):
+    with pytest.raises(CannotDo, match=r"can be reached from other machines.* Set one with `hogline password`"):
         async with serving(settings_in(tmp_path, console=f"{host}:0")):
             pass
 
@@ -83,7 +83,7 @@ async def test_with_a_password_that_its_user_set_it_does(tmp_path: Path) -> None
 async def test_an_address_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(Mistake, match=r"The console cannot listen on .* HOGLINE_CONSOLE"):
+        with pytest.raises(CannotDo, match=r"The console cannot listen on .* HOGLINE_CONSOLE"):
             async with serving(settings_in(tmp_path, console=address)):
                 pass
 
@@ -174,7 +174,7 @@ async def test_metrics_can_have_an_address_of_their_own(tmp_path: Path, console:
 async def test_an_address_for_metrics_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(Mistake, match=r"Choose another address with HOGLINE_METRICS\.$"):
+        with pytest.raises(CannotDo, match=r"Choose another address with HOGLINE_METRICS\.$"):
             async with serving(settings_in(tmp_path, metrics=address)):
                 pass
 

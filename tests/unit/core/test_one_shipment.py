@@ -162,7 +162,7 @@ def test_what_is_held_of_both_goes_in_order_when_they_are_joined() -> None:
     its.say(event("$create_alias", "v2", properties={"alias": "v1"}))
     made = its.say(event("$identify", "v1"))
     assert [one["name"] for one in bodies(made) if one["action"] == "event"] == ["one", "two", "three", "$identify"]
-    assert its.store.counts(1) == {"delivered": 4, "filtered": 1, "held": 0, "dead_letters": 0}
+    assert its.store.counts(1) == {"delivered": 4, "filtered": 1, "held": 0, "failures": 0}
 
 
 def test_held_events_of_a_visitor_go_as_anonymous_ones_if_the_options_say_so() -> None:
@@ -190,7 +190,7 @@ def test_what_is_held_of_a_customer_goes_before_their_next_event() -> None:
     its.say(event("one"))
     its.say(event("$set", set={"email": A}), event("two"))
     its.change(options())
-    assert its.store.counts(1) == {"delivered": 4, "filtered": 0, "held": 0, "dead_letters": 0}
+    assert its.store.counts(1) == {"delivered": 4, "filtered": 0, "held": 0, "failures": 0}
 
 
 def test_a_plain_event_lets_go_what_is_held_of_somebody_who_qualifies_by_now() -> None:
@@ -227,7 +227,7 @@ def test_an_email_of_the_absorbed_person_is_that_of_whoever_stays() -> None:
 # groups
 
 
-def test_a_refused_relationship_is_a_dead_letter_and_not_tried_with_every_event() -> None:
+def test_a_refused_relationship_is_a_failure_and_not_tried_with_every_event() -> None:
     its = life(group_objects="company=1")
     member = event(properties={"$groups": {"company": "acme"}})
     made = its.say(member, refuses=refuses("add_relationships"))
@@ -235,14 +235,14 @@ def test_a_refused_relationship_is_a_dead_letter_and_not_tried_with_every_event(
     assert actions(its.say(member)) == ["event"]
 
 
-def test_a_retry_of_a_dead_letter_says_what_was_refused_once_more() -> None:
+def test_a_retry_of_a_failure_says_what_was_refused_once_more() -> None:
     its = life()
     its.say(event(set={"plan": "pro"}), refuses=refuses("identify", "plan"))
     retry = Item(Source.RETRY, 1, "u1", entry_of(event(set={"plan": "pro"})), again=frozenset({"plan"}))
-    its.store.connection(1).dead_letters.setdefault(1, its.store.connection(1).dead_letters[1])
+    its.store.connection(1).failures.setdefault(1, its.store.connection(1).failures[1])
     made = its.again(retry)
     assert bodies(made)[0]["attributes"] == {"plan": "pro"}
-    assert its.store.counts(1)["dead_letters"] == 0
+    assert its.store.counts(1)["failures"] == 0
 
 
 def test_an_email_that_moved_is_not_used_before_it_is_accepted_even_by_who_goes_by_it() -> None:
@@ -340,7 +340,7 @@ def test_a_shipment_holds_and_releases_what_is_its_own() -> None:
     its = life(anonymous_users="identified", hold_days=30)
     made = its.say(event("one", "v1"), event("two", "u1"), identify(), event("three"))
     assert [one["name"] for one in bodies(made) if one["action"] == "event"] == ["one", "two", "$identify", "three"]
-    assert its.store.counts(1) == {"delivered": 4, "filtered": 0, "held": 0, "dead_letters": 0}
+    assert its.store.counts(1) == {"delivered": 4, "filtered": 0, "held": 0, "failures": 0}
 
 
 # groups, retries, replays
@@ -365,12 +365,12 @@ def test_what_is_replayed_is_counted_beside_and_ends_the_replay() -> None:
     assert desk.again.replay_read is None
 
 
-def test_a_retry_that_is_refused_again_stays_a_dead_letter() -> None:
+def test_a_retry_that_is_refused_again_stays_a_failure() -> None:
     its = life()
     its.say(event(set={"plan": "pro"}), refuses=refuses("identify", "plan"))
     retry = Item(Source.RETRY, 1, "u1", entry_of(event(set={"plan": "pro"})), again=frozenset({"plan"}))
     assert its.again(retry, refuses=refuses("identify", "plan")).dead == ["invalid"]
-    assert its.store.counts(1)["dead_letters"] == 1
+    assert its.store.counts(1)["failures"] == 1
 
 
 def test_what_waits_already_is_not_asked_for_twice() -> None:

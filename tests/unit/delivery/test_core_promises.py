@@ -185,4 +185,4 @@ async def test_19_a_value_that_was_refused_with_a_released_event_is_sent_by_a_re
     bench.server.script[:] = []
     counts = await bench.retry_all()
     assert bench.customer("u1").attributes == {"plan": "pro"}
-    assert counts.dead_letters == {}
+    assert counts.failures == {}

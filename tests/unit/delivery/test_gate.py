@@ -129,7 +129,7 @@ async def test_new_shipments_wait_until_somebody_got_through() -> None:
     clock = MovedClock()
     door = gate(clock)
     door.failed("It is down.", None)
-    opening = asyncio.ensure_future(door.open())
+    opening = asyncio.ensure_future(door.wait_open())
     for _ in range(5):
         await asyncio.sleep(0)
     assert not opening.done()

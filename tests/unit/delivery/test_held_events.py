@@ -269,13 +269,13 @@ def refusing(*wanted: str) -> Callable[[list[dict[str, object]]], Response]:
 
 
 @pytest.mark.parametrize("lives", ["one", "each"], ids=["in one shipment", "across restarts"])
-async def test_a_held_event_that_is_refused_is_a_dead_letter_and_harms_no_other(bench: Bench, lives: str) -> None:
+async def test_a_held_event_that_is_refused_is_a_failure_and_harms_no_other(bench: Bench, lives: str) -> None:
     if lives == "each":
         await bench.deliver(*BROWSING)
     bench.server.script = [refusing("cart opened")]
     counts = await bench.deliver(*(BROWSING if lives == "one" else ()), identify("ada", 4))
-    assert (counts.delivered, counts.held, counts.dead_letters) == (3, 0, {"invalid": 1})
-    (letter,) = await bench.state.dead_letters(bench.connection.id)
+    assert (counts.delivered, counts.held, counts.failures) == (3, 0, {"invalid": 1})
+    (letter,) = await bench.state.failures(bench.connection.id)
     assert letter.position == 2
     assert (await bench.retry_all()).delivered == 4
 
@@ -284,7 +284,7 @@ async def test_when_the_qualifying_event_is_refused_what_was_held_is_sent_all_th
     await bench.deliver(*BROWSING)
     bench.server.script = [refusing("$identify")]
     counts = await bench.deliver(identify("ada", 4))
-    assert (counts.delivered, counts.dead_letters, counts.held) == (3, {"invalid": 1}, 0)
+    assert (counts.delivered, counts.failures, counts.held) == (3, {"invalid": 1}, 0)
 
 
 async def test_a_release_that_got_no_answer_is_made_again_the_same(bench: Bench) -> None:
@@ -320,7 +320,7 @@ async def test_more_than_one_request_takes_of_held_events_arrives_in_order(bench
 
 
 async def test_at_any_time_everything_is_accounted_for(bench: Bench) -> None:
-    """Received = delivered + filtered + held + dead letters + pending, after every single event."""
+    """Received = delivered + filtered + held + failures + pending, after every single event."""
     history = [
         said("a", ANON, 1),
         said("$set", ANON, 2, set={"plan": "pro"}),
@@ -339,7 +339,7 @@ async def test_at_any_time_everything_is_accounted_for(bench: Bench) -> None:
     assert counts == Counts(
         delivered=6,
         filtered={"not_identified": 1, "nothing_to_send": 1, "snapshot": 1},
-        dead_letters={"identifier_too_long": 1},
+        failures={"identifier_too_long": 1},
         requests=counts.requests,
     )
     assert dead.distinct_id not in [one for one, _ in bench.customers()]

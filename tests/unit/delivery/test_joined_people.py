@@ -133,7 +133,7 @@ async def test_a_merge_is_not_sent_as_long_as_the_one_who_stays_was_never_accept
 
     bench.server.script = [refuse_all]
     counts = await bench.deliver(identify("ada", 2, ANON))
-    assert (counts.delivered, counts.dead_letters) == (1, {"invalid": 1})
+    assert (counts.delivered, counts.failures) == (1, {"invalid": 1})
     assert bench.merges() == []
     assert (await bench.known("ada")).to_merge == (Identifier("id", ANON),)
     # Once they are, it is.
@@ -291,7 +291,7 @@ async def test_a_personless_event_joins_nobody(bench: Bench) -> None:
     assert len(bench.customers()) == 2
 
 
-async def test_a_dead_letter_that_is_retried_after_a_join_is_the_customers(bench: Bench) -> None:
+async def test_a_failure_that_is_retried_after_a_join_is_the_customers(bench: Bench) -> None:
     await bench.deliver(said("first", ANON, 1))
     bench.server.script = [Response(207, {}, b'{"errors":[{"batch_index":0,"reason":"invalid","message":"no"}]}')]
     await bench.deliver(said("refused", ANON, 2))

@@ -55,13 +55,13 @@ async def test_an_event_with_a_suppressed_email_makes_nobody_else_forgotten(benc
     assert (bob.identified, bob.accepted) == (True, {"plan": "pro"})
 
 
-async def test_an_anonymous_id_that_is_refused_makes_no_dead_letter_of_every_later_event(bench: Bench) -> None:
+async def test_an_anonymous_id_that_is_refused_makes_no_failure_of_every_later_event(bench: Bench) -> None:
     await bench.connect(anonymous_users="anonymous-events")
     bench.server.refuses = lambda name, _: name == "anonymous_id"
     await bench.deliver(said("$pageview", "ada", 1))
     for at_s in range(2, 8):
         counts = await bench.deliver(identify("ada", at_s))
-    assert sum(counts.dead_letters.values()) <= 1
+    assert sum(counts.failures.values()) <= 1
 
 
 async def test_what_is_held_of_a_customer_goes_when_a_changed_choice_lets_them_qualify(bench: Bench) -> None:
@@ -174,7 +174,7 @@ async def test_a_join_does_not_give_a_person_more_than_300_attributes_with_the_e
     await bench.deliver(said("a", ANON, 1, set={"email": "ada@example.com"}))
     await bench.deliver(said("b", "ada", 2, set={f"u{n}": n for n in range(300)}))
     counts = await bench.deliver(identify("ada", 3, ANON))
-    assert counts.dead_letters == {}
+    assert counts.failures == {}
 
 
 async def test_of_one_person_no_more_than_100_relationships_are_remembered(bench: Bench) -> None:
@@ -198,7 +198,7 @@ async def test_what_is_refused_beside_a_held_event_is_not_lost_silently(bench: B
     await change(bench, anonymous_users="identified", hold_days=30)
     bench.server.refuses = lambda name, _: name == "bad"
     counts = await bench.deliver(said("b", "ada", 2, set={"bad": 1}))
-    assert counts.dead_letters or counts.adjusted
+    assert counts.failures or counts.adjusted
 
 
 async def test_a_group_is_not_sent_again_with_old_values_when_its_held_event_is_released(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from delivery_cases import Worker, failing
 
-from hogline.core.changes import DeadLetter, Flush, Intent, Settlement
+from hogline.core.changes import Failure, Flush, Intent, Settlement
 from hogline.delivery.gate import Gate, Rate
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, Request, Response
@@ -149,7 +149,7 @@ class QuickState:
         self._store.settle(settlement)
         self._journal.grow(settlement.delivered)
 
-    async def dead_letters(self, connection: int, **_: object) -> list[DeadLetter]:
+    async def failures(self, connection: int, **_: object) -> list[Failure]:
         return []
 
     async def replay(self, connection: int) -> Replay | None:
@@ -194,7 +194,7 @@ async def delivering(server: DistantServer, per_second: int, event_bytes: int) -
     clock = server.clock
     connection = Connection(
         id=1, name="customerio", destination="customerio", options={"site_id": "site", "api_key": "key"},
-        enabled=True, stopped=None, start=0, created_ms=0,
+        paused=False, stopped=None, start=0, created_ms=0,
     )  # fmt: skip
     journal = LongJournal(event_bytes)
     worker = Worker(

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from people_bench import Bench, identify, said
 
-from hogline.core.changes import DeadLetter
+from hogline.core.changes import Failure
 from hogline.model import Response
 
 pytestmark = pytest.mark.anyio
@@ -25,12 +25,12 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await made.close()
 
 
-async def letters(bench: Bench) -> list[DeadLetter]:
-    return await bench.state.dead_letters(bench.connection.id)
+async def letters(bench: Bench) -> list[Failure]:
+    return await bench.state.failures(bench.connection.id)
 
 
-def in_letter(letter: DeadLetter) -> list[object]:
-    """The attributes of each refused operation that a dead letter keeps."""
+def in_letter(letter: Failure) -> list[object]:
+    """The attributes of each refused operation that a failure keeps."""
     return [msgspec.json.decode(refusal.operation)["attributes"] for refusal in letter.refusals]
 
 
@@ -43,11 +43,11 @@ async def test_an_identify_refused_for_one_attribute_is_sent_again_without_it(be
     )
     assert bench.customer("ada").attributes == {"plan": "pro", "seats": 3, "city": "Ulm"}
     assert [one.name for one in bench.events_of("ada")] == ["signed up"]
-    assert (counts.delivered, counts.dead_letters) == (0, {"invalid": 1})
+    assert (counts.delivered, counts.failures) == (0, {"invalid": 1})
 
 
 @named
-async def test_the_dead_letter_holds_only_the_attribute(bench: Bench, names_field: bool) -> None:  # noqa: FBT001 - one case each
+async def test_the_failure_holds_only_the_attribute(bench: Bench, names_field: bool) -> None:  # noqa: FBT001 - one case each
     bench.server.refuses = lambda name, _: name == "bad"
     bench.server.names_field = names_field
     await bench.deliver(said("signed up", "ada", 1, set={"plan": "pro", "bad": "x", "seats": 3}))
@@ -108,7 +108,7 @@ async def test_a_refused_attribute_is_sent_again_when_it_is_retried(bench: Bench
     await bench.deliver(said("a", "ada", 1, set={"plan": "pro", "bad": "x"}), said("b", "ada", 2))
     bench.server.refuses = None
     counts = await bench.retry_all()
-    assert (counts.delivered, counts.dead_letters) == (2, {})
+    assert (counts.delivered, counts.failures) == (2, {})
     assert bench.customer("ada").attributes == {"plan": "pro", "bad": "x"}
     assert [one.name for one in bench.events_of("ada")] == ["a", "b"]  # the event once: it has its ULID
     assert (await bench.known("ada")).refused == {}
@@ -122,11 +122,11 @@ async def test_a_retry_does_not_bring_an_old_value_back(bench: Bench) -> None:
     assert bench.customer("ada").attributes == {"plan": "new"}
 
 
-async def test_a_retry_that_is_refused_again_stays_one_dead_letter(bench: Bench) -> None:
+async def test_a_retry_that_is_refused_again_stays_one_failure(bench: Bench) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(said("a", "ada", 1, set={"plan": "pro", "bad": "x"}))
     counts = await bench.retry_all()
-    assert counts.dead_letters == {"invalid": 1}
+    assert counts.failures == {"invalid": 1}
     (letter,) = await letters(bench)
     assert in_letter(letter) == [{"bad": "x"}]
 
@@ -149,14 +149,14 @@ async def test_an_identify_without_an_event_is_divided_too(bench: Bench) -> None
     bench.server.refuses = lambda name, _: name == "bad"
     counts = await bench.deliver(said("$set", "ada", 1, set={"plan": "pro", "bad": "x"}))
     assert bench.customer("ada").attributes == {"plan": "pro"}
-    assert counts.dead_letters == {"invalid": 1}
+    assert counts.failures == {"invalid": 1}
 
 
 async def test_of_an_identify_with_nothing_good_in_it_the_customer_is_left(bench: Bench) -> None:
     bench.server.refuses = lambda name, _: name in {"bad", "worse"}
     counts = await bench.deliver(said("$set", "ada", 1, set={"bad": "x", "worse": "y"}))
     assert bench.customers() == [("ada", None)]
-    assert counts.dead_letters == {"invalid": 1}
+    assert counts.failures == {"invalid": 1}
 
 
 async def test_when_nearly_everything_is_refused_nothing_is_divided(
@@ -167,7 +167,7 @@ async def test_when_nearly_everything_is_refused_nothing_is_divided(
     bench.server.refuses = lambda _name, _value: True
     counts = await bench.deliver(*[said("$set", f"user-{n}", n, set={"a": 1, "b": 2}) for n in range(50)])
     assert [len(request) for request in bench.server.requests] == [50]
-    assert counts.dead_letters == {"invalid": 50}
+    assert counts.failures == {"invalid": 50}
 
 
 async def test_an_attribute_refused_for_a_held_events_user_does_not_lose_what_was_held(bench: Bench) -> None:

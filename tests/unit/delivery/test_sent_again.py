@@ -1,4 +1,4 @@
-"""What is sent again: dead letters that are retried, and replays from the journal. Whatever happens in between, every
+"""What is sent again: failures that are retried, and replays from the journal. Whatever happens in between, every
 event is accounted for once.
 """
 
@@ -13,7 +13,7 @@ import pytest
 from delivery_cases import OK, Server, event, failing, refusing
 from test_worker import PEOPLE, Bench, assert_everything_in_order, traffic
 
-from hogline.core.changes import DeadLetter, Settlement
+from hogline.core.changes import Failure, Settlement
 from hogline.model import Request, Response
 from hogline.store.base import Counts, Replay, Unwritable
 
@@ -52,8 +52,8 @@ async def accounted(bench: Bench, **expected: object) -> Counts:
     return counts
 
 
-async def letters(bench: Bench, *, retrying: bool = False) -> list[DeadLetter]:
-    return await bench.state.dead_letters(bench.connection.id, retrying=retrying)
+async def letters(bench: Bench, *, retrying: bool = False) -> list[Failure]:
+    return await bench.state.failures(bench.connection.id, retrying=retrying)
 
 
 async def refused(bench: Bench, *numbers: int) -> Server:
@@ -62,12 +62,12 @@ async def refused(bench: Bench, *numbers: int) -> Server:
     await bench.receive(*(event("ada", n) for n in range(5)))
     async with bench.running(server):
         await bench.settled(5)
-    await accounted(bench, delivered=5 - len(numbers), dead_letters={"invalid": len(numbers)} if numbers else {})
+    await accounted(bench, delivered=5 - len(numbers), failures={"invalid": len(numbers)} if numbers else {})
     return server
 
 
 async def retry(bench: Bench, *positions: int) -> int:
-    return await bench.state.retry_dead_letters(bench.connection.id, positions=positions or None)
+    return await bench.state.retry_failures(bench.connection.id, positions=positions or None)
 
 
 async def none_retrying(bench: Bench) -> None:
@@ -80,10 +80,10 @@ def ulids(server: Server) -> list[object]:
     return [one["id"] for one in server.accepted if "id" in one]
 
 
-# dead letters
+# failures
 
 
-async def test_a_retried_dead_letter_that_is_accepted_is_none_any_more_and_keeps_its_id(bench: Bench) -> None:
+async def test_a_retried_failure_that_is_accepted_is_none_any_more_and_keeps_its_id(bench: Bench) -> None:
     def accept_everything(operations: list[dict[str, object]]) -> Response:
         return OK
 
@@ -92,24 +92,24 @@ async def test_a_retried_dead_letter_that_is_accepted_is_none_any_more_and_keeps
     assert await retry(bench) == 2
     async with bench.running(server):
         await none_retrying(bench)
-    await accounted(bench, delivered=5, dead_letters={})
+    await accounted(bench, delivered=5, failures={})
     assert server.events_of("ada") == [1, 3]
     sent = [msgspec.json.decode(letter.refusals[0].operation) for letter in first]
     assert ulids(server) == [one["id"] for one in sent]
 
 
-async def test_one_that_is_refused_again_stays_a_dead_letter_and_can_be_retried_again(bench: Bench) -> None:
+async def test_one_that_is_refused_again_stays_a_failure_and_can_be_retried_again(bench: Bench) -> None:
     await refused(bench, 2)
     await retry(bench)
     async with bench.running(Server(failing(400))):
         await none_retrying(bench)
-    await accounted(bench, delivered=4, dead_letters={"refused_400": 1})
+    await accounted(bench, delivered=4, failures={"refused_400": 1})
     (letter,) = await letters(bench)
     assert letter.refusals[0].reason == "refused_400"
     assert await retry(bench, letter.position) == 1
     async with bench.running(Server()):
         await none_retrying(bench)
-    await accounted(bench, delivered=5, dead_letters={})
+    await accounted(bench, delivered=5, failures={})
 
 
 async def test_a_retry_waits_out_an_outage_like_everything_else(bench: Bench) -> None:
@@ -117,7 +117,7 @@ async def test_a_retry_waits_out_an_outage_like_everything_else(bench: Bench) ->
     await retry(bench)
     async with bench.running(Server(*[failing(503)] * 5)):
         await none_retrying(bench)
-    await accounted(bench, delivered=5, dead_letters={}, retries={"503": 5})
+    await accounted(bench, delivered=5, failures={}, retries={"503": 5})
 
 
 def said_of(bench: Bench, distinct_id: str) -> tuple[list[str], list[str]]:
@@ -137,7 +137,7 @@ async def test_attributes_that_were_refused_are_sent_again_with_the_retry(bench:
         await none_retrying(bench)
     assert [one["attributes"] for one in server.accepted if one["action"] == "identify"] == [{"plan": "pro"}]
     assert said_of(bench, "ada") == (["plan"], [])
-    await accounted(bench, delivered=1, dead_letters={})
+    await accounted(bench, delivered=1, failures={})
 
 
 async def test_attributes_that_are_refused_again_are_remembered_as_refused(bench: Bench) -> None:
@@ -148,7 +148,7 @@ async def test_attributes_that_are_refused_again_are_remembered_as_refused(bench
     async with bench.running(Server(refusing(0))):
         await none_retrying(bench)
     assert said_of(bench, "ada") == ([], ["plan"])
-    await accounted(bench, dead_letters={"invalid": 1})
+    await accounted(bench, failures={"invalid": 1})
 
 
 @pytest.mark.parametrize("apart_ms", [1, 5_000], ids=["the same second", "seconds apart"])
@@ -168,16 +168,16 @@ async def test_an_older_update_that_is_retried_does_not_undo_newer_attributes(be
         if one["action"] == "identify":  # Customer.io ignores what is older by its time
             assert one["attributes"] == {"plan": "team"} or one["timestamp"] < newer_ms // 1_000  # type: ignore[operator]
     assert said_of(bench, "ada") == (["plan"], [])
-    await accounted(bench, delivered=2, dead_letters={})
+    await accounted(bench, delivered=2, failures={})
 
 
 async def test_a_retry_that_was_asked_for_while_nothing_ran_is_done_at_the_next_start(bench: Bench) -> None:
     await refused(bench, 0, 4)
     assert await retry(bench) == 2
-    await accounted(bench, delivered=3, dead_letters={"invalid": 2})
+    await accounted(bench, delivered=3, failures={"invalid": 2})
     async with bench.running(Server()):
         await none_retrying(bench)
-    await accounted(bench, delivered=5, dead_letters={})
+    await accounted(bench, delivered=5, failures={})
 
 
 async def test_a_crash_after_the_retry_was_sent_and_before_it_was_settled_sends_it_once_more(bench: Bench) -> None:
@@ -189,11 +189,11 @@ async def test_a_crash_after_the_retry_was_sent_and_before_it_was_settled_sends_
     await until(lambda: bool(silent.accepted))
     await worker.close(within_s=0)
     await task
-    await accounted(bench, delivered=4, dead_letters={"invalid": 1})
+    await accounted(bench, delivered=4, failures={"invalid": 1})
     async with bench.running(server):
         await none_retrying(bench)
     assert ulids(server) == ulids(silent)
-    await accounted(bench, delivered=5, dead_letters={})
+    await accounted(bench, delivered=5, failures={})
 
 
 async def test_asking_twice_while_the_first_retry_is_on_its_way_sends_it_once(bench: Bench) -> None:
@@ -233,28 +233,28 @@ async def test_asking_again_in_the_moment_of_its_settlement_is_no_second_retry(
         for _ in range(20):
             await asyncio.sleep(0.001)
     assert server.events_of("ada") == [2]
-    await accounted(bench, delivered=5, dead_letters={})
+    await accounted(bench, delivered=5, failures={})
 
 
 async def test_unknown_ids_are_none(bench: Bench) -> None:
     await refused(bench, 2)
     assert await retry(bench, 1, 99, -1) == 0
-    assert await bench.state.discard_dead_letters(bench.connection.id, positions=[1, 99, -1]) == 0
-    assert await bench.state.retry_dead_letters(bench.connection.id, reason="nothing of that kind") == 0
-    await accounted(bench, delivered=4, dead_letters={"invalid": 1})
+    assert await bench.state.discard_failures(bench.connection.id, positions=[1, 99, -1]) == 0
+    assert await bench.state.retry_failures(bench.connection.id, reason="nothing of that kind") == 0
+    await accounted(bench, delivered=4, failures={"invalid": 1})
 
 
-async def test_a_discarded_dead_letter_counts_as_filtered_and_is_not_sent(bench: Bench) -> None:
+async def test_a_discarded_failure_counts_as_filtered_and_is_not_sent(bench: Bench) -> None:
     await refused(bench, 1, 2)
-    assert await bench.state.discard_dead_letters(bench.connection.id, positions=[2]) == 1
-    await accounted(bench, delivered=3, filtered={"discarded": 1}, dead_letters={"invalid": 1})
-    assert await bench.state.discard_dead_letters(bench.connection.id, positions=[2]) == 0
+    assert await bench.state.discard_failures(bench.connection.id, positions=[2]) == 1
+    await accounted(bench, delivered=3, filtered={"discarded": 1}, failures={"invalid": 1})
+    assert await bench.state.discard_failures(bench.connection.id, positions=[2]) == 0
     assert await retry(bench) == 1
     server = Server()
     async with bench.running(server):
         await none_retrying(bench)
     assert server.events_of("ada") == [2]
-    await accounted(bench, delivered=4, filtered={"discarded": 1}, dead_letters={})
+    await accounted(bench, delivered=4, filtered={"discarded": 1}, failures={})
 
 
 @pytest.mark.parametrize("answer", [OK, failing(400)], ids=["accepted", "refused again"])
@@ -265,7 +265,7 @@ async def test_discarding_one_that_is_on_its_way_harms_nothing(bench: Bench, ans
     class Discarding(Server):
         async def send(self, request: Request) -> Response:
             if not self.requests:
-                assert await bench.state.discard_dead_letters(bench.connection.id) == 0
+                assert await bench.state.discard_failures(bench.connection.id) == 0
             return await super().send(request)
 
     async with bench.running(Discarding(answer)), asyncio.timeout(20):
@@ -288,13 +288,13 @@ async def test_more_retries_than_fit_into_memory_at_once_are_all_sent_in_each_pe
     await bench.receive(*traffic(5))
     async with bench.running(Server(*[refuse_all] * 200)):
         await bench.settled(200)
-    await accounted(bench, dead_letters={"invalid": 200})
+    await accounted(bench, failures={"invalid": 200})
     assert await retry(bench) == 200
     server = Server()
     async with bench.running(server):
         await none_retrying(bench)
     assert_everything_in_order(server, 5)
-    await accounted(bench, delivered=200, dead_letters={})
+    await accounted(bench, delivered=200, failures={})
 
 
 # replays
@@ -408,12 +408,12 @@ async def test_a_replay_across_a_part_of_the_journal_that_is_gone_ends(bench: Be
     await accounted(bench, delivered=120, replayed={"delivered": 20})
 
 
-async def test_what_is_refused_in_a_replay_is_counted_and_makes_no_dead_letter(bench: Bench) -> None:
+async def test_what_is_refused_in_a_replay_is_counted_and_makes_no_failure(bench: Bench) -> None:
     await delivered(bench, 1)
     await bench.state.begin_replay(bench.connection.id, Replay(settled=0, last=40))
     async with bench.running(Server(refusing(0, 1))):
         await no_replay(bench)
-    await accounted(bench, delivered=40, dead_letters={}, replayed={"delivered": 38, "invalid": 2})
+    await accounted(bench, delivered=40, failures={}, replayed={"delivered": 38, "invalid": 2})
 
 
 async def test_asking_for_something_else_in_the_moment_a_replay_ends_does_not_begin_it_again(

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.anyio
 def test_events_settled_before_they_are_claimed_count() -> None:
     tally = Tally()
     tally.note(
-        [Outcome(1, "delivered", ""), Outcome(2, "filtered", "no_email"), Outcome(3, "dead_letter", "event_too_large")]
+        [Outcome(1, "delivered", ""), Outcome(2, "filtered", "no_email"), Outcome(3, "failed", "event_too_large")]
     )
     tally.claim(range(1, 3))
-    assert (tally.claimed, tally.delivered, dict(tally.filtered), dict(tally.dead_letters)) == (
+    assert (tally.claimed, tally.delivered, dict(tally.filtered), dict(tally.failures)) == (
         2,
         1,
         {"no_email": 1},

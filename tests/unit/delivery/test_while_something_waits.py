@@ -29,7 +29,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await made.close()
 
 
-async def test_a_disabled_or_waiting_connection_gives_up_nothing_of_a_user_who_qualified_in_time(
+async def test_a_paused_or_waiting_connection_gives_up_nothing_of_a_user_who_qualified_in_time(
     bench: Bench, tmp_path: Path
 ) -> None:
     await bench.connect(anonymous_users="identified", hold_days=3)

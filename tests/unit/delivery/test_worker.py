@@ -40,7 +40,7 @@ class Bench:
 
     async def connect(self, **options: object) -> None:
         self.connection = await self.state.add_connection(
-            name="customerio", destination="customerio", options=OPTIONS | options, enabled=True, start=0, now_ms=0
+            name="customerio", destination="customerio", options=OPTIONS | options, paused=False, start=0, now_ms=0
         )
 
     def worker(self, server: Server) -> Worker:
@@ -141,14 +141,14 @@ async def test_retry_after_is_waited_for(bench: Bench) -> None:
     assert bench.clock.at_s - begin >= 77
 
 
-async def test_refused_operations_become_dead_letters_and_the_others_are_delivered(bench: Bench) -> None:
+async def test_refused_operations_become_failures_and_the_others_are_delivered(bench: Bench) -> None:
     await bench.receive(event("ada", 0), event("ada", 1), event("ada", 2))
     server = Server(refusing(2))  # identify, event 0, event 1, event 2
     async with bench.running(server):
         counts = await bench.settled(3)
-    assert (counts.delivered, counts.dead_letters) == (2, {"invalid": 1})
+    assert (counts.delivered, counts.failures) == (2, {"invalid": 1})
     assert server.events_of("ada") == [0, 2]
-    (letter,) = await bench.state.dead_letters(bench.connection.id)
+    (letter,) = await bench.state.failures(bench.connection.id)
     assert letter.uuid == event("ada", 1).uuid
     assert b'"n":1' in letter.refusals[0].operation
     assert letter.refusals[0].message == "no"
@@ -168,7 +168,7 @@ async def test_a_request_that_is_refused_whole_is_halved_until_the_culprit_is_al
     async with bench.running(server):
         counts = await bench.settled(80)
     assert counts.delivered == 78
-    assert sum(counts.dead_letters.values()) == 2
+    assert sum(counts.failures.values()) == 2
     assert server.events_of(bad) == []
     assert all(server.events_of(person) == [0, 1] for person in PEOPLE if person != bad)
 
@@ -343,7 +343,7 @@ async def test_one_event_that_we_fail_over_harms_no_other(bench: Bench, monkeypa
     await bench.receive(*traffic(3))
     async with bench.running(server):
         counts = await bench.settled(120)
-    assert (counts.delivered, counts.dead_letters) == (80, {"internal_error": 40})
+    assert (counts.delivered, counts.failures) == (80, {"internal_error": 40})
 
 
 async def test_batches_grow_by_themselves_under_load(bench: Bench) -> None:

@@ -158,7 +158,7 @@ def test_a_cookieless_visitor_is_not_even_sent_anonymously(distinct_id: str) -> 
     assert plan(event("$pageview", distinct_id), None, ANONYMOUS).filtered == "cookieless"
 
 
-def test_an_anonymous_event_of_too_much_data_is_a_dead_letter() -> None:
+def test_an_anonymous_event_of_too_much_data_is_a_failure() -> None:
     made = plan(event("order seen", "v1", properties={"text": "x" * 100_001}), None, ANONYMOUS)
     assert made.reasons == ["event_too_large"]
 
@@ -168,13 +168,13 @@ def test_an_anonymous_event_of_40_kb_is_no_problem_for_v1() -> None:
     assert sent.path == ROUTE
 
 
-def test_an_anonymous_id_that_is_too_long_is_a_dead_letter() -> None:
+def test_an_anonymous_id_that_is_too_long_is_a_failure() -> None:
     made = plan(event("order seen", "v" * 151), None, ANONYMOUS)
     assert made.reasons == ["identifier_too_long"]
 
 
 @pytest.mark.parametrize("name", ["", " "])
-def test_an_anonymous_event_without_a_name_is_a_dead_letter(name: str) -> None:
+def test_an_anonymous_event_without_a_name_is_a_failure(name: str) -> None:
     made = plan(event(name, "v1"), None, ANONYMOUS)
     assert (made.operations, made.reasons) == ((), ["event_name_blank"])
 

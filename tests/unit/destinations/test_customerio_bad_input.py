@@ -95,7 +95,7 @@ async def test_a_merge_whose_primary_is_never_accepted(bench: Bench) -> None:
     await bench.deliver(said("x", ANON, 1))
     bench.server.script = [refuses_ada] * 100
     counts = await bench.deliver_each(identify("ada", 2, ANON), said("y", "ada", 3), said("z", ANON, 4))
-    assert counts.dead_letters == {"invalid": 3}
+    assert counts.failures == {"invalid": 3}
     assert bench.merges() == []
     assert bench.customers() == [(ANON, None)]  # who was there is not lost
 

@@ -205,7 +205,7 @@ async def test_an_email_refused_by_customerio_is_never_used_as_an_identifier(ben
     bench.server.refuses = lambda name, _: name == "email"
     counts = await bench.deliver_each(said("x", "u1", 1), identify("u1", 2, email=ADA), said("y", "u1", 3))
     assert bench.customers() == [("u1", None)]
-    assert counts.dead_letters == {"invalid": 1}
+    assert counts.failures == {"invalid": 1}
     bench.server.refuses = None
     await bench.retry_all()
     await bench.deliver(said("z", "u1", 4))

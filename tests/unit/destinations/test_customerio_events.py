@@ -113,7 +113,7 @@ def test_an_event_name_over_100_bytes_is_cut_at_a_character_and_counted(
 
 @pytest.mark.parametrize("name", ["", "  "])
 @pytest.mark.parametrize("properties", [{}, {"recipient": "eve@example.com"}])
-def test_an_event_without_a_name_is_a_dead_letter(name: str, properties: dict[str, object]) -> None:
+def test_an_event_without_a_name_is_a_failure(name: str, properties: dict[str, object]) -> None:
     made = plan(event(name, properties=properties), customer())
     assert (made.reasons, made.operations) == (["event_name_blank"], ())
 
@@ -209,7 +209,7 @@ def test_the_largest_event_of_a_batch_and_the_smallest_beyond_it() -> None:
 
 
 @pytest.mark.parametrize(("size", "refused"), [(100_000, False), (100_001, True)])
-def test_beyond_100_000_bytes_of_data_an_event_is_a_dead_letter(size: int, *, refused: bool) -> None:
+def test_beyond_100_000_bytes_of_data_an_event_is_a_failure(size: int, *, refused: bool) -> None:
     empty = len(msgspec.json.encode({"t": ""}))
     made = plan(event(properties={"t": "x" * (size - empty)}, set={"plan": "pro"}), customer())
     assert made.reasons == (["event_too_large"] if refused else [])

@@ -140,14 +140,14 @@ def test_an_email_present_only_on_the_first_event_makes_one_customer(by_email: b
 
 
 @pytest.mark.anyio
-async def test_a_207_for_one_item_of_two_is_a_dead_letter_for_that_one_alone(tmp_path: Path) -> None:
+async def test_a_207_for_one_item_of_two_is_a_failure_for_that_one_alone(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     await bench.connect()
     await bench.deliver(said("hello", "ada", 1), said("hello", "bob", 2))
     bench.server.script = [lambda operations: _refusing(operations, "ada")]
     counts = await bench.deliver(said("ordered", "ada", 3), said("ordered", "bob", 4))
-    assert (counts.delivered, counts.dead_letters) == (3, {"invalid": 1})
-    (letter,) = await bench.state.dead_letters(bench.connection.id)
+    assert (counts.delivered, counts.failures) == (3, {"invalid": 1})
+    (letter,) = await bench.state.failures(bench.connection.id)
     assert letter.position == 3
     await bench.close()
 

@@ -77,7 +77,7 @@ def test_a_key_that_is_neither_text_nor_a_whole_number_is_none(key: object) -> N
     assert actions(plan(member(company=key), customer(), COMPANIES)) == ["event"]
 
 
-def test_a_groups_key_over_150_bytes_is_a_dead_letter() -> None:
+def test_a_groups_key_over_150_bytes_is_a_failure() -> None:
     made = plan(group("k" * 151), None, COMPANIES)
     assert made.reasons == ["identifier_too_long"]
 

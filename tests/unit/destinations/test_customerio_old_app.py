@@ -15,7 +15,7 @@ from hogline.cli.app import app
 from hogline.destinations.base import Imported, InvalidOptions
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.old_app import read_old_app
-from hogline.service import Mistake
+from hogline.service import CannotDo
 
 SECRET = "canary-secret"
 WHOLE = {
@@ -160,7 +160,7 @@ class Connected:
 
     def _ask(self, _: object, call: Any) -> None:
         call(self)
-        raise Mistake("Enough.")
+        raise CannotDo("Enough.")
 
     def connect(self, _: str, options: Mapping[str, object], **__: object) -> None:
         self.options = options
@@ -175,7 +175,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> Connected:
 
 def connect(file: Path, *arguments: str, destination: str = "customerio") -> str:
     """What the command says it cannot do."""
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(CannotDo) as caught:
         app(["connect", destination, "--from-app", str(file), *arguments], exit_on_error=False, print_error=False)
     return str(caught.value)
 

@@ -169,14 +169,14 @@ def test_every_operation_and_every_person_keeps_customerios_limits(
 
 @EXAMPLES
 @given(WHO, HISTORIES, EVENTS, OPTIONS)
-def test_an_event_is_delivered_filtered_or_a_dead_letter_and_only_delivered_ones_are_sent(
+def test_an_event_is_delivered_filtered_or_a_failure_and_only_delivered_ones_are_sent(
     who: str, past: list[tuple[Spoken, Answer]], it: Spoken, chosen: Options
 ) -> None:
     life, _ = lived(who, past, chosen)
     made: Made = life.say(it.event(who))
     (outcome,) = made.settled.outcomes
     assert (outcome.kind == "filtered") == (made.filtered is not None)
-    assert (outcome.kind == "dead_letter") == bool(made.reasons)
+    assert (outcome.kind == "failed") == bool(made.reasons)
     assert set(actions(made)) <= {"identify"} or outcome.kind == "delivered"
     assert sum(life.store.counts(1).values()) == len(past) + 1
 

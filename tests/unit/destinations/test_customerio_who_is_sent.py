@@ -375,7 +375,7 @@ def test_a_group_under_a_made_up_id_creates_nobody() -> None:
 
 
 @pytest.mark.parametrize("distinct_id", ["x" * 151, "ü" * 76])
-def test_an_id_over_150_bytes_is_a_dead_letter_and_no_customer(distinct_id: str) -> None:
+def test_an_id_over_150_bytes_is_a_failure_and_no_customer(distinct_id: str) -> None:
     (made,), life = history(event("$identify", distinct_id, set={"plan": "pro"}))
     assert (made.reasons, made.dead) == (["identifier_too_long"], ["identifier_too_long"])
     assert (made.operations, made.filtered, life.told(distinct_id).main) == ((), None, None)

@@ -17,7 +17,7 @@ from service_bench import GOOD, REGION, TOKEN, Bench, bench_in, rows_in
 from hogline.model import Response
 from hogline.runtime import control_socket as control
 from hogline.runtime.control_socket import Unanswered, offered, reached
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.store.audit import Wanted
 from hogline.store.base import Unusable, Unwritable
 from hogline.views import CheckView
@@ -69,7 +69,7 @@ async def tour(service: Service) -> dict[str, object]:
     await service.configure("shop", {"event_allowlist": None})
     seen["check"] = await service.check("shop")
     seen |= await tour_of_files(service)
-    seen["disable"] = await service.disable("shop")
+    seen["pause"] = await service.pause("shop")
     seen |= await tour_of_failures(service)
     seen["newest_event"] = await service.newest_event()
     await service.set_password("open sesame")
@@ -81,7 +81,7 @@ async def tour(service: Service) -> dict[str, object]:
     seen["history"] = await service.history("shop", "hour")
     seen["sparkline"] = await service.sparkline("shop")
     seen["problems"] = await service.problems()
-    seen["enable"] = await service.enable("shop")
+    seen["resume"] = await service.resume("shop")
     seen["token"] = await service.token()
     seen["rotate_token"] = (await service.rotate_token()).older
     seen["add_token"] = (await service.add_token("phc_of_the_project")).added
@@ -92,7 +92,7 @@ async def tour(service: Service) -> dict[str, object]:
     seen["set_role"] = await service.set_role("ADA", "operator")
     seen["accounts"] = [(one.name, one.role) for one in await service.accounts()]
     seen["remove_account"] = [one.name for one in await service.remove_account("ada")]
-    with pytest.raises(Mistake, match="Only an account has a password"):
+    with pytest.raises(CannotDo, match="Only an account has a password"):
         await service.change_own_password("open sesame", "another password")
     seen["change_own_password"] = "refused"
     seen["audit"] = [(one.number, one.action) for one in await service.audit(Wanted(person="zoë"))]
@@ -115,7 +115,7 @@ async def tour(service: Service) -> dict[str, object]:
 async def tour_of_posthog(service: Service) -> dict[str, object]:
     """PostHog cannot reach a bench, and has no destination that sends there."""
     for ask in (service.connect_posthog, service.posthog_status, service.disconnect_posthog):
-        with pytest.raises(Mistake, match=r"PostHog cannot reach|has no destination"):
+        with pytest.raises(CannotDo, match=r"PostHog cannot reach|has no destination"):
             await ask("eu", "42", "phx_a_personal_key")
     return dict.fromkeys(("connect_posthog", "posthog_status", "disconnect_posthog"), "refused")
 
@@ -195,13 +195,13 @@ MISTAKES: dict[str, Callable[[Service], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("ask", MISTAKES.values(), ids=MISTAKES.keys())
-async def test_a_mistake_is_told_in_the_same_sentence(
+async def test_a_cannot_do_is_told_in_the_same_sentence(
     bench: Bench, remote: Service, ask: Callable[[Service], Awaitable[object]]
 ) -> None:
     await bench.service.connect("customerio", GOOD, name="shop")
-    with pytest.raises(Mistake) as directly:
+    with pytest.raises(CannotDo) as directly:
         await ask(bench.service)
-    with pytest.raises(Mistake) as by_socket:
+    with pytest.raises(CannotDo) as by_socket:
         await ask(remote)
     assert str(by_socket.value) == str(directly.value)
     assert "canary" not in str(by_socket.value)
@@ -209,7 +209,7 @@ async def test_a_mistake_is_told_in_the_same_sentence(
 
 async def test_refused_credentials_are_told_and_nothing_is_kept(bench: Bench, remote: Service) -> None:
     bench.customerio.check = Response(401, {}, b"")
-    with pytest.raises(Mistake, match=r"refused the credentials.*Nothing was kept\."):
+    with pytest.raises(CannotDo, match=r"refused the credentials.*Nothing was kept\."):
         await remote.connect("customerio", GOOD)
     bench.customerio.check = REGION
     assert await remote.connections() == []
@@ -225,7 +225,7 @@ async def test_refused_credentials_are_told_and_nothing_is_kept(bench: Bench, re
             "Internal error in the running Hogline (ZeroDivisionError). Its log has the details.",
         ),
     ],
-    ids=["disk", "key", "our own mistake"],
+    ids=["disk", "key", "our own cannot_do"],
 )
 async def test_other_trouble_is_one_sentence_too_and_the_next_command_is_answered(
     *,
@@ -240,7 +240,7 @@ async def test_other_trouble_is_one_sentence_too_and_the_next_command_is_answere
         raise trouble
 
     monkeypatch.setattr(bench.service, "problems", fails)
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(CannotDo) as raised:
         await remote.problems()
     assert str(raised.value) == sentence
     assert "canary" not in "".join(capfd.readouterr())
@@ -252,7 +252,7 @@ async def test_what_is_no_question_of_a_user_cannot_be_called(bench: Bench, remo
     with pytest.raises(AttributeError):
         getattr(remote, name)
     async with Talk(bench) as talk:
-        assert await talk.mistake({"number": 1, "function": name, "arguments": {}}) == UNKNOWN
+        assert await talk.cannot_do({"number": 1, "function": name, "arguments": {}}) == UNKNOWN
 
 
 @pytest.mark.parametrize("arguments", [((), {}), (("a", "b"), {}), ((), {"odd": 1}), (("a",), {"name": "b"})])
@@ -285,8 +285,8 @@ class Talk:
             answer: dict[str, object] = json.loads(await self.reader.readline())
         return answer
 
-    async def mistake(self, call: object) -> object:
-        return (await self.answer(call if isinstance(call, bytes) else json.dumps(call).encode()))["mistake"]
+    async def cannot_do(self, call: object) -> object:
+        return (await self.answer(call if isinstance(call, bytes) else json.dumps(call).encode()))["cannot_do"]
 
 
 GARBAGE: dict[str, object] = {
@@ -312,7 +312,7 @@ GARBAGE: dict[str, object] = {
 @pytest.mark.usefixtures("remote")
 async def test_garbage_on_the_socket_is_answered_and_does_no_harm(bench: Bench, garbage: object) -> None:
     async with Talk(bench) as talk:
-        assert await talk.mistake(garbage) == NOT_UNDERSTOOD
+        assert await talk.cannot_do(garbage) == NOT_UNDERSTOOD
         answer = await talk.answer(b'{"number":7,"function":"problems","arguments":{}}')
         assert answer == {"number": 7, "result": []}
 
@@ -335,7 +335,7 @@ async def test_more_than_fits_into_a_call_is_one_clear_sentence_and_the_next_one
 ) -> None:
     monkeypatch.setattr(control, "LONGEST_LINE_BYTES", 10_000)
     async with bench.remote() as remote:
-        with pytest.raises(Mistake, match="too large"):
+        with pytest.raises(CannotDo, match="too large"):
             await remote.check("x" * 10_000)
         assert (await remote.token()).token == TOKEN
 
@@ -375,13 +375,13 @@ async def test_the_socket_of_a_killed_process_is_replaced(bench: Bench) -> None:
 
 
 async def test_a_path_too_long_for_a_socket_says_what_to_do(bench: Bench, tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match=r"too long for a Unix socket .* Choose a shorter one\."):
+    with pytest.raises(CannotDo, match=r"too long for a Unix socket .* Choose a shorter one\."):
         async with offered(bench.service, tmp_path / ("x" * 100) / "control.sock"):
             pass
 
 
 async def test_a_place_where_no_socket_can_be_says_what_to_do(bench: Bench) -> None:
-    with pytest.raises(Mistake, match=r"Cannot create a socket in the data directory .* with --data\."):
+    with pytest.raises(CannotDo, match=r"Cannot create a socket in the data directory .* with --data\."):
         async with offered(bench.service, bench.socket.parent / "missing" / "control.sock"):
             pass
 
@@ -434,10 +434,10 @@ async def test_a_process_that_stops_while_a_call_is_under_way_says_so(bench: Ben
         under_way = await waiting_check(bench, remote)
 
     async with asyncio.timeout(10):
-        with pytest.raises(Mistake) as raised:
+        with pytest.raises(CannotDo) as raised:
             await under_way
         assert str(raised.value) == STOPPED
-        with pytest.raises(Mistake) as again:
+        with pytest.raises(CannotDo) as again:
             await remote.token()
         assert str(again.value) == STOPPED
     await stack.__aexit__(None, None, None)
@@ -453,6 +453,6 @@ async def test_once_the_process_stops_no_call_works_on_its_closed_store(tmp_path
             configuring = asyncio.create_task(remote.configure("shop", {"event_allowlist": "x"}))
             await bench.customerio.asked.wait()
         bench.customerio.open.set()
-        with pytest.raises(Mistake, match="stopped before it responded"):
+        with pytest.raises(CannotDo, match="stopped before it responded"):
             await configuring
         assert "event_allowlist" not in (await bench.service.connections())[0].options

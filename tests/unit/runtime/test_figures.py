@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from hogline.core.changes import DeadLetter, Settlement
+from hogline.core.changes import Failure, Settlement
 from hogline.core.lanes import LANES
 from hogline.model import Refusal, Request, Response
 from hogline.runtime.figures import Sampler
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.settings import Settings
 from hogline.store.base import Connection, Unwritable
 from hogline.store.datadir.secrets import Vault
@@ -79,7 +79,7 @@ class Bench:
             name=name,
             destination="customerio",
             options={},
-            enabled=True,
+            paused=False,
             start=self.journal.end,
             now_ms=self.clock.ms,
         )
@@ -98,7 +98,7 @@ class Bench:
     ) -> None:
         """Everything is settled, so many of them so."""
         letters = [
-            DeadLetter(position=self.journal.end - n, uuid=str(n), event=b"", refusals=(REFUSAL,), at_ms=0)
+            Failure(position=self.journal.end - n, uuid=str(n), event=b"", refusals=(REFUSAL,), at_ms=0)
             for n in range(failed)
         ]
         await self.state.settle(
@@ -107,7 +107,7 @@ class Bench:
                 lanes=dict.fromkeys(range(LANES), self.journal.end),
                 delivered=delivered,
                 filtered=filtered or {},
-                dead_letters=letters,
+                failures=letters,
                 requests=requests,
             )
         )
@@ -181,13 +181,13 @@ async def test_the_mean_time_of_requests(bench: Bench) -> None:
     assert told == [("shop", 9.9), ("shop", 0.1), ("shop", 0.3)]
 
 
-async def test_a_dead_letter_that_is_delivered_at_last_does_not_count_as_less_than_nothing(bench: Bench) -> None:
+async def test_a_failure_that_is_delivered_at_last_does_not_count_as_less_than_nothing(bench: Bench) -> None:
     shop = await bench.connect()
     await bench.at(0)
     await bench.receive(3)
     await bench.settle(shop, delivered=1, failed=2)
     await bench.at(1)
-    await bench.state.discard_dead_letters(shop.id)
+    await bench.state.discard_failures(shop.id)
     await bench.at(2)
     assert await bench.minutes("failed") == {0: 2}
     assert (await bench.service.history("shop", "hour")).filtered["discarded"][-2] == 2
@@ -411,5 +411,5 @@ async def test_without_a_history_there_is_an_empty_plot(bench: Bench) -> None:
 
 async def test_the_history_of_no_connection_is_a_mistake(bench: Bench) -> None:
     for ask in (bench.service.history, bench.service.sparkline):
-        with pytest.raises(Mistake, match="There is no connection 'nobody'"):
+        with pytest.raises(CannotDo, match="There is no connection 'nobody'"):
             await ask("nobody")

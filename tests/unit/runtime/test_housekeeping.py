@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hogline.core.changes import DeadLetter, Flush, Settlement
+from hogline.core.changes import Failure, Flush, Settlement
 from hogline.core.known import Fact, Person
 from hogline.core.lanes import LANES
 from hogline.model import Refusal
@@ -56,9 +56,9 @@ class Bench:
         chosen = Settings(data=self.folder, **settings)  # type: ignore[arg-type]
         return Housekeeping(self.journal, self.state, chosen, self.clock, cleaning, people=self.state)
 
-    async def connect(self, name: str = "customerio", *, enabled: bool = True) -> Connection:
+    async def connect(self, name: str = "customerio", *, paused: bool = False) -> Connection:
         return await self.state.add_connection(
-            name=name, destination="customerio", options={}, enabled=enabled, start=self.journal.end, now_ms=0
+            name=name, destination="customerio", options={}, paused=paused, start=self.journal.end, now_ms=0
         )
 
     async def receive(self, events: int) -> None:
@@ -112,11 +112,11 @@ async def test_settled_events_beyond_the_bytes_of_retention_go_the_oldest_first(
 @pytest.mark.parametrize(
     "settings", [{"journal_retention_days": 0}, {"journal_retention_bytes": 0}], ids=["days", "bytes"]
 )
-@pytest.mark.parametrize("enabled", [True, False], ids=["enabled", "disabled"])
+@pytest.mark.parametrize("paused", [False, True], ids=["running", "paused"])
 async def test_what_a_connection_has_not_settled_is_never_deleted(
-    bench: Bench, settings: dict[str, object], *, enabled: bool
+    bench: Bench, settings: dict[str, object], *, paused: bool
 ) -> None:
-    quick, slow = await bench.connect("quick"), await bench.connect("slow", enabled=enabled)
+    quick, slow = await bench.connect("quick"), await bench.connect("slow", paused=paused)
     await bench.receive(50)
     bench.clock.at_s += 1_000 * DAY_S
     await bench.settle(quick, 50)
@@ -322,14 +322,14 @@ async def test_without_days_of_retention_everybody_stays(bench: Bench) -> None:
     assert bench.state.people(["a"])
 
 
-async def test_old_dead_letters_go(bench: Bench) -> None:
+async def test_old_failures_go(bench: Bench) -> None:
     connection = await bench.connect()
-    letter = DeadLetter(position=1, uuid="u", event=BODY, refusals=(Refusal("invalid"),), at_ms=bench.clock.time_ms())
-    await bench.state.settle(Settlement(connection=connection.id, lanes={}, dead_letters=[letter]))
+    letter = Failure(position=1, uuid="u", event=BODY, refusals=(Refusal("invalid"),), at_ms=bench.clock.time_ms())
+    await bench.state.settle(Settlement(connection=connection.id, lanes={}, failures=[letter]))
     keeping = bench.keeping(failures_retention_days=10)
     bench.clock.at_s += 9 * DAY_S
     await keeping.once()
-    assert (await bench.state.counts(connection.id)).dead_letters == {"invalid": 1}
+    assert (await bench.state.counts(connection.id)).failures == {"invalid": 1}
     bench.clock.at_s += 2 * DAY_S
     await keeping.once()
     assert (await bench.state.counts(connection.id)).filtered == {"failure_expired": 1}

@@ -17,7 +17,7 @@ from hogline.runtime import wiring as process
 from hogline.runtime.control_socket import is_remote
 from hogline.runtime.serve import serve, serving
 from hogline.runtime.wiring import service_for
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.settings import Settings
 from hogline.store.base import Unusable
 from hogline.store.datadir.directory import DataDirectory, Held
@@ -87,7 +87,7 @@ async def test_a_command_that_delivers_is_there_for_others_as_long_as_it_lasts(s
 
 async def test_a_second_process_on_the_directory_is_refused(settings: Settings) -> None:
     async with serving(settings):
-        with pytest.raises(Mistake) as raised:
+        with pytest.raises(CannotDo) as raised:
             async with serving(settings):
                 pass
         assert str(raised.value) == (
@@ -119,7 +119,7 @@ async def test_a_command_does_not_wait_for_ever(settings: Settings, monkeypatch:
     monkeypatch.setattr(process, "WAIT_FOR_OTHER_S", 0.1)
     with (
         DataDirectory(settings.data),
-        pytest.raises(Mistake, match="is using this data directory and does not respond"),
+        pytest.raises(CannotDo, match="is using this data directory and does not respond"),
     ):
         await the_token(settings)
 
@@ -129,7 +129,7 @@ async def test_a_port_that_is_taken_is_one_clear_sentence_and_lets_the_directory
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = settings.model_copy(update={"listen": f"127.0.0.1:{other.getsockname()[1]}"})
-        with pytest.raises(Mistake, match=r"^Cannot listen on 127\.0\.0\.1:\d+ \(.*\)\. .* HOGLINE_LISTEN\.$"):
+        with pytest.raises(CannotDo, match=r"^Cannot listen on 127\.0\.0\.1:\d+ \(.*\)\. .* HOGLINE_LISTEN\.$"):
             async with serving(taken):
                 pass
     assert is_free(settings.data)

@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 from service_bench import Bench, bench_in
 
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.store.base import Unusable
 from hogline.store.datadir.api_tokens import ApiTokens
 
@@ -72,7 +72,7 @@ async def test_tokens_of_the_time_before_roles_keep_what_they_could(bench: Bench
 
 @pytest.mark.parametrize("days", [0, -1, 3_651])
 async def test_an_end_that_is_none_is_one_sentence(bench: Bench, days: int) -> None:
-    with pytest.raises(Mistake, match="1 to 3,650 days"):
+    with pytest.raises(CannotDo, match="1 to 3,650 days"):
         await bench.service.make_api_token("reports", days=days)
 
 
@@ -113,7 +113,7 @@ MISTAKES = {
 async def test_what_cannot_be_done_is_one_sentence(bench: Bench, verb: str, name: str, sentence: str) -> None:
     await bench.service.make_api_token("taken")
     ask = bench.service.make_api_token if verb == "make" else bench.service.revoke_api_token
-    with pytest.raises(Mistake, match=sentence):
+    with pytest.raises(CannotDo, match=sentence):
         await ask(name)
 
 

@@ -48,7 +48,7 @@ Deed = Callable[[Service], Awaitable[object]]
 
 
 async def connect(service: Service) -> None:
-    await service.connect("customerio", GOOD, name="other", enable=False)
+    await service.connect("customerio", GOOD, name="other", paused=True)
 
 
 async def accounts(service: Service) -> None:
@@ -105,8 +105,8 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
         ["options_changed"],
     ),
     "tested": (lambda service: service.test_options("customerio", {}, "shop"), ["options_tested"]),
-    "enabled": (lambda service: service.enable("shop"), ["connection_enabled"]),
-    "disabled": (lambda service: service.disable("shop"), ["connection_disabled"]),
+    "resumed": (lambda service: service.resume("shop"), ["connection_enabled"]),
+    "paused": (lambda service: service.pause("shop"), ["connection_disabled"]),
     "removed": (lambda service: service.disconnect("shop"), ["connection_removed"]),
     "retried": (lambda service: service.retry_failures("shop", reason="invalid"), ["failures_retried"]),
     "discarded": (lambda service: service.discard_failures("shop", ids=[2]), ["failures_discarded"]),
@@ -146,7 +146,7 @@ LOOKS_AND_OWN_DEEDS = {
 
 def test_everything_that_changes_something_is_among_these_tests() -> None:
     tested = {
-        "connect", "configure", "test_options", "enable", "disable", "disconnect", "retry_failures",
+        "connect", "configure", "test_options", "resume", "pause", "disconnect", "retry_failures",
         "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token", "add_token",
         "suppress_person", "unsuppress_person", "export_person", "resend_person",
         "connect_posthog", "disconnect_posthog",
@@ -171,7 +171,7 @@ async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench:
 
 async def test_nothing_personal_and_no_secret_is_in_its_file(bench: Bench, tmp_path: Path) -> None:
     for name, (deed, _) in DEEDS_DONE.items():
-        if name not in {"disabled", "removed"}:  # the others need it
+        if name not in {"paused", "removed"}:  # the others need it
             await deed(permitted(bench.service, ADA))
     kept = b"".join(file.read_bytes() for file in tmp_path.glob("audit.db*"))
     assert b"person_seen" in kept
@@ -203,7 +203,7 @@ async def test_looking_again_soon_is_not_noted_again(tmp_path: Path) -> None:
 
 async def test_a_command_beside_a_running_process_is_noted_under_its_system_user(bench: Bench) -> None:
     async with bench.remote() as remote:
-        await remote.disable("shop")
+        await remote.pause("shop")
     (entry, *_) = await bench.service.audit()
     assert (entry.kind, entry.address, entry.action) == ("system", "", "connection_disabled")
     assert entry.who not in {"", "hogline"}
@@ -251,8 +251,8 @@ async def test_a_disk_that_takes_nothing_keeps_nobody_from_acting(
         raise Unwritable("The disk is full.")
 
     monkeypatch.setattr(bench.service.trail.store, "add", full)
-    await bench.service.disable("shop")
-    assert not (await bench.service.connections())[0].enabled
+    await bench.service.pause("shop")
+    assert (await bench.service.connections())[0].paused
     assert "an entry of the audit log could not be kept" in "".join(capfd.readouterr())
 
 

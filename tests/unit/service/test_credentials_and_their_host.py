@@ -18,7 +18,7 @@ from hogline.cli.app import app
 from hogline.delivery.client import Client as Sender
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Request, Response
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.service.connections import SecretsNeeded, _over_its_own
 from hogline.store.base import Connection
 
@@ -91,7 +91,7 @@ WITHOUT_THEIR_OWN = {
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 @pytest.mark.parametrize("options", WITHOUT_THEIR_OWN.values(), ids=WITHOUT_THEIR_OWN.keys())
 async def test_another_host_asks_for_them_again(wire: Wire, way: Way, options: dict[str, object]) -> None:
-    with pytest.raises(Mistake, match=r"were entered for https://track\.customer\.io and are not sent to .*API Key"):
+    with pytest.raises(CannotDo, match=r"were entered for https://track\.customer\.io and are not sent to .*API Key"):
         await way(wire, options)
     assert wire.hosts == {"track.customer.io"}
     (connection,) = await wire.bench.service.connections()
@@ -139,7 +139,7 @@ def test_at_the_command_line_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         exit_on_error=False,
         result_action="return_none",
     )
-    with pytest.raises(Mistake, match=r"are not sent to https://evil\.example"):
+    with pytest.raises(CannotDo, match=r"are not sent to https://evil\.example"):
         app(
             ["configure", "shop", "--tracking-endpoint", ELSEWHERE, "--data", data],
             exit_on_error=False,
@@ -164,7 +164,7 @@ def test_whatever_is_mixed_no_stored_secret_goes_to_another_host(
     sort, secrets, endpoint = DESTINATIONS[destination], SECRETS[destination], ENDPOINTS[destination]
     stored: dict[str, object] = {**dict.fromkeys(secrets, "stored"), endpoint: before}
     connection = Connection(
-        id=1, name="x", destination=destination, options=stored, enabled=True, stopped=None, start=0, created_ms=0
+        id=1, name="x", destination=destination, options=stored, paused=False, stopped=None, start=0, created_ms=0
     )
     given_now: dict[str, object] = {**{secrets[n]: "new" for n in again}, endpoint: after}
     with suppress(SecretsNeeded):

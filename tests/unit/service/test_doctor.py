@@ -61,7 +61,7 @@ async def test_each_trouble_is_named_with_what_to_do(tmp_path: Path, monkeypatch
         findings = await bench.service.examine()
         assert found(findings, "Connection shop").level == "problem"
         assert found(findings, "Address").sentence == "https://hogline.example.com/healthz answers 401 instead of 200."
-        await bench.service.disable("shop")
+        await bench.service.pause("shop")
         bench.customerio.check = region()
         assert "paused" in found(await bench.service.examine(), "Connection shop").sentence
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_forgetting import ADA, ANON, HISTORY, MAIL, Bench, said
 
-from hogline.service import Mistake, exporting
+from hogline.service import CannotDo, exporting
 from hogline.service.exporting import as_json
 
 pytestmark = pytest.mark.anyio
@@ -91,17 +91,17 @@ async def test_an_event_larger_than_a_part_is_a_part_by_itself(bench: Bench, mon
 async def test_of_several_people_all_are_exported_if_that_is_said(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY, said("a", "carl", 6, set={"email": MAIL}))
-    with pytest.raises(Mistake, match="2 people have this email"):
+    with pytest.raises(CannotDo, match="2 people have this email"):
         await exported(bench, MAIL)
     assert (await exported(bench, MAIL, everybody=True))["ids"] == sorted([ADA, ANON, "carl"])
 
 
 @pytest.mark.parametrize("after", ["what", "events:x:y", "events:x:-1", "events:x:" + "9" * 5_000, ":"])
 async def test_a_wrong_place_to_go_on_is_refused(bench: Bench, after: str) -> None:
-    with pytest.raises(Mistake, match="Begin again"):
+    with pytest.raises(CannotDo, match="Begin again"):
         await bench.service.export_events([ADA], after=after)
 
 
 async def test_nobody_found_is_a_mistake(bench: Bench) -> None:
-    with pytest.raises(Mistake, match="Nobody is known"):
+    with pytest.raises(CannotDo, match="Nobody is known"):
         await exported(bench, "nobody")

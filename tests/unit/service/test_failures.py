@@ -1,4 +1,4 @@
-"""What a user can ask about dead letters and replays: the functions behind `hogline failures` and `hogline replay`."""
+"""What a user can ask about failures and replays: the functions behind `hogline failures` and `hogline replay`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service_bench import GOOD, Bench, bench_in
 
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.views import ConnectionStatus, FailureView
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,7 @@ async def receive(bench: Bench, *names: str) -> None:
 async def status(bench: Bench) -> ConnectionStatus:
     """It adds up."""
     (found,) = (await bench.service.status()).connections
-    filtered, dead = sum(found.filtered.values()), sum(found.dead_letters.values())
+    filtered, dead = sum(found.filtered.values()), sum(found.failures.values())
     assert found.received == found.delivered + filtered + found.held + dead + found.pending
     return found
 
@@ -67,11 +67,11 @@ async def settled(bench: Bench) -> ConnectionStatus:
 @pytest.fixture
 async def failures(bench: Bench) -> list[FailureView]:
     await receive(bench, *NAMES)
-    assert (await settled(bench)).dead_letters == {"invalid": 2}
+    assert (await settled(bench)).failures == {"invalid": 2}
     return await bench.service.failures("customerio")
 
 
-async def test_dead_letters_are_listed_with_reason_event_and_person(failures: list[FailureView]) -> None:
+async def test_failures_are_listed_with_reason_event_and_person(failures: list[FailureView]) -> None:
     assert [(one.id, one.reason, one.event, one.distinct_id, one.at_ms) for one in failures] == [
         (2, "invalid", "refuse me", "ada", NOW_MS),
         (4, "invalid", "refuse me", "ada", NOW_MS),
@@ -108,41 +108,41 @@ async def test_all_those_of_a_reason_or_some_are_retried(
     monkeypatch.setattr("service_bench._answer", lambda _: bench.customerio.check)
     assert await bench.service.retry_failures("customerio", **chosen) == retried  # type: ignore[arg-type]
     after = await settled(bench)
-    assert (after.delivered, sum(after.dead_letters.values())) == (3 + retried, 2 - retried)
+    assert (after.delivered, sum(after.failures.values())) == (3 + retried, 2 - retried)
 
 
 async def test_a_retry_that_is_refused_again_changes_no_count(bench: Bench, failures: list[FailureView]) -> None:
     before = await status(bench)
     assert await bench.service.retry_failures("customerio") == 2
     after = await settled(bench)
-    assert (after.delivered, after.dead_letters) == (before.delivered, before.dead_letters)
+    assert (after.delivered, after.failures) == (before.delivered, before.failures)
     assert [one.id for one in await bench.service.failures()] == [2, 4]
 
 
-async def test_a_retry_of_a_disabled_connection_waits_until_it_is_enabled(
+async def test_a_retry_of_a_paused_connection_waits_until_it_is_resumed(
     bench: Bench, failures: list[FailureView], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await bench.service.disable("customerio")
+    await bench.service.pause("customerio")
     assert await bench.service.retry_failures("customerio") == 2
     assert await bench.service.retrying_failures("customerio") == 2
     monkeypatch.setattr("service_bench._answer", lambda _: bench.customerio.check)
-    await bench.service.enable("customerio")
+    await bench.service.resume("customerio")
     assert (await settled(bench)).delivered == 5
 
 
 async def test_discarded_ones_count_as_filtered(bench: Bench, failures: list[FailureView]) -> None:
     assert await bench.service.discard_failures("customerio", ids=[2]) == 1
     found = await status(bench)
-    assert (found.filtered, found.dead_letters) == ({"discarded": 1}, {"invalid": 1})
+    assert (found.filtered, found.failures) == ({"discarded": 1}, {"invalid": 1})
     assert await bench.service.discard_failures("customerio", reason="invalid") == 1
     assert await bench.service.failures() == []
-    with pytest.raises(Mistake, match="no dead letter 2"):
+    with pytest.raises(CannotDo, match="no failure 2"):
         await bench.service.failure("customerio", 2)
 
 
 @pytest.mark.parametrize("call", ["failures", "retry_failures", "discard_failures", "retrying_failures", "replaying"])
 async def test_an_unknown_connection_is_told(bench: Bench, call: str) -> None:
-    with pytest.raises(Mistake, match="There is no connection 'other'"):
+    with pytest.raises(CannotDo, match="There is no connection 'other'"):
         await getattr(bench.service, call)("other")
 
 
@@ -170,19 +170,19 @@ async def test_where_nothing_was_received_nothing_is_replayed_and_that_is_told(
 ) -> None:
     await receive(bench, "clicked")
     await settled(bench)
-    with pytest.raises(Mistake, match="no settled events of that time"):
+    with pytest.raises(CannotDo, match="no settled events of that time"):
         await bench.service.replay("customerio", since_ms=since_ms, until_ms=until_ms)
 
 
 async def test_a_second_replay_waits_for_the_end_of_the_first(bench: Bench) -> None:
     await receive(bench, "clicked")
     await settled(bench)
-    await bench.service.disable("customerio")
+    await bench.service.pause("customerio")
     await bench.service.replay("customerio", since_ms=0)
     assert await bench.service.replaying("customerio") == 1
-    with pytest.raises(Mistake, match="is under way"):
+    with pytest.raises(CannotDo, match="is under way"):
         await bench.service.replay("customerio", since_ms=0)
-    await bench.service.enable("customerio")
+    await bench.service.resume("customerio")
     assert (await settled(bench)).replayed == {"delivered": 1}
     assert await bench.service.replay("customerio", since_ms=0) == 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_forgetting import ADA, ANON, HISTORY, MAIL, Bench, identify, said
 
-from hogline.service import Mistake
+from hogline.service import CannotDo
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def test_somebody_is_forgotten_by_their_email(bench: Bench, by: str) -> No
 
 async def test_whoever_is_only_in_events_that_wait_is_found_too(bench: Bench) -> None:
     await bench.connect()
-    await bench.service.disable("customerio")
+    await bench.service.pause("customerio")
     await bench.receive(*HISTORY)
     assert await whom(bench, MAIL) == [ADA]
     await bench.service.forget_person(MAIL.upper())
@@ -70,7 +70,7 @@ async def test_of_several_with_one_email_nobody_is_forgotten_until_it_is_said_wh
     await bench.connect()
     await bench.deliver(*HISTORY, said("a", "carl", 6, set={"email": MAIL.title()}))
     assert await whom(bench, MAIL) == [ADA, "carl"]
-    with pytest.raises(Mistake, match=f"2 people have this email: {ADA}, carl.*--all"):
+    with pytest.raises(CannotDo, match=f"2 people have this email: {ADA}, carl.*--all"):
         await bench.service.forget_person(MAIL)
     assert len(bench.server.people) == 3
     forgotten = await bench.service.forget_person(MAIL, everybody=True)
@@ -97,7 +97,7 @@ async def test_an_email_that_somebody_had_once_finds_them_if_nobody_has_it_now(b
 
 async def test_it_says_what_was_deleted_where_and_what_cannot_be_reached(bench: Bench) -> None:
     await bench.connect()
-    await bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail", enable=False)
+    await bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail", paused=True)
     mention = said("shared", "bob", 6, **{"$device_id": ANON})  # type: ignore[arg-type]  # properties
     alias = said("$create_alias", "bob", 7, alias=ADA)
     await bench.deliver(said("$identify", "bob", 0), *HISTORY, mention, alias)

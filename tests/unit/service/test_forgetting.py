@@ -16,7 +16,7 @@ from service_bench import GOOD, TOKEN, MovedClock
 from hogline.destinations.base import Unreachable
 from hogline.model import Event, Response
 from hogline.posthog.entry import encode_event
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.settings import Settings
 from hogline.store.base import Counts, Journal, State
 from hogline.store.datadir.directory import DataDirectory
@@ -87,10 +87,10 @@ class Bench:
         await self.journal.append([encode_event(one) for one in events])
 
     async def settled(self) -> None:
-        """Returns once every enabled connection has nothing left to do."""
+        """Returns once every connection that is not paused has nothing left to do."""
         async with asyncio.timeout(20):
             for one in await self.state.connections():
-                while one.enabled and (
+                while not one.paused and (
                     (await self.state.counts(one.id)).settled < self.journal.end - one.start
                     or self.state.due(one.id, 1)
                 ):
@@ -177,11 +177,11 @@ async def test_held_events_of_a_person_who_is_forgotten_are_never_sent(bench: Be
     assert [one.name for one in bench.server.events] == ["$identify"]
 
 
-async def test_counts_stay_exact_with_settled_waiting_held_and_dead_letter_events(bench: Bench) -> None:
+async def test_counts_stay_exact_with_settled_waiting_held_and_failure_events(bench: Bench) -> None:
     await bench.connect()
     await bench.connect("holds", anonymous_users="identified", hold_days=30)
     await bench.connect("waits")
-    await bench.service.disable("waits")
+    await bench.service.pause("waits")
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(
         said("a", ANON, 1), said("b", ADA, 2, set={"bad": 1}), said("c", ADA, 3), said("d", "bob", 4, set={"bad": 1})
@@ -189,24 +189,24 @@ async def test_counts_stay_exact_with_settled_waiting_held_and_dead_letter_event
     forgotten = await bench.service.forget_person(ADA)
     assert (forgotten.failures, forgotten.held) == (1, 2)
     await bench.service.forget_person(ANON)
-    assert (await bench.counts()).dead_letters == {"invalid": 1}
-    await bench.service.enable("waits")
+    assert (await bench.counts()).failures == {"invalid": 1}
+    await bench.service.resume("waits")
     await bench.deliver(said("e", "bob", 5))
     for name in ("customerio", "holds", "waits"):
         assert (await bench.counts(name)).settled == bench.journal.end, name
     assert (await bench.counts("waits")).filtered == {"forgotten": 3}
-    assert (await bench.counts("customerio")).filtered == {"forgotten": 1}  # the dead letter; what was sent was sent
+    assert (await bench.counts("customerio")).filtered == {"forgotten": 1}  # the failure; what was sent was sent
     assert (await bench.counts("holds")).filtered == {"forgotten": 3}
     assert bench.traces() == []
 
 
 async def test_events_that_wait_are_not_sent_any_more_and_the_others_are(bench: Bench) -> None:
     await bench.connect()
-    await bench.service.disable("customerio")
+    await bench.service.pause("customerio")
     await bench.receive(*HISTORY)
     forgotten = await bench.service.forget_person(ANON)
     assert forgotten.events == 4  # what PostHog says is known, whatever was delivered: Ada is the same
-    await bench.service.enable("customerio")
+    await bench.service.resume("customerio")
     await bench.deliver()
     assert (await bench.counts()).filtered == {"forgotten": 4}
     assert {one.id for one in bench.server.people} == {"bob"}
@@ -259,7 +259,7 @@ async def test_when_customerio_does_not_delete_them_nothing_is_removed_here(
     await bench.deliver(*HISTORY)
     before = await bench.counts()
     bench.server.script = [trouble]
-    with pytest.raises(Mistake, match="Nothing was removed here") as mistake:
+    with pytest.raises(CannotDo, match="Nothing was removed here") as mistake:
         await bench.service.forget_person(ADA)
     assert not any(one in str(mistake.value) for one in (ADA, MAIL, ANON))
     assert bench.traces() == [ADA, MAIL, ANON]
@@ -281,7 +281,7 @@ async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_custo
         return Response(503, {}, b"")
 
     bench.server.script = [removes_and_fails]
-    with pytest.raises(Mistake, match="Nothing was removed here"):
+    with pytest.raises(CannotDo, match="Nothing was removed here"):
         await bench.service.forget_person(ADA)
     await bench.deliver(said("goes on", ADA, 9))
     assert bench.server.accepted[-1]["identifiers"] == {"email": MAIL}
@@ -295,7 +295,7 @@ async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(benc
     await bench.connect()
     await bench.deliver(*HISTORY)
     asked = len(bench.server.requests)
-    with pytest.raises(Mistake, match="Nobody is known"):
+    with pytest.raises(CannotDo, match="Nobody is known"):
         await bench.service.forget_person(who, suppress=True)
     assert len(bench.server.requests) == asked
     assert not bench.state.suppressed
@@ -366,7 +366,7 @@ async def test_a_crash_before_the_journal_is_cleared_is_finished_at_the_next_sta
 ) -> None:
     await bench.connect()
     await bench.connect("waits")
-    await bench.service.disable("waits")  # its events count as forgotten although nobody read them
+    await bench.service.pause("waits")  # its events count as forgotten although nobody read them
     await bench.deliver(*HISTORY)
 
     async def dies(_bodies: object) -> None:
@@ -380,7 +380,7 @@ async def test_a_crash_before_the_journal_is_cleared_is_finished_at_the_next_sta
     await bench.open()
     assert bench.traces() == []
     assert await bench.state.forgetting() == []
-    await bench.service.enable("waits")
+    await bench.service.resume("waits")
     await bench.deliver(said("after", "bob", 9))
     for name in ("customerio", "waits"):
         assert (await bench.counts(name)).settled == bench.journal.end, name

@@ -62,7 +62,7 @@ async def test_somebody_suppressed_does_not_come_back_under_an_email_they_had_be
     assert ids(bench) == []
 
 
-async def test_a_dead_letter_of_another_keeps_no_trace_in_what_was_refused(bench: Bench) -> None:
+async def test_a_failure_of_another_keeps_no_trace_in_what_was_refused(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(identify(1))
     naming = {"$anon_distinct_id": ADA}
@@ -75,7 +75,7 @@ async def test_a_dead_letter_of_another_keeps_no_trace_in_what_was_refused(bench
     await bench.deliver(said("$identify", "bob", 2, **naming))  # type: ignore[arg-type]  # properties
     await bench.service.forget_person(ADA)
     (connection,) = await bench.state.connections()
-    (letter,) = await bench.state.dead_letters(connection.id)
+    (letter,) = await bench.state.failures(connection.id)
     assert ADA.encode() not in letter.event
     assert ADA.encode() not in letter.refusals[0].operation
 
@@ -93,7 +93,7 @@ async def test_a_customer_that_was_made_by_a_request_without_an_answer_is_delete
     async with asyncio.timeout(5):
         while not bench.server.people:
             await asyncio.sleep(0.001)
-    await bench.service.disable("customerio")
+    await bench.service.pause("customerio")
     bench.server.script = []
     await bench.service.forget_person(ADA)
     assert ids(bench) == []
@@ -132,7 +132,7 @@ async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench
 
 async def test_whom_an_event_joined_that_still_waits_is_forgotten_too(bench: Bench) -> None:
     await bench.connect()
-    await bench.service.disable("customerio")
+    await bench.service.pause("customerio")
     await bench.receive(said("$pageview", ANON, 1), identify(2), said("$pageview", ANON, 3))
     await bench.service.forget_person(ADA)
     assert bench.traces() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from service_bench import TOKEN, bench_in
 
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ async def test_a_key_that_is_removed_is_not_taken_any_more(service: Service) -> 
     await service.add_token(KEY)
     assert (await service.revoke_token(KEY)).added == []
     assert service.token_check.kind(KEY) is None
-    with pytest.raises(Mistake, match="no such token"):
+    with pytest.raises(CannotDo, match="no such token"):
         await service.revoke_token(KEY)
 
 
@@ -52,7 +52,7 @@ async def test_each_kind_is_rotated_and_revoked_by_itself(service: Service) -> N
     assert service.token_check.kind(before.public_token) == "public"
     rotated = await service.rotate_token(public=True)
     assert (rotated.token, rotated.older, rotated.older_public) == (TOKEN, [], [before.public_token])
-    with pytest.raises(Mistake, match="newest token"):
+    with pytest.raises(CannotDo, match="newest token"):
         await service.revoke_token(rotated.public_token)
     assert (await service.revoke_token(before.public_token)).older_public == []
     assert service.token_check.kind(before.public_token) is None
@@ -60,7 +60,7 @@ async def test_each_kind_is_rotated_and_revoked_by_itself(service: Service) -> N
 
 async def test_the_newest_of_ours_cannot_be_revoked_though_a_key_came_later(service: Service) -> None:
     await service.add_token(KEY)
-    with pytest.raises(Mistake, match="newest token"):
+    with pytest.raises(CannotDo, match="newest token"):
         await service.revoke_token(TOKEN)
 
 
@@ -88,7 +88,7 @@ WRONG = {
 
 @pytest.mark.parametrize("key", WRONG)
 async def test_what_is_no_key_of_a_project_is_refused_with_a_sentence(service: Service, key: str) -> None:
-    with pytest.raises(Mistake) as told:
+    with pytest.raises(CannotDo) as told:
         await service.add_token(key)
     assert WRONG[key] in str(told.value)
     assert len(key) < 9 or key not in str(told.value)
@@ -97,6 +97,6 @@ async def test_what_is_no_key_of_a_project_is_refused_with_a_sentence(service: S
 
 async def test_a_key_is_added_once(service: Service) -> None:
     await service.add_token(KEY)
-    with pytest.raises(Mistake, match="already"):
+    with pytest.raises(CannotDo, match="already"):
         await service.add_token(KEY)
     assert (await service.token()).added == [KEY]

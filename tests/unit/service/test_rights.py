@@ -60,7 +60,7 @@ async def test_what_a_role_may_not_is_refused_before_anything_happens(bench: Ben
 
 async def test_what_is_asked_is_asked_in_their_name(bench: Bench) -> None:
     ada = Actor(name="ada", kind="account", role="operator", address="192.0.2.1")
-    await permitted(bench.service, ada).disable("shop")
+    await permitted(bench.service, ada).pause("shop")
     assert actor().name == "hogline"
     (entry, *_) = await bench.service.audit()
     assert (entry.who, entry.kind, entry.address, entry.action) == (
@@ -80,6 +80,6 @@ async def test_what_is_no_question_cannot_be_asked(bench: Bench, name: str) -> N
 async def test_every_endpoint_of_the_api_says_its_least_role() -> None:
     least = {f"{one.method} {one.path}": one.least_role for one in ENDPOINTS}
     assert least["GET /api/connections"] == "viewer"
-    assert least["POST /api/connections/{name}/enable"] == "operator"
+    assert least["POST /api/connections/{name}/resume"] == "operator"
     assert least["PATCH /api/connections/{name}"] == "admin"
     assert least["GET /api/audit"] == "admin"

@@ -11,7 +11,7 @@ from service_bench import send_lines
 from test_forgetting import ADA, ANON, HISTORY, MAIL, Bench, said
 
 from hogline.destinations.base import Unreachable
-from hogline.service import Mistake
+from hogline.service import CannotDo
 
 pytestmark = pytest.mark.anyio
 
@@ -85,9 +85,9 @@ async def test_whoever_is_known_is_to_be_forgotten_instead(bench: Bench) -> None
     await bench.connect()
     await bench.deliver(*HISTORY)
     for who in (ADA, MAIL, ANON):
-        with pytest.raises(Mistake, match="Forget them"):
+        with pytest.raises(CannotDo, match="Forget them"):
             await bench.service.suppress_person(who)
-    with pytest.raises(Mistake, match="Give an id"):
+    with pytest.raises(CannotDo, match="Give an id"):
         await bench.service.suppress_person(" ")
 
 
@@ -107,7 +107,7 @@ async def test_the_destination_is_told_first_and_if_it_refuses_nothing_changes(b
     await bench.deliver(*HISTORY)
     await bench.service.forget_person(ADA, suppress=True)
     bench.server.script = [Unreachable("no connection")]
-    with pytest.raises(Mistake, match=r"customerio: Customer\.io cannot be reached"):
+    with pytest.raises(CannotDo, match=r"customerio: Customer\.io cannot be reached"):
         await bench.service.unsuppress_person(ADA)
     assert bench.state.suppressed(ADA)
     await bench.service.unsuppress_person(ADA)
@@ -121,5 +121,5 @@ async def test_the_destination_is_told_first_and_if_it_refuses_nothing_changes(b
 
 async def test_whoever_is_not_suppressed_cannot_be_taken_back(bench: Bench) -> None:
     for who in ("nobody", " "):
-        with pytest.raises(Mistake, match=r"not suppressed|Give an id"):
+        with pytest.raises(CannotDo, match=r"not suppressed|Give an id"):
             await bench.service.unsuppress_person(who)

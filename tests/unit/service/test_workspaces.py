@@ -6,7 +6,7 @@ import pytest
 from service_bench import GOOD, Bench, bench_in
 
 from hogline.model import Response
-from hogline.service import Mistake
+from hogline.service import CannotDo
 
 pytestmark = pytest.mark.anyio
 
@@ -20,17 +20,17 @@ async def test_a_new_key_of_the_same_workspace_is_taken(tmp_path: Path) -> None:
     async with bench_in(tmp_path) as bench:
         await bench.service.connect("customerio", GOOD, name="shop")
         changed = await bench.service.configure("shop", {"site_id": "rotated", "api_key": "rotated"})
-        assert changed.enabled
+        assert not changed.paused
 
 
 async def test_credentials_of_another_workspace_are_refused_and_nothing_is_changed(tmp_path: Path) -> None:
     async with bench_in(tmp_path) as bench:
         await bench.service.connect("customerio", GOOD, name="shop")
         in_workspace(bench, 2)
-        with pytest.raises(Mistake, match=r"another workspace \(2\).* \(1\)\. Make a connection of its own"):
+        with pytest.raises(CannotDo, match=r"another workspace \(2\).* \(1\)\. Make a connection of its own"):
             await bench.service.configure("shop", {"site_id": "other"})
-        with pytest.raises(Mistake, match="another workspace"):
-            await bench.service.enable("shop")
+        with pytest.raises(CannotDo, match="another workspace"):
+            await bench.service.resume("shop")
         in_workspace(bench, 1)
         assert (await bench.service.check("shop")).ok
 
@@ -38,10 +38,10 @@ async def test_credentials_of_another_workspace_are_refused_and_nothing_is_chang
 async def test_a_connection_that_was_made_without_a_check_belongs_where_it_is_enabled_first(tmp_path: Path) -> None:
     async with bench_in(tmp_path) as bench:
         bench.customerio.check = Response(503, {}, b"")
-        await bench.service.connect("customerio", GOOD, name="shop", enable=False)
+        await bench.service.connect("customerio", GOOD, name="shop", paused=True)
         in_workspace(bench, 7)
-        await bench.service.enable("shop")
-        await bench.service.disable("shop")
+        await bench.service.resume("shop")
+        await bench.service.pause("shop")
         in_workspace(bench, 8)
-        with pytest.raises(Mistake, match=r"\(8\).*\(7\)"):
-            await bench.service.enable("shop")
+        with pytest.raises(CannotDo, match=r"\(8\).*\(7\)"):
+            await bench.service.resume("shop")

@@ -41,7 +41,7 @@ async def stores(tmp_path: Path) -> AsyncIterator[tuple[SqliteState, Cleaning]]:
 
 async def forget_ada(state: SqliteState) -> None:
     connection = await state.add_connection(
-        name="shop", destination="customerio", options={}, enabled=False, start=0, now_ms=0
+        name="shop", destination="customerio", options={}, paused=True, start=0, now_ms=0
     )
     await state.settle(Settlement(connection=connection.id, lanes={}, told={ADA: Told(anonymous=(ADA,))}))
     await state.forget([ADA], {connection.id: 0}, emails={})

@@ -93,7 +93,7 @@ async def test_everything_that_was_there_is_there(state: SqliteState) -> None:
         said_s=NOW_MS // 1_000,
     )
     counts = await state.counts(1)
-    assert (counts.delivered, counts.filtered, counts.dead_letters, counts.held) == (
+    assert (counts.delivered, counts.filtered, counts.failures, counts.held) == (
         7,
         {"not_identified": 2},
         {"invalid": 1},
@@ -118,7 +118,7 @@ async def test_people_of_before_can_be_joined_and_held_for(state: SqliteState) -
 
 async def test_people_of_before_can_be_forgotten(state: SqliteState, tmp_path: Path) -> None:
     forgotten = await state.forget(["ada"], {1: 0}, emails={})
-    assert forgotten[1].dead_letters == 1
+    assert forgotten[1].failures == 1
     assert (tmp_path / "state.before.db").exists()
     assert await state.clean()
     on_disk = b"".join(file.read_bytes() for file in tmp_path.iterdir()).lower()

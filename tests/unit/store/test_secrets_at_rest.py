@@ -28,7 +28,7 @@ async def test_no_file_of_the_data_directory_contains_a_credential_or_a_token(tm
         name="shop",
         destination="customerio",
         options={"site_id": CANARY, "api_key": CANARY},
-        enabled=True,
+        paused=False,
         start=0,
         now_ms=0,
     )
@@ -50,7 +50,7 @@ async def test_a_database_with_another_key_says_what_to_restore(tmp_path: Path) 
     state = SqliteState(directory.state, directory.vault(None))
     await state.add_token(f"hog_{CANARY}")
     await state.add_connection(
-        name="shop", destination="customerio", options={"api_key": CANARY}, enabled=True, start=0, now_ms=0
+        name="shop", destination="customerio", options={"api_key": CANARY}, paused=False, start=0, now_ms=0
     )
     await state.close()
     (tmp_path / "secret.key").unlink()

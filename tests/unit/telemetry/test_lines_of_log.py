@@ -17,7 +17,7 @@ from hogline.destinations.base import Unreachable
 from hogline.model import Response
 from hogline.telemetry import crash, logs
 from hogline.telemetry.delivery import DeliveryWatch
-from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.internal_errors import kind_and_place
 from hogline.telemetry.receiving import ReceivingWatch
 
 Lines = list[dict[str, object]]
@@ -179,7 +179,7 @@ def test_a_crash_tells_where_it_was_and_not_what_it_was_about(
     for text in told:
         assert "test_lines_of_log.py" in text
         assert "KeyError" in text
-        assert "Please report it" in text
+        assert "Please report this bug" in text
         assert "ada@" not in text
 
 

@@ -18,8 +18,8 @@ from hogline.views import ConnectionStatus, Status
 pytestmark = pytest.mark.anyio
 
 SHOP = ConnectionStatus(
-    name="shop", destination="customerio", enabled=True, state="waiting", reason="It said ada@example.com.",
-    received=20, delivered=9, filtered={"not_identified": 4, "no_email": 1}, held=2, dead_letters={"invalid": 3}, pending=1,
+    name="shop", destination="customerio", paused=False, state="retrying", reason="It said ada@example.com.",
+    received=20, delivered=9, filtered={"not_identified": 4, "no_email": 1}, held=2, failures={"invalid": 3}, pending=1,
     requests=7, adjusted={"name_cut": 2}, retries={"503": 5}, replayed={"delivered": 6}, lag_s=12.5,
 )  # fmt: skip
 STATUS = Status(connections=[SHOP], refused={"unreadable": 8})
@@ -65,7 +65,7 @@ async def test_it_tells_what_status_tells(asked: Asked) -> None:
         "hogline_filtered_events_total{shop,not_identified}": 4,
         "hogline_filtered_events_total{shop,no_email}": 1,
         "hogline_held_events{shop}": 2,
-        "hogline_dead_letters{shop,invalid}": 3,
+        "hogline_failures{shop,invalid}": 3,
         "hogline_pending_events{shop}": 1,
         "hogline_lag_seconds{shop}": 12.5,
         "hogline_requests_total{shop}": 7,
@@ -73,10 +73,10 @@ async def test_it_tells_what_status_tells(asked: Asked) -> None:
         "hogline_adjusted_values_total{shop,name_cut}": 2,
         "hogline_replayed_events_total{shop,delivered}": 6,
         "hogline_refused_events_total{unreadable}": 8,
-        "hogline_connection_state{shop,waiting}": 1,
+        "hogline_connection_state{shop,retrying}": 1,
         "hogline_connection_state{shop,delivering}": 0,
         "hogline_connection_state{shop,stopped}": 0,
-        "hogline_connection_state{shop,disabled}": 0,
+        "hogline_connection_state{shop,paused}": 0,
         "hogline_status_age_seconds": 0,
         f"hogline_info{{{__version__}}}": 1,
     }
@@ -165,9 +165,9 @@ async def test_a_status_that_never_comes_does_not_keep_the_scraper_waiting(
 
 async def test_reasons_from_outside_make_a_bounded_number_of_series(asked: Asked) -> None:
     many = {f"reason_{n:04}": 1 for n in range(1_000)}
-    asked.found = Status(connections=[msgspec.structs.replace(SHOP, dead_letters=many)], refused=many)
+    asked.found = Status(connections=[msgspec.structs.replace(SHOP, failures=many)], refused=many)
     found = await asked.scrape()
-    for name, first in (("hogline_dead_letters", "shop,"), ("hogline_refused_events_total", "")):
+    for name, first in (("hogline_failures", "shop,"), ("hogline_refused_events_total", "")):
         series = {key: n for key, n in found.items() if key.startswith(name + "{" + first)}
         assert len(series) == MOST_WORDS + 1
         assert sum(series.values()) == 1_000

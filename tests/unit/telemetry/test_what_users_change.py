@@ -10,7 +10,7 @@ from hogline.delivery.client import Client
 from hogline.model import Request, Response
 from hogline.runtime.serve import serving
 from hogline.runtime.wiring import service_for
-from hogline.service import Mistake
+from hogline.service import CannotDo
 from hogline.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -34,8 +34,8 @@ async def test_each_change_is_a_line_and_no_value_stands_in_it(
     async with serving(settings) as running, service_for(settings) as remote:
         await remote.connect("customerio", OPTIONS, name="shop")
         await remote.configure("shop", {"event_allowlist": "canary event", "api_key": "canary-key-2"})
-        await remote.disable("shop")
-        await remote.enable("shop")
+        await remote.pause("shop")
+        await remote.resume("shop")
         await remote.disconnect("shop")
         old = (await running.token()).token
         await remote.rotate_token()
@@ -46,10 +46,10 @@ async def test_each_change_is_a_line_and_no_value_stands_in_it(
     assert asked == [
         {"log_level": "info", **line}
         for line in (
-            {"event": "connection made", "connection": "shop", "destination": "customerio", "enabled": True},
+            {"event": "connection made", "connection": "shop", "destination": "customerio", "paused": False},
             {"event": "connection changed", "connection": "shop", "options": ["api_key", "event_allowlist"]},
-            {"event": "connection disabled", "connection": "shop"},
-            {"event": "connection enabled", "connection": "shop"},
+            {"event": "connection paused", "connection": "shop"},
+            {"event": "connection resumed", "connection": "shop"},
             {"event": "connection removed", "connection": "shop"},
             {"event": "token rotated", "kind": "private", "valid": 3},
             {"event": "token revoked", "kind": "private", "valid": 2},
@@ -61,7 +61,7 @@ async def test_each_change_is_a_line_and_no_value_stands_in_it(
 
 async def test_what_could_not_be_done_is_no_line(settings: Settings, lines: list[dict[str, object]]) -> None:
     async with serving(settings) as running:
-        for refused in (running.enable("canary"), running.disable("canary"), running.connect("canary", {})):
-            with pytest.raises(Mistake):
+        for refused in (running.resume("canary"), running.pause("canary"), running.connect("canary", {})):
+            with pytest.raises(CannotDo):
                 await refused
     assert lines == []

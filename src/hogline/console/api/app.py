@@ -20,12 +20,12 @@ from hogline.console.api.allowance import Allowance
 from hogline.console.api.endpoints import ApiError, Endpoint
 from hogline.console.api.openapi import Error, Problem, describe
 from hogline.console.api.resources import ENDPOINTS
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.service.actor import Actor
 from hogline.service.rights import Forbidden, permitted
 from hogline.sources.addresses import TrustedProxies, subscriber
 from hogline.store.base import Unusable, Unwritable
-from hogline.telemetry.mistakes import kind_and_place
+from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.console")
 
@@ -56,7 +56,7 @@ class Api:
         self._endpoints = endpoints
         self._description = msgspec.json.encode(describe(endpoints))
         self._allowance = Allowance(now_s, at_once=at_once, per_s=per_s)
-        self._mistaken = Allowance(now_s, at_once=20, per_s=0.2)
+        self._failing = Allowance(now_s, at_once=20, per_s=0.2)
         """Requests with a token that is not valid, by address. A valid one never waits for them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,15 +71,15 @@ class Api:
             response = _error(error.status_code, error.detail)
         except Forbidden as forbidden:
             response = _error(403, str(forbidden))
-        except Mistake as mistake:
-            response = _error(422, str(mistake))
+        except CannotDo as error:
+            response = _error(422, str(error))
         except Unwritable as trouble:
             response = _error(503, str(trouble), {"retry-after": str(trouble.retry_after_s)})
         except Unusable as trouble:
             response = _error(503, str(trouble))
-        except Exception as mistake:
+        except Exception as error:
             # Ours. Its text may quote what was sent.
-            log.error("the API failed", error=kind_and_place(mistake))  # noqa: TRY400  # the kind and place say it
+            log.error("the API failed", error=kind_and_place(error))  # noqa: TRY400  # the kind and place say it
             response = _error(500, "Internal error. The log has the details. Please report this bug.")
         await response(scope, receive, send)
 
@@ -118,8 +118,8 @@ class Api:
     async def _refused(self, address: str) -> None:
         """A token is 256 bits of chance: this keeps nobody from guessing, but noise low. Raises `ApiError`."""
         sender = subscriber(address)
-        _within(self._mistaken, sender)
-        self._mistaken.used(sender)
+        _within(self._failing, sender)
+        self._failing.used(sender)
         nobody = Actor(name="unknown", kind="token", role="viewer", address=address)
         await self._service.trail.note("api_token_refused", who=nobody)
 

@@ -14,7 +14,7 @@ from hogline.backfill.views import BadLine, PreviewedEvent
 from hogline.console.api.endpoints import ApiError, Endpoint
 from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.service import Mistake, Service
+from hogline.service import CannotDo, Service
 from hogline.service.auditing import AuditView
 from hogline.service.exporting import ExportedEvents, PersonExport
 from hogline.service.figures import HistoryView, Period
@@ -68,7 +68,8 @@ class NewConnection(Struct, frozen=True, forbid_unknown_fields=True):
     destination: Text
     options: dict[str, object]
     name: NewName | None = None
-    enable: bool = True
+    paused: bool = False
+    """Do not start yet; `resume` starts it."""
 
 
 class GivenOptions(Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,7 +164,7 @@ async def connect(service: Service, body: NewConnection) -> ConnectionView:
         raise ApiError(
             409, f"A connection named {body.name!r} already exists. Choose another name, or change that connection."
         )
-    return await service.connect(body.destination, body.options, name=body.name or "", enable=body.enable)
+    return await service.connect(body.destination, body.options, name=body.name or "", paused=body.paused)
 
 
 async def connection(service: Service, name: Text) -> ConnectionView:
@@ -183,16 +184,16 @@ async def disconnect(service: Service, name: Text) -> None:
     await service.disconnect(name)
 
 
-async def enable(service: Service, name: Text) -> ConnectionView:
+async def resume(service: Service, name: Text) -> ConnectionView:
     """Resume: check the credentials and continue where it left off."""
     await _existing(service, name)
-    return await service.enable(name)
+    return await service.resume(name)
 
 
-async def disable(service: Service, name: Text) -> ConnectionView:
-    """Pause: stop sending. New events are kept until you enable it again."""
+async def pause(service: Service, name: Text) -> ConnectionView:
+    """Pause: stop sending. New events are kept until you resume."""
     await _existing(service, name)
-    return await service.disable(name)
+    return await service.pause(name)
 
 
 async def check(service: Service, name: Text) -> CheckView:
@@ -225,7 +226,7 @@ async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetai
     await _existing(service, name)
     try:
         return await service.person(name, distinct_id)
-    except Mistake:
+    except CannotDo:
         raise ApiError(404, "This connection has no person with this distinct_id.") from None
 
 
@@ -292,7 +293,7 @@ async def failure(service: Service, name: Text, id: FailureId) -> FailureDetails
     await _existing(service, name)
     try:
         return await service.failure(name, id)
-    except Mistake:
+    except CannotDo:
         raise ApiError(404, "This connection has no failure with this id.") from None
 
 
@@ -365,8 +366,8 @@ ENDPOINTS = (
     Endpoint("GET", _ONE, connection),
     Endpoint("PATCH", _ONE, configure),
     Endpoint("DELETE", _ONE, disconnect, status=204),
-    Endpoint("POST", f"{_ONE}/enable", enable),
-    Endpoint("POST", f"{_ONE}/disable", disable),
+    Endpoint("POST", f"{_ONE}/resume", resume),
+    Endpoint("POST", f"{_ONE}/pause", pause),
     Endpoint("POST", f"{_ONE}/check", check),
     Endpoint("GET", f"{_ONE}/status", connection_status),
     Endpoint("GET", f"{_ONE}/history", history),

@@ -102,7 +102,7 @@ class SqliteForgetting:
             lambda database: retention.expire(database, before_day=before_day, today=today, after=after, most=most)
         )
 
-    async def expire_dead_letters(self, connection: int, *, before_ms: int, most: int) -> int:
+    async def expire_failures(self, connection: int, *, before_ms: int, most: int) -> int:
         def job(database: apsw.Connection) -> int:
             database.execute(
                 "DELETE FROM dead_letters WHERE connection = ?1 AND position IN (SELECT position FROM dead_letters"
@@ -176,7 +176,7 @@ def _forget(
         "SELECT position FROM held WHERE connection = ?1 AND distinct_id IN (SELECT value FROM json_each(?2))",
         names,
     )
-    letters = _dead_letters(database, connection, set(ids))
+    letters = _forget_failures(database, connection, set(ids))
     _rewrite(database, connection, "held", set(ids))
     for table in ("told", "again", "ledger"):
         database.execute(
@@ -185,10 +185,10 @@ def _forget(
         )
     records.change(connection, {}, dict.fromkeys(emails))(database)
     count(database, connection, [("filtered", "forgotten", len(letters) + waiting)])
-    return Forgotten(held=held, dead_letters=len(letters))
+    return Forgotten(held=held, failures=len(letters))
 
 
-def _dead_letters(database: apsw.Connection, connection: int, distinct_ids: set[str]) -> list[int]:
+def _forget_failures(database: apsw.Connection, connection: int, distinct_ids: set[str]) -> list[int]:
     """Remove theirs. Returns their positions."""
     positions = _rewrite(database, connection, "dead_letters", distinct_ids)
     database.executemany(
@@ -222,7 +222,7 @@ def _rewrite(
 
 
 def _forget_operations(database: apsw.Connection, connection: int, position: int) -> None:
-    """What was refused of a dead letter quotes the event."""
+    """What was refused of a failure quotes the event."""
     for (refusals,) in rows(
         database, "SELECT refusals FROM dead_letters WHERE connection = ? AND position = ?", (connection, position)
     ):

@@ -1,4 +1,4 @@
-"""A settlement in SQL: counters, what was told, dead letters, held events, positions. Runs inside of a transaction of
+"""A settlement in SQL: counters, what was told, failures, held events, positions. Runs inside of a transaction of
 the state's.
 
 Every part is one statement where there can be many rows.
@@ -42,7 +42,7 @@ def settle(settlement: Settlement, changed: Write, database: apsw.Connection) ->
             for reason, n in counts.items()
         ],
     )
-    _settle_dead_letters(settlement, database)
+    _settle_failures(settlement, database)
     _settle_held(settlement, database)
     end_again(database, connection, settlement.again_done)
     if settlement.replay_settled is not None:
@@ -67,9 +67,9 @@ def count(database: apsw.Connection, connection: int, counted: list[tuple[str, s
         )
 
 
-def _settle_dead_letters(settlement: Settlement, database: apsw.Connection) -> None:
+def _settle_failures(settlement: Settlement, database: apsw.Connection) -> None:
     connection = settlement.connection
-    for letter in settlement.dead_letters:
+    for letter in settlement.failures:
         refusals = msgspec.json.encode(letter.refusals)
         database.execute(
             "INSERT INTO dead_letters (connection, position, uuid, reason, at_ms, event, refusals)"
@@ -80,11 +80,11 @@ def _settle_dead_letters(settlement: Settlement, database: apsw.Connection) -> N
             (connection, letter.position, letter.uuid, letter.reason, letter.at_ms, letter.event, refusals),
         )
         if not database.changes():
-            raise ValueError(f"The event at position {letter.position} is a dead letter already.")
+            raise ValueError(f"The event at position {letter.position} is a failure already.")
     for position in settlement.resolved:
         database.execute("DELETE FROM dead_letters WHERE connection = ? AND position = ?", (connection, position))
         if not database.changes():
-            raise ValueError(f"The event at position {position} is no dead letter.")
+            raise ValueError(f"The event at position {position} is no failure.")
 
 
 def _settle_held(settlement: Settlement, database: apsw.Connection) -> None:

@@ -1,4 +1,4 @@
-"""The state in a SQLite file: connections, people, positions, counters, dead letters."""
+"""The state in a SQLite file: connections, people, positions, counters, failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
-from hogline.core.changes import DeadLetter, Flush, Intent, Settlement
+from hogline.core.changes import Failure, Flush, Intent, Settlement
 from hogline.core.told import WAITS_MS
 from hogline.model import Refusal
 from hogline.store.base import READ_BYTES, Connection, Counts, NameTaken, Replay, TokenKind
@@ -31,7 +31,7 @@ _Job = Callable[[apsw.Connection], object]
 
 _refusals = msgspec.json.Decoder(tuple[Refusal, ...])
 
-_DEAD_LETTERS = "SELECT position, uuid, event, refusals, at_ms FROM dead_letters WHERE connection = ?1"
+_FAILURES = "SELECT position, uuid, event, refusals, at_ms FROM dead_letters WHERE connection = ?1"
 _DEAD_LETTER_EVENT = 2
 """The column of the event."""
 _CHOSEN = (
@@ -142,7 +142,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
             name=name,
             destination=destination,
             options=msgspec.json.decode(self._vault.decrypt(options), type=dict[str, object]),
-            enabled=bool(enabled),
+            paused=not enabled,
             stopped=stopped,
             start=start,
             created_ms=created_ms,
@@ -158,12 +158,12 @@ class SqliteState(SqliteForgetting, records.RecordReader):
         name: str,
         destination: str,
         options: Mapping[str, object],
-        enabled: bool,
+        paused: bool,
         start: int,
         now_ms: int,
         workspace: str | None = None,
     ) -> Connection:
-        row = (name, destination, self._encrypted(options), int(enabled), start, now_ms, workspace)
+        row = (name, destination, self._encrypted(options), int(not paused), start, now_ms, workspace)
 
         def insert(database: apsw.Connection) -> int | None:
             sql = (
@@ -181,7 +181,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
             name=name,
             destination=destination,
             options=dict(options),
-            enabled=enabled,
+            paused=paused,
             stopped=None,
             start=start,
             created_ms=now_ms,
@@ -189,7 +189,13 @@ class SqliteState(SqliteForgetting, records.RecordReader):
         )
 
     async def change_connection(self, changed: Connection) -> None:
-        row = (self._encrypted(changed.options), int(changed.enabled), changed.stopped, changed.workspace, changed.id)
+        row = (
+            self._encrypted(changed.options),
+            int(not changed.paused),
+            changed.stopped,
+            changed.workspace,
+            changed.id,
+        )
         await self._write(
             lambda database: database.execute(
                 "UPDATE connections SET options = ?, enabled = ?, stopped = ?, workspace = ? WHERE id = ?", row
@@ -271,15 +277,15 @@ class SqliteState(SqliteForgetting, records.RecordReader):
             requests=by_kind.get("requests", {}).get("", 0),
             filtered={reason: n for reason, n in by_kind.get("filtered", {}).items() if n},
             held=by_kind.get("held", {}).get("", 0),
-            dead_letters=by_kind.get("dead_letters", {}),
+            failures=by_kind.get("dead_letters", {}),
             adjusted=by_kind.get("adjusted", {}),
             retries=by_kind.get("retries", {}),
             replayed=by_kind.get("replayed", {}),
         )
 
-    # dead letters and replays
+    # failures and replays
 
-    async def dead_letters(
+    async def failures(
         self,
         connection: int,
         *,
@@ -288,31 +294,29 @@ class SqliteState(SqliteForgetting, records.RecordReader):
         reason: str = "",
         retrying: bool = False,
         most_bytes: int = READ_BYTES,
-    ) -> list[DeadLetter]:
+    ) -> list[Failure]:
         found = few_rows(
             self._read,
-            f"{_DEAD_LETTERS} AND position > ?2 AND (?3 = '' OR reason = ?3)"
+            f"{_FAILURES} AND position > ?2 AND (?3 = '' OR reason = ?3)"
             f"{' AND retrying' if retrying else ''} ORDER BY position LIMIT ?4",
             (connection, after, reason, limit),
             most_bytes=most_bytes,
             sized=_DEAD_LETTER_EVENT,
         )
-        return [_dead_letter(row) for row in found]
+        return [_failure(row) for row in found]
 
-    async def dead_letter(self, connection: int, position: int) -> DeadLetter | None:
-        found = rows(self._read, f"{_DEAD_LETTERS} AND position = ?2", (connection, position))
-        return _dead_letter(found[0]) if found else None
+    async def failure(self, connection: int, position: int) -> Failure | None:
+        found = rows(self._read, f"{_FAILURES} AND position = ?2", (connection, position))
+        return _failure(found[0]) if found else None
 
-    async def retry_dead_letters(
-        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
-    ) -> int:
+    async def retry_failures(self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None) -> int:
         def mark(database: apsw.Connection) -> int:
             database.execute(_RETRY, _chosen(connection, reason, positions))
             return database.changes()
 
         return await self._write(mark)
 
-    async def discard_dead_letters(
+    async def discard_failures(
         self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
     ) -> int:
         def discard(database: apsw.Connection) -> int:
@@ -368,9 +372,9 @@ def _remove_token(id_: int, database: apsw.Connection) -> None:
     database.execute("DELETE FROM tokens WHERE id = ?", (id_,))
 
 
-def _dead_letter(row: tuple[Any, ...]) -> DeadLetter:
+def _failure(row: tuple[Any, ...]) -> Failure:
     position, uuid, event, refusals, at_ms = row
-    return DeadLetter(position=position, uuid=uuid, event=event, refusals=_refusals.decode(refusals), at_ms=at_ms)
+    return Failure(position=position, uuid=uuid, event=event, refusals=_refusals.decode(refusals), at_ms=at_ms)
 
 
 def _chosen(connection: int, reason: str, positions: Sequence[int] | None) -> tuple[int, str, str | None]:

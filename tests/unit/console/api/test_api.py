@@ -31,7 +31,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def shop(client: Client) -> Client:
-    """With a connection, somebody known, and two dead letters."""
+    """With a connection, somebody known, and two failures."""
     service = client.bench.service
     await service.connect("customerio", GOOD, name="shop")
     sending = await service.begin_sending()
@@ -52,7 +52,7 @@ ALL = [
     ("GET", SHOP),
     ("PATCH", SHOP),
     ("DELETE", SHOP),
-    *[("POST", f"{SHOP}/{verb}") for verb in ("enable", "disable", "check", "preview")],
+    *[("POST", f"{SHOP}/{verb}") for verb in ("resume", "pause", "check", "preview")],
     *[("GET", f"{SHOP}/{noun}") for noun in ("status", "history", "people", "failures", "failures/1")],
     ("POST", f"{SHOP}/failures/retry"),
     ("POST", f"{SHOP}/failures/discard"),
@@ -97,7 +97,7 @@ async def test_a_connection_from_the_first_to_the_last(client: Client) -> None:
     made = await client.good(
         "POST", "/api/connections", {"destination": "customerio", "options": GOOD, "name": "shop"}, 201
     )
-    assert (made["name"], made["enabled"], made["options"]) == ("shop", True, {})
+    assert (made["name"], made["paused"], made["options"]) == ("shop", False, {})
     assert (await client.good("GET", "/api/connections"))["items"] == [await client.good("GET", SHOP)]
 
     changed = await client.good("PATCH", SHOP, {"options": {"event_allowlist": "order completed"}})
@@ -105,8 +105,8 @@ async def test_a_connection_from_the_first_to_the_last(client: Client) -> None:
     assert (await client.good("PATCH", SHOP, {"options": {"event_allowlist": None}}))["options"] == {}
 
     assert (await client.good("POST", f"{SHOP}/check"))["ok"]
-    assert (await client.good("POST", f"{SHOP}/disable"))["state"] == "disabled"
-    assert (await client.good("POST", f"{SHOP}/enable"))["state"] == "delivering"
+    assert (await client.good("POST", f"{SHOP}/pause"))["state"] == "paused"
+    assert (await client.good("POST", f"{SHOP}/resume"))["state"] == "delivering"
     assert await client.good("DELETE", SHOP, status=204) is None
     assert (await client.good("GET", "/api/connections"))["items"] == []
 
@@ -114,7 +114,7 @@ async def test_a_connection_from_the_first_to_the_last(client: Client) -> None:
 async def test_the_status_of_all_and_of_one(shop: Client) -> None:
     every = await shop.good("GET", "/api/status")
     assert every["connections"] == [await shop.good("GET", f"{SHOP}/status")]
-    assert (every["connections"][0]["received"], every["connections"][0]["dead_letters"]) == (3, {"invalid": 2})
+    assert (every["connections"][0]["received"], every["connections"][0]["failures"]) == (3, {"invalid": 2})
 
 
 async def test_a_history_has_its_series(shop: Client) -> None:
@@ -215,7 +215,7 @@ async def test_failures_come_in_pages_and_one_by_one(shop: Client) -> None:
 async def test_chosen_failures_are_sent_again_or_discarded(
     shop: Client, verb: str, chosen: object, how_many: int
 ) -> None:
-    await shop.bench.service.disable("shop")
+    await shop.bench.service.pause("shop")
     assert await shop.good("POST", f"{SHOP}/failures/{verb}", chosen) == {"failures": how_many}
 
 
@@ -326,7 +326,7 @@ async def test_no_secret_is_ever_in_an_answer(client: Client, method: str, url: 
     assert client.token.encode() not in reply.body
 
 
-@pytest.mark.parametrize("verb", ["enable", "disable", "check"])
+@pytest.mark.parametrize("verb", ["resume", "pause", "check"])
 async def test_no_secret_is_in_the_answer_to_what_is_done(client: Client, verb: str) -> None:
     secrets: dict[str, object] = {"site_id": "canary-site", "api_key": "canary-key"}
     made = {"destination": "customerio", "options": secrets, "name": "shop"}
@@ -392,7 +392,7 @@ async def test_many_who_ask_leave_little_behind(client: Client) -> None:
     wrong = {"authorization": "Bearer wrong"}
     for n in range(1_100):
         await client.ask("GET", "/api/status", headers=wrong, address=f"192.0.2.{n}")
-    assert len(client.api._mistaken._used) == 1_000
+    assert len(client.api._failing._used) == 1_000
 
 
 async def test_a_nul_in_a_body_is_refused_before_anybody_is_looked_for(client: Client) -> None:

@@ -79,13 +79,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with start_blocking_portal() as portal:
         limits = {"at_once": 1e9, "per_s": 1e9}
         with portal.wrap_async_context_manager(client_in(tmp_path_factory.mktemp("api"), **limits)) as client:
-            client.api._mistaken._at_once = 10**9
+            client.api._failing._at_once = 10**9
             RUNNING.portal, RUNNING.client = portal, client
             yield
 
 
 async def as_at_first(service: Service) -> None:
-    """A connection `shop` with dead letters, whatever was done to the one before."""
+    """A connection `shop` with failures, whatever was done to the one before."""
     for connection in await service.connections():
         await service.disconnect(connection.name)
     await service.connect("customerio", {"site_id": SECRET, "api_key": SECRET}, name="shop")

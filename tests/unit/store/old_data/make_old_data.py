@@ -24,6 +24,7 @@ from zipfile import ZIP_LZMA, ZipFile
 import msgspec
 from hogline.delivery.lanes import LANES, lane_of
 from hogline.delivery.routes import Routes
+from hogline.store.secrets import Vault
 from people_bench import CREDENTIALS, NOON_MS, Clock
 from sandbox_server import SandboxServer
 
@@ -32,7 +33,6 @@ from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, decode_event, encode_event
 from hogline.posthog.joins import join_of
-from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 

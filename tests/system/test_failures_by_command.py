@@ -1,4 +1,4 @@
-"""Dead letters and replays from the command line, with a Hogline that runs and without."""
+"""Failures and replays from the command line, with a Hogline that runs and without."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ EVENTS = "".join(
 
 @pytest.fixture
 def refused(data: Path, sandbox: str) -> str:
-    """A data directory with two delivered events and two dead letters; the sandbox accepts everything again."""
+    """A data directory with two delivered events and two failures; the sandbox accepts everything again."""
     connect(data, sandbox)
     put(f"{sandbox}/sandbox/script", {"answers": [{"refuse_names": ["bad one", "bad two"]}]})
     hogline(data, "send", "-", stdin=EVENTS.encode(), code=1)
     put(f"{sandbox}/sandbox/script", {"answers": []})
     found = status(data)
-    assert (found["delivered"], sum(found["dead_letters"].values())) == (2, 2)
+    assert (found["delivered"], sum(found["failures"].values())) == (2, 2)
     return sandbox
 
 
@@ -41,7 +41,7 @@ def names(sandbox: str) -> list[str]:
 
 
 @pytest.mark.parametrize("beside", [True, False], ids=["beside hogline serve", "alone"])
-def test_a_dead_letter_is_seen_exported_retried_and_discarded(data: Path, refused: str, *, beside: bool) -> None:
+def test_a_failure_is_seen_exported_retried_and_discarded(data: Path, refused: str, *, beside: bool) -> None:
     def steps() -> None:
         failures = hogline_json(data, "failures", "customerio")["failures"]
         assert [one["event"] for one in failures] == ["bad one", "bad two"]
@@ -61,7 +61,7 @@ def test_a_dead_letter_is_seen_exported_retried_and_discarded(data: Path, refuse
         assert hogline(data, "failures", "discard", "customerio", "--all").stdout.startswith("1 discarded")
         assert "No failures." in hogline(data, "failures").stdout
         found = status(data)
-        assert (found["delivered"], found["filtered"], found["dead_letters"]) == (3, {"discarded": 1}, {})
+        assert (found["delivered"], found["filtered"], found["failures"]) == (3, {"discarded": 1}, {})
 
     if beside:
         with serving(data):
@@ -79,7 +79,7 @@ def test_a_replay_is_recognised_by_customerio_and_brings_what_it_had_refused(dat
     assert [event["name"] for event in events] == ["clicked", "ordered", "bad one", "bad two"]
     assert [event["repeats"] for event in events] == [1, 1, 0, 0]
     found = status(data)
-    assert (found["delivered"], sum(found["dead_letters"].values()), found["replayed"]) == (2, 2, {"delivered": 4})
+    assert (found["delivered"], sum(found["failures"].values()), found["replayed"]) == (2, 2, {"delivered": 4})
 
 
 IMPOSSIBLE = (

@@ -1,0 +1,15 @@
+"""What may be said of an internal error: its kind and its place. Never its text, which may quote what was sent."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+
+def kind_and_place(error: BaseException) -> str:
+    """Such as `KeyError at plan.py:120`: enough to find it. Of a group, the first of what it holds."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    return f"{type(error).__name__} at {place}"
