@@ -31,7 +31,9 @@ class Lived(Struct):
 
 def _live(seeds: range) -> Lived:
     command = [sys.executable, "-m", "tests.model", f"{seeds.start}-{seeds.stop}", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr.decode()[-2_000:]}")
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Lived)
 
 
