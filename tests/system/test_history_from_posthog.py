@@ -17,6 +17,7 @@ from processes import all_events, connect, hogline
 from hogline.backfill.files import CannotRead
 from hogline.backfill.posthog import PostHogExports, weeks
 from hogline.backfill.reading import Reading
+from hogline.posthog.entry import event_of
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -50,7 +51,7 @@ class Reader:
 
     def numbers(self, until: datetime = START + timedelta(days=28)) -> list[object]:
         reading = Reading(self.exports.files(START, until), 2**41)
-        found = sorted(read.event.properties["n"] for read in reading)  # type: ignore[type-var]
+        found = sorted(event_of(read.entry).properties["n"] for read in reading)  # type: ignore[type-var]
         assert reading.first_bad == []
         return list(found)
 

@@ -50,7 +50,7 @@ class Forecast:
         self._events += len(events)
         for choice in self._choices:
             for received in events:
-                choice.rehearsal.add(received.event, len(received.body))
+                choice.rehearsal.add(received.entry, len(received.body))
             while choice.rehearsal.is_full:
                 await choice.ship()
 

@@ -32,5 +32,5 @@ def _record(read: Read) -> bytes:
     """Compared as bytes, records are in order: the time, the uuid, and then the event, which makes the order the same
     for events that share both, whichever files they are in.
     """
-    time_us = read.event.timestamp_ms * 1_000 + read.below_ms_us
-    return _TIME.pack(time_us + _SIGN) + read.event.uuid.encode() + read.body + _PLACE.pack(read.file, read.number)
+    time_us = read.entry.timestamp_ms * 1_000 + read.below_ms_us
+    return _TIME.pack(time_us + _SIGN) + read.entry.uuid.encode() + read.body + _PLACE.pack(read.file, read.number)

@@ -12,7 +12,8 @@ from hogline.clock import Clock
 from hogline.core.items import Item, Source
 from hogline.delivery.rehearsal import Rehearsal
 from hogline.destinations.catalogue import DESTINATIONS
-from hogline.model import Event, Operation
+from hogline.model import Operation
+from hogline.posthog.entry import Entry
 from hogline.posthog.lines import read_lines
 from hogline.posthog.received import Received, Unreadable
 from hogline.posthog.uuids import Uuids, told_apart
@@ -69,7 +70,7 @@ class Preview:
         return [event for row in rows for event in await self._event(received_in(row), row.file, row.number)]
 
     async def _event(self, received: Received, file: str, line: int) -> list[PreviewedEvent]:
-        event = told_apart(received, self._uuids).event
+        event = told_apart(received, self._uuids).entry
         return [await rehearsal.preview(file, line, event) for rehearsal in self._rehearsals]
 
 
@@ -83,7 +84,7 @@ class _Previewed:
         )
         self._held_lines: dict[int, tuple[str, int]] = {}
 
-    async def preview(self, file: str, line: int, event: Event) -> PreviewedEvent:
+    async def preview(self, file: str, line: int, event: Entry) -> PreviewedEvent:
         position = self._rehearsal.add(event)
         rehearsed = await self._rehearsal.ship()
         assert rehearsed is not None  # the event waited

@@ -17,7 +17,7 @@ from hogline.backfill.files import CannotRead, File, trouble
 from hogline.backfill.lines import read_stream
 from hogline.backfill.unpacking import UnknownFile
 from hogline.backfill.views import BadRow
-from hogline.model import Event
+from hogline.posthog.entry import Entry
 from hogline.posthog.lines import read_file_line, read_file_row
 from hogline.posthog.received import Batch, Unreadable
 
@@ -30,7 +30,7 @@ class Read(Struct, frozen=True):
     file: int
     """Its place among the files."""
     number: int
-    event: Event
+    entry: Entry
     body: bytes
     """The event as the journal keeps it."""
     below_ms_us: int
@@ -101,7 +101,7 @@ class Reading:
 
     def _events(self, place: int, number: int, unit: Literal["line", "event", "row"], batch: Batch) -> Iterator[Read]:
         for received in batch.received:
-            yield Read(place, number, received.event, received.body, received.below_ms_us)
+            yield Read(place, number, received.entry, received.body, received.below_ms_us)
         if batch.problems:
             several = len(batch.received) + len(batch.problems) > 1
             self.refused.update(batch.refused)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from hogline.backfill.views import Delivery, Row
 from hogline.clock import Clock
 from hogline.delivery.tally import Tally
-from hogline.posthog.entry import decode_event
+from hogline.posthog.entry import decode_entry
 from hogline.posthog.received import Batch, Received
 from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
@@ -75,4 +75,4 @@ class Sending:
 
 
 def received_in(row: Row) -> Received:
-    return Received(decode_event(row.body), row.body)
+    return Received(decode_entry(row.body), row.body)

@@ -18,8 +18,7 @@ from hogline.core.items import Item, Source
 from hogline.core.known import Known
 from hogline.core.shipment import Shipment
 from hogline.destinations.base import Destination
-from hogline.model import Event
-from hogline.posthog.entry import entry_of
+from hogline.posthog.entry import Entry
 from hogline.store.base import State
 from hogline.store.forgetting import NOBODY
 from hogline.store.memory import MemoryStore
@@ -88,14 +87,14 @@ class Rehearsal:
         lanes = self._desk.lanes
         return lanes.waiting >= MOST_WAITING or lanes.size_bytes >= MOST_WAITING_BYTES
 
-    def add(self, event: Event, size_bytes: int = 0) -> int:
+    def add(self, entry: Entry, size_bytes: int = 0) -> int:
         """The next event; returns its position here."""
-        entry, position = entry_of(event), self._known.folded + 1
+        position = self._known.folded + 1
         self._fold.fold(position, entry)
         self._desk.feed([(position, entry, size_bytes)])
         return position
 
-    def who(self, event: Event) -> str:
+    def who(self, event: Entry) -> str:
         """Whose an event is, after all joins so far: the distinct_id that names them."""
         return self._known.who(event.distinct_id)
 

@@ -103,7 +103,11 @@ def encode_event(event: Event) -> bytes:
     Raises OverflowError for an integer beyond 64 bits and UnicodeEncodeError for a lone surrogate: reading repairs both
     before an event gets here.
     """
-    return _pack(entry_of(event))
+    return encode_entry(entry_of(event))
+
+
+def encode_entry(entry: Entry) -> bytes:
+    return _pack(entry)
 
 
 def entry_of(event: Event) -> Entry:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from hogline.model import Event
-from hogline.posthog.entry import encode_event
+from hogline.posthog.entry import Entry, encode_entry, entry_of, event_of
 from hogline.posthog.identity import NewUuid
 from hogline.posthog.repair import repair
 from hogline.posthog.weight import MOST_EVENT_BYTES, MOST_EVENT_VALUES, is_too_heavy
@@ -41,11 +41,18 @@ class Receipt(Struct, frozen=True):
 
 
 class Received(Struct, frozen=True):
-    event: Event
+    """An event, in the two forms in which it travels."""
+
+    entry: Entry
     body: bytes
-    """The event as the journal keeps it."""
+    """As the journal keeps it."""
     below_ms_us: int = 0
     """Of an event in a file: microseconds of its time beyond the whole millisecond."""
+
+    @property
+    def event(self) -> Event:
+        """With its data decoded: for anyone who looks at single ones."""
+        return event_of(self.entry)
 
 
 class Batch(Struct, frozen=True):
@@ -74,8 +81,8 @@ class Collected:
         """Raises `Unreadable` for one that is too large."""
         received = encode_repaired(event)
         if below_ms_us:
-            received = Received(received.event, received.body, below_ms_us)
-        if is_too_heavy(received.body, received.event):
+            received = Received(received.entry, received.body, below_ms_us)
+        if is_too_heavy(received.body, event):
             raise Unreadable(
                 f"The event is too large. The limits are {MOST_EVENT_BYTES:,} bytes and {MOST_EVENT_VALUES:,} values.",
                 413,
@@ -99,7 +106,7 @@ def encode_repaired(event: Event) -> Received:
     """The event and its bytes. What MessagePack cannot hold (integers beyond 64 bits, lone surrogates) is
     repaired first and recorded in the event; ordinary events are not looked through."""
     try:
-        return Received(event, encode_event(event))
+        return _received(entry_of(event))
     except (OverflowError, UnicodeEncodeError):
         reasons = list(event.repaired)
         fields = msgspec.structs.asdict(event)
@@ -109,4 +116,8 @@ def encode_repaired(event: Event) -> Received:
         }
         unset = tuple(cast("str", repair(name, reasons)) for name in event.unset)
         event = msgspec.structs.replace(event, **whole, **values, unset=unset, repaired=tuple(reasons))
-        return Received(event, encode_event(event))
+        return _received(entry_of(event))
+
+
+def _received(entry: Entry) -> Received:
+    return Received(entry, encode_entry(entry))

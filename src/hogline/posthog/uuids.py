@@ -11,8 +11,9 @@ from enum import Enum
 
 from msgspec.structs import replace
 
+from hogline.posthog.entry import encode_entry
 from hogline.posthog.identity import uuid_of
-from hogline.posthog.received import Received, encode_repaired
+from hogline.posthog.received import Received
 from hogline.posthog.repair import note
 
 UUID_REUSED = "uuid_reused"
@@ -105,7 +106,7 @@ class _Table:
 
 def told_apart(received: Received, uuids: Uuids) -> Received:
     """The event with a unique uuid; a repeat stays a repeat. The event records which it is."""
-    event = received.event
+    event = received.entry
     seen = uuids.see(event.uuid, event.name, event.distinct_id)
     if seen is Seen.NEW:
         return received
@@ -117,4 +118,5 @@ def told_apart(received: Received, uuids: Uuids) -> Received:
         seen = uuids.see(uuid, event.name, event.distinct_id)
     if seen is not Seen.NEW:
         note(reasons, REPEATED)
-    return encode_repaired(replace(event, uuid=uuid, repaired=tuple(reasons)))
+    event = replace(event, uuid=uuid, repaired=tuple(reasons))
+    return Received(event, encode_entry(event), received.below_ms_us)

@@ -111,7 +111,7 @@ class _Receiver:
             reply = problem(500, "Internal error. The log has the details.", _retry_after(5))
         cors = cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
         await send_answer(send, reply, (*cors, (b"x-request-id", request.id.encode())))
-        watch.answered(request.id, path, reply.status, request.began_s, (each.event.uuid for each in request.received))
+        watch.answered(request.id, path, reply.status, request.began_s, (each.entry.uuid for each in request.received))
 
 
 async def _answer(request: Request, route: Route | None) -> Answer:

@@ -46,8 +46,8 @@ class SeenUuids:
             return await inlet.append([each.body for each in told], refused), told
         except Unwritable:
             for each in told:
-                if REPEATED not in each.event.repaired:
-                    uuids.lose(each.event.uuid)
+                if REPEATED not in each.entry.repaired:
+                    uuids.lose(each.entry.uuid)
             raise
 
     async def load(self) -> None:
