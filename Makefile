@@ -95,6 +95,8 @@ lock:  ## upgrade all locked versions
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --extra demo --extra parquet --extra s3 --group dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --extra parquet --extra s3 --extra https pyproject.toml -c requirements.lock -o requirements-image.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --group pyproject.toml:site -o requirements-site.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --group pyproject.toml:dist -c requirements.lock -o requirements-dist.lock

@@ -2,7 +2,8 @@
 
 For each suite: a root with `PACKAGES` and nothing else, a clone of HEAD, and `make demo` in it with an empty
 environment and the pip that this Debian brings. Then once more as if years had passed: every package that
-requirements.lock names has a newer release, and pip can reach nothing but these and the locked ones.
+requirements.lock names has a newer release, and pip can reach nothing but these and the locked ones. And the steps of
+deploy/Containerfile, in roots that stand for its base image.
 
 The roots are kept in the user's cache folder and made anew when they are missing; each run works on a copy. How this
 machine reaches its registries (proxies, mirrors, certificates) is handed into the copy. Needs root, for chroot.
@@ -21,10 +22,14 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import container
+
 SUITES = ("bookworm", "trixie")
+OF_THE_IMAGE = "trixie"
+"""What the image's base is made of."""
 PACKAGES = ("python3", "python3-venv", "git", "make", "ca-certificates")
 REPOSITORY = Path(__file__).parents[1]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hogline" / "fresh"
@@ -99,6 +104,8 @@ def _try(suite: str) -> bool:
             _run(["git", "clone", "--quiet", "--bare", "--depth=1", f"file://{REPOSITORY}", f"{root}/srv/hogline.git"])
             _tell(suite, "git clone, make demo", lambda: _demo(root))
             _tell(suite, "the same with newer releases of everything", lambda: _demo_later(root))
+        if suite == OF_THE_IMAGE:
+            _tell(suite, "the container's steps", lambda: _container(suite))
     except (Broken, subprocess.TimeoutExpired, OSError) as problem:
         print(f"{suite:<9} FAILED: {problem}", file=sys.stderr, flush=True)
         return False
@@ -202,6 +209,30 @@ def _demo_later(root: Path) -> None:
     _demo(root)
 
 
+def _container(suite: str) -> None:
+    """The image of deploy/Containerfile, built and run. Raises Broken."""
+    with ExitStack() as stack:
+
+        def new_root() -> Path:
+            root = stack.enter_context(_copy(suite))
+            _hand_in(root)
+            (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
+            return root
+
+        checkout = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=CACHE)), "hogline")
+        _run(["git", "clone", "--quiet", "--depth=1", f"file://{REPOSITORY}", str(checkout)])
+        try:
+            image = container.build(
+                checkout / "deploy" / "Containerfile", checkout, new_root=new_root, run=_inside_with
+            )
+            told = container.refused(image)
+            if "you have not set a password" not in told:
+                raise Broken(f"Without a password, the image says:\n{told}")
+            container.try_it(image, {"HOGLINE_CONSOLE_PASSWORD": "correct horse battery staple"})
+        except container.Wrong as wrong:
+            raise Broken(f"deploy/Containerfile: {wrong}") from None
+
+
 def _release(folder: Path, name: str, version: str = "9999") -> None:
     """A wheel of nothing, newer than any other."""
     about = f"{name}-{version}.dist-info"
@@ -213,7 +244,11 @@ def _release(folder: Path, name: str, version: str = "9999") -> None:
 
 def _inside(root: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Run a script in the root, with no environment but how registries are reached."""
-    environment = {"HOME": HOME, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **_handed_in()}
+    return _inside_with(root, script, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+def _inside_with(root: Path, script: str, more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = {"HOME": HOME, "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **more, **_handed_in()}
     return _run(["chroot", str(root), "sh", "-c", script], environment)
 
 
