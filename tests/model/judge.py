@@ -77,7 +77,8 @@ class Judge:
                 # Many may be behind an id that never signed in: a server's, a kiosk's.
                 self._wrong(f"two emails of somebody who is not identified were merged: {whose[0]}")
         for one, other in sides:
-            if (other, one) in sides and one[0] == other[0] == "id":
+            anew = any({one[1], other[1]} & human.ids for human in self._run.forgotten)  # they began once more
+            if (other, one) in sides and one[0] == other[0] == "id" and not anew:
                 self._wrong(f"merged both ways: {one} and {other}")
 
     def _whose(self) -> dict[int, Human]:
