@@ -26,6 +26,7 @@ from rich.console import Console
 from hogline.backfill.preview import Preview
 from hogline.backfill.views import OperationView, PreviewedEvent
 from hogline.cli.app import app
+from hogline.delivery.installed import installed
 from hogline.service.rights import RIGHTS
 from hogline.settings import PREFIX, Settings
 from hogline.store.base import Connection
@@ -165,7 +166,7 @@ def result(events: str, options: Mapping[str, object]) -> str:
         created_ms=NOW_MS,
     )
     lines = list(enumerate(events.encode().splitlines(), 1))
-    previewed, bad = asyncio.run(Preview(None, [connection], _Clock()).lines(lines))
+    previewed, bad = asyncio.run(Preview(None, [installed(connection)], _Clock()).lines(lines))
     if bad:
         raise ValueError(f"An example in behaviour.md cannot be read: {bad[0].sentence}")
     return "".join(_shown(event) for event in previewed)

@@ -179,7 +179,7 @@ async def remember_a_day(stage: Stage, connection: int, *, delivered: float) -> 
     """What the history would have kept of the last 24 hours; `delivered`: how much of it was."""
     chance = random.Random(connection)  # noqa: S311  # not a secret
     now_s = int(time.time())
-    history = stage.service.past
+    history = stage.service.figures
     if history is None:
         return
     for minutes in range(24 * 60, 0, -10):

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from hogline.destinations.base import Send, Unreachable
+from hogline.loopback import is_loopback
 from hogline.model import Request
 
 NAME = "Hogline"
@@ -194,8 +195,11 @@ def base_url(host: str) -> str:
     named = _HOSTS.get(given.lower(), given)
     url = named if "://" in named else f"https://{named}"
     parts = urlsplit(url)
-    loopback = parts.hostname in {"127.0.0.1", "::1", "localhost"}
-    if parts.scheme not in {"https", "http"} or not parts.hostname or (parts.scheme == "http" and not loopback):
+    if (
+        parts.scheme not in {"https", "http"}
+        or not parts.hostname
+        or (parts.scheme == "http" and not is_loopback(parts.hostname))
+    ):
         raise PostHogRefused("The host must be eu.posthog.com, us.posthog.com, or the https address of your PostHog.")
     if parts.hostname.endswith(".i.posthog.com"):
         raise PostHogRefused(f"{parts.hostname} only accepts events. Use {parts.hostname.replace('.i.', '.')}.")

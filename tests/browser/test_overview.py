@@ -17,9 +17,9 @@ OVERVIEW = "/connections/shop/overview"
 
 async def with_figures(stage: Stage, received: int, minutes_ago: int = 20) -> None:
     """As the sampler keeps them."""
-    assert stage.service.past is not None
+    assert stage.service.figures is not None
     figures = [Figure(1, "received", received), Figure(1, "requests", 2), Figure(1, "request_ms", 300)]
-    await stage.service.past.add(figures, int(time.time()) - 60 * minutes_ago)
+    await stage.service.figures.add(figures, int(time.time()) - 60 * minutes_ago)
 
 
 async def test_an_event_is_counted_the_moment_it_is_delivered(page: Page, stage: Stage) -> None:

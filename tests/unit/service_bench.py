@@ -141,6 +141,8 @@ async def bench_in(folder: Path) -> AsyncIterator[Bench]:
         await state.add_token(TOKEN)
         await state.add_token(PUBLIC_TOKEN, "public")
         customerio = CustomerIo()
+        audit = SqliteAudit(directory.audit)
+        stack.push_async_callback(audit.close)
         service = Service(
             Settings(data=folder),
             journal=journal,
@@ -148,10 +150,8 @@ async def bench_in(folder: Path) -> AsyncIterator[Bench]:
             send=customerio.send,
             clock=clock,
             delivers=True,
+            trail=Trail(audit, vault.fingerprint, clock.time_ms),
         )
-        audit = SqliteAudit(directory.audit)
-        stack.push_async_callback(audit.close)
-        service.trail = Trail(audit, vault.fingerprint, clock.time_ms)
         stack.push_async_callback(service.close)
         await service.start()
         yield Bench(service, customerio, directory.control)

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from hogline.backfill.preview import NO_CONNECTION
 from hogline.backfill.sending import received_in
 from hogline.backfill.views import ChoiceForecast, ForecastView, Row
 from hogline.clock import Clock
 from hogline.core.shipment import Shipment
+from hogline.delivery.installed import installed
 from hogline.delivery.pack import pack
 from hogline.delivery.rehearsal import Rehearsal, Rehearsed
 from hogline.destinations.base import Choice, Limits
-from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.catalogue import destination_of
 from hogline.posthog.uuids import Uuids, told_apart
 from hogline.store.base import Connection
 
@@ -28,7 +31,7 @@ MOST_HELD_BYTES = 100_000_000
 
 def choices(destination: str) -> tuple[Choice, ...]:
     """What can be compared for a destination; nothing if it does not let one choose whom to send."""
-    return next((option.choices for option in DESTINATIONS[destination].options if option.key == WHOM), ())
+    return next((option.choices for option in destination_of(destination).options if option.key == WHOM), ())
 
 
 class Forecast:
@@ -72,11 +75,10 @@ class _Forecast:
     """The forecast for one choice."""
 
     def __init__(self, choice: Choice, connection: Connection, clock: Clock, hold_max_bytes: int) -> None:
-        destination = DESTINATIONS[connection.destination]
-        options = {**connection.options, WHOM: choice.value}
+        one = installed(structs.replace(connection, options={**connection.options, WHOM: choice.value}))
         self.choice = choice
-        self.rehearsal = Rehearsal(destination, options, clock, hold_max_bytes=hold_max_bytes)
-        self._limits: Limits = destination.limits
+        self.rehearsal = Rehearsal(one, clock, hold_max_bytes=hold_max_bytes)
+        self._limits: Limits = one.destination.limits
         self._customers = 0
         self._merged = 0
         self._delivered = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -10,8 +11,8 @@ from hogline.backfill.sending import received_in
 from hogline.backfill.views import BadLine, JoinedView, OperationView, PreviewedEvent, ReleasedEvent, Row
 from hogline.clock import Clock
 from hogline.core.items import Item, Source
+from hogline.delivery.installed import Installed, installed
 from hogline.delivery.rehearsal import Rehearsal
-from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Operation
 from hogline.posthog.entry import Entry
 from hogline.posthog.lines import read_lines
@@ -35,7 +36,7 @@ NO_CONNECTION = Connection(
 class Preview:
     """What events would become, in order, as if all were accepted. Nothing is saved."""
 
-    def __init__(self, state: State | None, connections: Sequence[Connection], clock: Clock) -> None:
+    def __init__(self, state: State | None, connections: Sequence[Installed[Any]], clock: Clock) -> None:
         """Without a state there are no known people; without a connection it uses Customer.io with default
         options.
         """
@@ -43,7 +44,7 @@ class Preview:
         self._uuids = Uuids()
         self.touched_s = clock.now_s()
         self._rehearsals = [_Previewed(connection, state, clock) for connection in connections] or [
-            _Previewed(NO_CONNECTION, None, clock)
+            _Previewed(installed(NO_CONNECTION), None, clock)
         ]
 
     async def lines(self, lines: Sequence[tuple[int, bytes]]) -> tuple[list[PreviewedEvent], list[BadLine]]:
@@ -77,11 +78,9 @@ class Preview:
 class _Previewed:
     """The preview for one connection."""
 
-    def __init__(self, connection: Connection, state: State | None, clock: Clock) -> None:
-        self._name = connection.name
-        self._rehearsal = Rehearsal(
-            DESTINATIONS[connection.destination], connection.options, clock, state=state, connection=connection.id
-        )
+    def __init__(self, one: Installed[Any], state: State | None, clock: Clock) -> None:
+        self._name = one.connection.name
+        self._rehearsal = Rehearsal(one, clock, state=state)
         self._held_lines: dict[int, tuple[str, int]] = {}
 
     async def preview(self, file: str, line: int, event: Entry) -> PreviewedEvent:

@@ -27,7 +27,7 @@ from hogline.model import Request
 from hogline.runtime.serve import serving
 from hogline.sandbox.server import Sandbox
 from hogline.service import CannotDo, Service
-from hogline.service.access import ConsoleDoor
+from hogline.service.core import ConsoleDoor
 from hogline.settings import Settings, read_settings
 from hogline.telemetry.logs import set_up_logs
 

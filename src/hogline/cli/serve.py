@@ -5,7 +5,7 @@ from __future__ import annotations
 from hogline.cli.common import Common, err, run
 from hogline.runtime.serve import serve as serve_until_stopped
 from hogline.service import Service
-from hogline.service.access import ConsoleDoor
+from hogline.service.core import ConsoleDoor
 from hogline.store.datadir.accounts import FIRST
 
 _DEFAULT = Common()
@@ -20,8 +20,8 @@ def serve(*, common: Common = _DEFAULT) -> None:
             f"Receiving at {service.receives_at}; data in {settings.data}. "
             "Run `hogline token` for the URL to give PostHog."
         )
-        if service.watched_at is not None:
-            err.print(f"Metrics at {service.watched_at}/metrics", markup=False)
+        if service.addresses.watched is not None:
+            err.print(f"Metrics at {service.addresses.watched}/metrics", markup=False)
         if service.console is not None:
             err.print(f"Console at {service.console.url}", markup=False)
             _tell_how_to_sign_in(service.console)

@@ -14,7 +14,7 @@ from hogline.console.context import connection_of, form_of, require_right, servi
 from hogline.console.forms import fields, problems_of, typed
 from hogline.console.pages import go, page
 from hogline.destinations.base import Destination
-from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.catalogue import DESTINATIONS, destination_of
 from hogline.service import CannotDo
 from hogline.service.connections import SecretsNeeded
 from hogline.views import CheckView, ConnectionView
@@ -94,7 +94,7 @@ async def change(request: Request) -> Response:
     """`do`: `test` tells what came of it; `save` keeps it; `start` keeps it and resumes the connection."""
     require_right(request, "configure")
     service, connection = service_of(request), await connection_of(request)
-    destination = DESTINATIONS[connection.destination]
+    destination = destination_of(connection.destination)
     form = await form_of(request)
     values, do = typed(destination, form), form.get("do")
     problems = problems_of(destination, values, secrets_are_set=True)
@@ -118,7 +118,7 @@ async def change(request: Request) -> Response:
 async def _settings_page(
     request: Request, connection: ConnectionView, values: dict[str, object], outcome: Outcome
 ) -> Response:
-    destination = DESTINATIONS[connection.destination]
+    destination = destination_of(connection.destination)
     return await page(
         request,
         "settings.html",

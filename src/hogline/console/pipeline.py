@@ -14,7 +14,7 @@ from hogline.console.live import changes
 from hogline.console.pages import again, page
 from hogline.console.sparkline import Sparkline, sparkline
 from hogline.destinations.base import Destination
-from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.catalogue import DESTINATIONS, destination_of
 from hogline.service import CannotDo
 from hogline.views import ConnectionStatus
 
@@ -53,7 +53,7 @@ async def _home(request: Request, problem: tuple[str, str] = ("", "")) -> Respon
     service = service_of(request)
     text = request.query_params.get("q", "")
     cards = [
-        Card(status, DESTINATIONS[status.destination], sparkline(await service.sparkline(status.name)))
+        Card(status, destination_of(status.destination), sparkline(await service.sparkline(status.name)))
         for status in (await service.status()).connections
     ]
     return await page(

@@ -15,7 +15,7 @@ from hogline.destinations.base import KEEPS, Keeps
 from hogline.emails import written_address
 from hogline.model import same_value
 from hogline.posthog.entry import NOTHING, Entry, Said
-from hogline.posthog.identity import is_uuid
+from hogline.posthog.identity import is_cookieless, is_uuid
 from hogline.posthog.joins import may_be_joined
 from hogline.posthog.meaning import not_analytics
 
@@ -41,10 +41,6 @@ def never_known(entry: Entry) -> bool:
     somebody else tomorrow."""
     who = entry.distinct_id
     return not who or is_cookieless(who) or not_analytics(entry.name.strip()) is not None
-
-
-def is_cookieless(distinct_id: str) -> bool:
-    return distinct_id.startswith("cookieless_") or distinct_id == "$posthog_cookieless"
 
 
 def names_suppressed(entry: Entry, suppressed: Suppressed, email_property: str = EMAIL) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hogline.core.fold import is_cookieless
 from hogline.core.known import Person
 from hogline.core.told import Told
 from hogline.destinations.base import Rules
 from hogline.posthog.entry import Entry
+from hogline.posthog.identity import is_cookieless
 from hogline.posthog.meaning import not_analytics
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from hogline.destinations.base import Unreachable
+from hogline.loopback import is_loopback
 from hogline.model import Request, Response
 
 CONNECT_TIMEOUT_S = 10
@@ -39,7 +39,7 @@ class Client:
 
     def _session_for(self, url: str) -> aiohttp.ClientSession:
         """A proxy of the environment (HTTPS_PROXY) is for what lies outside of this machine."""
-        return self._loopback if _is_loopback(urlsplit(url).hostname or "") else self._outside
+        return self._loopback if is_loopback(urlsplit(url).hostname or "") else self._outside
 
     async def close(self) -> None:
         await self._outside.close()
@@ -53,13 +53,6 @@ def _session(*, proxies: bool) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=proxies,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 # From the most special to the most general; TimeoutError is an OSError.

@@ -7,7 +7,6 @@ delivery would do.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from hogline.clock import Clock
@@ -17,7 +16,7 @@ from hogline.core.fold import Fold
 from hogline.core.items import Item, Source
 from hogline.core.known import Known
 from hogline.core.shipment import Shipment
-from hogline.destinations.base import Destination
+from hogline.delivery.installed import Installed
 from hogline.posthog.entry import Entry
 from hogline.store.base import State
 from hogline.store.forgetting import NOBODY
@@ -41,26 +40,23 @@ class Rehearsed(NamedTuple):
 class Rehearsal:
     def __init__(
         self,
-        destination: Destination[Any],
-        options: Mapping[str, object],
+        one: Installed[Any],
         clock: Clock,
         *,
         state: State | None = None,
-        connection: int = 0,
         hold_max_bytes: int = 2**62,
     ) -> None:
-        """`state`, `connection`: whose people are known already; without a state nobody is. `hold_max_bytes`: what is
-        held beyond that is given up, the oldest first."""
+        """`state`: what is known of people already; without one nothing is. `hold_max_bytes`: held events
+        beyond that are given up, the oldest first."""
         self._clock = clock
-        self._connection = connection
+        self._connection = 0 if state is None else one.connection.id
         self._store = MemoryStore(state, hold_max_bytes=hold_max_bytes)
         self._known = Known(self._store, _START)
         suppressed = NOBODY if state is None else state.suppressed
-        parsed = destination.read_options(options)
         self._desk = Desk(
-            destination,
-            parsed,
-            connection=connection,
+            one.destination,
+            one.options,
+            connection=self._connection,
             known=self._known,
             reads=self._store,
             start=_START,

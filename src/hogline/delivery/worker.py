@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -30,7 +31,7 @@ from hogline.destinations.base import Destination, Send
 from hogline.model import Refusal
 from hogline.posthog.entry import Entry
 from hogline.store.base import Connection, Journal, State, Unwritable
-from hogline.telemetry.delivery import DeliveryWatch
+from hogline.telemetry.delivery import DeliveryWatch, RequestListener, nobody
 
 OptionsT = TypeVar("OptionsT")
 ErrorT = TypeVar("ErrorT", bound=Exception)
@@ -55,8 +56,13 @@ class Worker(Generic[OptionsT]):
         gate: Gate,
         clock: Clock,
         merge_delay_s: float = 30.0,
+        tallies: AbstractSet[Tally] = frozenset(),
+        feed: Feed | None = None,
+        listener: RequestListener = nobody,
     ) -> None:
-        """`merge_delay_s`: how long a merge waits when both customers are accepted."""
+        """`merge_delay_s`: how long a merge waits when both customers are accepted. `tallies`: anyone who waits for
+        events, now or later. `feed`: anyone who watches. `listener` gets each request.
+        """
         self._connection = connection
         self._destination = destination
         self._options = options
@@ -75,10 +81,10 @@ class Worker(Generic[OptionsT]):
         self._turn = asyncio.Lock()
         """Of those, one at a time."""
         self._fuse = Fuse()
-        self.tallies: set[Tally] = set()
-        self.feed = Feed(clock)
-        self.watch = DeliveryWatch(connection.name, clock)
-        self._carrier = Carrier(destination, options, send=send, gate=gate, clock=clock, watch=self.watch)
+        self._tallies = tallies
+        self._feed = feed or Feed(clock)
+        self._watch = DeliveryWatch(connection.name, clock, listener)
+        self._carrier = Carrier(destination, options, send=send, gate=gate, clock=clock, watch=self._watch)
         self._desk: Desk | None = None
         self._puller: Puller | None = None
 
@@ -118,7 +124,7 @@ class Worker(Generic[OptionsT]):
         log.error("planning failed", connection=self._connection.name, uuid=entry.uuid, error=type(error).__name__)
 
     def _note_forgotten(self, position: int) -> None:
-        for tally in self.tallies:
+        for tally in self._tallies:
             tally.note([Outcome(position, "filtered", "forgotten")])
 
     @property
@@ -143,7 +149,7 @@ class Worker(Generic[OptionsT]):
                     raise
                 # The disk cannot be read: begin again from what is settled, when it can be.
                 self._unwritable = str(trouble)
-                self.watch.standing(self.trouble)
+                self._watch.standing(self.trouble)
                 await self._clock.sleep(LOOK_AGAIN_S)
 
     async def _run_once(self) -> None:
@@ -179,7 +185,7 @@ class Worker(Generic[OptionsT]):
     def _disk_is_well(self) -> None:
         if not self._refused_writes:
             self._unwritable = None
-            self.watch.standing(self.trouble)
+            self._watch.standing(self.trouble)
 
     async def close(self, within_s: float = 20.0) -> None:
         """No new requests; those in flight are settled, or given up when the time is over or the destination is
@@ -220,11 +226,11 @@ class Worker(Generic[OptionsT]):
 
     async def _carry(self, desk: Desk, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
-        with self.watch.shipment(item.entry.uuid for item in shipment.items if item.entry is not None):
+        with self._watch.shipment(item.entry.uuid for item in shipment.items if item.entry is not None):
             if (intent := shipment.intent) is not None:
                 await self._persist(lambda: self._state.intend(intent))
             outcomes = await self._carrier.carry(shipment.operations, shipment.doubt)
-            self.watch.standing(self.trouble)
+            self._watch.standing(self.trouble)
             await self._settle(desk, shipment, outcomes)
 
     async def _settle(self, desk: Desk, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
@@ -234,9 +240,9 @@ class Worker(Generic[OptionsT]):
         desk.settled(shipment, settled)
         if self._puller is not None:
             self._puller.kept(settled.settlement)
-        for tally in self.tallies:
+        for tally in self._tallies:
             tally.note(settled.outcomes)
-        self.feed.note(shipment, self._destination.people, outcomes)
+        self._feed.note(shipment, self._destination.people, outcomes)
         self._wake.set()
         self._fuse.note(isinstance(outcome, Refusal) for outcome in outcomes)
         if self._fuse.blown:
@@ -262,7 +268,7 @@ class Worker(Generic[OptionsT]):
             async with self._turn:
                 while refused is not None or (refused := await _try(write)) is not None:
                     self._unwritable = str(refused)
-                    self.watch.standing(self.trouble)
+                    self._watch.standing(self.trouble)
                     await self._clock.sleep(refused.retry_after_s)
                     refused = None
         finally:

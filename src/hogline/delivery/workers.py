@@ -15,10 +15,10 @@ from hogline.delivery.carrier import Stopped
 from hogline.delivery.feed import Feed
 from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
+from hogline.delivery.installed import Installed
 from hogline.delivery.tally import Tally
 from hogline.delivery.worker import Worker
 from hogline.destinations.base import InvalidOptions, Keeps, Send
-from hogline.destinations.catalogue import DESTINATIONS
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.store.forgetting import Expired
 from hogline.telemetry.delivery import RequestListener, nobody
@@ -107,28 +107,28 @@ class Workers:
 
     # workers
 
-    def start(self, connection: Connection) -> None:
+    def start(self, one: Installed[Any]) -> None:
         """Run this connection; nothing happens if it runs already."""
+        connection = one.connection
         if connection.id in self._running:
             return
-        destination = DESTINATIONS[connection.destination]
-        options = destination.read_options(connection.options)
+        rate = Rate(one.destination.requests_per_second(one.options), self._clock)
         worker: Worker[Any] = Worker(
             connection,
-            destination,
-            options,
+            one.destination,
+            one.options,
             folder=self.folder,
             journal=self._journal,
             state=self._state,
             send=self._send,
-            gate=Gate(Rate(destination.requests_per_second(options), self._clock), self._clock, random.random),
+            gate=Gate(rate, self._clock, random.random),
             clock=self._clock,
             merge_delay_s=self._merge_delay_s,
+            # Anyone who waits keeps waiting when the connection is stopped and started again.
+            tallies=self._tallies.setdefault(connection.id, set()),
+            feed=self.feed(connection.id),
+            listener=self._listener,
         )
-        worker.watch.listener = self._listener
-        # Waiting callers keep waiting when the connection is stopped and started again.
-        worker.tallies = self._tallies.setdefault(connection.id, set())
-        worker.feed = self.feed(connection.id)
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
         self._running[connection.id] = (worker, task)
 

@@ -15,6 +15,7 @@ from typing import Any
 from hogline.destinations.base import BadDestination, Destination
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.engage import ENGAGE
+from hogline.destinations.missing import missing
 
 GROUP = "hogline.destinations"
 _KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -45,3 +46,8 @@ def find(installed: list[EntryPoint]) -> Mapping[str, Destination[Any]]:
 
 DESTINATIONS = find(list(entry_points(group=GROUP)))
 """By key, in the order in which they are shown."""
+
+
+def destination_of(key: str) -> Destination[Any]:
+    """The destination of a connection; a stand-in if its package is not installed anymore."""
+    return DESTINATIONS.get(key) or missing(key)

@@ -10,6 +10,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from hogline.loopback import is_loopback
+
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
 
@@ -34,10 +36,9 @@ def base_url(text: str, example: str) -> str:
         raise BadEndpoint("must not have credentials in it: they have options of their own.")
     if "?" in text or "#" in text:
         raise BadEndpoint("must end with the host or a path, without ? or #.")
-    is_ip = _ip(host) is not None
-    if not (is_ip or _HOST.fullmatch(host)) or port == 0:
+    if not (_is_ip(host) or _HOST.fullmatch(host)) or port == 0:
         raise BadEndpoint(f"is no address. Give a host, such as {example}.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise BadEndpoint("must begin with https:// (http:// is taken on this machine only).")
     path = parts.path.rstrip("/")
     if not _PATH.fullmatch(path):
@@ -46,13 +47,9 @@ def base_url(text: str, example: str) -> str:
     return f"{parts.scheme}://{shown}{f':{port}' if port is not None else ''}{path}"
 
 
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _is_ip(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host)
+        ipaddress.ip_address(host)
     except ValueError:
-        return None
-
-
-def _loopback(host: str) -> bool:
-    ip = _ip(host)
-    return host == "localhost" if ip is None else ip.is_loopback
+        return False
+    return True

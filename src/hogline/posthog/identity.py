@@ -106,3 +106,11 @@ def cut_captured(distinct_id: str, reasons: list[str]) -> str:
 
 def json_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_cookieless(distinct_id: str) -> bool:
+    """Whether this id is a cookieless visitor's. It changes every day, so it says nothing about a person.
+
+    PostHog's SDKs send `$posthog_cookieless`; PostHog turns it into `cookieless_` and a hash of the day.
+    """
+    return distinct_id.startswith("cookieless_") or distinct_id == "$posthog_cookieless"

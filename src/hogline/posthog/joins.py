@@ -5,6 +5,8 @@ The rules of PostHog's documentation on identifying users. Knows nothing of what
 
 from __future__ import annotations
 
+from hogline.posthog.identity import is_cookieless
+
 _IN_ANY_CASE = frozenset(
     {
         "anonymous",
@@ -29,7 +31,7 @@ def may_be_joined(distinct_id: str) -> bool:
     """
     if not distinct_id.strip() or "\0" in distinct_id or len(distinct_id) > _LONGEST:
         return False
-    if distinct_id.startswith(("cookieless_", "$posthog_cookieless")):
+    if is_cookieless(distinct_id):
         return False
     bare = distinct_id
     if len(bare) >= 2 and bare[0] == bare[-1] and bare[0] in "'\"":

@@ -15,9 +15,9 @@ import structlog
 from msgspec import Struct
 
 from hogline.clock import Clock
-from hogline.core.lanes import Lanes
 from hogline.store.base import Connection, Journal, State
 from hogline.store.figures import MINUTE_S, Figure, History, Kind
+from hogline.store.positions import lag_ms
 from hogline.telemetry.delivery import RequestListener
 from hogline.telemetry.internal_errors import kind_and_place
 
@@ -112,12 +112,10 @@ class Sampler:
             ("failed", ""): sum(counts.failures.values()),
         }
         counters |= {("filtered", reason): n for reason, n in counts.filtered.items()}
-        pending, lag_ms = received - counts.settled, 0
+        pending, waits_ms = received - counts.settled, 0
         if pending > 0:
-            settled = Lanes(connection.start, await self._state.lanes(connection.id)).read
-            waits_since_ms = await self._journal.received_at(settled + 1)
-            lag_ms = 0 if waits_since_ms is None else max(0, now_ms - waits_since_ms)
-        return _Seen(connection.name, counters, pending, lag_ms)
+            waits_ms = await lag_ms(connection, self._journal, self._state, now_ms)
+        return _Seen(connection.name, counters, pending, waits_ms)
 
     def _minute_s(self, now_ms: int) -> int:
         """The minute that the change belongs to: where it began. If that is not of the last minute (we slept, or the

@@ -10,12 +10,13 @@ from typing import Protocol
 import structlog
 
 from hogline.clock import Clock
-from hogline.core.lanes import Lanes
-from hogline.destinations.catalogue import DESTINATIONS
+from hogline.delivery.installed import installed
+from hogline.destinations.base import InvalidOptions
 from hogline.settings import Settings
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.store.cleaning import Cleaning
 from hogline.store.forgetting import Expired
+from hogline.store.positions import lag_ms, settled_position
 
 log = structlog.get_logger("hogline.journal")
 
@@ -91,10 +92,9 @@ class Housekeeping:
         for connection in await self._state.connections():
             if not (await self._state.counts(connection.id)).held:
                 continue
-            destination = DESTINATIONS[connection.destination]
-            if destination.people is None:
+            days = _hold_days(connection)
+            if days is None:
                 continue
-            days = destination.people.rules(destination.read_options(connection.options)).hold_days
             given_up = await self._state.expire_held(
                 connection.id,
                 received_before_ms=await self._today_ms(connection) - days * _DAY_MS,
@@ -131,16 +131,15 @@ class Housekeeping:
 
     async def _today_ms(self, connection: Connection) -> int:
         """Receipt time of the oldest unsettled event, or now: pending events may still release held ones."""
-        settled = Lanes(connection.start, await self._state.lanes(connection.id)).read
-        waiting_ms = await self._journal.received_at(settled + 1)
-        return self._clock.time_ms() if waiting_ms is None else waiting_ms
+        now_ms = self._clock.time_ms()
+        return now_ms - await lag_ms(connection, self._journal, self._state, now_ms)
 
     async def _settled(self) -> int:
         """Everything up to here is part of what is known, settled by every connection, and not part of a replay that is
         under way."""
         settled = min(self._journal.end, self._state.folded())
         for connection in await self._state.connections():
-            settled = min(settled, Lanes(connection.start, await self._state.lanes(connection.id)).read)
+            settled = min(settled, await settled_position(connection, self._state))
             if replay := await self._state.replay(connection.id):
                 settled = min(settled, replay.settled)
         return settled
@@ -159,3 +158,12 @@ class Housekeeping:
                 retry_after_s=30,
             )
         return await self._journal.append(events, refused)
+
+
+def _hold_days(connection: Connection) -> int | None:
+    """How long a connection holds events; None if it holds none, or cannot be opened: then it loses nothing."""
+    try:
+        rules = installed(connection).rules
+    except InvalidOptions:
+        return None
+    return None if rules is None else rules.hold_days

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -14,10 +13,11 @@ import structlog
 
 from hogline.clock import Clock, SystemClock
 from hogline.console import create_console
+from hogline.loopback import is_loopback
 from hogline.runtime.housekeeping import Housekeeping
 from hogline.runtime.wiring import hold, own_service
 from hogline.service import CannotDo, Service
-from hogline.service.access import ConsoleDoor
+from hogline.service.core import ConsoleDoor
 from hogline.settings import Settings
 from hogline.sources.asgi import App
 from hogline.sources.budget import Budget
@@ -79,11 +79,11 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
                 f"Cannot listen on {settings.listen} ({error.strerror}). Choose another address with HOGLINE_LISTEN."
             ) from None
         if not settings.public_url:
-            service.receives_at = _url(listener)
+            service.addresses.receives = _url(listener)
         watching = create_watching(service.problems, partial(metrics.page, service.status))
         connections = Connections(for_console)
         if settings.metrics:
-            service.watched_at = await _watched(stack, watching, settings, connections)
+            service.addresses.watched = await _watched(stack, watching, settings, connections)
         if settings.console != "off":
             at_console = None if settings.metrics else watching
             await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
@@ -130,7 +130,7 @@ async def _console(
         ) from None
     try:
         file = Access(settings.data).first_password_file
-        service.console = ConsoleDoor(settings.console_url or _url(listener), first_password, file)
+        service.addresses.console = ConsoleDoor(settings.console_url or _url(listener), first_password, file)
         yield
     finally:
         console.stopping.set()
@@ -143,7 +143,7 @@ async def _first_password(settings: Settings, now_ms: int) -> str | None:
     """
     access = Access(settings.data)
     has_own = settings.console_password is not None
-    if not _is_loopback(settings.console_host) and not has_own and not access.chosen:
+    if not is_loopback(settings.console_host) and not has_own and not access.chosen:
         raise CannotDo(
             f"The console on {settings.console} can be reached from other machines, but you have not set a password. "
             "Set one with `hogline password` or HOGLINE_CONSOLE_PASSWORD, or use the address 127.0.0.1."
@@ -154,13 +154,6 @@ async def _first_password(settings: Settings, now_ms: int) -> str | None:
             await asyncio.to_thread(access.set_password, password, FIRST, now_ms)
         return None
     return await asyncio.to_thread(access.make_first, now_ms)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _url(listener: Listener) -> str:

@@ -56,11 +56,9 @@ async def own_service(
             send=client.send,
             clock=clock,
             delivers=delivers,
+            figures=stores.figures,
+            trail=Trail(stores.audit, stores.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days),
             listener=sampler.heard(listener),
-        )
-        service.past = stores.figures
-        service.trail = Trail(
-            stores.audit, stores.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days
         )
         stack.push_async_callback(service.close, STOP_WITHIN_S)
         await service.start()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from msgspec import Struct
 
 from hogline.posthog.entry import decode_event
-from hogline.service.core import Core
+from hogline.service.core import ConsoleDoor, Core
 
 
 class ArrivalView(Struct, frozen=True, kw_only=True):
@@ -20,22 +18,11 @@ class ArrivalView(Struct, frozen=True, kw_only=True):
     received_ms: int
 
 
-class ConsoleDoor(Struct, frozen=True):
-    """Where the console is, and what opens it as long as nobody chose a password."""
-
-    url: str
-    first_password: str | None = None
-    """If it was made just now: for a terminal, and for nothing that is kept."""
-    first_password_file: Path | None = None
-    """Where it stands until another is set."""
-
-    def __repr__(self) -> str:
-        return f"ConsoleDoor(url={self.url!r})"
-
-
 class ConsoleAccess(Core):
-    console: ConsoleDoor | None = None
-    """Of a process that serves one."""
+    @property
+    def console(self) -> ConsoleDoor | None:
+        """Of a process that serves one."""
+        return self.addresses.console
 
     async def newest_event(self, after: int = 0) -> ArrivalView | None:
         """The newest event that was received, if it is behind that position."""

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from hogline.destinations.base import Check, Destination
-from hogline.destinations.catalogue import DESTINATIONS
-from hogline.service.core import CannotDo, Core, evolved, read_options
+from hogline.destinations.catalogue import DESTINATIONS, destination_of
+from hogline.service.core import CannotDo, Core, evolved, opened, read_options
 from hogline.store.base import Connection, NameTaken
 from hogline.views import CheckView, ConnectionView
 
@@ -36,8 +36,8 @@ class Connections(Core):
         """Install a destination. Its credentials are checked first; refused, nothing is kept. Without a name it
         gets the destination's.
         """
-        sort = _destination(destination)
-        parsed = read_options(sort, options)
+        chosen = _destination(destination)
+        parsed = read_options(chosen, options)
         name = name or await self._free_name(destination)
         if not _NAME.fullmatch(name):
             raise CannotDo(
@@ -45,7 +45,7 @@ class Connections(Core):
             )
         if any(existing.name == name for existing in await self._state.connections()):
             raise CannotDo(_taken(name))
-        check = await sort.check(parsed, self._send)
+        check = await chosen.check(parsed, self._send)
         if check.outcome != "ok" and (not paused or check.outcome != "unreachable"):
             raise CannotDo(f"{check.sentence} Nothing was kept.")
         try:
@@ -62,10 +62,10 @@ class Connections(Core):
             raise CannotDo(_taken(name)) from None
         await self._look_at_options()
         log.info("connection made", connection=name, destination=destination, paused=paused)
-        self._run(connection)
+        await self._run(connection)
         await self.trail.note(
             "connection_made",
-            {"destination": destination, "options": _changes(sort, {}, options)},
+            {"destination": destination, "options": _changes(chosen, {}, options)},
             connection=name,
         )
         return self._view(connection)
@@ -82,14 +82,15 @@ class Connections(Core):
         """
         connection = await self._find(name)
         kept = _over_its_own(connection, options)
-        parsed = read_options(DESTINATIONS[connection.destination], kept)
-        check = await DESTINATIONS[connection.destination].check(parsed, self._send)
+        destination = destination_of(connection.destination)
+        parsed = read_options(destination, kept)
+        check = await destination.check(parsed, self._send)
         if not connection.paused and check.outcome != "ok":
             raise CannotDo(f"{check.sentence} Nothing was changed.")
         workspace = _same_workspace(connection, check)
         changed = await self._change(name, options=kept, stopped=None, workspace=workspace)
         log.info("connection changed", connection=name, options=sorted(options))
-        changes = _changes(DESTINATIONS[connection.destination], connection.options, kept)
+        changes = _changes(destination, connection.options, kept)
         await self.trail.note("options_changed", {"options": changes}, connection=name)
         return changed
 
@@ -101,17 +102,17 @@ class Connections(Core):
         if name:
             connection = await self._find(name)
             destination, given = connection.destination, _over_its_own(connection, options)
-        sort = _destination(destination)
-        parsed = read_options(sort, given)
-        await self.trail.note("options_tested", {"host": _host(sort, given)}, connection=name)
-        check = await sort.check(parsed, self._send)
+        chosen = _destination(destination)
+        parsed = read_options(chosen, given)
+        await self.trail.note("options_tested", {"host": _host(chosen, given)}, connection=name)
+        check = await chosen.check(parsed, self._send)
         return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
 
     async def check(self, name: str) -> CheckView:
         """Whether the credentials are good, and what to do if not."""
         connection = await self._find(name)
-        destination = DESTINATIONS[connection.destination]
-        check = await destination.check(read_options(destination, connection.options), self._send)
+        one = opened(connection)
+        check = await one.destination.check(one.options, self._send)
         return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
 
     async def connections(self) -> list[ConnectionView]:
@@ -120,8 +121,8 @@ class Connections(Core):
     async def resume(self, name: str) -> ConnectionView:
         """Check the credentials and run the connection, from where it was; refused, it stays as it is."""
         connection = await self._find(name)
-        destination = DESTINATIONS[connection.destination]
-        check = await destination.check(read_options(destination, connection.options), self._send)
+        one = opened(connection)
+        check = await one.destination.check(one.options, self._send)
         if check.outcome != "ok":
             raise CannotDo(f"{check.sentence} {name} is still paused.")
         workspace = _same_workspace(connection, check)
@@ -147,7 +148,7 @@ class Connections(Core):
             if "options" in changes:
                 await self._state.options_changed(connection.id, self._clock.time_ms())
                 await self._look_at_options()
-            self._run(connection)
+            await self._run(connection)
             return self._view(connection)
 
     async def disconnect(self, name: str) -> None:
@@ -162,14 +163,14 @@ class Connections(Core):
 
     def _view(self, connection: Connection) -> ConnectionView:
         state, reason = self._standing(connection)
-        hidden = {option.key for option in DESTINATIONS[connection.destination].options if option.secret}
+        shown = {option.key for option in destination_of(connection.destination).options if not option.secret}
         return ConnectionView(
             name=connection.name,
             destination=connection.destination,
             paused=connection.paused,
             state=state,
             reason=reason,
-            options={key: value for key, value in connection.options.items() if key not in hidden},
+            options={key: value for key, value in connection.options.items() if key in shown},
         )
 
 
@@ -192,7 +193,7 @@ def _over_its_own(connection: Connection, options: Mapping[str, object]) -> dict
     Everything that uses stored credentials together with options from outside comes through here: credentials are
     only ever sent to the host that they were entered for. Raises `SecretsNeeded` for another host without its own.
     """
-    destination = DESTINATIONS[connection.destination]
+    destination = destination_of(connection.destination)
     given = _given({**connection.options, **options})
     stored = {option.key: option for option in destination.options if option.secret and option.key not in options}
     if not stored:
@@ -217,10 +218,10 @@ def _host(destination: Destination[Any], values: Mapping[str, object]) -> str:
 
 
 def _destination(key: str) -> Destination[Any]:
-    sort = DESTINATIONS.get(key)
-    if sort is None:
+    chosen = DESTINATIONS.get(key)
+    if chosen is None:
         raise CannotDo(f"There is no destination {key!r}. Known are: {', '.join(DESTINATIONS)}.")
-    return sort
+    return chosen
 
 
 def _taken(name: str) -> str:

@@ -4,29 +4,61 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import structlog
+from msgspec import Struct
 
 from hogline.backfill.preview import Preview
 from hogline.backfill.sending import Sending
 from hogline.clock import Clock
-from hogline.core.lanes import Lanes
+from hogline.delivery.installed import Installed, installed
 from hogline.delivery.workers import Retention, Workers
 from hogline.destinations.base import Destination, InvalidOptions, Keeps, Send
-from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State, TokenKind
 from hogline.store.cleaning import Cleaning
+from hogline.store.figures import History
 from hogline.store.tokens import made_here, new_token
 from hogline.telemetry.delivery import RequestListener, nobody
+
+log = structlog.get_logger("hogline.service")
 
 KINDS: tuple[TokenKind, ...] = ("private", "public")
 
 
 class CannotDo(Exception):
     """What was asked cannot be done; the text is one sentence that says why and what to do."""
+
+
+class ConsoleDoor(Struct, frozen=True):
+    """Where the console is, and what opens it as long as nobody chose a password."""
+
+    url: str
+    first_password: str | None = None
+    """If it was made just now: for a terminal, and for nothing that is kept."""
+    first_password_file: Path | None = None
+    """Where it stands until another is set."""
+
+    def __repr__(self) -> str:
+        return f"ConsoleDoor(url={self.url!r})"
+
+
+@dataclass
+class Addresses:
+    """Where this process can be reached. The runtime fills it in: it listens after the service has started."""
+
+    receives: str
+    """The URL that events are sent to, without a path."""
+    watched: str | None = None
+    """Where `/metrics` and `/readyz` are, if they have a separate address."""
+    console: ConsoleDoor | None = None
 
 
 class Core:
@@ -39,10 +71,13 @@ class Core:
         send: Send,
         clock: Clock,
         delivers: bool,
+        figures: History | None = None,
+        trail: Trail | None = None,
+        addresses: Addresses | None = None,
         listener: RequestListener = nobody,
     ) -> None:
-        """`delivers`: connections are run as long as this service lives. `listener` is told of every request to a
-        destination.
+        """`delivers`: connections run as long as this service lives. `figures`: where figures over time are read from.
+        `trail`: the audit log; without one nothing is noted. `listener` gets every request to a destination.
         """
         self._settings = settings
         self._journal = journal
@@ -60,14 +95,11 @@ class Core:
             retains=settings.people_retention_days > 0,
             listener=listener,
         )
-        self.receives_at = settings.public_url or f"http://{settings.listen}"
-        """Where events are received."""
-        self.watched_at: str | None = None
-        """Where `/metrics` and `/readyz` are, if they have an address of their own."""
+        self.addresses = addresses or Addresses(settings.public_url or f"http://{settings.listen}")
+        self.figures = figures
         self.token_check = TokenCheck(())
         self.cleaning = Cleaning(journal, state)
-        self.trail = Trail()
-        """Where it is noted who did what; this one forgets it."""
+        self.trail = trail or Trail()
         self.seen_uuids = SeenUuids(journal)
         """Shared by all through whom events come in."""
         self._changing = asyncio.Lock()
@@ -76,6 +108,11 @@ class Core:
         """For the housekeeping."""
         self._sendings: dict[str, Sending] = {}
         self._previews: dict[str, Preview] = {}
+
+    @property
+    def receives_at(self) -> str:
+        """The URL that events are sent to, without a path."""
+        return self.addresses.receives
 
     def now_ms(self) -> int:
         return self._clock.time_ms()
@@ -90,15 +127,15 @@ class Core:
         if self._delivers:
             self._workers.fold()
         for connection in await self._state.connections():
-            self._run(connection)
+            await self._run(connection)
 
     async def _look_at_options(self) -> None:
         """What is to be known of people depends on what some connection wants."""
         wanted = []
         for connection in await self._state.connections():
-            destination = DESTINATIONS[connection.destination]
-            if destination.people is not None:
-                wanted.append(destination.people.rules(destination.read_options(connection.options)).keeps)
+            with suppress(InvalidOptions):  # it is stopped, and says so
+                if (rules := installed(connection).rules) is not None:
+                    wanted.append(rules.keeps)
         await self._workers.keep(
             Keeps(
                 any(one.properties for one in wanted),
@@ -132,9 +169,14 @@ class Core:
             else f"There is no connection {name!r}, nor any other. Make one with `hogline connect`."
         )
 
-    def _run(self, connection: Connection) -> None:
+    async def _run(self, connection: Connection) -> None:
+        """Unless it is paused or stopped, or this service does not deliver. It stops if it cannot be opened."""
         if self._delivers and not connection.paused and connection.stopped is None:
-            self._workers.start(connection)
+            try:
+                self._workers.start(installed(connection))
+            except InvalidOptions as invalid:
+                log.warning("connection stopped", connection=connection.name, reason=str(invalid))
+                await self._stopped(connection, str(invalid))
 
     def _standing(self, connection: Connection) -> tuple[str, str | None]:
         """Its state and the reason for it."""
@@ -147,9 +189,13 @@ class Core:
         trouble = self._workers.trouble(connection.id)
         return ("retrying", trouble) if trouble else ("delivering", None)
 
-    async def _settled(self, connection: Connection) -> int:
-        """The position up to which everything is settled."""
-        return Lanes(connection.start, await self._state.lanes(connection.id)).read
+
+def opened(connection: Connection) -> Installed[Any]:
+    """Raises `CannotDo` if the connection's options are not valid anymore."""
+    try:
+        return installed(connection)
+    except InvalidOptions as invalid:
+        raise CannotDo(str(invalid)) from None
 
 
 def read_options(destination: Destination[Any], values: Mapping[str, object]) -> Any:  # noqa: ANN401  # the destination's own

@@ -19,11 +19,11 @@ import apsw
 
 from hogline import __version__
 from hogline.destinations.base import Unreachable
-from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Request, Response
-from hogline.service.core import CannotDo, Core, read_options
+from hogline.service.core import CannotDo, Core, opened
 from hogline.store.backup import last_backup_ms
 from hogline.store.base import Connection
+from hogline.store.positions import lag_ms
 from hogline.views import FindingView
 
 DAY_S = 86_400
@@ -88,7 +88,6 @@ class Doctor(Core):
     async def _connection(self, connection: Connection, clocks: list[float]) -> FindingView:
         """Whether its credentials are good. Notes how far this machine's clock is ahead of the destination's, in s."""
         title = f"Connection {connection.name}"
-        destination = DESTINATIONS[connection.destination]
 
         async def noting(request: Request) -> Response:
             answer = await self._send(request)
@@ -97,7 +96,8 @@ class Doctor(Core):
             return answer
 
         try:
-            check = await destination.check(read_options(destination, connection.options), noting)
+            one = opened(connection)
+            check = await one.destination.check(one.options, noting)
         except CannotDo as error:
             return FindingView(title, "problem", str(error), f"Correct it with `hogline configure {connection.name}`.")
         if check.outcome != "ok":
@@ -116,10 +116,9 @@ class Doctor(Core):
         size = await self._journal.size_bytes()
         longest = 0.0
         for connection in await self._state.connections():
-            if not connection.paused and self._journal.end > (settled := await self._settled(connection)):
-                received_ms = await self._journal.received_at(settled + 1)
-                if received_ms is not None:
-                    longest = max(longest, self._clock.time_ms() / 1_000 - received_ms / 1_000)
+            if not connection.paused:
+                waits_ms = await lag_ms(connection, self._journal, self._state, self._clock.time_ms())
+                longest = max(longest, waits_ms / 1_000)
         most = self._settings.journal_max_bytes
         said = f"The journal takes {_megabytes(size)} of at most {_megabytes(most)} undelivered"
         if size > 0.8 * most:

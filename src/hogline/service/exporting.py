@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from hogline.core.known import EVER, Fact, Known, Person
-from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.catalogue import destination_of
 from hogline.model import Event, Refusal
 from hogline.posthog.entry import decode_event
 from hogline.service.core import CannotDo
 from hogline.service.finding import Finding
-from hogline.service.people import Looked
+from hogline.service.people import Looked, look_at
 from hogline.store.base import Connection
 from hogline.views import CustomerView
 
@@ -144,8 +144,7 @@ class Exporting(Finding):
             people=[
                 _person(one, looked, name)
                 for one in connections
-                if DESTINATIONS[one.destination].people is not None
-                for looked in (Looked(one, self._state),)
+                if (looked := look_at(one, self._state)) is not None
                 for name in names
                 if looked.knows(name)
             ],
@@ -283,7 +282,7 @@ def _person(connection: Connection, looked: Looked, name: str) -> ExportedPerson
     said = {*view.unsent, *view.refused, *view.left_out}
     return ExportedPerson(
         connection=connection.name,
-        destination=DESTINATIONS[connection.destination].title,
+        destination=destination_of(connection.destination).title,
         distinct_id=name,
         customers=[
             CustomerView(*one) for one in dict.fromkeys((*(one.identifier for one in told.customers), *told.gone))

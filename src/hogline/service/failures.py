@@ -10,6 +10,7 @@ from hogline.core.changes import Failure
 from hogline.posthog.entry import decode_event
 from hogline.service.core import CannotDo, Core
 from hogline.store.base import Connection, Replay
+from hogline.store.positions import settled_position
 from hogline.views import FailureDetails, FailureView, RefusalView
 
 MOST_IDS_NOTED = 20
@@ -76,7 +77,7 @@ class Failures(Core):
             raise CannotDo(f"A replay of {connection} is under way; wait for its end.")
         first = max(await self._journal.position_at(since_ms), one.start + 1)
         last = min(
-            await self._settled(one),
+            await settled_position(one, self._state),
             self._journal.end if until_ms is None else await self._journal.position_at(until_ms) - 1,
         )
         if last < first:

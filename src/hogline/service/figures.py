@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from hogline.service.core import Core
-from hogline.store.figures import HOUR_S, MINUTE_S, History, Point
+from hogline.store.figures import HOUR_S, MINUTE_S, Point
 
 
 class HistoryView(Struct, frozen=True, kw_only=True):
@@ -54,9 +54,6 @@ _SPARKLINE = _Stretch(HOUR_S, 24)
 
 
 class OverTime(Core):
-    past: History | None = None
-    """Where the figures are kept; None: there is no history."""
-
     async def history(self, connection: str, period: Period = "day") -> HistoryView:
         """A connection's figures over the last hour, day or week; up to a minute old."""
         times, points = await self._points(connection, PERIODS[period])
@@ -91,9 +88,9 @@ class OverTime(Core):
         now_s = self._clock.time_ms() // 1_000
         until_s = now_s - now_s % stretch.step_s + stretch.step_s
         times = range(until_s - stretch.steps * stretch.step_s, until_s, stretch.step_s)
-        if self.past is None:
+        if self.figures is None:
             return times, []
-        return times, await self.past.read(one.id, since_s=times.start, until_s=until_s, step_s=stretch.step_s)
+        return times, await self.figures.read(one.id, since_s=times.start, until_s=until_s, step_s=stretch.step_s)
 
 
 def _series(times: Sequence[int], points: Iterable[Point], kind: str) -> list[int]:

@@ -11,8 +11,8 @@ from hogline.backfill.forecast import Forecast, choices
 from hogline.backfill.preview import Preview
 from hogline.backfill.sending import Sending
 from hogline.backfill.views import BadLine, Delivery, ForecastView, PreviewedEvent, Row
-from hogline.destinations.catalogue import DESTINATIONS
-from hogline.service.core import CannotDo, Core
+from hogline.destinations.catalogue import destination_of
+from hogline.service.core import CannotDo, Core, opened
 from hogline.store.base import Connection
 
 ABANDONED_AFTER_S = 600.0
@@ -64,7 +64,7 @@ class Files(Core):
         self._forget_abandoned()
         chosen = [await self._find(connection)] if connection else await self._state.connections()
         handle = secrets.token_hex(8)
-        self._previews[handle] = Preview(self._state, chosen, self._clock)
+        self._previews[handle] = Preview(self._state, [opened(one) for one in chosen], self._clock)
         return handle
 
     async def preview_lines(
@@ -89,7 +89,7 @@ class Files(Core):
         self._forget_abandoned()
         chosen = await self._find(connection) if connection else await self._only_one_to_forecast()
         if chosen is not None and not choices(chosen.destination):
-            title = DESTINATIONS[chosen.destination].title
+            title = destination_of(chosen.destination).title
             raise CannotDo(f"There is no forecast for {chosen.name!r}: {title} has no choice of whom to send.")
         handle = secrets.token_hex(8)
         self._forecasts[handle] = Forecast(chosen, self._clock, hold_max_bytes=self._settings.hold_max_bytes)

@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import lane_of
+from hogline.delivery.installed import Installed
 from hogline.delivery.pack import pack
-from hogline.destinations.base import Destination, Removal, Unreachable
-from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.base import Removal, Unreachable
+from hogline.destinations.catalogue import destination_of
 from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.posthog.entry import decode_identity
-from hogline.service.core import CannotDo, read_options
+from hogline.service.core import CannotDo, opened
 from hogline.service.finding import Finding, Rewritten, Whole
 from hogline.store.base import Connection
 from hogline.store.forgetting import Forgotten
@@ -69,7 +70,7 @@ class Forgetting(Finding):
                 if self._delivers:
                     self._workers.fold()
                 for connection in running:
-                    self._run(connection)
+                    await self._run(connection)
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
         await self.trail.note("person_forgotten", {"suppressed": suppress}, person=who)
         at = [_at(whole, *each) for each in zip(there, customers, forgotten, strict=True)]
@@ -155,21 +156,20 @@ class Forgetting(Finding):
 
     async def _remove(self, connection: Connection, identifiers: Sequence[Identifier], action: Removal) -> int:
         """Returns how many there were to be asked for."""
-        destination: Destination[Any] = DESTINATIONS[connection.destination]
-        people = destination.people
-        if people is None:
+        if destination_of(connection.destination).people is None:
             return 0
-        options = read_options(destination, connection.options)
-        operations = [people.remove(one, action) for one in identifiers if people.takes(one)]
-        for some in pack(operations, destination.limits):
-            await self._ask(connection, destination, options, some)
+        one = opened(connection)
+        people = one.destination.people
+        assert people is not None  # as just seen
+        operations = [people.remove(identifier, action) for identifier in identifiers if people.takes(identifier)]
+        for some in pack(operations, one.destination.limits):
+            await self._ask(one, some)
         return len(operations)
 
-    async def _ask(
-        self, connection: Connection, destination: Destination[Any], options: object, operations: Sequence[Operation]
-    ) -> None:
+    async def _ask(self, one: Installed[Any], operations: Sequence[Operation]) -> None:
+        connection, destination = one.connection, one.destination
         try:
-            response = await self._send(destination.request(operations, options))
+            response = await self._send(destination.request(operations, one.options))
         except Unreachable as unreachable:
             raise _not_done(connection, f"{destination.title} cannot be reached ({unreachable}).") from None
         answer = destination.read_answer(operations, response, self._clock.time_ms() / 1_000)
@@ -220,7 +220,7 @@ class Forgetting(Finding):
 
 
 def _at(whole: Whole, there: _There, customers: int, forgotten: Forgotten) -> ForgottenAt:
-    destination = DESTINATIONS[there.connection.destination]
+    destination = destination_of(there.connection.destination)
     return ForgottenAt(
         connection=there.connection.name,
         destination=destination.title,

@@ -9,12 +9,13 @@ from hogline.core.gate import not_sent
 from hogline.core.known import EVER, Fact, Known, Person
 from hogline.core.sync import fingerprint, may_move, whose
 from hogline.core.told import NOBODY, Customer, Mark, Told
-from hogline.destinations.base import Destination, Rules
+from hogline.delivery.installed import Installed
 from hogline.destinations.base import People as PeopleOf
-from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.base import Rules
+from hogline.destinations.catalogue import destination_of
 from hogline.model import UNKNOWN, Event, Identifier
 from hogline.posthog.entry import decode_event, entry_of
-from hogline.service.core import CannotDo, Core, read_options
+from hogline.service.core import CannotDo, Core, opened
 from hogline.store.base import Connection
 from hogline.views import CustomerView, PersonDetails, PersonEvent, PersonView
 
@@ -32,8 +33,7 @@ class People(Core):
         await self._workers.flush()
         found = []
         for one in chosen:
-            if DESTINATIONS[one.destination].people is not None:
-                looked = self._look_at(one)
+            if (looked := self._look_at(one)) is not None:
                 found += [
                     looked.view(each) for each in await self._state.find_people(one.id, text, after=after, limit=limit)
                 ]
@@ -45,7 +45,7 @@ class People(Core):
         last events."""
         one = await self._find(connection)
         await self._workers.flush()
-        looked = self._look_at(one) if DESTINATIONS[one.destination].people is not None else None
+        looked = self._look_at(one)
         if looked is None or not looked.knows(distinct_id):
             raise CannotDo(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
         await self.trail.note("person_seen", connection=connection, person=distinct_id)
@@ -70,7 +70,7 @@ class People(Core):
         email and attributes. Their events are not sent again."""
         one = await self._find(connection)
         await self._workers.flush()
-        looked = self._look_at(one) if DESTINATIONS[one.destination].people is not None else None
+        looked = self._look_at(one)
         if looked is None or not looked.knows(distinct_id):
             raise CannotDo(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
         name = looked.name(distinct_id)
@@ -82,8 +82,8 @@ class People(Core):
         await self.trail.note("person_resent", connection=connection, person=name)
         return view
 
-    def _look_at(self, connection: Connection) -> Looked:
-        return Looked(connection, self._state)
+    def _look_at(self, connection: Connection) -> Looked | None:
+        return look_at(connection, self._state)
 
     async def _event(self, position: int, outcome: str) -> PersonEvent:
         rows = await self._journal.read(position - 1, 1)
@@ -99,17 +99,20 @@ class People(Core):
         )
 
 
+def look_at(connection: Connection, state: Any) -> Looked | None:  # noqa: ANN401  # as below
+    """None if its destination has no people, or is not installed anymore. Raises `CannotDo`."""
+    people = destination_of(connection.destination).people
+    return None if people is None else Looked(opened(connection), people, state)
+
+
 class Looked:
     """People as one connection sees them, from what is on disk."""
 
-    def __init__(self, connection: Connection, state: Any) -> None:  # noqa: ANN401  # a State; its reads are all that counts
-        destination: Destination[Any] = DESTINATIONS[connection.destination]
-        people = destination.people
-        assert people is not None  # who calls has looked
-        self._people: PeopleOf[Any] = people
-        self._options = read_options(destination, connection.options)
-        self._rules: Rules = people.rules(self._options)
-        self._connection = connection
+    def __init__(self, one: Installed[Any], people: PeopleOf[Any], state: Any) -> None:  # noqa: ANN401  # a State; its reads are all that counts
+        self._people = people
+        self._options = one.options
+        self._rules: Rules = people.rules(one.options)
+        self._connection = one.connection
         self._state = state
         self._known = Known(state, EVER)
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import structlog
 
+from hogline.loopback import is_loopback
 from hogline.posthog.entry import decode_event
 from hogline.posthog_api import PostHogApi, PostHogRefused, Webhook, filters_for, inputs_for
 from hogline.service.core import CannotDo
@@ -19,7 +20,6 @@ TEST_EVENT = "$$hogline_test"
 """Names that begin with $$ are PostHog's own: no destination is ever sent such an event."""
 ARRIVES_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.1
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class PostHogSetup(Reports):
@@ -35,7 +35,7 @@ class PostHogSetup(Reports):
         url = f"{self.receives_at}/webhook"
         try:
             posthog = PostHogApi(host, project, key, self._send)
-            if urlsplit(url).hostname in _LOOPBACK and urlsplit(posthog.url).hostname not in _LOOPBACK:
+            if is_loopback(urlsplit(url).hostname or "") and not is_loopback(urlsplit(posthog.url).hostname or ""):
                 raise CannotDo(
                     f"PostHog cannot reach {self.receives_at}, which is this machine only. Set HOGLINE_PUBLIC_URL to "
                     "the address that the internet reaches."

@@ -10,6 +10,7 @@ from hogline.posthog.email_names import USUAL
 from hogline.reasons import email_hint
 from hogline.service.core import KINDS, CannotDo, Core
 from hogline.store.base import Connection, TokenKind
+from hogline.store.positions import lag_ms
 from hogline.store.tokens import BadKey, Token, made_here, new_token, read_key
 from hogline.views import ConnectionStatus, Status, TokenView
 
@@ -105,8 +106,7 @@ class Reports(Core):
         )
 
     async def _lag_s(self, connection: Connection) -> float:
-        received_ms = await self._journal.received_at(await self._settled(connection) + 1)
-        return max(0.0, (self._clock.time_ms() - received_ms) / 1_000) if received_ms is not None else 0.0
+        return await lag_ms(connection, self._journal, self._state, self._clock.time_ms()) / 1_000
 
     async def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is: the disk takes nothing, events cannot be read for what they say

@@ -29,7 +29,7 @@ from hogline.sources.capture import capture_routes
 from hogline.sources.capture_v1 import capture_v1_routes
 from hogline.sources.cors import cors_headers
 from hogline.sources.health import health_routes, watching_routes
-from hogline.sources.intake import Intake, Keeps
+from hogline.sources.intake import Intake
 from hogline.sources.limits import DEFAULT, Limits
 from hogline.sources.routing import Request, Route, RouteTable
 from hogline.sources.scripts import script_routes
@@ -37,7 +37,7 @@ from hogline.sources.sdk import sdk_routes
 from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.sources.webhooks import webhook_routes
-from hogline.store.base import Unwritable
+from hogline.store.base import Inlet, Unwritable
 from hogline.store.forgetting import NOBODY, Suppressed
 from hogline.telemetry.internal_errors import kind_and_place
 from hogline.telemetry.receiving import ReceivingWatch
@@ -46,7 +46,7 @@ _GO_AHEAD = answer_json(200, {"status": 1})
 
 
 def create_app(
-    journal: Keeps,
+    journal: Inlet,
     tokens: TokenCheck,
     ready: Callable[[], Awaitable[list[str]]],
     clock: Callable[[], int],

@@ -6,11 +6,11 @@ Knows no route and no shape of a body.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct, field
 
@@ -23,6 +23,7 @@ from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
 from hogline.sources.tokens import TokenCheck
 from hogline.sources.turns import Crowded, Turns
+from hogline.store.base import Inlet
 from hogline.store.forgetting import Suppressed
 
 T = TypeVar("T")
@@ -35,14 +36,8 @@ KEPT = answer_json(200, {"status": 1})
 WRONG_TOKEN = problem(401, "Unknown token. Run `hogline token` to see the right one.", BEARER)
 
 
-class Keeps(Protocol):
-    """What receiving asks of the journal (`store.base.Journal`): to keep, and no more."""
-
-    async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int: ...
-
-
 class Intake(Struct, frozen=True):
-    journal: Keeps
+    journal: Inlet
     tokens: TokenCheck
     clock: Callable[[], int]
     """Milliseconds since 1970."""

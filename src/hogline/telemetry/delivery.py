@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import structlog
 
+from hogline.clock import Clock
 from hogline.destinations.base import Unreachable
 from hogline.model import Response
 from hogline.telemetry.lines import in_lines
@@ -21,10 +22,6 @@ log = structlog.get_logger("hogline.delivery")
 
 RequestListener: TypeAlias = Callable[[str, float], None]
 """Called after each request with the connection's name and how long the answer took, in seconds."""
-
-
-class Clock(Protocol):
-    def now_s(self) -> float: ...
 
 
 def nobody(_connection: str, _took_s: float) -> None:
@@ -37,7 +34,7 @@ class DeliveryWatch:
     def __init__(self, connection: str, clock: Clock, listener: RequestListener = nobody) -> None:
         self._connection = connection
         self._clock = clock
-        self.listener = listener
+        self._listener = listener
         self._debug = bool(log.is_enabled_for(logging.DEBUG))
         self._shipments = 0
         self._trouble: str | None = None
@@ -78,7 +75,7 @@ class DeliveryWatch:
             raise
         finally:
             took_s = self._clock.now_s() - began_s
-            self.listener(self._connection, took_s)
+            self._listener(self._connection, took_s)
             if self._debug:
                 log.debug(
                     "request",

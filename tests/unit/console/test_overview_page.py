@@ -27,7 +27,7 @@ NOW_S = 1_793_527_200
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
         past = SqliteHistory(tmp_path / "history.db")
-        made.bench.service.past = past
+        made.bench.service.figures = past
         await made.bench.service.connect("customerio", GOOD, name="shop")
         yield made
         await past.close()
@@ -117,7 +117,7 @@ async def test_a_period_is_chosen_by_a_link(browser: Browser, query: str, chosen
 
 
 async def test_the_table_has_the_times_in_which_something_happened(browser: Browser) -> None:
-    past = browser.bench.service.past
+    past = browser.bench.service.figures
     assert past is not None
     connection = 1
     added = [Figure(connection, "received", 1_234), Figure(connection, "filtered", 5, "not_identified")]
@@ -130,7 +130,7 @@ async def test_the_table_has_the_times_in_which_something_happened(browser: Brow
 
 
 async def test_what_is_refreshed_all_the_time_leaves_out_the_table(browser: Browser) -> None:
-    past = browser.bench.service.past
+    past = browser.bench.service.figures
     assert past is not None
     await past.add([Figure(1, "received", 1)], NOW_S - 600)
     assert 'class="table history"' in (await browser.get(OVERVIEW)).text

@@ -163,10 +163,10 @@ async def test_a_scraper_behind_a_proxy_that_signs_in_needs_no_account(tmp_path:
 @pytest.mark.parametrize("console", ["127.0.0.1:0", "off"])
 async def test_metrics_can_have_an_address_of_their_own(tmp_path: Path, console: str) -> None:
     async with serving(settings_in(tmp_path, metrics="127.0.0.1:0", console=console)) as service:
-        assert service.watched_at is not None
-        assert (await asked(f"{service.watched_at}/readyz"))[0] == 200
-        assert (await asked(f"{service.watched_at}/metrics", host="hogline.monitoring"))[0] == 200
-        assert (await asked(f"{service.watched_at}/webhook", b"{}"))[0] == 404
+        assert service.addresses.watched is not None
+        assert (await asked(f"{service.addresses.watched}/readyz"))[0] == 200
+        assert (await asked(f"{service.addresses.watched}/metrics", host="hogline.monitoring"))[0] == 200
+        assert (await asked(f"{service.addresses.watched}/webhook", b"{}"))[0] == 404
         if service.console is not None:
             assert (await asked(f"{service.console.url}/metrics"))[0] == 404
 

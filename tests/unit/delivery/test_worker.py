@@ -414,7 +414,7 @@ async def test_what_comes_after_a_write_that_the_disk_refused_is_written_after_i
     server = Server()
     await bench.receive(event("ada", 0))
     async with bench.running(server) as worker:
-        standing = worker.watch.standing
+        standing = worker._watch.standing
 
         def note(trouble: str | None) -> None:
             told.append(trouble)
@@ -429,7 +429,7 @@ async def test_what_comes_after_a_write_that_the_disk_refused_is_written_after_i
             told.append(worker.trouble)
             bench.clock.at_s += seconds
 
-        monkeypatch.setattr(worker.watch, "standing", note)
+        monkeypatch.setattr(worker._watch, "standing", note)
         monkeypatch.setattr(bench.clock, "sleep", small_writes)
         await bench.settled(1)
         await asyncio.gather(*later)

@@ -61,9 +61,14 @@ class Bench:
         self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
         self.past = SqliteHistory(folder / "history.db")
         self.service = Service(
-            Settings(data=folder), journal=self.journal, state=self.state, send=never, clock=self.clock, delivers=False
+            Settings(data=folder),
+            journal=self.journal,
+            state=self.state,
+            send=never,
+            clock=self.clock,
+            delivers=False,
+            figures=self.past,
         )
-        self.service.past = self.past
         self.sampler = self.process()
 
     def process(self) -> Sampler:
@@ -404,7 +409,7 @@ async def test_the_sparkline_has_the_last_24_hours(bench: Bench) -> None:
 
 async def test_without_a_history_there_is_an_empty_plot(bench: Bench) -> None:
     await bench.connect()
-    bench.service.past = None
+    bench.service.figures = None
     assert sum((await bench.service.history("shop")).received) == 0
     assert await bench.service.sparkline("shop") == [0] * 24
 

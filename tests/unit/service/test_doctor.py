@@ -34,7 +34,7 @@ async def test_all_is_well(tmp_path: Path) -> None:
     async with bench_in(tmp_path / "data") as bench:
         await bench.service.connect("customerio", GOOD, name="shop")
         bench.customerio.check = region()
-        bench.service.receives_at = "https://hogline.example.com"
+        bench.service.addresses.receives = "https://hogline.example.com"
         make(tmp_path / "data", io.BytesIO(), Keys(), version="1", now_ms=NOW_S * 1_000, scratch=tmp_path)
         findings = await bench.service.examine()
         assert {finding.subject for finding in findings} == {
@@ -57,7 +57,7 @@ async def test_each_trouble_is_named_with_what_to_do(tmp_path: Path, monkeypatch
         assert found(findings, "Clock").sentence == "This machine's clock is 600 s ahead of the destination's."
         assert found(findings, "Backup").sentence == "No backup was made yet."
         bench.customerio.check = Response(401, {}, b"")
-        bench.service.receives_at = "https://hogline.example.com"
+        bench.service.addresses.receives = "https://hogline.example.com"
         findings = await bench.service.examine()
         assert found(findings, "Connection shop").level == "problem"
         assert found(findings, "Address").sentence == "https://hogline.example.com/healthz answers 401 instead of 200."

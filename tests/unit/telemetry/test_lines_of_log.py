@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 import structlog
 
+from hogline.clock import SystemClock
 from hogline.destinations.base import Unreachable
 from hogline.model import Response
 from hogline.telemetry import crash, logs
@@ -24,7 +25,7 @@ Lines = list[dict[str, object]]
 UUIDS = [str(UUID(int=n)) for n in range(45)]
 
 
-class Clock:
+class Clock(SystemClock):
     def __init__(self) -> None:
         self.at_s = 0.0
 

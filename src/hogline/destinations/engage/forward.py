@@ -14,6 +14,7 @@ from hogline.destinations.base import Written
 from hogline.destinations.engage.options import Options
 from hogline.model import Operation
 from hogline.posthog.entry import NOT_A_NUMBER, NOTHING, Entry, Said
+from hogline.posthog.identity import is_cookieless
 from hogline.posthog.values import not_numbers
 
 PATH = "/posthog"
@@ -47,7 +48,7 @@ def forward(entry: Entry, options: Options) -> Written | str:
 
 def _filtered(entry: Entry, options: Options) -> str | None:
     """The rule that keeps an event from being sent; None if it is."""
-    if entry.distinct_id.startswith("cookieless_") or entry.distinct_id == "$posthog_cookieless":
+    if is_cookieless(entry.distinct_id):
         return "cookieless"  # somebody else tomorrow: Engage would keep a user for each day
     name = entry.name.strip()
     if name.startswith("$") and name not in POSTHOGS_OWN:

@@ -1,0 +1,80 @@
+"""A connection whose destination's package was uninstalled: everything else goes on, and it can be seen and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from service_bench import GOOD, RECEIVED_MS, Bench, bench_in, send_lines
+
+from hogline.destinations.catalogue import destination_of
+from hogline.service import CannotDo, Service
+
+pytestmark = pytest.mark.anyio
+
+SENTENCE = "The destination 'gone' is not installed. Install its package, or disconnect this connection."
+
+
+async def send(service: Service, line: bytes) -> None:
+    handle = await service.begin_sending()
+    await send_lines(service, handle, [(1, line)])
+    await service.sending(handle, 10)
+    await service.end_sending(handle)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench_in(tmp_path) as made:
+        await made.service.connect("customerio", GOOD, name="shop")
+        await made.service._state.add_connection(
+            name="old", destination="gone", options={"key": "secret"}, paused=False, start=0, now_ms=RECEIVED_MS
+        )
+        await made.service.start()
+        yield made
+
+
+async def test_it_has_stopped_and_says_what_to_do(bench: Bench) -> None:
+    shop, old = (await bench.service.status()).connections
+    assert (shop.state, old.state, old.reason) == ("delivering", "stopped", SENTENCE)
+
+
+async def test_its_options_are_not_shown_since_nobody_knows_which_are_secret(bench: Bench) -> None:
+    assert (await bench.service.connections())[1].options == {}
+
+
+async def test_others_deliver(bench: Bench) -> None:
+    await send(
+        bench.service,
+        b'{"event": "clicked", "distinct_id": "ada", "properties": {}, "timestamp": "2026-11-01T10:00:00Z"}',
+    )
+    assert (await bench.service.people("ada"))[0].connection == "shop"
+
+
+async def test_what_needs_its_options_says_so(bench: Bench) -> None:
+    for ask in (bench.service.check, bench.service.resume, bench.service.begin_preview):
+        with pytest.raises(CannotDo, match="is not installed"):
+            await ask("old")
+    with pytest.raises(CannotDo, match="is not installed"):
+        await bench.service.configure("old", {})
+    assert SENTENCE in [finding.sentence for finding in await bench.service.examine()]
+
+
+async def test_forgetting_says_that_the_destination_may_still_have_them(bench: Bench) -> None:
+    await send(
+        bench.service,
+        b'{"event": "$identify", "distinct_id": "ada", "properties": {}, "timestamp": "2026-11-01T10:00:00Z", "$set": {"email": "ada@example.com"}}',
+    )
+    forgotten = await bench.service.forget_person("ada")
+    assert [one.not_reached for one in forgotten.connections if one.connection == "old"] == [
+        "The package of gone is not installed. Delete them there yourself."
+    ]
+
+
+async def test_it_can_be_disconnected(bench: Bench) -> None:
+    await bench.service.disconnect("old")
+    assert [one.name for one in await bench.service.connections()] == ["shop"]
+
+
+def test_the_stand_in_has_no_options() -> None:
+    assert (destination_of("gone").title, destination_of("gone").options) == ("gone", ())
