@@ -16,6 +16,7 @@ import apsw
 import msgspec
 import pytest
 from people_bench import Bench, identify
+from structlog.testing import capture_logs
 from troubled_disk import troubled_disk
 
 from hogline.core.known import EVER, Known
@@ -71,6 +72,18 @@ def child(folder: Path, step: int) -> subprocess.CompletedProcess[bytes]:
 
 
 # everything comes over
+
+
+async def test_it_says_what_is_upgraded_and_how_long_that_took(folder: Path) -> None:
+    with capture_logs() as told:
+        await opened(folder).close()
+        await opened(folder).close()
+    assert [(one["event"], one["file"]) for one in told] == [
+        ("upgrading the data directory", "state.db"),
+        ("upgraded the data directory", "state.db"),
+    ]
+    assert told[0]["to"] == told[1]["schema"] > told[0]["schema"]
+    assert told[1]["seconds"] >= 0
 
 
 async def test_nothing_that_was_counted_refused_or_held_is_lost(folder: Path, old: dict[int, dict[str, Any]]) -> None:
@@ -228,7 +241,7 @@ async def test_killed_at_any_step_it_goes_on_to_the_same(folder: Path, tmp_path:
     other.mkdir()
     for file in folder.iterdir():
         (other / file.name).write_bytes(file.read_bytes())
-    steps = int(child(other, 0).stdout)
+    steps = int(child(other, 0).stdout.splitlines()[-1])  # behind what is logged
     after = content(other / "state.db")
     assert steps > 200
     seen = set()

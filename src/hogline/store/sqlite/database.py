@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
 import apsw
+import structlog
 
 from hogline.store.base import Unusable, Unwritable
+
+log = structlog.get_logger("hogline.store")
 
 APPLICATION_ID = int.from_bytes(hashlib.sha256(b"hogline").digest()[:4], "big", signed=True)
 
@@ -124,6 +128,9 @@ def _migrate(database: apsw.Connection, path: Path, scripts: list[str], conversi
     version: int = database.pragma("user_version")
     if version and any(number > version for number in conversions):
         _copy(database, path)
+    began_s = time.monotonic()
+    if upgrades := 0 < version < len(scripts):
+        log.info("upgrading the data directory", file=path.name, schema=version, to=len(scripts))
     for number, script in enumerate(scripts[version:], version + 1):
         with transaction(database):
             database.execute(script)
@@ -131,6 +138,9 @@ def _migrate(database: apsw.Connection, path: Path, scripts: list[str], conversi
                 conversions[number](database)
             database.pragma("application_id", APPLICATION_ID)
             database.pragma("user_version", number)
+    if upgrades:
+        took_s = round(time.monotonic() - began_s, 1)
+        log.info("upgraded the data directory", file=path.name, schema=len(scripts), seconds=took_s)
 
 
 def _copy(database: apsw.Connection, path: Path) -> None:
