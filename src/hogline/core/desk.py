@@ -275,6 +275,7 @@ class Desk:
         )
         for email, row in settled.settlement.ledger.items():
             self.records.ledger.put(email, row)
+            shipment.company.rows.add(email)  # to be remembered until it is on disk
         return settled
 
     def settled(self, shipment: Shipment, settled: Settled) -> None:
