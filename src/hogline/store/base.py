@@ -1,8 +1,11 @@
-"""What a store must do: keep received events in order (the journal), and keep what became of them (the state).
+"""The contracts of a store: the journal keeps received events in order, the state keeps everything else.
 
-The journal is only appended to, by what receives; the state is only written by what delivers. Each has one
-writer, so that receiving and delivering can run in one process or in several. `tests/conformance` says in
-tests what these protocols promise.
+Receiving only appends to the journal; delivery only writes the state. Each has one writer. An author of another store
+implements `Journal` and `State` and runs `tests/conformance` against them: it tests every promise made here.
+
+Three rules hold for all methods. A write is atomic, and on disk when the call returns. A write that fails raises
+`Unwritable` if trying again may help (a full disk), and anything else if it never will (a contradiction); either way it
+changed nothing, and did not harm other writes. Reads see every write that has returned.
 """
 
 from __future__ import annotations
@@ -19,11 +22,11 @@ from hogline.core.told import Told
 from hogline.store.forgetting import Forgets
 
 READ_BYTES = 4_000_000
-"""Of what is read from a store at once: memory does not depend on how large events are."""
+"""The most that one call reads, so that memory use does not depend on how large events are."""
 
 
 class Unwritable(Exception):
-    """The store cannot keep anything now, or not even read; the text says why and is safe to show."""
+    """The store cannot write now, or cannot even read. The text says why and is safe to show."""
 
     def __init__(self, sentence: str, retry_after_s: int = 5) -> None:
         super().__init__(sentence)
@@ -31,92 +34,96 @@ class Unwritable(Exception):
 
 
 class Unusable(Exception):
-    """The store cannot be opened; the text says why and what to do."""
+    """The store cannot be opened. The text says why and what to do."""
 
 
 class NameTaken(Exception):
-    """A connection of that name exists already."""
+    """A connection with this name already exists."""
 
 
 class Inlet(Protocol):
-    """Where received events are kept."""
+    """The part of a journal that receiving needs."""
 
     async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
-        """Keep events (as `entry.encode_event` makes them) and count what was refused at the door.
+        """Append events, as `entry.encode_event` packs them, and add to the counts of rejected ones, by reason. Both in
+        one transaction.
 
-        Returns the position of the last event once all of them are on disk, or the end as it is if there
-        were none. Raises `Unwritable`.
+        Returns the position of the last of them when they are on disk; without events, the current end. Events of one
+        call get consecutive positions in their order. Raises `Unwritable`.
         """
         ...
 
 
 class Journal(Inlet, Protocol):
-    """The durable, ordered log of received events. Positions are 1, 2, 3, …, without gaps; the oldest are trimmed
-    when every connection has settled them and they are no longer needed for a replay.
+    """The durable, ordered log of received events. Positions are 1, 2, 3, …, without gaps, and are never used again.
+
+    A store never removes an event by itself: `runtime.housekeeping` calls `trim`, and forgetting calls `rewrite`.
     """
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be written now, in one sentence that is safe to show; None while all is well. It is told for
-        at least as long as `Unwritable` asks to wait.
+        """Why nothing can be written now, in one sentence that is safe to show; None if all is well. It stays for at
+        least as long as the last `Unwritable` asked to wait.
         """
         ...
 
     @property
     def first(self) -> int:
-        """The position of the oldest event that is still there; `end + 1` if none is."""
+        """The position of the oldest event that was not trimmed; `end + 1` if all were."""
         ...
 
     @property
     def end(self) -> int:
-        """The position of the newest event on disk; 0 when nothing was ever received."""
+        """The position of the newest event on disk; 0 if there never was one. Trimming does not change it."""
         ...
 
     async def read(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[tuple[int, bytes]]:
-        """At most `limit` events behind a position, in order, and no more than `most_bytes` of them; but one, however
-        large it is, if there is any.
+        """The next events after a position, in order, with their positions: at most `limit` events and `most_bytes`
+        bytes, but always at least one if there is any.
         """
         ...
 
     async def wait(self, after: int) -> None:
-        """Returns as soon as there is an event behind that position."""
+        """Returns as soon as there is an event after this position."""
         ...
 
     async def received_at(self, position: int) -> int | None:
-        """When that event was received, milliseconds since 1970; None if it is not there."""
+        """When this event was appended (milliseconds since 1970); None if it is not in the journal."""
         ...
 
     async def position_at(self, received_ms: int) -> int:
-        """The position of the oldest event received at that time or later; `end + 1` if there is none."""
+        """The position of the oldest event appended at this time or later; `end + 1` if there is none."""
         ...
 
     async def trim(self, settled: int, *, received_before_ms: int, most_bytes: int) -> int:
-        """Remove the oldest events up to a position, if they were received before that time or if all events
-        together take more than so many bytes. Returns how many were removed.
+        """Remove some of the oldest events, never one after `settled`: those appended before that time, and more as
+        long as all events together take more than `most_bytes`. Returns how many. Removes them in several short
+        transactions.
         """
         ...
 
     async def size_bytes(self) -> int:
-        """What the events take on disk."""
+        """How much space the events take on disk."""
         ...
 
     async def refused(self) -> dict[str, int]:
-        """How many events were refused at the door, by reason."""
+        """How many events were rejected on receipt, by reason: the sums of what `append` was given."""
         ...
 
     def naming(self, texts: Collection[str], *, after: int = 0) -> AsyncIterator[tuple[int, bytes]]:
-        """All events behind a position in which one of these texts stands, wherever that is, in capital letters or
-        small ones; in order. Read in pieces of some megabytes beside everything else. Raises `Unwritable`.
+        """All events after a position that contain one of these texts anywhere, ignoring case; in order, with their
+        positions. Other calls must not have to wait for it. Raises `Unwritable`.
         """
         ...
 
     async def rewrite(self, bodies: Mapping[int, bytes]) -> None:
-        """Put others in the place of the events at these positions."""
+        """Replace the events at these positions. Their times stay."""
         ...
 
     async def clean(self) -> bool:
-        """Overwrite what was deleted in the journal's own files so far, in small steps between other writes. False:
-        another program that reads them stands in the way, and has to be waited for. Raises `Unwritable`.
+        """Make sure that nothing removed or replaced so far can be found in the journal's files. Works in small steps
+        between other writes. False: it has to be tried again later, because another program is reading the files.
+        Raises `Unwritable`.
         """
         ...
 
@@ -124,7 +131,7 @@ class Journal(Inlet, Protocol):
 
 
 TokenKind: TypeAlias = Literal["private", "public"]
-"""Private: opens everything. Public: stands in pages and apps, and opens the capture routes."""
+"""Private: for webhooks and servers. Public: for pages and apps; only works on the capture routes."""
 
 
 class Connection(Struct, frozen=True, kw_only=True):
@@ -134,32 +141,33 @@ class Connection(Struct, frozen=True, kw_only=True):
     name: str
     destination: str
     options: dict[str, object]
-    """As the user gave them, secrets included: nothing prints this."""
+    """As the user gave them, including secrets, which a store must encrypt. Nothing prints this."""
     paused: bool
     stopped: str | None
-    """The sentence why it stopped itself; None: it did not."""
+    """Why it stopped, as a sentence; None: it did not."""
     start: int
-    """The journal's end when it was installed: it gets every event behind it."""
+    """The journal's end when it was created: it gets every event after that."""
     created_ms: int
     workspace: str | None = None
-    """The destination's name for where everything goes; None: not known yet. What was accepted is true there only."""
+    """The destination's name for the workspace of these credentials; None: not known yet. What was accepted is only
+    true there."""
 
     def __repr__(self) -> str:
         return f"Connection(id={self.id}, name={self.name!r}, destination={self.destination!r})"
 
 
 class Replay(Struct, frozen=True, kw_only=True):
-    """Events of the journal that are sent once more."""
+    """A replay: events of the journal that are sent again."""
 
     settled: int
-    """Everything up to here was sent again, or did not have to be."""
+    """Everything up to here is done."""
     last: int
     events: tuple[str, ...] = ()
-    """Only events of these names; empty: all."""
+    """Only events with these names; empty: all."""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """What became of a connection's events so far. The first four count events and never overlap."""
+    """What happened to a connection's events. The first four count events, and no event is counted twice."""
 
     delivered: int = 0
     filtered: dict[str, int] = field(default_factory=dict)
@@ -169,7 +177,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     requests: int = 0
     retries: dict[str, int] = field(default_factory=dict)
     replayed: dict[str, int] = field(default_factory=dict)
-    """What became of replayed events, which were counted when they came."""
+    """Results of replayed events. They were already counted above when they arrived."""
 
     @property
     def settled(self) -> int:
@@ -177,8 +185,11 @@ class Counts(Struct, frozen=True, kw_only=True):
 
 
 class State(Forgets, Protocol):
-    """What is known of people, and connections with what each told them, positions, counters, failures. Every
-    write is durable when the call returns, and is done whole or not at all. Writes raise `Unwritable`.
+    """What is known about people, and for each connection what it told its destination, positions, counters, failures
+    and held events. Writes raise `Unwritable`.
+
+    A store does not interpret `Told`, `Person`, `Id` or the ledger's rows: it keeps them by their keys. What it has to
+    compute are the counters, which of a person's held events stay, and who is chosen by a search.
     """
 
     @property
@@ -187,15 +198,19 @@ class State(Forgets, Protocol):
         ...
 
     async def tokens(self, kind: TokenKind = "private") -> list[str]:
-        """The project's tokens of a kind, newest last."""
+        """The project's tokens of one kind, oldest first."""
         ...
 
-    async def add_token(self, token: str, kind: TokenKind = "private") -> None: ...
+    async def add_token(self, token: str, kind: TokenKind = "private") -> None:
+        """Add a token as the newest of its kind. The caller makes sure that it is new. A store must encrypt tokens."""
+        ...
 
-    async def remove_token(self, token: str) -> None: ...
+    async def remove_token(self, token: str) -> None:
+        """Remove a token of either kind; nothing happens if there is no such token."""
+        ...
 
     async def connections(self) -> list[Connection]:
-        """All connections, in the order in which they were installed."""
+        """All connections, oldest first."""
         ...
 
     async def add_connection(
@@ -209,81 +224,124 @@ class State(Forgets, Protocol):
         now_ms: int,
         workspace: str | None = None,
     ) -> Connection:
-        """Raises `NameTaken`."""
+        """Add a connection and return it with a new id, which no connection ever had. Raises `NameTaken`."""
         ...
 
     async def change_connection(self, changed: Connection) -> None:
-        """Write a connection's options, whether it is paused and why it stopped."""
+        """Write a connection's options, workspace, whether it is paused, and why it stopped."""
         ...
 
     async def remove_connection(self, connection: int) -> None:
-        """Forget a connection with all its people, counters and failures. The state is `to_clean` then."""
+        """Remove a connection with everything the state has for it. The state is `to_clean` afterwards."""
         ...
 
-    # what the core reads: in the caller's thread, each in well under a millisecond
+    # What the core reads. These calls block, so each must take well under a millisecond. What is not there is left out.
 
-    def ids(self, ids: Sequence[str]) -> dict[str, Id]: ...
+    def ids(self, ids: Sequence[str]) -> dict[str, Id]:
+        """What is known about these ids, by id."""
+        ...
 
-    def people(self, ids: Sequence[str]) -> dict[str, Person]: ...
+    def people(self, ids: Sequence[str]) -> dict[str, Person]:
+        """What is known about these people, by the id that names them."""
+        ...
 
-    def members(self, id_: str) -> list[str]: ...
+    def members(self, id_: str) -> list[str]:
+        """All ids whose `Id.parent` is this one, in order."""
+        ...
 
-    def told(self, connection: int, people: Sequence[str]) -> dict[str, Told]: ...
+    def told(self, connection: int, people: Sequence[str]) -> dict[str, Told]:
+        """What a connection told its destination about these people, by the id that names them."""
+        ...
 
-    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]: ...
+    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]:
+        """Whose these emails are at a connection. Emails are in lowercase here."""
+        ...
 
     def held(self, connection: int, people: Sequence[str]) -> list[HeldEvent]:
-        """The held events of these people, in order; no more than `READ_BYTES` of them, the newest."""
+        """The held events of these people, by position; if they are more than `READ_BYTES`, only the newest."""
         ...
 
     def folded(self) -> int:
-        """The position up to which the journal is part of what is known."""
+        """Up to which position the journal is part of what is known: the last `Flush.folded`; 0 at first."""
         ...
 
     def due(self, connection: int, limit: int) -> list[tuple[str, int]]:
-        """For whom something is to be done, and when (milliseconds since 1970), the next ones first."""
+        """People with `Told.due_ms`, except 0 and `WAITS_MS`, and that time; the earliest first."""
         ...
 
     def again(self, connection: int, limit: int) -> list[tuple[str, str]]:
-        """What was asked for: `again` or `release`, and the person."""
+        """What `send_again` and `options_changed` asked for and no settlement has done: the kind and the person, in
+        order."""
         ...
 
     def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:
-        """Up to which position an older Hogline may have settled events out of today's order, and which it did."""
+        """For data of an older version: up to this position it may have settled events out of order, and settled these.
+        A new store returns `(0, frozenset())`."""
         ...
 
-    # what it asks to be written: one transaction each
+    # What the core writes. Each is one transaction.
 
-    async def flush(self, flush: Flush) -> None: ...
+    async def flush(self, flush: Flush) -> None:
+        """Replace what is known about these people and ids, move the day of `flush.seen` forward (never back), and set
+        `folded`.
+        """
+        ...
 
-    async def intend(self, intent: Intent) -> None: ...
+    async def intend(self, intent: Intent) -> None:
+        """Replace `told` and the ledger's rows of a connection; None removes a row."""
+        ...
 
-    async def settle(self, settlement: Settlement) -> None: ...
+    async def settle(self, settlement: Settlement) -> None:
+        """Write the results of one shipment. The parts apply in this order:
+
+        1. `told` and `ledger` replace what was there; None removes it.
+        2. `delivered`, `filtered`, `adjusted`, `requests`, `retries` and `replayed` are added to the counters.
+        3. `failures` are added. One may only replace a failure at its position that is being retried; it is not being
+           retried anymore then. Then `resolved` failures are removed. A failure that exists and is not being retried,
+           one without a refusal, or a `resolved` position without a failure is a contradiction: the call raises, but
+           not `Unwritable`, and nothing is written.
+        4. `absorbed`: held events of the key are the value's now. Then `released` events leave the held ones. One that
+           was given up in the meantime was counted as filtered (`hold_expired`, `hold_full`, `hold_too_many`); that
+           count goes down by one, since step 2 counts what happened to the event. Then `held` events are added.
+        5. Of each person in `held` or in the values of `absorbed`, only the newest `HELD_FOR_ONE` events stay, and only
+           `HELD_BYTES_FOR_ONE` bytes, but always the newest one. The others count as filtered (`hold_too_many`).
+        6. `again_done` is removed from `again`.
+        7. `replay_settled` is the replay's new `settled`. At `last`, the replay is over and removed.
+        8. `lanes`: each position goes up to the given one, never down.
+
+        So `Counts.settled` plus the pending events is always the number of received ones.
+        """
+        ...
 
     async def lanes(self, connection: int) -> dict[int, int]:
-        """The position up to which all events of a lane are settled, for the lanes that ever settled any."""
+        """Up to which position a lane is settled, for the lanes that a settlement named."""
         ...
 
-    async def counts(self, connection: int) -> Counts: ...
+    async def counts(self, connection: int) -> Counts:
+        """The counters. Zeros are left out. `held` and `failures` count what is there now, failures by the reason of
+        their first refusal.
+        """
+        ...
 
     # people
 
     async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[str]:
-        """Ids of whom something is known, whom this connection told something of, or who were joined with somebody,
-        that contain the text (in any case) or whose email does; in order."""
+        """Ids that contain a text, or whose email does, ignoring case; in order, the first `limit` after `after`. All
+        ids count that have a `Person`, an `Id`, or a `Told` of this connection."""
         ...
 
     async def send_again(self, connection: int, kind: str, people: Sequence[str]) -> None:
-        """Ask for `again` or `release` of these people."""
+        """Add these people to `again`. Kinds: `again` (say everything once more), `release` (look at held events)."""
         ...
 
     async def options_changed(self, connection: int, now_ms: int) -> None:
-        """Everybody's held events may go now, and customers that wait to be merged are due."""
+        """The connection's options changed: add everyone with held events to `again`, as `release`, and set
+        `Told.due_ms` to now where it is `WAITS_MS`."""
         ...
 
     async def expire_held(self, connection: int, *, received_before_ms: int, most_bytes: int) -> int:
-        """Give up held events: those received before that time (filtered as `hold_expired`), and the oldest if all
-        of them together take more than so many bytes (`hold_full`). Returns how many.
+        """Give up held events: those received before that time (filtered as `hold_expired`), then the oldest as long as
+        the connection's held events take more than `most_bytes` (`hold_full`). Returns how many.
         """
         ...
 
@@ -297,33 +355,35 @@ class State(Forgets, Protocol):
         retrying: bool = False,
         most_bytes: int = READ_BYTES,
     ) -> list[Failure]:
-        """Failures behind a position, in order: all, those of a reason, those that wait to be retried. No more than
-        `limit`, and than `most_bytes` of events; but one, if there is any.
+        """Failures after a position, in order: all, those with a reason, or those that are being retried. At most
+        `limit`, and `most_bytes` of events, but always at least one if there is any.
         """
         ...
 
-    async def failure(self, connection: int, position: int) -> Failure | None: ...
+    async def failure(self, connection: int, position: int) -> Failure | None:
+        """The failure at a position; None if there is none."""
+        ...
 
     async def retry_failures(self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None) -> int:
-        """Mark failures (all, those of a reason, those at these positions) to be sent again; returns how
-        many. They stay failures until a settlement resolves them.
+        """Mark failures to be sent again: all, those with a reason, or those at these positions. Returns how many. They
+        stay failures until a settlement resolves them.
         """
         ...
 
     async def discard_failures(
         self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
     ) -> int:
-        """Remove failures and count their events as filtered (`discarded`); returns how many. One that is on
-        its way once more is not touched: what becomes of it is counted when it is settled.
+        """Remove failures, chosen as for `retry_failures`, and count their events as filtered (`discarded`). Returns
+        how many. One that is being retried stays: a settlement will count it.
         """
         ...
 
     async def replay(self, connection: int) -> Replay | None:
-        """The replay that is under way."""
+        """The connection's replay; None if there is none."""
         ...
 
     async def begin_replay(self, connection: int, replay: Replay) -> None:
-        """Takes the place of one that is under way."""
+        """Start a replay; it replaces one that is not over."""
         ...
 
     async def close(self) -> None: ...

@@ -1,6 +1,7 @@
-"""What a state must do to forget people and to keep them away, and what is known of whoever is kept away: hashes.
+"""The contract for forgetting and suppressing people; part of `store.base.State`. Of suppressed people only hashes are
+kept.
 
-Independent of how people are stored. `tests/conformance` says in tests what this promises.
+`tests/conformance` tests what this promises.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ File: TypeAlias = Literal["state", "journal"]
 
 
 class Suppressed:
-    """Whose ids and emails are suppressed in this project: called with one of them, it says so.
+    """The suppressed ids and emails of the project. Call it with an id or an email to see whether it is suppressed.
 
-    False as a whole if nobody is, so that asking costs nothing then. It always tells how things are now.
+    It is false if nobody is suppressed, so the check costs nothing then. It is always up to date.
     """
 
     def __init__(self, fingerprint: Callable[[str], bytes] = lambda _: b"", hashes: Iterable[bytes] = ()) -> None:
@@ -28,18 +29,18 @@ class Suppressed:
         return bool(self._hashes)
 
     def __call__(self, text: str) -> bool:
-        """Emails and ids are compared without blanks around them, and as written or in small letters."""
+        """Compares without surrounding blanks, both as written and in lowercase."""
         text = text.strip()
         small = text.lower()
         return self._fingerprint(text) in self._hashes or (small != text and self._fingerprint(small) in self._hashes)
 
     def hashes(self, texts: Iterable[str]) -> set[bytes]:
-        """All that is kept of these."""
+        """What is stored about these ids and emails."""
         stripped = {text.strip() for text in texts}
         return {self._fingerprint(text) for text in stripped | {text.lower() for text in stripped}}
 
     def replace(self, hashes: Iterable[bytes]) -> None:
-        """From now on it is these."""
+        """Use these hashes from now on."""
         self._hashes = set(hashes)
 
     def __repr__(self) -> str:
@@ -50,39 +51,42 @@ NOBODY = Suppressed()
 
 
 class Forgotten(Struct, frozen=True, kw_only=True):
-    """What was removed at one connection."""
+    """What was removed for one connection."""
 
     held: int = 0
     failures: int = 0
 
 
 class Expired(NamedTuple):
-    """Who was removed because they were not seen for long."""
+    """People who were removed because they were inactive for too long."""
 
     ids: list[str]
     next: str | None
-    """Behind which id to go on; None: that was everybody."""
+    """Continue after this id; None: everyone was looked at."""
 
 
 class ToClean(Struct, frozen=True):
-    """Something was deleted in a file, and its bytes are still to be overwritten."""
+    """Something was deleted from a file, and its bytes have to be overwritten."""
 
     number: int
     file: File
 
 
 class Forgets(Protocol):
+    """Every write is atomic, and on disk when the call returns; see `store.base`."""
+
     @property
     def suppressed(self) -> Suppressed:
-        """Who is suppressed, at any time."""
+        """Who is suppressed. Always the same object, kept up to date."""
         ...
 
     async def suppress(self, texts: Sequence[str]) -> None:
-        """Suppress one person: of these, their ids and emails, a keyed hash is kept."""
+        """Suppress one person, given their ids and emails. Only keyed hashes are stored."""
         ...
 
     async def unsuppress(self, text: str) -> bool:
-        """Take back whoever has this id or email, with all that was suppressed together with it. False: nobody has."""
+        """Stop suppressing the person with this id or email: everything that was suppressed together with it. False: it
+        is not suppressed."""
         ...
 
     async def forget(
@@ -93,51 +97,54 @@ class Forgets(Protocol):
         emails: Mapping[int, Sequence[str]],
         suppress: Sequence[str] = (),
     ) -> dict[int, Forgotten]:
-        """Remove people with all their ids, their held events and failures, and whatever else names them, at the
-        connections in `waiting`, with these rows of their ledgers. Their events, and as many more of each connection as
-        `waiting` says, which are to be removed from the journal, count as filtered (`forgotten`). `suppress`: as
-        `suppress` does, in the same transaction.
+        """Remove everything about these ids (together one person): what is known, what the connections in `waiting`
+        told about them, the ledger rows of `emails`, held events, failures, and other people's records that name them.
+        Returns what was removed, by connection.
 
-        From then on, until `end_forgetting`, `forgetting` says whose events are to leave the journal; and both files
-        are `to_clean`.
+        Their held events and failures count as filtered (`forgotten`), and so do as many more events of each connection
+        as `waiting` says: those still pending in the journal. `suppress`: as the method does, in the same transaction.
+
+        From then on, `forgetting` returns these ids until `end_forgetting`, and both files are `to_clean`.
+
         """
         ...
 
     async def with_email(self, email: str, *, ever: bool = False) -> list[str]:
-        """Who has this email, in capital letters or small ones; `ever`: or had it once, as far as some connection
-        remembers that.
+        """Ids of people with this email, ignoring case. `ever`: also those who had it earlier, as far as a connection
+        remembers.
         """
         ...
 
     async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
-        """Of the next `most` ids behind one, remove people who are no customer of any connection, have no held events,
-        and of whose ids no event was received since a day; with all of these. Nothing of theirs may be in the journal.
-        Days are counted from 1970. Whoever nothing is known of in this respect counts as seen today.
+        """Look at the next `most` ids after `after`, and remove the people who are not a customer of any connection,
+        have no held events, and for whose ids no event arrived since `before_day`. All ids of a person go together. The
+        caller makes sure that none of their events is in the journal. Days are counted from 1970. An id without a day
+        gets `today`.
         """
         ...
 
     async def expire_failures(self, connection: int, *, before_ms: int, most: int) -> int:
-        """Remove failures that were made before that time, at most so many; their events count as filtered
-        (`failure_expired`). Those that are being retried stay. Returns how many were removed.
+        """Remove at most `most` failures from before that time, the oldest first, and count their events as filtered
+        (`failure_expired`). Those that are being retried stay. Returns how many.
         """
         ...
 
     async def forgetting(self) -> list[str]:
-        """Whose events are still to be removed from the journal."""
+        """The ids whose events still have to be removed from the journal."""
         ...
 
-    async def end_forgetting(self) -> None: ...
+    async def end_forgetting(self) -> None:
+        """Their events have left the journal: `forgetting` is empty again."""
+        ...
 
     async def to_clean(self) -> list[ToClean]:
-        """Files that have to be cleaned, in the order in which that became necessary."""
+        """What has to be cleaned, oldest first."""
         ...
 
     async def cleaned(self, up_to: int) -> None:
-        """What had to be cleaned up to this number is."""
+        """Everything up to this number is clean: remove it from `to_clean`."""
         ...
 
     async def clean(self) -> bool:
-        """Overwrite what was deleted in the state's own files so far, in small steps between other writes. False:
-        another program that reads them stands in the way, and has to be waited for. Raises `Unwritable`.
-        """
+        """As `Journal.clean`, for the state's files."""
         ...

@@ -32,7 +32,7 @@ _Job = Callable[[apsw.Connection], object]
 _refusals = msgspec.json.Decoder(tuple[Refusal, ...])
 
 _FAILURES = "SELECT position, uuid, event, refusals, at_ms FROM dead_letters WHERE connection = ?1"
-_DEAD_LETTER_EVENT = 2
+_FAILURE_EVENT = 2
 """The column of the event."""
 _CHOSEN = (
     "WHERE connection = ?1 AND (?2 = '' OR reason = ?2)"
@@ -301,7 +301,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
             f"{' AND retrying' if retrying else ''} ORDER BY position LIMIT ?4",
             (connection, after, reason, limit),
             most_bytes=most_bytes,
-            sized=_DEAD_LETTER_EVENT,
+            sized=_FAILURE_EVENT,
         )
         return [_failure(row) for row in found]
 
