@@ -23,7 +23,7 @@ import pytest
 from processes import HOGLINE, WITHIN_S, basic, environment, get, put, until
 
 from hogline.sources.http import create_app
-from hogline.sources.limits import Limits
+from hogline.sources.limits import ReceivingLimits
 from hogline.sources.server import Listener
 from hogline.sources.tokens import TokenCheck
 
@@ -388,7 +388,7 @@ SLOW: dict[str, Callable[[], list[bytes]]] = {
 @pytest.mark.anyio
 @pytest.mark.parametrize("pieces", SLOW.values(), ids=SLOW.keys())
 async def test_a_slow_sender_is_cut_off_while_others_are_served(pieces: Callable[[], list[bytes]]) -> None:
-    limits = Limits(head_s=0.2, body_s=0.2, headers=1_000)
+    limits = ReceivingLimits(head_s=0.2, body_s=0.2, headers=1_000)
     app = create_app(_Nowhere(), TokenCheck(["token"]), _ready, lambda: 0, limits)
     async with Listener(app, "127.0.0.1", 0, limits=limits) as listener, asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)

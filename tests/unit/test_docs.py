@@ -16,7 +16,7 @@ from hogline.console.posthog import BROWSER, filled
 from hogline.destinations.customerio.options import OPTIONS
 from hogline.posthog.bounds import MAX_DEPTH
 from hogline.settings import PREFIX, Settings
-from hogline.sources.limits import MIB, Limits
+from hogline.sources.limits import MIB, ReceivingLimits
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -86,7 +86,7 @@ def test_every_option_of_a_connection_is_documented_with_its_choices():
 
 def test_the_limits_that_senders_meet_are_those_of_the_code():
     told = _section("What senders are told")
-    limits = Limits()
+    limits = ReceivingLimits()
     for said in (
         f"| a body as it arrives | {limits.body_bytes // MIB} MiB; on the batch routes {limits.batch_body_bytes // MIB} MiB |",
         f"| a body once it is decompressed | {limits.unpacked_times} times that, and at most {limits.most_unpacked_bytes // MIB} MiB |",

@@ -40,7 +40,7 @@ from hogline.console.safety import Safety
 from hogline.console.sessions import Sessions
 from hogline.service import Service
 from hogline.settings import Settings
-from hogline.store.datadir.accounts import Access
+from hogline.store.datadir.accounts import ConsoleAccounts
 
 
 async def static(request: Request) -> Response:
@@ -84,7 +84,7 @@ def create_console(
         settings=settings,
         proxies=settings.proxies,
         sessions=Sessions(
-            Access(settings.data),
+            ConsoleAccounts(settings.data),
             password=password.get_secret_value() if password else None,
             https=settings.console_url.startswith("https://"),
             now_s=now_s,

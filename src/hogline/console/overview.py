@@ -17,7 +17,7 @@ from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.live import changes
 from hogline.console.pages import again, go, page
 from hogline.service import CannotDo, Service
-from hogline.service.figures import PERIODS, HistoryView, Period
+from hogline.service.figures import PERIODS, Period, TrendsView
 from hogline.views import ConnectionStatus
 
 LIVE_EVERY_S = 2.0
@@ -44,10 +44,10 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[tuple[int, Sequence[float | None]]]
     """When each time begins (seconds since 1970), and its values; times in which nothing happened are left out."""
-    history: HistoryView
+    history: TrendsView
 
 
-def table(history: HistoryView) -> Table:
+def table(history: TrendsView) -> Table:
     columns = [
         Column("Received", "events", "plot-1", history.received),
         Column("Delivered", "events", "plot-2", history.delivered),
@@ -56,7 +56,7 @@ def table(history: HistoryView) -> Table:
             for number, (reason, series) in enumerate(history.filtered.items())
         ],
         Column("Held", "events", "plot-4", history.held),
-        Column("Failures", "events", "plot-5", history.failed),
+        Column("Failures", "events", "plot-5", history.failures),
         Column("Pending", "pending", "plot-3", history.pending),
         Column("Longest wait", "lag", "plot-4", history.lag_s, unit="s"),
         Column("Requests", "requests", "plot-1", history.requests),
@@ -79,11 +79,11 @@ async def _overview(request: Request, problem: str = "") -> Response:
     """`problem`: why what was asked for was not done."""
     connection, service = await connection_of(request), service_of(request)
     period = next((period for period in PERIODS if period == request.query_params.get("period")), DEFAULT)
-    hour = await service.history(connection.name, "hour")
+    hour = await service.trends(connection.name, "hour")
     if request.headers.get("hx-target") == "standing":  # many viewers, often: what they will not show is not made
         over_time = Table((), (), hour)
     else:
-        over_time = table(hour if period == "hour" else await service.history(connection.name, period))
+        over_time = table(hour if period == "hour" else await service.trends(connection.name, period))
     return await page(
         request,
         "overview.html",
@@ -98,7 +98,7 @@ async def _overview(request: Request, problem: str = "") -> Response:
     )
 
 
-def mean_ms(history: HistoryView) -> float | None:
+def mean_ms(history: TrendsView) -> float | None:
     """Of all requests of a history; None: there was none."""
     requests = sum(history.requests)
     total_ms = sum((ms or 0.0) * n for ms, n in zip(history.request_ms, history.requests, strict=True))

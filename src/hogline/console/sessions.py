@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from hogline.store.base import Unusable
-from hogline.store.datadir.accounts import FIRST, Access, Account
+from hogline.store.datadir.accounts import FIRST, Account, ConsoleAccounts
 
 IDLE_S = 12 * 3_600
 LONGEST_S = 7 * 24 * 3_600
@@ -44,7 +44,9 @@ class Session:
 
 
 class Sessions:
-    def __init__(self, access: Access, *, password: str | None, https: bool, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, access: ConsoleAccounts, *, password: str | None, https: bool, now_s: Callable[[], float]
+    ) -> None:
         """`password`: of the first account, instead of the one that `access` keeps. `https`: browsers reach the
         console by it alone.
         """

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hogline.clock import Clock
 from hogline.store.base import Connection, Journal, State
-from hogline.store.figures import MINUTE_S, Figure, History, Kind
+from hogline.store.figures import MINUTE_S, Figure, Figures, Kind
 from hogline.store.positions import lag_ms
 from hogline.telemetry.delivery import RequestListener
 from hogline.telemetry.internal_errors import kind_and_place
@@ -43,7 +43,7 @@ class _Requests(Struct):
 
 
 class Sampler:
-    def __init__(self, history: History, journal: Journal, state: State, clock: Clock) -> None:
+    def __init__(self, history: Figures, journal: Journal, state: State, clock: Clock) -> None:
         self._history = history
         self._journal = journal
         self._state = state

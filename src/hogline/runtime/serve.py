@@ -25,7 +25,7 @@ from hogline.sources.connections import Connections, raise_file_limit, shares
 from hogline.sources.http import create_app, create_watching
 from hogline.sources.server import Listener
 from hogline.store.base import Unwritable
-from hogline.store.datadir.accounts import FIRST, Access
+from hogline.store.datadir.accounts import FIRST, ConsoleAccounts
 from hogline.store.datadir.directory import DataDirectory
 from hogline.telemetry.memory import give_back_what_is_large
 from hogline.telemetry.metrics import Metrics
@@ -129,7 +129,7 @@ async def _console(
             "HOGLINE_CONSOLE, or `off`."
         ) from None
     try:
-        file = Access(settings.data).first_password_file
+        file = ConsoleAccounts(settings.data).first_password_file
         service.addresses.console = ConsoleDoor(settings.console_url or _url(listener), first_password, file)
         yield
     finally:
@@ -141,7 +141,7 @@ async def _first_password(settings: Settings, now_ms: int) -> str | None:
     """There is an account from now on; the password that was made for it just now, to be told, or None. Raises
     `CannotDo` if the console could be reached by others under a password that nobody chose.
     """
-    access = Access(settings.data)
+    access = ConsoleAccounts(settings.data)
     has_own = settings.console_password is not None
     if not is_loopback(settings.console_host) and not has_own and not access.chosen:
         raise CannotDo(

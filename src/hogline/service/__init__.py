@@ -13,7 +13,7 @@ from hogline.service.core import CannotDo
 from hogline.service.doctor import Doctor
 from hogline.service.exporting import Exporting
 from hogline.service.failures import Failures
-from hogline.service.figures import OverTime
+from hogline.service.figures import Trends
 from hogline.service.files import Files
 from hogline.service.forgetting import Forgetting
 from hogline.service.live import Live
@@ -38,7 +38,7 @@ class Service(
     Accounts,
     ApiAccess,
     Auditing,
-    OverTime,
+    Trends,
     Doctor,
 ):
     """All that a user can ask. Every function raises `CannotDo` for what cannot be done."""

@@ -12,7 +12,7 @@ from hogline.service.actor import actor
 from hogline.service.core import CannotDo, Core
 from hogline.store.base import NameTaken
 from hogline.store.datadir import passwords
-from hogline.store.datadir.accounts import FIRST, Access, Account
+from hogline.store.datadir.accounts import FIRST, Account, ConsoleAccounts
 from hogline.store.datadir.roles import Role
 
 log = structlog.get_logger("hogline.service")
@@ -94,8 +94,8 @@ class Accounts(Core):
         await self.set_password(new, who.name)
 
     @property
-    def _access(self) -> Access:
-        return Access(self._settings.data)
+    def _access(self) -> ConsoleAccounts:
+        return ConsoleAccounts(self._settings.data)
 
     def _account(self, name: str) -> Account:
         found = self._access.find(name)

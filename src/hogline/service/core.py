@@ -24,7 +24,7 @@ from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State, TokenKind
 from hogline.store.cleaning import Cleaning
-from hogline.store.figures import History
+from hogline.store.figures import Figures
 from hogline.store.tokens import made_here, new_token
 from hogline.telemetry.delivery import RequestListener, nobody
 
@@ -71,7 +71,7 @@ class Core:
         send: Send,
         clock: Clock,
         delivers: bool,
-        figures: History | None = None,
+        figures: Figures | None = None,
         trail: Trail | None = None,
         addresses: Addresses | None = None,
         listener: RequestListener = nobody,

@@ -11,7 +11,7 @@ from hogline.service.core import Core
 from hogline.store.figures import HOUR_S, MINUTE_S, Point
 
 
-class HistoryView(Struct, frozen=True, kw_only=True):
+class TrendsView(Struct, frozen=True, kw_only=True):
     """Ready series for plots: one value for each of `times` in every list."""
 
     connection: str
@@ -26,7 +26,7 @@ class HistoryView(Struct, frozen=True, kw_only=True):
     """By reason; those that there were in this period."""
     held: list[int]
     """Events that were held back."""
-    failed: list[int]
+    failures: list[int]
     """Events that became failures."""
     pending: list[int]
     """The most that waited."""
@@ -53,13 +53,13 @@ PERIODS: Mapping[Period, _Stretch] = {
 _SPARKLINE = _Stretch(HOUR_S, 24)
 
 
-class OverTime(Core):
-    async def history(self, connection: str, period: Period = "day") -> HistoryView:
+class Trends(Core):
+    async def trends(self, connection: str, period: Period = "day") -> TrendsView:
         """A connection's figures over the last hour, day or week; up to a minute old."""
         times, points = await self._points(connection, PERIODS[period])
         timed = _series(times, points, "request_ms")
         requests = _series(times, points, "requests")
-        return HistoryView(
+        return TrendsView(
             connection=connection,
             period=period,
             step_s=PERIODS[period].step_s,
@@ -71,7 +71,7 @@ class OverTime(Core):
                 for reason in sorted({point.reason for point in points if point.kind == "filtered"})
             },
             held=_series(times, points, "held"),
-            failed=_series(times, points, "failed"),
+            failures=_series(times, points, "failed"),
             pending=_series(times, points, "pending"),
             lag_s=[lag_ms / 1_000 for lag_ms in _series(times, points, "lag_ms")],
             requests=requests,

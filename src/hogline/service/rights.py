@@ -36,7 +36,7 @@ RIGHTS = (
         "See connections, figures, failures and live events; try events out",
         "viewer",
         (
-            "connections", "status", "problems", "history", "sparkline", "failures", "failure", "retrying_failures",
+            "connections", "status", "problems", "trends", "sparkline", "failures", "failure", "retrying_failures",
             "replaying", "live", "received_events", "newest_event", "begin_preview", "preview_lines", "preview_rows",
             "end_preview", "begin_forecast", "forecast_rows", "forecast", "end_forecast",
         ),

@@ -34,7 +34,7 @@ class Disconnected(Exception):
     """The sender has gone before its request was complete; there is nobody to answer."""
 
 
-class Refusal(Exception):
+class RequestRejected(Exception):
     """A request that is answered with an error. The sentence quotes nothing of what was sent."""
 
     def __init__(self, status: int, sentence: str, headers: Iterable[Header] = ()) -> None:
@@ -44,11 +44,11 @@ class Refusal(Exception):
         self.headers = tuple(headers)
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> Reply:
         return problem(self.status, self.sentence, self.headers)
 
 
-class Answer(Struct, frozen=True):
+class Reply(Struct, frozen=True):
     status: int
     body: bytes
     headers: tuple[Header, ...]
@@ -56,24 +56,24 @@ class Answer(Struct, frozen=True):
 
 def answer(
     status: int, body: bytes, content_type: bytes = b"application/json", headers: Iterable[Header] = ()
-) -> Answer:
-    return Answer(
+) -> Reply:
+    return Reply(
         status,
         body,
         ((b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers),
     )
 
 
-NO_CONTENT = Answer(204, b"", ())
+NO_CONTENT = Reply(204, b"", ())
 
 
-def answer_json(status: int, value: object, headers: Iterable[Header] = ()) -> Answer:
+def reply_json(status: int, value: object, headers: Iterable[Header] = ()) -> Reply:
     return answer(status, msgspec.json.encode(value), headers=headers)
 
 
-def problem(status: int, sentence: str, headers: Iterable[Header] = (), *, close: bool = False) -> Answer:
+def problem(status: int, sentence: str, headers: Iterable[Header] = (), *, close: bool = False) -> Reply:
     """`{"error": sentence}`; `close`: the connection cannot be used for another request."""
-    return answer_json(status, {"error": sentence}, (*headers, _CLOSE) if close else headers)
+    return reply_json(status, {"error": sentence}, (*headers, _CLOSE) if close else headers)
 
 
 CROWDED = "Hogline is overloaded. Send this again later."
@@ -85,11 +85,11 @@ NOT_FOUND = problem(
 )
 
 
-def crowded() -> Refusal:
-    return Refusal(503, CROWDED, RETRY)
+def crowded() -> RequestRejected:
+    return RequestRejected(503, CROWDED, RETRY)
 
 
-async def send_answer(send: Send, reply: Answer, more_headers: tuple[Header, ...] = ()) -> None:
+async def send_reply(send: Send, reply: Reply, more_headers: tuple[Header, ...] = ()) -> None:
     await send(
         {
             "type": "http.response.start",
@@ -102,7 +102,7 @@ async def send_answer(send: Send, reply: Answer, more_headers: tuple[Header, ...
 
 async def read_body(receive: Receive, headers: dict[bytes, bytes], limit_bytes: int) -> bytes:
     """The body of a request. How long it may take is the server's business (`protocol`), and so is what becomes of the
-    rest of one that is too large. Raises `Refusal` (413) and `Disconnected`.
+    rest of one that is too large. Raises `RequestRejected` (413) and `Disconnected`.
     """
     if _announced_bytes(headers) > limit_bytes:
         raise _too_large(limit_bytes)
@@ -150,5 +150,5 @@ def _announced_bytes(headers: dict[bytes, bytes]) -> int:
     return int(text) if text.isdigit() and len(text) < 20 else 0
 
 
-def _too_large(limit_bytes: int) -> Refusal:
-    return Refusal(413, f"The body is larger than {limit_bytes:,} bytes. Send it in parts.")
+def _too_large(limit_bytes: int) -> RequestRejected:
+    return RequestRejected(413, f"The body is larger than {limit_bytes:,} bytes. Send it in parts.")

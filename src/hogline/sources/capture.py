@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from hogline.posthog import Batch, CaptureHints, open_capture, read_envelope
 from hogline.posthog.capture import TOKEN_KEYS, unknown_token
-from hogline.sources.asgi import NO_CONTENT, Answer, Refusal, read_body
+from hogline.sources.asgi import NO_CONTENT, Reply, RequestRejected, read_body
 from hogline.sources.intake import Intake, bearer_token, encoding
 from hogline.sources.routing import Request, Route
 
@@ -31,7 +31,7 @@ class _Capture:
         self._body_bytes = body_bytes
         self._engage = engage
 
-    async def __call__(self, request: Request) -> Answer:
+    async def __call__(self, request: Request) -> Reply:
         intake = self._intake
         limits = intake.limits
         query = _query(request.query_string) if request.query_string else {}
@@ -65,9 +65,9 @@ class _Capture:
 
 
 def _query(query_string: bytes) -> dict[str, str]:
-    """Raises `Refusal`."""
+    """Raises `RequestRejected`."""
     try:
         pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=_QUERY_FIELDS)
     except ValueError:
-        raise Refusal(400, f"The URL has more than {_QUERY_FIELDS} query fields.") from None
+        raise RequestRejected(400, f"The URL has more than {_QUERY_FIELDS} query fields.") from None
     return dict(pairs)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from hogline.posthog import Unreadable
 from hogline.posthog.capture_v1 import BatchV1, HintsV1, encode_outcomes, read_capture_v1
-from hogline.sources.asgi import Answer, Header, Refusal, answer, answer_json, read_body
+from hogline.sources.asgi import Header, Reply, RequestRejected, answer, read_body, reply_json
 from hogline.sources.intake import BEARER, Intake, bearer_token, encoding
 from hogline.sources.routing import Request, Route
 from hogline.store.base import Unwritable
@@ -33,18 +33,18 @@ class _CaptureV1:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def __call__(self, request: Request) -> Answer:
+    async def __call__(self, request: Request) -> Reply:
         try:
             reply = await self._answer(request)
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             reply = _failure(refusal.status, refusal.sentence, headers=refusal.headers)
         except Unreadable as wrong:
             reply = _unreadable(wrong, encoding(request))
         except Unwritable as full:
             reply = _failure(503, str(full), retry_after_s=full.retry_after_s)
-        return Answer(reply.status, reply.body, (*reply.headers, *_same_id(request)))
+        return Reply(reply.status, reply.body, (*reply.headers, *_same_id(request)))
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> Reply:
         intake = self._intake
         limits = intake.limits
         token = bearer_token(request)
@@ -78,7 +78,7 @@ class _CaptureV1:
         return answer(200, encode_outcomes(found.outcomes))
 
 
-def _unreadable(wrong: Unreadable, claimed: str) -> Answer:
+def _unreadable(wrong: Unreadable, claimed: str) -> Reply:
     if wrong.reason == "not_json" and claimed not in _ENCODINGS:
         sentence = "The body is not JSON, and not compressed with gzip, deflate, br or zstd. Use one of these."
         return _failure(415, sentence, "unsupported_encoding")
@@ -88,11 +88,11 @@ def _unreadable(wrong: Unreadable, claimed: str) -> Answer:
 
 def _failure(
     status: int, sentence: str, word: str = "", *, headers: Iterable[Header] = (), retry_after_s: int = _RETRY_AFTER_S
-) -> Answer:
+) -> Reply:
     """An error in PostHog's form. What may be tried again says when."""
     again = ((b"retry-after", b"%d" % retry_after_s),) if status == 503 else ()
     told = {"error": word or _WORDS[status], "error_description": sentence, "error_uri": _ABOUT}
-    return answer_json(status, told, (*headers, *again))
+    return reply_json(status, told, (*headers, *again))
 
 
 def _same_id(request: Request) -> tuple[Header, ...]:

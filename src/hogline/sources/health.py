@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from hogline.sources.asgi import Answer, answer, answer_json
+from hogline.sources.asgi import Reply, answer, reply_json
 from hogline.sources.routing import Request, Route
 
 METRICS, READY = "/metrics", "/readyz"
@@ -20,11 +20,11 @@ _PROMETHEUS = b"text/plain; version=1.0.0; charset=utf-8"
 def health_routes(ready: Callable[[], Awaitable[list[str]]]) -> Iterable[Route]:
     """For the receiving side. `ready`: one sentence for each thing that is in the way."""
 
-    async def live(_: Request) -> Answer:
-        return answer_json(200, {})
+    async def live(_: Request) -> Reply:
+        return reply_json(200, {})
 
-    async def readiness(_: Request) -> Answer:
-        return answer_json(503 if await ready() else 200, {})
+    async def readiness(_: Request) -> Reply:
+        return reply_json(503 if await ready() else 200, {})
 
     return [
         Route("/healthz", _METHODS, live),
@@ -39,11 +39,11 @@ def watching_routes(
 ) -> Iterable[Route]:
     """For those who run Hogline. `ready`: as above. `metrics`: Prometheus' text."""
 
-    async def readiness(_: Request) -> Answer:
+    async def readiness(_: Request) -> Reply:
         problems = await ready()
-        return answer_json(503 if problems else 200, {"ready": not problems, "problems": problems})
+        return reply_json(503 if problems else 200, {"ready": not problems, "problems": problems})
 
-    async def scrape(_: Request) -> Answer:
+    async def scrape(_: Request) -> Reply:
         return answer(200, await metrics(), _PROMETHEUS)
 
     return [

@@ -12,17 +12,17 @@ from collections.abc import Awaitable, Callable
 from hogline.posthog import Unreadable
 from hogline.sources.asgi import (
     NOT_FOUND,
-    Answer,
     App,
     Disconnected,
     Header,
     Receive,
-    Refusal,
+    Reply,
+    RequestRejected,
     Scope,
     Send,
-    answer_json,
     problem,
-    send_answer,
+    reply_json,
+    send_reply,
 )
 from hogline.sources.budget import Budget
 from hogline.sources.capture import capture_routes
@@ -30,7 +30,7 @@ from hogline.sources.capture_v1 import capture_v1_routes
 from hogline.sources.cors import cors_headers
 from hogline.sources.health import health_routes, watching_routes
 from hogline.sources.intake import Intake
-from hogline.sources.limits import DEFAULT, Limits
+from hogline.sources.limits import DEFAULT, ReceivingLimits
 from hogline.sources.routing import Request, Route, RouteTable
 from hogline.sources.scripts import script_routes
 from hogline.sources.sdk import sdk_routes
@@ -42,7 +42,7 @@ from hogline.store.forgetting import NOBODY, Suppressed
 from hogline.telemetry.internal_errors import kind_and_place
 from hogline.telemetry.receiving import ReceivingWatch
 
-_GO_AHEAD = answer_json(200, {"status": 1})
+_GO_AHEAD = reply_json(200, {"status": 1})
 
 
 def create_app(
@@ -50,7 +50,7 @@ def create_app(
     tokens: TokenCheck,
     ready: Callable[[], Awaitable[list[str]]],
     clock: Callable[[], int],
-    limits: Limits = DEFAULT,
+    limits: ReceivingLimits = DEFAULT,
     *,
     suppressed: Suppressed = NOBODY,
     budget: Budget | None = None,
@@ -103,25 +103,25 @@ class _Receiver:
             return
         except asyncio.CancelledError:
             # Stopping took too long. What was kept but not acknowledged comes again, under the same uuid.
-            await send_answer(send, problem(503, "Hogline is stopping. Send this again.", _retry_after(5)))
+            await send_reply(send, problem(503, "Hogline is stopping. Send this again.", _retry_after(5)))
             raise
         except Exception as error:
             # Ours. Its text may quote a payload: only its kind and place are logged, and nothing is raised.
             watch.failed(request.id, path, kind_and_place(error))
             reply = problem(500, "Internal error. The log has the details.", _retry_after(5))
         cors = cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
-        await send_answer(send, reply, (*cors, (b"x-request-id", request.id.encode())))
+        await send_reply(send, reply, (*cors, (b"x-request-id", request.id.encode())))
         watch.answered(request.id, path, reply.status, request.began_s, (each.entry.uuid for each in request.received))
 
 
-async def _answer(request: Request, route: Route | None) -> Answer:
+async def _answer(request: Request, route: Route | None) -> Reply:
     if route is None:
         return NOT_FOUND
     if request.method not in route.methods:
         return _other_method(request, route)
     try:
         return await route.handler(request)
-    except Refusal as refusal:
+    except RequestRejected as refusal:
         return refusal.answer
     except Unreadable as wrong:
         return problem(wrong.status, wrong.sentence)
@@ -129,7 +129,7 @@ async def _answer(request: Request, route: Route | None) -> Answer:
         return problem(503, str(full), _retry_after(full.retry_after_s))
 
 
-def _other_method(request: Request, route: Route) -> Answer:
+def _other_method(request: Request, route: Route) -> Reply:
     if request.method == "OPTIONS" and route.browsers:
         return _GO_AHEAD
     allowed = ", ".join(route.methods)

@@ -15,9 +15,9 @@ from typing import TypeVar
 from msgspec import Struct, field
 
 from hogline.posthog import Batch, Unreadable
-from hogline.sources.asgi import Answer, answer_json, crowded, problem
+from hogline.sources.asgi import Reply, crowded, problem, reply_json
 from hogline.sources.budget import Budget, Spent
-from hogline.sources.limits import Limits
+from hogline.sources.limits import ReceivingLimits
 from hogline.sources.routing import Request
 from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
@@ -32,7 +32,7 @@ LIGHT_BYTES = 256 * 1024
 """Bodies up to here, compressed or not, are read directly, which takes a few milliseconds. Larger ones take turns."""
 
 BEARER = ((b"www-authenticate", b"Bearer"),)
-KEPT = answer_json(200, {"status": 1})
+KEPT = reply_json(200, {"status": 1})
 WRONG_TOKEN = problem(401, "Unknown token. Run `hogline token` to see the right one.", BEARER)
 
 
@@ -41,7 +41,7 @@ class Intake(Struct, frozen=True):
     tokens: TokenCheck
     clock: Callable[[], int]
     """Milliseconds since 1970."""
-    limits: Limits
+    limits: ReceivingLimits
     suppressed: Suppressed
     """Whose events are not kept."""
     budget: Budget
@@ -57,7 +57,7 @@ class Intake(Struct, frozen=True):
     ) -> AsyncIterator[T]:
         """What `read` makes of a body that may unpack to `unpacked_bytes`. It is called with the allowed length, maybe
         twice: first with what can be read directly; if that is too little, in a thread. Large bodies are read, and kept
-        within the block, one after the other. Raises `Unreadable` and `Refusal` (503).
+        within the block, one after the other. Raises `Unreadable` and `RequestRejected` (503).
         """
         if len(body) <= LIGHT_BYTES:
             try:
@@ -75,7 +75,7 @@ class Intake(Struct, frozen=True):
             raise crowded() from None
 
     async def append(self, request: Request, batch: Batch) -> None:
-        """On disk when it returns. Raises `Unwritable`, and `Refusal` (503)."""
+        """On disk when it returns. Raises `Unwritable`, and `RequestRejected` (503)."""
         received, refused = let_in(batch, self.suppressed)
         try:
             with self.budget.holding(sum(len(each.body) for each in received)):
@@ -83,7 +83,7 @@ class Intake(Struct, frozen=True):
         except Spent:
             raise crowded() from None
 
-    async def keep(self, request: Request, batch: Batch) -> Answer:
+    async def keep(self, request: Request, batch: Batch) -> Reply:
         """On disk first, then the answer. Only a batch without a single good event is an error. Nobody is told who is
         suppressed: of their events the answer says what it says of others'.
         """
@@ -91,7 +91,7 @@ class Intake(Struct, frozen=True):
         if batch.problem is None:
             return KEPT
         if batch.received:
-            return answer_json(200, {"status": 1, "refused": batch.refused})
+            return reply_json(200, {"status": 1, "refused": batch.refused})
         return problem(batch.problem.status, batch.problem.sentence)
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 MIB = 1024 * 1024
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class ReceivingLimits(Struct, frozen=True, kw_only=True):
     body_bytes: int = 4 * MIB
     """Of a body as it arrives, still compressed. This and the next two are PostHog's own."""
     batch_body_bytes: int = 20 * MIB
@@ -44,4 +44,4 @@ class Limits(Struct, frozen=True, kw_only=True):
         return min(self.unpacked_times * body_bytes, self.most_unpacked_bytes)
 
 
-DEFAULT = Limits()
+DEFAULT = ReceivingLimits()

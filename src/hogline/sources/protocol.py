@@ -18,10 +18,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from hogline.sources.addresses import TrustedProxies, subscriber
-from hogline.sources.asgi import CLIENT, CROWDED, RETRY, Answer, Header, problem
+from hogline.sources.asgi import CLIENT, CROWDED, RETRY, Header, Reply, problem
 from hogline.sources.budget import Budget
 from hogline.sources.connections import Connections
-from hogline.sources.limits import Limits
+from hogline.sources.limits import ReceivingLimits
 from hogline.sources.parser import Http1Parser
 
 _Owed: TypeAlias = Literal["head", "body", "request"]
@@ -48,7 +48,7 @@ class _Outlet:
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    limits: Limits
+    limits: ReceivingLimits
     others: Connections
     budget: Budget
     proxies: TrustedProxies
@@ -80,7 +80,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Whose requests are being answered, where a proxy says so."""
         self.deaf = False
         """Nothing more is taken."""
-        self._refusal: Answer | None = None
+        self._refusal: Reply | None = None
         """It waits for the answers before it."""
         self._lingers = False
         """Everything is answered; what still comes is thrown away."""
@@ -311,7 +311,7 @@ class LimitedProtocol(HttpToolsProtocol):
         cycle.message_event.set()
         return behind_others
 
-    def _say(self, reply: Answer) -> None:
+    def _say(self, reply: Reply) -> None:
         self._refusal = None
         if not self.transport.is_closing():
             head = (b"HTTP/1.1 %d \r\n" % reply.status, *(b"%s: %s\r\n" % header for header in reply.headers), b"\r\n")

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from hogline.posthog import Received
-from hogline.sources.asgi import CLIENT, Answer, Receive, Scope
+from hogline.sources.asgi import CLIENT, Receive, Reply, Scope
 
 
 class Request:
@@ -35,7 +35,7 @@ class Request:
         return self.headers.get(name, b"").decode("latin-1")
 
 
-Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
+Handler: TypeAlias = Callable[[Request], Awaitable[Reply]]
 
 
 class Route(Struct, frozen=True):

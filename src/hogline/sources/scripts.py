@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import cache, cached_property
 from pathlib import Path
 
-from hogline.sources.asgi import Answer, Header, answer, problem
+from hogline.sources.asgi import Header, Reply, answer, problem
 from hogline.sources.routing import Request, Route
 from hogline.sources.sdk import CONFIG_ENTRY
 
@@ -75,7 +75,7 @@ def _scripts(folder: Path) -> Scripts:
 def script_routes(folder: Path = FOLDER) -> Iterable[Route]:
     scripts = _scripts(folder)
 
-    async def static(request: Request) -> Answer:
+    async def static(request: Request) -> Reply:
         asked = _PATH.fullmatch(request.path)
         script = scripts.find(asked["name"]) if asked else None
         if asked is None or script is None:
@@ -84,7 +84,7 @@ def script_routes(folder: Path = FOLDER) -> Iterable[Route]:
         ours = scripts.version in (asked["version"], _version_in_query(request))
         return _answer(request, script, _FOR_EVER if ours else _FOR_AN_HOUR)
 
-    async def with_config(request: Request) -> Answer:
+    async def with_config(request: Request) -> Reply:
         return _answer(request, scripts.with_config, _FOR_AN_HOUR) if scripts.version else _NOT_BUILT
 
     return [
@@ -98,10 +98,10 @@ def _version_in_query(request: Request) -> str:
     return request.query_string.decode("latin-1").removeprefix("v=")
 
 
-def _answer(request: Request, script: Script, how_long: bytes) -> Answer:
+def _answer(request: Request, script: Script, how_long: bytes) -> Reply:
     headers = ((b"cache-control", how_long), (b"etag", script.tag), *_FOR_ANY_PAGE)
     if script.tag in request.headers.get(b"if-none-match", b""):
-        return Answer(304, b"", headers)
+        return Reply(304, b"", headers)
     if b"gzip" in request.headers.get(b"accept-encoding", b""):
         return answer(200, script.zipped, _TYPE, ((b"content-encoding", b"gzip"), *headers))
     return answer(200, script.body, _TYPE, headers)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from hogline.sources.asgi import NOT_FOUND, Answer, answer, answer_json, discard_body
+from hogline.sources.asgi import NOT_FOUND, Reply, answer, discard_body, reply_json
 from hogline.sources.routing import Handler, Request, Route
 
 _CONFIG: dict[str, object] = {
@@ -33,7 +33,7 @@ _FLAG_DEFINITIONS: dict[str, object] = {"flags": [], "group_type_mapping": {}, "
 """What SDKs for servers evaluate flags with by themselves."""
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
-_CONFIG_ANSWER = answer_json(200, _CONFIG)
+_CONFIG_ANSWER = reply_json(200, _CONFIG)
 CONFIG_ENTRY = msgspec.json.encode({"config": _CONFIG, "siteApps": []})
 """What posthog-js takes for its configuration, as JSON."""
 _NOTHING: Mapping[str, object] = {
@@ -64,21 +64,21 @@ def sdk_routes() -> Iterable[Route]:
 
 
 def _always(value: object) -> Handler:
-    reply = answer_json(200, value)
+    reply = reply_json(200, value)
 
-    async def handler(request: Request) -> Answer:
+    async def handler(request: Request) -> Reply:
         await discard_body(request.receive, _PASSED_BYTES)
         return reply
 
     return handler
 
 
-async def _config(_: Request) -> Answer:
+async def _config(_: Request) -> Reply:
     """The same for every token: an answer here tells nobody which tokens exist."""
     return _CONFIG_ANSWER
 
 
-async def _config_script(request: Request) -> Answer:
+async def _config_script(request: Request) -> Reply:
     """The script posthog-js loads: it finds its configuration under its token in a global object."""
     token = request.path.split("/")[2]
     if not _TOKEN.fullmatch(token):

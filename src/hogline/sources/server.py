@@ -19,7 +19,7 @@ from hogline.sources.addresses import TrustedProxies
 from hogline.sources.asgi import App
 from hogline.sources.budget import Budget
 from hogline.sources.connections import Connections
-from hogline.sources.limits import DEFAULT, Limits
+from hogline.sources.limits import DEFAULT, ReceivingLimits
 from hogline.sources.protocol import LimitedProtocol
 
 STOP_S = 10
@@ -37,7 +37,7 @@ class Listener:
         host: str,
         port: int,
         *,
-        limits: Limits = DEFAULT,
+        limits: ReceivingLimits = DEFAULT,
         proxies: TrustedProxies | None = None,
         connections: Connections | None = None,
         budget: Budget | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hogline.posthog import Batch, Unreadable, read_webhook
-from hogline.sources.asgi import Answer, problem, read_body
+from hogline.sources.asgi import Reply, problem, read_body
 from hogline.sources.intake import BEARER, WRONG_TOKEN, Intake, bearer_token, encoding
 from hogline.sources.routing import Request, Route
 
@@ -26,7 +26,7 @@ class _Webhook:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def __call__(self, request: Request) -> Answer:
+    async def __call__(self, request: Request) -> Reply:
         intake = self._intake
         token = request.path[len("/webhook/") :] or bearer_token(request)
         if not token:
@@ -39,7 +39,7 @@ class _Webhook:
             case "private":
                 return await self._receive(request)
 
-    async def _receive(self, request: Request) -> Answer:
+    async def _receive(self, request: Request) -> Reply:
         intake, limits = self._intake, self._intake.limits
         body = await read_body(request.receive, request.headers, limits.body_bytes)
         received_ms = intake.clock()

@@ -47,7 +47,7 @@ class Point(Struct, frozen=True):
     n: int
 
 
-class History(Protocol):
+class Figures(Protocol):
     async def add(self, figures: Sequence[Figure], at_s: int) -> None:
         """Add figures to the minute and the hour in which `at_s` lies (seconds since 1970), and let go what is too
         old by then: whole or not at all. Figures of 0 need no room. Raises `Unwritable`.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from hogline.store.audit import Audit
 from hogline.store.base import Journal, State
 from hogline.store.datadir.directory import DataDirectory
-from hogline.store.figures import History
+from hogline.store.figures import Figures
 from hogline.store.sqlite.audit import SqliteAudit
-from hogline.store.sqlite.figures import SqliteHistory
+from hogline.store.sqlite.figures import SqliteFigures
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 
@@ -22,7 +22,7 @@ class Stores:
 
     journal: Journal
     state: State
-    figures: History
+    figures: Figures
     audit: Audit
     fingerprint: Callable[[str], bytes]
     """The keyed hash of an id or an email."""
@@ -40,7 +40,7 @@ async def opened(directory: DataDirectory, key: str | None, time_ms: Callable[[]
         vault = directory.vault(key)
         state = SqliteState(directory.state, vault)
         stack.push_async_callback(state.close)
-        figures = SqliteHistory(directory.history)
+        figures = SqliteFigures(directory.history)
         stack.push_async_callback(figures.close)
         audit = SqliteAudit(directory.audit)
         stack.push_async_callback(audit.close)

@@ -18,7 +18,7 @@ from hogline.console import Console, create_console
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
 from hogline.settings import Settings
-from hogline.store.datadir.accounts import Access
+from hogline.store.datadir.accounts import ConsoleAccounts
 
 PASSWORD = "open sesame"
 HOST = "127.0.0.1:8001"
@@ -114,7 +114,7 @@ class Browser:
 async def console_in(folder: Path, *, signed_in: bool = True, **settings: object) -> AsyncIterator[Browser]:
     """A browser before a console; `settings` as `Settings` takes them."""
     async with bench_in(folder) as bench:
-        Access(folder).set_password(PASSWORD)
+        ConsoleAccounts(folder).set_password(PASSWORD)
         browser = Browser(bench, Settings(data=folder, **settings))  # type: ignore[arg-type]
         if signed_in:
             assert (await browser.sign_in()).status == 303

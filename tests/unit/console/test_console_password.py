@@ -17,11 +17,11 @@ from hogline.service.actor import Actor, acting
 from hogline.settings import InvalidSettings, Settings, read_settings
 from hogline.store.base import Unusable
 from hogline.store.datadir import passwords
-from hogline.store.datadir.accounts import Access
+from hogline.store.datadir.accounts import ConsoleAccounts
 
 
 def test_at_first_start_there_is_one_in_a_private_file_until_another_is_set(tmp_path: Path) -> None:
-    access = Access(tmp_path)
+    access = ConsoleAccounts(tmp_path)
     made = access.make_first()
     assert made is not None
     assert len(made) >= 20
@@ -39,13 +39,13 @@ def test_at_first_start_there_is_one_in_a_private_file_until_another_is_set(tmp_
 def test_two_hoglines_have_two(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    assert Access(tmp_path / "a").make_first() != Access(tmp_path / "b").make_first()
+    assert ConsoleAccounts(tmp_path / "a").make_first() != ConsoleAccounts(tmp_path / "b").make_first()
 
 
 def test_the_one_password_of_earlier_versions_is_the_first_accounts(tmp_path: Path) -> None:
     before = {"password": passwords.hashed("open sesame"), "chosen": True, "key": "k" * 64, "ended": {"x": 1}}
     (tmp_path / "console.json").write_text(json.dumps(before))
-    access = Access(tmp_path)
+    access = ConsoleAccounts(tmp_path)
     (account,) = access.accounts()
     assert (account.name, account.role, account.chosen, access.key) == ("admin", "admin", True, "k" * 64)
     assert access.is_password("open sesame")
@@ -56,7 +56,7 @@ def test_the_one_password_of_earlier_versions_is_the_first_accounts(tmp_path: Pa
 
 
 def test_it_is_kept_as_a_hash_in_a_private_file(tmp_path: Path) -> None:
-    Access(tmp_path).set_password("open sesame")
+    ConsoleAccounts(tmp_path).set_password("open sesame")
     (file,) = tmp_path.iterdir()
     assert file.name == "console.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -65,7 +65,7 @@ def test_it_is_kept_as_a_hash_in_a_private_file(tmp_path: Path) -> None:
 
 
 def test_a_new_one_takes_the_place_of_the_old_and_ends_the_accounts_sessions_alone(tmp_path: Path) -> None:
-    access = Access(tmp_path)
+    access = ConsoleAccounts(tmp_path)
     access.make_first()
     access.add("ada", "viewer", None, 1)
     before = {account.name: account.stamp for account in access.accounts()}
@@ -77,14 +77,14 @@ def test_a_new_one_takes_the_place_of_the_old_and_ends_the_accounts_sessions_alo
 
 
 def test_an_account_without_a_password_opens_with_none(tmp_path: Path) -> None:
-    access = Access(tmp_path)
+    access = ConsoleAccounts(tmp_path)
     access.add("ada", "viewer", None, 1)
     assert not access.is_password("", "ada")
     assert not access.is_password("", "nobody")
 
 
 def test_sessions_that_ended_are_remembered_as_long_as_they_could_be_used(tmp_path: Path) -> None:
-    access = Access(tmp_path)
+    access = ConsoleAccounts(tmp_path)
     access.set_password("open sesame")
     access.end("a", now_s=1_000, remember_s=100)
     access.end("b", now_s=1_050, remember_s=100)
@@ -98,7 +98,7 @@ def test_sessions_that_ended_are_remembered_as_long_as_they_could_be_used(tmp_pa
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"password": 1}'])
 def test_a_file_that_cannot_be_read_says_what_to_do_and_can_be_replaced(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "console.json").write_bytes(content)
-    access = Access(tmp_path)
+    access = ConsoleAccounts(tmp_path)
     with pytest.raises(Unusable, match="`hogline password` writes a new one"):
         access.is_password("x")
     access.set_password("open sesame")
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_read_says_what_to_do_and_can_be_replaced(tmp_path
 
 def test_a_place_where_nothing_can_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match=r"console\.json in the data directory cannot be written"):
-        Access(tmp_path / "missing").set_password("open sesame")
+        ConsoleAccounts(tmp_path / "missing").set_password("open sesame")
 
 
 def test_the_command_takes_it_from_standard_input(
@@ -115,7 +115,7 @@ def test_the_command_takes_it_from_standard_input(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("open sesame\r\nmore\n"))
     password_command(common=Common(tmp_path / "data"))
-    assert Access(tmp_path / "data").is_password("open sesame")
+    assert ConsoleAccounts(tmp_path / "data").is_password("open sesame")
     assert "sesame" not in capsys.readouterr().out
 
 
@@ -133,14 +133,14 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch, *typed: str) -> None:
 def test_at_a_terminal_it_is_asked_for_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_a_terminal(monkeypatch, "open sesame", "open sesame")
     password_command(common=Common(tmp_path / "data"))
-    assert Access(tmp_path / "data").is_password("open sesame")
+    assert ConsoleAccounts(tmp_path / "data").is_password("open sesame")
 
 
 def test_one_that_was_mistyped_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_a_terminal(monkeypatch, "open sesame", "open sesamo")
     with pytest.raises(CannotDo, match="do not match"):
         password_command(common=Common(tmp_path / "data"))
-    assert not Access(tmp_path / "data").chosen
+    assert not ConsoleAccounts(tmp_path / "data").chosen
 
 
 BAD = {

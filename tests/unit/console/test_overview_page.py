@@ -13,9 +13,9 @@ from service_bench import GOOD, send_lines
 
 from hogline.console.overview import mean_ms, table
 from hogline.model import Response
-from hogline.service.figures import HistoryView
+from hogline.service.figures import TrendsView
 from hogline.store.figures import Figure
-from hogline.store.sqlite.figures import SqliteHistory
+from hogline.store.sqlite.figures import SqliteFigures
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ NOW_S = 1_793_527_200
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
-        past = SqliteHistory(tmp_path / "history.db")
+        past = SqliteFigures(tmp_path / "history.db")
         made.bench.service.figures = past
         await made.bench.service.connect("customerio", GOOD, name="shop")
         yield made
@@ -147,11 +147,11 @@ async def test_an_open_page_is_led_away_when_its_connection_is_removed(browser: 
     assert (await browser.get(OVERVIEW, hx_request="true")).headers["hx-redirect"] == "/"
 
 
-def history(**series: list[int] | list[float | None]) -> HistoryView:
-    nothing = {name: [0, 0, 0] for name in ("received", "delivered", "held", "failed", "pending", "lag_s", "requests")}
+def history(**series: list[int] | list[float | None]) -> TrendsView:
+    nothing = {name: [0, 0, 0] for name in ("received", "delivered", "held", "failures", "pending", "lag_s", "requests")}
     empty: list[float | None] = [None, None, None]
     values = {"connection": "shop", "period": "hour", "step_s": 60, "times": [0, 60, 120], "filtered": {}}
-    return HistoryView(**(values | nothing | {"request_ms": empty} | series))  # type: ignore[arg-type]
+    return TrendsView(**(values | nothing | {"request_ms": empty} | series))  # type: ignore[arg-type]
 
 
 def test_the_mean_time_counts_every_request_once() -> None:

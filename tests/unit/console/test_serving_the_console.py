@@ -17,7 +17,7 @@ from hogline.cli.printing import SafeConsole
 from hogline.runtime.serve import serving
 from hogline.service import CannotDo
 from hogline.settings import InvalidSettings, Settings, read_settings
-from hogline.store.datadir.accounts import Access
+from hogline.store.datadir.accounts import ConsoleAccounts
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.sqlite.journal import SqliteJournal
 
@@ -39,7 +39,7 @@ async def test_it_is_served_and_its_password_told_at_first_start_only(tmp_path: 
         assert "Sign in" in await asyncio.to_thread(answer, service.console.url)
         first = service.console.first_password
         assert first is not None
-        assert Access(tmp_path).is_password(first)
+        assert ConsoleAccounts(tmp_path).is_password(first)
         assert first not in repr(service.console)
         assert service.console.first_password_file == tmp_path / "first-password"
     async with serving(settings_in(tmp_path)) as service:
@@ -75,7 +75,7 @@ async def test_with_a_password_that_its_user_set_it_does(tmp_path: Path) -> None
         assert service.console is not None
         assert service.console.first_password is None
     with DataDirectory(tmp_path / "b"):
-        Access(tmp_path / "b").set_password("open sesame")
+        ConsoleAccounts(tmp_path / "b").set_password("open sesame")
     async with serving(settings_in(tmp_path / "b", console="0.0.0.0:0")) as service:
         assert service.console is not None
 
@@ -113,7 +113,7 @@ async def test_the_first_password_is_told_to_a_terminal_only(
         assert service.console is not None
         serve_command._tell_how_to_sign_in(service.console)
     assert str(tmp_path / "first-password") in said.getvalue()
-    Access(tmp_path).set_password("open sesame")
+    ConsoleAccounts(tmp_path).set_password("open sesame")
     async with serving(settings_in(tmp_path)) as service:
         assert service.console is not None
         assert service.console.first_password_file is None

@@ -78,7 +78,7 @@ async def tour(service: Service) -> dict[str, object]:
     seen["live"] = await service.live("shop", after=0)
     seen["received_events"] = await service.received_events(limit=3)
     seen["status"] = await service.status()
-    seen["history"] = await service.history("shop", "hour")
+    seen["trends"] = await service.trends("shop", "hour")
     seen["sparkline"] = await service.sparkline("shop")
     seen["problems"] = await service.problems()
     seen["resume"] = await service.resume("shop")

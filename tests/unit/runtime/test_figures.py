@@ -17,7 +17,7 @@ from hogline.settings import Settings
 from hogline.store.base import Connection, Unwritable
 from hogline.store.datadir.secrets import Vault
 from hogline.store.figures import Figure
-from hogline.store.sqlite.figures import SqliteHistory
+from hogline.store.sqlite.figures import SqliteFigures
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 
@@ -59,7 +59,7 @@ class Bench:
         self.clock = MovedClock()
         self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
         self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
-        self.past = SqliteHistory(folder / "history.db")
+        self.past = SqliteFigures(folder / "history.db")
         self.service = Service(
             Settings(data=folder),
             journal=self.journal,
@@ -124,7 +124,7 @@ class Bench:
 
     async def minutes(self, series: str = "received") -> dict[int, object]:
         """What the last hour's plot has, by minutes after noon, without what is 0."""
-        view = await self.service.history("shop", "hour")
+        view = await self.service.trends("shop", "hour")
         return {
             (at_s - NOON_MS // 1_000) // 60: n for at_s, n in zip(view.times, getattr(view, series), strict=True) if n
         }
@@ -154,10 +154,10 @@ async def test_what_became_of_events_is_told_apart(bench: Bench) -> None:
     await bench.receive(10)
     await bench.settle(shop, delivered=4, filtered={"not_identified": 3, "allowlist": 1}, failed=2)
     await bench.at(1)
-    view = await bench.service.history("shop", "hour")
+    view = await bench.service.trends("shop", "hour")
     assert sum(view.delivered) == 4
     assert {reason: sum(series) for reason, series in view.filtered.items()} == {"allowlist": 1, "not_identified": 3}
-    assert sum(view.failed) == 2
+    assert sum(view.failures) == 2
     assert (sum(view.held), max(view.pending), max(view.lag_s)) == (0, 0, 0.0)
 
 
@@ -194,8 +194,8 @@ async def test_a_failure_that_is_delivered_at_last_does_not_count_as_less_than_n
     await bench.at(1)
     await bench.state.discard_failures(shop.id)
     await bench.at(2)
-    assert await bench.minutes("failed") == {0: 2}
-    assert (await bench.service.history("shop", "hour")).filtered["discarded"][-2] == 2
+    assert await bench.minutes("failures") == {0: 2}
+    assert (await bench.service.trends("shop", "hour")).filtered["discarded"][-2] == 2
 
 
 async def test_a_restart_changes_nothing(bench: Bench) -> None:
@@ -379,12 +379,12 @@ async def test_every_series_has_a_value_for_every_time(bench: Bench, period: str
     await bench.receive(3)
     await bench.settle(shop, delivered=2, filtered={"allowlist": 1})
     await bench.at(1)
-    view = await bench.service.history("shop", period)  # type: ignore[arg-type]  # a text here
+    view = await bench.service.trends("shop", period)  # type: ignore[arg-type]  # a text here
     assert (view.step_s, len(view.times)) == (step_s, steps)
     assert {b - a for a, b in zip(view.times, view.times[1:], strict=False)} == {step_s}
     assert view.times[-1] <= bench.clock.ms / 1_000 < view.times[-1] + step_s
     everything: list[Sequence[object]] = [
-        view.received, view.delivered, *view.filtered.values(), view.held, view.failed, view.pending, view.lag_s,
+        view.received, view.delivered, *view.filtered.values(), view.held, view.failures, view.pending, view.lag_s,
         view.requests, view.request_ms,
     ]  # fmt: skip
     assert {len(series) for series in everything} == {steps}
@@ -393,7 +393,7 @@ async def test_every_series_has_a_value_for_every_time(bench: Bench, period: str
 
 async def test_where_there_was_no_request_there_is_no_time_of_one(bench: Bench) -> None:
     await bench.connect()
-    assert set((await bench.service.history("shop", "day")).request_ms) == {None}
+    assert set((await bench.service.trends("shop", "day")).request_ms) == {None}
 
 
 async def test_the_sparkline_has_the_last_24_hours(bench: Bench) -> None:
@@ -410,11 +410,11 @@ async def test_the_sparkline_has_the_last_24_hours(bench: Bench) -> None:
 async def test_without_a_history_there_is_an_empty_plot(bench: Bench) -> None:
     await bench.connect()
     bench.service.figures = None
-    assert sum((await bench.service.history("shop")).received) == 0
+    assert sum((await bench.service.trends("shop")).received) == 0
     assert await bench.service.sparkline("shop") == [0] * 24
 
 
 async def test_the_history_of_no_connection_is_a_mistake(bench: Bench) -> None:
-    for ask in (bench.service.history, bench.service.sparkline):
+    for ask in (bench.service.trends, bench.service.sparkline):
         with pytest.raises(CannotDo, match="There is no connection 'nobody'"):
             await ask("nobody")

@@ -15,7 +15,7 @@ from hogline.model import Event
 from hogline.posthog.entry import decode_event
 from hogline.sources.budget import Budget
 from hogline.sources.http import create_app
-from hogline.sources.limits import Limits
+from hogline.sources.limits import ReceivingLimits
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Unwritable
 
@@ -61,7 +61,7 @@ class Inbox:
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        limits: ReceivingLimits | None = None,
         journal: Journal | None = None,
         clock: Callable[[], int] = lambda: NOW_MS,
         budget: Budget | None = None,
@@ -69,7 +69,7 @@ class Inbox:
         self.journal = journal or Journal()
         self.problems: list[str] = []
         tokens = TokenCheck([TOKEN], [PUBLIC_TOKEN])
-        self.app = create_app(self.journal, tokens, self._ready, clock, limits or Limits(), budget=budget)
+        self.app = create_app(self.journal, tokens, self._ready, clock, limits or ReceivingLimits(), budget=budget)
 
     async def _ready(self) -> list[str]:
         return self.problems

@@ -14,7 +14,7 @@ import brotli  # type: ignore[import-untyped]  # it has no types
 import pytest
 from receiving import NOW_MS, TOKEN, UUID, Inbox, Journal, Reply
 
-from hogline.sources.limits import Limits
+from hogline.sources.limits import ReceivingLimits
 from hogline.store.base import Unwritable
 
 if sys.version_info >= (3, 14):
@@ -409,7 +409,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_what_cannot_be_read_is_refused_for_good_with_a_word_and_a_sentence(case):
     body, status, word = UNREADABLE[case]
-    inbox = Inbox(Limits(batch_body_bytes=2_000, batch_events=3))
+    inbox = Inbox(ReceivingLimits(batch_body_bytes=2_000, batch_events=3))
     reply = post(inbox, body)
     assert (reply.status, reply.json["error"]) == (status, word)
     assert reply.json["error_description"].endswith(".")

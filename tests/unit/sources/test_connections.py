@@ -17,12 +17,12 @@ from test_listener import listening, request, talk
 from hogline.sources.addresses import TrustedProxies
 from hogline.sources.budget import Budget
 from hogline.sources.connections import Connections, shares
-from hogline.sources.limits import Limits
+from hogline.sources.limits import ReceivingLimits
 from hogline.sources.routing import Request
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 POST = b"POST /e/ HTTP/1.1\r\nhost: x\r\n"
-SOON = Limits(head_s=0.1, body_s=0.1, answer_s=0.1, write_s=0.1, idle_s=0.1, linger_s=0.1)
+SOON = ReceivingLimits(head_s=0.1, body_s=0.1, answer_s=0.1, write_s=0.1, idle_s=0.1, linger_s=0.1)
 
 
 class Client:
@@ -59,7 +59,7 @@ class Client:
         return got
 
 
-def connected(*parts: bytes, limits: Limits = SOON, inbox: Inbox | None = None) -> bytes:
+def connected(*parts: bytes, limits: ReceivingLimits = SOON, inbox: Inbox | None = None) -> bytes:
     """All that comes back for these bytes, one after the other with a pause, until the connection is closed."""
 
     async def conversation(listener):
@@ -118,7 +118,7 @@ def test_a_sender_that_takes_no_answers_is_cut_off():
             await client.send(GET)
             await gone(listener)
 
-    listening(Talkative(), conversation, Limits(write_s=0.1))
+    listening(Talkative(), conversation, ReceivingLimits(write_s=0.1))
 
 
 def test_an_app_that_does_not_answer_does_not_keep_the_connection():
@@ -276,7 +276,7 @@ class TestOneAfterTheOther:
         ],
     )
     def test_a_line_without_end_is_refused(self, begin):
-        assert b" 431 " in connected(begin + b"b" * 1_000_000, limits=Limits(linger_s=0.1))
+        assert b" 431 " in connected(begin + b"b" * 1_000_000, limits=ReceivingLimits(linger_s=0.1))
 
     @pytest.mark.parametrize(
         ("second", "status"),
@@ -297,13 +297,15 @@ class TestOneAfterTheOther:
             return await append(events, refused)
 
         inbox.journal.append = slowly
-        answers = connected(request() * 2 + second, inbox=inbox, limits=Limits(head_s=0.2, body_s=0.2, linger_s=0.1))
+        answers = connected(
+            request() * 2 + second, inbox=inbox, limits=ReceivingLimits(head_s=0.2, body_s=0.2, linger_s=0.1)
+        )
         assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"200", status]
         assert len(inbox.journal.events) == 2
 
     def test_no_more_than_some_wait_on_one_connection(self):
         inbox = Inbox()
-        answers = connected(GET * 5_000, inbox=inbox, limits=Limits(linger_s=0.1))
+        answers = connected(GET * 5_000, inbox=inbox, limits=ReceivingLimits(linger_s=0.1))
         assert answers.count(b"HTTP/1.1 200") == 17
         assert answers.count(b"HTTP/1.1 503") == 1
 

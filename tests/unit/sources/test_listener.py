@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receiving import TOKEN, Inbox, captured
 
-from hogline.sources.limits import Limits
+from hogline.sources.limits import ReceivingLimits
 from hogline.sources.server import Listener
 
 EVENT = json.dumps(captured()).encode()
@@ -49,7 +49,7 @@ def listening(inbox, conversation, limits=None, **options):
     """Run a conversation with the inbox on a port."""
 
     async def run():
-        async with Listener(inbox.app, "127.0.0.1", 0, limits=limits or Limits(), **options) as listener:
+        async with Listener(inbox.app, "127.0.0.1", 0, limits=limits or ReceivingLimits(), **options) as listener:
             return await conversation(listener)
 
     return asyncio.run(run())
@@ -90,7 +90,7 @@ def test_a_head_that_is_too_large_is_refused_with_a_sentence(case):
 
 
 def test_a_head_that_does_not_come_is_408():
-    limits = Limits(head_s=0.02)
+    limits = ReceivingLimits(head_s=0.02)
     for beginning in (b"", b"POST /e/ HTTP/1.1\r\na: ", request() + b"POST"):
         answer = listening(Inbox(), lambda listener, b=beginning: talk(listener.port, b, until_closed=True), limits)
         assert b"HTTP/1.1 408 " in answer

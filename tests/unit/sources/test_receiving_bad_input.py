@@ -11,7 +11,7 @@ import pytest
 from receiving import NOW_MS, TOKEN, Inbox, captured, raw, zipped
 
 from hogline.posthog import Unreadable, open_capture
-from hogline.sources.limits import MIB, Limits
+from hogline.sources.limits import MIB, ReceivingLimits
 
 
 @pytest.fixture
@@ -336,7 +336,7 @@ def test_no_sentence_quotes_what_was_sent():
 
 class TestLimits:
     def test_a_body_over_the_limit_is_413_but_batch_takes_more(self):
-        inbox = Inbox(Limits(body_bytes=100, batch_body_bytes=10_000))
+        inbox = Inbox(ReceivingLimits(body_bytes=100, batch_body_bytes=10_000))
         body = json.dumps(captured(properties={"a": "x" * 200})).encode()
         reply = inbox.ask("POST", "/e/", body)
         assert reply.status == 413
@@ -344,11 +344,11 @@ class TestLimits:
         assert inbox.ask("POST", "/batch/", body).status == 200
 
     def test_an_announced_length_is_enough_to_refuse(self):
-        inbox = Inbox(Limits(body_bytes=100))
+        inbox = Inbox(ReceivingLimits(body_bytes=100))
         assert inbox.ask("POST", "/e/", b"{}", {"content-length": "101"}).status == 413
 
     def test_who_asks_before_sending_too_much_is_told_not_to(self):
-        inbox = Inbox(Limits(body_bytes=100))
+        inbox = Inbox(ReceivingLimits(body_bytes=100))
         headers = {"content-length": "101", "expect": "100-continue"}
         assert inbox.ask("POST", "/e/", b"", headers).status == 413
 
@@ -359,7 +359,7 @@ class TestLimits:
         assert inbox.event.name == "order completed"
 
     def test_a_body_that_grows_beyond_the_limit_is_413(self):
-        inbox = Inbox(Limits(body_bytes=100))
+        inbox = Inbox(ReceivingLimits(body_bytes=100))
         assert inbox.ask("POST", "/e/", parts=[b"x" * 60] * 2).status == 413
         assert inbox.ask("POST", "/e/", parts=[b"x" * 60] * 9).status == 413
 
@@ -369,7 +369,7 @@ class TestLimits:
         assert inbox.journal.events == []
 
     def test_too_many_events_are_413(self):
-        inbox = Inbox(Limits(batch_events=2))
+        inbox = Inbox(ReceivingLimits(batch_events=2))
         three = {"api_key": TOKEN, "batch": [captured()] * 3}
         assert "more than 2 events" in inbox.capture(three).error
         assert "more than 2 events" in inbox.webhook(json.dumps(three).encode()).error
@@ -377,7 +377,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("layers", [1, 2])
     def test_a_gzip_bomb_goes_off_nowhere(self, layers):
-        inbox = Inbox(Limits(batch_body_bytes=MIB))
+        inbox = Inbox(ReceivingLimits(batch_body_bytes=MIB))
         bomb = b" " * (6 * MIB)
         for _ in range(layers):
             bomb = gzip.compress(bomb)
@@ -386,7 +386,7 @@ class TestLimits:
         assert "after decompression" in reply.error
 
     def test_nothing_is_inflated_beyond_the_limit(self):
-        inbox = Inbox(Limits(body_bytes=200, unpacked_times=5))
+        inbox = Inbox(ReceivingLimits(body_bytes=200, unpacked_times=5))
         reply = inbox.ask("POST", "/e/", zipped(captured(properties={"a": "x" * 2_000})))
         assert reply.status == 413
         assert "1,000 bytes after decompression" in reply.error
@@ -397,7 +397,7 @@ class TestLimits:
         assert told.value.status == 413
 
     def test_they_are_posthogs_but_memory_has_a_bound(self):
-        limits = Limits()
+        limits = ReceivingLimits()
         assert (limits.body_bytes, limits.batch_body_bytes) == (4 * MIB, 20 * MIB)
         assert limits.unpacked_bytes(limits.body_bytes) == 20 * MIB
         assert limits.unpacked_bytes(limits.batch_body_bytes) == 20 * MIB

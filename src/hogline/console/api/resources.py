@@ -17,7 +17,7 @@ from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service import CannotDo, Service
 from hogline.service.auditing import AuditView
 from hogline.service.exporting import ExportedEvents, PersonExport
-from hogline.service.figures import HistoryView, Period
+from hogline.service.figures import Period, TrendsView
 from hogline.service.finding import Nobody, Several
 from hogline.store.audit import Wanted
 from hogline.views import (
@@ -208,10 +208,10 @@ async def connection_status(service: Service, name: Text) -> ConnectionStatus:
     return next(one for one in (await service.status()).connections if one.name == name)
 
 
-async def history(service: Service, name: Text, period: Period = "day") -> HistoryView:
+async def trends(service: Service, name: Text, period: Period = "day") -> TrendsView:
     """A connection's figures over the last hour, day or week."""
     await _existing(service, name)
-    return await service.history(name, period)
+    return await service.trends(name, period)
 
 
 async def people(service: Service, name: Text, q: Text = "", after: Text = "", limit: Limit = 100) -> Page[PersonView]:
@@ -370,7 +370,7 @@ ENDPOINTS = (
     Endpoint("POST", f"{_ONE}/pause", pause),
     Endpoint("POST", f"{_ONE}/check", check),
     Endpoint("GET", f"{_ONE}/status", connection_status),
-    Endpoint("GET", f"{_ONE}/history", history),
+    Endpoint("GET", f"{_ONE}/trends", trends),
     Endpoint("GET", f"{_ONE}/people", people),
     # An id can be any text, so it is never part of a path.
     Endpoint("GET", f"{_ONE}/person", person),

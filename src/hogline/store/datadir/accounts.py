@@ -60,7 +60,7 @@ class _OnePassword(Struct, frozen=True, kw_only=True):
     key: str
 
 
-class Access:
+class ConsoleAccounts:
     """The accounts and their sessions' key. Every method raises `Unusable` if the file cannot be read or written."""
 
     def __init__(self, folder: Path) -> None:

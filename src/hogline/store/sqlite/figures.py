@@ -24,8 +24,8 @@ _IS_PEAK = "kind IN ({})".format(", ".join(f"'{kind}'" for kind in sorted(PEAKS)
 _Job = Callable[[apsw.Connection], object]
 
 
-class SqliteHistory:
-    """Implements `store.figures.History`."""
+class SqliteFigures:
+    """Implements `store.figures.Figures`."""
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:
         """Raises `Unusable`. Must be made in the running event loop."""

@@ -53,7 +53,7 @@ ALL = [
     ("PATCH", SHOP),
     ("DELETE", SHOP),
     *[("POST", f"{SHOP}/{verb}") for verb in ("resume", "pause", "check", "preview")],
-    *[("GET", f"{SHOP}/{noun}") for noun in ("status", "history", "people", "failures", "failures/1")],
+    *[("GET", f"{SHOP}/{noun}") for noun in ("status", "trends", "people", "failures", "failures/1")],
     ("POST", f"{SHOP}/failures/retry"),
     ("POST", f"{SHOP}/failures/discard"),
     ("GET", "/api/no such thing"),
@@ -118,8 +118,8 @@ async def test_the_status_of_all_and_of_one(shop: Client) -> None:
 
 
 async def test_a_history_has_its_series(shop: Client) -> None:
-    assert (await shop.good("GET", f"{SHOP}/history"))["period"] == "day"
-    assert len((await shop.good("GET", f"{SHOP}/history?period=hour"))["times"]) == 60
+    assert (await shop.good("GET", f"{SHOP}/trends"))["period"] == "day"
+    assert len((await shop.good("GET", f"{SHOP}/trends?period=hour"))["times"]) == 60
 
 
 async def test_people_come_in_pages(shop: Client) -> None:
@@ -245,7 +245,7 @@ MISTAKES: dict[str, tuple[str, str, object, int, str]] = {
     "a slash too many": ("GET", f"{SHOP}/", None, 404, "Not found. See /api/openapi.json"),
     "no such connection": ("GET", "/api/connections/nobody", None, 404, "Connection not found."),
     "nothing to disconnect": ("DELETE", "/api/connections/nobody", None, 404, "Connection not found."),
-    "history of nobody": ("GET", "/api/connections/nobody/history", None, 404, "Connection not found."),
+    "trends of nobody": ("GET", "/api/connections/nobody/trends", None, 404, "Connection not found."),
     "nobody of this id": ("GET", f"{SHOP}/person?distinct_id=nobody", None, 404, "has no person"),
     "a person without an id": ("GET", f"{SHOP}/person", None, 400, "“distinct_id” is missing"),
     "Unknown destination.": ("POST", "/api/destinations/x/check", {"options": {}}, 404, "Unknown destination."),
@@ -270,7 +270,7 @@ MISTAKES: dict[str, tuple[str, str, object, int, str]] = {
     "a query where there is none": ("GET", "/api/status?x=1", None, 400, "This endpoint has no query parameters."),
     "a limit too high": ("GET", f"{SHOP}/people?limit=501", None, 400, "Invalid “limit”"),
     "a limit that is no number": ("GET", f"{SHOP}/people?limit=all", None, 400, "Invalid “limit”"),
-    "a period that nobody knows": ("GET", f"{SHOP}/history?period=year", None, 400, "Invalid “period”"),
+    "a period that nobody knows": ("GET", f"{SHOP}/trends?period=year", None, 400, "Invalid “period”"),
     "a parameter twice": ("GET", f"{SHOP}/people?q=a&q=b", None, 400, "more than once"),
     "many parameters": ("GET", "/api/status?" + "a=1&" * 30, None, 400, "more than 20 fields"),
 }  # fmt: skip
