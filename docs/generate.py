@@ -27,6 +27,8 @@ from hogline.backfill.preview import Preview
 from hogline.backfill.views import OperationView, PreviewedEvent
 from hogline.cli.app import app
 from hogline.delivery.installed import installed
+from hogline.destinations.customerio import CUSTOMERIO
+from hogline.destinations.given import begun
 from hogline.service.rights import RIGHTS
 from hogline.settings import PREFIX, Settings
 from hogline.store.base import Connection
@@ -159,7 +161,7 @@ def result(events: str, options: Mapping[str, object]) -> str:
         id=1,
         name="customerio",
         destination="customerio",
-        options={"site_id": "site", "api_key": "key", **options},
+        options=begun(CUSTOMERIO.options, {"site_id": "site", "api_key": "key", **options}),
         paused=False,
         stopped=None,
         start=0,
@@ -187,6 +189,8 @@ def _shown(event: PreviewedEvent) -> str:
     if event.follows:
         lines.append("  sent later:")
         lines += _operations(event.follows, "    ")
+    if event.left_out:
+        lines.append(f"  left out: {', '.join(event.left_out)}")
     if event.adjusted:
         lines.append(f"  adjusted: {', '.join(event.adjusted)}")
     return "\n".join(lines) + "\n"

@@ -68,12 +68,12 @@ UNKNOWN = _Unknown()
 
 
 def same_value(one: object, other: object) -> bool:
-    """Whether two attribute values are the same JSON: 1 is not true, and 1 is not 1.0."""
-    return (
-        type(one) is type(other)
-        and one == other
-        and (not isinstance(one, (list, dict)) or msgspec.json.encode(one) == msgspec.json.encode(other))
-    )
+    """Whether two attribute values are the same JSON: 1 is not true, and 1 is not 1.0. NaN is one value."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, (list, dict, float)):
+        return msgspec.json.encode(one) == msgspec.json.encode(other)
+    return one == other
 
 
 class Operation(Struct, frozen=True, gc=False):

@@ -27,8 +27,9 @@ FILTERED: Mapping[str, Reason] = {
         "Hogline keeps what it learned and sends it once there is one.",
     ),
     "not_in_allowlist": Reason(
-        "This event is not in the event allowlist.", "Attributes it set may still have been sent."
+        "The option Events leaves this event out.", "Attributes it set may still have been sent."
     ),
+    "ignored": Reason("This event meets a condition of the option Ignore events when."),
     "not_for_engage": Reason("Engage only gets your own events and events that change people."),
     "nothing_to_send": Reason("This kind of event only updates the person, and nothing changed."),
     "cookieless": Reason("Cookieless visitors get a new id every day, so they never become customers."),
@@ -90,6 +91,35 @@ def email_hint(connection: str, adjusted: Mapping[str, int], email_property: str
     return (
         f"Some people have no email, but another property looks like one: {listed}. If that is their email, run "
         f"`hogline configure {connection} --email-property '{names[0]}'`."
+    )
+
+
+def person_hint(connection: str, adjusted: Mapping[str, int]) -> str | None:
+    """A hint if events that are to change people carry no `$set`."""
+    events = adjusted.get("set_missing", 0)
+    if not events:
+        return None
+    return (
+        f"{events:,} event{'s' * (events != 1)} that should change a person came without $set, but with the person."
+        f" To send the person's properties, run `hogline configure {connection} --attributes-from person`."
+    )
+
+
+NO_PERSON = "no_person:"
+"""Before an id that stands for nobody in particular."""
+
+
+def nobody_hint(adjusted: Mapping[str, int]) -> str | None:
+    """A hint if events come under an id that is a constant, not a user's."""
+    found = {
+        reason.removeprefix(NO_PERSON): events for reason, events in adjusted.items() if reason.startswith(NO_PERSON)
+    }
+    if not found:
+        return None
+    listed = ", ".join(f"{name} ({found[name]:,} event{'s' * (found[name] != 1)})" for name in sorted(found))
+    return (
+        f"Events come under an id that stands for no person: {listed}. Such an id becomes one customer for all. Choose"
+        " --anonymous-users identified or emails, or add `or distinct_id exact …` to --ignore-when."
     )
 
 

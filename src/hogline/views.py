@@ -56,6 +56,8 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
     state: str
     reason: str | None
     options: dict[str, object]
+    notes: list[str] = field(default_factory=list)
+    """Of changed options: what the change does to what is at the destination already."""
 
 
 class CheckView(Struct, frozen=True, kw_only=True):

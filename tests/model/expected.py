@@ -51,7 +51,18 @@ class Expected:
 
     @property
     def allowed(self) -> set[str]:
-        return {name for name in str(self.options.get("event_allowlist", "")).split(",") if name}
+        """Names that are to be sent; empty: all but those that a pattern leaves out."""
+        names = str(self.options.get("event_allowlist") or self.options.get("events", "")).split(",")
+        return {name for name in names if name and not name.startswith("-")}
+
+    def takes(self, name: str) -> bool:
+        never = [one[1:].rstrip("*") for one in str(self.options.get("events", "")).split(",") if one.startswith("-")]
+        if any(name.startswith(beginning) for beginning in never):
+            return False
+        return not self.allowed or name in self.allowed
+
+    def ignores(self, event: Event) -> bool:
+        return event.test and bool(self.options.get("ignore_when"))
 
     def _left_out(self) -> set[str]:
         return {name[1:] for name in str(self.options.get("attribute_names", "")).split(",") if name.startswith("-")}
@@ -94,6 +105,9 @@ class Expected:
             mine.arrives |= other.arrives
             mine.held = sorted(mine.held + other.held)
         self.numbers[position], self.names[position] = (n, human), event.name
+        if self.ignores(event):
+            self.outcomes[position] = "ignored"
+            return
         self.release(human)
         outcome = self._outcome(human, event)
         self.outcomes[position] = outcome
@@ -118,8 +132,7 @@ class Expected:
         mine.is_customer = mine.is_customer or self.may_be_customer(human)
 
     def _is_sent(self, event: Event) -> bool:
-        allowed = self.allowed
-        return event.name in allowed if allowed else event.name not in APPLIED
+        return self.takes(event.name) and (event.name in self.allowed or event.name not in APPLIED)
 
     def _knows_something(self, human: Human) -> bool:
         return bool(human.attributes) or human.email is not None
@@ -127,11 +140,11 @@ class Expected:
     def _makes_customer(self, human: Human, event: Event) -> bool:
         if not self.may_be_customer(human):
             return False
-        return self._is_sent(event) or (not self.allowed and self._knows_something(human))
+        return self._is_sent(event) or (self.takes(event.name) and self._knows_something(human))
 
     def _outcome(self, human: Human, event: Event) -> str:
         allowed = self.allowed
-        if allowed and event.name not in allowed:
+        if not self.takes(event.name):
             return "not_in_allowlist"
         only_applied = event.name in APPLIED and event.name not in allowed
         if not self.qualifies(human):
@@ -139,7 +152,7 @@ class Expected:
             return "held" if self.holds and not only_applied else reason
         if not only_applied:
             return "delivered"
-        says = bool(event.set or event.unset or event.person_email) and not event.personless
+        says = bool(event.set or event.unset or event.person_email or event.once) and not event.personless
         becomes = self.of(human).is_customer or (self.may_be_customer(human) and self._knows_something(human))
         return "delivered" if says and becomes else "nothing_to_send"
 

@@ -15,6 +15,8 @@ class Event:
     who: str
     """Its distinct_id."""
     set: dict[str, object] = field(default_factory=dict)
+    once: dict[str, object] = field(default_factory=dict)
+    """`$set_once`."""
     unset: tuple[str, ...] = ()
     other: object = None
     """`$anon_distinct_id` of a $identify, `alias` of a $create_alias or $merge_dangerously; any JSON value."""
@@ -23,6 +25,8 @@ class Event:
     personless: bool = False
     person_email: str | None = None
     """The email of PostHog's person, as webhooks carry it."""
+    test: bool = False
+    """It has the property `test`, by which a connection may ignore it."""
 
     @property
     def emails(self) -> frozenset[str]:
@@ -32,6 +36,7 @@ class Event:
 
     def __str__(self) -> str:
         said = [f"{name} {value}" for name, value in self.set.items()] + [f"-{name}" for name in self.unset]
+        said += [f"once {name} {value}" for name, value in self.once.items()] + ["test"] * self.test
         more = (f" anon {self.other!r}" if self.name == "$identify" else f" alias={self.other!r}") * (
             self.other is not None
         )
@@ -44,6 +49,10 @@ class Event:
         properties: dict[str, Any] = {"n": n}
         if self.set:
             properties["$set"] = self.set
+        if self.once:
+            properties["$set_once"] = self.once
+        if self.test:
+            properties["test"] = True
         if self.unset:
             properties["$unset"] = list(self.unset)
         if self.other is not None:

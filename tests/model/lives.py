@@ -36,6 +36,7 @@ from .history import (
 CHOICES = ("all", "identified", "emails", "anonymous-events")
 ATTRIBUTES = ("plan", "city", "code")
 SHARED_EMAILS = ("a@x.com", "b@x.com", "c@x.com")
+IGNORED = "test exact true"
 ALLOWED = "page,final,$identify"
 THEMES = ("plain", "plain", "late", "again", "options", "killed", "apart")
 
@@ -90,6 +91,8 @@ class _Shop:
 
     chance: Random
     theme: str
+    extras: Random
+    """For what came later: histories without it stay as they were."""
     steps: list[Step] = field(default_factory=list)
     visitors: int = 0
     emails: int = 0
@@ -134,6 +137,10 @@ class _Shop:
         if more.get("other") is not None and name != "$merge_dangerously" and chance.random() < 0.04:
             more["other"] = 7
             self.steps.append(Say(Event("page", "7", {"plan": 3})))
+        if self.extras.random() < 0.08:
+            more["once"] = {name: self.extras.randint(4, 6) for name in ATTRIBUTES if self.extras.random() < 0.5}
+        if self.extras.random() < 0.08:
+            more["test"] = True
         self.steps.append(Say(Event(name, who, said or {}, late_s=late_s, **more)))  # type: ignore[arg-type]
 
     # what people do
@@ -251,7 +258,12 @@ def _changed(chance: Random) -> dict[str, object]:
 def _shop(chance: Random, seed: int) -> History:
     theme = chance.choice(THEMES)
     options = _options(chance) | ({"merge_people": False} if theme == "apart" else {})
-    shop = _Shop(chance, theme)
+    extras = Random(-seed - 1)
+    if extras.random() < 0.25:
+        options["ignore_when"] = IGNORED
+    if extras.random() < 0.1 and "event_allowlist" not in options:
+        options["events"] = "-$cre*"
+    shop = _Shop(chance, theme, extras)
     rules = {
         shop.browse: 25, shop.sign_in: 17, shop.sign_out: 5, shop.buy: 8, shop.get_an_email: 14, shop.lose_something: 9,
         shop.use_another_account: 6, shop.alias: 12,

@@ -78,6 +78,10 @@ def _less(step: Step) -> Iterator[Step]:
         yield Say(replace(event, set={k: v for k, v in event.set.items() if k != name}))
     if event.unset:
         yield Say(replace(event, unset=()))
+    if event.once:
+        yield Say(replace(event, once={}))
+    if event.test:
+        yield Say(replace(event, test=False))
     if event.late_s:
         yield Say(replace(event, late_s=0))
     if event.person_email:

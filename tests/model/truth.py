@@ -164,6 +164,10 @@ class Truth:
         for name, value in said.items():
             if name not in human.attributes or human.attributes[name][1] <= at_ms:
                 human.attributes[name] = (value, at_ms)
+        for name, value in event.once.items():  # only where nothing is known; whatever else is said wins
+            before, ms = human.attributes.get(name, (None, -(10**15)))
+            if before is None:
+                human.attributes[name] = (value, ms)
         if human.email is not None:
             human.emailed = True
             human.emails.add(human.email.lower())

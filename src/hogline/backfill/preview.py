@@ -13,6 +13,8 @@ from hogline.clock import Clock
 from hogline.core.items import Item, Source
 from hogline.delivery.installed import Installed, installed
 from hogline.delivery.rehearsal import Rehearsal
+from hogline.destinations.customerio import CUSTOMERIO
+from hogline.destinations.given import begun
 from hogline.model import Operation
 from hogline.posthog.entry import Entry
 from hogline.posthog.lines import read_lines
@@ -24,7 +26,7 @@ NO_CONNECTION = Connection(
     id=0,
     name="customerio",
     destination="customerio",
-    options={"site_id": "preview", "api_key": "preview"},
+    options=begun(CUSTOMERIO.options, {"site_id": "preview", "api_key": "preview"}),
     paused=True,
     stopped=None,
     start=0,
@@ -116,6 +118,7 @@ class _Previewed:
             held=own.held,
             refused=_refused(own),
             adjusted=list(own.adjusted),
+            left_out=self._rehearsal.left_out(own),
             follows=_shown(follows),
         )
 

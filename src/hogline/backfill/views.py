@@ -97,6 +97,8 @@ class PreviewedEvent(Struct, frozen=True, kw_only=True):
     """Filtered for now, but kept and sent once the person qualifies."""
     refused: str | None = None
     adjusted: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """Properties of an event that is sent, and attributes that it set, which the options leave out."""
     follows: list[OperationView] = field(default_factory=list)
     """Operations sent later: merges, and updates that follow them."""
 

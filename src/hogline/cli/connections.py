@@ -15,6 +15,7 @@ from hogline.cli.common import Common, Failed, Json, ask, err, out, print_json
 from hogline.cli.options import given, options_type, secret_from_environment, variables
 from hogline.destinations.base import Destination, Importer, InvalidOptions
 from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.given import modern
 from hogline.reasons import state_word
 from hogline.service import CannotDo
 
@@ -92,7 +93,7 @@ def _imported(
     except OSError as error:
         raise CannotDo(f"{file} cannot be read: {error.strerror}.") from None
     try:
-        imported = importer.read(text, options)
+        imported = importer.read(text, modern(destination.options, options))
     except InvalidOptions as invalid:
         raise CannotDo(f"{file}: {invalid}") from None
     if imported.ignored:
@@ -121,12 +122,14 @@ def configure(
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Change options of a connection. Options you leave out stay as they are; --event-allowlist "" clears the list."""
+    """Change options of a connection. Options you leave out stay as they are; --events "" clears the list."""
     changed = ask(common, lambda service: service.configure(name, given(options)))
     if json:
         print_json(changed)
     else:
         out.print(f"Changed [bold]{changed.name}[/].")
+        for note in changed.notes:
+            out.print(note, markup=False)
 
 
 configure.__annotations__ = get_type_hints(configure, include_extras=True) | {"options": _EveryOption}

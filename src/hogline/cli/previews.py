@@ -44,8 +44,13 @@ def print_preview(event: PreviewedEvent, *, json: bool, several_files: bool = Fa
     if event.follows:
         out.print("     sent later:", style="dim")
         _print_operations(event.follows, "       ")
-    if event.adjusted:
-        out.print(f"     adjusted: {', '.join(event.adjusted)}", style="dim", markup=False)
+    _print_names("left out", event.left_out)
+    _print_names("adjusted", event.adjusted)
+
+
+def _print_names(title: str, names: Sequence[str]) -> None:
+    if names:
+        out.print(f"     {title}: {', '.join(names)}", style="dim", markup=False)
 
 
 def _place(file: str, line: int | None, *, several_files: bool) -> str:

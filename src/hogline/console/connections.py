@@ -104,7 +104,7 @@ async def change(request: Request) -> Response:
         if do == "test":
             check = await service.test_options(destination.key, values, connection.name)
             return await _settings_page(request, connection, values, Outcome(check=check))
-        await service.configure(connection.name, values)
+        changed = await service.configure(connection.name, values)
         if do == "start":
             await service.resume(connection.name)
     except SecretsNeeded as needed:
@@ -112,7 +112,7 @@ async def change(request: Request) -> Response:
     except CannotDo as error:
         return await _settings_page(request, connection, values, Outcome(sentence=str(error)))
     said = f"Saved and resumed {connection.name}." if do == "start" else f"Saved {connection.name}."
-    return go(request, _url(request, "settings", name=connection.name), said)
+    return go(request, _url(request, "settings", name=connection.name), " ".join([said, *changed.notes]))
 
 
 async def _settings_page(

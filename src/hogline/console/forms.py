@@ -12,6 +12,7 @@ from typing import Any
 from starlette.datastructures import FormData
 
 from hogline.destinations.base import Destination, InvalidOptions, Option
+from hogline.destinations.given import modern
 
 OTHER = "other"
 """The choice whose value is in the text field next to it."""
@@ -46,6 +47,7 @@ def fields(
     secrets_are_set: bool = False,
 ) -> list[Field]:
     """A field for each option, with its value where there is one, else with its default."""
+    values = modern(destination.options, values)
     return [
         Field(
             option=option,
@@ -55,6 +57,7 @@ def fields(
             problem=(problems or {}).get(option.key, ""),
         )
         for option in destination.options
+        if not option.instead
     ]
 
 
@@ -62,6 +65,8 @@ def typed(destination: Destination[Any], form: FormData) -> dict[str, object]:
     """Values by key, for `connect`, `configure` and `test_options`. Empty secrets are left out."""
     values: dict[str, object] = {}
     for option in destination.options:
+        if option.instead:
+            continue
         text = _text(form, option.key)
         if option.kind == "yes_no":
             values[option.key] = text != ""

@@ -4,7 +4,7 @@ it makes of it depends on the journal alone: the same again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Protocol
 
 import msgspec
@@ -22,6 +22,8 @@ from hogline.posthog.meaning import not_analytics
 EMAIL = "email"
 """The name of the fact that holds the email, whatever property it comes from."""
 MOST_FACTS = 1_000
+ONCE_MS = -(2**62)
+"""When something happened that `$set_once` says: before all else."""
 LARGEST_VALUE_BYTES = 8_000
 _FOLLOWED = frozenset({"$identify", "$create_alias", "$merge_dangerously"})
 
@@ -138,6 +140,9 @@ class Fold:
             rest = {name: value for name, value in said.person.items() if name not in own}
             properties, version = learned(properties, rest, ms, position)
             changed = version or changed
+        if self.keeps.set_once and said.set_once:
+            facts, version = learned_once(facts, properties, said, position, {EMAIL, email_property})
+            changed = version or changed
         if facts is person.facts and properties is person.properties:
             return person
         person = replace(person, facts=facts, properties=properties, version=changed)
@@ -187,6 +192,22 @@ def learned(
             new = dict(facts)
         new[name] = fact
     return (facts, 0) if new is None else (new, version)
+
+
+def learned_once(
+    facts: dict[str, Fact], properties: Mapping[str, Fact], said: Said, position: int, never: Container[str]
+) -> tuple[dict[str, Fact], int]:
+    """The facts with what `$set_once` says where nothing is known, and the position if that is anything. Whatever else
+    is said of it, at any time, wins. Where PostHog's person came along, it has what PostHog made of it."""
+    new, learned_some = dict(facts), 0
+    for name, value in said.set_once.items():
+        before, settled = facts.get(name), said.person.get(name, value)
+        known = (before is not None and before.value is not None) or name in properties
+        if known or name in never or settled is None or _too_large(settled) or len(new) >= MOST_FACTS:
+            continue
+        new[name] = Fact(settled, before.ms if before is not None else ONCE_MS, position)
+        learned_some = position
+    return (new, learned_some) if learned_some else (facts, 0)
 
 
 def _too_large(value: object) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from hogline.core.fold import EMAIL
 from hogline.core.known import Person
 from hogline.core.told import Told
 from hogline.destinations.base import Rules
-from hogline.posthog.entry import Entry
+from hogline.posthog.entry import NOTHING, Entry, event_of
 from hogline.posthog.identity import is_cookieless
 from hogline.posthog.meaning import not_analytics
 
@@ -17,6 +18,28 @@ def never_sent(entry: Entry) -> str | None:
         if internal is not None:
             return internal
     return "cookieless" if is_cookieless(entry.distinct_id) else None
+
+
+def is_ignored(entry: Entry, person: Person, rules: Rules) -> bool:
+    """Whether it is one of the events that an option never sends, by its own properties or its person's."""
+    if not rules.ignores:
+        return False
+    properties = event_of(entry).properties
+    said = entry.said or NOTHING
+
+    def of_event(name: str) -> object:
+        return entry.distinct_id if name == "distinct_id" and name not in properties else properties.get(name)
+
+    def of_person(name: str) -> object:
+        for place in (said.set, said.person):
+            if name in place:
+                return place[name]
+        if name == EMAIL:
+            return person.email
+        fact = person.facts.get(name) or person.properties.get(name)
+        return None if fact is None else fact.value
+
+    return rules.ignores.hold(of_event, of_person)
 
 
 def not_qualified(person: Person, position: int, rules: Rules) -> str | None:

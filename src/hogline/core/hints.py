@@ -1,4 +1,4 @@
-"""What is counted of an event that says something of an email, beside what becomes of it."""
+"""What is counted of an event that shows a mistake in how it is sent or read, beside what becomes of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,22 @@ from hogline.destinations.base import Keeps
 from hogline.emails import written_address
 from hogline.posthog.email_names import emails_elsewhere
 from hogline.posthog.entry import Entry, Said
+from hogline.posthog.identity import is_nobodys
+
+_CHANGING = frozenset({"$identify", "$set"})
+
+
+def hints(position: int, entry: Entry, person: Person, keeps: Keeps) -> list[str]:
+    """All that is to be counted: beside emails, an event that is to change its person without a `$set`, where only that
+    is looked at; and an id that stands for nobody in particular. `person`: as they are known now."""
+    said = entry.said
+    found = [] if said is None else about_email(position, entry, said, person, keeps)
+    silent = said is not None and not said.set and entry.name in _CHANGING and not keeps.properties
+    if silent and said is not None and any(name != keeps.email_property and name[:1] != "$" for name in said.person):
+        found.append("set_missing")
+    if is_nobodys(entry.distinct_id):
+        found.append(f"no_person:{entry.distinct_id}")
+    return found
 
 
 def about_email(position: int, entry: Entry, said: Said, person: Person, keeps: Keeps) -> list[str]:

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from hogline.core.changes import Intent
 from hogline.core.draft import Company, Draft
 from hogline.core.fold import Suppressed, names_suppressed, other_of
-from hogline.core.gate import is_visitor, never_sent, not_qualified
-from hogline.core.hints import about_email
+from hogline.core.gate import is_ignored, is_visitor, never_sent, not_qualified
+from hogline.core.hints import hints
 from hogline.core.items import Effect, Item, Source
 from hogline.core.known import Known
 from hogline.core.records import Records
@@ -24,7 +24,7 @@ from hogline.core.sync import Sync
 from hogline.core.told import Told
 from hogline.destinations.base import Destination, People, Rules
 from hogline.model import Operation, Refusal
-from hogline.posthog.entry import Entry, decode_entry
+from hogline.posthog.entry import Entry, Said, decode_entry
 
 TOO_LONG = Refusal(
     "identifier_too_long", "The distinct_id is longer than the destination takes, and there is no email to go by."
@@ -136,8 +136,7 @@ class Shipment:
             item.filtered = "suppressed"
         else:
             self._plan(item, entry, draft, position, adjusted)
-        if said is not None:
-            adjusted += about_email(item.position, entry, said, self._known.person(draft.person), self._rules.keeps)
+        adjusted += hints(item.position, entry, self._known.person(draft.person), self._rules.keeps)
         item.adjusted = tuple(adjusted)
         reason = item.refusals[0].reason if item.refusals else item.filtered
         draft.recent.append((item.position, reason) if reason else item.position)
@@ -183,16 +182,19 @@ class Shipment:
 
     def _plan(self, item: Item, entry: Entry, draft: Draft, position: int, adjusted: list[str]) -> None:
         rules, people = self._rules, self._people
+        person = self._known.person(draft.person)
+        if item.source is not Source.RETRY and is_ignored(entry, person, rules):
+            item.filtered = "ignored"
+            return
         if entry.name == "$groupidentify" and rules.has_groups and self._group(item, entry, adjusted):
             return
-        person = self._known.person(draft.person)
         is_customer = self._is_customer(draft)
-        name = entry.name if not rules.allowlist else entry.name.strip()
+        name = entry.name.strip()
         unmet = not_qualified(person, position, rules)
         retried = item.source is Source.RETRY  # that it is sent was decided when it came
         rule = None if retried and is_customer else unmet
-        listed = retried or not rules.allowlist or name in rules.allowlist
-        applied = entry.name.strip() in people.applied and name not in rules.allowlist
+        listed = retried or rules.events.takes(name)
+        applied = name in people.applied and not rules.events.spells(name)
         filtered = rule if listed else "not_in_allowlist"
         if item.again and draft.told.main is not None:
             self._free(item, draft)
@@ -207,7 +209,8 @@ class Shipment:
         if filtered is None and not applied:
             self._send(item, entry, draft, adjusted)
             return
-        knows = is_customer or (filtered is None and (bool(person.facts) or person.email is not None))
+        makes = filtered is None and name != "$groupidentify"  # whoever sends that may be no person at all
+        knows = is_customer or (makes and (bool(person.facts) or person.email is not None))
         if knows:
             self._tell(item if filtered is None else None, item, draft, adjusted)
         said = entry.said
@@ -221,8 +224,13 @@ class Shipment:
             item.held = True
             self.holds[item.position] = (draft.person, entry)
             draft.told = replace(draft.told, has_held=True)
-        says = said is not None and bool(said.set or said.unset or said.person) and not said.personless
+        says = said is not None and self._says(said)
         item.filtered = filtered if filtered is not None or (knows and says) else "nothing_to_send"
+
+    def _says(self, said: Said) -> bool:
+        """Whether an event says something of its person."""
+        once = said.set_once if self._rules.keeps.set_once else None
+        return bool(said.set or said.unset or said.person or once) and not said.personless
 
     def _is_customer(self, draft: Draft) -> bool:
         """Whether they are one by now, or somebody is who was joined into them here."""
@@ -275,14 +283,14 @@ class Shipment:
         item.adjusted = ()
         self._write(item, entry, draft)
         adjusted.extend(item.adjusted)
-        if item.source is Source.JOURNAL and not self._rules.has_groups:
+        if item.source is Source.JOURNAL and not self._rules.has_groups and not self._rules.ignores:
             self._ready[draft.person] = draft
             self._sent.add(entry.name)
 
     def _write(self, item: Item, entry: Entry, draft: Draft) -> None:
         address, key = draft.address, draft.key
         assert address is not None  # who calls has looked
-        written = self._people.event(draft.head, address, entry, draft.email)
+        written = self._people.event(draft.head, address, entry, draft.email, self._options)
         if not isinstance(written, Operation):
             item.adjusted += written.adjusted
             if written.operation is None:
@@ -295,7 +303,7 @@ class Shipment:
         self.size_bytes += len(written.body) + 1
 
     def _send_anonymous(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
-        written = self._people.anonymous_event(entry)
+        written = self._people.anonymous_event(entry, self._options)
         adjusted.extend(written.adjusted)
         if written.operation is None:
             assert written.refusal is not None  # one of both

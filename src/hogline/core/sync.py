@@ -13,6 +13,7 @@ from hogline.core.draft import Company, Draft
 from hogline.core.items import Effect, Item
 from hogline.core.known import EVER, Known, Person
 from hogline.core.ledger import Row
+from hogline.core.mapping import mapped
 from hogline.core.told import Customer, Mark, Told
 from hogline.destinations.base import People, Rules
 from hogline.model import UNKNOWN, Identifier, Operation
@@ -262,6 +263,8 @@ class Sync:
         newest_ms, facts = 0, person.facts
         if self._rules.keeps.properties and person.properties:
             facts = {**{name: one for name, one in person.properties.items() if name not in facts}, **facts}
+        if self._rules.mapping:
+            facts = mapped(facts, person.id, self._rules.mapping)
         # What the customer has keeps its place, whatever else was learned before it.
         has = {
             name

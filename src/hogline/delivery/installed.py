@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from hogline.destinations.base import Destination, Rules
 from hogline.destinations.catalogue import destination_of
+from hogline.destinations.given import grown
 from hogline.store.base import Connection
 
 OptionsT = TypeVar("OptionsT")
@@ -36,4 +37,5 @@ def installed(connection: Connection) -> Installed[Any]:
     longer installed; the text says what to do.
     """
     destination = destination_of(connection.destination)
-    return Installed(connection, destination, destination.read_options(connection.options))
+    options = destination.read_options(grown(destination.options, connection.options))
+    return Installed(connection, destination, options)

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from hogline.clock import Clock
 from hogline.core.changes import Settlement
 from hogline.core.desk import MOST_EVENTS, Desk
-from hogline.core.fold import Fold
+from hogline.core.fold import EMAIL, Fold
 from hogline.core.items import Item, Source
 from hogline.core.known import Known
 from hogline.core.shipment import Shipment
 from hogline.delivery.installed import Installed
-from hogline.posthog.entry import Entry
+from hogline.model import UNKNOWN
+from hogline.posthog.entry import NOTHING, Entry
 from hogline.store.base import State
 from hogline.store.forgetting import NOBODY
 from hogline.store.memory import MemoryStore
@@ -70,6 +71,7 @@ class Rehearsal:
             suppressed=suppressed,
             keeps=self._desk.rules.keeps,
         )
+        self._people, self._options = one.destination.people, one.options
         self._met: set[str] = set()
 
     @property
@@ -93,6 +95,21 @@ class Rehearsal:
     def who(self, event: Entry) -> str:
         """Whose an event is, after all joins so far: the distinct_id that names them."""
         return self._known.who(event.distinct_id)
+
+    def left_out(self, item: Item) -> list[str]:
+        """Properties of an event that is sent, and attributes that it set, which the options leave out."""
+        people, entry = self._people, item.entry
+        if people is None or entry is None or item.filtered is not None or item.refusals:
+            return []
+        said = entry.said or NOTHING
+        names = [
+            name
+            for name, value in said.set.items()
+            if name != EMAIL and people.attribute(name, value, self._options) == (UNKNOWN, None)
+        ]
+        if entry.name not in people.applied:
+            names = [*people.left_out(entry, self._options), *names]
+        return list(dict.fromkeys(names))
 
     async def ship(self) -> Rehearsed | None:
         """The next shipment of what waits, accepted; None if nothing waits. Merges wait once both sides are

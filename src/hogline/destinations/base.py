@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from hogline.destinations.conditions import NEVER, Conditions
+from hogline.destinations.names import ALL, Names
 from hogline.model import Answer, Identifier, Operation, Refusal, Request, Response
 from hogline.posthog.entry import Entry
 
@@ -52,6 +54,18 @@ class Option(Struct, frozen=True, kw_only=True):
     variables: tuple[str, ...] = ()
     """Of a secret: environment variables without `HOGLINE_` that it is also read from, beside that of its destination
     and key."""
+    advanced: bool = False
+    """Few need it: a form shows it behind the others."""
+    suggestions: tuple[Choice, ...] = ()
+    """Texts to begin with."""
+    changing: str = ""
+    """What a change does to what is at the destination already, in a sentence."""
+    before: str | bool | int | None = None
+    """What a connection goes by that was made before this option existed; None: by the default."""
+    instead: str = ""
+    """It is an older name of this option, and still means what it meant. No form asks for it."""
+    becomes: tuple[str, ...] = ()
+    """Of an older yes or no: what no and what yes is as a value of the option that replaced it."""
 
     def allows(self, number: int) -> bool:
         return self.minimum <= number <= self.maximum
@@ -141,10 +155,23 @@ class Keeps(NamedTuple):
     """The person property that holds the email."""
     protects_emails: bool = False
     """A known email is not changed, nor taken away, by whoever read the public token in a page."""
+    set_once: bool = False
+    """What `$set_once` says, where nothing else is known."""
 
 
 KEEPS = Keeps()
 """What is known as long as nobody asks for more."""
+
+
+class Mapped(Struct, frozen=True):
+    """An attribute that is not called as PostHog calls it."""
+
+    name: str
+    source: str = ""
+    """The person property that it takes its value from, in whose place it is sent; `distinct_id`: the person's id.
+    Empty: it is fixed."""
+    value: object = None
+    """Of a fixed one."""
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -152,8 +179,10 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     whom: Literal["all", "identified", "emails", "anonymous-events"] = "all"
     """Whose events are sent. `anonymous-events`: everybody's, but visitors do not become customers."""
-    allowlist: frozenset[str] = frozenset()
-    """Only these events are sent; empty: all."""
+    events: Names = ALL
+    """Only these events are sent."""
+    ignores: Conditions = NEVER
+    """Events that meet one of these are never sent."""
     hold_days: int = 0
     by_email: bool = False
     """Customers are named by their email where there is one."""
@@ -161,6 +190,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     keeps: Keeps = KEEPS
     """What it wants to be known of people."""
     has_groups: bool = False
+    mapping: tuple[Mapped, ...] = ()
+    """Attributes under other names, and fixed ones."""
     view: int = 0
     """Another number whenever the same facts would be said in another way."""
 
@@ -185,7 +216,7 @@ class People(Protocol[ReadT_contra]):
     """How a destination with people of its own is told of them."""
 
     applied: frozenset[str]
-    """Events that say something about people or groups and are not sent themselves, unless the allowlist names them."""
+    """Events that say something about people or groups and are not sent themselves, unless an option names them."""
     most_attributes: int
 
     def rules(self, options: ReadT_contra) -> Rules: ...
@@ -220,12 +251,18 @@ class People(Protocol[ReadT_contra]):
         """How every event of a customer begins."""
         ...
 
-    def event(self, head: bytes, identifier: Identifier, entry: Entry, email: str | None) -> Operation | Written:
+    def event(
+        self, head: bytes, identifier: Identifier, entry: Entry, email: str | None, options: ReadT_contra
+    ) -> Operation | Written:
         """An event of a customer: an operation, or more than that. `email`: theirs, if one is known."""
         ...
 
-    def anonymous_event(self, entry: Entry) -> Written:
+    def anonymous_event(self, entry: Entry, options: ReadT_contra) -> Written:
         """An event that makes nobody a customer."""
+        ...
+
+    def left_out(self, entry: Entry, options: ReadT_contra) -> Sequence[str]:
+        """The event's properties that the options keep from being sent."""
         ...
 
     def give_anonymous(self, identifier: Identifier, anonymous_id: str, timestamp_s: int) -> Operation:

@@ -5,9 +5,55 @@ A sentence about a mistake never repeats a value: it may be a secret. Knows no d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from hogline.destinations.base import InvalidOptions, Option, OptionProblem
+
+_PIECES = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
+
+
+def modern(options: Sequence[Option], values: Mapping[str, object]) -> dict[str, object]:
+    """Values whose older names are those of today."""
+    older = {option.key: option for option in options if option.instead}
+    found = {key: value for key, value in values.items() if key not in older}
+    for key, option in older.items():
+        if values.get(key) is not None:
+            found.setdefault(option.instead, _becomes(option, values[key]))
+    return found
+
+
+def _becomes(option: Option, value: object) -> object:
+    if not option.becomes:
+        return value
+    said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+    answer = said.strip().lower() if isinstance(said, str) else "?"
+    if answer in {"yes", "true"}:
+        return option.becomes[1]
+    return option.becomes[0] if answer in {"no", "false", ""} else value
+
+
+def over(options: Sequence[Option], stored: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
+    """Stored values with these over them, whichever of its names an option was given under; None takes one back to its
+    default."""
+    names = {option.key: option.instead or option.key for option in options}
+    meant = {names.get(key, key) for key in given}
+    kept = {key: value for key, value in stored.items() if names.get(key, key) not in meant}
+    return begun(options, {**kept, **{key: value for key, value in given.items() if value is not None}})
+
+
+def begun(options: Sequence[Option], values: Mapping[str, object]) -> dict[str, object]:
+    """Values that say themselves what older connections do not."""
+    new = {option.key: option.default for option in options if option.before is not None}
+    given = {option.instead or option.key for option in options if option.key in values}
+    return {**{key: value for key, value in new.items() if key not in given}, **values}
+
+
+def grown(options: Sequence[Option], values: Mapping[str, object]) -> dict[str, object]:
+    """Values of a connection as it was stored: by what it goes where it is older than an option."""
+    old = {option.key: option.before for option in options if option.before is not None}
+    given = {option.instead or option.key for option in options if option.key in values}
+    return {**{key: value for key, value in old.items() if key not in given}, **values}
 
 
 class Given:
@@ -17,12 +63,17 @@ class Given:
         """None counts as not given. `destination` is its title."""
         self._destination = destination
         self._options = {option.key: option for option in options}
-        self._values = {key: value for key, value in values.items() if value is not None}
+        given = {key: value for key, value in values.items() if value is not None}
+        self._values = modern(options, given)
         self._problems = [
             OptionProblem(key, f"{destination} has no option “{key[:50]}”.")
-            for key in self._values
+            for key in given
             if key not in self._options
         ]
+        for option in options:
+            if option.instead and {option.instead, option.key} <= given.keys():
+                newer = self._options[option.instead].title
+                self.problem(option.key, f"is an older name of {newer}. Give only one of them.")
 
     def check(self) -> None:
         """Raises `InvalidOptions` if there was any mistake."""
@@ -74,6 +125,11 @@ class Given:
 
     def names(self, key: str) -> frozenset[str]:
         return frozenset(name.strip() for name in self.text(key).split(",")) - {""}
+
+    def pairs(self, key: str) -> list[tuple[str, str]]:
+        """`name=value` pairs in their order; a value in quotes may have commas. Without `=`, the value is empty."""
+        pieces = [piece.partition("=") for piece in _PIECES.findall(self.text(key)) if piece.strip()]
+        return [(name.strip(), value.strip()) for name, _, value in pieces]
 
     def whole_number(self, key: str) -> int:
         option = self._options[key]

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from hogline.model import Event
 from hogline.posthog.meaning import is_true, other_id
+from hogline.posthog.plumbing import is_plumbing
 from hogline.posthog.values import not_numbers
 
 NOT_A_NUMBER = "not_a_number"
@@ -47,13 +48,23 @@ class Entry(Struct, array_like=True, frozen=True, gc=False):
     timestamp_ms: int
     received_ms: int
     data: bytes
-    """The event's properties as JSON text, without `$set`, `$set_once` and `$unset`."""
+    """The event's properties as JSON text, without `$set`, `$set_once`, `$unset`, and what is set aside."""
     said: Said | None = None
     repaired: tuple[str, ...] = ()
     careful: bool = True
     """Some name in the data is not plain: a destination that gives names a meaning has to look at it."""
     public: bool = False
     """See `Event.public`."""
+    aside: bytes | None = None
+    """What PostHog adds to the properties for itself, as JSON text; empty: nothing. None: the entry is older than this,
+    and has it among its data."""
+
+    @property
+    def whole(self) -> bytes:
+        """All properties as JSON text."""
+        if not self.aside:
+            return self.data
+        return self.aside if self.data == b"{}" else b"%b,%b" % (self.data[:-1], self.aside[1:])
 
     @property
     def time_ms(self) -> int:
@@ -114,8 +125,14 @@ def entry_of(event: Event) -> Entry:
     """Raises as `encode_event`."""
     properties = event.properties
     _pack(properties)  # integers beyond 64 bits: as JSON text they would go through
-    text, repaired = _text(properties), event.repaired
-    if b"null" in text:
+    plain, own = _looked_at(tuple(properties))
+    aside, repaired = b"", event.repaired
+    if own:
+        aside = _text({name: properties[name] for name in own})
+        text = _text({name: value for name, value in properties.items() if name not in own})
+    else:
+        text = _text(properties)
+    if b"null" in text or b"null" in aside:
         repaired += (NOT_A_NUMBER,) * not_numbers(properties)
     return Entry(
         event.uuid,
@@ -126,8 +143,9 @@ def entry_of(event: Event) -> Entry:
         text,
         _said(event),
         repaired,
-        not _plain(tuple(properties)),
+        not plain,
         event.public,
+        aside,
     )
 
 
@@ -162,10 +180,11 @@ def _said(event: Event) -> Said | None:
 
 
 @lru_cache(maxsize=4_096)
-def _plain(names: tuple[str, ...]) -> bool:
-    """Events of one kind have the same names: most are known."""
+def _looked_at(names: tuple[str, ...]) -> tuple[bool, tuple[str, ...]]:
+    """Whether all names are plain, and which are PostHog's own. Events of one kind have the same names."""
     text = "\n".join(names)
-    return text.isascii() and not any(hint in text.lower() for hint in _HINTS)
+    plain = text.isascii() and not any(hint in text.lower() for hint in _HINTS)
+    return plain, tuple(name for name in names if is_plumbing(name))
 
 
 def decode_entry(body: bytes) -> Entry:
@@ -195,7 +214,7 @@ def event_of(entry: Entry) -> Event:
         entry.distinct_id,
         entry.timestamp_ms,
         entry.received_ms,
-        _properties(entry.data),
+        _properties(entry.whole),
         said.set,
         said.set_once,
         said.unset,

@@ -73,6 +73,18 @@ def event_uuid(value: object, received_ms: int, new_uuid: NewUuid, reasons: list
     return new_uuid(received_ms)
 
 
+_NOBODYS = frozenset({
+    "group_event", "group_events", "static_string_for_group_events", "server", "backend", "system", "cron", "worker",
+    "anonymous", "unknown", "undefined", "null", "none", "distinct_id", "test",
+})  # fmt: skip
+
+
+def is_nobodys(distinct_id: str) -> bool:
+    """Whether it is one of the constants that servers send what is nobody's under, such as events of a group: a closed
+    list, so that they can be counted by name."""
+    return distinct_id in _NOBODYS
+
+
 def is_uuid(text: str) -> bool:
     """Whether it is one in its canonical form, be it in capitals."""
     return _CANONICAL(text.lower()) is not None

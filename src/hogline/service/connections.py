@@ -8,9 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from msgspec.structs import replace
 
 from hogline.destinations.base import Check, Destination
 from hogline.destinations.catalogue import DESTINATIONS, destination_of
+from hogline.destinations.given import begun, grown, modern, over
 from hogline.service.core import CannotDo, Core, evolved, opened, read_options
 from hogline.store.base import Connection, NameTaken
 from hogline.views import CheckView, ConnectionView
@@ -37,6 +39,7 @@ class Connections(Core):
         gets the destination's.
         """
         chosen = _destination(destination)
+        options = begun(chosen.options, options)
         parsed = read_options(chosen, options)
         name = name or await self._free_name(destination)
         if not _NAME.fullmatch(name):
@@ -92,7 +95,7 @@ class Connections(Core):
         log.info("connection changed", connection=name, options=sorted(options))
         changes = _changes(destination, connection.options, kept)
         await self.trail.note("options_changed", {"options": changes}, connection=name)
-        return changed
+        return replace(changed, notes=_notes(destination, connection.options, kept))
 
     async def test_options(self, destination: str, options: dict[str, object], name: str = "") -> CheckView:
         """Whether the destination would take these options; nothing is kept. With the name of a connection they go
@@ -163,14 +166,20 @@ class Connections(Core):
 
     def _view(self, connection: Connection) -> ConnectionView:
         state, reason = self._standing(connection)
-        shown = {option.key for option in destination_of(connection.destination).options if not option.secret}
+        options = destination_of(connection.destination).options
+        declared = {option.key: option for option in options if not option.secret}
         return ConnectionView(
             name=connection.name,
             destination=connection.destination,
             paused=connection.paused,
             state=state,
             reason=reason,
-            options={key: value for key, value in connection.options.items() if key in shown},
+            options={
+                key: value
+                for key, value in grown(options, connection.options).items()
+                # That it has a default of today only says that it is new.
+                if key in declared and (declared[key].before is None or value != declared[key].default)
+            },
         )
 
 
@@ -181,6 +190,17 @@ def _changes(
     secret = {option.key for option in destination.options if option.secret}
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     return {key: "set anew" if key in secret else [before.get(key), now.get(key)] for key in changed}
+
+
+def _notes(destination: Destination[Any], before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """What a change of options does to what is at the destination already, a sentence for each."""
+    was, becomes = modern(destination.options, grown(destination.options, before)), modern(destination.options, now)
+    changed = [
+        option
+        for option in destination.options
+        if was.get(option.key, option.default) != becomes.get(option.key, option.default)
+    ]
+    return list(dict.fromkeys(option.changing for option in changed if option.changing))
 
 
 def _given(options: Mapping[str, object]) -> dict[str, object]:
@@ -194,7 +214,7 @@ def _over_its_own(connection: Connection, options: Mapping[str, object]) -> dict
     only ever sent to the host that they were entered for. Raises `SecretsNeeded` for another host without its own.
     """
     destination = destination_of(connection.destination)
-    given = _given({**connection.options, **options})
+    given = over(destination.options, grown(destination.options, connection.options), options)
     stored = {option.key: option for option in destination.options if option.secret and option.key not in options}
     if not stored:
         return given

@@ -141,6 +141,7 @@ class Core:
                 any(one.properties for one in wanted),
                 min({one.email_property for one in wanted} - {"email"}, default="email"),
                 any(one.protects_emails for one in wanted),
+                any(one.set_once for one in wanted),
             )
         )
 

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from hogline.core.fold import ONCE_MS
 from hogline.core.known import EVER, Fact, Known, Person
 from hogline.destinations.catalogue import destination_of
 from hogline.model import Event, Refusal
@@ -65,8 +66,8 @@ class ExportedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ExportedAttribute(Struct, frozen=True):
     value: object
     """None: it was taken away."""
-    time_ms: int
-    """When the event happened that said so last."""
+    time_ms: int | None
+    """When the event happened that said so last; None: `$set_once` said it, which anything else goes over."""
 
 
 class ExportedKnown(Struct, frozen=True, kw_only=True):
@@ -274,7 +275,7 @@ def _known(person: Person) -> ExportedKnown:
 
 
 def _attributes(facts: Mapping[str, Fact]) -> dict[str, ExportedAttribute]:
-    return {name: ExportedAttribute(fact.value, fact.ms) for name, fact in facts.items()}
+    return {name: ExportedAttribute(fact.value, fact.ms if fact.ms > ONCE_MS else None) for name, fact in facts.items()}
 
 
 def _person(connection: Connection, looked: Looked, name: str) -> ExportedPerson:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import structlog
 
 from hogline.posthog.email_names import USUAL
-from hogline.reasons import email_hint
+from hogline.reasons import email_hint, nobody_hint, person_hint
 from hogline.service.core import KINDS, CannotDo, Core
 from hogline.store.base import Connection, TokenKind
 from hogline.store.positions import lag_ms
@@ -125,5 +125,10 @@ def _valid(tokens: TokenView) -> int:
 
 
 def _hints(connection: Connection, adjusted: Mapping[str, int]) -> list[str]:
-    hint = email_hint(connection.name, adjusted, str(connection.options.get("email_property") or USUAL))
-    return [] if hint is None else [hint]
+    email_property = str(connection.options.get("email_property") or USUAL)
+    hints = (
+        email_hint(connection.name, adjusted, email_property),
+        person_hint(connection.name, adjusted),
+        nobody_hint(adjusted),
+    )
+    return [hint for hint in hints if hint is not None]

@@ -16,7 +16,7 @@ from service_bench import GOOD, MovedClock, bench_in
 from hogline.backfill.forecast import Forecast
 from hogline.backfill.preview import Preview
 from hogline.backfill.views import Row
-from hogline.destinations.customerio.options import OPTIONS
+from hogline.destinations.customerio.declared import OPTIONS
 from hogline.model import Request, Response
 
 pytestmark = pytest.mark.anyio
@@ -25,10 +25,12 @@ ROWS = history(8)
 
 
 def combinations() -> list[dict[str, object]]:
-    """Every choice and every switch of the connection, and held events."""
+    """Every choice and every switch of whom to send, and as whom; and held events."""
     switches: dict[str, Sequence[object]] = {"hold_days": (0, 30)}
     for option in OPTIONS:
-        if option.choices and option.key != "tracking_endpoint":
+        if option.instead or option.key in {"tracking_endpoint", "page_names", "set_once"}:
+            continue  # they say nothing of who is sent, or when
+        if option.choices:
             switches[option.key] = tuple(choice.value for choice in option.choices)
         elif option.kind == "yes_no":
             switches[option.key] = (False, True)

@@ -21,7 +21,14 @@ def field_of(key: str, **values: object) -> Field:
 
 @pytest.mark.parametrize("destination", DESTINATIONS.values(), ids=DESTINATIONS.keys())
 def test_every_option_of_every_destination_has_its_field_in_order(destination: Destination[Any]) -> None:
-    assert [field.option for field in fields(destination, {})] == list(destination.options)
+    assert [field.option for field in fields(destination, {})] == [
+        one for one in destination.options if not one.instead
+    ]
+
+
+def test_what_was_given_under_an_older_name_is_shown_under_todays() -> None:
+    assert field_of("events", event_allowlist="signed up").value == "signed up"
+    assert field_of("identify_by", identify_by_email=True).value == "email"
 
 
 def test_no_field_holds_a_secret() -> None:
@@ -29,10 +36,10 @@ def test_no_field_holds_a_secret() -> None:
 
 
 SHOWN = [
-    ("identify_by_email", True, "yes"),
-    ("identify_by_email", False, ""),
+    ("protect_emails", True, "yes"),
+    ("protect_emails", False, ""),
     ("max_requests_per_second", 50, "50"),
-    ("event_allowlist", "signed up", "signed up"),
+    ("events", "signed up", "signed up"),
     ("anonymous_users", "emails", "emails"),
 ]
 
@@ -55,10 +62,10 @@ def test_only_choices_that_are_suggestions_take_another_value() -> None:
 
 
 TYPED = [
-    ({"identify_by_email": "yes"}, "identify_by_email", True),
-    ({}, "identify_by_email", False),
-    ({"event_allowlist": " a, b "}, "event_allowlist", "a, b"),
-    ({"event_allowlist": ""}, "event_allowlist", ""),
+    ({"protect_emails": "yes"}, "protect_emails", True),
+    ({}, "protect_emails", False),
+    ({"events": " a, b "}, "events", "a, b"),
+    ({"events": ""}, "events", ""),
     ({"tracking_endpoint": "track-eu.customer.io", "tracking_endpoint-other": "x"}, "tracking_endpoint",
      "track-eu.customer.io"),
     ({"tracking_endpoint": "other", "tracking_endpoint-other": "https://x.example"}, "tracking_endpoint",

@@ -52,11 +52,11 @@ async def test_destinations_are_found_by_name_and_by_what_they_do(
 
 
 async def test_install_and_start(browser: Browser) -> None:
-    page = await next_page(browser, await install(browser, event_allowlist="signed up, ordered"))
+    page = await next_page(browser, await install(browser, events="signed up, ordered"))
     assert "customerio is ready. Now send events from PostHog." in page
     (made,) = await browser.bench.service.connections()
     assert not made.paused
-    assert made.options["event_allowlist"] == "signed up, ordered"
+    assert made.options["events"] == "signed up, ordered"
 
 
 async def test_what_was_said_is_said_once(browser: Browser) -> None:
@@ -73,12 +73,12 @@ async def test_install_without_enabling_under_a_name(browser: Browser) -> None:
 
 async def test_a_wrong_key_is_a_sentence_and_keeps_nothing_but_what_was_typed(browser: Browser) -> None:
     browser.bench.customerio.check = REFUSED
-    reply = await install(browser, event_allowlist="signed up", identify_by_email="yes", anonymous_users="emails")
+    reply = await install(browser, events="signed up", identify_by="email", anonymous_users="emails")
     assert reply.status == 422
     assert f"{WRONG_KEY} Nothing was kept." in reply.text
     assert 'value="signed up"' in reply.text
     assert 'value="emails" checked' in reply.text
-    assert 'name="identify_by_email" value="yes" checked' in reply.text
+    assert 'name="identify_by" value="email" checked' in reply.text
     assert await browser.bench.service.connections() == []
 
 
@@ -118,8 +118,8 @@ async def test_another_address_than_those_proposed_can_be_typed(browser: Browser
 async def test_settings_show_what_is_set_but_no_secret(browser: Browser) -> None:
     await browser.bench.service.connect("customerio", {**GOOD, "event_allowlist": "x", "identify_by_email": True})
     page = (await browser.get("/connections/customerio/settings")).text
-    assert 'name="event_allowlist" value="x"' in page
-    assert 'name="identify_by_email" value="yes" checked' in page
+    assert 'name="events" value="x"' in page
+    assert 'name="identify_by" value="email" checked' in page
     assert page.count("Saved. Leave empty to keep it.") == 2
 
 
@@ -142,11 +142,11 @@ async def test_a_secret_that_is_left_empty_stays(browser: Browser) -> None:
     await browser.bench.service.connect("customerio", GOOD)
     reply = await browser.post(
         "/connections/customerio/settings",
-        **{**TYPED, "site_id": "", "api_key": "", "event_allowlist": "x", "do": "save"},
+        **{**TYPED, "site_id": "", "api_key": "", "events": "x", "do": "save"},
     )
     assert "Saved customerio." in await next_page(browser, reply)
     connection = await browser.bench.service._find("customerio")
-    assert {**connection.options, **GOOD, "event_allowlist": "x"} == connection.options
+    assert {**connection.options, **GOOD, "events": "x"} == connection.options
 
 
 async def test_settings_are_tested_with_the_secrets_that_are_set(browser: Browser) -> None:
@@ -160,10 +160,10 @@ async def test_settings_are_tested_with_the_secrets_that_are_set(browser: Browse
 async def test_a_refused_change_changes_nothing(browser: Browser) -> None:
     await browser.bench.service.connect("customerio", GOOD)
     browser.bench.customerio.check = REFUSED
-    reply = await browser.post("/connections/customerio/settings", **{**TYPED, "event_allowlist": "x", "do": "save"})
+    reply = await browser.post("/connections/customerio/settings", **{**TYPED, "events": "x", "do": "save"})
     assert reply.status == 422
     assert f"{WRONG_KEY} Nothing was changed." in reply.text
-    assert "event_allowlist" not in (await browser.bench.service.connections())[0].options
+    assert "events" not in (await browser.bench.service.connections())[0].options
 
 
 async def test_saving_a_paused_connection_can_resume_it(browser: Browser) -> None:

@@ -148,7 +148,9 @@ async def test_an_open_page_is_led_away_when_its_connection_is_removed(browser: 
 
 
 def history(**series: list[int] | list[float | None]) -> TrendsView:
-    nothing = {name: [0, 0, 0] for name in ("received", "delivered", "held", "failures", "pending", "lag_s", "requests")}
+    nothing = {
+        name: [0, 0, 0] for name in ("received", "delivered", "held", "failures", "pending", "lag_s", "requests")
+    }
     empty: list[float | None] = [None, None, None]
     values = {"connection": "shop", "period": "hour", "step_s": 60, "times": [0, 60, 120], "filtered": {}}
     return TrendsView(**(values | nothing | {"request_ms": empty} | series))  # type: ignore[arg-type]

@@ -61,10 +61,10 @@ def test_a_mistake_of_ours_over_one_event_costs_that_one_alone(monkeypatch: pyte
     its.desk._failed = lambda entry, error: told.append(f"{entry.name}: {error}")
     shipped = CustomerIoPeople.event
 
-    def broken(people: Any, head: bytes, identifier: Identifier, entry: Any, email: str | None) -> object:
+    def broken(people: Any, head: bytes, identifier: Identifier, entry: Any, *rest: Any) -> object:
         if entry.name == "bad":
             raise ValueError("a mistake")
-        return shipped(people, head, identifier, entry, email)
+        return shipped(people, head, identifier, entry, *rest)
 
     monkeypatch.setattr(CustomerIoPeople, "event", broken)
     made = its.say(event("good"), event("bad"), event("good"))

@@ -333,10 +333,10 @@ async def test_one_event_that_we_fail_over_harms_no_other(bench: Bench, monkeypa
     assert people is not None
     write: Callable[..., object] = people.event
 
-    def failing_event(head: bytes, who: object, entry: Entry, email: object) -> object:
+    def failing_event(head: bytes, who: object, entry: Entry, *rest: object) -> object:
         if entry.data == b'{"n":1}':
             raise ZeroDivisionError
-        return write(head, who, entry, email)
+        return write(head, who, entry, *rest)
 
     monkeypatch.setattr(people, "event", failing_event)
     server = Server()

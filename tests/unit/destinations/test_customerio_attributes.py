@@ -111,10 +111,10 @@ def test_an_unset_name_that_cannot_be_an_attribute_is_left_out_and_counted() -> 
     assert made.adjusted == ("reserved_attribute",)
 
 
-def test_set_once_is_not_sent() -> None:
+def test_set_once_is_not_sent_unless_asked_for() -> None:
     its = event()
     with_once = msgspec.structs.replace(its, set_once={"source": "ad"})
-    assert bodies(plan(with_once)) == bodies(plan(its))
+    assert bodies(plan(with_once, with_options=options(set_once=False))) == bodies(plan(its))
 
 
 def older(**said: object) -> Event:

@@ -26,13 +26,15 @@ WHOLE = {
     "sendEventsFromAnonymousUsers": "Only send events from users with emails",
     "eventsToSend": "order completed, $identify",
 }
-OPTIONS = {
+AS_IT_DID: dict[str, object] = {"page_names": "event", "attribute_mapping": "identifier=distinct_id"}
+OPTIONS: dict[str, object] = {
+    **AS_IT_DID,
     "site_id": "canary-site",
     "api_key": SECRET,
     "tracking_endpoint": "track-eu.customer.io",
-    "identify_by_email": True,
+    "identify_by": "email",
     "anonymous_users": "emails",
-    "event_allowlist": "order completed, $identify",
+    "events": "order completed, $identify",
 }
 HIDDEN = "**************** POSTHOG SECRET FIELD ****************"
 
@@ -60,9 +62,9 @@ def test_a_byte_order_mark_is_no_part_of_it() -> None:
     ("key", "value", "option", "expected"),
     [
         ("host", "track.customer.io", "tracking_endpoint", "track.customer.io"),
-        ("identifyByEmail", "No", "identify_by_email", False),
-        ("identifyByEmail", " yes ", "identify_by_email", True),
-        ("identifyByEmail", True, "identify_by_email", True),
+        ("identifyByEmail", "No", "identify_by", "id"),
+        ("identifyByEmail", " yes ", "identify_by", "email"),
+        ("identifyByEmail", True, "identify_by", "email"),
         ("sendEventsFromAnonymousUsers", "Send all events", "anonymous_users", "all"),
         (
             "sendEventsFromAnonymousUsers",
@@ -71,18 +73,19 @@ def test_a_byte_order_mark_is_no_part_of_it() -> None:
             "identified",
         ),
         ("sendEventsFromAnonymousUsers", "only send  events from users with emails ", "anonymous_users", "emails"),
-        ("eventsToSend", " a,,b ", "event_allowlist", "a,,b"),
+        ("eventsToSend", " a,,b ", "events", "a,,b"),
         ("customerioToken", " key\n", "api_key", "key"),
     ],
 )
 def test_the_apps_own_words_are_understood(key: str, value: object, option: str, expected: object) -> None:
-    assert read({key: value}).options == {option: expected}
+    assert read({key: value}).options == {**AS_IT_DID, option: expected}
 
 
 @pytest.mark.parametrize("nothing", [None, ""], ids=repr)
 def test_what_the_configuration_leaves_open_is_left_to_the_defaults(nothing: object) -> None:
     assert read({**dict.fromkeys(WHOLE, nothing), "host": "track.customer.io"}).options == {
-        "tracking_endpoint": "track.customer.io"
+        **AS_IT_DID,
+        "tracking_endpoint": "track.customer.io",
     }
 
 
@@ -142,9 +145,9 @@ def test_a_secret_that_posthog_hides_is_told_and_not_taken(shown: object) -> Non
 
 def test_what_is_given_beside_is_not_asked_of_the_configuration() -> None:
     config = {**WHOLE, "customerioToken": HIDDEN, "host": "odd", "identifyByEmail": "Yes"}
-    app_options = read(config, api_key="k", tracking_endpoint="http://localhost", identify_by_email=False)
+    app_options = read(config, api_key="k", tracking_endpoint="http://localhost", identify_by="id", page_names="url")
     assert app_options.hidden == {}
-    assert sorted(app_options.options) == ["anonymous_users", "event_allowlist", "site_id"]
+    assert sorted(app_options.options) == ["anonymous_users", "attribute_mapping", "events", "site_id"]
 
 
 def test_the_text_form_shows_no_secret() -> None:
@@ -192,8 +195,10 @@ def test_the_command_takes_the_configuration_and_what_is_typed_wins(
 ) -> None:
     connect(file)
     assert connected.options == OPTIONS
-    connect(file, "--no-identify-by-email", "--event-allowlist", "", "--hold-days", "3")
-    assert connected.options == {**OPTIONS, "identify_by_email": False, "event_allowlist": "", "hold_days": 3}
+    connect(file, "--identify-by", "id", "--events", "", "--hold-days", "3")
+    assert connected.options == {**OPTIONS, "identify_by": "id", "events": "", "hold_days": 3}
+    connect(file, "--event-allowlist", "paid")
+    assert {**connected.options, "events": OPTIONS["events"]} == {"event_allowlist": "paid", **OPTIONS}
     assert capsys.readouterr().err == ""
 
 

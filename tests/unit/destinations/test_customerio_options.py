@@ -10,6 +10,9 @@ from customerio_cases import options
 from hogline.destinations.base import InvalidOptions
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.destinations.customerio import CUSTOMERIO, Options
+from hogline.destinations.customerio.declared import PLUMBING
+from hogline.destinations.given import begun, grown, over
+from hogline.destinations.names import Names
 
 KEYS = {"site_id": "site", "api_key": "key"}
 
@@ -28,21 +31,26 @@ def test_the_catalogue_lists_customerio_under_its_key() -> None:
 
 
 def test_the_options_are_asked_for_by_these_keys_with_these_defaults() -> None:
-    assert [(o.key, o.kind, o.required, o.secret, o.default) for o in CUSTOMERIO.options] == [
+    assert [(o.key, o.kind, o.required, o.secret, o.default) for o in CUSTOMERIO.options if not o.instead] == [
         ("site_id", "text", True, True, ""),
         ("api_key", "text", True, True, ""),
         ("tracking_endpoint", "choice", False, False, "track.customer.io"),
-        ("identify_by_email", "yes_no", False, False, False),
+        ("identify_by", "choice", False, False, "id"),
         ("anonymous_users", "choice", False, False, "all"),
-        ("event_allowlist", "text", False, False, ""),
         ("hold_days", "whole_number", False, False, 0),
+        ("ignore_when", "text", False, False, ""),
         ("merge_people", "yes_no", False, False, True),
         ("protect_emails", "yes_no", False, False, False),
+        ("events", "text", False, False, ""),
+        ("page_names", "choice", False, False, "url"),
+        ("event_properties", "text", False, False, PLUMBING),
         ("attributes_from", "choice", False, False, "set"),
-        ("attribute_names", "text", False, False, ""),
+        ("attribute_names", "text", False, False, "-$*"),
+        ("attribute_mapping", "text", False, False, ""),
+        ("date_attributes", "text", False, False, "created_at"),
+        ("set_once", "yes_no", False, False, True),
         ("email_property", "text", False, False, "email"),
         ("group_objects", "text", False, False, ""),
-        ("date_attributes", "text", False, False, "created_at"),
         ("max_requests_per_second", "whole_number", False, False, 100),
     ]
     assert all(option.title and option.hint for option in CUSTOMERIO.options)
@@ -52,6 +60,7 @@ def test_what_is_not_given_has_its_default() -> None:
     assert options() == Options(
         base_url="https://track.customer.io",
         authorization="Basic " + base64.b64encode(b"site:key").decode(),
+        attribute_names=Names(never=("$*",)),
     )
     nothing = dict.fromkeys(option.key for option in CUSTOMERIO.options)
     assert CUSTOMERIO.read_options({**nothing, **KEYS}) == options()
@@ -60,8 +69,8 @@ def test_what_is_not_given_has_its_default() -> None:
 
 def test_lists_of_names_are_comma_separated_without_blanks_or_empty_names() -> None:
     read = options(event_allowlist=" order completed,, signed up ,", date_attributes="created_at, dob")
-    assert read.allowlist == {"order completed", "signed up"}
-    assert read.date_attributes == {"created_at", "dob"}
+    assert read.events.only == ("order completed", "signed up")
+    assert read.dates.paths == {"created_at", "dob"}
 
 
 @pytest.mark.parametrize(
@@ -160,11 +169,11 @@ def test_any_other_tracking_endpoint_is_a_mistake(given: str, says: str) -> None
         ("api_key", "a\nb", "blanks"),
         ("api_key", ["x"], "must be a text"),
         ("tracking_endpoint", 5, "must be a text"),
-        ("identify_by_email", "maybe", "must be Yes or No"),
-        ("identify_by_email", 1, "must be Yes or No"),
+        ("identify_by", "maybe", "must be one of: id, email"),
+        ("protect_emails", 1, "must be Yes or No"),
         ("anonymous_users", "some", "must be one of: all, identified, emails"),
         ("anonymous_users", True, "must be a text"),
-        ("event_allowlist", ["a"], "must be a text"),
+        ("events", ["a"], "must be a text"),
         ("date_attributes", 7, "must be a text"),
         ("colour", "red", "Customer.io has no option “colour”."),
     ],
@@ -199,3 +208,50 @@ def test_the_pace_is_a_whole_number_of_requests_per_second(given: object) -> Non
 def test_another_pace_is_one_sentence(given: object) -> None:
     with pytest.raises(InvalidOptions, match=r"^Requests per second must be a whole number from 1 to 1000\.$"):
         options(max_requests_per_second=given)
+
+
+def test_an_option_may_be_given_under_its_older_name_but_not_under_both() -> None:
+    assert options(identify_by_email="yes") == options(identify_by="email")
+    assert options(identify_by_email=False) == options(identify_by_email=" ") == options(identify_by="id")
+    assert "must be one of" in mistakes(identify_by_email="maybe")["identify_by"]
+    assert "must be a text" in mistakes(identify_by_email=1)["identify_by"]
+    assert options(event_allowlist="paid") == options(events="paid")
+    assert mistakes(event_allowlist="paid", events="paid") == {
+        "event_allowlist": "PostHog Event Allowlist is an older name of Events. Give only one of them."
+    }
+
+
+def test_conditions_and_mappings_that_cannot_be_read_are_told() -> None:
+    assert mistakes(ignore_when="$host contains x")["ignore_when"].startswith("Ignore events when needs a property")
+    for wrong in ("first_name", "=x", "a=", "id=x", "email=mail", ":=1"):
+        assert "such as firstname=first_name" in mistakes(attribute_mapping=wrong)["attribute_mapping"]
+    assert "needs quotes" in mistakes(attribute_mapping="source:=posthog")["attribute_mapping"]
+
+
+STORED = {"identify_by_email": True, "page_names": "event", "hold_days": 3}
+
+
+@pytest.mark.parametrize(
+    ("given", "after"),
+    [
+        ({"identify_by": "id"}, {"identify_by": "id", "page_names": "event", "hold_days": 3}),
+        ({"identify_by_email": False}, {"identify_by_email": False, "page_names": "event", "hold_days": 3}),
+        ({"identify_by": None}, {"page_names": "event", "hold_days": 3}),
+        ({"page_names": None}, {"identify_by_email": True, "page_names": "url", "hold_days": 3}),
+        ({"hold_days": 0}, {"identify_by_email": True, "page_names": "event", "hold_days": 0}),
+    ],
+)
+def test_what_is_given_goes_over_what_is_stored_under_any_of_its_names(
+    given: dict[str, object], after: dict[str, object]
+) -> None:
+    new = {"event_properties": PLUMBING, "attribute_names": "-$*", "set_once": True}
+    assert over(CUSTOMERIO.options, {**STORED, **{key: new[key] for key in new}}, given) == {**after, **new}
+
+
+def test_a_connection_goes_by_what_it_went_by_before_an_option_existed() -> None:
+    old = {"page_names": "event", "event_properties": "", "attribute_names": "", "set_once": False}
+    assert grown(CUSTOMERIO.options, {"hold_days": 3}) == {"hold_days": 3, **old}
+    assert grown(CUSTOMERIO.options, {"page_names": "path"}) == {**old, "page_names": "path"}
+    begins = begun(CUSTOMERIO.options, {"page_names": "path"})
+    assert grown(CUSTOMERIO.options, begins) == begins
+    assert CUSTOMERIO.read_options({**KEYS, **begins}) == options(page_names="path")

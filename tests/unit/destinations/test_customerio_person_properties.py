@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from customerio_cases import PLAIN, actions, bodies, customer, event, history, options, plan
 
-ALL = options(attributes_from="person")
+ALL = options(attributes_from="person", attribute_names="")
 KNOWN: dict[str, object] = {"plan": "free", "$initial_referrer": "ad", "city": "Ulm"}
 
 

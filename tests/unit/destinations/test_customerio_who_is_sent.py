@@ -345,9 +345,7 @@ def test_an_email_too_long_for_an_identifier_leaves_the_customer_under_the_id(si
     assert bodies(made)[0]["attributes"] == {"email": email}
 
 
-@pytest.mark.parametrize(
-    "name", ["$set", "$set_once", "$unset", "$create_alias", "$merge_dangerously", "$groupidentify"]
-)
+@pytest.mark.parametrize("name", ["$set", "$set_once", "$unset", "$create_alias", "$merge_dangerously"])
 def test_an_event_that_is_applied_only_is_not_sent_itself(name: str) -> None:
     its = event(name, set={"plan": "pro"})
     (made, same), _ = history(its, its)

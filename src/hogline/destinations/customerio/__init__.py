@@ -12,9 +12,10 @@ from hogline import __version__
 from hogline.destinations.base import Check, Destination, Importer, Limits, Option, Send, Written
 from hogline.destinations.customerio.answers import read_answer
 from hogline.destinations.customerio.check import check
+from hogline.destinations.customerio.declared import OPTIONS
 from hogline.destinations.customerio.limits import REQUEST_BYTES
 from hogline.destinations.customerio.old_app import OLD_APP
-from hogline.destinations.customerio.options import OPTIONS, Options, read_options
+from hogline.destinations.customerio.options import Options, read_options
 from hogline.destinations.customerio.people import CustomerIoPeople
 from hogline.model import Answer, Operation, Request, Response
 from hogline.posthog.entry import Entry

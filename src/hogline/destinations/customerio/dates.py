@@ -9,7 +9,10 @@ from __future__ import annotations
 import calendar
 import math
 import re
+from collections.abc import Iterable
 from datetime import date
+
+from msgspec import Struct
 
 _MILLISECONDS_FROM = 10_000_000_000
 """A number this far from 1970 or further is milliseconds: as seconds it would lie beyond the years 1653 to
@@ -20,6 +23,8 @@ _ISO = re.compile(
     r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?"
     r" ?(?:[Zz]|UTC|([+-])([0-9]{2})(?::?([0-9]{2}))?)?)?"
 )
+_TOO_FINE = re.compile(r"[.,][0-9]{10}")
+"""No program writes more than nanoseconds: this is something else that looks like a date."""
 _COMPACT = re.compile(r"((?:19|20)[0-9]{2})([0-9]{2})([0-9]{2})")
 _NUMBER = re.compile(r"-?[0-9]{9,14}(?:\.[0-9]+)?")
 
@@ -34,6 +39,41 @@ def whole_seconds(value: object) -> int | None:
     if isinstance(value, (int, float)):
         return _from_number(value)
     return _from_text(value.strip()) if isinstance(value, str) else None
+
+
+class Dates(Struct, frozen=True):
+    """Which values are dates: by name, or by the path of names that leads to them."""
+
+    paths: frozenset[str] = frozenset()
+    patterns: tuple[str, ...] = ()
+    """Beginnings of paths. Behind them only ISO texts are dates: a number may mean anything."""
+
+    def __bool__(self) -> bool:
+        return bool(self.paths or self.patterns)
+
+    def converted(self, path: str, value: object) -> object:
+        """The value with every date in it as whole seconds; one that cannot be read stays as it is. Objects in a list
+        have the list's path."""
+        if isinstance(value, dict):
+            return {name: self.converted(f"{path}.{name}", inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self.converted(path, one) if isinstance(one, (dict, list)) else one for one in value]
+        if path in self.paths:
+            seconds = whole_seconds(value)
+        elif isinstance(value, str) and any(path.startswith(one) for one in self.patterns):
+            seconds = None if _TOO_FINE.search(value) else _from_iso(value.strip())
+        else:
+            return value
+        return value if seconds is None else seconds
+
+
+CREATED = Dates(frozenset({"created_at"}))
+
+
+def dates_of(names: Iterable[str]) -> Dates:
+    found = set(names)
+    patterns = sorted(name[:-1] for name in found if name.endswith("*"))
+    return Dates(frozenset(name for name in found if not name.endswith("*")), tuple(patterns))
 
 
 def _from_number(number: float) -> int | None:
@@ -53,6 +93,10 @@ def _from_text(text: str) -> int | None:
     if compact := _COMPACT.fullmatch(text):
         year, month, day = compact.groups()
         return _from_parts((int(year), int(month), int(day)), (0, 0, 0), 0)
+    return _from_iso(text)
+
+
+def _from_iso(text: str) -> int | None:
     if not (iso := _ISO.fullmatch(text)):
         return None
     year, month, day, hour, minute, second, sign, zone_hour, zone_minute = iso.groups("0")

@@ -45,7 +45,7 @@ def _attributes(event: Event, options: Options) -> tuple[dict[str, object], tupl
         if problem is None and len(attributes) == limits.ATTRIBUTES:
             problem = "too_many_attributes"
         if problem is None:
-            clean, problem = limits.attribute_value(value, is_date=name in options.date_attributes)
+            clean, problem = limits.attribute_value(options.dates.converted(name, value))
             if clean is not UNKNOWN:
                 attributes[name] = clean
         if problem is not None:

@@ -13,7 +13,6 @@ from unicodedata import normalize
 
 import msgspec
 
-from hogline.destinations.customerio.dates import whole_seconds
 from hogline.model import UNKNOWN
 from hogline.posthog.values import not_numbers
 
@@ -60,10 +59,8 @@ def attribute_name_problem(name: str) -> str | None:
     return None
 
 
-def attribute_value(value: object, *, is_date: bool) -> tuple[object, str | None]:
+def attribute_value(value: object) -> tuple[object, str | None]:
     """A value within Customer.io's limits, and why it was changed; `UNKNOWN` if it must be left out."""
-    if is_date and (seconds := whole_seconds(value)) is not None:
-        return seconds, None
     if isinstance(value, str):
         short = cut(value, ATTRIBUTE_VALUE_BYTES)
         return short, None if short is value else "attribute_cut"

@@ -17,11 +17,13 @@ _KEYS = {
     "customerioSiteId": "site_id",
     "customerioToken": "api_key",
     "host": "tracking_endpoint",
-    "identifyByEmail": "identify_by_email",
+    "identifyByEmail": "identify_by",
     "sendEventsFromAnonymousUsers": "anonymous_users",
-    "eventsToSend": "event_allowlist",
+    "eventsToSend": "events",
 }
 """The app's keys, and the options that they became."""
+_AS_IT_DID = {"page_names": "event", "attribute_mapping": "identifier=distinct_id"}
+"""What the app did without being asked."""
 _SECRETS = frozenset({"customerioSiteId", "customerioToken"})
 _WHOM = {
     "send all events": "all",
@@ -45,7 +47,7 @@ def read_old_app(text: bytes, beside: Collection[str] = ()) -> Imported:
     sentence for each mistake.
     """
     config = _configuration(text)
-    options: dict[str, object] = {}
+    options: dict[str, object] = {key: value for key, value in _AS_IT_DID.items() if key not in beside}
     hidden: dict[str, str] = {}
     problems: list[OptionProblem] = []
     for key, option in _KEYS.items():
@@ -95,13 +97,11 @@ def _host(value: object) -> str:
     return host
 
 
-def _yes_no(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    answer = _text(value).lower()
+def _by_email(value: object) -> str:
+    answer = {True: "yes", False: "no"}[value] if isinstance(value, bool) else _text(value).lower()
     if answer not in {"yes", "no"}:
         raise _Wrong("must be Yes or No.")
-    return answer == "yes"
+    return "email" if answer == "yes" else "id"
 
 
 def _whom(value: object) -> str:
@@ -116,7 +116,7 @@ def _whom(value: object) -> str:
 
 _READERS: Mapping[str, Callable[[object], object]] = {
     "host": _host,
-    "identifyByEmail": _yes_no,
+    "identifyByEmail": _by_email,
     "sendEventsFromAnonymousUsers": _whom,
 }
 """How a value is read; the others are texts."""

@@ -14,13 +14,13 @@ import msgspec
 
 from hogline.destinations.base import Removal
 from hogline.destinations.customerio import limits
+from hogline.destinations.customerio.pages import kind_of
 from hogline.destinations.customerio.ulid import ulid
 from hogline.emails import address
 from hogline.model import Identifier, Operation, Refusal
 from hogline.posthog.entry import Entry
 
 _encode = msgspec.json.Encoder().encode
-_KINDS = {"$pageview": "page", "$screen": "screen"}
 
 
 def identify(
@@ -145,13 +145,16 @@ def head(identifier: Identifier) -> bytes:
     )
 
 
-def event(head: bytes, identifier: Identifier, entry: Entry, data: bytes, email: str | None) -> Operation | Refusal:
+def event(
+    head: bytes, identifier: Identifier, entry: Entry, data: bytes, *, name: str, email: str | None
+) -> Operation | Refusal:
     """An event of the kind `event`, `page` or `screen`: by v2, or by v1 if it is too big for that.
 
-    `data` is JSON text. `email` is the customer's, if one is known: an id that looks like an address may only stand in
-    v1's path if it is the same.
+    `name` is what it is called there, `data` is JSON text. `email` is the customer's, if one is known: an id that looks
+    like an address may only stand in v1's path if it is the same.
     """
-    kind, start = _start(entry.name)
+    kind = kind_of(entry.name)
+    start = _start(kind, name)
     body = b'%b%b"id":"%b","timestamp":%d,"attributes":%b}' % (
         head,
         start,
@@ -169,37 +172,36 @@ def event(head: bytes, identifier: Identifier, entry: Entry, data: bytes, email:
             f"The event's data is {len(data)} bytes. Customer.io takes that much only with the customer's"
             " identifier in the request's path, and this identifier would mean something else there.",
         )
-    return Operation(kind, _by_v1(entry, data), f"/api/v1/customers/{quote(identifier.value, safe='')}/events")
+    return Operation(kind, _by_v1(entry, name, data), f"/api/v1/customers/{quote(identifier.value, safe='')}/events")
 
 
-def anonymous_event(entry: Entry, data: bytes) -> Operation | Refusal:
+def anonymous_event(entry: Entry, name: str, data: bytes) -> Operation | Refusal:
     """An event of somebody who is no customer and does not become one by it. Only v1 documents it."""
     if len(data) > limits.EVENT_DATA_BYTES:
         return _too_large(len(data))
-    return Operation(_start(entry.name)[0], _by_v1(entry, data, anonymous_id=entry.distinct_id), "/api/v1/events")
+    body = _by_v1(entry, name, data, anonymous_id=entry.distinct_id)
+    return Operation(kind_of(entry.name), body, "/api/v1/events")
 
 
-def _by_v1(entry: Entry, data: bytes, **more: str) -> bytes:
-    name, _ = limits.event_name(entry.name.strip())
+def _by_v1(entry: Entry, name: str, data: bytes, **more: str) -> bytes:
+    short, _ = limits.event_name(name.strip())
     return _encode(
         {
-            "name": name,
+            "name": short,
             **more,
             "id": ulid(entry.uuid).decode(),
-            "type": _start(entry.name)[0],
+            "type": kind_of(entry.name),
             "timestamp": entry.time_ms // 1_000,
             "data": msgspec.Raw(data),
         }
     )
 
 
-@lru_cache(maxsize=4_096)
-def _start(name: str) -> tuple[str, bytes]:
-    """What an event of this name is, and how it goes on behind its customer."""
-    name = name.strip()
-    kind = _KINDS.get(name, "event")
-    short, _ = limits.event_name(name)
-    return kind, b'%b","name":%b,' % (kind.encode(), _encode(short))
+@lru_cache(maxsize=16_384)
+def _start(kind: str, name: str) -> bytes:
+    """How an event of this kind and name goes on behind its customer."""
+    short, _ = limits.event_name(name.strip())
+    return b'%b","name":%b,' % (kind.encode(), _encode(short))
 
 
 def _too_large(size: int) -> Refusal:

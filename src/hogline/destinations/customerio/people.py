@@ -9,7 +9,8 @@ from zlib import crc32
 import msgspec
 
 from hogline.destinations.base import GroupPlan, Keeps, Removal, Rules, Written
-from hogline.destinations.customerio import groups, limits, operations
+from hogline.destinations.customerio import groups, limits, operations, pages
+from hogline.destinations.customerio.data import event_data, left_out
 from hogline.destinations.customerio.options import Options
 from hogline.model import UNKNOWN, Identifier, Operation, Refusal
 from hogline.posthog.entry import Entry, event_of
@@ -20,7 +21,6 @@ _SHORT = limits.EVENT_NAME_BYTES // 4
 """Characters of a name that is within the limit, whatever they are."""
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(dict[str, object]).decode
 
 
 class CustomerIoPeople:
@@ -33,20 +33,25 @@ class CustomerIoPeople:
 
     def rules(self, options: Options) -> Rules:
         view = (
-            sorted(options.date_attributes),
+            sorted(options.dates.paths),
             options.attribute_names.only,
             options.attribute_names.never,
             options.attributes_from,
             options.identify_by_email,
+            *((options.dates.patterns, options.mapping) if options.dates.patterns or options.mapping else ()),
         )
         return Rules(
             whom=options.anonymous_users,
-            allowlist=options.allowlist,
+            events=options.events,
+            ignores=options.ignores,
+            mapping=options.mapping,
             hold_days=options.hold_days,
             by_email=options.identify_by_email,
             merge_people=options.merge_people,
             has_groups=bool(options.group_objects),
-            keeps=Keeps(options.attributes_from == "person", options.email_property, options.protect_emails),
+            keeps=Keeps(
+                options.attributes_from == "person", options.email_property, options.protect_emails, options.set_once
+            ),
             view=crc32(_encode(view)),
         )
 
@@ -54,7 +59,7 @@ class CustomerIoPeople:
         return not limits.too_long(identifier.value, limits.IDENTIFIER_BYTES)
 
     def attribute(self, name: str, value: object, options: Options) -> tuple[object, str | None]:
-        if options.attribute_names and not options.attribute_names.takes(name):
+        if not options.attribute_names.takes(name) and name not in options.mapped:
             return UNKNOWN, None
         problem = limits.attribute_name_problem(name)
         if name == options.email_property:
@@ -63,7 +68,7 @@ class CustomerIoPeople:
             return UNKNOWN, problem
         if value is None:
             return None, None
-        return limits.attribute_value(value, is_date=name in options.date_attributes)
+        return limits.attribute_value(options.dates.converted(name, value))
 
     def identify(
         self, identifier: Identifier, attributes: dict[str, object], timestamp_s: int
@@ -82,17 +87,26 @@ class CustomerIoPeople:
     def head(self, identifier: Identifier) -> bytes:
         return operations.head(identifier)
 
-    def event(self, head: bytes, identifier: Identifier, entry: Entry, email: str | None) -> Operation | Written:
-        if entry.careful or entry.said is not None or len(entry.name) > _SHORT:
-            data, adjusted = _data(entry)
+    def event(
+        self, head: bytes, identifier: Identifier, entry: Entry, email: str | None, options: Options
+    ) -> Operation | Written:
+        name = pages.named(entry, options.page_names) if entry.name in pages.KINDS else entry.name
+        if (
+            entry.aside is None
+            or entry.careful
+            or entry.said is not None
+            or len(name) > _SHORT
+            or not options.takes_data_as_it_is
+        ):
+            data, adjusted = event_data(entry, name, options)
         else:
             data, adjusted = entry.data, ()
-        if not entry.name or entry.name.isspace():
+        if not name or name.isspace():
             return Written(None, adjusted, _NO_NAME)
-        made = operations.event(head, identifier, entry, data, email)
+        made = operations.event(head, identifier, entry, data, name=name, email=email)
         return made if isinstance(made, Operation) and not adjusted else _written(made, adjusted)
 
-    def anonymous_event(self, entry: Entry) -> Written:
+    def anonymous_event(self, entry: Entry, options: Options) -> Written:
         if not self.takes(Identifier("id", entry.distinct_id)):
             return Written(
                 None,
@@ -102,10 +116,14 @@ class CustomerIoPeople:
                     f"The distinct_id is longer than {limits.IDENTIFIER_BYTES} bytes, which Customer.io does not take.",
                 ),
             )
-        data, adjusted = _data(entry)
-        if not entry.name or entry.name.isspace():
+        name = pages.named(entry, options.page_names)
+        data, adjusted = event_data(entry, name, options)
+        if not name or name.isspace():
             return Written(None, adjusted, _NO_NAME)
-        return _written(operations.anonymous_event(entry, data), adjusted)
+        return _written(operations.anonymous_event(entry, name, data), adjusted)
+
+    def left_out(self, entry: Entry, options: Options) -> Sequence[str]:
+        return left_out(entry, options)
 
     def give_anonymous(self, identifier: Identifier, anonymous_id: str, timestamp_s: int) -> Operation:
         ((operation, _),) = operations.identify(identifier, {"anonymous_id": anonymous_id}, timestamp_s)
@@ -129,19 +147,3 @@ class CustomerIoPeople:
 
 def _written(made: Operation | Refusal, adjusted: tuple[str, ...]) -> Written:
     return Written(None, adjusted, made) if isinstance(made, Refusal) else Written(made, adjusted)
-
-
-def _data(entry: Entry) -> tuple[bytes, tuple[str, ...]]:
-    """The event's data as JSON text, with no name left that could redirect a campaign's mail; and what is to be counted
-    of it and of the event's name."""
-    adjusted: tuple[str, ...] = ()
-    if len(entry.name) * 4 > limits.EVENT_NAME_BYTES and limits.event_name(entry.name.strip())[1] is not None:
-        adjusted = ("event_name_cut",)
-    text = entry.data
-    chain = entry.said.elements_chain if entry.said is not None else ""
-    if chain and b'"$elements_chain"' not in text:  # what was clicked, which PostHog keeps beside the properties
-        text = b'%b%b"$elements_chain":%b}' % (text[:-1], b"" if text == b"{}" else b",", _encode(chain))
-    if not entry.careful:
-        return text, adjusted
-    data, renamed = limits.event_data(_decode(text))
-    return (_encode(data), adjusted + renamed) if renamed else (text, adjusted)

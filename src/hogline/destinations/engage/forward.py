@@ -60,12 +60,13 @@ def _filtered(entry: Entry, options: Options) -> str | None:
 
 def _properties(entry: Entry, said: Said) -> msgspec.Raw:
     """The event's properties with what it sets of the person back among them, as PostHog's webhook has it."""
+    data = entry.whole
     told = {"$set": said.set, "$set_once": said.set_once, "$unset": said.unset}
     back = _encode({name: value for name, value in told.items() if value})
     if back == b"{}":
-        return msgspec.Raw(entry.data)
-    between = b"," if entry.data != b"{}" else b""
-    return msgspec.Raw(b"%b%b%b" % (entry.data[:-1], between, back[1:]))
+        return msgspec.Raw(data)
+    between = b"," if data != b"{}" else b""
+    return msgspec.Raw(b"%b%b%b" % (data[:-1], between, back[1:]))
 
 
 def _iso(at_ms: int) -> str:

@@ -1,0 +1,57 @@
+"""What pages and screens are called at Customer.io, whose segments and triggers go by these names."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct, field
+
+from hogline.posthog.entry import Entry
+
+KINDS = {"$pageview": "page", "$screen": "screen"}
+
+
+class _Place(Struct):
+    url: object = field(default=None, name="$current_url")
+    path: object = field(default=None, name="$pathname")
+    screen: object = field(default=None, name="$screen_name")
+
+
+_place = msgspec.json.Decoder(_Place).decode
+
+
+def kind_of(event_name: str) -> str:
+    return KINDS.get(event_name) or KINDS.get(event_name.strip(), "event")
+
+
+def named(entry: Entry, names: Literal["url", "path", "event"]) -> str:
+    """The name of an event. A page is called by its URL without query and fragment, or by its path; a screen by its
+    name; either as PostHog calls it where that is missing."""
+    kind = kind_of(entry.name)
+    if names == "event" or kind == "event":
+        return entry.name
+    place = _place(entry.data)
+    if kind == "screen":
+        return _text(place.screen) or entry.name
+    if names == "path" and (path := _text(place.path)):
+        return path
+    url = _text(place.url)
+    return (_path(url) if names == "path" else _bare(url)) or entry.name
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _bare(url: str) -> str:
+    """Without query and fragment."""
+    return url.partition("#")[0].partition("?")[0].rstrip()
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
