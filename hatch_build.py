@@ -23,12 +23,10 @@ PAGES = Path("src/hogline/sources/static")
 SBOM = Path("hogline.cdx.json")
 """What `make dist` puts into the wheel (PEP 770)."""
 CONSOLE_FILES = {
-    "htmx.js": "htmx.org/dist/htmx.min.js",
-    "htmx-sse.js": "htmx-ext-sse/dist/sse.min.js",
+    "idiomorph.js": "idiomorph/dist/idiomorph.min.js",
     "uplot.js": "uplot/dist/uPlot.iife.min.js",
     "uplot.css": "uplot/dist/uPlot.min.css",
-    "htmx.LICENSE.txt": "htmx.org/LICENSE",
-    "htmx-sse.LICENSE.txt": "htmx-ext-sse/LICENSE",
+    "idiomorph.LICENSE.txt": "idiomorph/LICENSE",
     "uplot.LICENSE.txt": "uplot/LICENSE",
 }
 POSTHOG_JS = (

@@ -37,6 +37,7 @@ FILTERED: Mapping[str, Reason] = {
     "posthog_internal": Reason("PostHog uses this event internally and does not count it."),
     "anonymous": Reason("This person is not identified. Their events are sent as anonymous events, without a profile."),
     "suppressed": Reason("This person was forgotten and suppressed. Nothing is sent."),
+    "skipped": Reason("You resumed this connection without the events that were waiting."),
     "forgotten": Reason("The person was forgotten."),
     "failure_expired": Reason("The failure expired before it was retried."),
     "discarded": Reason("The failure was discarded."),
@@ -127,6 +128,19 @@ def why_not_sent(reason: str) -> str:
     """Why an event or a person is not sent, in a sentence; the reason itself if it is not known."""
     known = FILTERED.get(reason) or REFUSED.get(reason)
     return known.means if known else reason
+
+
+_WHEN_IT_CAME: Mapping[str, str] = {
+    "not_identified": "This connection only sends identified people, and this person was not identified when the event"
+    " came.",
+    "no_email": "This connection only sends people with an email, and this person had none when the event came.",
+    "anonymous": "This person was not identified when the event came. It was sent as an anonymous event.",
+}
+
+
+def why_event_not_sent(reason: str) -> str:
+    """Why an event was not sent, in a sentence: as it was when it came. The person may qualify by now."""
+    return _WHEN_IT_CAME.get(reason) or why_not_sent(reason)
 
 
 def why_refused(reason: str) -> Reason:

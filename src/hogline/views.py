@@ -47,6 +47,19 @@ class Status(Struct, frozen=True, kw_only=True):
     """Events rejected on receipt, by reason; no connection received them."""
 
 
+class RejectionView(Struct, frozen=True, kw_only=True):
+    """Requests from senders that were refused, with the same reason on the same route."""
+
+    route: str
+    """Empty: unknown."""
+    status: int
+    sentence: str
+    """What was wrong, and what to do."""
+    times: int
+    first_ms: int
+    last_ms: int
+
+
 class ConnectionView(Struct, frozen=True, kw_only=True):
     """A connection without its secrets."""
 
@@ -58,6 +71,16 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
     options: dict[str, object]
     notes: list[str] = field(default_factory=list)
     """Of changed options: what the change does to what is at the destination already."""
+
+
+class BacklogView(Struct, frozen=True, kw_only=True):
+    """What waits for a connection."""
+
+    connection: str
+    events: int
+    customers: int
+    """How many new customers they would make; not all yet, unless `counted`."""
+    counted: bool
 
 
 class CheckView(Struct, frozen=True, kw_only=True):

@@ -218,6 +218,7 @@ def test_no_reason_is_explained_that_no_longer_exists(title):
         "discarded",
         "failure_expired",
         "forgotten",
+        "skipped",
         "hold_expired",
         "hold_full",
         "hold_too_many",

@@ -106,7 +106,7 @@ class _Forecast:
         self._failures.update(letter.reason for letter in settlement.failures)
         self._adjusted.update(settlement.adjusted)
         self._requests += len(pack(shipment.operations, self._limits))
-        self._customers += _created(shipment)
+        self._customers += created(shipment)
         for effect in shipment.effects:
             self._merged += effect.kind == "merge"
             self._anonymous += effect.kind == "anonymous"
@@ -128,7 +128,7 @@ class _Forecast:
         )
 
 
-def _created(shipment: Shipment) -> int:
+def created(shipment: Shipment) -> int:
     """How many customers come to be by a shipment."""
     before = {one.key for told in shipment.before.values() if told is not None for one in told.customers}
     named = {effect.customer for effect in shipment.effects if effect.kind == "identify" and effect.said_s}

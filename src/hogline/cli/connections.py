@@ -171,9 +171,17 @@ def pause(name: str, /, *, common: Common = _DEFAULT) -> None:
     out.print(f"Paused [bold]{name}[/]. New events are kept until you resume it.")
 
 
-def resume(name: str, /, *, common: Common = _DEFAULT) -> None:
+def resume(
+    name: str,
+    /,
+    *,
+    from_now_on: Annotated[
+        bool, Parameter(negative="", help="Leave out the events that arrived while it was paused.")
+    ] = False,
+    common: Common = _DEFAULT,
+) -> None:
     """Check the credentials and continue sending where the connection left off."""
-    ask(common, lambda service: service.resume(name))
+    ask(common, lambda service: service.resume(name, from_now_on=from_now_on))
     out.print(f"Resumed [bold]{name}[/].")
 
 

@@ -62,6 +62,7 @@ async def change(request: Request) -> Response:
         made = await service.make_api_token(name, role, whole_number(days, "A token's days") if days else None)
     except CannotDo as error:
         return await _tokens(request, name=name, role=role, days=days, problem=str(error))
+    request.state.done = True
     return await _tokens(request, made)
 
 

@@ -23,6 +23,7 @@ from hogline.console import (
     audit,
     connections,
     failures,
+    live,
     live_events,
     overview,
     people,
@@ -36,6 +37,7 @@ from hogline.console.assets import Assets
 from hogline.console.attempts import Attempts
 from hogline.console.context import Console, console_of
 from hogline.console.errors import HANDLERS
+from hogline.console.once import Once, done_once
 from hogline.console.safety import Safety
 from hogline.console.sessions import Sessions
 from hogline.service import Service
@@ -53,6 +55,7 @@ async def static(request: Request) -> Response:
 ROUTES: list[BaseRoute] = [
     Route("/static/{path:path}", static, methods=["GET"]),
     *signin.ROUTES,
+    *live.ROUTES,
     *pipeline.ROUTES,
     *overview.ROUTES,
     *people.ROUTES,
@@ -65,6 +68,13 @@ ROUTES: list[BaseRoute] = [
     *accounts.ROUTES,
     *audit.ROUTES,
 ]
+
+
+def _once(route: BaseRoute, once: Once) -> BaseRoute:
+    """A form that comes twice is done once."""
+    if not isinstance(route, Route) or "POST" not in (route.methods or ()):
+        return route
+    return Route(route.path, done_once(route.endpoint, once), methods=["POST"], name=route.name)
 
 
 def create_console(
@@ -93,7 +103,12 @@ def create_console(
         assets=Assets(),
     )
     watched = [] if watching is None else [Route(path, watching, name=path) for path in ("/metrics", "/readyz")]
-    routes = [*ROUTES, *watched, Mount("/api", Api(service, time.monotonic, proxies=settings.proxies))]
+    once = Once()
+    routes = [
+        *(_once(route, once) for route in ROUTES),
+        *watched,
+        Mount("/api", Api(service, time.monotonic, proxies=settings.proxies)),
+    ]
     app = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=[Middleware(Safety, console=console)])
     app.state.console = console
     return app, console

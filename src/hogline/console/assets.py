@@ -40,7 +40,7 @@ class Assets:
                 self._files[url] = _File(content, _TYPES[path.suffix])
 
     def url(self, name: str) -> str | None:
-        """Where the file `name`, such as `console.css` or `vendor/htmx.js`, is; None: it was not built."""
+        """Where the file `name`, such as `console.css` or `vendor/uplot.js`, is; None: it was not built."""
         return self._urls.get(name)
 
     @property

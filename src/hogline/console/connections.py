@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
+import msgspec
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from hogline.console.context import connection_of, form_of, require_right, service_of
-from hogline.console.forms import fields, problems_of, typed
-from hogline.console.pages import go, page
+from hogline.console.forms import Change, changes_of, fields, only_changed, problems_of, typed
+from hogline.console.pages import again, go, own_path, page
 from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS, destination_of
 from hogline.service import CannotDo
-from hogline.service.connections import SecretsNeeded
+from hogline.service.connections import ChangedMeanwhile, SecretsNeeded
 from hogline.views import CheckView, ConnectionView
 
 
@@ -28,6 +31,8 @@ class Outcome:
     sentence: str = ""
     """Why it was not taken."""
     problems: dict[str, str] = field(default_factory=dict)
+    changed: list[Change] = field(default_factory=list)
+    """What somebody else changed since the form was opened."""
 
     @property
     def status(self) -> int:
@@ -91,33 +96,59 @@ async def settings_page(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """`do`: `test` tells what came of it; `save` keeps it; `start` keeps it and resumes the connection."""
+    """`do`: `test` tells what came of it; `save` keeps it; `start` keeps it and resumes the connection. After somebody
+    else's change, `merge` keeps what this form changed, and `overwrite` the whole form.
+    """
     require_right(request, "configure")
     service, connection = service_of(request), await connection_of(request)
     destination = destination_of(connection.destination)
     form = await form_of(request)
     values, do = typed(destination, form), form.get("do")
+    opened, seen = _options_in(form, "opened"), _options_in(form, "seen")
     problems = problems_of(destination, values, secrets_are_set=True)
     if problems:
-        return await _settings_page(request, connection, values, Outcome(problems=problems))
+        return await _settings_page(request, connection, values, Outcome(problems=problems), opened)
     try:
         if do == "test":
-            check = await service.test_options(destination.key, values, connection.name)
-            return await _settings_page(request, connection, values, Outcome(check=check))
-        changed = await service.configure(connection.name, values)
+            outcome = Outcome(check=await service.test_options(destination.key, values, connection.name))
+            return await _settings_page(request, connection, values, outcome, opened)
+        keep = only_changed(destination, values, opened or {}) if do == "merge" else values
+        changed = await service.configure(connection.name, keep, seen=seen if do in {"merge", "overwrite"} else opened)
         if do == "start":
-            await service.resume(connection.name)
-    except SecretsNeeded as needed:
-        return await _settings_page(request, connection, values, Outcome(problems=dict(needed.problems)))
+            return await resume_or_ask(request, connection, _back(request))
     except CannotDo as error:
-        return await _settings_page(request, connection, values, Outcome(sentence=str(error)))
-    said = f"Saved and resumed {connection.name}." if do == "start" else f"Saved {connection.name}."
-    return go(request, _url(request, "settings", name=connection.name), " ".join([said, *changed.notes]))
+        now = await connection_of(request)
+        return await _settings_page(request, now, values, _outcome_of(error, destination), opened)
+    return go(request, _back(request), " ".join([f"Saved {connection.name}.", *changed.notes]))
+
+
+def _outcome_of(error: CannotDo, destination: Destination[Any]) -> Outcome:
+    match error:
+        case ChangedMeanwhile():
+            return Outcome(sentence=str(error), changed=changes_of(destination, error.changes))
+        case SecretsNeeded():
+            return Outcome(problems=dict(error.problems))
+        case _:
+            return Outcome(sentence=str(error))
+
+
+def _options_in(form: FormData, name: str) -> dict[str, object] | None:
+    """Options as they were when the page was made, out of a hidden field. Raises `HTTPException` 400."""
+    text = str(form.get(name, ""))
+    try:
+        return msgspec.json.decode(text, type=dict[str, object]) if text else None
+    except msgspec.DecodeError:
+        raise HTTPException(400, "The form is incomplete. Reload the page and try again.") from None
 
 
 async def _settings_page(
-    request: Request, connection: ConnectionView, values: dict[str, object], outcome: Outcome
+    request: Request,
+    connection: ConnectionView,
+    values: dict[str, object],
+    outcome: Outcome,
+    opened: dict[str, object] | None = None,
 ) -> Response:
+    """`opened`: the options as they were when the form was opened, if that was earlier."""
     destination = destination_of(connection.destination)
     return await page(
         request,
@@ -128,22 +159,60 @@ async def _settings_page(
         destination=destination,
         fields=fields(destination, values, outcome.problems, secrets_are_set=True),
         outcome=outcome,
+        opened=msgspec.json.encode(connection.options if opened is None else opened).decode(),
+        seen=msgspec.json.encode(connection.options).decode(),
     )
-
-
-async def resume(request: Request) -> Response:
-    connection = await connection_of(request)
-    try:
-        await service_of(request).resume(connection.name)
-    except CannotDo as error:
-        return await _settings_page(request, connection, connection.options, Outcome(sentence=str(error)))
-    return go(request, _back(request), f"Resumed {connection.name}.")
 
 
 async def pause(request: Request) -> Response:
     connection = await connection_of(request)
     await service_of(request).pause(connection.name)
     return go(request, _back(request), f"Paused {connection.name}. New events are kept until you resume it.")
+
+
+async def resume_or_ask(request: Request, connection: ConnectionView, to: str, *, stays: bool = False) -> Response:
+    """Resume the connection and go there, or show that page again (`stays`); if it was paused and events wait, ask
+    first what becomes of them. Raises `CannotDo`.
+    """
+    service = service_of(request)
+    if connection.paused and (await service.backlog(connection.name)).events:
+        return go(request, f"{_url(request, 'resume', name=connection.name)}?{urlencode({'next': to})}")
+    await service.resume(connection.name)
+    return (again if stays else go)(request, to, f"Resumed {connection.name}.")
+
+
+async def resume_page(request: Request) -> Response:
+    require_right(request, "resume")
+    return await _resume_page(request, own_path(request.query_params.get("next", "/")))
+
+
+async def _resume_page(request: Request, to: str, problem: str = "") -> Response:
+    connection = await connection_of(request)
+    return await page(
+        request,
+        "resume.html",
+        status=422 if problem else 200,
+        connection=connection,
+        section="",
+        backlog=await service_of(request).backlog(connection.name),
+        next=to,
+        problem=problem,
+    )
+
+
+async def resume(request: Request) -> Response:
+    """`do`: `all` sends what waits; `from-now-on` does not. Without it, the user is asked if there is anything."""
+    connection, form = await connection_of(request), await form_of(request)
+    do, to = form.get("do", ""), own_path(str(form.get("next", _back(request))))
+    skips = do == "from-now-on"
+    try:
+        if not do:
+            return await resume_or_ask(request, connection, to)
+        await service_of(request).resume(connection.name, from_now_on=skips)
+    except CannotDo as error:
+        return await _resume_page(request, to, str(error))
+    said = "It sends new events from now on." if skips else "It sends the events that were waiting first."
+    return go(request, to, f"Resumed {connection.name}. {said}")
 
 
 async def disconnect_page(request: Request) -> Response:
@@ -170,8 +239,9 @@ ROUTES = [
     Route("/install/{destination}", install, methods=["POST"]),
     Route("/connections/{name}/settings", settings_page, methods=["GET"], name="settings"),
     Route("/connections/{name}/settings", change, methods=["POST"]),
-    Route("/connections/{name}/resume", resume, methods=["POST"], name="resume"),
     Route("/connections/{name}/pause", pause, methods=["POST"], name="pause"),
+    Route("/connections/{name}/resume", resume_page, methods=["GET"], name="resume"),
+    Route("/connections/{name}/resume", resume, methods=["POST"]),
     Route("/connections/{name}/disconnect", disconnect_page, methods=["GET"], name="disconnect"),
     Route("/connections/{name}/disconnect", disconnect, methods=["POST"]),
 ]

@@ -49,6 +49,8 @@ async def error_answer(
     title = TITLES.get(status, "Something went wrong")
     response = await page(request, "error.html", status=status, title=title, sentence=sentence, code=status)
     response.headers.update(headers or {})
+    response.headers["x-error"] = str(status)
+    """Says to static/updates.js that this is no page whose parts it could take."""
     return response
 
 

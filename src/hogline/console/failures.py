@@ -12,13 +12,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from hogline.console.context import connection_of, form_of, require_right, service_of, whole_number
-from hogline.console.live import changes
 from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
 from hogline.service import CannotDo, Service
 from hogline.views import ConnectionStatus, ConnectionView
 
-LIVE_EVERY_S = 2.0
 ON_A_PAGE = 50
 EXPORTED_AT_ONCE = 200
 HIGHEST_ID = 2**63 - 1
@@ -66,18 +64,6 @@ def _number(text: str) -> int:
 
 async def _status(service: Service, connection: ConnectionView) -> ConnectionStatus:
     return next(one for one in (await service.status()).connections if one.name == connection.name)
-
-
-async def stream(request: Request) -> StreamingResponse:
-    """Says when there are others."""
-    connection, service = await connection_of(request), service_of(request)
-
-    async def look() -> object:
-        found = (await service.status()).connections
-        dead = next((one.failures for one in found if one.name == connection.name), None)
-        return None if dead is None else (dead, await service.retrying_failures(connection.name))
-
-    return changes(request, look, every_s=LIVE_EVERY_S)
 
 
 async def failure(request: Request) -> Response:
@@ -158,7 +144,6 @@ def _list_url(request: Request, connection: ConnectionView) -> str:
 
 ROUTES = [
     Route("/connections/{name}/failures", failures, methods=["GET"], name="failures"),
-    Route("/connections/{name}/failures/changes", stream, methods=["GET"], name="failures-changes"),
     Route("/connections/{name}/failures/retry", retry, methods=["POST"], name="retry"),
     Route("/connections/{name}/failures/discard", discard_page, methods=["GET"], name="discard"),
     Route("/connections/{name}/failures/discard", discard, methods=["POST"]),

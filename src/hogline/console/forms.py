@@ -29,6 +29,8 @@ class Field:
     """A choice that another value than its choices is possible for."""
     is_set: bool
     problem: str
+    is_first_problem: bool = False
+    """The one to begin with."""
 
     @property
     def id(self) -> str:
@@ -48,6 +50,7 @@ def fields(
 ) -> list[Field]:
     """A field for each option, with its value where there is one, else with its default."""
     values = modern(destination.options, values)
+    first = next((option.key for option in destination.options if (problems or {}).get(option.key)), None)
     return [
         Field(
             option=option,
@@ -55,6 +58,7 @@ def fields(
             takes_others=option.kind == "choice" and _takes_others(destination, option),
             is_set=option.secret and secrets_are_set,
             problem=(problems or {}).get(option.key, ""),
+            is_first_problem=option.key == first,
         )
         for option in destination.options
         if not option.instead
@@ -92,6 +96,41 @@ def problems_of(
 def _takes_others(destination: Destination[Any], option: Option) -> bool:
     """Whether the choices are only suggestions: the destination itself knows."""
     return option.key not in problems_of(destination, {option.key: "https://another.invalid"}, secrets_are_set=True)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What somebody else changed while a form was open."""
+
+    title: str
+    was: str
+    now: str
+
+
+def changes_of(destination: Destination[Any], changes: Mapping[str, tuple[object, object]]) -> list[Change]:
+    """In words, in the order of the form."""
+    return [
+        Change(option.title, *(_in_words(option, value) for value in changes[option.key]))
+        for option in destination.options
+        if option.key in changes
+    ]
+
+
+def _in_words(option: Option, value: object) -> str:
+    value = option.default if value is None else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return next((choice.title for choice in option.choices if choice.value == value), str(value)) or "nothing"
+
+
+def only_changed(
+    destination: Destination[Any], values: Mapping[str, object], opened: Mapping[str, object]
+) -> dict[str, object]:
+    """Of what was typed, what is not as the form was when it was opened."""
+    defaults = {option.key: option.default for option in destination.options}
+    return {
+        key: value for key, value in values.items() if _typed(value) != _typed(opened.get(key, defaults.get(key, "")))
+    }
 
 
 def _text(form: FormData, key: str) -> str:

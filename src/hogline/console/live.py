@@ -1,24 +1,69 @@
-"""Live parts: a stream (server-sent events) that tells the page when its content has changed; htmx then reloads it.
+"""What keeps pages up to date: one stream (server-sent events) that says when anything that pages show has changed. The
+page then asks for itself again (`static/updates.js`), so it looks the same with and without script.
 
-So a page is only made in one place, and looks the same with and without script. Knows no page.
+All viewers share one look at what can change. Knows no page.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.routing import Route
 
 from hogline.console.context import console_of
+from hogline.service import Service
 
 STILL_HERE_S = 20.0
 """Proxies and browsers give up a stream that says nothing."""
+EVERY_S = 1.0
 CHANGED = "event: changed\ndata: \n\n"
 
 
-def changes(request: Request, look: Callable[[], Awaitable[object]], *, every_s: float = 1.0) -> StreamingResponse:
+class Pulse:
+    """What may change on pages. All viewers share it, so more of them cost nothing more."""
+
+    def __init__(self, service: Service, every_s: float = EVERY_S) -> None:
+        self._service = service
+        self._every_s = every_s
+        self._looking = asyncio.Lock()
+        self._seen: object = None
+        self._until_s = 0.0
+
+    async def look(self, *, fresh: bool = False) -> object:
+        """`fresh`: not what was seen a moment ago."""
+        loop = asyncio.get_running_loop()
+        async with self._looking:
+            if fresh or loop.time() >= self._until_s:
+                self._seen = await self._look()
+                self._until_s = loop.time() + self._every_s
+            return self._seen
+
+    async def _look(self) -> object:
+        status = await self._service.status()
+        retrying = [await self._service.retrying_failures(one.name) for one in status.connections if one.failures]
+        return status, retrying, await self._service.newest_event(), await self._service.rejected()
+
+
+def pulse_of(request: Request) -> Pulse:
+    state = request.app.state
+    if not hasattr(state, "pulse"):
+        state.pulse = Pulse(console_of(request).service)
+    return cast("Pulse", state.pulse)
+
+
+async def stream(request: Request) -> StreamingResponse:
+    """Says when a page may look different."""
+    pulse = pulse_of(request)
+    # What is compared with later has to be of now: it may change and change back.
+    await pulse.look(fresh=True)
+    return changes(request, pulse.look)
+
+
+def changes(request: Request, look: Callable[[], Awaitable[object]], *, every_s: float = EVERY_S) -> StreamingResponse:
     """Sends `event: changed` immediately (something may have happened since the page was rendered), and whenever `look`
     returns a different value. Ends with the session, and when Hogline stops.
     """
@@ -32,7 +77,7 @@ async def _changes(request: Request, look: Callable[[], Awaitable[object]], ever
     silent_s = 0.0
     while not await _is_set_within(console.stopping, every_s):
         if console.sessions.find(request) is None:
-            yield CHANGED  # the page asks, and is led to sign in
+            yield CHANGED  # the page asks, and is told that its session has ended
             return
         now = await look()
         silent_s += every_s
@@ -51,3 +96,6 @@ async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
             return await event.wait()
     except TimeoutError:
         return False
+
+
+ROUTES = [Route("/changes", stream, methods=["GET"], name="changes")]

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
+from hogline.console.connections import resume_or_ask
 from hogline.console.context import connection_of, form_of, service_of
-from hogline.console.live import changes
-from hogline.console.pages import again, go, page
+from hogline.console.pages import PART, again, go, page
 from hogline.service import CannotDo, Service
 from hogline.service.figures import PERIODS, Period, TrendsView
 from hogline.views import ConnectionStatus
 
-LIVE_EVERY_S = 2.0
+FILTERED_COLOURS = ("plot-3", "plot-6", "plot-7", "plot-8")
 DEFAULT: Period = "day"
 
 
@@ -52,11 +53,13 @@ def table(history: TrendsView) -> Table:
         Column("Received", "events", "plot-1", history.received),
         Column("Delivered", "events", "plot-2", history.delivered),
         *[
-            Column(f"Filtered: {reason}", "events", "plot-3", series, dash=number)
-            for number, (reason, series) in enumerate(history.filtered.items())
+            Column(f"Filtered: {reason}", "events", colour, series, dash=number)
+            for number, ((reason, series), colour) in enumerate(
+                zip(history.filtered.items(), cycle(FILTERED_COLOURS), strict=False)
+            )
         ],
         Column("Held", "events", "plot-4", history.held),
-        Column("Failures", "events", "plot-5", history.failures),
+        Column("New failures", "events", "plot-5", history.failures),
         Column("Pending", "pending", "plot-3", history.pending),
         Column("Longest wait", "lag", "plot-4", history.lag_s, unit="s"),
         Column("Requests", "requests", "plot-1", history.requests),
@@ -70,7 +73,7 @@ async def overview(request: Request) -> Response:
     try:
         return await _overview(request)
     except HTTPException:
-        if "hx-request" not in request.headers:
+        if PART not in request.headers:
             raise
         return go(request, str(request.app.url_path_for("home")), "The connection was removed.")
 
@@ -80,10 +83,7 @@ async def _overview(request: Request, problem: str = "") -> Response:
     connection, service = await connection_of(request), service_of(request)
     period = next((period for period in PERIODS if period == request.query_params.get("period")), DEFAULT)
     hour = await service.trends(connection.name, "hour")
-    if request.headers.get("hx-target") == "standing":  # many viewers, often: what they will not show is not made
-        over_time = Table((), (), hour)
-    else:
-        over_time = table(hour if period == "hour" else await service.trends(connection.name, period))
+    over_time = table(hour if period == "hour" else await service.trends(connection.name, period))
     return await page(
         request,
         "overview.html",
@@ -109,27 +109,14 @@ async def switch(request: Request) -> Response:
     """`do`: `pause` or `resume`."""
     connection, service = await connection_of(request), service_of(request)
     form = await form_of(request)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     try:
-        if form.get("do") == "pause":
-            await service.pause(connection.name)
-            said = f"Paused {connection.name}. New events are kept until you resume it."
-        else:
-            await service.resume(connection.name)
-            said = f"Resumed {connection.name}."
+        if form.get("do") != "pause":
+            return await resume_or_ask(request, connection, here, stays=True)
+        await service.pause(connection.name)
     except CannotDo as error:
         return await _overview(request, str(error))
-    return again(request, request.url.path + (f"?{request.url.query}" if request.url.query else ""), said)
-
-
-async def stream(request: Request) -> StreamingResponse:
-    """Says when the connection's figures or its state are others."""
-    connection, service = await connection_of(request), service_of(request)
-
-    async def look() -> object:
-        found = (await service.status()).connections
-        return next((one for one in found if one.name == connection.name), None)  # removed: the page is led away
-
-    return changes(request, look, every_s=LIVE_EVERY_S)
+    return again(request, here, f"Paused {connection.name}. New events are kept until you resume it.")
 
 
 async def _status(service: Service, name: str) -> ConnectionStatus:
@@ -142,5 +129,4 @@ async def _status(service: Service, name: str) -> ConnectionStatus:
 ROUTES = [
     Route("/connections/{name}/overview", overview, methods=["GET"], name="overview"),
     Route("/connections/{name}/overview", switch, methods=["POST"]),
-    Route("/connections/{name}/overview/changes", stream, methods=["GET"], name="overview-changes"),
 ]

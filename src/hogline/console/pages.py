@@ -18,12 +18,16 @@ from starlette.routing import NoMatchFound
 
 from hogline import __version__, reasons
 from hogline.console.context import actor_of, console_of, service_of, session_of
+from hogline.console.once import FIELD, number
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.escaping import escaped_lines
 from hogline.service.rights import may
 from hogline.store.base import Unusable, Unwritable
 from hogline.store.datadir.roles import Role
 
+PART = "x-part"
+"""What static/updates.js asks with: it takes parts of the page, or is led to another."""
+GO_TO = "x-go-to"
 THEMES = ("system", "light", "dark")
 SECTIONS = (
     ("overview", "Overview"),
@@ -84,6 +88,7 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
         "connection": None,
         "section": "",
         "connections": await _connections(request) if signed_in else (),
+        "once": lambda: Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, number()),
         "sections": [(name, title) for name, title in SECTIONS if _exists(request, name) and _leads(role, name)],
         "states": STATES,
         "destinations": DESTINATIONS,
@@ -94,7 +99,7 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
     if around["said"]:
         response.delete_cookie("hogline_said")
     # A page that refreshes itself is no use of it.
-    if session is not None and "hx-request" not in request.headers:
+    if session is not None and PART not in request.headers:
         console.sessions.renew(response, session)
     return response
 
@@ -125,16 +130,14 @@ def theme_of(request: Request) -> str:
 
 
 def go(request: Request, to: str, say: str = "") -> Response:
-    """Go to another page after a form was accepted; that page shows the sentence. htmx leaves the page too."""
-    if "hx-request" in request.headers:
-        response = Response(status_code=204, headers={"hx-redirect": to})
-    else:
-        response = RedirectResponse(to, 303)
+    """Go to another page after a form was accepted; that page shows the sentence. A script goes there too."""
+    is_script = PART in request.headers
+    response = Response(status_code=204, headers={GO_TO: to}) if is_script else RedirectResponse(to, 303)
     return _saying(request, response, say)
 
 
 def again(request: Request, to: str, say: str = "") -> Response:
-    """Reload a page after a form was accepted; htmx picks the parts it shows."""
+    """Reload a page after a form was accepted; a script picks the parts that are shown."""
     return _saying(request, RedirectResponse(to, 303), say)
 
 

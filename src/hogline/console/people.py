@@ -16,7 +16,7 @@ from hogline.service import CannotDo, Service
 from hogline.service.attributes import STANDINGS, attributes
 from hogline.service.exporting import as_json
 from hogline.service.forgetting import left
-from hogline.views import PersonDetails
+from hogline.views import ConnectionView, PersonDetails
 
 ON_A_PAGE = 50
 
@@ -95,13 +95,12 @@ async def forget_page(request: Request) -> Response:
 async def _forget_page(request: Request, distinct_id: str, problem: str = "", *, suppress: bool = False) -> Response:
     """`problem`: why nobody was forgotten. The page tells what is known of them at each connection."""
     connection, service = await connection_of(request), service_of(request)
-    known = []
+    known: list[tuple[ConnectionView, PersonDetails | None]] = []
     for each in await service.connections():
         details = await _details(service, each.name, distinct_id)
         if details is not None and details.person.joined_into is not None:
             details = await _details(service, each.name, details.person.joined_into)
-        if details is not None:
-            known.append(details)
+        known.append((each, details))
     return await page(
         request,
         "forget.html",
@@ -124,6 +123,7 @@ async def forget(request: Request) -> Response:
         forgotten = await service_of(request).forget_person(distinct_id, suppress=suppress)
     except CannotDo as error:
         return await _forget_page(request, distinct_id, str(error), suppress=suppress)
+    request.state.done = True
     return await page(
         request, "forgotten.html", connection=connection, section="people", forgotten=forgotten, left=left(forgotten)
     )

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
-from hogline.console.context import form_of, service_of
-from hogline.console.live import changes
+from hogline.console.connections import resume_or_ask
+from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.pages import again, page
 from hogline.console.sparkline import Sparkline, sparkline
 from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS, destination_of
 from hogline.service import CannotDo
 from hogline.views import ConnectionStatus
-
-LIVE_EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -74,20 +72,15 @@ async def switch(request: Request) -> Response:
     service = service_of(request)
     run = (await form_of(request)).get("run") == "yes"
     try:
-        await (service.resume(name) if run else service.pause(name))
+        if run:
+            return await resume_or_ask(request, await connection_of(request), "/", stays=True)
+        await service.pause(name)
     except CannotDo as error:
         return await _home(request, (name, str(error)))
-    said = f"Resumed {name}." if run else f"Paused {name}. New events are kept until you resume it."
-    return again(request, "/", said)
-
-
-async def stream(request: Request) -> StreamingResponse:
-    """Says when the connections look different."""
-    return changes(request, service_of(request).status, every_s=LIVE_EVERY_S)
+    return again(request, "/", f"Paused {name}. New events are kept until you resume it.")
 
 
 ROUTES = [
     Route("/", home, methods=["GET"], name="home"),
-    Route("/changes", stream, methods=["GET"], name="home-changes"),
     Route("/connections/{name}/switch", switch, methods=["POST"], name="switch"),
 ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
-from hogline.console.context import service_of
-from hogline.console.live import changes
+from hogline.console.context import form_of, require_right, service_of, whole_number
 from hogline.console.pages import page
 from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS
-
-LIVE_EVERY_S = 0.25
+from hogline.service import CannotDo
+from hogline.views import PostHogView
 
 WEBHOOK_BODY = '{"event": "{event}", "person": "{person}"}'
 """As PostHog's HTTP Webhook destination proposes it."""
@@ -84,13 +87,70 @@ def filled(code: str, host: str, token: str) -> str:
     return code.replace("{token}", token).replace("{host}", host)
 
 
+LOCAL = "localhost"
+
+
+def is_only_here(url: str) -> bool:
+    """Whether nobody outside of this machine or its network can reach that address."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == LOCAL or host.endswith((f".{LOCAL}", ".local", ".internal"))
+    return not address.is_global
+
+
 async def connect_posthog(request: Request) -> Response:
+    return await _page(request)
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """The form for PostHog's API, and what came of it."""
+
+    host: str = "eu.posthog.com"
+    project: str = ""
+    view: PostHogView | None = None
+    said: str = ""
+    problem: str = ""
+
+
+async def set_up(request: Request) -> Response:
+    """`do`: `connect`, `status` or `disconnect`, by PostHog's API. The key is used and forgotten."""
+    require_right(request, "connect_posthog")
+    form, service = await form_of(request), service_of(request)
+    host, project, key = (str(form.get(name, "")).strip() for name in ("host", "project", "key"))
+    if not project or not key:
+        return await _page(
+            request, SetUp(host, project, problem="Enter the number of the project and a personal API key.")
+        )
+    try:
+        match form.get("do"):
+            case "status":
+                done = SetUp(host, project, await service.posthog_status(host, project, key))
+            case "disconnect":
+                await service.disconnect_posthog(host, project, key)
+                done = SetUp(host, project, said="Removed the destination from PostHog.")
+            case _:
+                tests = form.get("test_accounts") == "yes"
+                view = await service.connect_posthog(host, project, key, test_accounts=tests)
+                done = SetUp(host, project, view, view.problem or "PostHog sends events here. A test event arrived.")
+    except CannotDo as error:
+        done = SetUp(host, project, problem=str(error))
+    return await _page(request, done)
+
+
+async def _page(request: Request, done: SetUp | None = None) -> Response:
+    """Shows what arrived behind the position `after`; without one, from now on."""
     service = service_of(request)
-    token = await service.token()
+    token, newest = await service.token(), await service.newest_event()
+    text = request.query_params.get("after", "")
+    after = whole_number(text, "`after`") if text else newest.position if newest else 0
     host = service.receives_at
     return await page(
         request,
         "connect_posthog.html",
+        status=422 if done is not None and done.problem else 200,
         token=token.token,
         webhook_url=token.webhook_url,
         webhook_url_without_token=f"{host}/webhook",
@@ -99,16 +159,17 @@ async def connect_posthog(request: Request) -> Response:
         public_means=PUBLIC_MEANS,
         public_snippet=filled(BROWSER, host, token.public_token),
         snippets=[(title, filled(code, host, token.token)) for title, code in (("Python", PYTHON), ("Node.js", NODE))],
-        arrival=await service.newest_event(),
+        arrival=newest if newest is not None and newest.position > after else None,
+        before=newest,
+        after=after,
+        rejected=await service.rejected(),
+        receives_at=host,
+        only_here=is_only_here(host),
+        done=done or SetUp(),
     )
-
-
-async def stream(request: Request) -> StreamingResponse:
-    """Says when an event has arrived."""
-    return changes(request, service_of(request).newest_event, every_s=LIVE_EVERY_S)
 
 
 ROUTES = [
     Route("/connect-posthog", connect_posthog, methods=["GET"], name="connect-posthog"),
-    Route("/connect-posthog/changes", stream, methods=["GET"], name="connect-posthog-changes"),
+    Route("/connect-posthog", set_up, methods=["POST"]),
 ]

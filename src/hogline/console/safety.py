@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hogline.console.context import Console
+from hogline.console.context import Console, form_of
 from hogline.console.errors import error_answer, internal_error
-from hogline.console.pages import sign_in_path
+from hogline.console.pages import PART, page, sign_in_path
 from hogline.settings import Settings
 
 MOST_BODY_BYTES = 1_048_576
@@ -56,7 +56,7 @@ class Safety:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request = Request(scope, receive)
+        request = Request(scope, _limited(receive))
         begun = False
 
         async def send_safely(message: Message) -> None:
@@ -169,11 +169,17 @@ def _is_ip_address(name: str) -> bool:
 
 
 async def _sign_in(request: Request) -> Response:
-    if "hx-request" in request.headers or "text/event-stream" in request.headers.get("accept", ""):
-        return Response(status_code=401, headers={"hx-refresh": "true"})
+    if PART in request.headers or "text/event-stream" in request.headers.get("accept", ""):
+        return Response(status_code=401)  # the page says so, and keeps what was typed
     if request.method in SAFE_METHODS:
         return RedirectResponse(sign_in_path(request), 303)
-    return await error_answer(request, 401, "Your session has ended. Sign in and try again.")
+    try:
+        form = await form_of(request)
+    except HTTPException as wrong:
+        return await error_answer(request, wrong.status_code, wrong.detail)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    typed = [(name, value) for name, value in form.multi_items() if name != "once"]
+    return await page(request, "session_ended.html", status=401, to=here, typed=typed)
 
 
 def _put_headers(message: Message) -> None:

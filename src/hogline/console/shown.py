@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hogline.reasons import why_not_sent, why_refused
+from hogline.reasons import why_event_not_sent, why_not_sent, why_refused
 
 OUTCOMES = {
     "delivered": ("good", "Delivered"),
@@ -31,6 +31,7 @@ WORDS: dict[str, Any] = {
     "as_json": as_json,
     "in_short": in_short,
     "why_not_sent": why_not_sent,
+    "why_event_not_sent": why_event_not_sent,
     "why_refused": why_refused,
     "outcomes": OUTCOMES,
 }

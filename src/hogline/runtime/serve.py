@@ -61,6 +61,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             suppressed=state.suppressed,
             budget=budget,
             seen=service.seen_uuids,
+            rejections=service.rejections,
         )
         await stack.enter_async_context(_running(_known_uuids(service)))
         for_events, for_console = shares(raise_file_limit())

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from hogline.destinations.base import Check, Destination
 from hogline.destinations.catalogue import DESTINATIONS, destination_of
 from hogline.destinations.given import begun, grown, modern, over
-from hogline.service.core import CannotDo, Core, evolved, opened, read_options
+from hogline.service.backlog import Backlogs
+from hogline.service.core import CannotDo, evolved, opened, read_options
 from hogline.store.base import Connection, NameTaken
 from hogline.views import CheckView, ConnectionView
 
@@ -31,7 +32,15 @@ class SecretsNeeded(CannotDo):
         self.problems = problems
 
 
-class Connections(Core):
+class ChangedMeanwhile(CannotDo):
+    """The options are not as they were seen; `changes` has what each was and is now, by key."""
+
+    def __init__(self, name: str, changes: Mapping[str, tuple[object, object]]) -> None:
+        super().__init__(f"Somebody else changed {name} in the meantime. Nothing was saved. Look at it again.")
+        self.changes = changes
+
+
+class Connections(Backlogs):
     async def connect(
         self, destination: str, options: dict[str, object], *, name: str = "", paused: bool = False
     ) -> ConnectionView:
@@ -78,12 +87,16 @@ class Connections(Core):
         names = (destination if n == 1 else f"{destination}-{n}" for n in range(1, len(taken) + 2))
         return next(name for name in names if name not in taken)
 
-    async def configure(self, name: str, options: dict[str, object]) -> ConnectionView:
+    async def configure(
+        self, name: str, options: dict[str, object], *, seen: dict[str, object] | None = None
+    ) -> ConnectionView:
         """Change some options of a connection; None takes one back to its default. A connection that had
         stopped itself goes on where it stopped, if the credentials are good now. Another host needs the credentials
-        again.
+        again. `seen`: the options as the user saw them. Raises `ChangedMeanwhile` if they are others by now.
         """
         connection = await self._find(name)
+        if seen is not None and seen != _shown(connection):
+            raise ChangedMeanwhile(name, _differences(seen, _shown(connection)))
         kept = _over_its_own(connection, options)
         destination = destination_of(connection.destination)
         parsed = read_options(destination, kept)
@@ -91,7 +104,7 @@ class Connections(Core):
         if not connection.paused and check.outcome != "ok":
             raise CannotDo(f"{check.sentence} Nothing was changed.")
         workspace = _same_workspace(connection, check)
-        changed = await self._change(name, options=kept, stopped=None, workspace=workspace)
+        changed = await self._change(name, was=connection, options=kept, stopped=None, workspace=workspace)
         log.info("connection changed", connection=name, options=sorted(options))
         changes = _changes(destination, connection.options, kept)
         await self.trail.note("options_changed", {"options": changes}, connection=name)
@@ -121,17 +134,19 @@ class Connections(Core):
     async def connections(self) -> list[ConnectionView]:
         return [self._view(connection) for connection in await self._state.connections()]
 
-    async def resume(self, name: str) -> ConnectionView:
-        """Check the credentials and run the connection, from where it was; refused, it stays as it is."""
+    async def resume(self, name: str, *, from_now_on: bool = False) -> ConnectionView:
+        """Check the credentials and run the connection, from where it was; refused, it stays as it is. `from_now_on`:
+        without the events that wait, which count as filtered (`skipped`).
+        """
         connection = await self._find(name)
         one = opened(connection)
         check = await one.destination.check(one.options, self._send)
         if check.outcome != "ok":
             raise CannotDo(f"{check.sentence} {name} is still paused.")
         workspace = _same_workspace(connection, check)
-        resumed = await self._change(name, paused=False, stopped=None, workspace=workspace)
-        log.info("connection resumed", connection=name)
-        await self.trail.note("connection_enabled", connection=name)
+        resumed = await self._change(name, skip=from_now_on, paused=False, stopped=None, workspace=workspace)
+        log.info("connection resumed", connection=name, skipped_backlog=from_now_on)
+        await self.trail.note("connection_enabled", {"from_now_on": True} if from_now_on else {}, connection=name)
         return resumed
 
     async def pause(self, name: str) -> ConnectionView:
@@ -141,11 +156,19 @@ class Connections(Core):
         await self.trail.note("connection_disabled", connection=name)
         return paused
 
-    async def _change(self, name: str, **changes: object) -> ConnectionView:
-        """Stop what is under way, write the change, and go on from there."""
+    async def _change(
+        self, name: str, *, was: Connection | None = None, skip: bool = False, **changes: object
+    ) -> ConnectionView:
+        """Stop what is under way, write the change, and go on from there. `was`: the connection that the change was
+        made from; raises `ChangedMeanwhile` if its options are others by now. `skip`: without what waits.
+        """
         async with self._changing:
             connection = await self._find(name)
+            if was is not None and was.options != connection.options:
+                raise ChangedMeanwhile(name, _differences(_shown(was), _shown(connection)))
             await self._workers.stop(connection.id)
+            if skip:
+                await self._skip_pending(connection)
             connection = evolved(connection, **changes)
             await self._state.change_connection(connection)
             if "options" in changes:
@@ -166,21 +189,32 @@ class Connections(Core):
 
     def _view(self, connection: Connection) -> ConnectionView:
         state, reason = self._standing(connection)
-        options = destination_of(connection.destination).options
-        declared = {option.key: option for option in options if not option.secret}
         return ConnectionView(
             name=connection.name,
             destination=connection.destination,
             paused=connection.paused,
             state=state,
             reason=reason,
-            options={
-                key: value
-                for key, value in grown(options, connection.options).items()
-                # That it has a default of today only says that it is new.
-                if key in declared and (declared[key].before is None or value != declared[key].default)
-            },
+            options=_shown(connection),
         )
+
+
+def _shown(connection: Connection) -> dict[str, object]:
+    """The options without secrets."""
+    options = destination_of(connection.destination).options
+    declared = {option.key: option for option in options if not option.secret}
+    return {
+        key: value
+        for key, value in grown(options, connection.options).items()
+        # That it has a default of today only says that it is new.
+        if key in declared and (declared[key].before is None or value != declared[key].default)
+    }
+
+
+def _differences(was: Mapping[str, object], now: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+    return {
+        key: (was.get(key), now.get(key)) for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)
+    }
 
 
 def _changes(

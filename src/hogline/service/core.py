@@ -20,6 +20,7 @@ from hogline.delivery.workers import Retention, Workers
 from hogline.destinations.base import Destination, InvalidOptions, Keeps, Send
 from hogline.service.trail import Trail
 from hogline.settings import Settings
+from hogline.sources.rejections import Rejections
 from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State, TokenKind
@@ -98,6 +99,8 @@ class Core:
         self.addresses = addresses or Addresses(settings.public_url or f"http://{settings.listen}")
         self.figures = figures
         self.token_check = TokenCheck(())
+        self.rejections = Rejections()
+        """Requests that were refused."""
         self.cleaning = Cleaning(journal, state)
         self.trail = trail or Trail()
         self.seen_uuids = SeenUuids(journal)

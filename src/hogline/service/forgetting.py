@@ -37,6 +37,8 @@ class _There(Struct, frozen=True):
     """Emails by which their events may have gone: one that follows a removal by id makes a customer of its own."""
     emails: list[str]
     """Rows of the ledger that are theirs."""
+    accepted: int
+    """How many of the customers the destination is known to have."""
     waiting: int
     """How many events of theirs are not settled."""
 
@@ -129,22 +131,26 @@ class Forgetting(Finding):
         ledger = self._state.ledger(connection.id, emails)
         own = [email for email in emails if email in ledger and ledger[email].person in whole.ids]
         customers: dict[Identifier, None] = {}
+        accepted: set[Identifier] = set()
         for one in told:
             for customer in one.customers:
                 if customer.kind == "id" or customer.key.value in own:
                     customers[customer.identifier] = None
+                    if customer.state in {"accepted", "leaving", "kept"}:
+                        accepted.add(customer.key)
             # What was merged may still be there: a destination merges some time after it said so.
             customers.update({gone: None for gone in one.gone if gone.kind == "id" and gone.value in whole.ids})
         addresses = [Identifier("email", one) for one in own if not ledger[one].others]
         known = {Identifier(one.kind, one.value.lower()) for one in customers if one.kind == "email"}
         addresses = [one for one in addresses if one not in known]
-        return _There(connection, list(customers), addresses, own, await self._waiting(connection, whole))
+        waiting = await self._waiting(connection, whole)
+        return _There(connection, list(customers), addresses, own, len(accepted), waiting)
 
     async def _forget_there(self, there: _There, whole: Whole, alone: Collection[str], *, suppress: bool) -> int:
-        """Remove somebody at the destination; returns how many customers were removed. `suppress`: they are blocked
+        """Remove somebody at the destination; returns how many customers it had. `suppress`: they are blocked
         there, with the emails that nobody else has (`alone`). Raises `CannotDo`.
         """
-        removed = await self._remove(there.connection, there.customers, "delete")
+        await self._remove(there.connection, there.customers, "delete")
         await self._remove(there.connection, there.addresses, "delete")
         if suppress:
             # Only now: with a customer, all their identifiers would be blocked, and so the email of whoever has it now.
@@ -152,19 +158,17 @@ class Forgetting(Finding):
             # An email of theirs that the ledger calls another's still reaches that other's customer.
             blocked += [Identifier("email", one) for one in there.emails if one in alone]
             await self._remove(there.connection, blocked, "suppress")
-        return removed
+        return there.accepted
 
-    async def _remove(self, connection: Connection, identifiers: Sequence[Identifier], action: Removal) -> int:
-        """Returns how many there were to be asked for."""
+    async def _remove(self, connection: Connection, identifiers: Sequence[Identifier], action: Removal) -> None:
         if destination_of(connection.destination).people is None:
-            return 0
+            return
         one = opened(connection)
         people = one.destination.people
         assert people is not None  # as just seen
         operations = [people.remove(identifier, action) for identifier in identifiers if people.takes(identifier)]
         for some in pack(operations, one.destination.limits):
             await self._ask(one, some)
-        return len(operations)
 
     async def _ask(self, one: Installed[Any], operations: Sequence[Operation]) -> None:
         connection, destination = one.connection, one.destination

@@ -12,7 +12,7 @@ from hogline.service.core import KINDS, CannotDo, Core
 from hogline.store.base import Connection, TokenKind
 from hogline.store.positions import lag_ms
 from hogline.store.tokens import BadKey, Token, made_here, new_token, read_key
-from hogline.views import ConnectionStatus, Status, TokenView
+from hogline.views import ConnectionStatus, RejectionView, Status, TokenView
 
 log = structlog.get_logger("hogline.service")
 
@@ -107,6 +107,20 @@ class Reports(Core):
 
     async def _lag_s(self, connection: Connection) -> float:
         return await lag_ms(connection, self._journal, self._state, self._clock.time_ms()) / 1_000
+
+    async def rejected(self) -> list[RejectionView]:
+        """The last requests that were refused, newest first: since the start, grouped by route and reason."""
+        return [
+            RejectionView(
+                route=one.route,
+                status=one.status,
+                sentence=one.sentence,
+                times=one.times,
+                first_ms=one.first_ms,
+                last_ms=one.last_ms,
+            )
+            for one in self.rejections.newest()
+        ]
 
     async def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is: the disk takes nothing, events cannot be read for what they say

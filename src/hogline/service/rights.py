@@ -36,9 +36,10 @@ RIGHTS = (
         "See connections, figures, failures and live events; try events out",
         "viewer",
         (
-            "connections", "status", "problems", "trends", "sparkline", "failures", "failure", "retrying_failures",
-            "replaying", "live", "received_events", "newest_event", "begin_preview", "preview_lines", "preview_rows",
-            "end_preview", "begin_forecast", "forecast_rows", "forecast", "end_forecast",
+            "connections", "status", "problems", "rejected", "backlog", "trends", "sparkline", "failures", "failure",
+            "retrying_failures", "replaying", "live", "received_events", "newest_event", "begin_preview",
+            "preview_lines", "preview_rows", "end_preview", "begin_forecast", "forecast_rows", "forecast",
+            "end_forecast",
         ),
     ),
     Right("See people and their attributes", "viewer", ("people", "person", "who_is")),

@@ -31,6 +31,7 @@ from hogline.sources.cors import cors_headers
 from hogline.sources.health import health_routes, watching_routes
 from hogline.sources.intake import Intake
 from hogline.sources.limits import DEFAULT, ReceivingLimits
+from hogline.sources.rejections import Rejections
 from hogline.sources.routing import Request, Route, RouteTable
 from hogline.sources.scripts import script_routes
 from hogline.sources.sdk import sdk_routes
@@ -55,10 +56,11 @@ def create_app(
     suppressed: Suppressed = NOBODY,
     budget: Budget | None = None,
     seen: SeenUuids | None = None,
+    rejections: Rejections | None = None,
 ) -> App:
     """The app. `ready`: one sentence for each thing that keeps us from receiving. `clock`: milliseconds since 1970.
     `suppressed`: whose events are not kept. `budget`: the listener's, for what is read.
-    `seen`: the uuids that came before; without it none did.
+    `seen`: the uuids that came before; without it none did. `rejections` collects the refused requests.
     """
     intake = Intake(
         journal,
@@ -77,7 +79,7 @@ def create_app(
         *script_routes(),
         *health_routes(ready),
     ]
-    return _Receiver(RouteTable(routes))
+    return _Receiver(RouteTable(routes), rejections, clock)
 
 
 def create_watching(ready: Callable[[], Awaitable[list[str]]], metrics: Callable[[], Awaitable[bytes]]) -> App:
@@ -88,8 +90,12 @@ def create_watching(ready: Callable[[], Awaitable[list[str]]], metrics: Callable
 
 
 class _Receiver:
-    def __init__(self, routes: RouteTable) -> None:
+    def __init__(
+        self, routes: RouteTable, rejections: Rejections | None = None, clock: Callable[[], int] = lambda: 0
+    ) -> None:
         self._routes = routes
+        self._rejections = rejections
+        self._clock = clock
         self._watch = ReceivingWatch()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,6 +115,8 @@ class _Receiver:
             # Ours. Its text may quote a payload: only its kind and place are logged, and nothing is raised.
             watch.failed(request.id, path, kind_and_place(error))
             reply = problem(500, "Internal error. The log has the details.", _retry_after(5))
+        if 400 <= reply.status < 500 and request.method != "GET" and self._rejections is not None:
+            self._rejections.note(path, reply, self._clock())
         cors = cors_headers(request.method, request.headers) if route is not None and route.browsers else ()
         await send_reply(send, reply, (*cors, (b"x-request-id", request.id.encode())))
         watch.answered(request.id, path, reply.status, request.began_s, (each.entry.uuid for each in request.received))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -169,7 +170,7 @@ async def test_a_refused_change_changes_nothing(browser: Browser) -> None:
 async def test_saving_a_paused_connection_can_resume_it(browser: Browser) -> None:
     await browser.bench.service.connect("customerio", GOOD, paused=True)
     reply = await browser.post("/connections/customerio/settings", **{**TYPED, "do": "start"})
-    assert "Saved and resumed customerio." in await next_page(browser, reply)
+    assert "Resumed customerio." in await next_page(browser, reply)
     assert not (await browser.bench.service.connections())[0].paused
 
 
@@ -203,10 +204,10 @@ async def test_disconnect_asks_and_does_it_only_then(browser: Browser) -> None:
     assert "No connections yet" in page
 
 
-async def test_htmx_is_told_to_leave_a_form_that_was_taken(browser: Browser) -> None:
-    headers = {"sec-fetch-site": "same-origin", "hx-request": "true"}
+async def test_a_script_is_told_to_leave_a_form_that_was_taken(browser: Browser) -> None:
+    headers = {"sec-fetch-site": "same-origin", "x-part": "1"}
     reply = await browser.post("/install/customerio", headers, **{**TYPED, "do": "start"})
-    assert (reply.status, reply.headers["hx-redirect"]) == (204, "/connect-posthog")
+    assert (reply.status, reply.headers["x-go-to"]) == (204, "/connect-posthog")
 
 
 async def test_a_connections_card_shows_its_events_failures_and_reason(
@@ -236,8 +237,13 @@ async def test_connect_posthog_gives_what_to_paste_and_the_newest_event(browser:
     assert token.webhook_url in page
     assert f"Bearer {token.token}" in page
     assert "{&#34;event&#34;: &#34;{event}&#34;, &#34;person&#34;: &#34;{person}&#34;}" in page
-    await browser.receive("signed up", "user-7")
+    await browser.receive("earlier", "user-6")
     page = (await browser.get("/connect-posthog")).text
+    assert "Waiting for the next event." in page
+    refresh = re.search(r'data-refresh="([^"]+)"', page)
+    assert refresh is not None
+    await browser.receive("signed up", "user-7")
+    page = (await browser.get(refresh[1])).text
     assert "Received:" in page
     assert "signed up" in page
     assert "user-7" in page

@@ -131,15 +131,15 @@ async def test_nothing_is_done_for_somebody_who_is_not_signed_in(browser: Browse
     assert len(await browser.bench.service.connections()) == 1
 
 
-async def test_a_live_part_whose_session_ended_is_led_to_the_door(browser: Browser) -> None:
+async def test_a_page_that_asks_for_its_parts_is_told_when_the_session_has_ended(browser: Browser) -> None:
     browser.cookies.clear()
-    reply = await browser.get("/", hx_request="true")
-    assert (reply.status, reply.headers["hx-refresh"]) == (401, "true")
+    reply = await browser.get("/", x_part="1")
+    assert (reply.status, reply.text) == (401, "")
 
 
 async def test_what_stands_in_events_is_shown_as_text(browser: Browser) -> None:
     await browser.receive("<script>alert(1)</script>", '"><img src=x>')
-    text = (await browser.get("/connect-posthog")).text
+    text = (await browser.get("/connect-posthog?after=0")).text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<script>alert" not in text
     assert "<img src=x>" not in text
@@ -172,7 +172,7 @@ ERRORS = [
     ("GET", "/nothing", 404, "There is no page at this address."),
     ("GET", "/connections/nobody/settings", 404, "Connection not found."),
     ("GET", "/install/pigeon", 404, "Unknown destination."),
-    ("POST", "/connect-posthog", 405, "does not support that kind of request"),
+    ("POST", "/audit", 405, "does not support that kind of request"),
     ("GET", "/sign-out", 405, "does not support that kind of request"),
     ("GET", "/static/../console.js", 404, "There is no page at this address."),
 ]

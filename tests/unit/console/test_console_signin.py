@@ -89,7 +89,7 @@ async def test_a_session_ends_when_nothing_was_asked_for_twelve_hours(browser: B
 async def test_a_page_that_refreshes_itself_does_not_keep_a_session_alive(browser: Browser) -> None:
     await browser.sign_in()
     browser.now_s += RENEW_AFTER_S + 1
-    assert (await browser.get("/", hx_request="true")).cookies == []
+    assert (await browser.get("/", x_part="1")).cookies == []
     assert (await browser.get("/")).cookies != []
 
 

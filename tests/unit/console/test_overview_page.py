@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from console_bench import Browser, console_in
+from msgspec.structs import replace
 from service_bench import GOOD, send_lines
 
 from hogline.console.overview import mean_ms, table
@@ -129,22 +130,21 @@ async def test_the_table_has_the_times_in_which_something_happened(browser: Brow
     assert '<td class="number" data-n="">\u2013</td>' in page  # no request, so no time of one
 
 
-async def test_what_is_refreshed_all_the_time_leaves_out_the_table(browser: Browser) -> None:
-    past = browser.bench.service.figures
-    assert past is not None
-    await past.add([Figure(1, "received", 1)], NOW_S - 600)
-    assert 'class="table history"' in (await browser.get(OVERVIEW)).text
-    assert 'class="table history"' not in (await browser.get(OVERVIEW, hx_target="standing")).text
+async def test_of_no_connection_there_is_no_overview(browser: Browser) -> None:
+    assert (await browser.get(OVERVIEW.replace("shop", "nobody"))).status == 404
 
 
-@pytest.mark.parametrize("path", [OVERVIEW, f"{OVERVIEW}/changes"])
-async def test_of_no_connection_there_is_no_overview(browser: Browser, path: str) -> None:
-    assert (await browser.get(path.replace("shop", "nobody"))).status == 404
+async def test_every_series_of_a_plot_has_a_color_of_its_own() -> None:
+    lines = table(replace(history(), filtered={reason: [1, 1, 1] for reason in ("a", "b", "c", "d")})).columns
+    drawn = [(line.plot, line.colour, line.dash) for line in lines]
+    assert len({colour for plot, colour, _ in drawn if plot == "events"}) == len(
+        [1 for each in drawn if each[0] == "events"]
+    )
 
 
 async def test_an_open_page_is_led_away_when_its_connection_is_removed(browser: Browser) -> None:
     await browser.bench.service.disconnect("shop")
-    assert (await browser.get(OVERVIEW, hx_request="true")).headers["hx-redirect"] == "/"
+    assert (await browser.get(OVERVIEW, x_part="1")).headers["x-go-to"] == "/"
 
 
 def history(**series: list[int] | list[float | None]) -> TrendsView:

@@ -1,22 +1,22 @@
 // Enhancements. Every page works without them.
 
+/** The pages are in English: numbers and times are written that way too, everywhere. */
+const LOCALE = "en-US";
+const TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
+
 /** Shows the server's UTC times in the viewer's time zone. */
 function showLocalTimes(root) {
-  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
-    const moment = new Date(time.dateTime);
+    const moment = new Date(time.getAttribute("datetime"));
     if (Number.isNaN(moment.valueOf())) continue;
     time.title = time.textContent;
-    time.textContent = format.format(moment);
+    time.textContent = TIME.format(moment);
   }
 }
 
 /** Buttons that copy the text of another element; hidden without JavaScript. */
 function offerCopying(root) {
-  for (const button of root.querySelectorAll("button[data-copy][hidden]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => copy(button));
-  }
+  for (const button of root.querySelectorAll("button[data-copy][hidden]")) button.hidden = false;
 }
 
 async function copy(button) {
@@ -38,29 +38,22 @@ function markProblems(root) {
     const isProblem = problem.textContent.trim() !== "";
     const row = problem.closest(".row");
     row?.classList.toggle("has-problem", isProblem);
-    const control = document.getElementById(problem.dataset.problemOf);
+    const control = root.getElementById(problem.dataset.problemOf);
     if (isProblem) control?.setAttribute("aria-invalid", "true");
     else control?.removeAttribute("aria-invalid");
   }
 }
 
+/** What scripts add to a page, be it shown or about to be. */
 function enliven(root) {
   showLocalTimes(root);
   offerCopying(root);
-  markProblems(document);
-}
-
-/** Hogline is stopping or cannot be reached; EventSource retries automatically. */
-function showUnanswered(isUnanswered) {
-  document.getElementById("unanswered").hidden = !isUnanswered;
+  markProblems(root);
 }
 
 document.documentElement.classList.add("with-script");
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (button) copy(button);
+});
 enliven(document);
-document.addEventListener("htmx:afterSettle", () => enliven(document));
-for (const name of ["htmx:sendError", "htmx:sseError"]) {
-  document.addEventListener(name, () => showUnanswered(true));
-}
-for (const name of ["htmx:sseOpen", "htmx:afterOnLoad"]) {
-  document.addEventListener(name, () => showUnanswered(false));
-}

@@ -37,7 +37,7 @@ function colour(name) {
 
 function shown(value, unit) {
   if (value === null || value === undefined) return "–";
-  return value.toLocaleString() + (unit ? ` ${unit}` : "");
+  return value.toLocaleString(LOCALE) + (unit ? ` ${unit}` : "");
 }
 
 function series(column, scale) {
@@ -62,7 +62,7 @@ function axis(more) {
 
 /** Numbers short enough for an axis. */
 function short(values, unit) {
-  const format = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+  const format = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
   return values.map((value) => (value === null ? "" : format.format(value) + (unit ? ` ${unit}` : "")));
 }
 
@@ -86,7 +86,7 @@ function draw(place, table) {
     height: HEIGHT,
     scales: { x: { time: true }, y: { range }, y2: { range } },
     series: [
-      { value: (_, at) => (at === null ? "–" : new Date(at * 1000).toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" })) },
+      { value: (_, at) => (at === null ? "–" : new Date(at * 1000).toLocaleString(LOCALE, { dateStyle: "short", timeStyle: "short" })) },
       ...first.map((column) => series(column, "y")),
       ...second.map((column) => series(column, "y2")),
     ],
@@ -127,9 +127,7 @@ function update() {
 }
 
 drawAll();
-document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.target.id === "history-figures" || event.detail.elt.id === "history-figures") update();
-});
+document.addEventListener("hogline:updated", update);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 const watcher = new ResizeObserver(() => {
   for (const { plot, place } of plots) {

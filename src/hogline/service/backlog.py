@@ -1,0 +1,86 @@
+"""What waits for a paused connection: how many events, and how many new customers they would make."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hogline.backfill.forecast import created
+from hogline.core.changes import Settlement
+from hogline.core.lanes import LANES, lane_of
+from hogline.delivery.rehearsal import Rehearsal
+from hogline.destinations.catalogue import destination_of
+from hogline.posthog.entry import decode_entry
+from hogline.service.core import Core, opened
+from hogline.store.base import Connection
+from hogline.store.positions import settled_position
+from hogline.views import BacklogView
+
+READ = 500
+"""Events that are counted before others get a turn."""
+
+
+class _Count:
+    """Counts new customers in what waits, in memory, as delivery would make them."""
+
+    def __init__(self, connection: int, until: int) -> None:
+        self.connection = connection
+        self.until = until
+        self.customers = 0
+        self.events = 0
+        self.task: asyncio.Task[None] | None = None
+
+
+class Backlogs(Core):
+    _counting: _Count | None = None
+    """The last count that was asked for."""
+
+    async def backlog(self, name: str) -> BacklogView:
+        """What waits for a connection. New customers are counted in the background: ask again until it is `counted`."""
+        connection = await self._find(name)
+        events = await self._pending(connection)
+        if not events or destination_of(connection.destination).people is None:
+            return BacklogView(connection=name, events=events, customers=0, counted=True)
+        count, end = self._counting, self._journal.end
+        if count is None or count.connection != connection.id or count.until != end:
+            self._stop_counting()
+            count = self._counting = _Count(connection.id, end)
+            count.task = asyncio.create_task(self._count(connection, count))
+        assert count.task is not None
+        return BacklogView(connection=name, events=events, customers=count.customers, counted=count.task.done())
+
+    async def close(self, within_s: float = 20.0) -> None:
+        self._stop_counting()
+        await super().close(within_s)
+
+    def _stop_counting(self) -> None:
+        if self._counting is not None and self._counting.task is not None:
+            self._counting.task.cancel()
+
+    async def _count(self, connection: Connection, count: _Count) -> None:
+        await self._workers.catch_up()
+        lanes = await self._state.lanes(connection.id)
+        hold_max_bytes = self._settings.hold_max_bytes
+        rehearsal = Rehearsal(opened(connection), self._clock, state=self._state, hold_max_bytes=hold_max_bytes)
+        after = await settled_position(connection, self._state)
+        while after < count.until and (rows := await self._journal.read(after, READ)):
+            after = rows[-1][0]
+            for position, body in rows:
+                entry = decode_entry(body)
+                if entry.distinct_id and position > lanes.get(lane_of(rehearsal.who(entry)), connection.start):
+                    rehearsal.add(entry, len(body))
+            while (rehearsed := await rehearsal.ship()) is not None:
+                count.customers += created(rehearsed.shipment)
+                await asyncio.sleep(0)
+
+    async def _pending(self, connection: Connection) -> int:
+        return self._journal.end - connection.start - (await self._state.counts(connection.id)).settled
+
+    async def _skip_pending(self, connection: Connection) -> int:
+        """What waits is not sent; it counts as filtered. Returns how many events. No worker of it may run."""
+        await self._workers.catch_up()
+        end = self._journal.end
+        events = end - connection.start - (await self._state.counts(connection.id)).settled
+        if events:
+            lanes = dict.fromkeys(range(LANES), end)
+            await self._state.settle(Settlement(connection=connection.id, lanes=lanes, filtered={"skipped": events}))
+        return events
