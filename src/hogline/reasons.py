@@ -36,6 +36,7 @@ FILTERED: Mapping[str, Reason] = {
     "snapshot": Reason("This is a session recording, not an event."),
     "posthog_internal": Reason("PostHog uses this event internally and does not count it."),
     "anonymous": Reason("This person is not identified. Their events are sent as anonymous events, without a profile."),
+    "other_connection": Reason("This is an older event from a backfill for another connection."),
     "suppressed": Reason("This person was forgotten and suppressed. Nothing is sent."),
     "skipped": Reason("You resumed this connection without the events that were waiting."),
     "forgotten": Reason("The person was forgotten."),

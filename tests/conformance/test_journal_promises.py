@@ -9,6 +9,7 @@ from conformance_stores import Store, body
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hogline.store.backfilled import Stretch, Taken
 from hogline.store.base import READ_BYTES, Journal
 
 pytestmark = pytest.mark.anyio
@@ -193,3 +194,34 @@ async def test_events_are_read_by_bytes_but_never_none(journal: Journal) -> None
     assert await positions(3, 510) == [4, 5]
     assert await positions(4) == [5]
     assert await positions(5) == [6]
+
+
+async def test_how_far_a_run_of_older_events_is_is_kept_with_its_events(store: Store, journal: Journal) -> None:
+    await journal.append([body(1)])
+    await asyncio.gather(
+        journal.append([body(2), body(3)], taken=Taken(7, 3, 1)),
+        journal.append([body(4)]),
+        journal.append([body(5)], taken=Taken(7, 4, 1)),
+        journal.append([body(6)], taken=Taken(7, 5, 1)),
+        journal.append([], taken=Taken(8, 9, 0)),
+    )
+    other = await store.journal()
+    try:
+        for one in (journal, other):
+            assert one.backfilled.taken == {7: 5, 8: 9}
+            assert one.backfilled.of(7) == [Stretch(2, 3, 7, 1), Stretch(5, 6, 7, 1)]
+    finally:
+        await other.close()
+
+
+async def test_where_older_events_stand_goes_with_them(store: Store, journal: Journal) -> None:
+    await journal.append([body(1), body(2)], taken=Taken(7, 2, 1))
+    await journal.append([body(3)], taken=Taken(8, 1, 2))
+    await journal.trim(2, received_before_ms=2**62, most_bytes=2**62)
+    other = await store.journal()
+    try:
+        for one in (journal, other):
+            assert one.backfilled.stretches == [Stretch(3, 3, 8, 2)]
+            assert one.backfilled.taken == {7: 2, 8: 1}
+    finally:
+        await other.close()

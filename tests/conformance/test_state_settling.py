@@ -205,3 +205,17 @@ async def test_failures_are_paged_by_position(state: State, after: int, limit: i
         await state.settle(Settlement(connection=connection.id, lanes={}, failures=[letter(position)]))
     found = await state.failures(connection.id, after=after, limit=limit)
     assert found == [letter(position) for position in positions]
+
+
+async def test_what_became_of_older_events_is_counted_by_run(store: Store, state: State) -> None:
+    connection = await installed(state)
+    for _ in range(2):
+        await state.settle(
+            Settlement(connection=connection.id, lanes={}, delivered=2, runs={7: {"delivered": 2, "filtered x": 1}})
+        )
+    other = await store.state()
+    for one in (state, other):
+        assert await one.run_counts(connection.id, 7) == {"delivered": 4, "filtered x": 2}
+        assert await one.run_counts(connection.id, 8) == {}
+        assert await one.counts(connection.id) == Counts(delivered=4)
+    await other.close()

@@ -34,6 +34,8 @@ class File(Struct, frozen=True):
     stamp: Callable[[BinaryIO], object]
     """What is different once the file was changed."""
     seekable: bool = True
+    lasts: bool = True
+    """It can be read again under the same name."""
 
 
 def files_of(sources: Sequence[str]) -> list[File]:
@@ -47,7 +49,7 @@ def files_of(sources: Sequence[str]) -> list[File]:
 
 def _files_of(source: str) -> Iterator[File]:
     if source == STDIN:
-        yield File("", _stdin, lambda _: None, seekable=False)
+        yield File("", _stdin, lambda _: None, seekable=False, lasts=False)
         return
     scheme, separator, _ = source.partition("://")
     if not separator:
@@ -85,7 +87,7 @@ def _local_file(name: str) -> File:
         now = os.fstat(stream.fileno())
         return (now.st_size, now.st_mtime_ns) if stat.S_ISREG(now.st_mode) else None
 
-    return File(name, opened, stamp, seekable=seekable)
+    return File(name, opened, stamp, seekable=seekable, lasts=seekable)
 
 
 def _remote(source: str, scheme: str) -> Iterator[File]:

@@ -21,6 +21,12 @@ def add_all(rows: Iterable[Read], sorter: Sorter) -> None:
         sorter.add(_record(read))
 
 
+def bodies_in_order(sorter: Sorter) -> Iterator[bytes]:
+    """The events alone, as the journal keeps them, in order, once."""
+    for record in sorter.in_order():
+        yield record[_TIME.size + _UUID_BYTES : -_PLACE.size]
+
+
 def in_order(sorter: Sorter, files: Sequence[str]) -> Iterator[Row]:
     """The rows in order, once; `files` are the names of the files by their places."""
     for record in sorter.in_order():

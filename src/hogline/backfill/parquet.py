@@ -12,9 +12,9 @@ from typing import Any, BinaryIO, TypeAlias
 from uuid import UUID
 
 from hogline.backfill.files import CannotRead
+from hogline.backfill.persons import is_person
 
 MAGIC = b"PAR1"
-PEOPLE = "The file has people, not events. Leave it out, or export the model `events`."
 _ROWS_AT_ONCE = 1_000
 _BUFFER_BYTES = 256 * 1024
 _UUID_BYTES = 16
@@ -91,8 +91,8 @@ class _Watched(io.RawIOBase):
 def _wrong_columns(schema: Any, types: Any) -> str | None:  # noqa: ANN401  # pyarrow has no types
     """A sentence about a column that an event needs, and that is missing or holds something else."""
     kinds = {field.name.lower(): _inner(field.type, types) for field in schema}
-    if "event" not in kinds and {"distinct_id", "person_version"} <= kinds.keys():
-        return PEOPLE
+    if is_person(kinds):
+        return None
     for name, fits, what in (
         ("event", _is_text(types), "texts"),
         ("distinct_id", _is_text(types), "texts"),

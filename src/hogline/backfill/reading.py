@@ -6,22 +6,27 @@ Whatever the format, an event is read by the one function that reads events (`po
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TypeAlias
 
 from msgspec import Struct
 
 from hogline.backfill import parquet
 from hogline.backfill.files import CannotRead, File, trouble
 from hogline.backfill.lines import read_stream
+from hogline.backfill.persons import NoPerson, PersonRow, is_person, read_person
 from hogline.backfill.unpacking import UnknownFile
 from hogline.backfill.views import BadRow
 from hogline.posthog.entry import Entry
 from hogline.posthog.lines import read_file_line, read_file_row
 from hogline.posthog.received import Batch, Unreadable
+from hogline.posthog.repair import decode
 
 MOST_BAD_KEPT = 10_000
+PEOPLE = "The file has people, not events. Only `hogline backfill` reads them, before the events."
+
+Unit: TypeAlias = Literal["line", "event", "row"]
 
 
 class Read(Struct, frozen=True):
@@ -42,9 +47,17 @@ class Reading:
     fails, a file that changes.
     """
 
-    def __init__(self, files: Sequence[File], received_ms: int, *, live: bool = False) -> None:
-        """`live`: each event as soon as it is there."""
+    def __init__(
+        self,
+        files: Sequence[File],
+        received_ms: int,
+        *,
+        live: bool = False,
+        person: Callable[[PersonRow], None] | None = None,
+    ) -> None:
+        """`live`: each event as soon as it is there. `person` gets the rows of an export of people."""
         self.files = files
+        self._person = person
         self._live = live
         self._received_ms = received_ms
         self.refused: Counter[str] = Counter()
@@ -87,19 +100,37 @@ class Reading:
                 self.refused[problem.reason] += 1
                 self._is_bad(file, line.unit, line.number, problem.sentence)
                 continue
-            if batch.problem is not None and _is_person(line.body, batch.problem):
-                self._is_bad(file, line.unit, line.number, parquet.PEOPLE)
-                return
+            if batch.problem is not None and _may_be_person(line.body, batch.problem):
+                row = decode(line.body).value
+                if isinstance(row, dict) and is_person(row):
+                    if not self._is_person(file, line.unit, line.number, row):
+                        return
+                    continue
             yield from self._events(place, line.number, line.unit, batch)
 
     def _rows(self, place: int, file: File, stream: BinaryIO) -> Iterator[Read]:
         for number, row in parquet.rows_of(stream, file.name):
             if isinstance(row, str):
                 self._is_bad(file, "row", number, row)
+            elif "event" not in row and is_person(row):
+                if not self._is_person(file, "row", number, row):
+                    return
             else:
                 yield from self._events(place, number, "row", read_file_row(row, number, self._received_ms))
 
-    def _events(self, place: int, number: int, unit: Literal["line", "event", "row"], batch: Batch) -> Iterator[Read]:
+    def _is_person(self, file: File, unit: Unit, number: int, row: dict[str, object]) -> bool:
+        """Hand over somebody of an export of people. False: nobody wants any, so the file is of no use."""
+        if self._person is None:
+            self._is_bad(file, unit, number, PEOPLE)
+            return False
+        try:
+            self._person(read_person(row))
+        except NoPerson as why:
+            self.refused["not_a_person"] += 1
+            self._is_bad(file, unit, number, str(why))
+        return True
+
+    def _events(self, place: int, number: int, unit: Unit, batch: Batch) -> Iterator[Read]:
         for received in batch.received:
             yield Read(place, number, received.entry, received.body, received.below_ms_us)
         if batch.problems:
@@ -109,15 +140,15 @@ class Reading:
                 sentence = f"Event {inner}: {why.sentence}" if several else why.sentence
                 self._is_bad(self.files[place], unit, number, sentence)
 
-    def _is_bad(self, file: File, unit: Literal["line", "event", "row"], number: int, sentence: str) -> None:
+    def _is_bad(self, file: File, unit: Unit, number: int, sentence: str) -> None:
         self.bad += 1
         if len(self.first_bad) < MOST_BAD_KEPT:
             self.first_bad.append(BadRow(file=file.name, unit=unit, number=number, sentence=sentence))
 
 
-def _is_person(row: bytes, problem: Unreadable) -> bool:
-    """A row of PostHog's other export, whose rows are all like this."""
-    return problem.reason == "event_without_name" and b'"person_version"' in row
+def _may_be_person(row: bytes, problem: Unreadable) -> bool:
+    """A row of PostHog's other export, perhaps."""
+    return problem.reason == "event_without_name" and b"person_version" in row.lower()
 
 
 def _check_same(file: File, now: object, before: object) -> None:

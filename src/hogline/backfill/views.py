@@ -135,3 +135,33 @@ class ForecastView(Struct, frozen=True, kw_only=True):
     """The choice of that connection."""
     events: int
     choices: list[ChoiceForecast]
+
+
+class RunView(Struct, frozen=True, kw_only=True):
+    """A run of older events."""
+
+    number: int
+    connection: str
+    """Empty: every connection that runs."""
+    sources: list[str]
+    share: int
+    """Percent of the connection's requests a second."""
+    state: Literal["reading", "interrupted", "sending", "paused", "finished", "cancelled"]
+    """Interrupted: whoever read the files is gone, and nothing was sent."""
+    reason: str | None
+    """Why nothing is sent just now."""
+    created_ms: int
+    finished_ms: int
+    """0: it is not."""
+    read: int
+    rows: int
+    """0: they are still being read."""
+    people: int
+    """Of these rows, what an export of people says."""
+    taken: int
+    requests: int
+    """Of its connections, since the process that delivers it began to."""
+    left_out: dict[str, int]
+    bad: int
+    first_bad: list[BadRow]
+    connections: list[Delivery]

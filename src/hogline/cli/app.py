@@ -44,6 +44,8 @@ COMMANDS = {
     "status": "status:status",
     "people": "people:people",
     "send": "files:send",
+    "backfill": "backfill:backfill",
+    "backfills": "backfills:backfills",
     "preview": "files:preview",
     "failures": "failures:failures",
     "replay": "failures:replay",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -87,7 +88,7 @@ def send(
         print_json({"connections": deliveries, "bad_lines": reading.first_bad})
     else:
         for delivery in deliveries:
-            _print_delivery(delivery)
+            print_delivery(delivery)
     _print_bad(reading)
     if reading.bad or any(delivery.failures or delivery.pending for delivery in deliveries):
         raise Failed
@@ -119,7 +120,7 @@ async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delive
             said = says
 
 
-def _print_delivery(delivery: Delivery) -> None:
+def print_delivery(delivery: Delivery) -> None:
     filtered, failed = sum(delivery.filtered.values()), sum(delivery.failures.values())
     out.print(
         f"[bold]{delivery.connection}[/]: {delivery.events:,} received, {delivery.delivered:,} delivered, "
@@ -140,11 +141,14 @@ def _print_delivery(delivery: Delivery) -> None:
 
 
 def _print_bad(reading: Reading) -> None:
-    several = len(reading.files) > 1
-    for row in reading.first_bad[:MOST_BAD_ROWS_SHOWN]:
+    print_bad_rows(reading.first_bad, reading.bad, several=len(reading.files) > 1)
+
+
+def print_bad_rows(rows: Sequence[BadRow], all_: int, *, several: bool) -> None:
+    for row in rows[:MOST_BAD_ROWS_SHOWN]:
         err.print(f"{_place(row, several=several)}: {row.sentence}", style="red", markup=False)
-    if reading.bad > MOST_BAD_ROWS_SHOWN:
-        err.print(f"… and {reading.bad - MOST_BAD_ROWS_SHOWN:,} more", style="red")
+    if all_ > MOST_BAD_ROWS_SHOWN:
+        err.print(f"… and {all_ - MOST_BAD_ROWS_SHOWN:,} more", style="red")
 
 
 def _place(row: BadRow, *, several: bool) -> str:

@@ -29,13 +29,17 @@ def read(
     sources: tuple[str, ...], *, as_it_comes: bool, since: datetime | None = None, until: datetime | None = None
 ) -> Reading:
     """`since`, `until`: of sources in PostHog itself. Raises `CannotDo`."""
+    return Reading(named(sources, since, until), time.time_ns() // 1_000_000, live=as_it_comes)
+
+
+def named(sources: tuple[str, ...], since: datetime | None, until: datetime | None) -> list[File]:
+    """The files of all sources. Raises `CannotDo`."""
     if not sources:
         raise CannotDo("Name a file of events, or - for standard input.")
     try:
-        files = [file for source in sources for file in _files(source, since, until)]
+        return [file for source in sources for file in _files(source, since, until)]
     except CannotRead as problem:
         raise CannotDo(str(problem)) from None
-    return Reading(files, time.time_ns() // 1_000_000, live=as_it_comes)
 
 
 def _files(source: str, since: datetime | None, until: datetime | None) -> list[File]:

@@ -73,5 +73,8 @@ class Settlement(Struct, frozen=True, kw_only=True):
     """Positions of held events of which the counts above say what became."""
     absorbed: Mapping[str, str] = field(default_factory=dict)
     """Whose held events are whose now."""
+    runs: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """What became of older events, by run: `delivered`, `filtered REASON`, `held`, `failed REASON`,
+    `adjusted REASON`."""
     again_done: Sequence[tuple[str, str]] = ()
     """By kind and person: what was asked for, and is done."""

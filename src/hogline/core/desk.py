@@ -17,7 +17,7 @@ from hogline.core.changes import Intent
 from hogline.core.draft import Draft
 from hogline.core.fold import Suppressed, other_of
 from hogline.core.forward import Forwarded
-from hogline.core.items import Item, OperationOutcome, Source
+from hogline.core.items import ELSEWHERE, Item, OperationOutcome, Source
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import Lane, Lanes, lane_of
 from hogline.core.records import RecordReads, Records
@@ -51,11 +51,13 @@ class Desk:
         suppressed: Suppressed,
         merge_delay_ms: int = 30_000,
         settled_before: Callable[[int], bool] | None = None,
+        elsewhere: Callable[[int, int], Sequence[range]] | None = None,
         failed: Callable[[Entry, Exception], None] | None = None,
     ) -> None:
         """`start`, `lanes`: as on disk. `start_s`: when the newest event of the journal was received. `settled_before`:
-        whether the event at a position was settled in another order than the lanes' (by an older Hogline). `failed` is
-        told of an internal error over an event."""
+        whether the event at a position was settled in another order than the lanes' (by an older Hogline). `elsewhere`:
+        the positions between two that are not for this connection. `failed` is told of an internal error over an event.
+        """
         self._destination = destination
         self._people = destination.people
         self._options = options
@@ -65,6 +67,7 @@ class Desk:
         self._suppressed = suppressed
         self._merge_delay_ms = merge_delay_ms
         self._settled_before = settled_before
+        self._elsewhere = elsewhere
         self._failed = failed
         self.lanes = Lanes(start, lanes)
         self.records = Records(reads, connection, start_s=start_s)
@@ -80,12 +83,17 @@ class Desk:
         known.load({entry.distinct_id for _, entry, _ in entries})
         people: set[str] = set()
         speaking: set[str] = set()
+        others: Sequence[range] = ()
+        if self._elsewhere is not None and entries:
+            others = self._elsewhere(entries[0][0], entries[-1][0])
         for position, entry, size_bytes in entries:
             lanes.read = position
             who = entry.distinct_id
             if not who:  # forgotten, and counted when it was
                 continue
             item = Item(Source.JOURNAL, position, who, entry, size_bytes)
+            if others and any(position in each for each in others):
+                item.filtered = ELSEWHERE
             if known.id(who) is None:
                 item.lane, item.people = lane_of(who), (who,)
             else:

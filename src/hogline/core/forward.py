@@ -12,7 +12,7 @@ class Forwarded(Shipment):
         entry = item.entry
         self.items.append(item)
         item.person = person
-        if entry is None:
+        if entry is None or item.filtered is not None:
             return
         if names_suppressed(entry, self._suppressed):
             item.filtered, item.adjusted = "suppressed", entry.repaired

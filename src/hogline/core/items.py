@@ -32,6 +32,10 @@ class Source(Enum):
     """No event: somebody asked to have the person sent again."""
 
 
+ELSEWHERE = "other_connection"
+"""Why an older event is not sent that was brought in for another connection."""
+
+
 class Item(Struct, gc=False):
     """One thing of a shipment, and what came of it."""
 

@@ -116,7 +116,8 @@ class Shipment:
         if entry is None:
             self._add_without_event(item, person, position)
             return
-        if entry.said is None and entry.name in self._sent and not item.again and not self._is_suppressed(entry):
+        plain = entry.said is None and not item.again and item.filtered is None
+        if plain and entry.name in self._sent and not self._is_suppressed(entry):
             draft = self._ready.get(person) or self._quiet(person, position)
             if draft is not None:
                 # Nothing is to be said of them, and the event is of a name that is sent: as most.
@@ -134,7 +135,7 @@ class Shipment:
             self._join(item, entry, draft, adjusted)
         if self._is_suppressed(entry):
             item.filtered = "suppressed"
-        else:
+        elif item.filtered is None:
             self._plan(item, entry, draft, position, adjusted)
         adjusted += hints(item.position, entry, self._known.person(draft.person), self._rules.keeps)
         item.adjusted = tuple(adjusted)

@@ -171,10 +171,13 @@ class Puller:
                 await self._room.wait()
             rows = [row for row in await self._journal.read(read, PULL, PULL_BYTES) if row[0] <= replay.last]
             entries = [(position, decode_entry(body)) for position, body in rows]
+            others = self._journal.backfilled.elsewhere(self._connection, read, rows[-1][0]) if rows else ()
             wanted = [
                 Item(Source.REPLAY, position, entry.distinct_id, entry)
                 for position, entry in entries
-                if entry.distinct_id and (not replay.events or entry.name in replay.events)
+                if entry.distinct_id
+                and (not replay.events or entry.name in replay.events)
+                and not any(position in each for each in others)
             ]
             again.replaying(wanted, rows[-1][0] if rows else replay.last)
             if wanted:

@@ -5,8 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from typing import Protocol
 
 from hogline.core.settle import Outcome
+
+
+class Notes(Protocol):
+    """Whoever is told of what was settled."""
+
+    def note(self, outcomes: Iterable[Outcome]) -> None:
+        """Events were settled."""
+        ...
 
 
 class Tally:

@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
+from msgspec.structs import replace
 
 from hogline.clock import Clock
 from hogline.core.changes import Settlement
@@ -26,7 +28,7 @@ from hogline.delivery.folder import Folder
 from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
 from hogline.delivery.puller import Puller
-from hogline.delivery.tally import Tally
+from hogline.delivery.tally import Notes
 from hogline.destinations.base import Destination, Send
 from hogline.model import Refusal
 from hogline.posthog.entry import Entry
@@ -56,7 +58,7 @@ class Worker(Generic[OptionsT]):
         gate: Gate,
         clock: Clock,
         merge_delay_s: float = 30.0,
-        tallies: AbstractSet[Tally] = frozenset(),
+        tallies: AbstractSet[Notes] = frozenset(),
         feed: Feed | None = None,
         listener: RequestListener = nobody,
     ) -> None:
@@ -85,6 +87,8 @@ class Worker(Generic[OptionsT]):
         self._feed = feed or Feed(clock)
         self._watch = DeliveryWatch(connection.name, clock, listener)
         self._carrier = Carrier(destination, options, send=send, gate=gate, clock=clock, watch=self._watch)
+        self.requests = 0
+        """Sent so far, as far as they are settled."""
         self._desk: Desk | None = None
         self._puller: Puller | None = None
 
@@ -105,6 +109,7 @@ class Worker(Generic[OptionsT]):
             suppressed=self._state.suppressed,
             merge_delay_ms=self._merge_delay_ms,
             settled_before=positions.__contains__ if last else None,
+            elsewhere=partial(self._journal.backfilled.elsewhere, connection.id),
             failed=self._failed,
         )
         puller = self._puller = Puller(
@@ -131,6 +136,11 @@ class Worker(Generic[OptionsT]):
     def trouble(self) -> str | None:
         """Why it waits; None while all is well."""
         return self._unwritable or self._gate.trouble
+
+    @property
+    def settled(self) -> int:
+        """The position up to which everything is settled; 0: not read yet."""
+        return 0 if self._desk is None else min(lane.settled for lane in self._desk.lanes.all)
 
     @property
     def unsaved_requests(self) -> int:
@@ -236,7 +246,11 @@ class Worker(Generic[OptionsT]):
     async def _settle(self, desk: Desk, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
         requests, retries = self._carrier.take_counts()
         settled = desk.settle(shipment, outcomes, self._clock.time_ms(), requests=requests, retries=retries)
-        await self._persist(lambda: self._state.settle(settled.settlement))
+        self.requests += requests
+        settlement = settled.settlement
+        if runs := self._journal.backfilled.count(settled.outcomes, shipment.items):
+            settlement = replace(settlement, runs=runs)
+        await self._persist(lambda: self._state.settle(settlement))
         desk.settled(shipment, settled)
         if self._puller is not None:
             self._puller.kept(settled.settlement)

@@ -16,7 +16,7 @@ from hogline.delivery.feed import Feed
 from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.installed import Installed
-from hogline.delivery.tally import Tally
+from hogline.delivery.tally import Notes, Tally
 from hogline.delivery.worker import Worker
 from hogline.destinations.base import InvalidOptions, Keeps, Send
 from hogline.store.base import Connection, Journal, State, Unwritable
@@ -52,7 +52,7 @@ class Workers:
         self._retains = retains
         self._listener = listener
         """Gets each delivery request; running workers keep the one they have."""
-        self._tallies: dict[int, set[Tally]] = {}
+        self._tallies: dict[int, set[Notes]] = {}
         self._feeds: dict[int, Feed] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
         self._folder: Folder | None = None
@@ -191,6 +191,18 @@ class Workers:
             tallies[connection] = Tally()
             self._tallies[connection].add(tallies[connection])
         return tallies
+
+    def listen(self, connection: int, notes: Notes) -> None:
+        """Tell of everything that this connection settles, also after it was stopped and started again."""
+        self._tallies.setdefault(connection, set()).add(notes)
+
+    def listen_no_more(self, connection: int, notes: Notes) -> None:
+        self._tallies[connection].discard(notes)
+
+    def settled(self, connection: int) -> tuple[int, int] | None:
+        """Of a running connection the position up to which everything is settled, and its requests so far."""
+        running = self._running.get(connection)
+        return (running[0].settled, running[0].requests) if running else None
 
     def feed(self, connection: int) -> Feed:
         """The connection's feed; it goes on when the connection is stopped and started again."""

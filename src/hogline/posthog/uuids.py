@@ -108,8 +108,12 @@ def told_apart(received: Received, uuids: Uuids) -> Received:
     """The event with a unique uuid; a repeat stays a repeat. The event records which it is."""
     event = received.entry
     seen = uuids.see(event.uuid, event.name, event.distinct_id)
-    if seen is Seen.NEW:
-        return received
+    return received if seen is Seen.NEW else marked(received, seen, uuids)
+
+
+def marked(received: Received, seen: Seen, uuids: Uuids) -> Received:
+    """An event whose uuid came before."""
+    event = received.entry
     reasons = list(event.repaired)
     uuid = event.uuid
     if seen is Seen.REUSED:

@@ -8,6 +8,7 @@ from hogline.service.access import ConsoleAccess
 from hogline.service.accounts import Accounts
 from hogline.service.api_tokens import ApiAccess
 from hogline.service.auditing import Auditing
+from hogline.service.backfills import Backfills
 from hogline.service.connections import Connections
 from hogline.service.core import CannotDo
 from hogline.service.doctor import Doctor
@@ -33,6 +34,7 @@ class Service(
     People,
     Failures,
     Files,
+    Backfills,
     Live,
     ConsoleAccess,
     Accounts,

@@ -17,6 +17,7 @@ from hogline.destinations.base import Removal, Unreachable
 from hogline.destinations.catalogue import destination_of
 from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.posthog.entry import decode_identity
+from hogline.service.backfills import Backfills
 from hogline.service.core import CannotDo, opened
 from hogline.service.finding import Finding, Rewritten, Whole
 from hogline.store.base import Connection
@@ -43,9 +44,10 @@ class _There(Struct, frozen=True):
     """How many events of theirs are not settled."""
 
 
-class Forgetting(Finding):
+class Forgetting(Finding, Backfills):
     async def start(self) -> None:
         if ids := await self._state.forgetting():  # a crash interrupted it
+            await self._forget_rows(ids)
             await self._leave_journal((await self._in_journal(set(ids))).rewritten)
         await super().start()
         await self.cleaning.finish()
@@ -59,6 +61,7 @@ class Forgetting(Finding):
         async with self._changing:
             connections = await self._state.connections()
             running = [one for one in connections if self._workers.runs(one.id)]
+            await self._stop_feeders()
             await asyncio.gather(*(self._workers.stop(one.id) for one in running))
             try:
                 await self._workers.catch_up()
@@ -73,6 +76,7 @@ class Forgetting(Finding):
                     self._workers.fold()
                 for connection in running:
                     await self._run(connection)
+                await self._feed_all()
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
         await self.trail.note("person_forgotten", {"suppressed": suppress}, person=who)
         at = [_at(whole, *each) for each in zip(there, customers, forgotten, strict=True)]
@@ -190,6 +194,7 @@ class Forgetting(Finding):
             emails={one.connection.id: one.emails for one in there},
             suppress=suppress,
         )
+        await self._forget_rows(whole.ids)
         await self._leave_journal(whole.journal.rewritten)
         for one in there:
             self._workers.feed(one.connection.id).forget()

@@ -39,7 +39,7 @@ RIGHTS = (
             "connections", "status", "problems", "rejected", "backlog", "trends", "sparkline", "failures", "failure",
             "retrying_failures", "replaying", "live", "received_events", "newest_event", "begin_preview",
             "preview_lines", "preview_rows", "end_preview", "begin_forecast", "forecast_rows", "forecast",
-            "end_forecast",
+            "end_forecast", "backfills", "backfill",
         ),
     ),
     Right("See people and their attributes", "viewer", ("people", "person", "who_is")),
@@ -50,7 +50,8 @@ RIGHTS = (
         "operator",
         (
             "retry_failures", "discard_failures", "replay", "begin_sending", "send_rows", "sending", "end_sending",
-            "resend_person",
+            "resend_person", "begin_backfill", "backfill_read", "backfill_ready", "pause_backfill", "resume_backfill",
+            "cancel_backfill",
         ),
     ),
     Right("Export what is kept about a person", "operator", ("export_person", "export_events")),

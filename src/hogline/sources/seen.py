@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from hogline.posthog.entry import decode_identity
+from hogline.posthog.entry import decode_entry, decode_identity
 from hogline.posthog.received import Received
-from hogline.posthog.uuids import REPEATED, WINDOW, Uuids, told_apart
+from hogline.posthog.uuids import REPEATED, WINDOW, Seen, Uuids, marked, told_apart
 from hogline.store.base import Inlet, Unwritable
 
 _READ_AT_ONCE = 200
@@ -48,6 +48,25 @@ class SeenUuids:
             for each in told:
                 if REPEATED not in each.entry.repaired:
                     uuids.lose(each.entry.uuid)
+            raise
+
+    async def append_bodies(self, inlet: Inlet, bodies: Sequence[bytes]) -> int:
+        """The same for events as the journal keeps them; of most nothing but the identity is decoded."""
+        await self.load()
+        uuids, told, new = self._uuids, list[bytes](), list[str]()
+        for body in bodies:
+            who = decode_identity(body)
+            seen = uuids.see(who.uuid, who.name, who.distinct_id)
+            if seen is Seen.NEW:
+                told.append(body)
+                new.append(who.uuid)
+            else:
+                told.append(marked(Received(decode_entry(body), body), seen, uuids).body)
+        try:
+            return await inlet.append(told)
+        except Unwritable:
+            for uuid in new:
+                uuids.lose(uuid)
             raise
 
     async def load(self) -> None:

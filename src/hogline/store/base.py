@@ -19,6 +19,7 @@ from hogline.core.changes import Failure, Flush, HeldEvent, Intent, Settlement
 from hogline.core.known import Id, Person
 from hogline.core.ledger import Row
 from hogline.core.told import Told
+from hogline.store.backfilled import Backfilled, Taken
 from hogline.store.forgetting import Forgets
 
 READ_BYTES = 4_000_000
@@ -60,11 +61,22 @@ class Journal(Inlet, Protocol):
     A store never removes an event by itself: `runtime.housekeeping` calls `trim`, and forgetting calls `rewrite`.
     """
 
+    async def append(
+        self, events: Sequence[bytes], refused: Mapping[str, int] | None = None, taken: Taken | None = None
+    ) -> int:
+        """As `Inlet.append`. `taken`: these are older events of a run; written with them is how far it is then."""
+        ...
+
     @property
     def trouble(self) -> str | None:
         """Why nothing can be written now, in one sentence that is safe to show; None if all is well. It stays for at
         least as long as the last `Unwritable` asked to wait.
         """
+        ...
+
+    @property
+    def backfilled(self) -> Backfilled:
+        """Where older events stand."""
         ...
 
     @property
@@ -321,6 +333,10 @@ class State(Forgets, Protocol):
         """The counters. Zeros are left out. `held` and `failures` count what is there now, failures by the reason of
         their first refusal.
         """
+        ...
+
+    async def run_counts(self, connection: int, run: int) -> dict[str, int]:
+        """What became of a run's events at this connection so far, as `Settlement.runs` says it."""
         ...
 
     # people

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 import apsw
 
+from hogline.store.backfilled import Backfilled, Stretch, Taken
 from hogline.store.base import READ_BYTES
 from hogline.store.sqlite.database import few_rows, open_database, reading, rows, touch, transaction, value
 from hogline.store.sqlite.scrub import Scrub, scrub, step
@@ -24,6 +25,7 @@ class _Append(NamedTuple):
     events: Sequence[bytes]
     refused: Mapping[str, int]
     received_ms: int
+    taken: Taken | None
 
 
 class _Trim(NamedTuple):
@@ -51,6 +53,10 @@ class SqliteJournal:
         self._written = open_database(path, "journal", vfs)
         self._read = open_database(path, "journal", vfs)
         self._end = self._last()
+        self.backfilled = Backfilled(
+            map(Stretch._make, rows(self._read, "SELECT first, last, run, connection FROM backfilled")),
+            dict(rows(self._read, "SELECT run, taken FROM backfills")),
+        )
         self._received_ms: int = (
             value(self._read, "SELECT received_ms FROM events WHERE position = ?", (self._end,)) or 0
         )
@@ -72,10 +78,12 @@ class SqliteJournal:
         first: int | None = value(self._read, "SELECT min(position) FROM events")
         return self._end + 1 if first is None else first
 
-    async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
-        if not events and not refused:
+    async def append(
+        self, events: Sequence[bytes], refused: Mapping[str, int] | None = None, taken: Taken | None = None
+    ) -> int:
+        if not events and not refused and taken is None:
             return self._end
-        position = await self._writer.write(_Append(events, refused or {}, self._time_ms()))
+        position = await self._writer.write(_Append(events, refused or {}, self._time_ms(), taken))
         if not isinstance(position, int):
             raise TypeError(position)
         return position
@@ -165,11 +173,17 @@ class SqliteJournal:
     def _write(self, jobs: list[_Append | _Trim | _Rewrite]) -> Iterator[object]:
         appends = [job for job in jobs if isinstance(job, _Append)]
         events = tuple(body for append in appends for body in append.events)
-        if len(appends) < len(jobs) or any(append.refused for append in appends):
+        if len(appends) < len(jobs) or any(append.refused or append.taken for append in appends):
             with transaction(self._written):
                 self._insert(events, appends)
+                stretches = list(self._taken(appends, self._last() - len(events)))
                 for job in jobs:
                     self._beside(job)
+            for first, last, taken in stretches:
+                self.backfilled.add(first, last, taken)
+            for job in jobs:
+                if isinstance(job, _Trim):
+                    self.backfilled.trim(job.last)
         else:
             self._insert(events, appends)  # one statement is a transaction by itself
         position = self._last() - len(events)
@@ -191,10 +205,27 @@ class SqliteJournal:
             )
             self._received_ms = received_ms
 
+    def _taken(self, appends: list[_Append], before: int) -> Iterator[tuple[int, int, Taken]]:
+        """Write how far runs are. Returns their new stretches."""
+        for append in appends:
+            first, before = before + 1, before + len(append.events)
+            if (taken := append.taken) is None:
+                continue
+            self._written.execute(
+                "INSERT INTO backfills VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken",
+                (taken.run, taken.rows),
+            )
+            if append.events:
+                self._written.execute(
+                    "INSERT INTO backfilled VALUES (?, ?, ?, ?)", (first, before, taken.run, taken.connection)
+                )
+            yield first, before, taken
+
     def _beside(self, job: _Append | _Trim | _Rewrite) -> None:
         match job:
             case _Trim():
                 self._written.execute("DELETE FROM events WHERE position <= ?", (job.last,))
+                self._written.execute("DELETE FROM backfilled WHERE last <= ?", (job.last,))
             case _Rewrite():
                 self._written.executemany(
                     "UPDATE events SET body = ? WHERE position = ?",

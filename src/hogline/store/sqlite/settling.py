@@ -38,6 +38,7 @@ def settle(settlement: Settlement, changed: Write, database: apsw.Connection) ->
                 ("requests", {"": settlement.requests}),
                 ("retries", settlement.retries),
                 ("replayed", settlement.replayed),
+                *((f"run {run}", counts) for run, counts in settlement.runs.items()),
             )
             for reason, n in counts.items()
         ],

@@ -261,6 +261,10 @@ class SqliteState(SqliteForgetting, records.RecordReader):
     async def lanes(self, connection: int) -> dict[int, int]:
         return dict(rows(self._read, "SELECT lane, position FROM lanes WHERE connection = ?", (connection,)))
 
+    async def run_counts(self, connection: int, run: int) -> dict[str, int]:
+        sql = "SELECT reason, n FROM counters WHERE connection = ? AND kind = ? ORDER BY reason"
+        return dict(rows(self._read, sql, (connection, f"run {run}")))
+
     async def counts(self, connection: int) -> Counts:
         found = rows(
             self._read,

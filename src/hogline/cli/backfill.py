@@ -1,0 +1,180 @@
+"""hogline backfill: older events, to one connection, in order, and so that it can be stopped at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from hogline.backfill.background import started
+from hogline.backfill.files import CannotRead, File
+from hogline.backfill.prepare import Preparation, Window, key_of
+from hogline.backfill.runs import DEFAULT_SHARE, FOLDER, Prepared, Wanted, held_by_reader
+from hogline.backfill.views import RunView
+from hogline.cli.common import Common, Failed, Json, err, print_json, run
+from hogline.cli.files import Files, Since, Until, print_bad_rows, print_delivery
+from hogline.cli.progress import Progress
+from hogline.cli.rows import named
+from hogline.cli.spans import milliseconds
+from hogline.runtime.wiring import service_for
+from hogline.service import CannotDo, Service
+
+_DEFAULT = Common()
+SAY_EVERY_S = 1.0
+
+
+def backfill(
+    connection: Annotated[str, Parameter(help="The connection that gets the events, as in `hogline connections`.")],
+    /,
+    *sources: Files,
+    persons: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--persons",
+            negative="",
+            help="PostHog's export of people (the model persons), as a file, folder or address. It is read first, so "
+            "merges, emails and filters are right from the first event.",
+        ),
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    older_than: Annotated[
+        str, Parameter(help="Only events that are older, such as 72h or 3d. Younger ones can start campaigns.")
+    ] = "",
+    share: Annotated[
+        str, Parameter(help="At most this share of the connection's requests, so live events have the rest.")
+    ] = f"{DEFAULT_SHARE}%",
+    again: Annotated[
+        bool, Parameter(negative="", help="Send everything again, although this run is finished.")
+    ] = False,
+    json: Json = False,
+    common: Common = _DEFAULT,
+) -> None:
+    """Send older events to a connection: all of history, or the part you name.
+
+    All files are read first and their events are sorted by time, then uuid. Then they are delivered next to live
+    events, which go first. Stop it whenever you like: the same command continues where it was, and one that is finished
+    sends nothing. Exits with 1 if there are failures, or if a row could not be read.
+    """
+    files = (
+        [*named(tuple(persons), since, until), *named(sources, since, until)]
+        if persons
+        else named(sources, since, until)
+    )
+    before_ms = _now_ms() - milliseconds(older_than) if older_than else None
+    asked = [*(persons or ()), "", *map(_absolute, sources), str(since), str(until), older_than]
+    wanted = Wanted(connection=connection, sources=_shown(files, sources), key=_key(files, asked), share=percent(share))
+    view = run(_backfilled(wanted, files, Window(before_ms), again=again, quiet=json, common=common))
+    report(view, json=json)
+
+
+async def _backfilled(
+    wanted: Wanted, files: Sequence[File], window: Window, *, again: bool, quiet: bool, common: Common
+) -> RunView:
+    settings = common.settings()
+    async with service_for(settings, delivers=True) as service:
+        view = await service.begin_backfill(wanted, again=again)
+        if view.state == "finished":
+            if not quiet:
+                err.print(
+                    f"This run finished on {datetime.fromtimestamp(view.finished_ms / 1_000, UTC):%Y-%m-%d %H:%M} UTC. "
+                    "Nothing is sent. --again sends everything again."
+                )
+            return view
+        with Progress(quiet=quiet) as progress:
+            if view.state == "reading":
+                folder = Path(settings.data) / FOLDER / f"{view.number:06}"
+                preparation = Preparation(files, folder, _now_ms(), window)
+                with held_by_reader(folder):
+                    prepared = await _prepared(service, view.number, preparation, progress)
+                view = await service.backfill_ready(view.number, prepared)
+            return await followed(service, view, progress)
+
+
+async def _prepared(service: Service, number: int, preparation: Preparation, progress: Progress) -> Prepared:
+    """Read and sort. Raises `CannotDo`."""
+    preparing = started(preparation.prepare)
+    try:
+        while not (await asyncio.wait([preparing], timeout=SAY_EVERY_S))[0]:
+            progress.reading(preparation.read, preparation.written)
+            await service.backfill_read(number, preparation.read)
+        return await preparing
+    except CannotRead as problem:
+        await service.cancel_backfill(number)
+        raise CannotDo(f"{problem} Nothing was sent.") from None
+    except OSError as error:
+        await service.cancel_backfill(number)
+        raise CannotDo(
+            f"The rows cannot be sorted in {preparation.folder}: {error.strerror}. Make room there, or choose "
+            "another data directory with --data."
+        ) from None
+    except asyncio.CancelledError:
+        await service.cancel_backfill(number)
+        raise
+
+
+async def followed(service: Service, view: RunView, progress: Progress) -> RunView:
+    """Watch a run until it is over, or cannot go on without you. Interrupting it pauses the run."""
+    try:
+        while view.state == "sending":
+            progress.sending(view)
+            if all(one.state not in {"delivering", "waiting"} for one in view.connections):
+                break
+            view = await service.backfill(view.number, SAY_EVERY_S)
+    except asyncio.CancelledError:
+        await service.pause_backfill(view.number)
+        err.print(f"Run {view.number} is paused. The same command continues it.")
+        raise
+    return view
+
+
+def report(view: RunView, *, json: bool) -> None:
+    """What came of a run. Raises `Failed` if something needs attention."""
+    if json:
+        print_json({"run": view, "connections": view.connections, "bad_lines": view.first_bad})
+    else:
+        for delivery in view.connections:
+            print_delivery(delivery)
+        for reason, n in view.left_out.items():
+            err.print(f"  left out: {reason} {n:,}", markup=False)
+        if view.state not in {"finished", "sending"}:
+            err.print(f"Run {view.number} is {view.state}.")
+    print_bad_rows(view.first_bad, view.bad, several=len(view.sources) > 1)
+    if view.bad or view.state != "finished" or any(one.failures for one in view.connections):
+        raise Failed
+
+
+def percent(text: str) -> int:
+    number = text.removesuffix("%")
+    if not number.isdecimal() or not 1 <= int(number) <= 100:
+        raise CannotDo("--share is a percentage from 1% to 100%.")
+    return int(number)
+
+
+def _key(files: Sequence[File], asked: Sequence[str]) -> str:
+    try:
+        return key_of(files, asked)
+    except CannotRead as problem:
+        raise CannotDo(str(problem)) from None
+    except Exception as error:
+        raise CannotDo(f"The files cannot be opened ({type(error).__name__}). Run the command again.") from None
+
+
+def _absolute(source: str) -> str:
+    return source if "://" in source or source == "-" else str(Path(source).resolve())
+
+
+def _shown(files: Sequence[File], sources: Sequence[str]) -> list[str]:
+    """Without the query of an address, which may hold a signature."""
+    if len(files) <= 20:
+        return [file.name or "standard input" for file in files]
+    return [source.partition("?")[0] if "://" in source else source for source in sources]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,317 @@
+"""Runs of older events: begun by whoever reads the files, then delivered by the process that has the connections, also
+when nobody watches and after a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from functools import cached_property
+
+import structlog
+from msgspec.structs import replace
+
+from hogline.backfill.feeder import Feeder
+from hogline.backfill.runs import MOST_BAD_KEPT, Prepared, Run, Runs, RunState, Wanted
+from hogline.backfill.views import Delivery, RunView
+from hogline.delivery.installed import installed
+from hogline.destinations.base import InvalidOptions
+from hogline.posthog.forgetting import without
+from hogline.service.core import CannotDo, Core
+from hogline.store.base import Connection
+
+log = structlog.get_logger("hogline.service")
+
+READER_COMES_MS = 10_000
+"""Whoever began a run reads its files by then."""
+
+
+class Backfills(Core):
+    @cached_property
+    def _runs(self) -> Runs:
+        return Runs(self._settings.data)
+
+    @cached_property
+    def _feeders(self) -> dict[int, tuple[Feeder, asyncio.Task[None]]]:
+        return {}
+
+    @cached_property
+    def _begun(self) -> dict[int, int]:
+        """When runs were begun here, in milliseconds since 1970."""
+        return {}
+
+    async def start(self) -> None:
+        await super().start()
+        await self._feed_all()
+
+    async def close(self, within_s: float = 20.0) -> None:
+        await self._stop_feeders()
+        await super().close(within_s)
+
+    # what a user can ask
+
+    async def begin_backfill(self, wanted: Wanted, *, again: bool = False) -> RunView:
+        """The run that does this: one that is not finished goes on; a finished one stays so, unless it is to be done
+        `again`; for a new one the caller reads the files, and then says `backfill_ready`.
+        """
+        if not 1 <= wanted.share <= 100:
+            raise CannotDo("--share is a number of percent from 1 to 100.")
+        connection = await self._find(wanted.connection) if wanted.connection else None
+        if connection is None and not await self._running_connections():
+            raise CannotDo("No connection is enabled and able to run. See `hogline connections`.")
+        target = connection.id if connection is not None else 0
+        same = self._runs.same(target, wanted.key)
+        if same is not None and same.state in {"sending", "paused"}:
+            return await self.resume_backfill(same.number, share=wanted.share)
+        if same is not None and same.state == "finished" and not again:
+            return await self._run_view(same)
+        if same is not None and same.state == "reading":
+            if not self._is_abandoned(same):
+                raise CannotDo(
+                    "Another command is reading these files for the same connection. Wait for it, or end it."
+                )
+            self._runs.remove(same.number)
+        now_ms = self._clock.time_ms()
+        run = Run(
+            number=self._next_number(),
+            wanted=wanted,
+            connection=target,
+            state="reading",
+            created_ms=now_ms,
+            touched_ms=now_ms,
+        )
+        self._runs.put(run)
+        self._begun[run.number] = now_ms
+        await self.trail.note("backfill_begun", {"run": run.number, "connection": wanted.connection})
+        return await self._run_view(run)
+
+    async def backfill_read(self, number: int, read: int) -> None:
+        """So many rows are read."""
+        run = self._run_of(number, {"reading"})
+        self._begun.pop(number, None)
+        self._runs.note(replace(run, read=read))
+
+    async def backfill_ready(self, number: int, prepared: Prepared) -> RunView:
+        """All rows are in order, in the run's folder: deliver them."""
+        run = self._run_of(number, {"reading"})
+        if not self._runs.rows(number).exists():
+            raise CannotDo("The rows of this run are not in its folder. Run the command again.")
+        prepared = replace(prepared, first_bad=prepared.first_bad[:MOST_BAD_KEPT])
+        await self._count_refused(prepared)
+        return await self._run_view(await self._turn(run, "sending", prepared=prepared))
+
+    async def backfills(self) -> list[RunView]:
+        """All runs, the newest first."""
+        return [await self._run_view(run) for run in reversed(list(self._runs))]
+
+    async def backfill(self, number: int, wait_s: float = 0.0) -> RunView:
+        """A run, as soon as it is not being sent any more, or after that time."""
+        if wait_s and (feeding := self._feeders.get(number)):
+            await asyncio.wait([feeding[1]], timeout=min(wait_s, 60.0))
+        return await self._run_view(self._run_of(number))
+
+    async def pause_backfill(self, number: int) -> RunView:
+        """Take no more of its rows. What was taken is delivered."""
+        run = self._run_of(number, {"sending", "paused"})
+        await self.trail.note("backfill_paused", {"run": number})
+        return await self._run_view(await self._turn(run, "paused"))
+
+    async def resume_backfill(self, number: int, share: int = 0) -> RunView:
+        """Go on where it was paused, with another share of the requests unless that is 0."""
+        run = self._run_of(number, {"sending", "paused"})
+        if share and share != run.wanted.share:
+            await self._stop_feeder(number)
+            run = replace(run, wanted=replace(run.wanted, share=share))
+        if run.state == "paused":
+            await self.trail.note("backfill_resumed", {"run": number})
+        return await self._run_view(await self._turn(run, "sending"))
+
+    async def cancel_backfill(self, number: int) -> RunView:
+        """End a run for good. What was taken is delivered."""
+        run = self._run_of(number, {"reading", "sending", "paused"})
+        run = await self._turn(run, "cancelled")
+        await self.trail.note("backfill_cancelled", {"run": number})
+        self._runs.drop_rows(number)
+        return await self._run_view(run)
+
+    # how it is done
+
+    async def _running_connections(self) -> list[Connection]:
+        return [one for one in await self._state.connections() if self._workers.runs(one.id)]
+
+    def _next_number(self) -> int:
+        known = [run.number for run in self._runs]
+        return max([0, *known, *self._journal.backfilled.taken]) + 1
+
+    def _run_of(self, number: int, states: Collection[RunState] = ()) -> Run:
+        run = self._runs.get(number)
+        if run is None:
+            raise CannotDo(f"There is no run {number}. See `hogline backfill --list`.")
+        if states and run.state not in states:
+            raise CannotDo(f"Run {number} is {run.state}.")
+        return run
+
+    def _is_abandoned(self, run: Run) -> bool:
+        """Whoever read its files is gone."""
+        is_new = self._clock.time_ms() - self._begun.get(run.number, 0) < READER_COMES_MS
+        return run.state == "reading" and not is_new and not self._runs.is_being_read(run.number)
+
+    async def _turn(self, run: Run, state: RunState, *, prepared: Prepared | None = None) -> Run:
+        if state != "sending":
+            await self._stop_feeder(run.number)
+        now_ms = self._clock.time_ms()
+        finished_ms = now_ms if state in {"finished", "cancelled"} else 0
+        run = replace(run, state=state, prepared=prepared or run.prepared, touched_ms=now_ms, finished_ms=finished_ms)
+        self._runs.put(run)
+        if state == "sending":
+            await self._feed(run)
+        return run
+
+    async def _feed_all(self) -> None:
+        for run in self._runs:
+            if run.state == "sending":
+                await self._feed(run)
+
+    async def _feed(self, run: Run) -> None:
+        if run.number in self._feeders or not self._delivers:
+            return
+        connections = [one for one in await self._state.connections() if run.connection in {0, one.id}]
+        feeder = Feeder(
+            run.number,
+            self._runs.rows(run.number),
+            connection=run.connection,
+            share=run.wanted.share,
+            target=_Target(self, run.connection, connections),
+            journal=self._journal,
+            seen=self.seen_uuids,
+            suppressed=self._state.suppressed,
+            clock=self._clock,
+        )
+        for connection in connections:
+            self._workers.listen(connection.id, feeder)
+        task = asyncio.create_task(self._fed(run.number, feeder, connections), name=f"backfill {run.number}")
+        self._feeders[run.number] = feeder, task
+
+    async def _fed(self, number: int, feeder: Feeder, connections: Sequence[Connection]) -> None:
+        try:
+            await feeder.run()
+        except OSError as error:
+            feeder.waits = f"its rows cannot be read ({error.strerror}); cancel it and run the command again"
+            log.error("a backfill waits", run=number, reason=feeder.waits)  # noqa: TRY400  # the reason says it
+            return
+        finally:
+            for connection in connections:
+                self._workers.listen_no_more(connection.id, feeder)
+        del self._feeders[number]
+        run = self._run_of(number)
+        now_ms = self._clock.time_ms()
+        self._runs.put(replace(run, state="finished", finished_ms=now_ms, touched_ms=now_ms))
+        self._runs.drop_rows(number)
+        log.info("backfill finished", run=number)
+
+    async def _stop_feeder(self, number: int) -> None:
+        if feeding := self._feeders.pop(number, None):
+            feeding[1].cancel()
+            await asyncio.gather(feeding[1], return_exceptions=True)
+
+    async def _stop_feeders(self) -> None:
+        for number in list(self._feeders):
+            await self._stop_feeder(number)
+
+    async def _count_refused(self, prepared: Prepared) -> None:
+        if prepared.refused:
+            await self._journal.append((), prepared.refused)
+
+    async def _forget_rows(self, ids: Collection[str]) -> None:
+        """Rows of these people that are not taken yet are nobody's. Nothing is taken meanwhile, nor afterwards until
+        `_feed_all`."""
+        await self._stop_feeders()
+
+        def left_of(row: bytes) -> bytes:
+            left = without(row, ids)
+            return row if left is None else left
+
+        await asyncio.to_thread(self._runs.change_rows, left_of)
+
+    # how it looks
+
+    async def _run_view(self, run: Run) -> RunView:
+        prepared, feeding = run.prepared or Prepared(rows=0), self._feeders.get(run.number)
+        taken = self._journal.backfilled.taken.get(run.number, 0)
+        reason = feeding[0].waits if feeding and run.state == "sending" else None
+        if run.state == "sending" and not self._delivers:
+            reason = "Start `hogline serve`, or run the command again."
+        return RunView(
+            number=run.number,
+            connection=run.wanted.connection,
+            sources=run.wanted.sources,
+            share=run.wanted.share,
+            state="interrupted" if self._is_abandoned(run) else run.state,
+            reason=reason,
+            created_ms=run.created_ms,
+            finished_ms=run.finished_ms,
+            read=max(run.read, prepared.rows),
+            rows=prepared.rows,
+            people=prepared.people,
+            taken=taken,
+            requests=feeding[0].requests if feeding else 0,
+            left_out=prepared.left_out,
+            bad=prepared.bad,
+            first_bad=prepared.first_bad,
+            connections=[
+                await self._delivery(run, one, prepared.rows)
+                for one in await self._state.connections()
+                if run.connection in {0, one.id}
+            ],
+        )
+
+    async def _delivery(self, run: Run, connection: Connection, rows: int) -> Delivery:
+        counts = await self._state.run_counts(connection.id, run.number)
+
+        def of(kind: str) -> dict[str, int]:
+            return {name.removeprefix(f"{kind} "): n for name, n in counts.items() if name.startswith(f"{kind} ")}
+
+        filtered, failures, held = of("filtered"), of("failed"), counts.get("held", 0)
+        delivered = counts.get("delivered", 0)
+        settled = delivered + held + sum(filtered.values()) + sum(failures.values())
+        not_kept = rows - settled if run.state == "finished" else 0
+        if not_kept > 0:
+            filtered["suppressed"] = filtered.get("suppressed", 0) + not_kept
+        state, reason = self._standing(connection)
+        return Delivery(
+            connection=connection.name,
+            events=rows,
+            delivered=delivered,
+            filtered=filtered,
+            held=held,
+            failures=failures,
+            adjusted=of("adjusted"),
+            pending=max(0, rows - settled) if run.state in {"sending", "paused"} else 0,
+            state=state,
+            reason=reason,
+        )
+
+
+class _Target:
+    """The connections of a run, as long as they run. Of those that are not meant by name, whichever run."""
+
+    def __init__(self, core: Core, connection: int, connections: Sequence[Connection]) -> None:
+        self._workers = core._workers  # noqa: SLF001  # a part of the service
+        self._connection = connection
+        self._connections = connections
+
+    def settled(self) -> tuple[int, int] | None:
+        found = [self._workers.settled(one.id) for one in self._connections]
+        running = [one for one in found if one is not None]
+        if not running or (self._connection and len(running) < len(found)):
+            return None
+        return min(settled for settled, _ in running), max(requests for _, requests in running)
+
+    def requests_per_second(self) -> float:
+        rates = []
+        for one in self._connections:
+            with suppress(InvalidOptions):  # then it does not run
+                opened = installed(one)
+                rates.append(opened.destination.requests_per_second(opened.options))
+        return min(rates, default=1.0)

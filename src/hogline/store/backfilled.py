@@ -1,0 +1,118 @@
+"""Which positions of the journal hold older events of a run, and for which connection they are. Bookkeeping only."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from hogline.core.items import Item, Source
+from hogline.core.settle import Outcome
+
+
+class Taken(Struct, frozen=True):
+    """How far a run is taken into the journal."""
+
+    run: int
+    rows: int
+    """Of its rows, counted from the first; some of them may not be kept."""
+    connection: int
+    """For whom they are; 0: for every connection."""
+
+
+class Stretch(NamedTuple):
+    """Positions of one run, without gaps."""
+
+    first: int
+    last: int
+    run: int
+    connection: int
+
+
+class Backfilled:
+    """Live events of the journal are in no stretch."""
+
+    def __init__(self, stretches: Iterable[Stretch], taken: Mapping[int, int]) -> None:
+        self.stretches: list[Stretch] = []
+        for one in sorted(stretches):
+            self._append(one)
+        self.taken = dict(taken)
+        """Rows by run."""
+
+    def add(self, first: int, last: int, taken: Taken) -> None:
+        """These positions hold rows of a run now."""
+        self.taken[taken.run] = taken.rows
+        if first <= last:
+            self._append(Stretch(first, last, taken.run, taken.connection))
+
+    def _append(self, new: Stretch) -> None:
+        # Always a new list: another thread reads the one that there was.
+        before = self.stretches[-1:]
+        if before and before[0][1:] == (new.first - 1, new.run, new.connection):
+            self.stretches = [*self.stretches[:-1], new._replace(first=before[0].first)]
+        else:
+            self.stretches = [*self.stretches, new]
+
+    def trim(self, last: int) -> None:
+        """Everything up to there is gone."""
+        self.stretches = [one for one in self.stretches if one.last > last]
+
+    def of(self, run: int) -> list[Stretch]:
+        return [one for one in self.stretches if one.run == run]
+
+    def elsewhere(self, connection: int, first: int, last: int) -> tuple[range, ...]:
+        """Positions between these two with older events that are for another connection."""
+        if not self.stretches or self.stretches[-1].last < first:
+            return ()
+        begin = max(0, bisect_right(self.stretches, first, key=lambda one: one.first) - 1)
+        found = []
+        for one in self.stretches[begin:]:
+            if one.first > last:
+                break
+            if one.last >= first and one.connection not in {0, connection}:
+                found.append(range(one.first, one.last + 1))
+        return tuple(found)
+
+    def count(self, outcomes: Collection[Outcome], items: Collection[Item]) -> dict[int, Counter[str]]:
+        """What became of the older events of a shipment, by run. Of its items, retries were counted before, and what
+        was held and goes now was counted as held.
+        """
+        if not self.stretches or not items:
+            return {}
+        retried = {item.position for item in items if item.source is Source.RETRY}
+        counts: dict[int, Counter[str]] = {}
+        for outcome in outcomes:
+            if outcome.position not in retried and (run := self._run_at(outcome.position)):
+                counter = counts.setdefault(run, Counter())
+                counter[_counted(outcome.kind, outcome.reason)] += 1
+                counter.update(f"adjusted {reason}" for reason in outcome.adjusted)
+        seen = {outcome.position for outcome in outcomes}
+        for item in items:
+            if item.source is not Source.HELD or item.position in seen or item.held:
+                continue
+            if run := self._run_at(item.position):
+                counter = counts.setdefault(run, Counter())
+                counter["held"] -= 1
+                counter[_what_became(item)] += 1
+        return counts
+
+    def _run_at(self, position: int) -> int:
+        """0: it is no older event."""
+        stretches = self.stretches
+        if position > stretches[-1].last:
+            return 0
+        stretch = stretches[bisect_right(stretches, position, key=lambda one: one.first) - 1]
+        return stretch.run if stretch.first <= position <= stretch.last else 0
+
+
+def _counted(kind: str, reason: str) -> str:
+    return kind if kind in {"delivered", "held"} else f"{kind} {reason}"
+
+
+def _what_became(item: Item) -> str:
+    if item.refusals:
+        return f"failed {item.refusals[0].reason}"
+    return f"filtered {item.filtered}" if item.filtered is not None else "delivered"
