@@ -222,6 +222,7 @@ def test_no_reason_is_explained_that_no_longer_exists(title):
         "hold_expired",
         "hold_full",
         "hold_too_many",
+        "other_connection",
     }
     for reason in explained:
         assert any(

@@ -141,7 +141,7 @@ class Persons:
 
 
 def events_of(newest: PersonRow, ids: Sequence[str], received_ms: int) -> Iterator[Event]:
-    """The first of the ids names the person. Whoever has several was identified: PostHog joins no other."""
+    """The first of the ids names the person. A person with several ids was identified: PostHog joins no others."""
     at_ms = min(newest.changed_ms or newest.created_ms, received_ms)
     own = {name: value for name, value in newest.properties.items() if not name.startswith("$")}
     main, *others = ids

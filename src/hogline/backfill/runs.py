@@ -1,6 +1,6 @@
 """Runs of older events: what each is to bring where, and how far it is. Each has a folder in the data directory.
 
-How many of a run's rows were taken stands in the journal, written with them.
+How many of a run's rows were taken is in the journal, written with them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RunState: TypeAlias = Literal["reading", "sending", "paused", "finished", "cance
 
 FOLDER = "backfills"
 _READER = "reader"
-"""Locked by whoever reads the files."""
+"""Locked by the process that reads the files."""
 MOST_BAD_KEPT = 100
 DEFAULT_SHARE = 50
 

@@ -147,7 +147,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     share: int
     """Percent of the connection's requests a second."""
     state: Literal["reading", "interrupted", "sending", "paused", "finished", "cancelled"]
-    """Interrupted: whoever read the files is gone, and nothing was sent."""
+    """Interrupted: the process that read the files is gone, and nothing was sent."""
     reason: str | None
     """Why nothing is sent just now."""
     created_ms: int

@@ -14,6 +14,8 @@ from typing import Any, Self
 import pytest
 from service_bench import GOOD, REGION, TOKEN, Bench, bench_in, rows_in
 
+from hogline.backfill.runs import Prepared
+from hogline.backfill.runs import Wanted as WantedRun
 from hogline.model import Response
 from hogline.runtime import control_socket as control
 from hogline.runtime.control_socket import Unanswered, offered, reached
@@ -69,6 +71,7 @@ async def tour(service: Service) -> dict[str, object]:
     await service.configure("shop", {"event_allowlist": None})
     seen["check"] = await service.check("shop")
     seen |= await tour_of_files(service)
+    seen |= await tour_of_runs(service)
     seen["pause"] = await service.pause("shop")
     seen |= await tour_of_failures(service)
     seen["newest_event"] = await service.newest_event()
@@ -143,6 +146,24 @@ async def tour_of_files(service: Service) -> dict[str, object]:
     seen["sending"] = await service.sending(sending, wait_s=10)
     await service.end_sending(sending)
     seen["end_sending"] = "done"
+    return seen
+
+
+async def tour_of_runs(service: Service) -> dict[str, object]:
+    """Nobody writes the rows that are to be sent, so a run gets no further than to be read."""
+    wanted = WantedRun(connection="shop", sources=["events.jsonl"], key="key")
+    seen: dict[str, object] = {"begin_backfill": await service.begin_backfill(wanted)}
+    await service.backfill_read(1, 7)
+    seen["backfill_read"] = "done"
+    seen["backfill"] = await service.backfill(1)
+    with pytest.raises(CannotDo, match="not in its folder"):
+        await service.backfill_ready(1, Prepared(rows=7))
+    for ask in (service.pause_backfill, service.resume_backfill):
+        with pytest.raises(CannotDo, match="Run 1 is reading"):
+            await ask(1)
+    seen |= dict.fromkeys(("backfill_ready", "pause_backfill", "resume_backfill"), "refused")
+    seen["cancel_backfill"] = await service.cancel_backfill(1)
+    seen["backfills"] = await service.backfills()
     return seen
 
 

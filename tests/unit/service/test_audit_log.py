@@ -11,6 +11,9 @@ from unittest.mock import patch
 import pytest
 from service_bench import GOOD, TOKEN, Bench, bench_in, send_lines
 
+from hogline.backfill.run_file import write_rows
+from hogline.backfill.runs import Prepared
+from hogline.backfill.runs import Wanted as WantedRun
 from hogline.posthog_api import Invocation, Webhook
 from hogline.service import Service
 from hogline.service.actor import Actor
@@ -98,6 +101,16 @@ async def set_up_posthog(service: Service) -> None:
         await service.disconnect_posthog("eu", "42", "phx_canary")
 
 
+async def older_events(service: Service) -> None:
+    await service.pause("shop")
+    run = await service.begin_backfill(WantedRun(connection="shop", sources=["canary.jsonl"], key="key"))
+    write_rows(vars(service)["_service"]._runs.rows(run.number), [b"row"])  # as the command does
+    await service.backfill_ready(run.number, Prepared(rows=0))
+    await service.pause_backfill(run.number)
+    await service.resume_backfill(run.number)
+    await service.cancel_backfill(run.number)
+
+
 DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "made": (connect, ["connection_made"]),
     "changed": (
@@ -119,6 +132,10 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "exported": (lambda service: service.export_person(PERSON), ["person_exported"]),
     "forgotten": (lambda service: service.forget_person(PERSON), ["person_forgotten"]),
     "project tokens": (project_tokens, ["token_revoked", "token_rotated", "token_added"]),
+    "older events": (
+        older_events,
+        ["backfill_cancelled", "backfill_resumed", "backfill_paused", "backfill_begun", "connection_disabled"],
+    ),
     "PostHog": (set_up_posthog, ["posthog_disconnected", "posthog_connected"]),
     "API tokens": (tokens, ["api_token_revoked", "api_token_made"]),
     "accounts": (accounts, ["account_removed", "account_password_set", "account_role_changed", "account_added"]),
@@ -140,7 +157,7 @@ async def test_what_is_done_is_noted_with_who_and_from_where(bench: Bench, deed:
 LOOKS_AND_OWN_DEEDS = {
     "change_own_password",  # notes `account_password_set`
     "check", "examine", "posthog_status", "audit", "audit_since", "token", "accounts", "api_tokens", "send_rows", "sending",
-    "end_sending", "export_events",
+    "end_sending", "export_events", "backfill_read", "backfill_ready",
 }  # fmt: skip
 
 
@@ -150,6 +167,7 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
         "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token", "add_token",
         "suppress_person", "unsuppress_person", "export_person", "resend_person",
         "connect_posthog", "disconnect_posthog",
+        "begin_backfill", "pause_backfill", "resume_backfill", "cancel_backfill",
         "make_api_token", "revoke_api_token", "add_account", "set_role", "set_password", "remove_account",
     }  # fmt: skip
     changing = {function for right in RIGHTS if right.least != "viewer" for function in right.functions}
