@@ -26,6 +26,7 @@ from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
+from hogline.store.backfilled import Backfilled
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
 
@@ -41,6 +42,7 @@ class LongJournal:
 
     end = 0
     """Of when it is opened."""
+    backfilled = Backfilled((), {})
 
     def __init__(self, events: int) -> None:
         self._events = events

@@ -22,6 +22,7 @@ from hogline.delivery.gate import Gate, Rate
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, Request, Response
 from hogline.posthog.entry import encode_event
+from hogline.store.backfilled import Backfilled
 from hogline.store.base import Connection, Counts, Replay
 from hogline.store.forgetting import NOBODY
 from hogline.store.memory import MemoryStore
@@ -73,6 +74,8 @@ class VirtualClock:
 
 class LongJournal:
     """Always has more than what was delivered: events of one size, of people in turn."""
+
+    backfilled = Backfilled((), {})
 
     def __init__(self, event_bytes: int) -> None:
         text = "x" * event_bytes
