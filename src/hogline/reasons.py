@@ -1,21 +1,13 @@
 """Words for pages and commands: what each state means, why an event is filtered, held or a failure, and what to do.
-`docs/behaviour.md` has the same reasons in its tables. Knows only words.
+`docs/behaviour.md` has the same reasons in its tables. A destination declares its own reasons (`Destination.reasons`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
-
-
-class Reason(Struct, frozen=True):
-    """An explanation of a reason."""
-
-    means: str
-    to_do: str = ""
-    """Empty: there is nothing to do."""
-
+from hogline.destinations.base import Reason
+from hogline.destinations.catalogue import DESTINATIONS
 
 FILTERED: Mapping[str, Reason] = {
     "not_identified": Reason(
@@ -30,7 +22,6 @@ FILTERED: Mapping[str, Reason] = {
         "The option Events leaves this event out.", "Attributes it set may still have been sent."
     ),
     "ignored": Reason("This event meets a condition of the option Ignore events when."),
-    "not_for_engage": Reason("Engage only gets your own events and events that change people."),
     "nothing_to_send": Reason("This kind of event only updates the person, and nothing changed."),
     "cookieless": Reason("Cookieless visitors get a new id every day, so they never become customers."),
     "snapshot": Reason("This is a session recording, not an event."),
@@ -48,18 +39,6 @@ FILTERED: Mapping[str, Reason] = {
 }
 
 REFUSED: Mapping[str, Reason] = {
-    "event_too_large": Reason(
-        "The event is too large for Customer.io: the limit is 100,000 bytes of data, or 32,000 for an identifier that"
-        " can only be sent in a batch.",
-        "Send less data with this event. A retry will not help, so discard it.",
-    ),
-    "identifier_too_long": Reason(
-        "An identifier is longer than Customer.io's limit of 150 bytes.",
-        "Use a shorter id for this person or group. A retry will not help, so discard it.",
-    ),
-    "event_name_blank": Reason(
-        "The event has no name.", "Fix the code that sends it. A retry will not help, so discard it."
-    ),
     "internal_error": Reason(
         "Internal error. The log has the event's uuid.",
         "Please report this bug. Retry after upgrading to a version that fixes it.",
@@ -125,9 +104,14 @@ def nobody_hint(adjusted: Mapping[str, int]) -> str | None:
     )
 
 
+def _of_destinations(reason: str) -> Reason | None:
+    """What a destination's reason means. Two destinations of one word mean the same by it."""
+    return next((each.reasons[reason] for each in DESTINATIONS.values() if reason in each.reasons), None)
+
+
 def why_not_sent(reason: str) -> str:
     """Why an event or a person is not sent, in a sentence; the reason itself if it is not known."""
-    known = FILTERED.get(reason) or REFUSED.get(reason)
+    known = FILTERED.get(reason) or REFUSED.get(reason) or _of_destinations(reason)
     return known.means if known else reason
 
 
@@ -146,7 +130,8 @@ def why_event_not_sent(reason: str) -> str:
 
 def why_refused(reason: str) -> Reason:
     """What a failure's reason means."""
-    return REFUSED.get(reason) or (_BY_STATUS if reason.startswith("refused_") else _THE_DESTINATIONS)
+    declared = REFUSED.get(reason) or _of_destinations(reason)
+    return declared or (_BY_STATUS if reason.startswith("refused_") else _THE_DESTINATIONS)
 
 
 PRIVATE_MEANS = (

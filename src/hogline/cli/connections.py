@@ -14,7 +14,7 @@ from rich.table import Table
 from hogline.cli.common import Common, Failed, Json, ask, err, out, print_json
 from hogline.cli.options import given, options_type, secret_from_environment, variables
 from hogline.destinations.base import Destination, Importer, InvalidOptions
-from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.catalogue import DESTINATIONS, PROBLEMS
 from hogline.destinations.given import modern
 from hogline.reasons import state_word
 from hogline.service import CannotDo
@@ -60,6 +60,8 @@ def _connect_command(destination: Destination[Any]) -> Callable[..., None]:
     return command
 
 
+for problem in PROBLEMS.values():
+    err.print(f"hogline: {problem}", style="yellow", markup=False, soft_wrap=True)
 for each in DESTINATIONS.values():
     connect.command(_connect_command(each), name=each.key)
 

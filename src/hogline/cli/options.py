@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from hogline.destinations.base import Destination, Option
-from hogline.settings import PREFIX, from_environment
+from hogline.settings import PREFIX, Settings, from_environment
 
 
 def options_type(destinations: Iterable[Destination[Any]], *, imports: bool = False) -> type:
@@ -33,7 +33,9 @@ def options_type(destinations: Iterable[Destination[Any]], *, imports: bool = Fa
                 group=Group("Options of several destinations", sort_key=0) if shared else group,
                 allow_leading_hyphen=True,
             )
-            declared.setdefault(option.key, (option.key, Annotated[_type(option), parameter], None))
+            kinds = {_type(each) for other in owners for each in other.options if each.key == option.key}
+            kind = kinds.pop() if len(kinds) == 1 else str | None  # each reads it as it means it
+            declared.setdefault(option.key, (option.key, Annotated[kind, parameter], None))
         for key, importer in destination.imports.items() if imports else ():
             parameter = Parameter(
                 help=f"{importer.hint} Options you also give on the command line take precedence.", group=group
@@ -52,10 +54,10 @@ def given(options: object) -> dict[str, Any]:
 
 def variables(destination: Destination[Any], option: Option) -> tuple[str, ...]:
     """The environment variables that a secret is read from, the first that is set: `HOGLINE_<DESTINATION>_<OPTION>`,
-    and those that the option names itself. A destination never gets another's secret.
+    and those that the option names itself. A destination never gets another's secret, nor one of Hogline's own.
     """
-    own = f"{destination.key}_{option.key}".replace("-", "_")
-    return tuple(f"{PREFIX}{name.upper()}" for name in (own, *option.variables))
+    names = (f"{destination.key}_{option.key}", *option.variables)
+    return tuple(f"{PREFIX}{name.upper()}" for name in names if name not in Settings.model_fields)
 
 
 def secret_from_environment(destination: Destination[Any], option: Option) -> str | None:
@@ -74,10 +76,10 @@ def _help(destination: Destination[Any], option: Option) -> str:
     if option.choices:
         said.append(f"One of: {', '.join(choice.value for choice in option.choices)}.")
     if option.secret:
-        variable = variables(destination, option)[-1]
+        told = [f"Set {variable} or {variable}_FILE instead, or" for variable in variables(destination, option)[-1:]]
         said.append(
-            f"Secret: other users of this machine can see it on the command line. Set {variable} or {variable}_FILE "
-            "instead, or leave it out and Hogline asks."
+            f"Secret: other users of this machine can see it on the command line. "
+            f"{' '.join([*told, 'leave' if told else 'Leave'])} it out and Hogline asks."
         )
     return " ".join([*said, *_default(option)])
 

@@ -19,7 +19,7 @@ from starlette.routing import NoMatchFound
 from hogline import __version__, reasons
 from hogline.console.context import actor_of, console_of, service_of, session_of
 from hogline.console.once import FIELD, number
-from hogline.destinations.catalogue import DESTINATIONS
+from hogline.destinations.catalogue import destination_of
 from hogline.escaping import escaped_lines
 from hogline.service.rights import may
 from hogline.store.base import Unusable, Unwritable
@@ -91,7 +91,7 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
         "once": lambda: Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, number()),
         "sections": [(name, title) for name, title in SECTIONS if _exists(request, name) and _leads(role, name)],
         "states": STATES,
-        "destinations": DESTINATIONS,
+        "destination_of": destination_of,
         "url_for": lambda route, /, **parameters: str(request.app.url_path_for(route, **parameters)),
     }
     text = _environment.get_template(template).render(around | context)

@@ -14,7 +14,7 @@ from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.pages import again, page
 from hogline.console.sparkline import Sparkline, sparkline
 from hogline.destinations.base import Destination
-from hogline.destinations.catalogue import DESTINATIONS, destination_of
+from hogline.destinations.catalogue import DESTINATIONS, PROBLEMS, destination_of
 from hogline.service import CannotDo
 from hogline.views import ConnectionStatus
 
@@ -60,6 +60,7 @@ async def _home(request: Request, problem: tuple[str, str] = ("", "")) -> Respon
         status=422 if problem[1] else 200,
         q=text,
         found=found(text),
+        unusable=list(PROBLEMS.values()),
         cards=cards,
         problem=problem,
         receives_at=service.receives_at,

@@ -29,8 +29,12 @@ class Unreachable(Exception):
     """No answer came. The text is a short cause that is safe to show: no payload, no secret."""
 
 
-class BadDestination(Exception):
-    """A package's destination cannot be used; the text names the package and says why."""
+class Reason(Struct, frozen=True):
+    """An explanation of a short reason to count by, for people."""
+
+    means: str
+    to_do: str = ""
+    """Empty: there is nothing to do."""
 
 
 class Choice(Struct, frozen=True):
@@ -53,7 +57,7 @@ class Option(Struct, frozen=True, kw_only=True):
     maximum: int = 0
     variables: tuple[str, ...] = ()
     """Of a secret: environment variables without `HOGLINE_` that it is also read from, beside that of its destination
-    and key."""
+    and key. Only for the destinations that come with Hogline."""
     advanced: bool = False
     """Few need it: a form shows it behind the others."""
     suggestions: tuple[Choice, ...] = ()
@@ -294,6 +298,8 @@ class Destination(Protocol[OptionsT]):
     title: str
     summary: str
     options: tuple[Option, ...]
+    reasons: Mapping[str, Reason]
+    """What its own reasons mean: those by which it filters or refuses events."""
     imports: Mapping[str, Importer]
     """By option of `hogline connect`, such as `from_app`."""
     limits: Limits

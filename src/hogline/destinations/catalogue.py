@@ -1,53 +1,91 @@
 """The destinations that a connection can be made to: the list that the console and the command line show.
 
 Ours come first; then those of installed packages, which name an object that satisfies `Destination` in the entry point
-group `hogline.destinations`.
+group `hogline.destinations`. A package that cannot be used is left out, with a sentence that says why.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from hogline.destinations.base import BadDestination, Destination
+from hogline.destinations.base import PACE, Destination, Option
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.engage import ENGAGE
 from hogline.destinations.missing import missing
 
 GROUP = "hogline.destinations"
-_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+OURS: tuple[Destination[Any], ...] = (CUSTOMERIO, ENGAGE)
+TAKEN = frozenset({"common", "data", "enable", "help", "json", "name", "options", "paused", "version"})
+"""No option's key: what `hogline connect` and `hogline configure` take themselves."""
+# No underscore, so HOGLINE_<DESTINATION>_<OPTION> is of one destination.
+_KEY = re.compile(r"[a-z][a-z0-9]{0,31}")
+_OPTION_KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_MEMBERS = sorted(name for name in {*Destination.__annotations__, *vars(Destination)} if not name.startswith("_"))
 
 
-def find(installed: list[EntryPoint]) -> Mapping[str, Destination[Any]]:
-    """All destinations by key, in the order in which they are shown. Raises `BadDestination`."""
+class Catalogue(NamedTuple):
+    destinations: Mapping[str, Destination[Any]]
+    """By key, in the order in which they are shown."""
+    problems: Mapping[str, str]
+    """A sentence for each package that cannot be used, by the name of its entry point."""
+
+
+def find(installed: Sequence[EntryPoint]) -> Catalogue:
+    """Ours, and those of these packages. Never raises, whatever a package does."""
     # Each destination has options of a type of its own, which only itself makes and reads.
-    found: dict[str, Destination[Any]] = {destination.key: destination for destination in (CUSTOMERIO, ENGAGE)}
-    for point in sorted(installed, key=lambda point: point.name):
+    found: dict[str, Destination[Any]] = {destination.key: destination for destination in OURS}
+    problems: dict[str, str] = {}
+    for point in sorted(installed, key=lambda point: (point.name, point.value)):
         package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         try:
-            destination: Destination[Any] = point.load()
-            key = destination.key
+            destination = point.load()
+            problem = _problem(destination, found)
         except Exception as error:  # whatever a package does when it is imported
-            raise BadDestination(
-                f"The destination {point.name!r} of {package} cannot be loaded ({type(error).__name__}). Update or "
-                "uninstall that package."
-            ) from error
-        if not isinstance(key, str) or not _KEY.fullmatch(key) or key in found:
-            raise BadDestination(
-                f"The destination {point.name!r} of {package} needs a key of its own in small letters. Update or "
-                "uninstall that package."
+            problem = f"cannot be loaded ({type(error).__name__})"
+        if problem:
+            problems[point.name] = (
+                f"The destination {point.name!r} of {package} {problem}. Update or uninstall that package."
             )
-        found[key] = destination
-    return MappingProxyType(found)
+        else:
+            found[destination.key] = destination
+    return Catalogue(MappingProxyType(found), MappingProxyType(problems))
 
 
-DESTINATIONS = find(list(entry_points(group=GROUP)))
-"""By key, in the order in which they are shown."""
+def _problem(destination: Any, found: Mapping[str, Destination[Any]]) -> str:  # noqa: ANN401  # whatever it is
+    """Why it cannot be used, as the rest of a sentence; blank: it can."""
+    absent = [name for name in _MEMBERS if not hasattr(destination, name)]
+    if absent:
+        return f"is no destination: it has no {', '.join(absent)}"
+    key, options = destination.key, destination.options
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        return "needs a key of small letters and digits"
+    if key in found:
+        return f"has a key that is taken: {key}"
+    if not isinstance(options, tuple) or not all(isinstance(option, Option) for option in options):
+        return "needs a tuple of options"
+    return _problem_of(key, options)
+
+
+def _problem_of(destination: str, options: tuple[Option, ...]) -> str:
+    keys = [option.key for option in options]
+    bad = [each for each in keys if not _OPTION_KEY.fullmatch(each) or each in TAKEN or keys.count(each) > 1]
+    if bad:
+        return f"has an option whose key cannot be used: {bad[0]}"
+    if PACE.key not in keys:
+        return f"needs the option {PACE.key}"
+    ours = {variable for other in OURS for option in other.options for variable in option.variables}
+    if any(option.variables or f"{destination}_{option.key}" in ours for option in options):
+        return "asks for environment variables that are not its own"
+    return ""
+
+
+DESTINATIONS, PROBLEMS = find(list(entry_points(group=GROUP)))
 
 
 def destination_of(key: str) -> Destination[Any]:
-    """The destination of a connection; a stand-in if its package is not installed anymore."""
-    return DESTINATIONS.get(key) or missing(key)
+    """The destination of a connection; a stand-in if its package is not installed anymore, or cannot be used."""
+    return DESTINATIONS.get(key) or missing(key, PROBLEMS.get(key, ""))

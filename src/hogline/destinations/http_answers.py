@@ -1,4 +1,4 @@
-"""What an HTTP answer says whoever gives it: when to try again, and whether a text is a reason to count by.
+"""What an HTTP answer says whoever gives it: accepted, refused and why, to be tried again and when, or never.
 
 Knows no destination, no clock, and sends nothing.
 """
@@ -6,12 +6,13 @@ Knows no destination, no clock, and sends nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from hogline.model import Response, Retry
+from hogline.model import Answer, Operation, Refusal, Refused, Response, Retry, Settled, Stop
 
 LONGEST_WAIT_S = 3_600.0
 """A `Retry-After` beyond this is cut to it: whoever says more is asked again in an hour."""
@@ -19,6 +20,34 @@ MESSAGE_CHARACTERS = 500
 """So much of a server's sentence is kept."""
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _TRY_AGAIN = frozenset({408, 425, 429})
+
+
+def read(title: str, operations: Sequence[Operation], response: Response, now_s: float) -> Answer:
+    """The answer to a request, by its status alone. `title` is the destination's."""
+    status = response.status
+    if 200 <= status < 300:
+        return Settled([None] * len(operations))
+    if passes(status):
+        return retry(title, response, now_s)
+    if status in {401, 403}:
+        return Stop(f"{title} refused the credentials ({status}). Check them.")
+    if 300 <= status < 400:
+        return Stop(f"{title} answered with a redirect ({status}), which is not followed. Check the address.")
+    if status in {404, 405, 410}:
+        return Stop(f"{title} has nothing at this address ({status}). Check the address.")
+    return Refused(refusal(title, response, operations[0]))
+
+
+def refusal(title: str, response: Response, operation: Operation) -> Refusal:
+    """Why a request was refused: the body's `error` is the reason if it is one word, and the sentence if not."""
+    error = (json_object(response.body) or {}).get("error")
+    text = error if isinstance(error, str) else ""
+    reason = text.lower()
+    return Refusal(
+        reason=reason if is_short_reason(reason) else f"refused_{response.status}",
+        message=(text or f"{title} answered {response.status}.")[:MESSAGE_CHARACTERS],
+        operation=operation.body,
+    )
 
 
 def passes(status: int) -> bool:

@@ -1,30 +1,34 @@
-"""Stands in for a destination whose package is no longer installed, so that its connections can be seen and deleted."""
+"""Stands in for a destination whose package is no longer installed, or broken: its connections can still be deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
-from hogline.destinations.base import Destination, InvalidOptions, Option, OptionProblem
+from hogline.destinations.base import Destination, InvalidOptions, Option, OptionProblem, Reason
 
 
 class _Missing:
     """Only what a page or a command asks before it reads options. No options can be read, so nothing else is called."""
 
-    summary = "Its package is not installed."
+    summary = "Its package cannot be used."
     options: tuple[Option, ...] = ()
+    reasons: Mapping[str, Reason] = {}  # never written to
     people = None
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, why: str) -> None:
         self.key = self.title = key
-        self.cannot_forget = f"The package of {key} is not installed. Delete them there yourself."
+        self.cannot_forget = f"The package of {key} cannot be used. Delete them there yourself."
+        self._why = why
 
     def read_options(self, values: Mapping[str, object]) -> NoReturn:
         del values
-        sentence = f"The destination {self.key!r} is not installed. Install its package, or disconnect this connection."
-        raise InvalidOptions([OptionProblem("", sentence)])
+        raise InvalidOptions([OptionProblem("", self._why)])
 
 
-def missing(key: str) -> Destination[Any]:
-    """A destination whose `read_options` always raises `InvalidOptions`."""
-    return cast("Destination[Any]", _Missing(key))
+def missing(key: str, why: str = "") -> Destination[Any]:
+    """A destination whose `read_options` always raises `InvalidOptions`. `why`: if its package is installed, but
+    cannot be used.
+    """
+    absent = f"The destination {key!r} is not installed. Install its package, or disconnect this connection."
+    return cast("Destination[Any]", _Missing(key, why or absent))

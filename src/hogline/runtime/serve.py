@@ -13,6 +13,7 @@ import structlog
 
 from hogline.clock import Clock, SystemClock
 from hogline.console import create_console
+from hogline.destinations.catalogue import PROBLEMS
 from hogline.loopback import is_loopback
 from hogline.runtime.housekeeping import Housekeeping
 from hogline.runtime.wiring import hold, own_service
@@ -46,6 +47,8 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             raise CannotDo(
                 f"Another Hogline is already running on {directory.path}. Stop it, or choose another --data."
             )
+        for sentence in PROBLEMS.values():
+            log.warning("a destination cannot be used", why=sentence)
         metrics = Metrics({"journal": directory.journal, "state": directory.state}, clock.now_s)
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)

@@ -19,6 +19,7 @@ import apsw
 
 from hogline import __version__
 from hogline.destinations.base import Unreachable
+from hogline.destinations.catalogue import PROBLEMS
 from hogline.model import Request, Response
 from hogline.service.core import CannotDo, Core, opened
 from hogline.store.backup import last_backup_ms
@@ -51,6 +52,7 @@ class Doctor(Core):
             _file_system(data),
             _open_files(),
             await self._address(),
+            *(FindingView(f"Destination {name}", "problem", sentence) for name, sentence in PROBLEMS.items()),
         ]
         clocks: list[float] = []
         findings += [await self._connection(connection, clocks) for connection in await self._state.connections()]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hogline import __version__
-from hogline.destinations.base import Check, Destination, Importer, Limits, Option, Send, Written
+from hogline.destinations.base import Check, Destination, Importer, Limits, Option, Reason, Send, Written
 from hogline.destinations.customerio.answers import read_answer
 from hogline.destinations.customerio.check import check
 from hogline.destinations.customerio.declared import OPTIONS
@@ -17,6 +16,8 @@ from hogline.destinations.customerio.limits import REQUEST_BYTES
 from hogline.destinations.customerio.old_app import OLD_APP
 from hogline.destinations.customerio.options import Options, read_options
 from hogline.destinations.customerio.people import CustomerIoPeople
+from hogline.destinations.customerio.reasons import REASONS
+from hogline.destinations.forwarding import json_headers
 from hogline.model import Answer, Operation, Request, Response
 from hogline.posthog.entry import Entry
 
@@ -31,6 +32,7 @@ class _CustomerIo:
         self.title = "Customer.io"
         self.summary = "Events and people become events and customers in Customer.io."
         self.options: tuple[Option, ...] = OPTIONS
+        self.reasons: Mapping[str, Reason] = REASONS
         self.people = CustomerIoPeople()
         self.cannot_forget = ""
         self.imports: Mapping[str, Importer] = {"from_app": OLD_APP}
@@ -66,11 +68,7 @@ class _CustomerIo:
 
 
 def _headers(options: Options) -> dict[str, str]:
-    return {
-        "authorization": options.authorization,
-        "content-type": "application/json",
-        "user-agent": f"hogline/{__version__}",
-    }
+    return {"authorization": options.authorization, **json_headers()}
 
 
 CUSTOMERIO: Destination[Options] = _CustomerIo()

@@ -8,49 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hogline import __version__
-from hogline.destinations.base import Check, Destination, Importer, Limits, Option, Send, Written
+from hogline.destinations.base import Check, Destination, Reason, Send, Written
 from hogline.destinations.engage.answers import read_answer
 from hogline.destinations.engage.check import check
 from hogline.destinations.engage.forward import PATH, forward
 from hogline.destinations.engage.options import OPTIONS, Options, read_options
+from hogline.destinations.forwarding import Forwarding, json_headers
 from hogline.model import Answer, Operation, Request, Response
 from hogline.posthog.entry import Entry
 
 __all__ = ["ENGAGE", "Options"]
 
 
-class _Engage:
-    def __init__(self) -> None:
-        self.key = "engage"
-        self.title = "Engage"
-        self.summary = "Your own events, and what PostHog knows of people and groups, go to Engage as they are."
-        self.options: tuple[Option, ...] = OPTIONS
-        self.people = None  # Engage knows people and joins them by itself
-        self.cannot_forget = "Hogline cannot delete anybody in Engage. Delete this user there."
-        self.imports: Mapping[str, Importer] = {}
-        # One event a request, however large: Engage documents no limit of size, and what we receive is bounded.
-        self.limits = Limits(request_bytes=0, operations=1, envelope_bytes=0)
+class _Engage(Forwarding[Options]):
+    """Engage knows people and joins them by itself. It documents no limit of size, and what we receive is bounded."""
 
     def read_options(self, values: Mapping[str, object]) -> Options:
         return read_options(values)
-
-    def base_url(self, options: Options) -> str:
-        return options.base_url
-
-    def requests_per_second(self, options: Options) -> int:
-        return options.requests_per_second
 
     def forward(self, entry: Entry, options: Options) -> Written | str:
         return forward(entry, options)
 
     def request(self, operations: Sequence[Operation], options: Options) -> Request:
         (operation,) = operations
-        headers = {
-            "authorization": options.authorization,
-            "content-type": "application/json",
-            "user-agent": f"hogline/{__version__}",
-        }
+        headers = {"authorization": options.authorization, **json_headers()}
         return Request("POST", options.base_url + PATH, headers, operation.body)
 
     def read_answer(self, operations: Sequence[Operation], response: Response, now_s: float) -> Answer:
@@ -60,4 +41,10 @@ class _Engage:
         return await check(options, send)
 
 
-ENGAGE: Destination[Options] = _Engage()
+ENGAGE: Destination[Options] = _Engage(
+    key="engage",
+    title="Engage",
+    summary="Your own events, and what PostHog knows of people and groups, go to Engage as they are.",
+    options=OPTIONS,
+    reasons={"not_for_engage": Reason("Engage only gets your own events and events that change people.")},
+)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hogline.destinations.engage.options import HOST
-from hogline.destinations.http_answers import MESSAGE_CHARACTERS, is_short_reason, json_object, passes, retry
-from hogline.model import Answer, Operation, Refusal, Refused, Response, Settled, Stop
+from hogline.destinations.http_answers import passes, refusal, retry
+from hogline.model import Answer, Operation, Refused, Response, Settled, Stop
 
 
 def read_answer(operations: Sequence[Operation], response: Response, now_s: float) -> Answer:
@@ -31,16 +31,4 @@ def read_answer(operations: Sequence[Operation], response: Response, now_s: floa
         return Stop(
             f"What answers at the API base URL is not Engage ({status}). It is https://{HOST}, or that of a proxy."
         )
-    return Refused(_refusal(response, operations[0]))
-
-
-def _refusal(response: Response, operation: Operation) -> Refusal:
-    """Why the event was refused: the body's error is the reason if it is one word, and the sentence if not."""
-    error = (json_object(response.body) or {}).get("error")
-    text = error if isinstance(error, str) else ""
-    reason = text.lower()
-    return Refusal(
-        reason=reason if is_short_reason(reason) else f"refused_{response.status}",
-        message=(text or f"Engage answered {response.status}.")[:MESSAGE_CHARACTERS],
-        operation=operation.body,
-    )
+    return Refused(refusal("Engage", response, operations[0]))

@@ -1,0 +1,22 @@
+"""Why Customer.io cannot be sent an event, and what to do: known before it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hogline.destinations.base import Reason
+
+REASONS: Mapping[str, Reason] = {
+    "event_too_large": Reason(
+        "The event is too large for Customer.io: the limit is 100,000 bytes of data, or 32,000 for an identifier that"
+        " can only be sent in a batch.",
+        "Send less data with this event. A retry will not help, so discard it.",
+    ),
+    "identifier_too_long": Reason(
+        "An identifier is longer than Customer.io's limit of 150 bytes.",
+        "Use a shorter id for this person or group. A retry will not help, so discard it.",
+    ),
+    "event_name_blank": Reason(
+        "The event has no name.", "Fix the code that sends it. A retry will not help, so discard it."
+    ),
+}
