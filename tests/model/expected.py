@@ -108,6 +108,11 @@ class Expected:
         if self.ignores(event):
             self.outcomes[position] = "ignored"
             return
+        if event.name == self.options.get("delete_on"):
+            self.outcomes[position] = "delivered" if mine.is_customer else "nothing_to_send"
+            self.optional |= mine.arrives  # their customer is gone, with all that it had
+            mine.is_customer, mine.arrives = False, set()
+            return
         self.release(human)
         outcome = self._outcome(human, event)
         self.outcomes[position] = outcome

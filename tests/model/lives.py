@@ -137,6 +137,8 @@ class _Shop:
         if more.get("other") is not None and name != "$merge_dangerously" and chance.random() < 0.04:
             more["other"] = 7
             self.steps.append(Say(Event("page", "7", {"plan": 3})))
+        if self.extras.random() < 0.05:
+            self.steps.append(Say(Event("gone", self.extras.choice([who, *self.users]))))
         if self.extras.random() < 0.08:
             more["once"] = {name: self.extras.randint(4, 6) for name in ATTRIBUTES if self.extras.random() < 0.5}
         if self.extras.random() < 0.08:
@@ -263,6 +265,8 @@ def _shop(chance: Random, seed: int) -> History:
         options["ignore_when"] = IGNORED
     if extras.random() < 0.1 and "event_allowlist" not in options:
         options["events"] = "-$cre*"
+    if extras.random() < 0.2 and theme != "again":
+        options["delete_on"] = "gone"
     shop = _Shop(chance, theme, extras)
     rules = {
         shop.browse: 25, shop.sign_in: 17, shop.sign_out: 5, shop.buy: 8, shop.get_an_email: 14, shop.lose_something: 9,

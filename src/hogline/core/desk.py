@@ -17,12 +17,13 @@ from hogline.core.changes import Intent
 from hogline.core.draft import Draft
 from hogline.core.fold import Suppressed, other_of
 from hogline.core.forward import Forwarded
-from hogline.core.items import ELSEWHERE, Item, OperationOutcome, Source
+from hogline.core.items import ELSEWHERE, OVERLOADED, Item, OperationOutcome, Source
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import Lane, Lanes, lane_of
 from hogline.core.records import RecordReads, Records
+from hogline.core.removing import removal_of
 from hogline.core.settle import Settled, Times, settle
-from hogline.core.shipment import OVERLOADED, Shipment
+from hogline.core.shipment import Shipment
 from hogline.core.told import NOBODY, Told
 from hogline.destinations.base import Destination, Rules
 from hogline.posthog.entry import Entry
@@ -184,10 +185,17 @@ class Desk:
                 stack.append((blocking, item.position))
                 continue
             people = item.people
-            if not lock(shipment, people):
+            if (self.rules.removes and self._must_wait(shipment, item, people)) or not lock(shipment, people):
                 return
             take(lane)
             add(shipment, item, item.position, people[0])
+
+    def _must_wait(self, shipment: Shipment, item: Item, people: tuple[str, ...]) -> bool:
+        """Whether an event deletes its customer, of whom there is something in this shipment: the operations of one
+        request may take effect in any order."""
+        if item.entry is None or removal_of(item.entry, self.rules) is None:
+            return False
+        return any(one in shipment.company.drafts for one in people)
 
     def _blocking(self, shipment: Shipment, item: Item) -> Lane | None:
         """A lane that has something earlier which is not part of this shipment."""
@@ -236,7 +244,11 @@ class Desk:
             if full():
                 break
             person, at = self.again.passed(item.who)
-            busy = person in blocked or (item.source is Source.DUE and person in shipment.company.drafts)
+            busy = (
+                person in blocked
+                or (item.source is Source.DUE and person in shipment.company.drafts)
+                or self._must_wait(shipment, item, (person,))
+            )
             if busy or not self._lock(shipment, (person,)):
                 blocked.add(person)
                 continue

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hogline.core.fold import EMAIL
+from hogline.core.items import Item, Source
 from hogline.core.known import Person
 from hogline.core.told import Told
 from hogline.destinations.base import Rules
-from hogline.posthog.entry import NOTHING, Entry, event_of
+from hogline.posthog.entry import NOTHING, Entry, Said, event_of
 from hogline.posthog.identity import is_cookieless
 from hogline.posthog.meaning import not_analytics
 
@@ -42,6 +45,20 @@ def is_ignored(entry: Entry, person: Person, rules: Rules) -> bool:
     return rules.ignores.hold(of_event, of_person)
 
 
+def kept_away(item: Item, entry: Entry, person: Person, parts: Sequence[Told], rules: Rules) -> str | None:
+    """Why nothing is sent for an event, whoever it is of: its person was suppressed, or an option ignores it. Of a
+    retried one, that it is sent was decided when it came."""
+    if any(part.suppressed for part in parts):
+        return "suppressed"
+    return "ignored" if item.source is not Source.RETRY and is_ignored(entry, person, rules) else None
+
+
+def says_something(said: Said, rules: Rules) -> bool:
+    """Whether an event says something of its person."""
+    once = said.set_once if rules.keeps.set_once else None
+    return bool(said.set or said.unset or said.person or once) and not said.personless
+
+
 def not_qualified(person: Person, position: int, rules: Rules) -> str | None:
     """The choice that this person does not meet as of a position; None if they do."""
     if rules.whom == "identified" and person.identified_at > position:
@@ -60,4 +77,6 @@ def not_sent(person: Person, told: Told, position: int, rules: Rules) -> str | N
     """The rule that keeps this person from being a customer; None if they are one, or only have nothing sent yet."""
     if told.main is not None:
         return None
+    if told.suppressed:
+        return "suppressed"
     return not_qualified(person, position, rules) or ("anonymous" if is_visitor(person, position, rules) else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hogline.core.fold import EMAIL, asks_too_much, replaces_email
 from hogline.core.known import Person
-from hogline.destinations.base import Keeps
+from hogline.destinations.base import Keeps, Rules
 from hogline.emails import written_address
 from hogline.posthog.email_names import emails_elsewhere
 from hogline.posthog.entry import Entry, Said
@@ -13,14 +13,16 @@ from hogline.posthog.identity import is_nobodys
 _CHANGING = frozenset({"$identify", "$set"})
 
 
-def hints(position: int, entry: Entry, person: Person, keeps: Keeps) -> list[str]:
+def hints(position: int, entry: Entry, person: Person, rules: Rules) -> list[str]:
     """All that is to be counted: beside emails, an event that is to change its person without a `$set`, where only that
     is looked at; and an id that stands for nobody in particular. `person`: as they are known now."""
-    said = entry.said
+    said, keeps = entry.said, rules.keeps
     found = [] if said is None else about_email(position, entry, said, person, keeps)
     silent = said is not None and not said.set and entry.name in _CHANGING and not keeps.properties
     if silent and said is not None and any(name != keeps.email_property and name[:1] != "$" for name in said.person):
         found.append("set_missing")
+    if entry.public and rules.removal(entry.name.strip()) is not None:
+        found.append("removal_from_public_token")
     if is_nobodys(entry.distinct_id):
         found.append(f"no_person:{entry.distinct_id}")
     return found

@@ -12,6 +12,11 @@ from hogline.core.told import Mark
 from hogline.model import Identifier, Operation, Refusal
 from hogline.posthog.entry import Entry
 
+TOO_LONG = Refusal(
+    "identifier_too_long", "The distinct_id is longer than the destination takes, and there is no email to go by."
+)
+OVERLOADED = Refusal("internal_error", "Hogline failed over this event.")
+
 
 class Source(Enum):
     """Why something is on its way."""
@@ -74,7 +79,7 @@ class Effect(Struct, gc=False):
     """The key of whose it is; None: nobody's."""
     item: Item | None
     """Whose outcome a refusal decides; None: no event's."""
-    kind: Literal["identify", "event", "anonymous", "merge", "group"] = "event"
+    kind: Literal["identify", "event", "anonymous", "merge", "group", "remove"] = "event"
     names: dict[str, Mark] = {}
     said_s: int = 0
     email: str | None = None
@@ -83,7 +88,10 @@ class Effect(Struct, gc=False):
     """Emails that the customer loses by it, if it had them."""
     anonymous: str | None = None
     merged: Identifier | None = None
+    """The key of the customer that becomes part of another."""
     objects: tuple[str, ...] = ()
+    suppresses: bool = False
+    """Of a customer that is removed: they cannot come back."""
     uncertain: bool = False
     """An earlier request may have done it already: a refusal now proves nothing."""
 
@@ -103,3 +111,8 @@ Parts: TypeAlias = tuple[tuple[Operation, Refusal | None], ...]
 """What a refused operation was divided into, and the outcome of each part."""
 OperationOutcome: TypeAlias = Refusal | Parts | None
 """None: accepted."""
+
+
+def without_lessons(entry: Entry) -> Entry:
+    """A held event: what it taught was learned when it came."""
+    return replace(entry, said=None, repaired=())

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from hogline.core.changes import Failure, HeldEvent, Settlement
 from hogline.core.draft import Draft, bounded
-from hogline.core.items import Effect, Item, OperationOutcome, Source
+from hogline.core.items import Effect, Item, OperationOutcome, Source, without_lessons
 from hogline.core.ledger import Row
-from hogline.core.shipment import Shipment, without_lessons
+from hogline.core.shipment import Shipment
 from hogline.core.told import MOST_RECENT, NOBODY, WAITS_MS, Customer, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import People

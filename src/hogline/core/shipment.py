@@ -15,21 +15,17 @@ from msgspec.structs import replace
 from hogline.core.changes import Intent
 from hogline.core.draft import Company, Draft
 from hogline.core.fold import Suppressed, names_suppressed, other_of
-from hogline.core.gate import is_ignored, is_visitor, never_sent, not_qualified
+from hogline.core.gate import is_visitor, kept_away, never_sent, not_qualified, says_something
 from hogline.core.hints import hints
-from hogline.core.items import Effect, Item, Source
-from hogline.core.known import Known
+from hogline.core.items import TOO_LONG, Effect, Item, Source, without_lessons
+from hogline.core.known import Known, Person
 from hogline.core.records import Records
+from hogline.core.removing import removals
 from hogline.core.sync import Sync
 from hogline.core.told import Told
 from hogline.destinations.base import Destination, People, Rules
-from hogline.model import Operation, Refusal
-from hogline.posthog.entry import Entry, Said, decode_entry
-
-TOO_LONG = Refusal(
-    "identifier_too_long", "The distinct_id is longer than the destination takes, and there is no email to go by."
-)
-OVERLOADED = Refusal("internal_error", "Hogline failed over this event.")
+from hogline.model import Operation
+from hogline.posthog.entry import Entry, decode_entry
 
 
 class Shipment:
@@ -137,7 +133,7 @@ class Shipment:
             item.filtered = "suppressed"
         elif item.filtered is None:
             self._plan(item, entry, draft, position, adjusted)
-        adjusted += hints(item.position, entry, self._known.person(draft.person), self._rules.keeps)
+        adjusted += hints(item.position, entry, self._known.person(draft.person), self._rules)
         item.adjusted = tuple(adjusted)
         reason = item.refusals[0].reason if item.refusals else item.filtered
         draft.recent.append((item.position, reason) if reason else item.position)
@@ -184,8 +180,7 @@ class Shipment:
     def _plan(self, item: Item, entry: Entry, draft: Draft, position: int, adjusted: list[str]) -> None:
         rules, people = self._rules, self._people
         person = self._known.person(draft.person)
-        if item.source is not Source.RETRY and is_ignored(entry, person, rules):
-            item.filtered = "ignored"
+        if self._is_apart(item, entry, draft, person):
             return
         if entry.name == "$groupidentify" and rules.has_groups and self._group(item, entry, adjusted):
             return
@@ -225,13 +220,21 @@ class Shipment:
             item.held = True
             self.holds[item.position] = (draft.person, entry)
             draft.told = replace(draft.told, has_held=True)
-        says = said is not None and self._says(said)
+        says = said is not None and says_something(said, rules)
         item.filtered = filtered if filtered is not None or (knows and says) else "nothing_to_send"
 
-    def _says(self, said: Said) -> bool:
-        """Whether an event says something of its person."""
-        once = said.set_once if self._rules.keeps.set_once else None
-        return bool(said.set or said.unset or said.person or once) and not said.personless
+    def _is_apart(self, item: Item, entry: Entry, draft: Draft, person: Person) -> bool:
+        """Whether nothing is sent for an event, whoever qualifies, or only what takes its customer away."""
+        item.filtered = kept_away(item, entry, person, self.company.parts(draft), self._rules)
+        if item.filtered is not None:
+            return True
+        made = removals(item, entry, draft, self._rules, self._people) if self._rules.removes else None
+        if made is None:
+            return False
+        self._emit_all(made)
+        self.merging.add(draft.person)
+        item.filtered = None if made else "nothing_to_send"
+        return True
 
     def _is_customer(self, draft: Draft) -> bool:
         """Whether they are one by now, or somebody is who was joined into them here."""
@@ -358,8 +361,8 @@ class Shipment:
         draft, adjusted = self.company.draft(person), list[str]()
         told = draft.told
         match item.source:
-            case Source.RELEASE:
-                if told.has_held and not_qualified(self._known.person(person), position, self._rules) is None:
+            case Source.RELEASE if told.has_held and not told.suppressed:
+                if not_qualified(self._known.person(person), position, self._rules) is None:
                     self._release(draft, position, is_customer=told.is_customer)
             case Source.AGAIN if told.main is not None:
                 main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=())
@@ -392,8 +395,3 @@ class Shipment:
         for one in waiting:
             effect = Effect(draft.person, told.main.key, None, "merge", merged=one.key)
             self._emit(self._people.merge(told.main.identifier, one.identifier), effect)
-
-
-def without_lessons(entry: Entry) -> Entry:
-    """A held event: what it taught was learned when it came."""
-    return replace(entry, said=None, repaired=())

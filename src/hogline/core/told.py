@@ -79,6 +79,8 @@ class Told(Struct, frozen=True, gc=False):
     """Such ids that the destination did not take: they are said again when somebody asks for it."""
     recent: tuple[Recent, ...] = ()
     """Some of their last events, as far as they were written along with something else."""
+    suppressed: bool = False
+    """An event asked for it: nothing is sent of them any more."""
 
     @property
     def is_customer(self) -> bool:

@@ -31,6 +31,9 @@ class Truth:
 
     def after(self, told: Told, before: Told | None, answered: Answered, *, uncertain: bool) -> Told:
         """`before`: what is on disk. `uncertain`: a request of the shipment may have been done without an answer."""
+        removals = [(effect, accepted) for effect, accepted in answered if effect.kind == "remove"]
+        if removals:
+            return self._removed(told, removals)
         main = told.main
         if main is None or not answered:
             return told
@@ -52,6 +55,21 @@ class Truth:
         named = any(effect.customer == key for effect, _ in answered)
         is_new = before is None or before.main is None
         return self._unless_nothing(told, came_to_be=something or doubt or not named or not is_new)
+
+    def _removed(self, told: Told, removals: Answered) -> Told:
+        """Without the customers that are gone. Their emails are nobody's."""
+        gone = {effect.customer for effect, accepted in removals if accepted}
+        for email in told.emails:
+            row = self.rows.get(email)
+            if row is not None and row.customer in gone:
+                self.rows[email] = None
+        return replace(
+            told,
+            main=None if told.main is not None and told.main.key in gone else told.main,
+            others=tuple(one for one in told.others if one.key not in gone),
+            seen=None,
+            suppressed=told.suppressed or any(effect.suppresses and accepted for effect, accepted in removals),
+        )
 
     def _unless_nothing(self, told: Told, *, came_to_be: bool) -> Told:
         """Who was never accepted is looked at again; if nothing can have come to be, they are no customer."""
@@ -156,6 +174,7 @@ class Truth:
             emails=tuple(dict.fromkeys((*told.emails, *theirs.emails))),
             gone=(*told.gone, *theirs.gone)[-MOST_GONE:],
             recent=tuple(sorted((*told.recent, *theirs.recent), key=_position)),
+            suppressed=told.suppressed or theirs.suppressed,
         )
 
 

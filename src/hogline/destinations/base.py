@@ -187,6 +187,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Only these events are sent."""
     ignores: Conditions = NEVER
     """Events that meet one of these are never sent."""
+    deletes: frozenset[str] = frozenset()
+    """Names of events that delete their customer, if a server sent them."""
+    suppresses: frozenset[str] = frozenset()
+    """Names of events that suppress their customer, if a server sent them."""
     hold_days: int = 0
     by_email: bool = False
     """Customers are named by their email where there is one."""
@@ -198,6 +202,16 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Attributes under other names, and fixed ones."""
     view: int = 0
     """Another number whenever the same facts would be said in another way."""
+
+    @property
+    def removes(self) -> bool:
+        return bool(self.deletes or self.suppresses)
+
+    def removal(self, name: str) -> Literal["delete", "suppress"] | None:
+        """What an event of this name asks for, if a server sent it."""
+        if name in self.suppresses:
+            return "suppress"
+        return "delete" if name in self.deletes else None
 
 
 class Written(Struct, frozen=True, gc=False):

@@ -58,6 +58,7 @@ class _Told(Struct, array_like=True):
     anonymous: tuple[str, ...] = ()
     has_held: bool = False
     not_given: tuple[str, ...] = ()
+    suppressed: bool = False
 
 
 _unpack_known = msgspec.msgpack.Decoder(_Known).decode
@@ -122,6 +123,7 @@ def pack_told(person: str, told: Told) -> bytes:
                 told.anonymous,
                 told.has_held,
                 told.not_given,
+                told.suppressed,
             ]
         )
     )
@@ -158,6 +160,7 @@ def unpack_told(person: str, body: bytes, due_ms: int) -> Told:
         due_ms,
         told.not_given,
         recent,
+        told.suppressed,
     )
 
 

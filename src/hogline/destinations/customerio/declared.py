@@ -111,6 +111,24 @@ _WHO = (
         " undo that.",
     ),
     Option(
+        key="delete_on",
+        title="Delete customers on",
+        kind="text",
+        advanced=True,
+        hint="Comma-separated names of events that delete the user's customer, such as user account deleted. Only a"
+        " server may send them, with the private token. Later events make a new customer.",
+        changing="It counts for events that come from now on.",
+    ),
+    Option(
+        key="suppress_on",
+        title="Suppress customers on",
+        kind="text",
+        advanced=True,
+        hint="Comma-separated names of events that delete the user's customer for good: nothing is sent of them from"
+        " then on, and Customer.io blocks the identifier. Only a server may send them, with the private token.",
+        changing="It counts for events that come from now on.",
+    ),
+    Option(
         key="protect_emails",
         title="Protect emails",
         kind="yes_no",

@@ -43,6 +43,8 @@ class Options(Struct, frozen=True, kw_only=True):
     ignores: Conditions = NEVER
     page_names: PageNames = "url"
     event_properties: Names = DEFAULT_PROPERTIES
+    deletes: frozenset[str] = frozenset()
+    suppresses: frozenset[str] = frozenset()
     hold_days: int = 0
     merge_people: bool = True
     protect_emails: bool = False
@@ -96,6 +98,8 @@ def read_options(values: Mapping[str, object]) -> Options:
         ignores=_conditions(given, "ignore_when"),
         page_names=cast("PageNames", given.choice("page_names")),
         event_properties=names_of(given.names("event_properties")),
+        deletes=given.names("delete_on"),
+        suppresses=given.names("suppress_on"),
         hold_days=given.whole_number("hold_days"),
         merge_people=given.yes_no("merge_people"),
         protect_emails=given.yes_no("protect_emails"),

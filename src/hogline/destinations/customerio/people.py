@@ -44,6 +44,8 @@ class CustomerIoPeople:
             whom=options.anonymous_users,
             events=options.events,
             ignores=options.ignores,
+            deletes=options.deletes,
+            suppresses=options.suppresses,
             mapping=options.mapping,
             hold_days=options.hold_days,
             by_email=options.identify_by_email,
