@@ -30,6 +30,10 @@ FILTERED: Mapping[str, Reason] = {
     "other_connection": Reason("This is an older event from a backfill for another connection."),
     "suppressed": Reason("This person was forgotten and suppressed. Nothing is sent."),
     "skipped": Reason("You resumed this connection without the events that were waiting."),
+    "backlog_dropped": Reason(
+        "It waited for this connection while that was paused or stopped, until too many events did"
+        " (HOGLINE_PAUSED_MAX_BYTES)."
+    ),
     "forgotten": Reason("The person was forgotten."),
     "failure_expired": Reason("The failure expired before it was retried."),
     "discarded": Reason("The failure was discarded."),

@@ -94,6 +94,12 @@ class Settings(BaseSettings):
         ge=1_000_000,
         description="Stop receiving (503) while more than this many bytes of events are undelivered.",
     )
+    paused_max_bytes: int = Field(
+        default=10_000_000_000,
+        ge=0,
+        description="Maximum bytes of events that wait for a connection that is paused or has stopped. Older ones are"
+        " dropped and counted, so that it does not stop the others. 0 keeps all of them.",
+    )
     hold_max_bytes: int = Field(
         default=2_000_000_000,
         ge=0,

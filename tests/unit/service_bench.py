@@ -128,7 +128,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench_in(folder: Path) -> AsyncIterator[Bench]:
+async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
     directory = DataDirectory(folder)
     async with AsyncExitStack() as stack:
         stack.enter_context(directory)
@@ -144,7 +144,7 @@ async def bench_in(folder: Path) -> AsyncIterator[Bench]:
         audit = SqliteAudit(directory.audit)
         stack.push_async_callback(audit.close)
         service = Service(
-            Settings(data=folder),
+            Settings(data=folder, **settings),  # type: ignore[arg-type]  # as the caller wants them
             journal=journal,
             state=state,
             send=customerio.send,

@@ -219,6 +219,7 @@ def test_no_reason_is_explained_that_no_longer_exists(title):
         "failure_expired",
         "forgotten",
         "skipped",
+        "backlog_dropped",
         "hold_expired",
         "hold_full",
         "hold_too_many",

@@ -4,7 +4,7 @@ pauses receiving when too many are pending.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -45,7 +45,10 @@ class Housekeeping:
         cleaning: Cleaning,
         *,
         people: ExpiresPeople,
+        bound_backlogs: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`bound_backlogs`: `service.Service`'s; None where there are no connections to pause."""
+        self._bound_backlogs = bound_backlogs
         self._cleaning = cleaning
         self._people = people
         self._journal = journal
@@ -71,6 +74,8 @@ class Housekeeping:
 
     async def once(self) -> None:
         settings = self._settings
+        if self._bound_backlogs is not None:
+            await self._bound_backlogs()
         settled = await self._settled()
         removed = await self._journal.trim(
             settled,

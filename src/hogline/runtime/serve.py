@@ -53,7 +53,15 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         service, journal, state = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
-        housekeeping = Housekeeping(journal, state, settings, clock, service.cleaning, people=service.retention)
+        housekeeping = Housekeeping(
+            journal,
+            state,
+            settings,
+            clock,
+            service.cleaning,
+            people=service.retention,
+            bound_backlogs=service.bound_backlogs,
+        )
         await stack.enter_async_context(_running(housekeeping.run()))
         budget = Budget()
         app = create_app(

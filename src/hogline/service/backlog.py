@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from hogline.backfill.forecast import created
 from hogline.core.changes import Settlement
 from hogline.core.lanes import LANES, lane_of
@@ -14,6 +16,8 @@ from hogline.service.core import Core, opened
 from hogline.store.base import Connection
 from hogline.store.positions import settled_position
 from hogline.views import BacklogView
+
+log = structlog.get_logger("hogline.service")
 
 READ = 500
 """Events that are counted before others get a turn."""
@@ -74,6 +78,33 @@ class Backlogs(Core):
 
     async def _pending(self, connection: Connection) -> int:
         return self._journal.end - connection.start - (await self._state.counts(connection.id)).settled
+
+    async def bound_backlogs(self) -> None:
+        """Drop the oldest of what waits for each connection that does not run, as far as it is more than the settings
+        allow: nobody may notice for weeks, and the others must go on."""
+        most_bytes, events = self._settings.paused_max_bytes, self._journal.end - self._journal.first + 1
+        if not most_bytes or events <= 0:
+            return
+        # An estimate, as for the bound on all: events that wait are as large as all that are there.
+        most = most_bytes * events // max(await self._journal.size_bytes(), 1)
+        for connection in await self._state.connections():
+            if not self._workers.runs(connection.id) and await self._pending(connection) > most:
+                async with self._changing:
+                    await self._drop_old(connection.id, most)
+
+    async def _drop_old(self, connection_id: int, most: int) -> None:
+        found = [one for one in await self._state.connections() if one.id == connection_id]
+        if not found or self._workers.runs(connection_id):  # removed or resumed in the meantime
+            return
+        connection = found[0]
+        await self._workers.catch_up()
+        last, _ = self._state.settled_before(connection.id)
+        until = max(last, self._journal.end - most, *(await self._state.lanes(connection.id)).values())
+        dropped = until - connection.start - (await self._state.counts(connection.id)).settled
+        if dropped > 0:
+            lanes, filtered = dict.fromkeys(range(LANES), until), {"backlog_dropped": dropped}
+            await self._state.settle(Settlement(connection=connection.id, lanes=lanes, filtered=filtered))
+            log.warning("events of a paused connection dropped", connection=connection.name, events=dropped)
 
     async def _skip_pending(self, connection: Connection) -> int:
         """What waits is not sent; it counts as filtered. Returns how many events. No worker of it may run."""
