@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- mutants: written by `make soak ARGS=mutants` -->", "<!-- end of mutants -->"
 MOST_HISTORIES = 5_000
+FEW_HISTORIES = 400
+"""Before those that have a name."""
 LEAST_PART = 0.1
 """Of that many, for what is written."""
 
@@ -198,28 +200,58 @@ class _Found(Struct):
 
     histories: int
     wrong: dict[int, str]
+    named: str = ""
+    """Of the histories with a name, the one that noticed."""
 
     @property
     def what(self) -> str:
         """What was wrong, without naming the people."""
+        if self.named:
+            return f"the history *{self.named}*"
         for wrong in self.wrong.values():
             return re.sub(r"[0-9]+", "n", re.split(r"[{:\n<,]", wrong.partition("] ")[2] or wrong)[0]).strip()
         return ""
 
 
 def _lives(mutant: Mutant, work: Path, most: int) -> _Found:
+    """Some random histories, then those that have a name because they ended wrong once, then many random ones."""
     source = work / mutant.rule.replace(" ", "-").replace("/", "")[:60] / "src"
     shutil.copytree(
         ROOT / "src" / "hogline", source / "hogline", ignore=shutil.ignore_patterns("__pycache__", "vendor")
     )
     module = _source(mutant, source)
     module.write_text(module.read_text("utf-8").replace(mutant.old, mutant.new), "utf-8")
-    command = [sys.executable, "-m", "tests.model", f"0-{most}", "--until-wrong", "--json"]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, check=True, text=True
-    )
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    few = min(FEW_HISTORIES, most)
+    found = _random(environment, 0, few)
+    if not found.wrong and (named := _named(environment)):
+        found.named = named
+    elif not found.wrong:
+        found = _random(environment, few, most)
+        found.histories += few
     shutil.rmtree(source.parent)
+    return found
+
+
+def _random(environment: dict[str, str], first: int, last: int) -> _Found:
+    command = [sys.executable, "-m", "tests.model", f"{first}-{last}", "--until-wrong", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True)
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=_Found)
+
+
+def _named(environment: dict[str, str]) -> str:
+    """The first of the named histories that fails; empty if none does."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--no-header"]
+    done = subprocess.run(
+        [*command, "tests/model/test_histories.py"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    failed = re.search(r"^FAILED \S+::test_(\w+)", done.stdout, re.MULTILINE)
+    return failed[1].replace("_", " ") if failed else ""
 
 
 def _lines(found: list[tuple[Mutant, _Found]]) -> Iterator[str]:
@@ -227,7 +259,9 @@ def _lines(found: list[tuple[Mutant, _Found]]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for mutant, one in found:
         mark = "◆" if mutant.found_by_failing else ""
-        if not one.wrong:
+        if one.named:
+            yield f"| {mutant.rule} | {mark} | a named history | *{one.named}* |"
+        elif not one.wrong:
             yield f"| {mutant.rule} | {mark} | **not in {one.histories:,} histories** | |"
         else:
             yield f"| {mutant.rule} | {mark} | {one.histories:,} histories | {one.what} |"
@@ -244,7 +278,7 @@ def print_figures(work: Path, _seed: int, part: float) -> None:
             print(f"  {mutant.rule}: {one.what or 'SURVIVES'} ({one.histories} histories)", flush=True)
             if part >= LEAST_PART:
                 _write(found)
-    survivors = [mutant.rule for mutant, one in found if not one.wrong]
+    survivors = [mutant.rule for mutant, one in found if not one.what]
     if survivors:
         sys.exit(f"{len(survivors)} rules can be removed unnoticed.")
 
