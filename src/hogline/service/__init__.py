@@ -1,5 +1,5 @@
-"""What a user can ask of Hogline, one function each. The command line, the control socket and later the console
-call the same functions; who calls makes no difference.
+"""What a user can ask Hogline to do, one function each. The commands, the control socket, the console and the API all
+call the same functions.
 """
 
 from __future__ import annotations
@@ -43,4 +43,4 @@ class Service(
     Trends,
     Doctor,
 ):
-    """All that a user can ask. Every function raises `CannotDo` for what cannot be done."""
+    """Everything a user can ask for. Every function raises `CannotDo` if it cannot do what was asked."""

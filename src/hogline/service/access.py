@@ -1,4 +1,4 @@
-"""Where the console is, and what arrived last: what the console asks for besides what the commands ask."""
+"""Where the console is, and the newest event: what only the console needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hogline.service.core import ConsoleDoor, Core
 
 
 class ArrivalView(Struct, frozen=True, kw_only=True):
-    """An event as it came in."""
+    """An event as it was received."""
 
     position: int
     event: str
@@ -21,11 +21,11 @@ class ArrivalView(Struct, frozen=True, kw_only=True):
 class ConsoleAccess(Core):
     @property
     def console(self) -> ConsoleDoor | None:
-        """Of a process that serves one."""
+        """Where the console is; None: this process serves none."""
         return self.addresses.console
 
     async def newest_event(self, after: int = 0) -> ArrivalView | None:
-        """The newest event that was received, if it is behind that position."""
+        """The newest received event, if its position is after this one."""
         end = self._journal.end
         if end <= after:
             return None

@@ -1,4 +1,4 @@
-"""Who may use the console: accounts with a name, a password and a role."""
+"""Accounts of the console, with a name, a password and a role."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class AccountView(Struct, frozen=True, kw_only=True):
     name: str
     role: Role
     has_password: bool
-    """Without one only a trusted proxy signs this account in."""
+    """Without one, only a trusted proxy can sign this account in."""
     made_ms: int
-    """0: before accounts had a time."""
+    """0: made before Hogline stored this."""
     signed_in_ms: int
-    """Last; 0: never."""
+    """The last time; 0: never."""
 
 
 class Accounts(Core):
     async def accounts(self) -> list[AccountView]:
-        """All accounts, in the order in which they were added."""
+        """All accounts, oldest first."""
         return [_view(account) for account in self._access.accounts()]
 
     async def add_account(self, name: str, role: Role, password: str | None = None) -> AccountView:
@@ -41,20 +41,20 @@ class Accounts(Core):
         name = name.strip().lower()
         if not _NAME.fullmatch(name):
             raise CannotDo(
-                "An account's name has up to 100 letters, digits and . _ % + @ -, and begins with a letter or digit."
+                "A name may have up to 100 letters, digits and . _ % + @ -, and must start with a letter or digit."
             )
         if password is not None:
             _good(password, name)
         try:
             made = await asyncio.to_thread(self._access.add, name, role, password, self._clock.time_ms())
         except NameTaken:
-            raise CannotDo(f"There is an account {name} already. Choose another name.") from None
+            raise CannotDo(f"The account {name} already exists. Choose another name.") from None
         log.info("account added", role=role)
         await self.trail.note("account_added", {"account": name, "role": role, "password": password is not None})
         return _view(made)
 
     async def remove_account(self, name: str) -> list[AccountView]:
-        """Remove an account; whoever is signed in with it is out at once. Returns those that are left."""
+        """Remove an account and end its sessions. Returns the remaining ones."""
         account = self._account(name)
         self._keeps_an_admin(account)
         await asyncio.to_thread(self._access.remove, account.name)
@@ -63,7 +63,7 @@ class Accounts(Core):
         return await self.accounts()
 
     async def set_role(self, name: str, role: Role) -> AccountView:
-        """Change what an account may do, from its next request on."""
+        """Change an account's role. Takes effect with its next request."""
         account = self._account(name)
         if role != "admin":
             self._keeps_an_admin(account)
@@ -73,7 +73,7 @@ class Accounts(Core):
         return _view(self._account(name))
 
     async def set_password(self, password: str, name: str = FIRST) -> None:
-        """Set an account's password; whoever is signed in with the old one has to sign in again."""
+        """Set an account's password. Sessions with the old one end."""
         name = name.strip().lower()
         self._not_of_the_settings(name)
         if name != FIRST:
@@ -84,13 +84,13 @@ class Accounts(Core):
         await self.trail.note("account_password_set", {"account": name})
 
     async def change_own_password(self, old: str, new: str) -> None:
-        """Of the account that asks."""
+        """The account that is asking."""
         who = actor()
         if who.kind != "account":
-            raise CannotDo("Only an account has a password.")
+            raise CannotDo("Only accounts have a password.")
         self._not_of_the_settings(who.name)
         if not await asyncio.to_thread(self._access.is_password, old, who.name):
-            raise CannotDo("That is not your password. Nothing was changed.")
+            raise CannotDo("Wrong password. Nothing was changed.")
         await self.set_password(new, who.name)
 
     @property
@@ -100,13 +100,13 @@ class Accounts(Core):
     def _account(self, name: str) -> Account:
         found = self._access.find(name)
         if found is None:
-            raise CannotDo("There is no such account. `hogline accounts` lists them.")
+            raise CannotDo("Account not found. `hogline accounts` lists all accounts.")
         return found
 
     def _keeps_an_admin(self, account: Account) -> None:
         others = [one for one in self._access.accounts() if one.name != account.name and one.role == "admin"]
         if account.role == "admin" and not others:
-            raise CannotDo(f"{account.name} is the only admin. Make another account admin first.")
+            raise CannotDo(f"{account.name} is the only admin. Make another account an admin first.")
 
     def _not_of_the_settings(self, name: str) -> None:
         if name == FIRST and self._settings.console_password is not None:

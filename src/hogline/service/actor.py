@@ -1,4 +1,4 @@
-"""Who asks: set by whoever takes a question in (the console, the API, the socket, a command), read by what notes it."""
+"""Who is asking. The console, the API, the socket and the commands set it; the audit log reads it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from hogline.store.datadir.roles import Role
 
 class Actor(Struct, frozen=True, kw_only=True):
     name: str
-    """Of an account, of an API token, or of the system user who gave a command."""
+    """The name of an account, an API token, or the system user who ran a command."""
     kind: Kind
     role: Role
     address: str = ""
-    """Where the question came from; empty: this machine's command line."""
+    """Where the request came from; empty: this machine's command line."""
 
 
 def system_user(uid: int | None = None) -> Actor:
-    """The user of this machine who gives a command (None: of this process). Whoever may use the data directory may do
+    """The system user who runs a command (None: this process's user). Anyone who may use the data directory may do
     everything.
     """
     number = os.getuid() if uid is None else uid
@@ -40,13 +40,13 @@ _acting: ContextVar[Actor] = ContextVar("acting", default=_HOGLINE)
 
 
 def actor() -> Actor:
-    """Whose question is being answered; Hogline itself, if nobody asked."""
+    """Who is asking; Hogline itself if nobody is."""
     return _acting.get()
 
 
 @contextmanager
 def acting(who: Actor) -> Iterator[None]:
-    """What is done within is done for them."""
+    """Everything within the context is done for them."""
     token = _acting.set(who)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The tokens of the HTTP API: made, listed, revoked."""
+"""API tokens: creating, listing and revoking them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ log = structlog.get_logger("hogline.service")
 LONGEST_NAME = 60
 MOST_DAYS = 3_650
 USED_EVERY_MS = 600_000
-"""How exact a token's last use is."""
+"""How exact the time of a token's last use is."""
 _DAY_MS = 86_400_000
 
 
 class ApiTokenView(Struct, frozen=True, kw_only=True):
-    """A token as it may be shown: without itself."""
+    """A token without its secret."""
 
     name: str
     role: Role
@@ -31,7 +31,7 @@ class ApiTokenView(Struct, frozen=True, kw_only=True):
     expires_ms: int
     """0: never."""
     used_ms: int
-    """Last, to within ten minutes; 0: never."""
+    """The last time, to within ten minutes; 0: never."""
 
 
 class NewApiTokenView(Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class NewApiTokenView(Struct, frozen=True, kw_only=True):
     role: Role
     expires_ms: int
     token: str
-    """Shown this once: it is kept as a hash only."""
+    """Shown only once: Hogline stores a hash."""
 
     def __repr__(self) -> str:
         return f"NewApiTokenView(name={self.name!r})"
@@ -47,7 +47,7 @@ class NewApiTokenView(Struct, frozen=True, kw_only=True):
 
 class ApiAccess(Core):
     async def api_tokens(self) -> list[ApiTokenView]:
-        """Those that were not revoked, in the order in which they were made."""
+        """All tokens that were not revoked, oldest first."""
         return [
             ApiTokenView(
                 name=one.name, role=one.role, made_ms=one.made_ms, expires_ms=one.expires_ms, used_ms=one.used_ms
@@ -56,44 +56,42 @@ class ApiAccess(Core):
         ]
 
     async def make_api_token(self, name: str, role: Role = "viewer", days: int | None = None) -> NewApiTokenView:
-        """Make a token for the HTTP API. Whoever has it can do there what its role may. `days`: how long it is valid;
-        None: until it is revoked.
+        """Create a token for the HTTP API; its role says what it may do. `days`: how long it is valid; None: until you
+        revoke it.
         """
         name = name.strip()
         if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
             raise CannotDo(f"Name the token after what uses it, with up to {LONGEST_NAME} characters.")
         if days is not None and not 1 <= days <= MOST_DAYS:
-            raise CannotDo(f"A token is valid for 1 to {MOST_DAYS:,} days, or until it is revoked.")
+            raise CannotDo(f"Give 1 to {MOST_DAYS:,} days. Without days, the token is valid until you revoke it.")
         now_ms = self._clock.time_ms()
         expires_ms = 0 if days is None else now_ms + days * _DAY_MS
         try:
             token = await asyncio.to_thread(self._api_tokens().make, name, role, now_ms, expires_ms)
         except NameTaken:
-            raise CannotDo(
-                f"There is an API token {name!r} already. Choose another name, or revoke it first."
-            ) from None
+            raise CannotDo(f"The API token {name!r} already exists. Choose another name, or revoke it first.") from None
         log.info("API token made", role=role)
         await self.trail.note("api_token_made", {"token": name, "role": role, "days": days})
         return NewApiTokenView(name=name, role=role, expires_ms=expires_ms, token=token)
 
     async def revoke_api_token(self, name: str) -> list[ApiTokenView]:
-        """Take a token's validity away, at once; returns those that are left."""
+        """Revoke a token immediately. Returns the remaining ones."""
         if not await asyncio.to_thread(self._api_tokens().remove, name):
-            raise CannotDo(f"There is no API token {name!r}.")
+            raise CannotDo(f"API token {name!r} not found.")
         log.info("API token revoked")
         await self.trail.note("api_token_revoked", {"token": name})
         return await self.api_tokens()
 
     def api_token(self, token: str) -> ApiToken | None:
-        """What is known of a token; None: it is not valid. No question of a user's: it is not offered at the socket."""
+        """What is known about a token; None: it is not valid. Only the API calls this; the socket does not offer it."""
         found = self._api_tokens().find(token)
         return None if found is None or 0 < found.expires_ms <= self._clock.time_ms() else found
 
     async def api_token_used(self, token: ApiToken) -> None:
-        """Once in a while: whoever asks often need not wait for the disk each time."""
+        """Not every time: a client that sends many requests should not wait for the disk each time."""
         now_ms = self._clock.time_ms()
         if now_ms - token.used_ms >= USED_EVERY_MS:
-            with suppress(Unusable):  # a disk that takes nothing keeps nobody from asking
+            with suppress(Unusable):  # a full disk does not keep anyone from using the API
                 await asyncio.to_thread(self._api_tokens().used, token.name, now_ms)
 
     def _api_tokens(self) -> ApiTokens:

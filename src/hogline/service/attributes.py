@@ -1,4 +1,4 @@
-"""What happened to each attribute of somebody at the destination, and why: for pages and commands. Knows only words."""
+"""The state of each of a person's attributes at the destination, in words, for pages and commands."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ STANDINGS: Mapping[str, str] = {
     "left_out": "Left out",
     "not_sent": "Not sent",
 }
-"""Each in words."""
+"""Each state in words."""
 
 _EMAIL: Mapping[str, str] = {
-    "email_taken": "Somebody else has this email there.",
-    "email_on_other_customer": "Another customer of this person has it there. The two are to be merged.",
-    "email_change_not_sent": "They are known there by another email, and cannot be moved.",
+    "email_taken": "Another person has this email there.",
+    "email_on_other_customer": "Another customer of the same person has it there. The two will be merged.",
+    "email_change_not_sent": "The destination knows them by a different email, which cannot be changed.",
 }
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of somebody."""
+    """One attribute of a person."""
 
     name: str
     value: object
@@ -33,11 +33,11 @@ class Attribute:
     state: str
     """A key of `STANDINGS`."""
     why: str = ""
-    """A sentence; empty: nothing has to be known about it."""
+    """Why, in a sentence; empty: nothing to explain."""
 
 
 def attributes(person: PersonView) -> list[Attribute]:
-    """By name."""
+    """Sorted by name."""
     return [Attribute(name, value, *_standing(person, name)) for name, value in sorted(person.attributes.items())]
 
 
@@ -45,9 +45,9 @@ def _standing(person: PersonView, name: str) -> tuple[str, str]:
     if name == "email" and person.email_not_sent is not None:
         return "not_sent", _EMAIL[person.email_not_sent]
     if name in person.refused:
-        return "refused", "It is not sent again until it changes, or you send this person again."
+        return "refused", "It is not sent again until it changes or you resend this person."
     if name in person.left_out:
         return "left_out", "Your options leave it out, or the name is reserved."
     if person.customer is None:
-        return "unsent", "It goes with the first event that is sent."
-    return ("unsent", "It goes with their next event.") if name in person.unsent else ("accepted", "")
+        return "unsent", "It is sent with their first event."
+    return ("unsent", "It is sent with their next event.") if name in person.unsent else ("accepted", "")

@@ -1,4 +1,4 @@
-"""Words for the audit log's entries, for pages and commands. Knows only words."""
+"""The audit log's entries in words, for pages and commands."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DEEDS: Mapping[str, str] = {
 
 
 def what_was_done(action: str, connection: str, details: Mapping[str, object]) -> str:
-    """In one line: the action, where, and what it was about."""
+    """In one line: the action, the connection, and the details."""
     done = DEEDS.get(action, action.replace("_", " ").capitalize())
     about = ", ".join([*([connection] if connection else []), *_about(details)])
     return f"{done}{': ' if about else ''}{about}"
@@ -77,7 +77,7 @@ def _changed(name: str, change: object) -> str:
 
 
 def _plain(value: object) -> str:
-    """An option's value; the default is none."""
+    """An option's value; empty: its default."""
     if value is None:
         return "default"
     if isinstance(value, list):

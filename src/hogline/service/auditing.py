@@ -12,19 +12,19 @@ EVERYTHING = Wanted()
 
 
 class AuditView(Struct, frozen=True, kw_only=True):
-    """One thing that was done."""
+    """An entry of the audit log."""
 
     number: int
     at_ms: int
     who: str
     kind: str
-    """`account`, `token` (of the API) or `system` (a command's user)."""
+    """`account`, `token` (an API token) or `system` (the user of a command)."""
     address: str
     """Empty: this machine's command line."""
     action: str
     connection: str
     person: str
-    """Stands for a distinct_id or an email: a keyed hash."""
+    """A keyed hash of the person's distinct_id or email."""
     details: dict[str, object]
 
 
@@ -32,14 +32,14 @@ class Auditing(Core):
     async def audit(
         self, wanted: Wanted = EVERYTHING, *, before: int | None = None, limit: int = 100
     ) -> list[AuditView]:
-        """What was done, newest first; those before that number. A person is wanted by distinct_id or email."""
+        """Entries, newest first, before this number. Filter by person with a distinct_id or an email."""
         if self.trail.store is None:
             return []
         found = await self.trail.store.newest(self._with_hash(wanted), before=before, limit=_bounded(limit))
         return [_view(one) for one in found]
 
     async def audit_since(self, wanted: Wanted = EVERYTHING, *, after: int = 0, limit: int = 100) -> list[AuditView]:
-        """What was done, oldest first; those behind that number."""
+        """Entries, oldest first, after this number."""
         if self.trail.store is None:
             return []
         found = await self.trail.store.oldest(self._with_hash(wanted), after=after, limit=_bounded(limit))

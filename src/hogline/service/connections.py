@@ -1,4 +1,4 @@
-"""Installing, changing, checking, enabling and removing connections."""
+"""Creating, changing, checking, pausing, resuming and deleting connections."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from hogline.service.core import CannotDo, evolved, opened, read_options
 from hogline.store.base import Connection, NameTaken
 from hogline.views import CheckView, ConnectionView
 
-# Options are not logged but by their names: secrets are among their values.
+# Only the names of options are logged: their values include secrets.
 log = structlog.get_logger("hogline.service")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class SecretsNeeded(CannotDo):
-    """Stored credentials were to go to another host; `problems` has a sentence for each option to enter again."""
+    """Stored credentials would go to another host. `problems` has a sentence for each option to enter again."""
 
     def __init__(self, sentence: str, problems: Mapping[str, str]) -> None:
         super().__init__(sentence)
@@ -44,8 +44,8 @@ class Connections(Backlogs):
     async def connect(
         self, destination: str, options: dict[str, object], *, name: str = "", paused: bool = False
     ) -> ConnectionView:
-        """Install a destination. Its credentials are checked first; refused, nothing is kept. Without a name it
-        gets the destination's.
+        """Create a connection. The credentials are checked first; if they are rejected, nothing is saved. Without a
+        name, it gets the destination's.
         """
         chosen = _destination(destination)
         options = begun(chosen.options, options)
@@ -53,13 +53,13 @@ class Connections(Backlogs):
         name = name or await self._free_name(destination)
         if not _NAME.fullmatch(name):
             raise CannotDo(
-                "A name has up to 64 lower-case letters, digits, - and _, and begins with a letter or digit."
+                "A name may have up to 64 lowercase letters, digits, - and _, and must start with a letter or digit."
             )
         if any(existing.name == name for existing in await self._state.connections()):
             raise CannotDo(_taken(name))
         check = await chosen.check(parsed, self._send)
         if check.outcome != "ok" and (not paused or check.outcome != "unreachable"):
-            raise CannotDo(f"{check.sentence} Nothing was kept.")
+            raise CannotDo(f"{check.sentence} Nothing was saved.")
         try:
             connection = await self._state.add_connection(
                 name=name,
@@ -90,9 +90,9 @@ class Connections(Backlogs):
     async def configure(
         self, name: str, options: dict[str, object], *, seen: dict[str, object] | None = None
     ) -> ConnectionView:
-        """Change some options of a connection; None takes one back to its default. A connection that had
-        stopped itself goes on where it stopped, if the credentials are good now. Another host needs the credentials
-        again. `seen`: the options as the user saw them. Raises `ChangedMeanwhile` if they are others by now.
+        """Change some options of a connection; None resets an option to its default. A stopped connection continues if
+        the credentials work now. A different host needs the credentials again. `seen`: the options as the user saw them.
+        Raises `ChangedMeanwhile` if they are different now.
         """
         connection = await self._find(name)
         if seen is not None and seen != _shown(connection):
@@ -111,8 +111,8 @@ class Connections(Backlogs):
         return replace(changed, notes=_notes(destination, connection.options, kept))
 
     async def test_options(self, destination: str, options: dict[str, object], name: str = "") -> CheckView:
-        """Whether the destination would take these options; nothing is kept. With the name of a connection they go
-        over its own, as they do for `configure`.
+        """Check whether the destination accepts these options. Nothing is saved. With a connection's name, they are
+        combined with its stored options, as `configure` does.
         """
         given = _given(options)
         if name:
@@ -125,7 +125,7 @@ class Connections(Backlogs):
         return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
 
     async def check(self, name: str) -> CheckView:
-        """Whether the credentials are good, and what to do if not."""
+        """Check whether the credentials work; if not, say what to do."""
         connection = await self._find(name)
         one = opened(connection)
         check = await one.destination.check(one.options, self._send)
@@ -135,8 +135,8 @@ class Connections(Backlogs):
         return [self._view(connection) for connection in await self._state.connections()]
 
     async def resume(self, name: str, *, from_now_on: bool = False) -> ConnectionView:
-        """Check the credentials and run the connection, from where it was; refused, it stays as it is. `from_now_on`:
-        without the events that wait, which count as filtered (`skipped`).
+        """Check the credentials and continue where the connection left off. If they are rejected, nothing changes.
+        `from_now_on`: skip the pending events, which then count as filtered (`skipped`).
         """
         connection = await self._find(name)
         one = opened(connection)
@@ -150,7 +150,7 @@ class Connections(Backlogs):
         return resumed
 
     async def pause(self, name: str) -> ConnectionView:
-        """Stop sending. Events that come in wait until it is resumed."""
+        """Stop sending. New events are kept until you resume."""
         paused = await self._change(name, paused=True)
         log.info("connection paused", connection=name)
         await self.trail.note("connection_disabled", connection=name)
@@ -159,8 +159,8 @@ class Connections(Backlogs):
     async def _change(
         self, name: str, *, was: Connection | None = None, skip: bool = False, **changes: object
     ) -> ConnectionView:
-        """Stop what is under way, write the change, and go on from there. `was`: the connection that the change was
-        made from; raises `ChangedMeanwhile` if its options are others by now. `skip`: without what waits.
+        """Stop the worker, write the change, and start it again. `was`: the connection that the change is based on;
+        raises `ChangedMeanwhile` if its options are different now. `skip`: without the pending events.
         """
         async with self._changing:
             connection = await self._find(name)
@@ -178,7 +178,7 @@ class Connections(Backlogs):
             return self._view(connection)
 
     async def disconnect(self, name: str) -> None:
-        """Remove the connection with all that it knows. The destination keeps what it has."""
+        """Delete the connection and everything stored for it. The destination keeps what it has."""
         async with self._changing:
             connection = await self._find(name)
             await self._workers.stop(connection.id)
@@ -220,7 +220,7 @@ def _differences(was: Mapping[str, object], now: Mapping[str, object]) -> dict[s
 def _changes(
     destination: Destination[Any], before: Mapping[str, object], now: Mapping[str, object]
 ) -> dict[str, object]:
-    """For the audit log: what each option was and is (null: its default); of a secret, that it was set anew."""
+    """For the audit log: what each option was and is (null: its default). Of a secret, only that it was set."""
     secret = {option.key for option in destination.options if option.secret}
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     return {key: "set anew" if key in secret else [before.get(key), now.get(key)] for key in changed}
@@ -242,10 +242,10 @@ def _given(options: Mapping[str, object]) -> dict[str, object]:
 
 
 def _over_its_own(connection: Connection, options: Mapping[str, object]) -> dict[str, object]:
-    """The connection's options with these over them; None takes one away.
+    """The connection's options with these on top; None removes one.
 
-    Everything that uses stored credentials together with options from outside comes through here: credentials are
-    only ever sent to the host that they were entered for. Raises `SecretsNeeded` for another host without its own.
+    Everything that combines stored credentials with other options goes through here: credentials are only ever sent to
+    the host they were entered for. Raises `SecretsNeeded` for a different host without new ones.
     """
     destination = destination_of(connection.destination)
     given = over(destination.options, grown(destination.options, connection.options), options)
@@ -258,7 +258,7 @@ def _over_its_own(connection: Connection, options: Mapping[str, object]) -> dict
         raise SecretsNeeded(
             f"The stored credentials were entered for {before} and are not sent to {now}. Enter {titles} again.",
             {
-                key: f"Enter {option.title} again: the stored one is only sent to {before}."
+                key: f"Enter {option.title} again. The stored one is only sent to {before}."
                 for key, option in stored.items()
             },
         )
@@ -266,7 +266,7 @@ def _over_its_own(connection: Connection, options: Mapping[str, object]) -> dict
 
 
 def _host(destination: Destination[Any], values: Mapping[str, object]) -> str:
-    """Scheme, host and port of where requests go."""
+    """Scheme, host and port that requests go to."""
     url = urlsplit(destination.base_url(read_options(destination, values)))
     return f"{url.scheme}://{url.netloc}"
 
@@ -274,21 +274,21 @@ def _host(destination: Destination[Any], values: Mapping[str, object]) -> str:
 def _destination(key: str) -> Destination[Any]:
     chosen = DESTINATIONS.get(key)
     if chosen is None:
-        raise CannotDo(f"There is no destination {key!r}. Known are: {', '.join(DESTINATIONS)}.")
+        raise CannotDo(f"Unknown destination {key!r}. Choose one of: {', '.join(DESTINATIONS)}.")
     return chosen
 
 
 def _taken(name: str) -> str:
-    return f"There is a connection {name!r} already. Choose another --name, or change it with `hogline configure`."
+    return f"The connection {name!r} already exists. Choose another name, or change it with `hogline configure {name}`."
 
 
 def _same_workspace(connection: Connection, check: Check) -> str | None:
-    """The workspace that a connection belongs to from now on. What it knows of people was accepted in one workspace
-    and is true there only.
+    """The workspace that a connection belongs to from now on. What it told about people was accepted in one workspace
+    and is only true there.
     """
     if connection.workspace is not None and check.workspace not in {None, connection.workspace}:
         raise CannotDo(
-            f"These credentials are those of another workspace ({check.workspace}) than the one that {connection.name} "
-            f"knows the people of ({connection.workspace}). Make a connection of its own for it."
+            f"These credentials belong to workspace {check.workspace}, but {connection.name} is set up for workspace "
+            f"{connection.workspace}. Create a separate connection."
         )
     return connection.workspace or check.workspace

@@ -1,4 +1,4 @@
-"""What all functions of the service share: the store, the workers, and how a connection is found and stands."""
+"""What all functions of the service share: the stores, the workers, and how to find a connection and its state."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ KINDS: tuple[TokenKind, ...] = ("private", "public")
 
 
 class CannotDo(Exception):
-    """What was asked cannot be done; the text is one sentence that says why and what to do."""
+    """It cannot be done. The text is one sentence that says why and what to do."""
 
 
 class ConsoleDoor(Struct, frozen=True):
-    """Where the console is, and what opens it as long as nobody chose a password."""
+    """Where the console is, and its first password until someone chooses another."""
 
     url: str
     first_password: str | None = None
-    """If it was made just now: for a terminal, and for nothing that is kept."""
+    """If it was just created: to print in a terminal, and nowhere else."""
     first_password_file: Path | None = None
-    """Where it stands until another is set."""
+    """Where it is stored until you set another."""
 
     def __repr__(self) -> str:
         return f"ConsoleDoor(url={self.url!r})"
@@ -104,11 +104,11 @@ class Core:
         self.cleaning = Cleaning(journal, state)
         self.trail = trail or Trail()
         self.seen_uuids = SeenUuids(journal)
-        """Shared by all through whom events come in."""
+        """Shared by everything that receives events."""
         self._changing = asyncio.Lock()
-        """Held by whoever changes a connection: one at a time."""
+        """Held while a connection is being changed: one change at a time."""
         self.retention = Retention(self._workers, self._changing)
-        """For the housekeeping."""
+        """For housekeeping."""
         self._sendings: dict[str, Sending] = {}
         self._previews: dict[str, Preview] = {}
 
@@ -121,7 +121,7 @@ class Core:
         return self._clock.time_ms()
 
     async def start(self) -> None:
-        """Make the project's tokens if there are none yet, and run every connection that is not paused."""
+        """Create the project's tokens if there are none, and start every connection that is not paused."""
         for kind in KINDS:
             if not made_here(await self._state.tokens(kind)):
                 await self._state.add_token(new_token(kind).text, kind)
@@ -133,7 +133,7 @@ class Core:
             await self._run(connection)
 
     async def _look_at_options(self) -> None:
-        """What is to be known of people depends on what some connection wants."""
+        """Tell the folder what the connections need to know about people."""
         wanted = []
         for connection in await self._state.connections():
             with suppress(InvalidOptions):  # it is stopped, and says so
@@ -149,16 +149,16 @@ class Core:
         )
 
     async def close(self, within_s: float = 20.0) -> None:
-        """What is in flight is settled, or given up after that time."""
+        """Settle what is in flight, or give it up after that time."""
         await self._workers.close(within_s)
 
     async def _check_tokens(self) -> None:
-        """From now on what is received is checked against the tokens as they are."""
+        """From now on, receive events with the current tokens only."""
         self.token_check.replace(await self._state.tokens(), await self._state.tokens("public"))
 
     async def _stopped(self, connection: Connection, reason: str) -> None:
         for found in await self._state.connections():
-            if found.id == connection.id:  # else it was removed meanwhile
+            if found.id == connection.id:  # otherwise it was removed in the meantime
                 await self._state.change_connection(evolved(found, stopped=reason))
 
     async def _find(self, name: str) -> Connection:
@@ -168,9 +168,9 @@ class Core:
                 return connection
         names = ", ".join(connection.name for connection in connections)
         raise CannotDo(
-            f"There is no connection {name!r}. There are: {names}."
+            f"Connection {name!r} not found. Your connections: {names}."
             if names
-            else f"There is no connection {name!r}, nor any other. Make one with `hogline connect`."
+            else f"Connection {name!r} not found. You have no connections yet. Create one with `hogline connect`."
         )
 
     async def _run(self, connection: Connection) -> None:
@@ -183,7 +183,7 @@ class Core:
                 await self._stopped(connection, str(invalid))
 
     def _standing(self, connection: Connection) -> tuple[str, str | None]:
-        """Its state and the reason for it."""
+        """Its state, and the reason."""
         if connection.paused:
             return "paused", None
         if connection.stopped is not None:
@@ -195,7 +195,7 @@ class Core:
 
 
 def opened(connection: Connection) -> Installed[Any]:
-    """Raises `CannotDo` if the connection's options are not valid anymore."""
+    """Raises `CannotDo` if the connection's options are no longer valid."""
     try:
         return installed(connection)
     except InvalidOptions as invalid:

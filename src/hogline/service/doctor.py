@@ -1,4 +1,4 @@
-"""Looks at what Hogline depends on, its machine and what it talks to, and says what to do about what is not well."""
+"""Checks the machine and everything Hogline talks to, and says what to do about problems."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Level = Literal["ok", "warning", "problem"]
 
 class Doctor(Core):
     async def examine(self) -> list[FindingView]:
-        """Findings about this process's machine, its data directory, its address, and each connection."""
+        """Findings about this process's machine, data directory, address, and each connection."""
         data = self._settings.data
         findings = [
             FindingView("Version", "ok", f"Hogline {__version__} on Python {platform.python_version()}"),
@@ -60,13 +60,13 @@ class Doctor(Core):
         return [*findings, await self._backlog(), _backup(data, self._clock.time_ms())]
 
     async def _address(self) -> FindingView:
-        """Whether what receives can be reached where PostHog is told to send."""
+        """Whether PostHog can reach the receiving address."""
         host = urlsplit(self.receives_at).hostname or ""
         if not self._settings.public_url and host in {"127.0.0.1", "::1", "localhost"}:
             return FindingView(
                 "Address",
                 "warning",
-                f"Events are received at {self.receives_at}, which only this machine reaches.",
+                f"Events are received at {self.receives_at}, which only this machine can reach.",
                 "For PostHog Cloud or websites, put an HTTPS proxy in front and set HOGLINE_PUBLIC_URL.",
             )
         try:
@@ -82,13 +82,13 @@ class Doctor(Core):
             return FindingView(
                 "Address",
                 "problem",
-                f"{self.receives_at}/healthz answers {answer.status} instead of 200.",
-                "Let the proxy pass all paths to Hogline unchanged.",
+                f"{self.receives_at}/healthz returns {answer.status} instead of 200.",
+                "Make the proxy pass all paths to Hogline unchanged.",
             )
-        return FindingView("Address", "ok", f"{self.receives_at} answers")
+        return FindingView("Address", "ok", f"{self.receives_at} responds")
 
     async def _connection(self, connection: Connection, clocks: list[float]) -> FindingView:
-        """Whether its credentials are good. Notes how far this machine's clock is ahead of the destination's, in s."""
+        """Whether the credentials work. Notes how many seconds this machine's clock is ahead of the destination's."""
         title = f"Connection {connection.name}"
 
         async def noting(request: Request) -> Response:
@@ -101,7 +101,7 @@ class Doctor(Core):
             one = opened(connection)
             check = await one.destination.check(one.options, noting)
         except CannotDo as error:
-            return FindingView(title, "problem", str(error), f"Correct it with `hogline configure {connection.name}`.")
+            return FindingView(title, "problem", str(error), f"Fix it with `hogline configure {connection.name}`.")
         if check.outcome != "ok":
             return FindingView(title, "problem", check.sentence)
         if connection.stopped is not None:
@@ -122,14 +122,14 @@ class Doctor(Core):
                 waits_ms = await lag_ms(connection, self._journal, self._state, self._clock.time_ms())
                 longest = max(longest, waits_ms / 1_000)
         most = self._settings.journal_max_bytes
-        said = f"The journal takes {_megabytes(size)} of at most {_megabytes(most)} undelivered"
+        said = f"The journal takes {_megabytes(size)}; receiving pauses at {_megabytes(most)} undelivered"
         if size > 0.8 * most:
-            return FindingView("Journal", "warning", said, "Find out why events wait: `hogline status`.")
+            return FindingView("Journal", "warning", said, "`hogline status` shows why events are pending.")
         if longest > LONG_LAG_S:
             return FindingView(
                 "Journal",
                 "warning",
-                f"The oldest event has waited {longest / 60:,.0f} minutes.",
+                f"The oldest event has been pending for {longest / 60:,.0f} minutes.",
                 "See `hogline status`.",
             )
         return FindingView("Journal", "ok", said)
@@ -141,14 +141,14 @@ def _room(data: Path) -> FindingView:
         return FindingView(
             "Disk space",
             "problem",
-            f"Only {_megabytes(free)} are free for {data}.",
+            f"Only {_megabytes(free)} free for {data}.",
             "Free some space. Receiving pauses when the disk is full.",
         )
     return FindingView("Disk space", "ok", f"{_megabytes(free)} free")
 
 
 def _sync_speed(data: Path) -> FindingView:
-    """Each answer to a sender waits for one."""
+    """Every acknowledged request waits for one."""
     took_ms = []
     with tempfile.TemporaryFile(dir=data) as file:
         for _ in range(_SYNCS):
@@ -158,9 +158,9 @@ def _sync_speed(data: Path) -> FindingView:
             os.fsync(file.fileno())
             took_ms.append((time.perf_counter() - began) * 1_000)
     median = statistics.median(took_ms)
-    said = f"A write reaches the disk in {median:.1f} ms"
+    said = f"A write takes {median:.1f} ms to reach the disk"
     if median > SLOW_SYNC_MS:
-        return FindingView("Disk speed", "warning", said, "Every answer waits for it. A local SSD is faster.")
+        return FindingView("Disk speed", "warning", said, "Every request waits for it. Use a local SSD.")
     return FindingView("Disk speed", "ok", said)
 
 
@@ -177,7 +177,7 @@ def _file_system(data: Path) -> FindingView:
 
 
 def _kind_of_file_system(data: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """As the kernel names it; empty where it does not say."""
+    """As the kernel names it; empty if it does not say."""
     try:
         lines = [line.split() for line in mounts.read_text("utf-8").splitlines()]
     except OSError:
@@ -208,7 +208,7 @@ def _date_s(text: str) -> float | None:
 
 
 def _clock(ahead_s: float) -> FindingView:
-    """A Date header has whole seconds, and travels for a while."""
+    """A Date header has whole seconds and takes a while to arrive."""
     if abs(ahead_s) > CLOCK_OFF_S:
         direction = "ahead of" if ahead_s > 0 else "behind"
         return FindingView(

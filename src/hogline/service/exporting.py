@@ -1,6 +1,6 @@
-"""Everything that is kept about one person, as JSON: what a person may ask for by Article 15 of the GDPR.
+"""Everything stored about one person, as JSON; what a person may ask for under Article 15 of the GDPR.
 
-`docs/export.md` says what each field means. It comes in parts, so that somebody with many events needs little memory.
+`docs/export.md` explains the fields. It comes in parts, so a person with many events needs little memory.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from hogline.views import CustomerView
 
 FORMAT = "hogline.person/1"
 PART_BYTES = 4_000_000
-"""About as much is in one part."""
+"""About how much one part has."""
 _LETTERS_AT_ONCE = 100
 
 Section: TypeAlias = Literal["held_events", "failures", "events"]
 
 
 class ExportedRefusal(Struct, frozen=True):
-    """What a destination did not accept."""
+    """What a destination rejected."""
 
     reason: str
     message: str
     field: str
     operation: str
-    """The JSON text as it was sent; blank: none could be made."""
+    """The JSON that was sent; empty: none could be made."""
 
 
 class ExportedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,54 +58,54 @@ class ExportedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     elements_chain: str = ""
     url: str = ""
     connection: str | None = None
-    """Which connection holds it, or could not deliver it; None: the journal, which is for all."""
+    """The connection that holds it or could not deliver it; None: the journal, which all connections share."""
     refusals: tuple[ExportedRefusal, ...] = ()
-    """Of a failure: what was not accepted, and why."""
+    """For a failure: what was rejected, and why."""
 
 
 class ExportedAttribute(Struct, frozen=True):
     value: object
-    """None: it was taken away."""
+    """None: it was removed."""
     time_ms: int | None
-    """When the event happened that said so last; None: `$set_once` said it, which anything else goes over."""
+    """The time of the event that set it; None: `$set_once` set it, which any other event may change."""
 
 
 class ExportedKnown(Struct, frozen=True, kw_only=True):
-    """What PostHog says of a person."""
+    """What PostHog says about a person."""
 
     distinct_id: str
     identified: bool
     email: str | None
     attributes: dict[str, ExportedAttribute]
-    """What events set."""
+    """Set by events."""
     person_properties: dict[str, ExportedAttribute]
-    """What PostHog's person had beside it."""
+    """Other properties of PostHog's person."""
 
 
 class ExportedPerson(Struct, frozen=True, kw_only=True):
-    """What one connection remembers of a person."""
+    """What one connection has stored about a person."""
 
     connection: str
     destination: str
     distinct_id: str
     customers: list[CustomerView]
-    """As whom the destination knows them, or knew them."""
+    """The identifiers by which the destination knows or knew them."""
     emails: list[str]
-    """Emails that are or were theirs at the destination."""
+    """Emails that they have or had at the destination."""
     accepted: list[str]
-    """Names of the attributes of which the destination has the newest value."""
+    """Names of attributes whose newest value the destination has."""
     unsent: list[str]
     refused: list[str]
     left_out: list[str]
-    """Names of those that the options keep from it."""
+    """Names of attributes that the options leave out."""
     relationships: list[str]
     anonymous_ids: list[str]
     recent: list[tuple[int, str]]
-    """The last events: position in the journal, and what became of each."""
+    """Their recent events: the position in the journal, and the result."""
 
 
 class PersonExport(Struct, frozen=True, kw_only=True):
-    """Everything but events."""
+    """Everything except events."""
 
     format: str
     exported_ms: int
@@ -114,7 +114,7 @@ class PersonExport(Struct, frozen=True, kw_only=True):
     known: list[ExportedKnown]
     people: list[ExportedPerson]
     mentions: int
-    """Events of other people that have one of the ids in a property: those are not in the export."""
+    """Events of other people with one of the ids in a property; those are not in the export."""
 
 
 class ExportedEvents(Struct, frozen=True, kw_only=True):
@@ -123,13 +123,13 @@ class ExportedEvents(Struct, frozen=True, kw_only=True):
     section: Section
     events: list[ExportedEvent]
     next: str | None
-    """What to ask for as `after`; None: that was all."""
+    """Pass it as `after`; None: this was the last part."""
 
 
 class Exporting(Finding):
     async def export_person(self, who: str, *, everybody: bool = False) -> PersonExport:
-        """All that is kept about the person with this id or email, but for events. `everybody`: of all people with this
-        email. Raises `CannotDo`.
+        """Everything stored about the person with this id or email, except events. `everybody`: about all people with
+        this email. Raises `CannotDo`.
         """
         whole = await self._chosen(who, everybody=everybody)
         await self.trail.note("person_exported", person=who)
@@ -153,8 +153,8 @@ class Exporting(Finding):
         )
 
     async def export_events(self, ids: list[str], *, after: str = "") -> ExportedEvents:
-        """Some of the events of these ids, a few megabytes: first those that are held, then failures, then those in the
-        journal. `after`: the `next` of the part before. Raises `CannotDo`.
+        """Some of the events of these ids, a few megabytes: first held ones, then failures, then those in the journal.
+        `after`: the `next` of the previous part. Raises `CannotDo`.
         """
         found: list[ExportedEvent] = []
         taken_bytes = 0
@@ -170,7 +170,7 @@ class Exporting(Finding):
     async def _events(
         self, section: Section, ids: Collection[str], last: tuple[str, int]
     ) -> AsyncIterator[tuple[int, ExportedEvent]]:
-        """With the size of each, behind the last one: its connection and position."""
+        """With the size of each, starting after this connection and position."""
         if section == "events":
             async for position, body in self._journal.naming(ids, after=last[1]):
                 event = decode_event(body)
@@ -213,17 +213,17 @@ def _cursor(event: ExportedEvent) -> str:
 
 
 def _read_cursor(after: str) -> tuple[Section, tuple[str, int]]:
-    """A section, and the connection and position of the last event of it. Raises `CannotDo`."""
+    """A section, and the connection and position of its last event. Raises `CannotDo`."""
     section, _, last = (after or f"{_SECTIONS[0]}:").partition(":")
     name, _, position = last.rpartition(":")
     for known in _SECTIONS:
         if known == section and (not position or (position.isdecimal() and len(position) < 19)):
             return known, (name, int(position or 0))
-    raise CannotDo("This is no `next` of a part of an export. Begin again without `after`.")
+    raise CannotDo("This is not the `next` of an export. Start again without `after`.")
 
 
 async def as_json(export: PersonExport, events: Callable[..., Awaitable[ExportedEvents]]) -> AsyncIterator[bytes]:
-    """One JSON document in pieces: the export, and behind it every section with its events. `events`: the service's
+    """One JSON document in pieces: the export, followed by every section with its events. `events`: the service's
     `export_events`.
     """
     yield msgspec.json.encode(export)[:-1]

@@ -1,4 +1,4 @@
-"""Failures, and sending again."""
+"""Failures, retries and replays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Failures(Core):
     async def failures(
         self, connection: str = "", *, reason: str = "", after: int = 0, limit: int = 100
     ) -> list[FailureView]:
-        """Failures, at each connection or at one, in the order in which the events came."""
+        """Failures of all connections or of one, in the order in which the events arrived."""
         found: list[FailureView] = []
         for one in [await self._find(connection)] if connection else await self._state.connections():
             last, left = after, limit
@@ -32,17 +32,15 @@ class Failures(Core):
         return found
 
     async def failure(self, connection: str, id_: int) -> FailureDetails:
-        """One failure: the event, what was sent, what was answered, when."""
+        """One failure: the event, what was sent, what the destination said, and when."""
         one = await self._find(connection)
         letter = await self._state.failure(one.id, id_)
         if letter is None:
-            raise CannotDo(f"{connection} has no failure {id_}. `hogline failures {connection}` lists them.")
+            raise CannotDo(f"Failure {id_} not found. `hogline failures {connection}` lists all failures.")
         return _failure_details(one, letter)
 
     async def retry_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
-        """Send failures again: all, those of a reason, or these. Returns how many; what becomes of them shows
-        in the status, as for every event.
-        """
+        """Retry failures: all, those with a reason, or these. Returns how many. The status shows the results."""
         one = await self._find(connection)
         retried = await self._state.retry_failures(one.id, reason=reason, positions=ids)
         self._workers.ask_again(one.id)
@@ -50,7 +48,7 @@ class Failures(Core):
         return retried
 
     async def retrying_failures(self, connection: str) -> int:
-        """How many failures wait to be sent again (at most 1,000 are counted)."""
+        """How many failures are being retried, up to 1,000."""
         one = await self._find(connection)
         last = count = 0
         while count < MOST_COUNTED and (
@@ -60,7 +58,7 @@ class Failures(Core):
         return count
 
     async def discard_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
-        """Remove failures for good; their events count as filtered (`discarded`). Returns how many."""
+        """Delete failures for good. Their events count as filtered (`discarded`). Returns how many."""
         one = await self._find(connection)
         discarded = await self._state.discard_failures(one.id, reason=reason, positions=ids)
         await self.trail.note("failures_discarded", _chosen(discarded, reason, ids), connection=connection)
@@ -69,35 +67,33 @@ class Failures(Core):
     async def replay(
         self, connection: str, *, since_ms: int, until_ms: int | None = None, events: list[str] | None = None
     ) -> int:
-        """Send the events again that were received in that time and are in the journal still. Returns how many
-        that are, of all names. What was delivered before is recognised by its id.
+        """Send events again that were received in that time and are still in the journal. Returns how many there are,
+        whatever their names. The destination recognizes events that it already has by their ids.
         """
         one = await self._find(connection)
         if await self._state.replay(one.id) is not None:
-            raise CannotDo(f"A replay of {connection} is under way; wait for its end.")
+            raise CannotDo(f"A replay of {connection} is still running. Wait until it is done.")
         first = max(await self._journal.position_at(since_ms), one.start + 1)
         last = min(
             await settled_position(one, self._state),
             self._journal.end if until_ms is None else await self._journal.position_at(until_ms) - 1,
         )
         if last < first:
-            raise CannotDo(
-                "The journal has no settled events of that time any more (see HOGLINE_JOURNAL_RETENTION_DAYS)."
-            )
+            raise CannotDo("The journal has no delivered events from that time (see HOGLINE_JOURNAL_RETENTION_DAYS).")
         await self._state.begin_replay(one.id, Replay(settled=first - 1, last=last, events=tuple(events or ())))
         self._workers.ask_again(one.id)
         await self.trail.note("replay_begun", {"events": last - first + 1}, connection=connection)
         return last - first + 1
 
     async def replaying(self, connection: str) -> int:
-        """How many events of a replay are not settled yet."""
+        """How many events of a replay are still pending."""
         one = await self._find(connection)
         replay = await self._state.replay(one.id)
         return replay.last - replay.settled if replay else 0
 
 
 def _chosen(n: int, reason: str, ids: list[int] | None) -> dict[str, object]:
-    """For the audit log: how many and which. A destination's own reason is only kept if it is one word."""
+    """For the audit log: how many, and which. A reason that the destination gave is only kept if it is one word."""
     if ids is not None:
         return {"failures": n, "ids": ids[:MOST_IDS_NOTED]}
     return {"failures": n} | ({"reason": reason if _WORD.fullmatch(reason) else "other"} if reason else {})

@@ -1,4 +1,4 @@
-"""What was, over time: the series of the plots."""
+"""Figures over time, ready for plots."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from hogline.store.figures import HOUR_S, MINUTE_S, Point
 
 
 class TrendsView(Struct, frozen=True, kw_only=True):
-    """Ready series for plots: one value for each of `times` in every list."""
+    """Series for plots: every list has one value for each of `times`."""
 
     connection: str
     period: str
     step_s: int
-    """How long each of the times is."""
+    """How long each step is."""
     times: list[int]
-    """When each begins, seconds since 1970, without gaps; the last one is under way."""
+    """When each step begins, in seconds since 1970, without gaps. The last one is not over."""
     received: list[int]
     delivered: list[int]
     filtered: dict[str, list[int]]
-    """By reason; those that there were in this period."""
+    """By reason; only reasons that occurred in this period."""
     held: list[int]
     """Events that were held back."""
     failures: list[int]
     """Events that became failures."""
     pending: list[int]
-    """The most that waited."""
+    """The highest number in each step."""
     lag_s: list[float]
-    """The longest that an event waited."""
+    """The longest wait in each step."""
     requests: list[int]
     request_ms: list[float | None]
-    """The mean time of a request; None where there was none."""
+    """The average time of a request; None: there were none."""
 
 
 Period: TypeAlias = Literal["hour", "day", "week"]
@@ -55,7 +55,7 @@ _SPARKLINE = _Stretch(HOUR_S, 24)
 
 class Trends(Core):
     async def trends(self, connection: str, period: Period = "day") -> TrendsView:
-        """A connection's figures over the last hour, day or week; up to a minute old."""
+        """A connection's figures over the last hour, day or week, at most a minute old."""
         times, points = await self._points(connection, PERIODS[period])
         timed = _series(times, points, "request_ms")
         requests = _series(times, points, "requests")
@@ -79,7 +79,7 @@ class Trends(Core):
         )
 
     async def sparkline(self, connection: str) -> list[int]:
-        """Events received in each of the last 24 hours, oldest first; the last hour is under way."""
+        """Events received in each of the last 24 hours, oldest first. The last hour is not over."""
         times, points = await self._points(connection, _SPARKLINE)
         return _series(times, points, "received")
 

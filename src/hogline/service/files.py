@@ -1,4 +1,4 @@
-"""Files of events: sending, previewing and forecasting them. A handle stands for a file that is under way."""
+"""Files of events: sending, previewing and forecasting. A handle stands for a file that is being worked on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Files(Core):
         return {}
 
     async def begin_sending(self) -> str:
-        """Begin to deliver events from somewhere else than the receiving side; returns a handle."""
+        """Start to deliver events from a file; returns a handle."""
         self._forget_abandoned()
         tallies = self._workers.tally()
         running = [connection for connection in await self._state.connections() if connection.id in tallies]
@@ -45,11 +45,11 @@ class Files(Core):
         return handle
 
     async def send_rows(self, handle: str, rows: Sequence[Row], refused: dict[str, int]) -> None:
-        """Keep these events; `refused` were read and cannot be kept, by reason."""
+        """Keep these events. `refused`: how many could not be kept, by reason."""
         await self._under_way(self._sendings, handle).keep(rows, refused)
 
     async def sending(self, handle: str, wait_s: float) -> list[Delivery]:
-        """How far each connection is with what was sent, when all is settled or after that time."""
+        """How far each connection is, once everything is settled or after that time."""
         sending = self._under_way(self._sendings, handle)
         await sending.wait(wait_s)
         standing = {c.id: self._standing(c) for c in await self._state.connections()}
@@ -60,7 +60,7 @@ class Files(Core):
             self._workers.forget(sending.tallies)
 
     async def begin_preview(self, connection: str = "") -> str:
-        """Begin a preview for a connection, or for all; without any, for Customer.io with its defaults."""
+        """Start a preview for one connection or for all; if there are none, for Customer.io with default options."""
         self._forget_abandoned()
         chosen = [await self._find(connection)] if connection else await self._state.connections()
         handle = secrets.token_hex(8)
@@ -70,37 +70,37 @@ class Files(Core):
     async def preview_lines(
         self, handle: str, lines: Sequence[tuple[int, bytes]]
     ) -> tuple[list[PreviewedEvent], list[BadLine]]:
-        """What each event of these lines would come to, sent to Hogline right now after those before. Sends nothing,
+        """What would happen to the event in each of these lines if it arrived now, after the ones before. Sends and
         changes nothing.
         """
         return await self._under_way(self._previews, handle).lines(lines)
 
     async def preview_rows(self, handle: str, rows: Sequence[Row]) -> list[PreviewedEvent]:
-        """The same for events of files."""
+        """The same for rows of files."""
         return await self._under_way(self._previews, handle).rows(rows)
 
     async def end_preview(self, handle: str) -> None:
         self._previews.pop(handle, None)
 
     async def begin_forecast(self, connection: str = "") -> str:
-        """Begin a forecast with the options of a connection: of this one, else of the only one that there can be a
-        forecast for; without any, with the defaults.
+        """Start a forecast with the options of this connection, or of the only one that has a forecast; without any,
+        with default options.
         """
         self._forget_abandoned()
         chosen = await self._find(connection) if connection else await self._only_one_to_forecast()
         if chosen is not None and not choices(chosen.destination):
             title = destination_of(chosen.destination).title
-            raise CannotDo(f"There is no forecast for {chosen.name!r}: {title} has no choice of whom to send.")
+            raise CannotDo(f"Cannot forecast {chosen.name!r}: {title} has no option for who is sent.")
         handle = secrets.token_hex(8)
         self._forecasts[handle] = Forecast(chosen, self._clock, hold_max_bytes=self._settings.hold_max_bytes)
         return handle
 
     async def forecast_rows(self, handle: str, rows: Sequence[Row]) -> None:
-        """Count what these events would come to after those before. Sends nothing, changes nothing."""
+        """Count what these events would lead to, after the ones before. Sends and changes nothing."""
         await self._under_way(self._forecasts, handle).rows(rows)
 
     async def forecast(self, handle: str) -> ForecastView:
-        """What the events so far would come to under each choice."""
+        """What the events so far would lead to, for each choice."""
         return await self._under_way(self._forecasts, handle).view()
 
     async def end_forecast(self, handle: str) -> None:
@@ -110,18 +110,18 @@ class Files(Core):
         possible = [one for one in await self._state.connections() if choices(one.destination)]
         if len(possible) > 1:
             names = ", ".join(one.name for one in possible)
-            raise CannotDo(f"Say with whose options to forecast, with --connection: {names}.")
+            raise CannotDo(f"Several connections qualify. Choose one with --connection: {names}.")
         return possible[0] if possible else None
 
     def _under_way(self, files: dict[str, FileT], handle: str) -> FileT:
         file = files.get(handle)
         if file is None:
-            raise CannotDo("This file is not under way any more. Start the command again; repeats are recognised.")
+            raise CannotDo("This upload expired. Run the command again; Hogline ignores duplicates.")
         file.touched_s = self._clock.now_s()
         return file
 
     def _forget_abandoned(self) -> None:
-        """Whoever began and was killed never ends it."""
+        """A client that was killed never ends what it started."""
         before_s = self._clock.now_s() - ABANDONED_AFTER_S
         for handle in [handle for handle, sending in self._sendings.items() if sending.touched_s < before_s]:
             self._workers.forget(self._sendings.pop(handle).tallies)

@@ -1,4 +1,4 @@
-"""Whose id or email something is: all ids and emails that are one person's, wherever they are known."""
+"""Finds a person: all ids and emails that belong to the same person, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ MOST_NAMED = 20
 
 
 class Nobody(CannotDo):
-    """Nobody is known by what was given."""
+    """There is nobody with this id or email."""
 
     def __init__(self) -> None:
-        super().__init__("Nobody is known by this id or email. Nothing was changed.")
+        super().__init__("No person has this id or email. Nothing was changed.")
 
 
 class Several(CannotDo):
-    """What was given is the email of several people."""
+    """Several people have this email."""
 
     def __init__(self, people: Sequence[SomebodyView]) -> None:
         named = ", ".join(one.distinct_id for one in people[:MOST_NAMED])
         more = f" and {len(people) - MOST_NAMED} more" if len(people) > MOST_NAMED else ""
         super().__init__(
-            f"{len(people)} people have this email: {named}{more}. Give the id of one of them, or say that all are"
-            " meant (--all)."
+            f"{len(people)} people have this email: {named}{more}. Give the id of one of them, or --all to choose"
+            " all of them."
         )
         self.people = people
 
 
 class Rewritten(Struct, frozen=True):
-    """An event of the journal, and what is to be left of it."""
+    """An event in the journal, and what remains of it."""
 
     position: int
     distinct_id: str
@@ -45,44 +45,44 @@ class Rewritten(Struct, frozen=True):
 
 
 class InJournal(Struct, frozen=True):
-    """What the journal has of somebody."""
+    """What the journal has about a person."""
 
     rewritten: list[Rewritten]
     emails: set[str]
     mentions: int
-    """Events of others that have one of the ids somewhere else: those are others' data, and stay."""
+    """Other people's events with one of the ids in another place. They stay."""
 
     @property
     def own(self) -> dict[int, str]:
-        """Their events, by position, and under which id."""
+        """Their events, by position, with the id of each."""
         return {one.position: one.distinct_id for one in self.rewritten if one.body == FORGOTTEN}
 
 
 class Whole(Struct, frozen=True):
-    """Somebody with all their ids."""
+    """A person with all their ids."""
 
     name: str
     """The id that names them."""
     ids: set[str]
     told: dict[int, list[Told]]
-    """What each connection told of them."""
+    """What each connection told about them."""
     emails: set[str]
-    """All that are remembered."""
+    """All emails that are stored."""
     is_known: bool
     journal: InJournal
 
 
 class Finding(Core):
     async def who_is(self, text: str) -> list[SomebodyView]:
-        """The person whose id this is; else everybody whose email it is, or was if nobody has it now."""
+        """The person with this id; otherwise everyone who has this email; otherwise everyone who had it."""
         found = [_view(whole) for whole in await self._all_with(text)]
         if found:
             await self.trail.note("person_seen", person=text)
         return found
 
     async def _chosen(self, text: str, *, everybody: bool = False) -> Whole:
-        """The person meant by this text. `everybody`: all whose email it is, as one. Raises `Nobody` and, without
-        `everybody`, `Several`.
+        """The person meant by this text. `everybody`: treat all people with this email as one. Raises `Nobody` and,
+        without `everybody`, `Several`.
         """
         people = await self._all_with(text)
         if not people:
@@ -108,7 +108,7 @@ class Finding(Core):
         return people
 
     async def _ids_with_email(self, email: str) -> list[str]:
-        """Who has an email now; if nobody has, who had it."""
+        """Who has an email now; otherwise who had it."""
         found = await self._state.with_email(email)
         async for _, body in self._journal.naming([email]):
             event = decode_event(body)
@@ -117,7 +117,7 @@ class Finding(Core):
         return list(dict.fromkeys(found)) or await self._state.with_email(email, ever=True)
 
     async def _whole(self, begin: Collection[str]) -> Whole:
-        """Somebody with all their ids: whoever these are, by all that is known and on disk."""
+        """A person with all their ids, by everything that is stored."""
         known = Known(self._state, EVER)
         ids = {one for each in begin for one in known.members(each)}
         names = list(dict.fromkeys(known.who(one) for one in sorted(begin)))

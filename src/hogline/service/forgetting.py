@@ -1,4 +1,4 @@
-"""Forgetting people: at the destinations first, then everywhere here; and keeping them away."""
+"""Forgetting people, first at the destinations and then here; and suppressing them."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ log = structlog.get_logger("hogline.service")
 
 
 class _There(Struct, frozen=True):
-    """Somebody as one connection knows them, under all their ids."""
+    """A person as one connection knows them, under all their ids."""
 
     connection: Connection
     customers: list[Identifier]
-    """Whoever they are, were, or may be at the destination, if a request was not answered."""
+    """All customers that they are, were, or may be, in case a request was never answered."""
     addresses: list[Identifier]
-    """Emails by which their events may have gone: one that follows a removal by id makes a customer of its own."""
+    """Emails that their events may have been sent to: an event that arrives after the removal by id would create a new
+    customer."""
     emails: list[str]
-    """Rows of the ledger that are theirs."""
+    """Their rows of the ledger."""
     accepted: int
     """How many of the customers the destination is known to have."""
     waiting: int
-    """How many events of theirs are not settled."""
+    """How many of their events are pending."""
 
 
 class Forgetting(Finding, Backfills):
@@ -53,9 +54,9 @@ class Forgetting(Finding, Backfills):
         await self.cleaning.finish()
 
     async def forget_person(self, who: str, *, suppress: bool = False, everybody: bool = False) -> ForgottenView:
-        """Delete somebody at every destination, and then all that is known of them here: the person with this id or
-        email, under all ids that were joined. `suppress`: they cannot come back. `everybody`: all people with this
-        email, if there are several. Nothing is removed here unless every destination accepted it.
+        """Delete the person with this id or email at every destination, and then everything stored about them here,
+        under all merged ids. `suppress`: also drop their future events. `everybody`: all people with this email, if
+        there are several. Nothing is removed here unless every destination accepted it.
         """
         ids = (await self._chosen(who, everybody=everybody)).ids
         async with self._changing:
@@ -96,22 +97,24 @@ class Forgetting(Finding, Backfills):
         )
 
     async def suppress_person(self, who: str) -> None:
-        """Keep an id or email away for ever, also of somebody who is not known: its events are not kept, and every
-        destination blocks it. Raises `CannotDo` if people are known by it: they are to be forgotten.
+        """Suppress an id or email for good, whether or not a person has it: its events are dropped, and every
+        destination blocks it. Raises `CannotDo` if there are people with it; forget them instead.
         """
         if await self.who_is(who):
-            raise CannotDo("This person is known here. Forget them with `hogline people forget … --suppress`.")
+            raise CannotDo(
+                "A person with this id or email is stored here. Forget them with `hogline people forget … --suppress`."
+            )
         who = _given(who)
         async with self._changing:
             await self._remove_everywhere(who, "suppress")
-            await self._workers.flush()  # what is folded so far was folded as long as nobody was suppressed
+            await self._workers.flush()  # everything folded so far was folded without this suppression
             await self._state.suppress([who])
         log.info("somebody was suppressed")
         await self.trail.note("person_suppressed", person=who)
 
     async def unsuppress_person(self, who: str) -> None:
-        """Take back whoever has this id or email: here with all that was suppressed together with it, at the
-        destinations this id or email. Raises `CannotDo`.
+        """Stop suppressing this id or email: here with everything that was suppressed together with it, at the
+        destinations only this one. Raises `CannotDo`.
         """
         who = _given(who)
         async with self._changing:
@@ -120,7 +123,7 @@ class Forgetting(Finding, Backfills):
             await self._remove_everywhere(who, "unsuppress")
             await self._workers.flush()
             await self._state.unsuppress(who)
-        log.info("somebody is not suppressed any more")
+        log.info("a person is no longer suppressed")
         await self.trail.note("person_unsuppressed", person=who)
 
     async def _remove_everywhere(self, who: str, action: Removal) -> None:
@@ -129,7 +132,7 @@ class Forgetting(Finding, Backfills):
             await self._remove(connection, identifiers, action)
 
     async def _there(self, connection: Connection, whole: Whole) -> _There:
-        """All customers of theirs. One that goes by an email is theirs only as long as the ledger says so."""
+        """All their customers. A customer identified by an email is theirs only while the ledger says so."""
         told = whole.told[connection.id]
         emails = sorted({email for one in told for email in one.emails})
         ledger = self._state.ledger(connection.id, emails)
@@ -142,7 +145,7 @@ class Forgetting(Finding, Backfills):
                     customers[customer.identifier] = None
                     if customer.state in {"accepted", "leaving", "kept"}:
                         accepted.add(customer.key)
-            # What was merged may still be there: a destination merges some time after it said so.
+            # What was merged may still exist: a destination may merge some time after it said so.
             customers.update({gone: None for gone in one.gone if gone.kind == "id" and gone.value in whole.ids})
         addresses = [Identifier("email", one) for one in own if not ledger[one].others]
         known = {Identifier(one.kind, one.value.lower()) for one in customers if one.kind == "email"}
@@ -151,15 +154,16 @@ class Forgetting(Finding, Backfills):
         return _There(connection, list(customers), addresses, own, len(accepted), waiting)
 
     async def _forget_there(self, there: _There, whole: Whole, alone: Collection[str], *, suppress: bool) -> int:
-        """Remove somebody at the destination; returns how many customers it had. `suppress`: they are blocked
+        """Delete a person at the destination; returns how many customers it had. `suppress`: also block them
         there, with the emails that nobody else has (`alone`). Raises `CannotDo`.
         """
         await self._remove(there.connection, there.customers, "delete")
         await self._remove(there.connection, there.addresses, "delete")
         if suppress:
-            # Only now: with a customer, all their identifiers would be blocked, and so the email of whoever has it now.
+            # Only now: with a customer, all their identifiers would be blocked, including an email that someone else
+            # has now.
             blocked = [Identifier("id", one) for one in sorted(whole.ids)]
-            # An email of theirs that the ledger calls another's still reaches that other's customer.
+            # An email that the ledger assigns to someone else still reaches that person's customer.
             blocked += [Identifier("email", one) for one in there.emails if one in alone]
             await self._remove(there.connection, blocked, "suppress")
         return there.accepted
@@ -187,7 +191,7 @@ class Forgetting(Finding, Backfills):
             raise _not_done(connection, f"{destination.title} answered {response.status}.")
 
     async def _forget_here(self, there: Sequence[_There], whole: Whole, suppress: Sequence[str]) -> list[Forgotten]:
-        """Remove somebody from the state and the journal."""
+        """Remove a person from the state and the journal."""
         forgotten = await self._state.forget(
             sorted(whole.ids),
             {one.connection.id: one.waiting for one in there},
@@ -201,10 +205,10 @@ class Forgetting(Finding, Backfills):
         return list(forgotten.values())
 
     async def _only_theirs(self, whole: Whole) -> set[str]:
-        """Their emails, in small letters, that nobody else has: others are not to be kept away with them."""
+        """Their emails, in lowercase, that nobody else has. Other people must not be suppressed with them."""
         emails = {email.lower() for email in whole.emails}
         alone = {email for email in emails if set(await self._state.with_email(email)) <= whole.ids}
-        if alone:  # an address may be the id of a visitor of whom nothing is known but that
+        if alone:  # an address may be the id of a visitor about whom nothing else is stored
             async for _, body in self._journal.naming(alone):
                 who = decode_identity(body).distinct_id
                 if who not in whole.ids:
@@ -216,7 +220,7 @@ class Forgetting(Finding, Backfills):
         await self._state.end_forgetting()
 
     async def _waiting(self, connection: Connection, whole: Whole) -> int:
-        """How many of their events in the journal the connection has not settled."""
+        """How many of their events in the journal this connection has not settled."""
         lanes = await self._state.lanes(connection.id)
         last, before = self._state.settled_before(connection.id)
         known = Known(self._state, EVER)
@@ -252,21 +256,19 @@ def _not_done(connection: Connection, why: str) -> CannotDo:
 
 
 def left(forgotten: ForgottenView) -> list[str]:
-    """What is not removed, or not yet: a sentence each."""
+    """What could not be removed, or not yet, one sentence each."""
     sentences = []
     if forgotten.names_removed:
-        sentences.append(
-            f"In {counted(forgotten.names_removed, 'event')} of other people that named them, their id was removed."
-        )
+        sentences.append(f"Their id was removed from {counted(forgotten.names_removed, 'event')} of other people.")
     if forgotten.mentions:
         sentences.append(
-            f"{counted(forgotten.mentions, 'event')} of other people have one of their ids in another property and stay"
-            " as they are."
+            f"{counted(forgotten.mentions, 'event')} of other people contain one of their ids in another property and"
+            " stay as they are."
         )
     if forgotten.cleaned_later:
         sentences.append(
-            f"Another program is reading {' and '.join(forgotten.cleaned_later)}. The last traces are overwritten as"
-            " soon as it ends; Hogline keeps trying, also after a restart."
+            f"Another program is reading {' and '.join(forgotten.cleaned_later)}. Hogline overwrites the last traces as"
+            " soon as it stops, even after a restart."
         )
     if forgotten.still_named_in:
         sentences.append(

@@ -1,4 +1,4 @@
-"""Events as they come, and those that came last, for whoever looks on."""
+"""Events as they arrive, and the most recent ones, for the live page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LONGEST_WAIT_S = 10.0
 
 class Live(Core):
     async def live(self, connection: str, *, after: int = -1, wait_s: float = 0.0) -> LiveEvents:
-        """The events that were settled behind that number (-1: from now on); waits so long for the first one, at most
-        10 seconds. When many come at once some are skipped.
+        """Events that were settled after this number (-1: from now on). Waits up to 10 seconds for the first one. If
+        there are too many at the same time, some are skipped.
         """
         one = await self._find(connection)
         feed = self._workers.feed(one.id)
@@ -25,12 +25,12 @@ class Live(Core):
         return LiveEvents(last=last, skipped=feed.skipped, events=[_view(event) for event in told])
 
     async def received_events(self, *, after: int = -1, limit: int = 10) -> list[ReceivedEvent]:
-        """Events behind that position, in order (-1: the last ones), of those that are kept."""
+        """Events after this position, in order (-1: the most recent ones), of those still in the journal."""
         begin = max(self._journal.end - limit, self._journal.first - 1, 0) if after < 0 else after
         found = []
         for position, body in await self._journal.read(begin, limit):
             event = decode_event(body)
-            if event.distinct_id:  # else it is forgotten
+            if event.distinct_id:  # otherwise it was forgotten
                 found.append(_received(position, event))
         return found
 

@@ -1,4 +1,4 @@
-"""Who is known, as whom the destination knows them, or why they are not sent."""
+"""People: how each is sent, or why not."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class People(Core):
     async def people(
         self, text: str = "", *, connection: str = "", after: str = "", limit: int = 100
     ) -> list[PersonView]:
-        """People whose distinct_id or email contains the text, at each connection or at one; `after` is the last
-        distinct_id of the page before.
+        """People whose distinct_id or email contains the text, for all connections or one. `after`: the last
+        distinct_id of the previous page.
         """
         chosen = [await self._find(connection)] if connection else await self._state.connections()
         await self._workers.flush()
@@ -41,13 +41,13 @@ class People(Core):
         return found
 
     async def person(self, connection: str, distinct_id: str) -> PersonDetails:
-        """One person: what PostHog says of them, what became of it, who was joined into them, and what became of their
-        last events."""
+        """One person: what PostHog says about them, what the destination has, merged ids, and the results of their
+        recent events."""
         one = await self._find(connection)
         await self._workers.flush()
         looked = self._look_at(one)
         if looked is None or not looked.knows(distinct_id):
-            raise CannotDo(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
+            raise CannotDo(f"{connection} has no person with this distinct_id. Search with `hogline people`.")
         await self.trail.note("person_seen", connection=connection, person=distinct_id)
         told, view = looked.told(distinct_id), looked.view(distinct_id)
         main = told.main
@@ -66,17 +66,17 @@ class People(Core):
         )
 
     async def resend_person(self, connection: str, distinct_id: str) -> PersonView:
-        """Say everything of somebody once more, as if the destination had forgotten it: their customer comes back, with
-        email and attributes. Their events are not sent again."""
+        """Send everything about a person once more, as if the destination had lost it. Their customer comes back with
+        email and attributes. Events are not sent again."""
         one = await self._find(connection)
         await self._workers.flush()
         looked = self._look_at(one)
         if looked is None or not looked.knows(distinct_id):
-            raise CannotDo(f"{connection} knows nobody with this distinct_id. `hogline people` finds who is known.")
+            raise CannotDo(f"{connection} has no person with this distinct_id. Search with `hogline people`.")
         name = looked.name(distinct_id)
         view = looked.view(name)
         if view.customer is None:
-            raise CannotDo(f"{name} is no customer at {connection}: there is nothing to send again.")
+            raise CannotDo(f"{name} is not a customer at {connection}, so there is nothing to resend.")
         await self._state.send_again(one.id, "again", [name])
         self._workers.ask_again(one.id)
         await self.trail.note("person_resent", connection=connection, person=name)
@@ -100,7 +100,7 @@ class People(Core):
 
 
 def look_at(connection: Connection, state: Any) -> Looked | None:  # noqa: ANN401  # as below
-    """None if its destination has no people, or is not installed anymore. Raises `CannotDo`."""
+    """None if its destination has no people or is no longer installed. Raises `CannotDo`."""
     people = destination_of(connection.destination).people
     return None if people is None else Looked(opened(connection), people, state)
 
@@ -117,7 +117,7 @@ class Looked:
         self._known = Known(state, EVER)
 
     def name(self, distinct_id: str) -> str:
-        """Who it is: the distinct_id that names them."""
+        """The distinct_id that names this person."""
         return self._known.who(distinct_id)
 
     def knows(self, distinct_id: str) -> bool:
@@ -197,7 +197,7 @@ class Looked:
         return facts
 
     def _differences(self, person: Person, main: Customer | None) -> tuple[list[str], list[str], list[str]]:
-        """Names whose values the destination does not have yet, refused, or is not to have."""
+        """Names of attributes whose value the destination does not have yet, rejected, or must not get."""
         unsent, refused, left_out = [], [], []
         for name, fact in sorted(self._facts(person).items()):
             if name == "email":
@@ -217,7 +217,7 @@ class Looked:
         return unsent, refused, left_out
 
     def _of_email(self, person: Person, main: Customer | None) -> str | None:
-        """What becomes of the email: None (the destination has it), `unsent`, `refused`, or why it is not sent."""
+        """The state of the email: None (the destination has it), `unsent`, `refused`, or why it is not sent."""
         email = person.email
         if main is None or email is None:
             waits = email is not None if main is None else main.email is not None

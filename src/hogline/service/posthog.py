@@ -1,4 +1,4 @@
-"""Setting up PostHog's webhook destination through its API: creating it, trying it, watching it, removing it."""
+"""Sets up PostHog's webhook destination through its API: creates, tests, watches and removes it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from hogline.views import PostHogView
 log = structlog.get_logger("hogline.service")
 
 TEST_EVENT = "$$hogline_test"
-"""Names that begin with $$ are PostHog's own: no destination is ever sent such an event."""
+"""Names that begin with $$ are PostHog's own, so no destination ever gets this event."""
 ARRIVES_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.1
 
 
 class PostHogSetup(Reports):
-    """The personal API key is used for the call and forgotten."""
+    """The personal API key is used for one call and not stored."""
 
     async def connect_posthog(self, host: str, project: str, key: str, *, test_accounts: bool = False) -> PostHogView:
-        """Create the webhook destination, or bring ours up to date, then send an event through it and wait for it.
+        """Create or update the webhook destination, then send an event through it and wait for it.
 
-        `test_accounts`: events of your team's accounts too. Raises `CannotDo`, with what failed, for everything but the
-        test; the view says how that went.
+        `test_accounts`: also send events of your team. Raises `CannotDo` for every failure except that of the test,
+        which the view describes.
         """
         token = (await self.token()).token
         url = f"{self.receives_at}/webhook"
@@ -37,8 +37,8 @@ class PostHogSetup(Reports):
             posthog = PostHogApi(host, project, key, self._send)
             if is_loopback(urlsplit(url).hostname or "") and not is_loopback(urlsplit(posthog.url).hostname or ""):
                 raise CannotDo(
-                    f"PostHog cannot reach {self.receives_at}, which is this machine only. Set HOGLINE_PUBLIC_URL to "
-                    "the address that the internet reaches."
+                    f"PostHog cannot reach {self.receives_at}, because only this machine can. Set HOGLINE_PUBLIC_URL "
+                    "to your public address."
                 )
             inputs, filters = inputs_for(url, token), filters_for(test_accounts=test_accounts)
             webhook = await posthog.find(url)
@@ -57,7 +57,7 @@ class PostHogSetup(Reports):
         )
 
     async def posthog_status(self, host: str, project: str, key: str) -> PostHogView:
-        """How PostHog sees the destination: its state, counts of the last week, and its newest errors."""
+        """How PostHog sees the destination: its state, the counts of the last week, and its newest errors."""
         try:
             posthog = PostHogApi(host, project, key, self._send)
             webhook = await self._ours(posthog)
@@ -92,7 +92,7 @@ class PostHogSetup(Reports):
         return webhook
 
     async def _try(self, posthog: PostHogApi, webhook: Webhook) -> str:
-        """Send an event through PostHog. What went wrong, and what to do; empty if it arrived here."""
+        """Send an event through PostHog. Returns what went wrong and what to do; empty if it arrived."""
         before, uuid = self._journal.end, str(uuid4())
         event = {
             "uuid": uuid,
@@ -104,14 +104,14 @@ class PostHogSetup(Reports):
         }
         tried = await posthog.invoke(webhook, event)
         if "401" in tried.error or "403" in tried.error:
-            return f"PostHog reached {webhook.url} and was refused. Does a proxy ask for a password? ({tried.error})"
+            return f"{webhook.url} rejected PostHog's request. Does a proxy ask for a password? ({tried.error})"
         if not tried.ok:
             return (
-                f"PostHog could not deliver to {webhook.url}. Check that the internet reaches this address. "
+                f"PostHog could not deliver to {webhook.url}. Check that it can be reached from the internet. "
                 f"({tried.error})"
             )
         if not await self._arrives(before, uuid):
-            return f"PostHog delivered to {webhook.url}, but nothing arrived here. Does another Hogline answer there?"
+            return f"PostHog delivered to {webhook.url}, but nothing arrived here. Is another Hogline running there?"
         return ""
 
     async def _arrives(self, after: int, uuid: str) -> bool:

@@ -1,4 +1,4 @@
-"""What goes on: status, the project's tokens."""
+"""The status, and the project's tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger("hogline.service")
 
 class Reports(Core):
     async def token(self) -> TokenView:
-        """The project's tokens, and the URL to give PostHog's HTTP Webhook destination."""
+        """The project's tokens, and the URL for PostHog's HTTP Webhook destination."""
         private, public = await self._state.tokens(), await self._state.tokens("public")
         *older, newest = made_here(private)
         *older_public, newest_public = made_here(public)
@@ -33,7 +33,7 @@ class Reports(Core):
         )
 
     async def add_token(self, token: str) -> TokenView:
-        """Take events under the project's own key at PostHog, too. It stands in pages, so it is public. Raises
+        """Also accept events with the project's own PostHog key. It is public, because your pages contain it. Raises
         `CannotDo`.
         """
         try:
@@ -41,7 +41,7 @@ class Reports(Core):
         except BadKey as wrong:
             raise CannotDo(str(wrong)) from None
         if self.token_check.kind(key.text) is not None:
-            raise CannotDo("This token is taken already: `hogline token` lists all.")
+            raise CannotDo("This key is already accepted. `hogline token` lists all tokens.")
         await self._state.add_token(key.text, "public")
         changed = await self._tokens_changed()
         log.info("token added", valid=_valid(changed))
@@ -49,7 +49,7 @@ class Reports(Core):
         return changed
 
     async def rotate_token(self, *, public: bool = False) -> TokenView:
-        """Make a new token, private or public. The old ones stay valid until they are revoked."""
+        """Create a new private or public token. Older ones stay valid until you revoke them."""
         kind: TokenKind = "public" if public else "private"
         await self._state.add_token(new_token(kind).text, kind)
         changed = await self._tokens_changed()
@@ -58,18 +58,18 @@ class Reports(Core):
         return changed
 
     async def revoke_token(self, token: str) -> TokenView:
-        """Stop taking an old token or an added one; the newest of each kind that was made here stays."""
+        """Revoke an older token or an added key. The newest token of each kind stays."""
         for kind in KINDS:
             tokens = await self._state.tokens(kind)
             if token == made_here(tokens)[-1]:
-                raise CannotDo("This is the newest token: rotate first, and revoke it when nothing uses it any more.")
+                raise CannotDo("This is the newest token. Rotate first, then revoke this one when nothing uses it.")
             if token in tokens:
                 await self._state.remove_token(token)
                 changed = await self._tokens_changed()
                 log.info("token revoked", kind=kind, valid=_valid(changed))
                 await self.trail.note("token_revoked")
                 return changed
-        raise CannotDo("There is no such token. `hogline token` lists those that are valid.")
+        raise CannotDo("Token not found. `hogline token` lists all valid tokens.")
 
     async def _tokens_changed(self) -> TokenView:
         await self._check_tokens()
@@ -123,8 +123,8 @@ class Reports(Core):
         ]
 
     async def problems(self) -> list[str]:
-        """Why the service is not ready; empty if it is: the disk takes nothing, events cannot be read for what they say
-        of people, or a connection has stopped. Raises `Unwritable` if the disk cannot even be read.
+        """Why Hogline is not ready; empty if it is: the disk is full, events cannot be processed, or a connection has
+        stopped. Raises `Unwritable` if the disk cannot even be read.
         """
         troubles = (self._journal.trouble, self._state.trouble, self._workers.folding_trouble)
         return [*dict.fromkeys(one for one in troubles if one is not None)] + [

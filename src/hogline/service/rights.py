@@ -1,6 +1,6 @@
-"""What each role may do: one table, by which the console, the API and the documentation go.
+"""What each role may do: one table that the console, the API and the documentation share.
 
-`permitted` gives somebody the service as far as their role reaches. What is not in the table nobody may ask.
+`permitted` wraps the service for one actor. A function that is not in the table cannot be called.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class Forbidden(Exception):
-    """Somebody's role does not reach that far; the text is one sentence that says so."""
+    """The actor's role may not do that. The text is one sentence that says so."""
 
 
 class Right(Struct, frozen=True):
     what: str
-    """For people."""
+    """In words."""
     least: Role
-    """That and every role above it."""
+    """The lowest role that may."""
     functions: tuple[str, ...]
-    """Of the service."""
+    """Functions of the service."""
 
 
 RIGHTS = (
     Right(
-        "See connections, figures, failures and live events; try events out",
+        "See connections, figures, failures and live events; preview events",
         "viewer",
         (
             "connections", "status", "problems", "rejected", "backlog", "trends", "sparkline", "failures", "failure",
@@ -43,10 +43,10 @@ RIGHTS = (
         ),
     ),
     Right("See people and their attributes", "viewer", ("people", "person", "who_is")),
-    Right("Change one's own password", "viewer", ("change_own_password",)),
+    Right("Change your own password", "viewer", ("change_own_password",)),
     Right("Pause and resume, check credentials", "operator", ("pause", "resume", "check", "examine")),
     Right(
-        "Retry and discard failures, replay events, send people again, send files",
+        "Retry and discard failures, replay events, resend people, send files",
         "operator",
         (
             "retry_failures", "discard_failures", "replay", "begin_sending", "send_rows", "sending", "end_sending",
@@ -54,11 +54,11 @@ RIGHTS = (
             "cancel_backfill",
         ),
     ),
-    Right("Export what is kept about a person", "operator", ("export_person", "export_events")),
-    Right("Forget people, suppress them", "operator", ("forget_person", "suppress_person", "unsuppress_person")),
-    Right("See the project's token and what to give PostHog", "operator", ("token",)),
+    Right("Export everything about a person", "operator", ("export_person", "export_events")),
+    Right("Forget and suppress people", "operator", ("forget_person", "suppress_person", "unsuppress_person")),
+    Right("See the project's tokens and the setup for PostHog", "operator", ("token",)),
     Right(
-        "Install, change and remove connections",
+        "Create, change and delete connections",
         "admin",
         ("connect", "configure", "test_options", "disconnect"),
     ),
@@ -67,7 +67,7 @@ RIGHTS = (
         "admin",
         ("connect_posthog", "posthog_status", "disconnect_posthog"),
     ),
-    Right("Change the project's token", "admin", ("rotate_token", "revoke_token", "add_token")),
+    Right("Change the project's tokens", "admin", ("rotate_token", "revoke_token", "add_token")),
     Right(
         "Accounts and API tokens",
         "admin",
@@ -81,11 +81,11 @@ RIGHTS = (
 
 _LEAST = {function: right.least for right in RIGHTS for function in right.functions}
 _FOR_EVERYBODY = frozenset({"receives_at"})
-"""What is no question."""
+"""Not functions."""
 
 
 def least_role(function: str) -> Role | None:
-    """Who may ask this function of the service; None: nobody."""
+    """The lowest role that may call this function of the service; None: nobody may."""
     return _LEAST.get(function)
 
 
@@ -95,7 +95,7 @@ def may(role: Role, function: str) -> bool:
 
 
 def require(who: Actor, function: str) -> None:
-    """Raises `Forbidden` if somebody may not ask this function of the service."""
+    """Raises `Forbidden` if this actor may not call the function."""
     if not may(who.role, function):
         raise Forbidden(
             f"This needs the role {least_role(function)}; {who.name} has the role {who.role}. An admin can change that."
@@ -103,7 +103,7 @@ def require(who: Actor, function: str) -> None:
 
 
 class _Permitted:
-    """Looks like a `Service`; every function is asked in somebody's name, if they may."""
+    """Looks like a `Service`; calls each function for one actor, if they may."""
 
     def __init__(self, service: Service, who: Actor) -> None:
         self._service = service
@@ -126,5 +126,5 @@ class _Permitted:
 
 
 def permitted(service: Service, who: Actor) -> Service:
-    """The service for somebody: every function raises `Forbidden` if their role does not reach that far."""
+    """The service for one actor. Every function raises `Forbidden` if their role is too low."""
     return cast("Service", _Permitted(service, who))

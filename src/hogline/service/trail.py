@@ -1,7 +1,7 @@
-"""The audit log as the service writes it: what was done, by whoever acts.
+"""Writes the audit log: what was done, and by whom.
 
-Nothing of the people whose events pass is kept but a keyed hash, by which somebody who knows an id finds who looked at
-it. A disk that takes nothing keeps nobody from acting: the log says that something is missing in the audit.
+Of the people in your data it only stores a keyed hash, so someone who knows an id can find out who looked at it. A full
+disk does not stop anyone from acting; the log then says that an audit entry is missing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hogline.store.base import Unwritable
 log = structlog.get_logger("hogline.audit")
 
 AGAIN_AFTER_MS = 600_000
-"""Looking again at the same within this time is not noted again."""
+"""Looking at the same thing again within this time is not noted again."""
 LOOKING: frozenset[Action] = frozenset({"people_listed", "person_seen", "sign_in_failed", "api_token_refused"})
 MOST_REMEMBERED = 10_000
 _NOTHING: Mapping[str, object] = {}
@@ -33,7 +33,7 @@ class Trail:
         *,
         retention_days: int = 365,
     ) -> None:
-        """Without a store nothing is kept. `fingerprint`: a keyed hash."""
+        """Without a store, nothing is kept. `fingerprint`: a keyed hash."""
         self.store = store
         self._fingerprint = fingerprint
         self._now_ms = now_ms
@@ -41,7 +41,7 @@ class Trail:
         self._looked: dict[tuple[object, ...], int] = {}
 
     def name_of(self, person: str) -> str:
-        """What stands in the log for somebody's distinct_id or email."""
+        """The hash of a distinct_id or an email in the audit log."""
         return self._fingerprint(person).hex()
 
     async def note(
@@ -53,7 +53,7 @@ class Trail:
         person: str = "",
         who: Actor | None = None,
     ) -> None:
-        """`person`: whose distinct_id or email it is about. `who`: whoever acts, unless given."""
+        """`person`: the distinct_id or email of the person concerned. `who`: who did it, if not the current actor."""
         who, now_ms = who or actor(), self._now_ms()
         noted = Noted(
             at_ms=now_ms,
@@ -70,7 +70,7 @@ class Trail:
         try:
             await self.store.add(noted, keep_since_ms=now_ms - self._keep_ms)
         except Unwritable as trouble:
-            log.error("an entry of the audit log could not be kept", action=action, reason=str(trouble))  # noqa: TRY400  # the reason says it
+            log.error("an entry of the audit log could not be saved", action=action, reason=str(trouble))  # noqa: TRY400  # the reason says it
 
     def _is_new(self, noted: Noted) -> bool:
         what = (noted.who, noted.address, noted.action, noted.connection, noted.person, str(noted.details))
