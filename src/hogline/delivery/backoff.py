@@ -1,4 +1,4 @@
-"""How long a connection waits after a failure: a pure function of tries, answer and a random number."""
+"""How long a connection waits after a failure: a pure function of attempts, response and a random number."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ MOST_ASKED_S = 3_600.0
 
 
 def pause_s(tries: int, asked_s: float | None, random: float) -> float:
-    """Seconds to wait before the next try.
+    """Seconds to wait before the next attempt.
 
-    Full jitter: anything between nothing and a ceiling that doubles with every try in a row, from 1 s to
-    5 minutes; but at least what the destination asked for (`Retry-After`), of which at most an hour is
-    believed. `tries` counts failures in a row, from 1; `random` is in [0, 1).
+    Full jitter: between nothing and a ceiling that doubles with every failure in a row, from 1 s to 5 minutes, but at
+    least as long as the destination asked for (`Retry-After`), up to an hour. `tries` counts failures in a row, from 1;
+    `random` is in [0, 1).
     """
     ceiling = min(MOST_S, FIRST_S * 2.0 ** min(tries - 1, 20))
     asked = min(max(asked_s or 0.0, 0.0), MOST_ASKED_S)

@@ -1,4 +1,4 @@
-"""Requests over HTTP. Follows no redirect, and says of a failure only what kind it was."""
+"""HTTP requests. Follows no redirects, and only says what kind of failure occurred."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LARGEST_ANSWER_BYTES = 2_000_000
 
 
 class Client:
-    """One pool of connections to destinations. Must be made in the running event loop, and closed."""
+    """One pool of connections to destinations. Create it in the running event loop, and close it."""
 
     def __init__(self) -> None:
         self._outside = _session(proxies=True)
         self._loopback = _session(proxies=False)
 
     async def send(self, request: Request) -> Response:
-        """Raises `Unreachable` when no whole answer came."""
+        """Raises `Unreachable` if no complete response came."""
         try:
             async with self._session_for(request.url).request(
                 request.method, request.url, data=request.body or None, headers=request.headers, allow_redirects=False
@@ -38,7 +38,7 @@ class Client:
             raise Unreachable(_cause(error)) from None
 
     def _session_for(self, url: str) -> aiohttp.ClientSession:
-        """A proxy of the environment (HTTPS_PROXY) is for what lies outside of this machine."""
+        """A proxy from the environment (HTTPS_PROXY) is only used for other machines."""
         return self._loopback if is_loopback(urlsplit(url).hostname or "") else self._outside
 
     async def close(self) -> None:
@@ -55,7 +55,7 @@ def _session(*, proxies: bool) -> aiohttp.ClientSession:
     )
 
 
-# From the most special to the most general; TimeoutError is an OSError.
+# From the most specific to the most general. TimeoutError is an OSError.
 _CAUSES: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ConnectionTimeoutError, "no connection within the time limit"),
     (TimeoutError, "no answer within the time limit"),
@@ -73,5 +73,5 @@ _CAUSES: tuple[tuple[type[Exception], str], ...] = (
 
 
 def _cause(error: Exception) -> str:
-    """What kind of failure it was, without host, path or payload."""
+    """The kind of failure, without host, path or payload."""
     return next((cause for kind, cause in _CAUSES if isinstance(error, kind)), type(error).__name__)

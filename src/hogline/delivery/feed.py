@@ -1,5 +1,5 @@
-"""The feed of a connection: its last events with what became of each, for whoever looks on. Costs nothing when nobody
-does, and little when many events come: of each shipment only some are told, the others are counted.
+"""The feed of a connection: its latest events with their results, for anyone who is watching. It costs nothing if
+nobody is, and little when many events come: only some of each shipment are shown, the others are counted.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from hogline.posthog.entry import event_of
 KEPT = 200
 OF_ONE_SHIPMENT = 20
 ON_FOR_S = 15.0
-"""After somebody last looked."""
+"""After the last time someone looked."""
 
 
 class Shown(Struct, frozen=True):
-    """One event, and what became of it."""
+    """One event, and what happened to it."""
 
     number: int
-    """Counts what was told, from 1."""
+    """Counts what was shown, from 1."""
     at_ms: int
     event: Event
     filtered: str | None
     held: bool
     adjusted: tuple[str, ...]
     refusals: tuple[Refusal, ...]
-    """What could never be sent."""
+    """What could not be sent at all."""
     operations: tuple[tuple[Operation, Refusal | None], ...]
-    """As sent, and what was answered (None: accepted)."""
+    """As sent, with the response (None: accepted)."""
 
 
 class Feed:
@@ -49,7 +49,7 @@ class Feed:
         self._grown = asyncio.Event()
         self.last = 0
         self.skipped = 0
-        """How many events were not told."""
+        """How many events were not shown."""
 
     @property
     def is_on(self) -> bool:
@@ -90,11 +90,11 @@ class Feed:
             grown.set()
 
     def forget(self) -> None:
-        """What was told is told no more."""
+        """Show nothing from before again."""
         self._told.clear()
 
     async def after(self, number: int, wait_s: float) -> list[Shown]:
-        """What was told behind that number; waits so long for the first. Whoever asks keeps the feed on."""
+        """What was shown after this number; waits at most this long for the first. Calling it keeps the feed on."""
         self._looked_s = self._clock.now_s()
         if self.last <= number:
             try:

@@ -1,4 +1,4 @@
-"""The fuse: when most of what was lately sent is refused, that is a wrong configuration, not so many bad events."""
+"""The fuse: if most recent operations were rejected, the configuration is wrong, not that many events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ AT_LEAST = 100
 
 
 class Fuse:
-    """Looks at the last 1,000 operations; blown when more than half of them, and at least 100 in all, tell so."""
+    """Looks at the last 1,000 operations. Blown if more than half of them, and at least 100, were rejected."""
 
     def __init__(self) -> None:
         self._refused: deque[bool] = deque(maxlen=LOOKS_BACK)

@@ -1,7 +1,7 @@
-"""The gate before a destination: when the next request may go out. Rate, and backing off after failures.
+"""The gate before a destination: when the next request may go out. Keeps the rate, and backs off after failures.
 
-Knows nothing of what is sent. All who want to send pass it; while the destination is in trouble, and until the
-first request got through, one at a time tries it and the others wait: wrong credentials cost one request.
+Knows nothing about what is sent. Every request passes it. While the destination is in trouble, and until the first
+request succeeds, one at a time tries and the others wait, so wrong credentials cost one request.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from hogline.delivery.backoff import pause_s
 
 _ROUNDING = 1e-6
 RECOVERS_WITHIN_S = 60.0
-"""From a halved rate to the whole one, when nothing more is said against it."""
+"""How long a halved rate takes to recover if nothing else happens."""
 
 
 WINDOW_S = 1.02
-"""In no window of this length more pass than the rate: a second, and what a network may press together on its way."""
+"""No more requests than the rate pass in any window of this length: a second, plus how much a network may squeeze
+requests together."""
 
 
 class Rate:
     """Never lets more than `per_second` pass in any one second.
 
-    A token bucket makes the flow even; it holds a few, so that a timer that fires late costs nothing. The times of the
-    last ones keep the limit, whatever the bucket holds.
+    A token bucket keeps the flow even. It holds a few tokens, so a late timer costs nothing. The times of the last
+    requests enforce the limit, whatever the bucket holds.
     """
 
     def __init__(self, per_second: int, clock: Clock) -> None:
@@ -35,7 +36,7 @@ class Rate:
         self._most = per_second
         self._holds = max(2, per_second // 25)
         self._share = 1.0
-        """Of the rate, as much as is used after the destination found us too fast."""
+        """The part of the rate that is used after the destination found us too fast."""
         self._tokens = float(self._holds)
         self._at_s = clock.now_s()
         self._passed_s: deque[float] = deque(maxlen=per_second)
@@ -52,14 +53,14 @@ class Rate:
         self._at_s = now_s
 
     def wait_s(self) -> float:
-        """Seconds until one may pass; 0 if one may."""
+        """Seconds until one may pass; 0: now."""
         self._refill()
         full = len(self._passed_s) == self._most
         wait_s = max((1 - self._tokens) / self._per_s, self._passed_s[0] + WINDOW_S - self._at_s if full else 0.0)
         return wait_s if wait_s > _ROUNDING else 0.0
 
     def take(self) -> None:
-        """One passes, or owes it: whoever waits next waits for both."""
+        """One passes, or will: the next one waits for both."""
         self._refill()
         self._tokens -= 1
         self._passed_s.append(self._at_s)
@@ -78,17 +79,17 @@ class Gate:
         self._random = random
         self._failures = 0
         self._in_doubt = True
-        """Nobody got through yet, or since the last failure."""
+        """No request has succeeded since the start, or since the last failure."""
         self._closed_until_s = 0.0
         self._probe = asyncio.Lock()
         self._well = asyncio.Event()
         self._well.set()
         self.trouble: str | None = None
-        """Why it waits; None while all is well."""
+        """Why it waits; None: all is well."""
 
     async def wait_open(self) -> None:
-        """Returns when a new request may go out. Whoever fills a batch waits here first and fills it then; in
-        trouble that is until a request that is out already has got through.
+        """Returns when a new request may go out. A batch waits here first and is filled then. In trouble, that is when
+        a request that is already out has succeeded.
         """
         await self._well.wait()
         await self._wait()
@@ -99,8 +100,8 @@ class Gate:
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
-        """Around every request: inside, it may be sent. Whoever leaves by an exception ends it for all: those who
-        wait for the probe's outcome must not send one each before they are stopped.
+        """Around every request: inside, it may be sent. If one leaves with an exception, it ends for all: those who
+        wait for the probe must not each send one before they are stopped.
         """
         probing = await self._may_probe()
         await self._wait()
@@ -110,7 +111,7 @@ class Gate:
             self._probe.release()
 
     async def _may_probe(self) -> bool:
-        """In doubt, wait to be the one that tries; True for that one."""
+        """In doubt, wait to become the one that tries; True for that one."""
         while self._in_doubt:
             await self._probe.acquire()
             if self._in_doubt:
@@ -127,9 +128,7 @@ class Gate:
         self._well.set()
 
     def failed(self, reason: str, asked_s: float | None, *, too_fast: bool = False) -> None:
-        """A request failed in a way that may pass. Failures of requests that were out at the same time count
-        as one.
-        """
+        """A request failed in a way that may pass. Failures of requests that were out at the same time count as one."""
         now_s = self._clock.now_s()
         if now_s >= self._closed_until_s:
             self._failures += 1

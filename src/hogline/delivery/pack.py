@@ -9,7 +9,7 @@ from hogline.model import Operation
 
 
 class Room:
-    """How much still goes into the batch that is being filled."""
+    """How much still fits in the batch that is being filled."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -18,10 +18,10 @@ class Room:
         self.full = False
 
     def takes(self, operations: Sequence[Operation]) -> bool:
-        """Add one event's operations; False if they do not fit any more. The first event always fits: what is
-        too much for one request becomes several.
+        """Add one event's operations; False if they do not fit. The first event always fits: if it is too much for one
+        request, it becomes several.
 
-        An operation that travels alone fills the room: others need not wait for it in the same line.
+        An operation that travels alone fills the room, so that others need not wait behind it.
         """
         added = len(operations)
         alone = False
@@ -40,9 +40,7 @@ class Room:
 
 
 def pack(operations: Sequence[Operation], limits: Limits) -> list[list[Operation]]:
-    """Consecutive groups, each to be sent as one request, in order: batches within the limits, and each
-    operation that has a path of its own alone.
-    """
+    """Consecutive groups, each one request, in order: batches within the limits; operations with a path alone."""
     groups: list[list[Operation]] = []
     room: Room | None = None
     for operation in operations:

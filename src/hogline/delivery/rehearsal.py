@@ -1,7 +1,7 @@
 """A rehearsal: events are delivered to a connection's destination in memory, where everything is accepted.
 
-The same desk as in delivery, without the network, the disk, and pauses: what a preview and a forecast tell is what
-delivery would do.
+It uses the same desk as delivery, without network, disk or pauses. So a preview and a forecast show what delivery would
+do.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from hogline.store.memory import MemoryStore
 MOST_WAITING = MOST_EVENTS
 MOST_WAITING_BYTES = 8_000_000
 _START = 2**53
-"""Positions of the rehearsal lie behind all positions of a journal."""
+"""Positions of the rehearsal are after all positions of a journal."""
 
 
 class Rehearsed(NamedTuple):
-    """What one shipment came to."""
+    """What one shipment led to."""
 
     shipment: Shipment
     settlement: Settlement
     given_up: Counter[str]
-    """Held events that are not sent any more, by reason."""
+    """Held events that were given up, by reason."""
 
 
 class Rehearsal:
@@ -76,24 +76,24 @@ class Rehearsal:
 
     @property
     def known(self) -> int:
-        """How many people are remembered; somebody with several ids is one."""
+        """How many people are known; a person with several ids counts once."""
         return self._store.remembered(self._connection)
 
     @property
     def is_full(self) -> bool:
-        """Enough waits to fill a shipment."""
+        """Enough is waiting to fill a shipment."""
         lanes = self._desk.lanes
         return lanes.waiting >= MOST_WAITING or lanes.size_bytes >= MOST_WAITING_BYTES
 
     def add(self, entry: Entry, size_bytes: int = 0) -> int:
-        """The next event; returns its position here."""
+        """Add the next event; returns its position here."""
         position = self._known.folded + 1
         self._fold.fold(position, entry)
         self._desk.feed([(position, entry, size_bytes)])
         return position
 
     def who(self, event: Entry) -> str:
-        """Whose an event is, after all joins so far: the distinct_id that names them."""
+        """Whose an event is, after all merges so far: the distinct_id that names them."""
         return self._known.who(event.distinct_id)
 
     def left_out(self, item: Item) -> list[str]:
@@ -112,8 +112,8 @@ class Rehearsal:
         return list(dict.fromkeys(names))
 
     async def ship(self) -> Rehearsed | None:
-        """The next shipment of what waits, accepted; None if nothing waits. Merges wait once both sides are
-        accepted: they come with the next one.
+        """The next shipment, accepted; None if nothing is waiting. Merges come with the next one, once both sides are
+        accepted.
         """
         now_ms = self._clock.time_ms()
         shipment = self._desk.plan(now_ms)

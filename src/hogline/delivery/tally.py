@@ -1,4 +1,4 @@
-"""A tally: what becomes of certain events, for whoever waits for just those."""
+"""A tally: what happens to certain events, for someone who waits for just those."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Notes(Protocol):
 
 
 class Tally:
-    """Counts the outcomes of the events that are claimed. An event may be settled before it is claimed."""
+    """Counts the results of claimed events. An event may be settled before it is claimed."""
 
     def __init__(self) -> None:
         self.delivered = 0
@@ -37,7 +37,7 @@ class Tally:
         return self.delivered + self.filtered.total() + self.held + self.failures.total()
 
     def claim(self, positions: range) -> None:
-        """These events are meant; later claims lie behind earlier ones."""
+        """These events are meant. Later claims come after earlier ones."""
         self.claimed += len(positions)
         early = {position: outcome for position, outcome in self._unclaimed.items() if position in positions}
         for outcome in early.values():

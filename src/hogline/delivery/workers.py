@@ -1,5 +1,4 @@
-"""The workers of a running process: one for each connection that runs, and what state each is in; and the folder, which
-all of them share."""
+"""The workers of a process: one for each connection that runs, and its state; and the folder, which they share."""
 
 from __future__ import annotations
 
@@ -42,7 +41,7 @@ class Workers:
         retains: bool = False,
         listener: RequestListener = nobody,
     ) -> None:
-        """`retains`: people are removed who were not seen for long."""
+        """`retains`: inactive people are removed."""
         self._journal = journal
         self._state = state
         self._send = send
@@ -51,7 +50,7 @@ class Workers:
         self._merge_delay_s = merge_delay_s
         self._retains = retains
         self._listener = listener
-        """Gets each delivery request; running workers keep the one they have."""
+        """Gets each delivery request."""
         self._tallies: dict[int, set[Notes]] = {}
         self._feeds: dict[int, Feed] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
@@ -62,33 +61,33 @@ class Workers:
 
     @property
     def folder(self) -> Folder:
-        """Runs from the first use on."""
+        """Runs from its first use on."""
         if self._folder is None:
             self._folder = Folder(self._journal, self._state, self._clock, keeps=self._keeps, retains=self._retains)
             self._folder.start()
         return self._folder
 
     async def keep(self, keeps: Keeps) -> None:
-        """What is to be known from here on."""
+        """What has to be known about people from now on."""
         self._keeps = keeps
         if self._folder is not None:
             await self._folder.keep(keeps)
 
     def fold(self) -> None:
-        """Read what events say of people, from now on, with or without connections."""
+        """From now on, read what events say about people, with or without connections."""
         _ = self.folder
 
     @property
     def folding_trouble(self) -> str | None:
-        """Why nothing can be delivered just now; None: all is well."""
+        """Why nothing can be delivered; None: all is well."""
         return None if self._folder is None else self._folder.trouble
 
     async def catch_up(self) -> None:
-        """All that the journal has by now is known, and on disk, when this returns."""
+        """Returns when everything in the journal is known, and on disk."""
         await self.folder.catch_up()
 
     async def flush(self) -> None:
-        """What is known by now is on disk when this returns."""
+        """Returns when everything known is on disk."""
         if self._folder is not None:
             await self._folder.flush()
 
@@ -100,7 +99,7 @@ class Workers:
         return expired
 
     async def stop_folding(self) -> None:
-        """All that is folded is on disk; the next use begins with what is there then. No worker may run."""
+        """Returns when everything folded is on disk. The next use starts from there. No worker may run."""
         if self._folder is not None:
             folder, self._folder = self._folder, None
             await folder.close()
@@ -108,7 +107,7 @@ class Workers:
     # workers
 
     def start(self, one: Installed[Any]) -> None:
-        """Run this connection; nothing happens if it runs already."""
+        """Run this connection. Nothing happens if it already runs."""
         connection = one.connection
         if connection.id in self._running:
             return
@@ -139,7 +138,7 @@ class Workers:
         except (Stopped, InvalidOptions) as stop:
             await self._report(connection, str(stop))
         except Exception as error:
-            # Its text may quote an event; the kind and the place are enough to find it.
+            # The error's text may quote an event. Its kind and place are enough to find it.
             place = kind_and_place(error)
             log.error("connection failed", connection=connection.name, error=place)  # noqa: TRY400
             await self._report(connection, f"Internal error ({place}). Please report this bug.")
@@ -152,13 +151,13 @@ class Workers:
         while True:
             try:
                 await self._stopped(connection, reason)
-            except Unwritable as trouble:  # the reason must not be lost over a full disk
+            except Unwritable as trouble:  # a full disk must not lose the reason
                 await self._clock.sleep(trouble.retry_after_s)
             else:
                 return
 
     async def stop(self, connection: int, within_s: float = 20.0) -> None:
-        """Returns when nothing of this connection is in flight; harmless if it is not running."""
+        """Returns when nothing of this connection is in flight. Harmless if it is not running."""
         if running := self._running.pop(connection, None):
             worker, task = running
             await worker.close(within_s)
@@ -176,7 +175,8 @@ class Workers:
         return (running[0].trouble or self.folding_trouble) if running else None
 
     def ask_again(self, connection: int) -> None:
-        """Failures are to be retried or a replay has begun; a connection that is not running finds out at its start."""
+        """Failures are to be retried, or a replay has started. A connection that is not running finds out when it
+        starts."""
         if running := self._running.get(connection):
             running[0].ask_again()
 
@@ -205,7 +205,7 @@ class Workers:
         return (running[0].settled, running[0].requests) if running else None
 
     def feed(self, connection: int) -> Feed:
-        """The connection's feed; it goes on when the connection is stopped and started again."""
+        """The connection's feed. It continues when the connection is stopped and started again."""
         return self._feeds.setdefault(connection, Feed(self._clock))
 
     def forget(self, tallies: dict[int, Tally]) -> None:
@@ -214,10 +214,10 @@ class Workers:
 
 
 class Retention:
-    """Removes people who were not seen for long, so that all that runs knows of it."""
+    """Removes inactive people, so that everything that runs learns of it."""
 
     def __init__(self, workers: Workers, changing: asyncio.Lock) -> None:
-        """`changing`: held by anyone who starts and stops workers and the folder."""
+        """`changing`: held while workers and the folder are started or stopped."""
         self._workers = workers
         self._changing = changing
 

@@ -1,7 +1,7 @@
-"""What an audit log must do: keep who did what, when and from where, for a time.
+"""The contract of an audit log: it keeps who did what, when and from where, for a while.
 
-It holds no personal data of the people whose events pass: somebody who was looked at is a keyed hash. `details` are
-small values of ours.
+It has no personal data of the people in your events: a person who was looked at is a keyed hash. `details` are small
+values of Hogline's own.
 """
 
 from __future__ import annotations
@@ -53,33 +53,33 @@ Kind: TypeAlias = Literal["account", "token", "system"]
 
 MOST_ENTRIES = 1_000_000
 MOST_FAILED = 10_000
-"""Of what strangers can cause: they must not push out the rest."""
+"""Strangers can cause these, so they must not push out the other entries."""
 OF_STRANGERS: frozenset[Action] = frozenset({"sign_in_failed", "api_token_refused"})
 
 
 class Noted(Struct, frozen=True, kw_only=True):
-    """Something that was done, before it is kept."""
+    """Something that was done, not stored yet."""
 
     at_ms: int
     who: str
-    """The name of an account or an API token, or the system user of a command."""
+    """The name of an account or an API token, or the system user who ran a command."""
     kind: Kind
     address: str
-    """Where it came from; empty: this machine's command line."""
+    """Where the request came from; empty: this machine's command line."""
     action: Action
     connection: str = ""
     person: str = ""
-    """A keyed hash of whose distinct_id or email it was about."""
+    """A keyed hash of the person's distinct_id or email."""
     details: Mapping[str, object] = {}
 
 
 class AuditEntry(Noted, frozen=True, kw_only=True):
     number: int
-    """1, 2, 3, … in the order in which they were noted."""
+    """1, 2, 3, … in the order of noting."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """Which entries; empty fields do not choose."""
+    """A filter; empty fields match everything."""
 
     who: str = ""
     action: str = ""
@@ -90,15 +90,16 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 class Audit(Protocol):
     async def add(self, noted: Noted, *, keep_since_ms: int) -> None:
-        """Keep it, and let go what is older than `keep_since_ms` or too much. Raises `Unwritable`."""
+        """Store an entry. Delete those older than `keep_since_ms`, and the oldest if there are too many. Raises
+        `Unwritable`."""
         ...
 
     async def newest(self, wanted: Wanted, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
-        """Newest first; those before that number. Raises `Unwritable`."""
+        """Newest first, with numbers below `before`. Raises `Unwritable`."""
         ...
 
     async def oldest(self, wanted: Wanted, *, after: int = 0, limit: int = 100) -> list[AuditEntry]:
-        """Oldest first; those behind that number. Raises `Unwritable`."""
+        """Oldest first, with numbers above `after`. Raises `Unwritable`."""
         ...
 
     async def close(self) -> None: ...

@@ -1,8 +1,8 @@
-"""Backups: everything of a data directory as of one moment in one file, and back.
+"""Backups: a data directory as it is at one moment, in one file; and restoring it.
 
-A backup is a tar file, made for standard tools: `manifest.json`, and `data.tar.gz` or, encrypted with age
-(https://age-encryption.org), `data.age`. With a passphrase, `data.age` is encrypted for a key of its own, and
-`key.age` holds that key, encrypted with the passphrase.
+A backup is a tar file for standard tools: `manifest.json`, and `data.tar.gz` or, encrypted with age
+(https://age-encryption.org), `data.age`. With a passphrase, `data.age` is encrypted for a key made for this backup, and
+`key.age` contains that key, encrypted with the passphrase.
 """
 
 from __future__ import annotations
@@ -31,42 +31,42 @@ _MANIFEST, _PLAIN, _ENCRYPTED, _KEY = "manifest.json", "data.tar.gz", "data.age"
 _LAST = "last-backup"
 _BESIDE = ("-wal", "-shm", "-journal")
 _LARGEST_OTHER_BYTES = 1_000_000
-"""What is no database is a key, a hash or a token."""
+"""Everything that is not a database is a key, a hash or a token."""
 
 
 class Manifest(Struct, frozen=True):
-    """What a backup says about itself, unencrypted: nothing personal."""
+    """What a backup says about itself, unencrypted. Nothing personal."""
 
     format: int
     hogline: str
-    """The version that made it."""
+    """Hogline's version that made it."""
     created_ms: int
     files: dict[str, int]
-    """Name → bytes."""
+    """Name → size in bytes."""
     data_sha256: str
 
 
 class Keys(Struct, frozen=True):
-    """How a backup is, or was, encrypted; nothing at all: it is not."""
+    """How a backup is encrypted; with no fields set, it is not."""
 
     passphrase: str | None = None
     recipients: tuple[str, ...] = ()
-    """Public keys of age (`age1…`), or of SSH."""
+    """Public keys of age (`age1…`) or SSH."""
     identity: str | None = None
-    """To restore: the secret key that belongs to one of them."""
+    """For restoring: the secret key of one of them."""
 
     def __repr__(self) -> str:
         return "Keys(…)"
 
 
 def make(directory: Path, out: IO[bytes], keys: Keys, *, version: str, now_ms: int, scratch: Path) -> Manifest:
-    """Write a backup of a data directory, whether or not a Hogline runs on it.
+    """Back up a data directory, whether or not Hogline is running.
 
-    `scratch` takes the copies meanwhile: as much room as the data directory and the backup together. Raises `Unusable`
-    and `Unwritable`.
+    `scratch` takes the copies in the meantime; it needs as much space as the data directory and the backup together.
+    Raises `Unusable` and `Unwritable`.
     """
     if not (directory / "journal.db").exists() or not (directory / "state.db").exists():
-        raise Unusable(f"{directory} is no data directory of Hogline's: there is nothing to back up.")
+        raise Unusable(f"{directory} is not a Hogline data directory, so there is nothing to back up.")
     with tempfile.TemporaryDirectory(prefix=".hogline-backup-", dir=scratch) as made:
         folder = Path(made)
         copies = _copied(directory, folder)
@@ -91,9 +91,9 @@ def make(directory: Path, out: IO[bytes], keys: Keys, *, version: str, now_ms: i
 
 
 def restore(backup: IO[bytes], directory: Path, keys: Keys) -> Manifest:
-    """Put a backup into a data directory that is not there yet, or empty: whole, or not at all.
+    """Restore a backup into a data directory that is missing or empty: completely, or not at all.
 
-    Raises `Unusable`: for a directory with something in it, and for a backup that is damaged or cannot be decrypted.
+    Raises `Unusable` if the directory is not empty, or if the backup is damaged or cannot be decrypted.
     """
     if directory.exists() and any(directory.iterdir()):
         raise Unusable(f"{directory} is not empty. Restore into a new directory with --data.")
@@ -105,14 +105,14 @@ def restore(backup: IO[bytes], directory: Path, keys: Keys) -> Manifest:
                 _extract(tar, folder)
             manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
         except (tarfile.TarError, EOFError, FileNotFoundError, msgspec.MsgspecError):
-            raise Unusable("This is no backup of Hogline's, or it is damaged.") from None
+            raise Unusable("This is not a Hogline backup, or it is damaged.") from None
         if manifest.format > FORMAT:
             raise Unusable(
-                f"This backup was made by Hogline {manifest.hogline}. Restore it with that version or a newer."
+                f"This backup was made by Hogline {manifest.hogline}. Restore it with that version or a newer one."
             )
         data = next((folder / name for name in (_ENCRYPTED, _PLAIN) if (folder / name).exists()), None)
         if data is None or _sha256(data) != manifest.data_sha256:
-            raise Unusable("The backup is damaged: its content is not what it says.")
+            raise Unusable("The backup is damaged: its content does not match its checksum.")
         files = folder / "files"
         files.mkdir(mode=0o700)
         _unpack(_decrypted(data, folder, keys), files)
@@ -138,7 +138,7 @@ def _note(directory: Path, now_ms: int) -> None:
 
 
 def last_backup_ms(directory: Path) -> int | None:
-    """When the newest backup of this data directory was made, milliseconds since 1970; None: never."""
+    """When the newest backup of this data directory was made (milliseconds since 1970); None: never."""
     try:
         return int((directory / _LAST).read_text("ascii"))
     except (OSError, ValueError):
@@ -146,7 +146,7 @@ def last_backup_ms(directory: Path) -> int | None:
 
 
 def _copied(directory: Path, folder: Path) -> list[Path]:
-    """Everything of the data directory, the databases as of one moment."""
+    """Everything in the data directory; the databases as they are at one moment."""
     state, journal = directory / "state.db", directory / "journal.db"
     others = sorted(path for path in directory.glob("*.db") if path not in {state, journal})
     copied = []
@@ -169,7 +169,7 @@ def _pack(files: Sequence[Path], out: IO[bytes] | gzip.GzipFile) -> None:
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """A backup says nothing about the user who made it."""
+    """Leaves out the user who made the backup."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     entry.mode = 0o600
@@ -187,7 +187,7 @@ def _recipient(text: str) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:
     for kind in (pyrage.x25519.Recipient, pyrage.ssh.Recipient):
         with suppress(pyrage.RecipientError):
             return kind.from_str(text)
-    raise Unusable("A recipient is a public key of age (age1…) or of SSH (ssh-ed25519 …).")
+    raise Unusable("A recipient must be a public key of age (age1…) or SSH (ssh-ed25519 …).")
 
 
 def _identity(text: str) -> pyrage.x25519.Identity | pyrage.ssh.Identity:
@@ -196,7 +196,7 @@ def _identity(text: str) -> pyrage.x25519.Identity | pyrage.ssh.Identity:
         return pyrage.x25519.Identity.from_str("".join(lines).strip())
     with suppress(pyrage.IdentityError):
         return pyrage.ssh.Identity.from_buffer(text.encode())
-    raise Unusable("This is no secret key of age (AGE-SECRET-KEY-1…) and no SSH key without a passphrase.")
+    raise Unusable("This is neither a secret key of age (AGE-SECRET-KEY-1…) nor an SSH key without a passphrase.")
 
 
 def _decrypted(data: Path, folder: Path, keys: Keys) -> Path:
@@ -216,7 +216,7 @@ def _decrypted(data: Path, folder: Path, keys: Keys) -> Path:
         plain = folder / _PLAIN
         pyrage.decrypt_file(str(data), str(plain), [identity])
     except pyrage.DecryptError:
-        raise Unusable("The backup cannot be decrypted: this is the wrong passphrase or key.") from None
+        raise Unusable("Cannot decrypt the backup: wrong passphrase or key.") from None
     return plain
 
 
@@ -225,11 +225,11 @@ def _unpack(packed: Path, folder: Path) -> None:
         with tarfile.open(packed, mode="r:gz") as tar:
             _extract(tar, folder)
     except (tarfile.TarError, EOFError, OSError):
-        raise Unusable("The backup is damaged: it ends too early.") from None
+        raise Unusable("The backup is damaged: it is incomplete.") from None
 
 
 def _extract(tar: tarfile.TarFile, folder: Path) -> None:
-    """Only files, and only into this folder. Python before 3.11.4 has no filter that would see to it.
+    """Only files, and only into this folder; Python before 3.11.4 has no filter for this.
 
     Raises `tarfile.TarError` for anything else.
     """

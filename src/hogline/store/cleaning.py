@@ -1,6 +1,6 @@
-"""Overwriting what was deleted, file by file: at once if possible, later if another program reads a file just then.
+"""Overwrites deleted data, file by file: immediately if possible, later if another program is reading a file.
 
-That it has to be done stands in the state, so it is done once, whatever happens in between.
+The state records that this has to be done, so it is done, whatever happens in between.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Cleaning:
         self._blocked: set[File] = set()
 
     async def finish(self) -> list[File]:
-        """Clean what has to be. Returns the files that another program reads, or that a disk in trouble keeps from
-        being written: they are cleaned by a later call.
+        """Clean every file that needs it. Returns the files that another program is reading, or that the disk does not
+        let us write; a later call cleans those.
         """
         async with self._one_at_a_time:
             to_clean = await self._state.to_clean()
             files: list[File] = sorted({one.file for one in to_clean})
-            # The state comes last: until then it knows what has to be done.
+            # The state comes last: until then, it knows what has to be done.
             blocked = [file for file in files if not await self._clean(file)]
             if to_clean and not blocked:
                 await self._state.cleaned(to_clean[-1].number)
@@ -43,9 +43,11 @@ class Cleaning:
             return False
 
     def _report(self, blocked: set[File]) -> None:
-        """Once for each file, not at every try."""
+        """Once for each file, not at every attempt."""
         for file in sorted(blocked - self._blocked):
-            log.warning("what was deleted is overwritten later: another program reads the file", file=f"{file}.db")
+            log.warning(
+                "deleted data will be overwritten later: another program is reading the file", file=f"{file}.db"
+            )
         for file in sorted(self._blocked - blocked):
-            log.info("what was deleted is overwritten", file=f"{file}.db")
+            log.info("deleted data is overwritten", file=f"{file}.db")
         self._blocked = blocked

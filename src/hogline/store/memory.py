@@ -1,5 +1,4 @@
-"""The core's records in memory, over what another store has: for what is only planned, and for tests. Nothing of it is
-written anywhere."""
+"""The core's records in memory, on top of another store: for previews and tests. Nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -14,17 +13,17 @@ from hogline.core.records import RecordReads
 from hogline.core.told import Told
 
 HELD_FOR_ONE = 200
-"""The newest so many events of one person are held."""
+"""How many of a person's newest events stay held."""
 HELD_BYTES_FOR_ONE = 3_000_000
-"""The newest held events of one person, together, are kept up to here."""
+"""How many bytes of a person's newest events stay held."""
 
 
 class Reads(KnownReads, RecordReads, Protocol):
-    """All that the core reads."""
+    """Everything that the core reads."""
 
 
 class MemoryConnection:
-    """What one connection has on record."""
+    """What one connection has."""
 
     def __init__(self) -> None:
         self.lanes: dict[int, int] = {}
@@ -42,10 +41,10 @@ class MemoryConnection:
 
 
 class MemoryStore:
-    """Implements what the core reads, and takes what it asks to be written: each call is one transaction."""
+    """Implements what the core reads and writes. Each call is one transaction."""
 
     def __init__(self, under: Reads | None = None, folded: int = 0, *, hold_max_bytes: int = 2**62) -> None:
-        """`hold_max_bytes`: what is held beyond that is given up, the oldest first."""
+        """`hold_max_bytes`: held events beyond that are given up, the oldest first."""
         self._hold_max_bytes = hold_max_bytes
         self._held_bytes = 0
         self._under = under
@@ -95,8 +94,7 @@ class MemoryStore:
         return sorted(found, key=lambda one: one.position)
 
     def due(self, connection: int) -> list[tuple[str, int]]:
-        """For whom something is to be done, and when (milliseconds since 1970), the next ones first. Only of what was
-        written here."""
+        """People with work to do, and when (milliseconds since 1970), the earliest first. Only those written here."""
         told = self.connection(connection).told
         return sorted(
             ((one, value.due_ms) for one, value in told.items() if value is not None and value.due_ms),
@@ -104,8 +102,7 @@ class MemoryStore:
         )
 
     def remembered(self, connection: int) -> int:
-        """How many people something is known of, or was told of; somebody with several ids is one. Only what was
-        written here."""
+        """How many people are known or were told; a person with several ids counts once. Only those written here."""
         told = {one for one, value in self.connection(connection).told.items() if value is not None}
         joined = {one for one, value in self._ids.items() if value.parent is not None}
         names = {person for value in self._ids.values() if value.parent is None for _, person in value.people[-1:]}
@@ -163,7 +160,7 @@ class MemoryStore:
         return given_up
 
     def _hold_few(self, mine: MemoryConnection, settlement: Settlement) -> int:
-        """What is held of one person has its bounds; returns how many were given up."""
+        """A person's held events have a limit; returns how many were given up."""
         given_up = 0
         for person in {one.distinct_id for one in settlement.held} | set(settlement.absorbed.values()):
             taken = 0
@@ -180,7 +177,7 @@ class MemoryStore:
         self._held_bytes -= len(held.event) if held is not None else 0
 
     def counts(self, connection: int) -> Mapping[str, int]:
-        """How many events were delivered, filtered, are held or failures."""
+        """How many events were delivered or filtered, and how many are held or failures."""
         mine = self.connection(connection)
         return {
             "delivered": mine.delivered,

@@ -1,7 +1,7 @@
-"""What is known and what was told, as the bytes that a store keeps: MessagePack arrays without their trailing defaults.
-Most people teach little and were told little, so most rows are a few bytes.
+"""Known and Told as the bytes that a store keeps: MessagePack arrays without trailing defaults. There is little about
+most people, so most rows take a few bytes.
 
-New fields go to the end, and none is ever removed or moved.
+New fields go at the end. None is ever removed or moved.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _ROWS = ("accepted", "wanted", "leaving", "left")
 class _Known(Struct, array_like=True):
     facts: dict[str, Fact] = {}
     identified: int = 0
-    """The position behind `identified_at`; 0: never."""
+    """The position after `identified_at`; 0: never."""
     emailed: int = 0
-    """Likewise."""
+    """The same for `emailed_at`."""
     protected: bool = False
     version: int = 0
     properties: dict[str, Fact] = {}
@@ -67,7 +67,7 @@ _unpack_people = msgspec.msgpack.Decoder(tuple[tuple[int, str], ...]).decode
 
 
 def _short(values: list[object]) -> list[object]:
-    """Without trailing defaults: nothing, zero, false."""
+    """Without trailing defaults: none, zero, false."""
     while values and not values[-1]:
         values.pop()
     return values
@@ -110,7 +110,7 @@ def unpack_id(parent: str | None, since: int, depth: int, people: bytes) -> Id:
 
 
 def pack_told(person: str, told: Told) -> bytes:
-    """Without `due_ms`, which is a column."""
+    """Without `due_ms`, which has its own column."""
     return _pack(
         _short(
             [
@@ -143,7 +143,7 @@ def _customer(person: str, customer: Customer) -> list[object]:
             customer.objects,
         ]
     )
-    return packed or [0]  # nothing at all would be no customer
+    return packed or [0]  # an empty row would mean no customer
 
 
 def unpack_told(person: str, body: bytes, due_ms: int) -> Told:
@@ -179,7 +179,7 @@ def _customer_of(person: str, packed: _Customer) -> Customer:
 
 
 def pack_row(row: Row) -> tuple[str, int, int, str, int]:
-    """A ledger row as columns: person, state, customer's kind, customer's value, others."""
+    """A row of the ledger as columns: person, state, customer's kind, customer's value, others."""
     return row.person, _ROWS.index(row.state), _KINDS.index(row.customer.kind), row.customer.value, row.others
 
 

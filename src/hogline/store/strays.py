@@ -1,4 +1,4 @@
-"""Files in a data directory that are not Hogline's own, but may name people: copies that somebody made."""
+"""Files in a data directory that are not Hogline's but may contain someone's id: copies that you made."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 _OURS = re.compile(r"\w+\.db(?:-wal|-shm|-journal)?|lock|control\.sock|secret\.key")
-"""What this process may have open itself: opening and closing it once more would take its locks away."""
+"""Files that this process may have open. Opening and closing one again would release its locks."""
 _TELLING_CHARACTERS = 6
-"""A shorter text is found anywhere."""
+"""Shorter texts occur everywhere."""
 _BLOCK_BYTES = 1 << 20
 
 
 def strays_with(folder: Path, texts: Collection[str]) -> list[str]:
-    """Those that have one of these texts in them, by their paths in the folder. Looks through every byte."""
+    """The files that contain one of these texts, by their path in the folder. Reads every byte."""
     needles = [text.encode("utf-8", "surrogatepass") for text in texts if len(text) >= _TELLING_CHARACTERS]
     files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
     strays = [file for file in files if file.parent != folder or not _OURS.fullmatch(file.name)]
@@ -31,5 +31,5 @@ def _has(file: Path, needles: Collection[bytes]) -> bool:
                     return True
                 before = block[-overlap:]
     except OSError:
-        pass  # it is gone, or not ours to read
+        pass  # it is gone, or we may not read it
     return False

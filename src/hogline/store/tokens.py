@@ -1,6 +1,6 @@
-"""What a project's token is: made here, or the project's own key at PostHog, which its sites already use.
+"""The project's tokens: Hogline's own, and the project's PostHog key, which your sites already use.
 
-Knows no database. What is wrong with a key is said without quoting it.
+Knows no database. Errors about a key do not quote it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from hogline.store.base import TokenKind
 
 _MADE_HERE = "hog_"
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
-"""PostHog's keys are `phc_` and 43 letters and digits, older ones without the prefix; it takes up to 64 characters."""
+"""PostHog's keys are `phc_` and 43 letters and digits; older ones have no prefix. PostHog allows up to 64 characters.
+"""
 _SECRET = {
     "phx_": "a personal API key",
     "phs_": "a secret key of PostHog",
@@ -35,7 +36,7 @@ class BadKey(ValueError):
 
 
 def new_token(kind: TokenKind) -> Token:
-    """One can tell the kinds apart by looking."""
+    """The prefix shows the kind."""
     return Token(_MADE_HERE + ("pub_" if kind == "public" else "") + secrets.token_urlsafe(32))
 
 
@@ -49,10 +50,10 @@ def read_key(text: str) -> Token:
                 "with phc_ (in PostHog: Settings, Project)."
             )
     if text.startswith(_MADE_HERE):
-        raise BadKey("Tokens that begin with hog_ are made here: `hogline token --rotate` makes one.")
+        raise BadKey("Tokens that begin with hog_ come from Hogline. Create one with `hogline token --rotate`.")
     if not _KEY.fullmatch(text):
         raise BadKey(
-            "This is not a project API key of PostHog: it has 8 to 64 letters, digits, hyphens and underscores, and "
+            "This is not a PostHog project API key. It has 8 to 64 letters, digits, hyphens and underscores, and "
             "begins with phc_ (in PostHog: Settings, Project)."
         )
     return Token(text)

@@ -1,1 +1,1 @@
-"""What Hogline says of itself: log lines and metrics. Never a payload, never a secret, nothing personal."""
+"""Log lines and metrics. Never a payload, a secret, or personal data."""

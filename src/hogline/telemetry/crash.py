@@ -1,5 +1,5 @@
-"""What a process says when it ends with an internal error: where it happened and of what kind, never the error's text,
-which may quote an event or a secret.
+"""What a process prints when it crashes: where and what kind of error, never the error's text, which may quote an event
+or a secret.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import TracebackType
 
 
 def hide_texts_of_crashes() -> None:
-    """From now on, for whatever nobody catches, in any thread."""
+    """From now on, for everything that nobody catches, in any thread."""
     sys.excepthook = _say
     threading.excepthook = _say_of_thread
 
@@ -20,7 +20,7 @@ def _say(kind: type[BaseException], error: BaseException | None, trace: Tracebac
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error or kind(), trace)
         return
-    # The lines of our code, without the values that they worked on.
+    # Lines of our code, without values.
     where = "".join(traceback.format_tb(trace))
     sys.stderr.write(
         f"{where}{kind.__name__} (its text is left out: it may quote an event)\n"

@@ -1,7 +1,7 @@
-"""Watching one connection deliver: log lines, and the time of each request for whoever wants to know.
+"""Watches one connection deliver: log lines, and the time of each request.
 
-Handed to the worker, which says what happens and knows nothing of what becomes of it. Of events it sees the uuids
-only, of requests their size. Knows no destination and no metrics.
+The worker says what happens and knows nothing about what this does with it. It only sees the uuids of events and the
+sizes of requests. Knows no destination and no metrics.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from hogline.telemetry.lines import in_lines
 log = structlog.get_logger("hogline.delivery")
 
 RequestListener: TypeAlias = Callable[[str, float], None]
-"""Called after each request with the connection's name and how long the answer took, in seconds."""
+"""Called after each request with the connection's name and how many seconds the response took."""
 
 
 def nobody(_connection: str, _took_s: float) -> None:
-    """A listener for when there is none."""
+    """A listener that does nothing."""
 
 
 class DeliveryWatch:
-    """Log lines of one worker's life. What costs something is only done when debug lines are wanted."""
+    """Log lines of one worker. Anything expensive is only done for debug lines."""
 
     def __init__(self, connection: str, clock: Clock, listener: RequestListener = nobody) -> None:
         self._connection = connection
@@ -40,7 +40,7 @@ class DeliveryWatch:
         self._trouble: str | None = None
 
     def standing(self, trouble: str | None) -> None:
-        """Why the connection waits now, None while all is well: a line whenever that changes."""
+        """Why the connection waits; None: all is well. Logs a line when that changes."""
         if trouble == self._trouble:
             return
         self._trouble = trouble
@@ -51,7 +51,7 @@ class DeliveryWatch:
 
     @contextmanager
     def shipment(self, uuids: Iterable[str]) -> Iterator[None]:
-        """Events are on their way together: all lines within carry the shipment's number, its first and last event."""
+        """Events are on their way together: lines within have the shipment's number, first and last event."""
         if not self._debug:
             yield
             return
@@ -64,7 +64,7 @@ class DeliveryWatch:
             yield
 
     async def timed(self, answer: Awaitable[Response], operations: int, size_bytes: int) -> Response:
-        """The answer to a request of so many operations. Raises what waiting for it raises."""
+        """The response to a request with this many operations. Raises what waiting for it raises."""
         began_s = self._clock.now_s()
         status = "given up"
         try:

@@ -1,4 +1,4 @@
-"""What may be said of an internal error: its kind and its place. Never its text, which may quote what was sent."""
+"""What may be said about an internal error: its kind and place. Never its text, which may quote data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def kind_and_place(error: BaseException) -> str:
-    """Such as `KeyError at plan.py:120`: enough to find it. Of a group, the first of what it holds."""
+    """Such as `KeyError at plan.py:120`, which is enough to find it. For a group, the first error in it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""How many uuids of events stand in one log line, so that a line stays readable and none is left out."""
+"""How many uuids fit in one log line, so that lines stay readable and none is left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UUIDS_A_LINE = 20
 
 
 def in_lines(uuids: Iterable[str]) -> Iterator[list[str]]:
-    """All of them, at most 20 at a time; nothing for none."""
+    """All of them, at most 20 at a time."""
     rest = iter(uuids)
     while line := list(islice(rest, UUIDS_A_LINE)):
         yield line

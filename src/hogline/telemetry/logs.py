@@ -1,4 +1,4 @@
-"""Log lines: what happened, as short names and values. Never a payload, never a secret, nothing personal."""
+"""Log lines: what happened, as short names and values. Never a payload, a secret, or personal data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hogline.telemetry.crash import hide_texts_of_crashes
 
 
 def set_up_logs(form: Literal["console", "json"], level: str) -> None:
-    """Log lines go to standard error: standard output is for what was asked."""
+    """Log lines go to standard error, because standard output is for results."""
     as_text: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
@@ -31,7 +31,7 @@ def set_up_logs(form: Literal["console", "json"], level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    # What libraries have to say that matters comes as exceptions; their texts may quote what was sent.
+    # Everything that matters from libraries comes as an exception. Their texts may quote data.
     logging.getLogger().handlers = [logging.NullHandler()]
     hide_texts_of_crashes()
 
@@ -39,5 +39,5 @@ def set_up_logs(form: Literal["console", "json"], level: str) -> None:
 def _escape(
     _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """A destination's answer or an event's name may stand in a line: a terminal must not obey it."""
+    """A line may contain a destination's response or an event's name, which must not control a terminal."""
     return {key: escaped(value) if isinstance(value, str) else value for key, value in line.items()}

@@ -1,7 +1,7 @@
-"""Memory that large bodies took goes back to the system, instead of staying with the process in pieces.
+"""Returns memory that large bodies took to the system.
 
-glibc keeps what was freed for later, in an arena for each thread, and learns from large blocks to treat others like
-them as small. Elsewhere nothing is done.
+glibc keeps freed memory in an arena for each thread, and after large blocks treats others like them as small ones. On
+other systems, nothing is done.
 """
 
 from __future__ import annotations

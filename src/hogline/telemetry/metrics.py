@@ -1,8 +1,7 @@
-"""The metrics page: what `status` tells, the time of requests, and bytes on disk, as Prometheus reads them.
+"""The metrics page for Prometheus: the status, the time of requests, and bytes on disk.
 
-Counters come from the state on disk, so they survive a restart; the histogram begins anew with the process. Knows
-where the figures come from, not how they are made. Asking is cheap and never fails: figures that cannot be read now
-are those of the last time, and their age says so.
+Counters come from the state on disk, so they survive a restart; the histogram starts over with the process. A scrape is
+cheap and never fails: figures that cannot be read are those of the last time, and their age says so.
 """
 
 from __future__ import annotations
@@ -31,19 +30,19 @@ from hogline.views import ConnectionStatus, Status
 log = structlog.get_logger("hogline.metrics")
 
 FRESH_S = 1.0
-"""Figures so young are not asked for again, however many scrape."""
+"""Figures younger than this are used again, however many scrapers there are."""
 ASK_WITHIN_S = 5.0
-"""A scraper gives up after 10 s: better old figures than none."""
+"""Scrapers give up after 10 s, so old figures are better than none."""
 BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 _NOTHING = Status(connections=[], refused={})
 
 
 class Metrics:
-    """`observed` is the listener of the workers; `page` answers a scrape."""
+    """`observed` is the workers' listener; `page` answers a scrape."""
 
     def __init__(self, stores: Mapping[str, Path], now_s: Callable[[], float]) -> None:
-        """`stores`: database files by the name that they get in the label. `now_s`: seconds that never go back."""
+        """`stores`: database files by the name in their label. `now_s`: seconds that never go back."""
         self._now_s = now_s
         self._asking = asyncio.Lock()
         self._asked_s = self._read_s = now_s() - FRESH_S
@@ -55,12 +54,12 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def observed(self, connection: str, took_s: float) -> None:
-        """A request took so long."""
+        """A request took this long."""
         self._timed.add(connection)
         self._request_time.labels(connection).observe(took_s)
 
     async def page(self, status: Callable[[], Awaitable[Status]]) -> bytes:
-        """All metrics in Prometheus' text format, with the figures that `status` gives. Raises nothing."""
+        """All metrics in Prometheus' text format, with the figures of `status`. Never raises."""
         async with self._asking:
             if self._now_s() - self._asked_s >= FRESH_S:
                 await self._look(status)
@@ -72,7 +71,7 @@ class Metrics:
         try:
             async with asyncio.timeout(ASK_WITHIN_S):
                 status = await ask()
-        except Exception as trouble:  # a disk in trouble is when metrics are looked at
+        except Exception as trouble:  # people look at metrics when a disk is in trouble
             log.warning("the status cannot be read for metrics", error=kind_and_place(trouble))
             return
         self._read_s = self._asked_s
@@ -89,7 +88,7 @@ def _request_time(registry: CollectorRegistry) -> Histogram:
 
 
 class _Figures(Collector):
-    """Turns a status into Prometheus' families. Every family is there, with or without a connection."""
+    """Turns a status into Prometheus' families. Every family is there, even without connections."""
 
     def __init__(self, stores: Mapping[str, Path]) -> None:
         self.status = _NOTHING
@@ -171,7 +170,7 @@ def _family(metric: names.Metric) -> CounterMetricFamily | GaugeMetricFamily:
 
 
 def _size_bytes(file: Path) -> int:
-    """Of a SQLite database with what lies beside it; what is not there takes nothing."""
+    """Of a SQLite database and its other files; a missing one takes nothing."""
     total = 0
     for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
         try:

@@ -1,5 +1,5 @@
-"""Every metric once: name, kind, labels, help. Whoever exports or documents one imports it from here, so that a
-misspelt name is a type error. Labels hold connections' names, reasons and statuses, never anything personal.
+"""Every metric once: name, kind, labels, help. Import them from here, so that a misspelled name is a type error. Labels
+are names of connections, reasons and statuses, never personal data.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from msgspec import Struct
 
 class Metric(Struct, frozen=True):
     name: str
-    """With its unit; of a counter without the `_total` that Prometheus adds."""
+    """With its unit; a counter without the `_total` that Prometheus adds."""
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
-        """As it is scraped; of a histogram its family."""
+        """As it is scraped; for a histogram, its family."""
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
@@ -30,21 +30,19 @@ DELIVERED = Metric("hogline_delivered_events", "counter", "Events that the desti
 FILTERED = Metric("hogline_filtered_events", "counter", "Events that a rule kept from being sent.", _BY_REASON)
 HELD = Metric("hogline_held_events", "gauge", "Events kept until their user qualifies.", _OF_CONNECTION)
 FAILURES = Metric(
-    "hogline_failures", "gauge", "Events with something refused, not yet retried or discarded.", _BY_REASON
+    "hogline_failures", "gauge", "Events that the destination rejected, not yet retried or discarded.", _BY_REASON
 )
 PENDING = Metric(
-    "hogline_pending_events", "gauge", "Events that are not settled yet (the lag in events).", _OF_CONNECTION
+    "hogline_pending_events", "gauge", "Events that are not delivered yet (the lag in events).", _OF_CONNECTION
 )
 LAG = Metric("hogline_lag_seconds", "gauge", "Age of the oldest pending event; 0 if there is none.", _OF_CONNECTION)
 REQUESTS = Metric("hogline_requests", "counter", "Requests sent to the destination.", _OF_CONNECTION)
-RETRIES = Metric(
-    "hogline_retries", "counter", "Requests that have to be sent again, by the answer.", ("connection", "status")
-)
+RETRIES = Metric("hogline_retries", "counter", "Retried requests, by the response.", ("connection", "status"))
 ADJUSTED = Metric(
-    "hogline_adjusted_values", "counter", "Values in events that were cut, left out or renamed.", _BY_REASON
+    "hogline_adjusted_values", "counter", "Values in events that were shortened, left out or renamed.", _BY_REASON
 )
 REPLAYED = Metric(
-    "hogline_replayed_events", "counter", "Events sent again by a replay, by outcome.", ("connection", "outcome")
+    "hogline_replayed_events", "counter", "Events sent again by a replay, by result.", ("connection", "outcome")
 )
 STATE = Metric(
     "hogline_connection_state",
@@ -59,7 +57,7 @@ REQUEST_TIME = Metric(
     _OF_CONNECTION,
 )
 REFUSED = Metric(
-    "hogline_refused_events", "counter", "Events refused on receipt, before any connection got them.", ("reason",)
+    "hogline_refused_events", "counter", "Events rejected on receipt, before any connection got them.", ("reason",)
 )
 DISK = Metric("hogline_disk_bytes", "gauge", "Size of the data directory's databases on disk.", ("store",))
 STATUS_AGE = Metric("hogline_status_age_seconds", "gauge", "Age of the figures above; grows while they cannot be read.")
@@ -71,4 +69,4 @@ METRICS = (
 )  # fmt: skip
 
 STATES = ("delivering", "retrying", "stopped", "paused", "not_running")
-"""All that a connection can be in (`views.ConnectionStatus.state`)."""
+"""All states of a connection (`views.ConnectionStatus.state`)."""

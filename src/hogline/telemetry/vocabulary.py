@@ -1,4 +1,4 @@
-"""A bounded number of words for one label: Prometheus keeps a series for each, and some words come from outside."""
+"""A limited number of values for one label: Prometheus keeps a series for each, and some come from outside."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ OTHER = "other"
 
 
 class Vocabulary:
-    """The first words that it is shown, up to a number; all later ones are `other`."""
+    """Keeps the first words up to a number; all later ones become `other`."""
 
     def __init__(self, most: int = MOST_WORDS) -> None:
         self._most = most
         self._words: set[str] = set()
 
     def bounded(self, counts: Mapping[str, int]) -> dict[str, int]:
-        """The same counts by the words it knows, with those of all others together. A word once known stays, so that
-        no counter ever goes back.
-        """
+        """The same counts by known words, with all others added up. A word stays known, so counters never go back."""
         found: dict[str, int] = {}
         for word, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             known = self._takes(word)

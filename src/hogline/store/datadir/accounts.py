@@ -1,7 +1,7 @@
-"""Who may use the console: `console.json` in the data directory, with the accounts, the Argon2 hashes of their
-passwords, and the key that sessions are signed with. Knows nothing of HTTP, of cookies, or of how long a session lasts.
+"""The console's accounts, in `console.json` in the data directory: names, roles, Argon2 hashes of passwords, and the
+key that signs sessions. Knows nothing about HTTP, cookies, or how long a session lasts.
 
-Everything is read anew each time: a few hundred bytes, which a command may have changed meanwhile.
+The file is read each time. It has a few hundred bytes, and a command may have changed it.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from hogline.store.datadir.private_files import write_whole
 from hogline.store.datadir.roles import Role
 
 FIRST = "admin"
-"""The account that is there from the beginning."""
+"""The account that always exists at first."""
 FIRST_PASSWORD = "first-password"  # noqa: S105  # a file's name
 
 _writing = threading.RLock()
-"""Held from reading to writing: threads change the file too."""
+"""Held from reading to writing, because threads change the file too."""
 
 
 class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
-    """In lower case."""
+    """In lowercase."""
     role: Role
     password: str = ""
-    """Its Argon2 hash; empty: there is none, and only a proxy signs this account in."""
+    """Its Argon2 hash; empty: it has none, and only a proxy can sign it in."""
     chosen: bool = True
-    """By somebody; else the password is the one that was made at first start."""
+    """Someone chose the password; otherwise it was generated at the first start."""
     stamp: str = ""
-    """Another with every new password: sessions of an older one have ended."""
+    """Changes with the password. Sessions with an older one have ended."""
     made_ms: int = 0
     signed_in_ms: int = 0
-    """Last; 0: never."""
+    """The last time; 0: never."""
 
     def __repr__(self) -> str:
         return f"Account(name={self.name!r}, role={self.role!r})"
@@ -47,13 +47,13 @@ class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class _Kept(Struct, frozen=True, kw_only=True):
     accounts: list[Account]
     key: str
-    """What sessions are signed with."""
+    """The key that signs sessions."""
     ended: dict[str, int] = {}
-    """Sessions that were signed out, and until when (seconds since 1970) that has to be remembered."""
+    """Sessions that were signed out, and until when (seconds since 1970) to remember that."""
 
 
 class _OnePassword(Struct, frozen=True, kw_only=True):
-    """What the file was before there were accounts."""
+    """The file's format before there were accounts."""
 
     password: str
     chosen: bool
@@ -61,15 +61,15 @@ class _OnePassword(Struct, frozen=True, kw_only=True):
 
 
 class ConsoleAccounts:
-    """The accounts and their sessions' key. Every method raises `Unusable` if the file cannot be read or written."""
+    """The accounts, and the key for sessions. Every method raises `Unusable` if the file cannot be read or written."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "console.json"
         self._first_password = folder / FIRST_PASSWORD
 
     def make_first(self, now_ms: int = 0) -> str | None:
-        """At first start: the first account, with a password that stands in a private file until another is set.
-        None if there are accounts already.
+        """At the first start: create the first account, and write its password to a private file until you set another.
+        Returns the password; None if there are accounts already.
         """
         with _writing:
             if self._file.exists():
@@ -85,23 +85,23 @@ class ConsoleAccounts:
 
     @property
     def first_password_file(self) -> Path | None:
-        """Where the password that was made at first start stands; None once another was set."""
+        """Where the generated password is; None once you have set another."""
         return self._first_password if self._first_password.exists() else None
 
     @property
     def chosen(self) -> bool:
-        """Whether every password is one that somebody set, and there is one."""
+        """Whether there are accounts, and someone chose the password of each."""
         return self._file.exists() and all(account.chosen for account in self._read().accounts)
 
     def accounts(self) -> list[Account]:
-        """In the order in which they were added; none if there is no file yet."""
+        """Oldest first; empty if there is no file yet."""
         return self._read().accounts if self._file.exists() else []
 
     def find(self, name: str) -> Account | None:
         return next((account for account in self.accounts() if account.name == name.lower()), None)
 
     def add(self, name: str, role: Role, password: str | None, now_ms: int) -> Account:
-        """A new account; without a password only a proxy signs it in. Raises `NameTaken`."""
+        """Add an account; without a password, only a proxy can sign it in. Raises `NameTaken`."""
         kept_password = passwords.hashed(password) if password is not None else ""
         with _writing:
             kept = self._read() if self._file.exists() else _Kept(accounts=[], key=secrets.token_hex(32))
@@ -118,8 +118,8 @@ class ConsoleAccounts:
             self._write(structs.replace(kept, accounts=[each for each in kept.accounts if each.name != name.lower()]))
 
     def set_password(self, password: str, name: str = FIRST, now_ms: int = 0) -> None:
-        """Of an account, which is the first one if it is not there. Ends its sessions. A file that cannot be read is
-        written anew, with this account alone.
+        """Set an account's password, and end its sessions. The first account is created if it is missing. A file that
+        cannot be read is replaced by a new one with this account only.
         """
         hashed = passwords.hashed(password)
         with _writing:
@@ -138,12 +138,12 @@ class ConsoleAccounts:
             self._write(_changed(self._read(), name, role=role))
 
     def signed_in(self, name: str, now_ms: int) -> None:
-        """Just now."""
+        """Note that it signed in now."""
         with _writing:
             self._write(_changed(self._read(), name, signed_in_ms=now_ms))
 
     def is_password(self, password: str, name: str = FIRST) -> bool:
-        """Takes a tenth of a second and 64 MB, whether or not there is such an account: for a thread, one at a time."""
+        """Takes 0.1 s and 64 MB, whether or not the account exists. Call it in a thread, one at a time."""
         account = self.find(name)
         return passwords.matches(account.password if account else "", password)
 
@@ -152,7 +152,7 @@ class ConsoleAccounts:
         return self._read().key
 
     def end(self, session: str, *, now_s: int, remember_s: int) -> None:
-        """From now on `has_ended` is true of that session."""
+        """From now on, `has_ended` is true for this session."""
         with _writing:
             kept = self._read()
             ended = {name: until_s for name, until_s in kept.ended.items() if until_s > now_s}
@@ -172,7 +172,7 @@ class ConsoleAccounts:
             raise Unusable(
                 "console.json in the data directory cannot be read. `hogline password` writes a new one."
             ) from None
-        # The stamp follows from the hash: it is the same until the file is written.
+        # The stamp is derived from the hash, so it stays the same until the file is written.
         first = Account(
             name=FIRST, role="admin", password=before.password, chosen=before.chosen, stamp=before.password[-12:]
         )

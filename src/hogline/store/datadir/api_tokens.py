@@ -1,7 +1,7 @@
-"""Who may use the HTTP API: `api_tokens.json` in the data directory, with the names of tokens, their roles and hashes.
+"""The HTTP API's tokens, in `api_tokens.json` in the data directory: names, roles and hashes.
 
-A token has 256 bits of chance in it, so a plain hash keeps it secret. The file is read anew each time: a few hundred
-bytes, which a command may have changed meanwhile. Knows nothing of HTTP.
+A token has 256 random bits, so a plain hash keeps it secret. The file is read each time: it has a few hundred bytes,
+and a command may have changed it. Knows nothing about HTTP.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from hogline.store.datadir.private_files import write_whole
 from hogline.store.datadir.roles import Role
 
 _writing = threading.RLock()
-"""Held from reading to writing: threads change the file too."""
+"""Held from reading to writing, because threads change the file too."""
 
 
 class ApiToken(Struct, frozen=True, omit_defaults=True):
     name: str
     made_ms: int
     sha256: str
-    """Of the token, in hexadecimal digits."""
+    """The token's hash, in hexadecimal."""
     role: Role = "admin"
-    """Tokens without one are of the time when every token could do everything."""
+    """Tokens without a role are from the time when every token could do everything."""
     expires_ms: int = 0
     """0: never."""
     used_ms: int = 0
-    """Last, to within some minutes; 0: never."""
+    """The last time, to within some minutes; 0: never."""
 
     def __repr__(self) -> str:
         return f"ApiToken(name={self.name!r}, role={self.role!r})"
@@ -46,18 +46,18 @@ class ApiTokens:
         self._file = folder / "api_tokens.json"
 
     def all(self) -> list[ApiToken]:
-        """In the order in which they were made."""
+        """Oldest first."""
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=list[ApiToken])
         except FileNotFoundError:
             return []
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             raise Unusable(
-                "api_tokens.json in the data directory cannot be read. Remove it, and make new tokens."
+                "Cannot read api_tokens.json in the data directory. Delete it and create new tokens."
             ) from None
 
     def make(self, name: str, role: Role, now_ms: int, expires_ms: int = 0) -> str:
-        """A new token, told this once. Raises `NameTaken`."""
+        """Create a token; this is the only time it is returned. Raises `NameTaken`."""
         with _writing:
             tokens = self.all()
             if any(token.name == name for token in tokens):
@@ -67,7 +67,7 @@ class ApiTokens:
             return made
 
     def remove(self, name: str) -> bool:
-        """From now on the token of this name is not known; False if there is none."""
+        """Revoke the token with this name; False if there is none."""
         with _writing:
             tokens = self.all()
             left = [token for token in tokens if token.name != name]
@@ -77,7 +77,7 @@ class ApiTokens:
             return True
 
     def find(self, token: str) -> ApiToken | None:
-        """What is known of a token; None if nothing is. Whether it has expired is for the caller to see."""
+        """What is known about a token; None: unknown. The caller checks whether it has expired."""
         found, digest = None, _hash(token)
         for known in self.all():
             if hmac.compare_digest(known.sha256, digest):

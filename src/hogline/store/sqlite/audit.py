@@ -1,4 +1,4 @@
-"""The audit log in a SQLite file of its own: nothing that delivers waits for it."""
+"""The audit log in a separate SQLite file, so that delivery never waits for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SqliteAudit:
     """Implements `store.audit.Audit`."""
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:
-        """Raises `Unusable`. Must be made in the running event loop."""
+        """Raises `Unusable`. Create it in the running event loop."""
         self._written = open_database(path, "audit", vfs)
         self._read = open_database(path, "audit", vfs)
         self._writer: Writer[_Job] = Writer(self._perform, name="audit-writer", probe=partial(touch, self._written))

@@ -1,9 +1,9 @@
-"""A state of before what is known and what was told were two things, made into both. Runs once, in the transaction of
-its schema's step: interrupted, it begins again.
+"""Converts a state from the time before Known and Told. Runs once, in the transaction of its schema step; if it is
+interrupted, it starts over.
 
-What each connection remembered of a person becomes facts of the project, with the time of their newest attributes and
-position 0, and what was accepted and refused becomes what that connection told, with marks of position 0. So nothing is
-said once more, and an event that is read again teaches nothing.
+What each connection remembered of a person becomes facts of the project, with the times of their newest attributes and
+position 0. What was accepted or rejected becomes what that connection told, with marks at position 0. So nothing is
+sent again, and an event that is read again teaches nothing.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _old = msgspec.json.Decoder(OldPerson).decode
 
 
 def convert(database: apsw.Connection, *, journal: Path) -> None:
-    """`journal`: the file beside; it is only read."""
+    """`journal`: the journal's file, which is only read."""
     connections = [row[0] for row in rows(database, "SELECT id FROM connections ORDER BY id DESC")]
     roots: dict[str, str] = {}
     for connection in connections:
@@ -100,7 +100,7 @@ def _root(one: str, roots: Mapping[str, str]) -> str:
 
 
 def _write_groups(database: apsw.Connection, groups: Mapping[str, str]) -> None:
-    """Joined before anything that is still to be read."""
+    """Merged before anything that still has to be read."""
     ids = {one: Id(root, 0, 0, ()) for one, root in groups.items()}
     ids |= {root: Id(None, 0, 1, ((0, root),)) for root in set(groups.values())}
     records.flush(Flush(ids, {}, 0))(database)
@@ -110,7 +110,7 @@ def _write_groups(database: apsw.Connection, groups: Mapping[str, str]) -> None:
 
 
 def _convert_people(database: apsw.Connection, connection: int, groups: Mapping[str, str]) -> None:
-    """What one connection remembered. The newest connection comes first, and what it knows stays."""
+    """What one connection remembered. The newest connection comes first, and its knowledge wins."""
     after = ""
     owners = dict(rows(database, "SELECT email, distinct_id FROM emails WHERE connection = ?", (connection,)))
     due = dict(rows(database, "SELECT distinct_id, at_ms FROM due WHERE connection = ?", (connection,)))
@@ -137,7 +137,7 @@ def _convert_people(database: apsw.Connection, connection: int, groups: Mapping[
                 if before is not None or _is_worth_keeping(known):
                     people[name] = known if before is None else _filled(before, known)
             elif old.joined_into is not None or old.customer is None:
-                continue  # part of somebody here too: what was theirs is that one's
+                continue  # part of another person here too: what was theirs belongs to that one
             new, its_rows = _told(old, theirs.get(name, ()), root)
             new = replace(new, due_ms=_due_ms(new, due.get(name, 0)))
             before_told = told.get(root) or told_before.get(root)
@@ -176,7 +176,7 @@ def _is_worth_keeping(person: Person) -> bool:
 
 
 def _filled(person: Person, other: Person) -> Person:
-    """The person, as another connection knows them, with what that one lacks."""
+    """The person as another connection knows them, completed with what that one lacks."""
     return replace(
         person,
         facts={**other.facts, **person.facts},
@@ -187,7 +187,7 @@ def _filled(person: Person, other: Person) -> Person:
 
 
 def _told(old: OldPerson, emails: Iterable[str], person: str) -> tuple[Told, dict[str, Row | None]]:
-    """What the connection told of somebody, and the rows of their emails."""
+    """What the connection told about a person, and the rows of their emails."""
     main = _main(old)
     others = [Customer(one.kind, one.value, "accepted") for one in old.to_merge]
     others += [Customer(one.kind, one.value, "kept") for one in old.not_merged]
@@ -226,7 +226,7 @@ def _main(old: OldPerson) -> Customer | None:
 
 
 def _row(email: str, told: Told, person: str) -> Row:
-    """Whose an email is that identified somebody."""
+    """Whose an email is that identified a person."""
     key = Identifier("email", email)
     if any(one.key == key for one in told.customers):
         return Row(person, "accepted", key, others=0)
@@ -243,7 +243,7 @@ def _due_ms(told: Told, due_ms: int) -> int:
 
 
 def _both(one: Told, other: Told, *, stays: bool) -> Told:
-    """Two people of a connection of whom another knows that they are one. `stays`: the second is the one who does."""
+    """Two people of a connection whom another connection knows to be one. `stays`: the second one stays."""
     told, part = (other, one) if stays else (one, other)
     main = told.main
     others = (*told.others, *(part.customers if main is not None else part.others))
@@ -262,13 +262,13 @@ def _both(one: Told, other: Told, *, stays: bool) -> Told:
 
 
 def _convert_held(database: apsw.Connection, connection: int, groups: Mapping[str, str]) -> None:
-    """Whose held events are whose now. Of most, nothing else is remembered. Who became somebody else's by what another
-    connection knows may qualify by it."""
+    """Whose held events are whose now. For most ids, nothing else was stored. Someone who belongs to another person by
+    what another connection knows may qualify by that."""
     holders = [
         one for (one,) in rows(database, "SELECT DISTINCT distinct_id FROM held WHERE connection = ?", (connection,))
     ]
     joined = [one for one in holders if one in groups]
-    # SQLite would look through all that the connection holds, for each.
+    # SQLite would otherwise look through everything the connection holds, for each.
     database.executemany(
         "UPDATE held INDEXED BY held_by_person SET distinct_id = ?3 WHERE connection = ?1 AND distinct_id = ?2",
         [(connection, one, groups[one]) for one in joined],
@@ -301,8 +301,8 @@ def _reading(journal: Path) -> apsw.Connection:
 
 
 def _convert_lanes(database: apsw.Connection, connection: int, journal: Path) -> int:
-    """Ids that were refused to become one travelled together all the same. So which events of the journal are settled
-    is noted once, and all lanes begin behind the first that is not. Returns that position."""
+    """Ids that were never merged used to share a lane anyway. So this notes once which events of the journal are
+    settled, and all lanes start after the first one that is not. Returns that position."""
     start: int = value(database, "SELECT start FROM connections WHERE id = ?", (connection,))
     lanes = dict(rows(database, "SELECT lane, position FROM lanes WHERE connection = ?", (connection,)))
     settled = {number: lanes.get(number, start) for number in range(LANES)}

@@ -1,4 +1,4 @@
-"""Opening a SQLite file: settings, schema version, and what its errors mean. Knows nothing of what is in it."""
+"""Opens SQLite files: settings, schema versions, and what errors mean. Knows nothing about what is in them."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ log = structlog.get_logger("hogline.store")
 
 APPLICATION_ID = int.from_bytes(hashlib.sha256(b"hogline").digest()[:4], "big", signed=True)
 
-# What a database says when the disk is at fault, and what we say of it.
+# What SQLite says when the disk is the cause, and what we say.
 _DISK_TROUBLES: tuple[tuple[type[apsw.Error], str], ...] = (
-    (apsw.FullError, "The disk of the data directory is full. Free some space; receiving goes on by itself."),
+    (apsw.FullError, "The disk of the data directory is full. Free some space; receiving continues automatically."),
     (
         apsw.ReadOnlyError,
-        "The data directory cannot be written to. Make it writable for the user that runs Hogline.",
+        "Cannot write to the data directory. Make it writable for the user that runs Hogline.",
     ),
     (
         apsw.IOError,
-        "The disk of the data directory fails. Look at the system's log; nothing is accepted until it works.",
+        "The disk of the data directory is failing. Check the system log. Hogline accepts no events until it works.",
     ),
     (apsw.BusyError, "The data directory's database is locked by another program. Close that program."),
     (
         apsw.CantOpenError,
-        "A file of the data directory cannot be opened. Check its permissions and the disk.",
+        "Cannot open a file in the data directory. Check its permissions and the disk.",
     ),
 )
 
-# What a database says when what it was told to do is wrong: the same again gives the same.
+# What SQLite says when the statement is the cause: trying again would give the same result.
 _OUR_FAULT = (
     apsw.BindingsError,
     apsw.ConstraintError,
@@ -51,22 +51,22 @@ _OUR_FAULT = (
 
 
 def migrations(kind: str) -> list[str]:
-    """The SQL scripts that make a database of this kind (`journal`, `state`), in order."""
+    """The SQL scripts that create a database of this kind (`journal`, `state`, …), in order."""
     folder = files("hogline.store.sqlite") / kind
     return [script.read_text("utf-8") for script in sorted(folder.iterdir(), key=lambda f: f.name)]
 
 
 Conversion: TypeAlias = Callable[[apsw.Connection], None]
-"""What a schema's step does that SQL cannot say. Runs behind its script, in the same transaction."""
+"""What a schema step does that SQL cannot. Runs after its script, in the same transaction."""
 
 
 def open_database(
     path: Path, kind: str, vfs: str | None = None, *, conversions: Mapping[int, Conversion] | None = None
 ) -> apsw.Connection:
-    """A connection to the file, made or brought to the newest schema first. `conversions`: by the step's number; before
-    the first of them a copy of the file is made beside it (`copy_of`).
+    """A connection to the file, which is created or upgraded to the newest schema first. `conversions`: by the number
+    of the step. Before the first of them, the file is copied (`copy_of`).
 
-    Raises `Unusable` if the file is another program's, damaged, or a newer Hogline's.
+    Raises `Unusable` if the file is damaged, or belongs to another program or a newer Hogline.
     """
     try:
         _make_private(path)
@@ -77,9 +77,9 @@ def open_database(
             database.close()
             raise
     except OSError as error:
-        raise Unusable(f"{path.name} in the data directory cannot be made ({error.strerror}).") from error
+        raise Unusable(f"{path.name} in the data directory cannot be created ({error.strerror}).") from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise Unusable(f"{path.name} in the data directory is damaged or no database of Hogline's.") from error
+        raise Unusable(f"{path.name} in the data directory is damaged or is not a Hogline database.") from error
     except apsw.Error as error:
         raise Unusable(f"{path.name} in the data directory cannot be opened: {explain(error)}") from error
     return database
@@ -88,12 +88,12 @@ def open_database(
 def _prepare(database: apsw.Connection, path: Path, scripts: list[str], conversions: Mapping[int, Conversion]) -> None:
     database.set_busy_timeout(5_000)
     _check_owner(database, path, len(scripts))
-    # FULL: a commit is on disk when it returns. NORMAL loses acknowledged events in a power cut.
-    # EXTRA is FULL, and the folder is synced when the rollback journal is deleted that switches a file to WAL: were
-    # it there again after a power cut, it would undo the switch, and with it all that the WAL has.
+    # FULL: a commit is on disk when it returns. NORMAL would lose acknowledged events in a power cut. EXTRA is FULL,
+    # and also syncs the folder when the rollback journal that switches a file to WAL is deleted. If that journal came
+    # back after a power cut, it would undo the switch, and everything in the WAL with it.
     database.pragma("synchronous", "extra")
     database.pragma("journal_mode", "wal")
-    # Whoever is forgotten leaves no trace where their rows were (the rest is `scrub`'s), nor in temporary files.
+    # Forgotten people leave no trace in their rows (`scrub` does the rest) or in temporary files.
     database.pragma("secure_delete", 1)
     database.pragma("temp_store", "memory")
     database.pragma("foreign_keys", 1)
@@ -102,13 +102,13 @@ def _prepare(database: apsw.Connection, path: Path, scripts: list[str], conversi
 
 
 def _make_private(path: Path) -> None:
-    """SQLite gives its other files (-wal, -shm) the mode of the database, and makes that as the umask says."""
+    """SQLite gives its other files (-wal, -shm) the mode of the database, and creates that with the umask."""
     if not path.exists():
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _check_owner(database: apsw.Connection, path: Path, known: int) -> None:
-    """Before anything is written: nothing is changed in a file that is not ours, or too new for us."""
+    """Before anything is written, so that a file that is not ours, or too new, stays as it is."""
     owner, version = database.pragma("application_id"), database.pragma("user_version")
     if owner == APPLICATION_ID and version > known:
         raise Unusable(
@@ -120,7 +120,7 @@ def _check_owner(database: apsw.Connection, path: Path, known: int) -> None:
 
 
 def copy_of(path: Path) -> Path:
-    """The file as it was before a conversion, until Hogline was stopped in an orderly way once."""
+    """The file as it was before a conversion. It stays until Hogline was stopped normally once."""
     return path.with_name(f"{path.stem}.before{path.suffix}")
 
 
@@ -144,7 +144,7 @@ def _migrate(database: apsw.Connection, path: Path, scripts: list[str], conversi
 
 
 def _copy(database: apsw.Connection, path: Path) -> None:
-    """Whole or not at all: a copy that was interrupted is made anew."""
+    """All or nothing: an interrupted copy is made again."""
     copy = copy_of(path)
     if copy.exists():
         return
@@ -155,20 +155,20 @@ def _copy(database: apsw.Connection, path: Path) -> None:
         database.execute("VACUUM INTO ?", (str(draft),))
         _sync(draft)
     except BaseException:
-        _remove(draft)  # on a full disk it would keep others from going on
+        _remove(draft)  # a full disk would otherwise stay full
         raise
     draft.rename(copy)
     _sync(copy.parent)
 
 
 def _remove(file: Path) -> None:
-    """The file, and what SQLite had beside it."""
+    """The file, and SQLite's files beside it."""
     for each in file.parent.glob(f"{file.name}*"):
         each.unlink()
 
 
 def _sync(path: Path) -> None:
-    """What was written there outlasts a power cut: SQLite does not see to it here."""
+    """Make sure that this survives a power cut; SQLite does not do it here."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -178,10 +178,10 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def transaction(database: apsw.Connection) -> Iterator[None]:
-    """All that is written in it, or nothing.
+    """A transaction: everything in it is written, or nothing.
 
-    apsw's own `with database` is not enough: when SQLite has undone the transaction already (it does on a full
-    disk), that fails over the missing transaction, and the cause is lost.
+    apsw's `with database` is not enough. If SQLite has already rolled back the transaction (as on a full disk), it
+    fails because there is no transaction, and the cause is lost.
     """
     database.execute("BEGIN IMMEDIATE")
     try:
@@ -194,15 +194,15 @@ def transaction(database: apsw.Connection) -> Iterator[None]:
 
 
 def rows(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = None) -> list[tuple[Any, ...]]:
-    """All rows of a query. Their types are what the STRICT tables declare, which no checker can see."""
+    """All rows of a query. The STRICT tables declare their types, which no checker can see."""
     return database.execute(sql, bindings).fetchall()
 
 
 def few_rows(
     database: apsw.Connection, sql: str, bindings: apsw.Bindings, *, most_bytes: int, sized: int
 ) -> list[tuple[Any, ...]]:
-    """The first rows of a query, as many as have no more than so many bytes in the column `sized` together; at least
-    one. What comes behind them is not loaded.
+    """The first rows of a query, as long as the column `sized` has no more than this many bytes in total; always at
+    least one. The rows after them are not loaded.
     """
     found: list[tuple[Any, ...]] = []
     left = most_bytes
@@ -216,7 +216,7 @@ def few_rows(
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Around what reads for others: a disk in trouble is told as `Unwritable`."""
+    """For reads on behalf of others: raises `Unwritable` if the disk fails."""
     try:
         yield
     except apsw.Error as error:
@@ -226,12 +226,12 @@ def reading() -> Iterator[None]:
 
 
 def value(database: apsw.Connection, sql: str, bindings: apsw.Bindings | None = None) -> Any:  # noqa: ANN401  # as above
-    """The single value of a query, None if it has no row."""
+    """The single value of a query; None if it has no row."""
     return database.execute(sql, bindings).get
 
 
 def touch(database: apsw.Connection) -> None:
-    """A write that changes nothing, to see whether the disk takes one. Raises `apsw.Error`."""
+    """A write that changes nothing, to see whether the disk accepts one. Raises `apsw.Error`."""
     database.pragma("user_version", database.pragma("user_version"))
 
 
@@ -240,9 +240,9 @@ def explain(error: apsw.Error) -> str:
     for kind, sentence in _DISK_TROUBLES:
         if isinstance(error, kind):
             return sentence
-    return f"The database answered with {type(error).__name__}."
+    return f"Database error ({type(error).__name__})."
 
 
 def is_trouble(error: BaseException) -> TypeGuard[apsw.Error]:
-    """Whether the disk or the file is at fault: a cause outside of what is being written, which may pass."""
+    """Whether the disk or the file is the cause. That may pass."""
     return isinstance(error, apsw.Error) and not isinstance(error, _OUR_FAULT)

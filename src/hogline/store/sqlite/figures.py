@@ -1,6 +1,6 @@
-"""The history in a SQLite file of its own, so that settling never waits for it, nor it for settling.
+"""Figures over time in a separate SQLite file, so that settling never waits for them, and they never wait for settling.
 
-A figure is added to its minute and to its hour at once: there is no rolling up that could be missed.
+A figure is added to its minute and its hour at the same time, so nothing has to be summed up later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hogline.store.sqlite.database import open_database, reading, rows, touch, t
 from hogline.store.sqlite.writer import Writer
 
 _TABLES = (("minutes", MINUTE_S, MINUTES_KEPT_S), ("hours", HOUR_S, HOURS_KEPT_S))
-"""Each with the length of its times and how long it keeps them, in seconds."""
+"""Each with the length of its periods and how long to keep them, in seconds."""
 
 _IS_PEAK = "kind IN ({})".format(", ".join(f"'{kind}'" for kind in sorted(PEAKS)))
 
@@ -28,7 +28,7 @@ class SqliteFigures:
     """Implements `store.figures.Figures`."""
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:
-        """Raises `Unusable`. Must be made in the running event loop."""
+        """Raises `Unusable`. Create it in the running event loop."""
         self._written = open_database(path, "history", vfs)
         self._read = open_database(path, "history", vfs)
         self._writer: Writer[_Job] = Writer(self._perform, name="history-writer", probe=partial(touch, self._written))

@@ -1,4 +1,4 @@
-"""Forgetting and suppressing people in the state, in SQL: all of it that knows the tables of people is here."""
+"""Forgetting and suppressing people in the state, in SQL. Everything that knows the tables with people is here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HAD_EMAIL = "SELECT person FROM told WHERE instr(body, CAST(?1 AS BLOB)) OR ins
 
 
 class SqliteForgetting:
-    """The part of `SqliteState` that implements `store.forgetting.Forgets`, but for `clean`."""
+    """The part of `SqliteState` that implements `store.forgetting.Forgets`, except `clean`."""
 
     suppressed: Suppressed
     _vault: Vault
@@ -83,7 +83,7 @@ class SqliteForgetting:
         return forgotten
 
     async def with_email(self, email: str, *, ever: bool = False) -> list[str]:
-        """Whole tables are read, which takes seconds for millions of people: in another thread."""
+        """Reads whole tables, which takes seconds with millions of people, so it runs in another thread."""
         email = email.strip()
         found = await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (email.lower(), email))
         if not ever:
@@ -130,7 +130,7 @@ class SqliteForgetting:
 
 
 def to_clean(database: apsw.Connection, file: File) -> None:
-    """What is deleted in this transaction is to be overwritten."""
+    """Note that what this transaction deletes has to be overwritten."""
     database.execute("INSERT INTO cleaning (file) VALUES (?)", (file,))
 
 
@@ -139,7 +139,7 @@ def suppressed_hashes(database: apsw.Connection) -> set[bytes]:
 
 
 def _suppress(database: apsw.Connection, hashes: set[bytes]) -> set[bytes]:
-    """Suppress these together, and with them whoever has one of them already. Returns all there are."""
+    """Suppress these together, and with anyone who already has one of them. Returns all hashes."""
     if hashes:
         database.execute(
             "WITH added AS (SELECT unhex(value) AS hash FROM json_each(?1)),"
@@ -157,7 +157,7 @@ def _as_json(hashes: set[bytes]) -> str:
 
 
 def _forget_known(database: apsw.Connection, ids: Sequence[str]) -> None:
-    """What is known of them, for all connections."""
+    """What is known about them, for all connections."""
     names = msgspec.json.encode(list(ids)).decode()
     for table in ("known", "ids", "seen"):
         database.execute(f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (names,))  # noqa: S608  # names are ours
@@ -166,7 +166,7 @@ def _forget_known(database: apsw.Connection, ids: Sequence[str]) -> None:
 def _forget(
     database: apsw.Connection, connection: int, ids: Sequence[str], waiting: int, emails: Sequence[str]
 ) -> Forgotten:
-    """Everything of a connection that names these ids goes, and these rows of its ledger; their events count as
+    """Delete everything of a connection that names these ids, and these rows of its ledger. Their events count as
     filtered (`forgotten`), and so do `waiting` more."""
     names = msgspec.json.encode(list(ids)).decode()
     held = give_up(
@@ -189,7 +189,7 @@ def _forget(
 
 
 def _forget_failures(database: apsw.Connection, connection: int, distinct_ids: set[str]) -> list[int]:
-    """Remove theirs. Returns their positions."""
+    """Delete theirs. Returns the positions."""
     positions = _rewrite(database, connection, "dead_letters", distinct_ids)
     database.executemany(
         "DELETE FROM dead_letters WHERE connection = ? AND position = ?", [(connection, one) for one in positions]
@@ -200,7 +200,7 @@ def _forget_failures(database: apsw.Connection, connection: int, distinct_ids: s
 def _rewrite(
     database: apsw.Connection, connection: int, table: Literal["held", "dead_letters"], distinct_ids: set[str]
 ) -> list[int]:
-    """Take their names out of others' events. Returns the positions of events that are theirs."""
+    """Remove their names from other people's events. Returns the positions of their own events."""
     theirs = []
     for distinct_id in distinct_ids:
         for position, event in rows(
@@ -222,7 +222,7 @@ def _rewrite(
 
 
 def _forget_operations(database: apsw.Connection, connection: int, position: int) -> None:
-    """What was refused of a failure quotes the event."""
+    """A failure's refusals quote the event."""
     for (refusals,) in rows(
         database, "SELECT refusals FROM dead_letters WHERE connection = ? AND position = ?", (connection, position)
     ):

@@ -1,4 +1,4 @@
-"""The journal in a SQLite file: many waiting senders share one commit."""
+"""The journal in a SQLite file. Senders that arrive at the same time share one commit."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SqliteJournal:
     """Implements `store.base.Journal`."""
 
     def __init__(self, path: Path, time_ms: Callable[[], int] = _now_ms, *, vfs: str | None = None) -> None:
-        """`time_ms`: milliseconds since 1970. Raises `Unusable`. Must be made in the running event loop."""
+        """`time_ms`: milliseconds since 1970. Raises `Unusable`. Create it in the running event loop."""
         self._time_ms = time_ms
         self._path, self._vfs = path, vfs
         self._written = open_database(path, "journal", vfs)
@@ -95,7 +95,7 @@ class SqliteJournal:
             grown.set()
 
     async def read(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[tuple[int, bytes]]:
-        # A read of some hundred rows takes less than a millisecond: cheaper here than in another thread.
+        # Reading a few hundred rows takes less than a millisecond, so it is cheaper here than in another thread.
         with reading():
             return few_rows(
                 self._read,
@@ -194,8 +194,8 @@ class SqliteJournal:
         return iter(positions)
 
     def _insert(self, events: tuple[bytes, ...], appends: list[_Append]) -> None:
-        """Who shares a commit shares the time of receipt: the earliest of them, but never one before that of
-        the commit before, whatever the clock does.
+        """Events that share a commit share a time: the earliest of them, but never before that of the previous commit,
+        even if the clock goes back.
         """
         if events:
             received_ms = max(self._received_ms, min(append.received_ms for append in appends))
@@ -245,7 +245,7 @@ class SqliteJournal:
 
 
 def _search(database: apsw.Connection, needles: Sequence[bytes], after: int) -> tuple[list[tuple[int, bytes]], int]:
-    """The next events that have one of these, and how far it came."""
+    """The next events that contain one of these, and how far the search came."""
     found, seen_bytes, sql = [], 0, "SELECT position, body FROM events WHERE position > ? ORDER BY position"
     for position, body in database.execute(sql, (after,)):
         small = body.lower()

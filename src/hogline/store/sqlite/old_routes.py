@@ -1,6 +1,6 @@
-"""In which lane an event travelled before the core of today: with the group of all ids that were ever to be joined to
-its own, also those that PostHog keeps apart. A group was named by one of its ids, and since when was on disk together
-with the settlement of the event that asked for it; what is not settled is found out here again, as it was then."""
+"""For data from before the current core: in which lane an event travelled. That was the lane of all ids that were ever
+to be merged with its own, including those that PostHog keeps apart. A group was named after one of its ids, and the
+state has since when, for settled events. For the others, this finds it out again, as it was then."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hogline.store.sqlite.database import rows
 class _Route(NamedTuple):
     since: int
     group: str | None
-    """None: from here on it is the name of a group."""
+    """None: from here on, it names a group."""
     depth: int
 
 
 class OldRoutes:
-    """Of one connection. Asked for one event after the other, in the journal's order."""
+    """For one connection. Call it with one event after the other, in the journal's order."""
 
     def __init__(self, database: apsw.Connection, connection: int) -> None:
         self._database = database
@@ -29,7 +29,7 @@ class OldRoutes:
         self._known: dict[str, list[_Route]] = {}
 
     def group_of(self, position: int, entry: Entry) -> str:
-        """The name of the group that the event at a position travelled with."""
+        """The name of the group that the event at this position travelled with."""
         who, other = entry.distinct_id, other_of(entry)
         if other is not None:
             self._join(who, other, position)
@@ -43,7 +43,7 @@ class OldRoutes:
         return self._known[one]
 
     def _group(self, one: str, position: int) -> tuple[str, int]:
-        """Behind that position: its name, and how far away from it the farthest id is."""
+        """After that position: its name, and the distance to the farthest id."""
         while route := next((each for each in reversed(self._routes(one)) if each.since <= position), None):
             if route.group is None:
                 return one, route.depth

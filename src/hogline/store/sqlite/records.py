@@ -1,5 +1,5 @@
-"""What is known and what was told, in SQL. Reading happens in the caller's thread; writing inside of a transaction of
-the state's, in few, large statements."""
+"""Known and Told in SQL. Reads run in the caller's thread; writes run in a transaction of the state, as a few large
+statements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _json(values: Iterable[object]) -> str:
 
 
 class RecordReader:
-    """Reads for the core. Each takes well under a millisecond, which is less than handing it to another thread."""
+    """Reads for the core. Each takes well under a millisecond, less than handing it to another thread."""
 
     def __init__(self, database: apsw.Connection) -> None:
         self._database = database
@@ -71,8 +71,8 @@ class RecordReader:
         if not people:
             return []
         with reading():
-            # The newest first: of more than may be read at once, the oldest are left out. SQLite would not
-            # take the index by itself, and look through all that the connection holds.
+            # Newest first: if there are more than may be read, the oldest are left out. Without the hint, SQLite would
+            # not use the index and would look through everything the connection holds.
             sql = (
                 "SELECT position, distinct_id, received_ms, event FROM held INDEXED BY held_by_person"
                 " WHERE connection = ?2"
@@ -103,7 +103,7 @@ class RecordReader:
         return found
 
     def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:
-        """Up to which position an older Hogline may have settled events out of today's order, and which it did."""
+        """See `store.base.State.settled_before`."""
         with reading():
             found = rows(
                 self._database, "SELECT last, positions FROM settled_before WHERE connection = ?", (connection,)
@@ -115,14 +115,14 @@ class RecordReader:
 
 
 def _with_names(sql: str, names: Sequence[str], *more: int) -> tuple[str, tuple[apsw.SQLiteValue, ...]]:
-    """A query and its bindings, with `carray(?1)` for the names. It takes no NUL, which ids from anywhere may have."""
+    """A query and its bindings, with `carray(?1)` for the names. carray takes no NUL, which ids may contain."""
     if "\0" in "".join(names):
         return sql.replace("carray(?1)", "(SELECT value FROM json_each(?1)) AS carray"), (_json(names), *more)
     return sql, (apsw.carray(tuple(names)), *more)
 
 
 def flush(flushed: Flush) -> Write:
-    """What changed in Known, to be written."""
+    """Writes what changed in Known."""
     people = _json(
         (one, person.email.lower() if person.email else None, pack_person(person).hex())
         for one, person in flushed.people.items()
@@ -163,7 +163,7 @@ def intend(intent: Intent) -> Write:
 
 
 def change(connection: int, told: Mapping[str, Told | None], ledger: Mapping[str, Row | None]) -> Write:
-    """What was told of people, and whose emails are, to be written."""
+    """Writes what was told about people, and whose the emails are."""
     put = [(one, pack_told(one, value).hex(), value.due_ms) for one, value in told.items() if value is not None]
     gone = [one for one, value in told.items() if value is None]
     put_rows = [(email, *pack_row(row)) for email, row in ledger.items() if row is not None]

@@ -1,4 +1,4 @@
-"""Forgetting who was not seen for long, in SQL: people who are no customer at any connection."""
+"""Removes inactive people in SQL: people who are not a customer of any connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hogline.store.sqlite.records import RecordReader
 
 
 def expire(database: apsw.Connection, *, before_day: int, today: int, after: str, most: int) -> Expired:
-    """See `store.forgetting.Forgets.expire_people`. All in one transaction: nobody comes in between."""
+    """See `store.forgetting.Forgets.expire_people`. One transaction, so nothing can change in between."""
     connections = [one for (one,) in rows(database, "SELECT id FROM connections")]
     ids = _next(database, connections, after, most)
     if not ids:
@@ -42,7 +42,7 @@ def expire(database: apsw.Connection, *, before_day: int, today: int, after: str
 
 
 def _next(database: apsw.Connection, connections: Sequence[int], after: str, most: int) -> list[str]:
-    """The next ids of whom anything is on disk."""
+    """The next ids about which anything is stored."""
     found: set[str] = set()
     for table in ("known", "ids"):
         sql = f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608  # names are ours
@@ -66,7 +66,7 @@ def _may_go(
 
 
 def _is_nobodys(reader: RecordReader, connections: Iterable[int], ids: Sequence[str]) -> bool:
-    """Whether these are no customer's, and no email is theirs."""
+    """Whether these are nobody's customer and have no email."""
     return not any(_is_somebody(told) for one in connections for told in reader.told(one, ids).values())
 
 

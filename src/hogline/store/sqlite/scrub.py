@@ -1,11 +1,11 @@
-"""Zeroing what no row owns any more: bytes that SQLite leaves in the unused part of a b-tree page, and free pages.
+"""Zeroes bytes that no row owns anymore: those that SQLite leaves in the unused part of a b-tree page, and free pages.
 
-`secure_delete` overwrites a row where it lies. But when SQLite moves rows between pages to balance a tree, their old
-bytes stay in the gap between a page's list of cells and its cells, and nothing overwrites those until the page happens
-to be filled. No SQL reaches them. The layout of pages stands in https://sqlite.org/fileformat2.html.
+`secure_delete` overwrites a row where it is. But when SQLite moves rows between pages to balance a tree, their old
+bytes stay in the gap between a page's list of cells and its cells. Nothing overwrites them until the page happens to be
+filled, and no SQL reaches them. The layout of pages is documented at https://sqlite.org/fileformat2.html.
 
-The gap means nothing to SQLite, so it is zeroed in the file itself: whichever part of such a write is on disk after a
-power cut, the database is the same. Knows nothing of tables.
+The gap means nothing to SQLite, so it is zeroed in the file itself. Whichever part of such a write is on disk after a
+power cut, the database is the same. Knows nothing about tables.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BUSY_MS = 5_000
 
 
 def emptied(database: apsw.Connection) -> bool:
-    """Bring the WAL into the database and cut it to nothing. False: another reader needs it still."""
+    """Move the WAL into the database and truncate it. False: another reader still needs it."""
     database.set_busy_timeout(_BLOCKED_MS)
     try:
         busy, _, _ = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
@@ -44,8 +44,8 @@ def emptied(database: apsw.Connection) -> bool:
 
 
 async def scrub(write: Callable[[Scrub], Awaitable[object]], path: Path, vfs: str | None) -> bool:
-    """Once through a database, by steps that `write` hands to the thread that writes to it, which calls `step`. False:
-    another reader stands in the way. Raises `Unwritable`.
+    """Scrub a database in steps that `write` hands to its writing thread, which calls `step`. False: another reader is
+    in the way. Raises `Unwritable`.
     """
     once = Scrub(path, vfs)
     while not once.done:
@@ -58,7 +58,7 @@ async def scrub(write: Callable[[Scrub], Awaitable[object]], path: Path, vfs: st
 
 
 def step(once: Scrub, database: apsw.Connection) -> bool | apsw.Error:
-    """`Scrub.step`. An error is returned: whatever was written in the same turn is on disk all the same."""
+    """`Scrub.step`. Returns an error instead of raising it: what was written in the same turn is on disk anyway."""
     try:
         return once.step(database)
     except apsw.Error as error:
@@ -66,9 +66,9 @@ def step(once: Scrub, database: apsw.Connection) -> bool | apsw.Error:
 
 
 class Scrub:
-    """Once through a database file, in steps. `step` is called by the thread that writes to it, between transactions.
+    """One pass through a database file, in steps. The writing thread calls `step`, between transactions.
 
-    What was deleted before the first step is nowhere in the files after the last, whatever is written in between.
+    What was deleted before the first step is not in the files after the last one, whatever is written in between.
     """
 
     def __init__(self, path: Path, vfs: str | None = None) -> None:
@@ -79,22 +79,22 @@ class Scrub:
         self.done = False
 
     def step(self, database: apsw.Connection) -> bool:
-        """Go on. False: another reader of the file stands in the way; try again later. Raises `apsw.Error`."""
+        """Continue. False: another reader of the file is in the way; try again later. Raises `apsw.Error`."""
         if not emptied(database):
             return False
         with transaction(database), self._opened() as file:
-            if not self._wal_bytes():  # else another program wrote just now
+            if not self._wal_bytes():  # otherwise another program wrote just now
                 roots = [root for (root,) in rows(database, "SELECT rootpage FROM sqlite_schema WHERE rootpage > 0")]
                 pages = _Pages(file, roots)
                 self._next = self._zero(file, pages)
                 self.done = self._next > pages.count
-        # Pages in memory have what was zeroed on disk; written again, they would bring it back.
+        # Cached pages still have what was zeroed on disk; if they were written, it would come back.
         database.release_memory()
         return True
 
     @contextmanager
     def _opened(self) -> Iterator[apsw.VFSFile]:
-        # SQLite's own way to open it: closing a file of ours would take away the locks that this process has on it.
+        # Open it as SQLite does: closing a file of ours would release this process's locks on it.
         flags = [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READWRITE, 0]
         file = apsw.VFSFile(self._vfs, str(self._path.resolve()), flags)
         try:
@@ -107,7 +107,7 @@ class Scrub:
         return wal.stat().st_size if wal.exists() else 0
 
     def _zero(self, file: apsw.VFSFile, pages: _Pages) -> int:
-        """Zero what is unused in the next pages; returns where to go on."""
+        """Zero the unused bytes of the next pages; returns where to continue."""
         end = min(self._next + PAGES_AT_ONCE, pages.count + 1)
         before, per_read = self.zeroed_bytes, max(1, _READ_BYTES // pages.size)
         for first in range(self._next, end, per_read):
@@ -125,7 +125,7 @@ class Scrub:
 
 
 class _Pages:
-    """Which pages of a database are part of a tree, and which are free, as of now."""
+    """Which pages of a database are part of a tree, and which are free, at this moment."""
 
     def __init__(self, file: apsw.VFSFile, roots: Sequence[int]) -> None:
         self._file = file
@@ -142,7 +142,7 @@ class _Pages:
         return self._file.xRead(self.size * how_many, (number - 1) * self.size)
 
     def unused(self, number: int, data: bytes, start: int) -> Iterator[tuple[int, int]]:
-        """Where the bytes of a page are that nothing uses; its own bytes begin at `start`."""
+        """The range of a page's unused bytes; the page starts at `start`."""
         kind = self._kind[number]
         if kind == _FREE:
             yield start, start + self.size
@@ -153,7 +153,7 @@ class _Pages:
             yield header + _HEADER[data[header]] + 2 * cells, start + content
 
     def _find_free(self, trunk: int) -> None:
-        """Free pages stand in lists, whose own pages have but numbers in them."""
+        """Free pages are in lists, whose own pages contain only numbers."""
         while trunk:
             page = self.read(trunk)
             for n in range(int.from_bytes(page[4:8], "big")):
@@ -161,12 +161,12 @@ class _Pages:
             trunk = int.from_bytes(page[:4], "big")
 
     def _find_tree(self, root: int) -> None:
-        """A tree's pages; of its leaves only the numbers are looked at, which their parents have."""
+        """A tree's pages. Of its leaves, only the numbers are needed, which their parents have."""
         level = [root]
         while level:
             for number in level:
                 self._kind[number] = _TREE
-            # All leaves of a tree are equally far from its root, so the first of a level tells what they are.
+            # All leaves of a tree are equally far from its root, so the first page of a level says what they all are.
             interior = self.read(level[0])[_header_at(level[0])] in _INTERIOR
             level = [child for number in level for child in self._children(number)] if interior else []
 
@@ -179,5 +179,5 @@ class _Pages:
 
 
 def _header_at(number: int) -> int:
-    """The first page begins with what is said about the file."""
+    """The first page starts with the file's header."""
     return 100 if number == 1 else 0

@@ -1,7 +1,6 @@
-"""A settlement in SQL: counters, what was told, failures, held events, positions. Runs inside of a transaction of
-the state's.
+"""A settlement in SQL; `store.base.State.settle` says what it does. Runs in a transaction of the state.
 
-Every part is one statement where there can be many rows.
+Every part that can have many rows is one statement.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def _settle_failures(settlement: Settlement, database: apsw.Connection) -> None:
         database.execute(
             "INSERT INTO dead_letters (connection, position, uuid, reason, at_ms, event, refusals)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
-            # Only one that is retried may be there already.
+            # Only a failure that is being retried may already be there.
             " ON CONFLICT DO UPDATE SET reason = excluded.reason, at_ms = excluded.at_ms,"
             " refusals = excluded.refusals, retrying = 0 WHERE retrying",
             (connection, letter.position, letter.uuid, letter.reason, letter.at_ms, letter.event, refusals),
@@ -123,7 +122,8 @@ def _settle_held(settlement: Settlement, database: apsw.Connection) -> None:
 
 
 def _release(settlement: Settlement, database: apsw.Connection) -> None:
-    """They are counted by what became of them. One that was given up in the meantime counts no longer as that."""
+    """The counts say what happened to released events. If one was given up in the meantime, it no longer counts as
+    that."""
     connection = settlement.connection
     released = rows(
         database,
@@ -150,8 +150,7 @@ def _release(settlement: Settlement, database: apsw.Connection) -> None:
 
 
 def give_up(database: apsw.Connection, connection: int, reason: str, which: str, *parameters: str | int) -> int:
-    """Held events are not sent any more. `which` selects their positions, with the connection as ?1 and the parameters
-    behind it."""
+    """Give up held events. `which` selects their positions, with the connection as ?1, followed by the parameters."""
     lengths = rows(
         database,
         f"DELETE FROM held WHERE connection = ?1 AND position IN ({which}) RETURNING length(event)",  # noqa: S608  # ours
@@ -167,7 +166,7 @@ def give_up(database: apsw.Connection, connection: int, reason: str, which: str,
 
 
 def expire_held(database: apsw.Connection, *, connection: int, received_before_ms: int, most_bytes: int) -> int:
-    """Give up held events that are too old, and the oldest of what takes too much room. Positions and times grow
+    """Give up held events that are too old, and the oldest of those that take too much space. Positions and times grow
     together, so only the oldest are looked at."""
     given_up = 0
     for reason in ("hold_expired", "hold_full"):

@@ -1,4 +1,5 @@
-"""Copies of databases while others write to them, all as of one moment. Knows of their tables only the events'."""
+"""Copies of databases, all from the same moment, while others write to them. Of their tables, it only knows the
+events'."""
 
 from __future__ import annotations
 
@@ -17,10 +18,10 @@ _TRIES = 20
 
 @contextmanager
 def snapshots(state: Path, journal: Path, others: Sequence[Path]) -> Iterator[dict[Path, apsw.Connection]]:
-    """Connections that see every database as it is now, however long the context lasts. Nobody waits for them.
+    """Connections that see every database as it is now, for as long as the context lasts. Nobody has to wait for them.
 
-    The state is seen first, so it never knows an event that the journal does not have. The journal is seen with every
-    event that the state still needs, because nothing was trimmed in between. Raises `Unwritable` and `Unusable`.
+    The state is read first, so it never refers to an event that the journal does not have. The journal has every event
+    that the state still needs, because nothing was trimmed in between. Raises `Unwritable` and `Unusable`.
     """
     with reading():
         for _ in range(_TRIES):
@@ -30,7 +31,7 @@ def snapshots(state: Path, journal: Path, others: Sequence[Path]) -> Iterator[di
                 if _oldest(seen[journal]) == oldest:
                     yield seen
                     return
-    raise Unusable("The journal is being trimmed all the time. Try again.")
+    raise Unusable("The journal keeps being trimmed. Try again.")
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def _seen(path: Path) -> Iterator[apsw.Connection]:
         if value(seen, "PRAGMA application_id") != APPLICATION_ID:
             raise Unusable(f"{path.name} in the data directory belongs to another program.")
         seen.execute("BEGIN")
-        value(seen, "SELECT count(*) FROM sqlite_schema")  # from here on this connection sees this moment
+        value(seen, "SELECT count(*) FROM sqlite_schema")  # from here on, this connection sees this moment
         yield seen
 
 
@@ -52,7 +53,7 @@ def _oldest(journal: apsw.Connection) -> int | None:
 
 
 def copy(seen: apsw.Connection, to: Path) -> None:
-    """Write what a snapshot sees into a new file. Raises `Unwritable`."""
+    """Write a snapshot into a new file. Raises `Unwritable`."""
     with reading(), closing(apsw.Connection(str(to))) as target:
         with target.backup("main", seen, "main") as copying:
             while not copying.done:
@@ -61,7 +62,7 @@ def copy(seen: apsw.Connection, to: Path) -> None:
 
 
 def check(path: Path) -> None:
-    """Raises `Unusable` unless the file is a whole database of Hogline's."""
+    """Raises `Unusable` unless the file is a complete Hogline database."""
     try:
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as database:
             found = value(database, "PRAGMA quick_check(1)")

@@ -33,7 +33,7 @@ _refusals = msgspec.json.Decoder(tuple[Refusal, ...])
 
 _FAILURES = "SELECT position, uuid, event, refusals, at_ms FROM dead_letters WHERE connection = ?1"
 _FAILURE_EVENT = 2
-"""The column of the event."""
+"""The column with the event."""
 _CHOSEN = (
     "WHERE connection = ?1 AND (?2 = '' OR reason = ?2)"
     " AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3)))"
@@ -44,7 +44,7 @@ _EVERYBODY = (
     "SELECT person FROM (SELECT person FROM told WHERE connection = ?1 AND person > ?2"
     " UNION SELECT id FROM known WHERE id > ?2 UNION SELECT id FROM ids WHERE id > ?2) ORDER BY person LIMIT ?3"
 )
-# SQLite's LIKE knows only the case of ASCII's letters: where there are others, `folded` looks too. That is seldom, and
+# SQLite's LIKE only knows the case of ASCII letters. Where there are others, `folded` compares too. That is rare, and
 # ten times as slow.
 _SEARCH = (
     "SELECT person FROM ("
@@ -65,12 +65,12 @@ _CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, 
 
 
 class SqliteState(SqliteForgetting, records.RecordReader):
-    """Implements `store.base.State`. Reads happen in the caller's thread: each takes well under a
-    millisecond, which is less than handing it to another. Searching may take longer: it has a thread, one at a time.
+    """Implements `store.base.State`. Reads run in the caller's thread: each takes well under a millisecond, less than
+    handing it to another thread. A search may take longer, so it has its own thread, one at a time.
     """
 
     def __init__(self, path: Path, vault: Vault, *, vfs: str | None = None) -> None:
-        """Raises `Unusable`. Must be made in the running event loop."""
+        """Raises `Unusable`. Create it in the running event loop."""
         self._vault = vault
         self._path, self._vfs = path, vfs
         convert = partial(conversion.convert, journal=path.with_name("journal.db"))
@@ -95,7 +95,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
         ]
 
     async def clean(self) -> bool:
-        self._copy.unlink(missing_ok=True)  # it still has what was deleted since
+        self._copy.unlink(missing_ok=True)  # it still contains what was deleted since
         return await scrub(self._writer.write, self._path, self._vfs)
 
     async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
@@ -125,7 +125,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
         await self._write(lambda database: database.execute("INSERT INTO tokens (token, kind) VALUES (?, ?)", row))
 
     async def remove_token(self, token: str) -> None:
-        # Each encryption of the same token differs, so they are compared in the clear.
+        # Each encryption of the same token is different, so they are compared decrypted.
         for id_, encrypted in rows(self._read, "SELECT id, token FROM tokens"):
             if self._vault.decrypt(encrypted).decode() == token:
                 await self._write(partial(_remove_token, id_))
@@ -357,7 +357,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
         return found
 
     async def _search(self, sql: str, bindings: tuple[apsw.SQLiteValue, ...]) -> list[Any]:
-        """The one column of what is found, in a thread of its own."""
+        """The single column of what was found, in the search thread."""
 
         def search() -> list[Any]:
             with reading():
@@ -367,7 +367,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
 
 
 def _folded(*texts: apsw.SQLiteValue) -> apsw.SQLiteValue:
-    """One text without its case, for comparing; NULL stays NULL."""
+    """A text in comparable case; NULL stays NULL."""
     (text,) = texts
     return text.casefold() if isinstance(text, str) else text
 

@@ -1,7 +1,7 @@
-"""One thread that writes to one SQLite file, fed by a queue. Whoever waits shares the next commit.
+"""A thread that writes to one SQLite file, fed by a queue. Everyone who is waiting shares the next commit.
 
-SQLite releases the interpreter's lock around every statement and has to win it back after each, which takes
-milliseconds when another thread computes. So jobs use few, large statements.
+SQLite releases Python's interpreter lock around every statement and has to win it back afterwards, which takes
+milliseconds if another thread is computing. So jobs use few, large statements.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ JobT = TypeVar("JobT")
 
 MOST_JOBS_A_COMMIT = 1_000
 HOLD_S = 5.0
-"""Trouble is told for at least so long after the last write that failed: as long as senders are told to wait."""
+"""Trouble is shown for at least this long after the last failed write, since senders are told to wait this long."""
 
 _Result = tuple["asyncio.Future[object]", object, "Exception | None"]
 
 
 class Writer(Generic[JobT]):
-    """Hands jobs to `perform`, as many as wait at once.
+    """Hands jobs to `perform`, as many as are waiting.
 
-    `perform(jobs)` does all of them in one transaction or none, and returns one result for each. When the disk
-    is at fault, everybody is told `Unwritable`. When a job is, all are done again one by one: only the one at
-    fault gets the error. `written(result)` is called in the event loop for every job that is on disk, also
-    when nobody waits for it any more.
+    `perform(jobs)` does all of them in one transaction, or none, and returns one result for each. If the disk is the
+    cause of an error, everyone gets `Unwritable`. If a job is, all are done again one by one, and only that one gets
+    the error. `written(result)` is called in the event loop for every job that is on disk, even if nobody waits for it
+    anymore.
 
-    `trouble` is why the disk takes nothing, None while all is well. `probe()` writes something that changes nothing:
-    without it trouble would be told until somebody has something to write. It is called while there is trouble only.
+    `trouble` says why the disk accepts nothing; None: all is well. `probe()` writes something that changes nothing. It
+    is only called while there is trouble; without it, trouble would last until someone has something to write.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Writer(Generic[JobT]):
         self._thread.start()
 
     async def write(self, job: JobT) -> object:
-        """Returns what `perform` gave for the job, once it is on disk."""
+        """Returns what `perform` returned for the job, once it is on disk."""
         if self._closed:
             raise RuntimeError("The store is closed.")
         future: asyncio.Future[object] = self._loop.create_future()
@@ -69,7 +69,7 @@ class Writer(Generic[JobT]):
         return await future
 
     async def close(self) -> None:
-        """Returns when everything that was handed in is on disk. Closing twice does no harm."""
+        """Returns when everything handed in is on disk. Closing twice does no harm."""
         if not self._closed:
             self._closed = True
             self._jobs.put(None)
@@ -88,8 +88,8 @@ class Writer(Generic[JobT]):
                 return
 
     def _look_whether_it_is_over(self) -> None:
-        """Not before trouble was told for its time: a small write may succeed between large ones that fail. And not
-        without a probe: a job may have had nothing to write.
+        """Not before trouble was shown long enough, because a small write may succeed between large ones that fail. And
+        not without a probe, because a job may have had nothing to write.
         """
         if self.trouble is None or time.monotonic() < self._held_until_s:
             return
@@ -104,7 +104,8 @@ class Writer(Generic[JobT]):
         self.trouble, self._held_until_s = sentence, time.monotonic() + self._hold_s
 
     def _take(self) -> tuple[list[tuple[asyncio.Future[object], JobT]], bool]:
-        """All that waits, at least one; and whether it is the last. Raises `Empty` when it is time to try the disk."""
+        """Everything that is waiting, at least one job; and whether it is the last. Raises `Empty` when it is time to
+        probe the disk."""
         until_s = None if self.trouble is None else max(0.0, self._held_until_s - time.monotonic())
         item = self._jobs.get(timeout=until_s)
         waiting = []
@@ -118,7 +119,7 @@ class Writer(Generic[JobT]):
     def _commit(self, waiting: list[tuple[asyncio.Future[object], JobT]]) -> list[_Result]:
         try:
             results = self._perform([job for _, job in waiting])
-        except Exception as error:  # whatever it is, somebody waits to be told
+        except Exception as error:  # whatever it is, someone waits for the result
             if is_trouble(error):
                 self._failed(sentence := explain(error))
                 return [(future, None, Unwritable(sentence)) for future, _ in waiting]
@@ -135,7 +136,7 @@ class Writer(Generic[JobT]):
         for future, result, error in results:
             if error is None:
                 self._written(result)
-            if future.done():  # whoever waited was cancelled; the write stands
+            if future.done():  # the waiting caller was cancelled; the write stands
                 continue
             if error is None:
                 future.set_result(result)
