@@ -1,7 +1,7 @@
-"""The words of Hogline as frozen values: event, operation, request, answer.
+"""Hogline's basic values, all frozen: event, operation, request, answer.
 
-What PostHog said comes in as an `Event`; what a destination is asked comes out as `Operation`s. This module knows no
-clock, no network, no disk and none of the other rooms; it is imported by all of them.
+What PostHog said comes in as an `Event`; what a destination is asked to do goes out as `Operation`s. Every other room
+imports this module. It knows no clock, network or disk.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from msgspec import Struct
 
 
 class Event(Struct, frozen=True, array_like=True):
-    """What PostHog said: one event of one user, in whichever of the five shapes it arrived.
+    """What PostHog said: one event of one user, in any of the five shapes.
 
-    Reading makes it; what the journal keeps of it is an `entry.Entry`.
+    Reading creates it. The journal keeps it as an `entry.Entry`.
     """
 
     uuid: str
-    """Canonical lower-case UUID: the event's identity for ever, and the source of its ULID."""
+    """A canonical lowercase UUID. It identifies the event for good, and its ULID is made from it."""
     name: str
     distinct_id: str
     timestamp_ms: int
-    """When it happened, milliseconds since 1970 UTC, corrected for the client's clock; may be negative."""
+    """When it happened, in milliseconds since 1970 UTC, corrected for the client's clock. May be negative."""
     received_ms: int
     """When we received it."""
     properties: dict[str, object]
@@ -33,30 +33,30 @@ class Event(Struct, frozen=True, array_like=True):
     set_once: dict[str, object] = {}
     unset: tuple[str, ...] = ()
     person_properties: dict[str, object] = {}
-    """PostHog's person at that time, where the shape carries it (webhook, Kafka, exports)."""
+    """PostHog's person at that time, if the shape contains it (webhook, Kafka, exports)."""
     personless: bool = False
-    """PostHog keeps no person for this event: it teaches nothing about its user."""
+    """PostHog keeps no person for this event, so it teaches nothing about its user."""
     elements_chain: str = ""
     url: str = ""
-    """Where PostHog shows the event (webhooks carry it)."""
+    """Where PostHog shows the event (only in webhooks)."""
     repaired: tuple[str, ...] = ()
-    """What had to be changed to make the event storable, one reason for each kind of change."""
+    """What had to be changed to store the event: one reason for each kind of change."""
     public: bool = False
-    """It came with the public token, which stands in every page and app: anybody can have made it up."""
+    """It came with the public token, which is in every page and app, so anyone could have made it up."""
 
 
 Kind: TypeAlias = Literal["id", "email"]
 
 
 class Identifier(NamedTuple):
-    """Whom a destination knows somebody as."""
+    """An identifier by which a destination knows someone."""
 
     kind: Kind
     value: str
 
     @property
     def key(self) -> Identifier:
-        """The same for what is the same to a destination: it does not tell capitals in an email."""
+        """Equal for everything that a destination treats as the same: emails differ only by more than case."""
         return Identifier("email", self.value.lower()) if self.kind == "email" else self
 
 
@@ -68,7 +68,7 @@ UNKNOWN = _Unknown()
 
 
 def same_value(one: object, other: object) -> bool:
-    """Whether two attribute values are the same JSON: 1 is not true, and 1 is not 1.0. NaN is one value."""
+    """Whether two attribute values are the same JSON: 1 is not true, and 1 is not 1.0. NaN equals NaN."""
     if type(one) is not type(other):
         return False
     if isinstance(one, (list, dict, float)):
@@ -77,28 +77,28 @@ def same_value(one: object, other: object) -> bool:
 
 
 class Operation(Struct, frozen=True, gc=False):
-    """One thing that we ask of a destination."""
+    """One thing that we ask a destination to do."""
 
     action: str
-    """In the destination's words: `identify`, `event`, `page`, …"""
+    """As the destination calls it: `identify`, `event`, `page`, …"""
     body: bytes
-    """The JSON text, exactly as it goes out."""
+    """The JSON text, exactly as it is sent."""
     path: str | None = None
-    """None: travels in a batch. Otherwise it is a request of its own, to this path."""
+    """None: it is sent in a batch. Otherwise it is a separate request, to this path."""
 
 
 class Refusal(Struct, frozen=True):
-    """Why something was not accepted: a short reason to count by, and a sentence for people."""
+    """Why something was rejected: a short reason to count by, and a sentence for people."""
 
     reason: str
     message: str = ""
     field: str = ""
     operation: bytes = b""
-    """The operation's JSON text; empty where none could be made."""
+    """The operation's JSON text; empty if none could be made."""
 
 
 class Request(Struct, frozen=True):
-    """Operations packed into one HTTP call, as data."""
+    """Operations packed into one HTTP request, as data."""
 
     method: str
     url: str
@@ -109,34 +109,34 @@ class Request(Struct, frozen=True):
 class Response(Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """Names are in lowercase."""
     body: bytes
 
 
 class Settled(Struct, frozen=True):
-    """Every operation of the request has its outcome: None is accepted."""
+    """Every operation of the request has its outcome; None is accepted."""
 
     outcomes: Sequence[Refusal | None]
 
 
 class Refused(Struct, frozen=True):
-    """The request as a whole was refused. With several operations, any of them may be the culprit."""
+    """The request as a whole was rejected. If it has several operations, any of them may be the cause."""
 
     refusal: Refusal
 
 
 class Retry(Struct, frozen=True):
-    """Nothing was accepted, and it is nobody's fault that lasts: try again."""
+    """Nothing was accepted, but it may be later: try again."""
 
     reason: str
     after_s: float | None = None
-    """The least time to wait, if the destination named one."""
+    """The shortest time to wait, if the destination named one."""
     throttled: bool = False
     """The destination says that we are too fast."""
 
 
 class Stop(Struct, frozen=True):
-    """The connection itself is wrong: nothing more is sent until somebody changes it."""
+    """The connection itself is wrong. Nothing more is sent until someone changes it."""
 
     reason: str
     """A sentence: what is wrong and what to do."""

@@ -18,7 +18,7 @@ async def test_testing_a_connection_tells_the_workspace_and_keeps_nothing(page: 
     await page.get_by_label("Another address", exact=True).check()
     await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
     await page.get_by_role("button", name="Test connection").click()
-    await expect(page.locator("#outcome")).to_contain_text("The credentials are good: workspace")
+    await expect(page.locator("#outcome")).to_contain_text("The credentials work: workspace")
     assert await stage.service.connections() == []
 
 

@@ -85,7 +85,7 @@ async def test_without_script_everything_works_less_lively(browser: Browser, sta
     await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
     await page.get_by_label("PostHog Event Allowlist").fill("signed up")
     await page.get_by_role("button", name="Save & start").click()
-    assert "refused the credentials" in await page.locator("#outcome").inner_text()
+    assert "rejected the credentials" in await page.locator("#outcome").inner_text()
     assert await page.get_by_label("PostHog Event Allowlist").input_value() == "signed up"
     assert await page.get_by_label("Customer.io API Key").input_value() == ""
     await page.get_by_label("Customer.io Site ID").fill("sandbox-site")

@@ -92,7 +92,7 @@ async def test_the_product_pages_example_makes_a_person_in_customer_io(browser: 
             await console.get_by_label("Another address for Tracking Endpoint").fill(customerio.url)
             await console.get_by_role("button", name="Save & start").click()
             await expect(console.locator("#outcome")).to_contain_text(
-                "Customer.io refused the credentials (401). Check the Site ID and the API Key. Nothing was kept."
+                "Customer.io rejected the credentials (401). Check the Site ID and the API Key. Nothing was saved."
             )
             assert hogline_json(hogline.data, "connections") == {"connections": []}
 
@@ -142,7 +142,7 @@ async def test_the_product_pages_example_arrives_whole_at_engage(browser: Browse
             await console.get_by_label("API base URL").fill(engage.url)
             await console.get_by_role("button", name="Save & start").click()
             await expect(console.locator("#outcome")).to_contain_text(
-                "Engage refused the keys (401). Check the public key and the secret key. Nothing was kept."
+                "Engage rejected the keys (401). Check the public key and the secret key. Nothing was saved."
             )
             await console.get_by_label("Engage Secret Key").fill("sandbox-secret")
             await console.get_by_role("button", name="Save & start").click()

@@ -48,7 +48,7 @@ def test_without_a_running_hogline_too(tmp_path: Path) -> None:
         (("add", "reports"), "--role"),
         (("add", " ", "--role", "viewer"), "Name the token after what uses it"),
         (("add", "reports", "--role", "viewer", "--days", "0"), "1 to 3,650 days"),
-        (("revoke", "nothing"), "There is no API token 'nothing'."),
+        (("revoke", "nothing"), "API token 'nothing' not found."),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:

@@ -125,7 +125,7 @@ def test_customerio_and_engage_side_by_side_each_get_theirs(data: Path, sandbox:
 
 def test_wrong_keys_are_refused_with_a_sentence_and_nothing_is_kept(data: Path, sandbox: str) -> None:
     refused = connect_engage(data, sandbox, code=1, keys=("--public-key", "canary", "--secret-key", "canary"))
-    assert "Engage refused the keys (401). Check the public key and the secret key." in refused
+    assert "Engage rejected the keys (401). Check the public key and the secret key." in refused
     assert "canary" not in refused
     assert refused.count("\n") == 1
     assert hogline_json(data, "connections") == {"connections": []}
@@ -178,7 +178,7 @@ def test_a_refused_event_is_a_failure_with_engages_reason_and_harms_no_other(dat
     assert status(data, "engage")["delivered"] == 3
 
 
-@pytest.mark.parametrize(("answer", "says"), [(401, "refused the keys"), (404, "is not Engage"), (308, "a redirect")])
+@pytest.mark.parametrize(("answer", "says"), [(401, "rejected the keys"), (404, "is not Engage"), (308, "a redirect")])
 def test_a_wrong_connection_stops_with_its_reason_and_goes_on_where_it_was(
     data: Path, sandbox: str, answer: int, says: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The carrier: operations → requests → what became of each operation, however long it takes. Knows no people, no
+"""The carrier: operations → requests → the outcome of each operation, however long that takes. Knows no people and no
 store.
 """
 
@@ -19,11 +19,11 @@ from hogline.telemetry.delivery import DeliveryWatch
 OptionsT = TypeVar("OptionsT")
 
 MOST_DIVIDED = 100
-"""More refused operations in one shipment are no bad values: something is wrong with all of them."""
+"""More rejected operations than this in one shipment are not single bad values: something is wrong with all of them."""
 
 
 class Stopped(Exception):
-    """The destination says that the connection itself is wrong; the text says what to do."""
+    """The destination says that the connection itself is wrong. The text says what to do."""
 
 
 class Carrier(Generic[OptionsT]):
@@ -44,11 +44,11 @@ class Carrier(Generic[OptionsT]):
         self._clock = clock
         self._watch = watch
         self.requests = 0
-        """Sent since `take_counts`."""
+        """Requests sent since `take_counts`."""
         self._retries: Counter[str] = Counter()
 
     def take_counts(self) -> tuple[int, Counter[str]]:
-        """How many requests were sent since the last call, and how many of them to be sent again, by status."""
+        """How many requests were sent since the last call, and how many of them have to be sent again, by status."""
         requests, self.requests = self.requests, 0
         retries, self._retries = self._retries, Counter()
         return requests, retries
@@ -56,9 +56,9 @@ class Carrier(Generic[OptionsT]):
     async def carry(
         self, operations: Sequence[Operation], doubt: Callable[[], None] = lambda: None
     ) -> list[OperationOutcome]:
-        """The outcome of each operation. A refused one that may have something good in it is divided, until what is
-        bad is alone; of an identify that has nothing good in it the customer is left. `doubt` is called when a request
-        is sent again that may have been done. Raises `Stopped`.
+        """The outcome of each operation. A rejected operation that may contain something good is divided until what is
+        bad is alone; of an identify with nothing good in it, the customer remains. `doubt` is called when a request is
+        sent again that may have taken effect. Raises `Stopped`.
         """
         outcomes: list[OperationOutcome] = list(await self._deliver_all(operations, doubt))
         refused = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
@@ -100,8 +100,8 @@ class Carrier(Generic[OptionsT]):
         return outcomes
 
     async def _deliver(self, operations: list[Operation], doubt: Callable[[], None]) -> list[Refusal | None]:
-        """The outcome of each, however long it takes. What is refused as a whole is halved until the culprits
-        are alone.
+        """The outcome of each, however long it takes. If a request is rejected as a whole, it is halved until the
+        causes are alone.
         """
         outcomes: list[Refusal | None] = []
         rest = [operations]
@@ -130,7 +130,7 @@ class Carrier(Generic[OptionsT]):
                 response = await self._watch.timed(self._send(request), len(operations), len(request.body))
             except Unreachable as unreachable:
                 answer: Settled | Refused | Retry | Stop = Retry(
-                    f"{self._destination.title} cannot be reached ({unreachable}); Hogline tries again."
+                    f"{self._destination.title} cannot be reached ({unreachable}). Hogline keeps trying."
                 )
                 status = "unreachable"
             else:

@@ -1,5 +1,5 @@
-"""The folder: journal → what is known. One for the whole project, ahead of all connections; it writes what changed once
-a second, with how far it is. After a crash it begins behind that, and comes to the same.
+"""The folder: journal → Known. There is one for the project, ahead of all connections. Once a second it writes what
+changed, and how far it is. After a crash it continues from there, with the same result.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from hogline.telemetry.internal_errors import kind_and_place
 log = structlog.get_logger("hogline.delivery")
 
 Received: TypeAlias = tuple[int, Entry, int]
-"""An event of the journal: its position, the entry, and what it counts for in a window (`weight_bytes`)."""
+"""An event in the journal: its position, the entry, and its size in a window (`weight_bytes`)."""
 
 READ = 1_000
 FLUSH_S = 1.0
 WINDOW_BYTES = 8_000_000
-"""The newest events, decoded: connections that keep up need not read them again."""
+"""The newest events, decoded, so that connections that keep up need not read them again."""
 MOST_SEEN = 200_000
-"""Ids of which it is kept in memory that they were seen today."""
+"""How many ids are remembered in memory as seen today."""
 _DAY_MS = 86_400_000
 LOOK_AGAIN_S = 5.0
 """After the disk could not be read."""
 
 
 class LastSeen:
-    """On which day events of an id were received, as far as that is still to be written: of each once a day."""
+    """The day on which events of an id were received, as far as it still has to be written: once a day for each id."""
 
     def __init__(self) -> None:
         self.new: dict[str, int] = {}
@@ -62,7 +62,7 @@ class LastSeen:
 
 
 class Folder:
-    """Made when Hogline starts, and anew whenever somebody was forgotten."""
+    """Created when Hogline starts, and again whenever someone was forgotten."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Folder:
         keeps: Keeps = KEEPS,
         retains: bool = False,
     ) -> None:
-        """`retains`: people are removed who were not seen for long, so it is kept when they were."""
+        """`retains`: inactive people are removed, so the day of each id is written."""
         self._journal = journal
         self._state = state
         self._clock = clock
@@ -93,14 +93,14 @@ class Folder:
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be folded or written just now, in a sentence; None: all is well."""
+        """Why nothing can be folded or written, in a sentence; None: all is well."""
         return next(iter(self._troubles.values()), None)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="folder")
 
     async def close(self) -> None:
-        """What is folded is on disk when this returns, if the disk takes it."""
+        """Returns when everything folded is on disk, if the disk accepts it."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -111,7 +111,7 @@ class Folder:
             log.warning("what is known could not be written", reason=str(trouble))
 
     async def keep(self, keeps: Keeps) -> None:
-        """What is to be known from here on."""
+        """What has to be known from now on."""
         if keeps != self._fold.keeps:
             await self.flush()
             self._fold.keeps = keeps
@@ -122,7 +122,7 @@ class Folder:
         await asyncio.gather(self._ever(self._fold_next), self._ever(self._flush_next))
 
     async def _ever(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Step by step, until it is cancelled. What goes wrong is tried again: without this nothing is delivered."""
+        """Step by step, until it is cancelled. Errors are retried, because nothing is delivered without this."""
         name = step.__name__
         while True:
             try:
@@ -131,10 +131,10 @@ class Folder:
                 self._troubles[name] = str(trouble)
                 await self._clock.sleep(LOOK_AGAIN_S)
             except Exception as error:
-                # Its text may quote an event; the kind and the place are enough to find it.
+                # The error's text may quote an event. Its kind and place are enough to find it.
                 place = kind_and_place(error)
-                self._troubles[name] = f"What events say of people cannot be read ({place}); please report it."
-                log.error("delivery waits: events cannot be folded", error=place)  # noqa: TRY400
+                self._troubles[name] = f"Internal error while reading events ({place}). Please report this bug."
+                log.error("delivery waits: internal error while reading events", error=place)  # noqa: TRY400
                 await self._clock.sleep(LOOK_AGAIN_S)
             else:
                 self._troubles.pop(name, None)
@@ -156,7 +156,7 @@ class Folder:
             return await self._step()
 
     async def catch_up(self) -> None:
-        """All that the journal has by now is folded, and on disk."""
+        """Returns when everything in the journal is folded, and on disk."""
         end = self._journal.end
         while self.known.folded < end and await self.step():
             pass
@@ -173,7 +173,7 @@ class Folder:
         ids = {entry.distinct_id for _, entry, _ in received if entry.said is not None}
         ids.update(entry.said.other for _, entry, _ in received if entry.said is not None and entry.said.other)
         known.load(ids)
-        if known.folded + 1 != received[0][0]:  # trimmed meanwhile: nobody needs what lay between
+        if known.folded + 1 != received[0][0]:  # trimmed in the meantime: nobody needs what was in between
             self._window, self._window_bytes = [], 0
         if not self._window:
             self._base = received[0][0]
@@ -181,9 +181,9 @@ class Folder:
             try:
                 fold.fold(position, entry)
             except Exception as error:
-                # An internal error over one event must not keep all others from being delivered.
+                # An internal error about one event must not keep all others from being delivered.
                 place = kind_and_place(error)
-                log.error("an event says nothing: Hogline failed over it", uuid=entry.uuid, error=place)  # noqa: TRY400
+                log.error("an event was skipped because of an internal error", uuid=entry.uuid, error=place)  # noqa: TRY400
         self._remember(received)
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
@@ -217,8 +217,8 @@ class Folder:
                 self._seen.written(flush.seen)
 
     async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
-        """See `store.forgetting.Forgets.expire_people`. Nothing is folded meanwhile, and nobody is in the journal of
-        whom it is not known yet."""
+        """See `store.forgetting.Forgets.expire_people`. Nothing is folded in the meantime, so no one has events in the
+        journal that are not known yet."""
         async with self._stepping:
             while self.known.folded < self._journal.end and await self._step():
                 pass
@@ -230,14 +230,14 @@ class Folder:
     # reading, for the connections
 
     async def wait(self, after: int) -> None:
-        """Returns as soon as there is a folded event behind that position, and all that was there at the start is
-        folded: older knowledge would go over newer."""
+        """Returns when there is a folded event after this position, and everything that was there at the start is
+        folded. Otherwise older knowledge would overwrite newer."""
         known = self.known
         while known.folded < self._must or known.folded <= after:
             await self._grown.wait()
 
     async def read(self, after: int, limit: int) -> list[Received]:
-        """At most `limit` folded events behind a position, in order."""
+        """At most `limit` folded events after a position, in order."""
         last = self.known.folded
         first = after + 1
         if self._window and self._base <= first:

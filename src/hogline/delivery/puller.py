@@ -1,5 +1,5 @@
-"""The puller: whatever there is to do for a connection → its desk. New events, failures to retry, a replay, what
-was asked for and what is due. Knows nothing of what becomes of it.
+"""The puller: everything there is to do for a connection → its desk. New events, failures to retry, a replay, what was
+asked for, and what is due. Knows nothing about what happens to it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from hogline.posthog.entry import Entry, decode_entry
 from hogline.store.base import Journal, State
 
 WINDOW_BYTES = 12_000_000
-"""Events that are waiting or in flight, as they lie in the journal: what bounds a connection's memory. Enough for 100
-requests a second at 200 ms: 20 full ones in flight, and the next being filled."""
+"""The size of events that are waiting or in flight, as they are in the journal. It limits a connection's memory. Enough
+for 100 requests a second at 200 ms: 20 full ones in flight, and the next one being filled."""
 PULL = 1_000
 PULL_BYTES = 250_000
-"""So much is read at once, and then others have their turn; the window is exceeded by no more than that."""
+"""How much is read before others have their turn. The window is exceeded by at most this."""
 LOOK_FOR_DUE_S = 60.0
-"""At the latest: a clock may be put back."""
+"""At the latest, because a clock may be set back."""
 
 
 class Puller:
@@ -41,8 +41,8 @@ class Puller:
         keep: Callable[[Settlement], Awaitable[None]],
         forgotten: Callable[[int], None],
     ) -> None:
-        """`pulled` is set whenever there is something new at the desk. `keep` writes a settlement. `forgotten` is told
-        the position of an event whose user is forgotten.
+        """`pulled` is set whenever there is something new at the desk. `keep` writes a settlement. `forgotten` gets the
+        position of an event whose user was forgotten.
         """
         self._connection = connection
         self._desk = desk
@@ -58,7 +58,7 @@ class Puller:
         self._due_changed = asyncio.Event()
 
     def ask_again(self) -> None:
-        """Failures are to be retried, a replay has begun, or people are to be sent again: the state says what."""
+        """Failures are to be retried, a replay has started, or people are to be resent. The state says what."""
         self._asked_again.set()
 
     def kept(self, settlement: Settlement) -> None:
@@ -74,7 +74,7 @@ class Puller:
             await self._room.wait()
 
     async def pull_journal(self) -> None:
-        """New events, as far as the window has room; until it is cancelled."""
+        """New events, as far as the window has room, until cancelled."""
         lanes, at_once = self._desk.lanes, PULL // 10
         while True:
             await self._folder.wait(lanes.read)
@@ -85,13 +85,13 @@ class Puller:
             for position, entry, _ in received:
                 if not entry.distinct_id:
                     self._forgotten(position)
-            # Large events come in smaller portions, so that the window is not far exceeded by the last one.
+            # Large events come in smaller portions, so that the last one does not exceed the window by much.
             at_once = max(10, min(PULL, PULL_BYTES * len(received) // max(size_bytes, 1)))
             self._pulled.set()
             await asyncio.sleep(0)
 
     async def pull_due(self) -> None:
-        """What is to be done after a pause; until it is cancelled."""
+        """Work that is due, until cancelled."""
         await self._folder.wait(-1)
         again = self._desk.again
         while True:
@@ -116,7 +116,7 @@ class Puller:
                 waits.cancel()
 
     async def pull_again(self) -> None:
-        """Failures that are retried, a replay, and what was asked for; until it is cancelled."""
+        """Failures to retry, a replay, and what was asked for, until cancelled."""
         await self._folder.wait(-1)
         while True:
             await self._pull_retries()
@@ -155,7 +155,7 @@ class Puller:
             self._pulled.set()
             if len(asked) < PULL:
                 break
-            await self._clock.sleep(1.0)  # the rest shows when these are settled
+            await self._clock.sleep(1.0)  # the rest is read when these are settled
 
     async def _pull_replay(self) -> None:
         again = self._desk.again
@@ -182,7 +182,7 @@ class Puller:
             again.replaying(wanted, rows[-1][0] if rows else replay.last)
             if wanted:
                 self._pulled.set()
-            else:  # nothing of it will be settled by a shipment
+            else:  # no shipment will settle any of it
                 settlement = Settlement(connection=self._connection, lanes={}, replay_settled=again.ended(()))
                 await self._keep(settlement)
                 again.settled((), settlement.replay_settled)
@@ -190,8 +190,8 @@ class Puller:
 
 
 def refused_names(letter: Failure, entry: Entry) -> frozenset[str]:
-    """The attributes that may be said again when a failure is retried: those that were refused with it, and those
-    that its event says."""
+    """The attributes that may be sent again when a failure is retried: those that were rejected with it, and those that
+    its event sets."""
     names: set[str] = set()
     if entry.said is not None:
         names.update(entry.said.set, entry.said.unset)

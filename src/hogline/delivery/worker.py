@@ -1,7 +1,7 @@
 """The worker that runs one connection: journal → plan → send → settle, until it is stopped.
 
-The puller brings to the desk what there is to do; this sends what the desk plans whenever a request may go out, and
-writes what it asks for. While requests are out, the next events gather: batches grow by themselves under load.
+The puller gives the desk work. This sends what the desk plans whenever a request may go out, and writes what it asks
+for. While requests are out, the next events gather, so batches grow under load.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Worker(Generic[OptionsT]):
         self._refused_writes = 0
         """Writes that the disk refused, and those that wait behind them."""
         self._turn = asyncio.Lock()
-        """Of those, one at a time."""
+        """One of those at a time."""
         self._fuse = Fuse()
         self._tallies = tallies
         self._feed = feed or Feed(clock)
@@ -93,7 +93,7 @@ class Worker(Generic[OptionsT]):
         self._puller: Puller | None = None
 
     async def _begin(self) -> tuple[Desk, Puller]:
-        """From what is on disk: nothing is pulled, and nobody met."""
+        """Starts from what is on disk: nothing is pulled, and no one is known."""
         state, connection = self._state, self._connection
         received_ms = await self._journal.received_at(self._journal.end)
         last, positions = state.settled_before(connection.id)
@@ -134,7 +134,7 @@ class Worker(Generic[OptionsT]):
 
     @property
     def trouble(self) -> str | None:
-        """Why it waits; None while all is well."""
+        """Why it waits; None: all is well."""
         return self._unwritable or self._gate.trouble
 
     @property
@@ -144,11 +144,11 @@ class Worker(Generic[OptionsT]):
 
     @property
     def unsaved_requests(self) -> int:
-        """Requests that were sent but belong to no settlement yet."""
+        """Requests that were sent but are not part of a settlement yet."""
         return self._carrier.requests
 
     async def run(self) -> None:
-        """Runs until `close`. Raises `Stopped` when the connection has to stop; then nothing is in flight."""
+        """Runs until `close`. Raises `Stopped` when the connection has to stop; nothing is in flight then."""
         while not self._closing.is_set():
             try:
                 await self._run_once()
@@ -157,13 +157,13 @@ class Worker(Generic[OptionsT]):
                     raise stopped from None
                 if (trouble := _of_kind(failed, Unwritable)) is None:
                     raise
-                # The disk cannot be read: begin again from what is settled, when it can be.
+                # The disk cannot be read. Start again from what is settled, once it can be.
                 self._unwritable = str(trouble)
                 self._watch.standing(self.trouble)
                 await self._clock.sleep(LOOK_AGAIN_S)
 
     async def _run_once(self) -> None:
-        """From what is on disk, until `close` or until something cannot go on."""
+        """From what is on disk, until `close` or until something cannot continue."""
         desk, puller = await self._begin()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -178,8 +178,8 @@ class Worker(Generic[OptionsT]):
                 for loop in loops:
                     loop.cancel()
         finally:
-            # Behind all writes that are under way: whoever starts this connection next sees them. On a disk that
-            # takes nothing only a count of requests is lost, and the reason for the stop must not be.
+            # After all writes that are under way, so the next start sees them. On a full disk, only a count of
+            # requests is lost; the reason for the stop must not be.
             requests, retries = self._carrier.take_counts()
             with suppress(Unwritable):
                 await self._state.settle(
@@ -187,7 +187,7 @@ class Worker(Generic[OptionsT]):
                 )
 
     async def _recover(self) -> None:
-        """The disk could not be read. It can, once nothing failed for as long as was waited before."""
+        """The disk could not be read. It can once nothing has failed for as long as we waited before."""
         if self._unwritable is not None:
             await self._clock.sleep(LOOK_AGAIN_S)
             self._disk_is_well()
@@ -198,8 +198,8 @@ class Worker(Generic[OptionsT]):
             self._watch.standing(self.trouble)
 
     async def close(self, within_s: float = 20.0) -> None:
-        """No new requests; those in flight are settled, or given up when the time is over or the destination is
-        in trouble: they are sent again after the next start.
+        """Sends nothing new. What is in flight is settled, or given up after that time or if the destination is in
+        trouble; it is sent again after the next start.
         """
         self._closing.set()
         if self._shipping:
@@ -208,17 +208,17 @@ class Worker(Generic[OptionsT]):
                 shipping.cancel()
 
     def ask_again(self) -> None:
-        """Failures are to be retried, a replay has begun, or people are to be sent again: the state says what."""
+        """Failures are to be retried, a replay has started, or people are to be resent. The state says what."""
         if self._puller is not None:
             self._puller.ask_again()
 
     def lose(self, people: Sequence[str]) -> None:
-        """Nothing is on record of these any more."""
+        """Nothing is stored about these people anymore."""
         if self._desk is not None:
             self._desk.records.lose(people)
 
     async def _ship(self, desk: Desk, tasks: asyncio.TaskGroup) -> None:
-        """What waits → shipments, whenever a request may go out."""
+        """What is waiting → shipments, whenever a request may go out."""
         while True:
             await self._wake.wait()
             await self._gate.wait_open()
@@ -226,13 +226,13 @@ class Worker(Generic[OptionsT]):
             shipment = desk.plan(self._clock.time_ms())
             if shipment is None:
                 continue
-            if self._closing.is_set():  # nobody would wait for it any more
+            if self._closing.is_set():  # nobody would wait for it
                 return
             shipping = tasks.create_task(self._carry(desk, shipment))
             self._shipping.add(shipping)
             shipping.add_done_callback(self._shipping.discard)
             self._wake.set()
-            await asyncio.sleep(0)  # it passes the gate now, so that the next one is filled when it may go
+            await asyncio.sleep(0)  # it passes the gate now, so the next one is filled when it may go
 
     async def _carry(self, desk: Desk, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
@@ -261,18 +261,18 @@ class Worker(Generic[OptionsT]):
         self._fuse.note(isinstance(outcome, Refusal) for outcome in outcomes)
         if self._fuse.blown:
             raise Stopped(
-                f"{self._destination.title} refused more than half of what was lately sent: probably the connection's "
-                "options are wrong. `hogline failures` shows what was refused; `hogline resume` goes on."
+                f"{self._destination.title} rejected more than half of the recent operations, so the connection's "
+                "options are probably wrong. See `hogline failures`, fix the options, then run `hogline resume`."
             )
 
     async def _keep(self, settlement: Settlement) -> None:
-        """Write a settlement of nothing that was in a lane."""
+        """Write a settlement of something that was not in a lane."""
         await self._persist(lambda: self._state.settle(settlement))
 
     async def _persist(self, write: Callable[[], Awaitable[None]]) -> None:
-        """However long the disk refuses it: what was accepted must not be forgotten. What comes later waits behind it:
-        a small write that fits where a large one did not would be overwritten by what was decided before it. The
-        trouble stands until every write that was refused is done.
+        """Tries until the disk accepts it: what was accepted must not be forgotten. Later writes wait behind it,
+        because a small write that fits where a large one did not would be overwritten by what was decided earlier. The
+        trouble lasts until every refused write is done.
         """
         refused = None
         if not self._refused_writes and (refused := await _try(write)) is None:
@@ -299,7 +299,7 @@ async def _try(write: Callable[[], Awaitable[None]]) -> Unwritable | None:
 
 
 def _of_kind(failed: BaseException, kind: type[ErrorT]) -> ErrorT | None:
-    """The first error of that kind among those that a group of tasks failed with."""
+    """The first error of this kind in a group of failed tasks."""
     if isinstance(failed, kind):
         return failed
     within = failed.exceptions if isinstance(failed, BaseExceptionGroup) else ()

@@ -1,7 +1,7 @@
-"""The destinations that a connection can be made to: the list that the console and the command line show.
+"""The destinations you can connect: the list that the console and the commands show.
 
-Ours come first; then those of installed packages, which name an object that satisfies `Destination` in the entry point
-group `hogline.destinations`. A package that cannot be used is left out, with a sentence that says why.
+Hogline's own come first, then those of installed packages. A package names an object that satisfies `Destination` in
+the entry point group `hogline.destinations`. A package that cannot be used is left out, with a sentence that says why.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from hogline.destinations.missing import missing
 GROUP = "hogline.destinations"
 OURS: tuple[Destination[Any], ...] = (CUSTOMERIO, ENGAGE)
 TAKEN = frozenset({"common", "data", "enable", "help", "json", "name", "options", "paused", "version"})
-"""No option's key: what `hogline connect` and `hogline configure` take themselves."""
-# No underscore, so HOGLINE_<DESTINATION>_<OPTION> is of one destination.
+"""Not possible as an option's key: `hogline connect` and `hogline configure` use these themselves."""
+# No underscore, so that HOGLINE_<DESTINATION>_<OPTION> belongs to one destination.
 _KEY = re.compile(r"[a-z][a-z0-9]{0,31}")
 _OPTION_KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _MEMBERS = sorted(name for name in {*Destination.__annotations__, *vars(Destination)} if not name.startswith("_"))
@@ -35,8 +35,8 @@ class Catalogue(NamedTuple):
 
 
 def find(installed: Sequence[EntryPoint]) -> Catalogue:
-    """Ours, and those of these packages. Never raises, whatever a package does."""
-    # Each destination has options of a type of its own, which only itself makes and reads.
+    """Our own, and those of these packages. Never raises, whatever a package does."""
+    # Each destination has its own type of options, which only it creates and reads.
     found: dict[str, Destination[Any]] = {destination.key: destination for destination in OURS}
     problems: dict[str, str] = {}
     for point in sorted(installed, key=lambda point: (point.name, point.value)):
@@ -44,7 +44,7 @@ def find(installed: Sequence[EntryPoint]) -> Catalogue:
         try:
             destination = point.load()
             problem = _problem(destination, found)
-        except Exception as error:  # whatever a package does when it is imported
+        except Exception as error:  # anything a package does when it is imported
             problem = f"cannot be loaded ({type(error).__name__})"
         if problem:
             problems[point.name] = (
@@ -56,13 +56,13 @@ def find(installed: Sequence[EntryPoint]) -> Catalogue:
 
 
 def _problem(destination: Any, found: Mapping[str, Destination[Any]]) -> str:  # noqa: ANN401  # whatever it is
-    """Why it cannot be used, as the rest of a sentence; blank: it can."""
+    """Why it cannot be used, as the rest of a sentence; empty: it can."""
     absent = [name for name in _MEMBERS if not hasattr(destination, name)]
     if absent:
-        return f"is no destination: it has no {', '.join(absent)}"
+        return f"is not a destination: it has no {', '.join(absent)}"
     key, options = destination.key, destination.options
     if not isinstance(key, str) or not _KEY.fullmatch(key):
-        return "needs a key of small letters and digits"
+        return "needs a key of lowercase letters and digits"
     if key in found:
         return f"has a key that is taken: {key}"
     if not isinstance(options, tuple) or not all(isinstance(option, Option) for option in options):
@@ -87,5 +87,5 @@ DESTINATIONS, PROBLEMS = find(list(entry_points(group=GROUP)))
 
 
 def destination_of(key: str) -> Destination[Any]:
-    """The destination of a connection; a stand-in if its package is not installed anymore, or cannot be used."""
+    """The destination of a connection, or a stand-in if its package is no longer installed or cannot be used."""
     return DESTINATIONS.get(key) or missing(key, PROBLEMS.get(key, ""))

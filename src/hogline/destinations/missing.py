@@ -1,4 +1,4 @@
-"""Stands in for a destination whose package is no longer installed, or broken: its connections can still be deleted."""
+"""In place of a destination whose package is no longer installed, or broken, so that its connections can be deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class _Missing:
 
     summary = "Its package cannot be used."
     options: tuple[Option, ...] = ()
-    reasons: Mapping[str, Reason] = {}  # never written to
+    reasons: Mapping[str, Reason] = {}  # nothing is ever written to it
     people = None
 
     def __init__(self, key: str, why: str) -> None:

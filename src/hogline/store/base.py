@@ -218,7 +218,7 @@ class State(Forgets, Protocol):
         ...
 
     async def remove_token(self, token: str) -> None:
-        """Remove a token of either kind; nothing happens if there is no such token."""
+        """Remove a token of either kind; nothing happens if it is not there."""
         ...
 
     async def connections(self) -> list[Connection]:

@@ -1,4 +1,4 @@
-"""What may be said about an internal error: its kind and place. Never its text, which may quote data."""
+"""An internal error as it may be shown: its kind and place. Never its text, which may quote data."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ async def test_with_two_connections_one_has_to_be_named(bench: Bench) -> None:
 async def test_a_destination_that_sends_everybody_has_no_forecast(bench: Bench) -> None:
     service = bench.service
     await service.connect("engage", {"public_key": "p", "secret_key": "s"}, paused=True)
-    with pytest.raises(CannotDo, match="Engage has no choice of whom to send"):
+    with pytest.raises(CannotDo, match="Engage has no option for who is sent"):
         await service.begin_forecast("engage")
     assert (await through(service, lines_of(STORY))).connection is None
 
@@ -255,12 +255,12 @@ async def test_a_forecast_that_was_ended_or_abandoned_is_not_under_way(bench: Be
     service = bench.service
     ended = await service.begin_forecast()
     await service.end_forecast(ended)
-    with pytest.raises(CannotDo, match="not under way"):
+    with pytest.raises(CannotDo, match="This upload expired"):
         await service.forecast(ended)
     abandoned = await service.begin_forecast()
     await service._clock.sleep(601)
     await service.begin_forecast()
-    with pytest.raises(CannotDo, match="not under way"):
+    with pytest.raises(CannotDo, match="This upload expired"):
         await service.forecast_rows(abandoned, [])
 
 

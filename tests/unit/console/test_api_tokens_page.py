@@ -51,7 +51,7 @@ async def test_a_name_that_cannot_be_used_is_told_at_its_field(browser: Browser)
     await made_token(browser)
     reply = await browser.post(PAGE, do="make", name="reports")
     assert reply.status == 422
-    assert "There is an API token" in reply.text
+    assert "already exists" in reply.text
     assert 'value="reports"' in reply.text
 
 

@@ -136,7 +136,7 @@ async def test_viewers_are_told_when_the_connection_is_removed(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def removed(*_: object, **__: object) -> LiveEvents:
-        raise CannotDo("There is no connection 'shop'.")
+        raise CannotDo("Connection 'shop' not found.")
 
     monkeypatch.setattr(browser.bench.service, "live", removed)
     with Broadcast(browser.console, "shop").watched() as messages:

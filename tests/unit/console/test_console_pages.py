@@ -16,7 +16,7 @@ from hogline.model import Response
 pytestmark = pytest.mark.anyio
 
 REFUSED = Response(401, {}, b"")
-WRONG_KEY = "Customer.io refused the credentials (401). Check the Site ID and the API Key."
+WRONG_KEY = "Customer.io rejected the credentials (401). Check the Site ID and the API Key."
 TYPED = {
     **{option.key: str(option.default) for option in CUSTOMERIO.options if option.kind != "yes_no"},
     "site_id": "site",
@@ -76,7 +76,7 @@ async def test_a_wrong_key_is_a_sentence_and_keeps_nothing_but_what_was_typed(br
     browser.bench.customerio.check = REFUSED
     reply = await install(browser, events="signed up", identify_by="email", anonymous_users="emails")
     assert reply.status == 422
-    assert f"{WRONG_KEY} Nothing was kept." in reply.text
+    assert f"{WRONG_KEY} Nothing was saved." in reply.text
     assert 'value="signed up"' in reply.text
     assert 'value="emails" checked' in reply.text
     assert 'name="identify_by" value="email" checked' in reply.text
@@ -86,7 +86,7 @@ async def test_a_wrong_key_is_a_sentence_and_keeps_nothing_but_what_was_typed(br
 async def test_testing_a_connection_tells_and_keeps_nothing(browser: Browser) -> None:
     reply = await install(browser, do="test")
     assert reply.status == 200
-    assert "The credentials are good: workspace 1, US region. Nothing has been saved yet." in reply.text
+    assert "The credentials work: workspace 1, US region. Nothing has been saved yet." in reply.text
     browser.bench.customerio.check = REFUSED
     assert WRONG_KEY in (await install(browser, do="test")).text
     assert await browser.bench.service.connections() == []
@@ -134,7 +134,7 @@ async def test_another_host_asks_for_the_secrets_again_at_their_fields(browser: 
     assert reply.status == 422
     for title, key in (("Site ID", "site_id"), ("API Key", "api_key")):
         at_field = reply.text.split(f'id="option-{key}-problem"')[1].split("</div>")[0]
-        assert f"Enter Customer.io {title} again: the stored one is only sent to https://track.customer.io." in at_field
+        assert f"Enter Customer.io {title} again. The stored one is only sent to https://track.customer.io." in at_field
     (connection,) = await browser.bench.service.connections()
     assert "tracking_endpoint" not in connection.options
 
@@ -155,7 +155,7 @@ async def test_settings_are_tested_with_the_secrets_that_are_set(browser: Browse
     reply = await browser.post(
         "/connections/customerio/settings", **{**TYPED, "site_id": "", "api_key": "", "do": "test"}
     )
-    assert "The credentials are good" in reply.text
+    assert "The credentials work" in reply.text
 
 
 async def test_a_refused_change_changes_nothing(browser: Browser) -> None:

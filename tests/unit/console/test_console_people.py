@@ -138,11 +138,11 @@ async def test_an_attribute_says_what_became_of_it_and_why(browser: Browser) -> 
     )
     await browser.bench.service._state.settle(Settlement(connection=1, lanes={}, told={"ada": Told(main)}))
     shown = words((await browser.get(f"{PERSON}ada")).text)
-    assert "age -1 Refused It is not sent again until it changes, or you send this person again." in shown
+    assert "age -1 Refused It is not sent again until it changes or you resend this person." in shown
     assert "city Oslo Accepted" in shown
-    assert "email ada@example.com Not sent yet It goes with their next event." in shown
-    assert "gone removed Not sent yet It goes with their next event." in shown
-    assert "plan pro Not sent yet It goes with their next event." in shown
+    assert "email ada@example.com Not sent yet It is sent with their next event." in shown
+    assert "gone removed Not sent yet It is sent with their next event." in shown
+    assert "plan pro Not sent yet It is sent with their next event." in shown
 
 
 async def test_a_person_is_sent_again_by_a_button(browser: Browser) -> None:
@@ -155,7 +155,7 @@ async def test_a_person_is_sent_again_by_a_button(browser: Browser) -> None:
     said = words((await browser.get(f"{PERSON}ada")).text)
     assert "This person is sent again now: their customer with email and attributes." in said
     await browser.post("/connections/shop/person/resend?id=ben")
-    assert "there is nothing to send again" in words((await browser.get(f"{PERSON}ben")).text)
+    assert "there is nothing to resend" in words((await browser.get(f"{PERSON}ben")).text)
 
 
 async def test_somebody_who_is_not_known_is_not_found(browser: Browser) -> None:
@@ -222,7 +222,7 @@ async def test_the_report_says_what_could_not_be_reached(browser: Browser, tmp_p
 async def test_whoever_is_not_known_any_more_is_not_forgotten_twice(browser: Browser) -> None:
     reply = await browser.post(FORGET, id="nobody")
     assert reply.status == 422
-    assert "Nobody is known by this id or email." in reply.text
+    assert "No person has this id or email." in reply.text
 
 
 async def test_what_is_kept_about_somebody_can_be_saved_as_a_file(browser: Browser) -> None:

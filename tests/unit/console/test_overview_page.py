@@ -91,7 +91,7 @@ async def test_why_it_cannot_be_resumed_is_said_on_the_page(browser: Browser) ->
     browser.bench.customerio.check = Response(401, {}, b"")
     reply = await browser.post(OVERVIEW, do="resume")
     assert reply.status == 422
-    assert "refused the credentials" in reply.text
+    assert "rejected the credentials" in reply.text
     assert "Paused." in await words(browser)
 
 
@@ -104,7 +104,7 @@ async def test_a_connection_that_stopped_itself_says_why_and_what_to_do(
         while (await browser.bench.service.connections())[0].state != "stopped":
             await asyncio.sleep(0)
     said = await words(browser)
-    assert "refused the credentials" in said
+    assert "rejected the credentials" in said
     assert "Nothing is lost: events are kept in order." in said
     assert "Try again" in said
 

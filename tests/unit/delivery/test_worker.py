@@ -380,7 +380,7 @@ async def test_a_disk_that_cannot_be_read_for_a_while_costs_time_only(
         nonlocal failures
         if failures:
             failures -= 1
-            raise Unwritable("The disk of the data directory fails.")
+            raise Unwritable("The disk of the data directory is failing.")
         return await whole(*arguments)
 
     monkeypatch.setattr(store, call, broken)

@@ -50,9 +50,9 @@ def option(**changes: object) -> tuple[Option, ...]:
     ("changes", "problem"),
     [
         ({"key": "customerio"}, "has a key that is taken: customerio"),
-        ({"key": ""}, "needs a key of small letters and digits"),
-        ({"key": "two-words"}, "needs a key of small letters and digits"),
-        ({"key": 3}, "needs a key of small letters and digits"),
+        ({"key": ""}, "needs a key of lowercase letters and digits"),
+        ({"key": "two-words"}, "needs a key of lowercase letters and digits"),
+        ({"key": 3}, "needs a key of lowercase letters and digits"),
         ({"options": None}, "needs a tuple of options"),
         ({"options": ("api_key", PACE)}, "needs a tuple of options"),
         ({"options": option(key="Api Key")}, "has an option whose key cannot be used: Api Key"),

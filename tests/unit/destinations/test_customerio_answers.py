@@ -21,7 +21,7 @@ def answer(status: int, body: object = b"", operations: tuple[Operation, ...] = 
 
 
 def refused_at(index: object, **error: object) -> dict[str, object]:
-    return {"batch_index": index, "reason": "invalid", "field": "email", "message": "no address", **error}
+    return {"batch_index": index, "reason": "invalid", "field": "email", "message": "not an address", **error}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_success_accepts_every_operation(status: int, body: object) -> None:
 
 @pytest.mark.parametrize("status", [200, 207])
 def test_only_the_listed_operations_were_refused(status: int) -> None:
-    refusal = Refusal("invalid", "no address", "email", b'{"n":1}')
+    refusal = Refusal("invalid", "not an address", "email", b'{"n":1}')
     assert answer(status, {"errors": [refused_at(1)]}) == Settled([None, refusal, None])
 
 
@@ -60,7 +60,7 @@ def test_a_refusal_that_names_no_operation_of_ours_is_looked_for_by_halving(inde
 @pytest.mark.parametrize("index", [0, 1, None])
 def test_of_a_single_operation_whatever_is_refused_is_that_one(index: object) -> None:
     assert answer(207, {"errors": [refused_at(index)]}, ONE) == Settled(
-        [Refusal("invalid", "no address", "email", b'{"n":0}')]
+        [Refusal("invalid", "not an address", "email", b'{"n":0}')]
     )
 
 
@@ -68,11 +68,11 @@ def test_of_a_single_operation_whatever_is_refused_is_that_one(index: object) ->
     "body", [b"<html>Welcome</html>", b"{", b"[]", b'"ok"', b"null", b"\xff", b"[" * 100_000, b"9" * 9000]
 )
 def test_a_success_that_cannot_be_read_is_sent_again(body: bytes) -> None:
-    assert answer(200, body) == Retry("Customer.io's answer cannot be read; Hogline tries again.")
+    assert answer(200, body) == Retry("Hogline cannot read Customer.io's response. It keeps trying.")
 
 
 def test_a_partial_success_that_does_not_say_which_is_sent_again() -> None:
-    assert answer(207, b"") == Retry("Customer.io's answer cannot be read; Hogline tries again.")
+    assert answer(207, b"") == Retry("Hogline cannot read Customer.io's response. It keeps trying.")
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308, 399])
@@ -99,12 +99,14 @@ def test_somebody_else_at_the_endpoint_stops_the_connection(status: int) -> None
 @pytest.mark.parametrize("status", [404, 405])
 def test_a_path_that_is_not_found_is_one_bad_event(status: int) -> None:
     made = answer(status, b"not found", BY_PATH)
-    assert made == Refused(Refusal(f"refused_{status}", f"Customer.io answered {status}.", "", b"{}"))
+    assert made == Refused(Refusal(f"refused_{status}", f"Customer.io returned {status}.", "", b"{}"))
 
 
 @pytest.mark.parametrize("status", [100, 408, 425, 429, 500, 501, 502, 503, 504, 522, 524, 599, 600])
 def test_what_passes_is_tried_again(status: int) -> None:
-    assert answer(status) == Retry(f"Customer.io answers {status}; Hogline tries again.", None, throttled=status == 429)
+    assert answer(status) == Retry(
+        f"Customer.io returned {status}. Hogline keeps trying.", None, throttled=status == 429
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,13 +134,13 @@ def test_what_passes_is_tried_again(status: int) -> None:
     ],
 )
 def test_retry_after_is_honoured_as_seconds_or_a_date(header: str, after_s: float | None) -> None:
-    assert answer(503, retry_after=header) == Retry("Customer.io answers 503; Hogline tries again.", after_s)
+    assert answer(503, retry_after=header) == Retry("Customer.io returned 503. Hogline keeps trying.", after_s)
 
 
 @pytest.mark.parametrize("status", [400, 402, 409, 413, 422, 499])
 def test_a_request_refused_as_a_whole(status: int) -> None:
     made = answer(status)
-    assert made == Refused(Refusal(f"refused_{status}", f"Customer.io answered {status}."))
+    assert made == Refused(Refusal(f"refused_{status}", f"Customer.io returned {status}."))
 
 
 @pytest.mark.parametrize(
@@ -151,10 +153,10 @@ def test_a_request_refused_as_a_whole(status: int) -> None:
             Refusal("required", "must be there", "name"),
         ),
         ({"errors": "odd"}, Refusal("refused_400", "odd")),
-        ({"errors": [7, None]}, Refusal("refused_400", "Customer.io answered 400.")),
-        ({"errors": [{"reason": 5, "field": [], "message": {}}]}, Refusal("refused_400", "Customer.io answered 400.")),
-        ({"meta": "odd"}, Refusal("refused_400", "Customer.io answered 400.")),
-        (b"<html>", Refusal("refused_400", "Customer.io answered 400.")),
+        ({"errors": [7, None]}, Refusal("refused_400", "Customer.io returned 400.")),
+        ({"errors": [{"reason": 5, "field": [], "message": {}}]}, Refusal("refused_400", "Customer.io returned 400.")),
+        ({"meta": "odd"}, Refusal("refused_400", "Customer.io returned 400.")),
+        (b"<html>", Refusal("refused_400", "Customer.io returned 400.")),
     ],
 )
 def test_all_forms_of_error_bodies_are_read(body: object, refusal: Refusal) -> None:

@@ -29,14 +29,14 @@ def test_a_success_accepts_the_event(status: int, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("status", "says"),
     [
-        (401, "refused the keys (401)"),
-        (403, "refused the keys (403)"),
+        (401, "rejected the keys (401)"),
+        (403, "rejected the keys (403)"),
         (301, "a redirect (301)"),
         (302, "a redirect (302)"),
         (307, "a redirect (307)"),
         (308, "a redirect (308)"),
-        (404, "is not Engage (404)"),
-        (405, "is not Engage (405)"),
+        (404, "is not Engage's (404)"),
+        (405, "is not Engage's (405)"),
     ],
 )
 def test_what_is_wrong_with_the_connection_stops_it_with_a_sentence(status: int, says: str) -> None:
@@ -48,14 +48,16 @@ def test_what_is_wrong_with_the_connection_stops_it_with_a_sentence(status: int,
 
 @pytest.mark.parametrize("status", [100, 408, 425, 429, 500, 501, 502, 503, 504, 522, 524, 599, 600])
 def test_what_passes_is_tried_again(status: int) -> None:
-    assert answer(status) == Retry(f"Engage answers {status}; Hogline tries again.", None, throttled=status == 429)
+    assert answer(status) == Retry(f"Engage returned {status}. Hogline keeps trying.", None, throttled=status == 429)
 
 
 @pytest.mark.parametrize(
     ("header", "after_s"), [("7", 7), ("Sun, 01 Nov 2026 10:01:00 GMT", 60), ("soon", None), ("99999999", 3600)]
 )
 def test_retry_after_is_honoured(header: str, after_s: float | None) -> None:
-    assert answer(429, retry_after=header) == Retry("Engage answers 429; Hogline tries again.", after_s, throttled=True)
+    assert answer(429, retry_after=header) == Retry(
+        "Engage returned 429. Hogline keeps trying.", after_s, throttled=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,12 +67,12 @@ def test_retry_after_is_honoured(header: str, after_s: float | None) -> None:
         (400, {"error": "invalid_event"}, "invalid_event", "invalid_event"),
         (400, {"error": "Invalid"}, "invalid", "Invalid"),
         (422, {"error": "ann@example.com"}, "refused_422", "ann@example.com"),
-        (413, b"<html>", "refused_413", "Engage answered 413."),
-        (402, b"", "refused_402", "Engage answered 402."),
-        (409, {"error": ""}, "refused_409", "Engage answered 409."),
-        (410, {"error": {"code": 5}}, "refused_410", "Engage answered 410."),
-        (418, [], "refused_418", "Engage answered 418."),
-        (499, b"[" * 100_000, "refused_499", "Engage answered 499."),
+        (413, b"<html>", "refused_413", "Engage returned 413."),
+        (402, b"", "refused_402", "Engage returned 402."),
+        (409, {"error": ""}, "refused_409", "Engage returned 409."),
+        (410, {"error": {"code": 5}}, "refused_410", "Engage returned 410."),
+        (418, [], "refused_418", "Engage returned 418."),
+        (499, b"[" * 100_000, "refused_499", "Engage returned 499."),
         (400, {"error": "m" * 9_000}, "refused_400", "m" * 500),
     ],
 )
@@ -94,17 +96,17 @@ async def check(status: int, body: bytes = b"", endpoint: str = "https://api.eng
 @pytest.mark.parametrize(
     ("status", "outcome", "says"),
     [
-        (200, "ok", "Engage knows the public key. Whether the secret key is good, the first event will tell."),
+        (200, "ok", "Engage accepts the public key. The first event will show whether the secret key works."),
         (401, "refused", "Check the public key and the secret key"),
-        (403, "ok", "does not say whether the keys are good (403)"),
-        (404, "ok", "does not say whether the keys are good (404)"),
+        (403, "ok", "does not say whether the keys work (403)"),
+        (404, "ok", "does not say whether the keys work (404)"),
         (405, "ok", "The first event will tell."),
         (301, "unreachable", "a redirect (301)"),
-        (308, "unreachable", "API base URL is https://api.engage.so"),
+        (308, "unreachable", "API base URL should be https://api.engage.so"),
         (408, "unreachable", "Try again later"),
         (429, "unreachable", "Try again later"),
         (500, "unreachable", "Try again later"),
-        (503, "unreachable", "Engage cannot answer now (503)"),
+        (503, "unreachable", "Engage is not available (503)"),
     ],
 )
 @pytest.mark.parametrize("endpoint", ["https://api.engage.so", "http://127.0.0.1:8010"])

@@ -41,7 +41,7 @@ MISTAKES = (
     ({"secret_key": "canary\n\nkey"}, "secret_key", "Engage Secret Key has blanks or characters"),
     ({"public_key": "canary:key"}, "public_key", "Engage Public Key has a colon in it."),
     ({"api_base_url": "http://api.engage.so"}, "api_base_url", "API base URL must begin with https://"),
-    ({"api_base_url": "https://canary:key@api.engage.so"}, "api_base_url", "must not have credentials in it"),
+    ({"api_base_url": "https://canary:key@api.engage.so"}, "api_base_url", "must not contain credentials"),
     ({"api_base_url": "https://"}, "api_base_url", "such as api.engage.so"),
     ({"api_base_url": "https://a b"}, "api_base_url", "such as api.engage.so"),
     ({"api_base_url": "https://a:b:c"}, "api_base_url", "such as api.engage.so"),

@@ -51,8 +51,8 @@ def test_what_it_says_by_itself() -> None:
         (401, Stop("Plain refused the credentials (401). Check them.")),
         (404, Stop("Plain has nothing at this address (404). Check the address.")),
         (400, Refused(Refusal("refused_400", "Plain answered 400.", operation=b"1"))),
-        (429, Retry("Plain answers 429; Hogline tries again.", 3.0, throttled=True)),
-        (503, Retry("Plain answers 503; Hogline tries again.", 3.0)),
+        (429, Retry("Plain returned 429. Hogline keeps trying.", 3.0, throttled=True)),
+        (503, Retry("Plain returned 503. Hogline keeps trying.", 3.0)),
     ],
 )
 def test_an_answer_means_what_http_means_by_it(status: int, answer: object) -> None:

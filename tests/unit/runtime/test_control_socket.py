@@ -95,7 +95,7 @@ async def tour(service: Service) -> dict[str, object]:
     seen["set_role"] = await service.set_role("ADA", "operator")
     seen["accounts"] = [(one.name, one.role) for one in await service.accounts()]
     seen["remove_account"] = [one.name for one in await service.remove_account("ada")]
-    with pytest.raises(CannotDo, match="Only an account has a password"):
+    with pytest.raises(CannotDo, match="Only accounts have a password"):
         await service.change_own_password("open sesame", "another password")
     seen["change_own_password"] = "refused"
     seen["audit"] = [(one.number, one.action) for one in await service.audit(Wanted(person="zoë"))]
@@ -230,7 +230,7 @@ async def test_a_cannot_do_is_told_in_the_same_sentence(
 
 async def test_refused_credentials_are_told_and_nothing_is_kept(bench: Bench, remote: Service) -> None:
     bench.customerio.check = Response(401, {}, b"")
-    with pytest.raises(CannotDo, match=r"refused the credentials.*Nothing was kept\."):
+    with pytest.raises(CannotDo, match=r"rejected the credentials.*Nothing was saved\."):
         await remote.connect("customerio", GOOD)
     bench.customerio.check = REGION
     assert await remote.connections() == []

@@ -416,5 +416,5 @@ async def test_without_a_history_there_is_an_empty_plot(bench: Bench) -> None:
 
 async def test_the_history_of_no_connection_is_a_mistake(bench: Bench) -> None:
     for ask in (bench.service.trends, bench.service.sparkline):
-        with pytest.raises(CannotDo, match="There is no connection 'nobody'"):
+        with pytest.raises(CannotDo, match="Connection 'nobody' not found"):
             await ask("nobody")

@@ -104,8 +104,8 @@ MISTAKES = {
     "no name": ("make", " ", "Name the token after what uses it"),
     "a long name": ("make", "x" * 61, "with up to 60 characters"),
     "control characters": ("make", "a\x1b[31m", "Name the token"),
-    "a name that is taken": ("make", "taken", "There is an API token 'taken' already"),
-    "nothing to revoke": ("revoke", "nobody", "There is no API token 'nobody'"),
+    "a name that is taken": ("make", "taken", "The API token 'taken' already exists"),
+    "nothing to revoke": ("revoke", "nobody", "API token 'nobody' not found"),
 }
 
 
@@ -120,7 +120,7 @@ async def test_what_cannot_be_done_is_one_sentence(bench: Bench, verb: str, name
 @pytest.mark.parametrize("content", [b"", b"{}", b'[{"name": 1}]', b"\xff"])
 def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "api_tokens.json").write_bytes(content)
-    with pytest.raises(Unusable, match=r"cannot be read\. Remove it"):
+    with pytest.raises(Unusable, match=r"Cannot read .* Delete it"):
         ApiTokens(tmp_path).all()
 
 

@@ -271,7 +271,7 @@ async def test_a_disk_that_takes_nothing_keeps_nobody_from_acting(
     monkeypatch.setattr(bench.service.trail.store, "add", full)
     await bench.service.pause("shop")
     assert (await bench.service.connections())[0].paused
-    assert "an entry of the audit log could not be kept" in "".join(capfd.readouterr())
+    assert "an entry of the audit log could not be saved" in "".join(capfd.readouterr())
 
 
 def test_every_action_has_words() -> None:

@@ -60,7 +60,7 @@ async def test_each_trouble_is_named_with_what_to_do(tmp_path: Path, monkeypatch
         bench.service.addresses.receives = "https://hogline.example.com"
         findings = await bench.service.examine()
         assert found(findings, "Connection shop").level == "problem"
-        assert found(findings, "Address").sentence == "https://hogline.example.com/healthz answers 401 instead of 200."
+        assert found(findings, "Address").sentence == "https://hogline.example.com/healthz returns 401 instead of 200."
         await bench.service.pause("shop")
         bench.customerio.check = region()
         assert "paused" in found(await bench.service.examine(), "Connection shop").sentence
@@ -89,7 +89,7 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path) -> None:
 
 
 def test_the_disk_is_measured_and_nothing_is_left_there(tmp_path: Path) -> None:
-    assert "reaches the disk in" in _sync_speed(tmp_path).sentence
+    assert "to reach the disk" in _sync_speed(tmp_path).sentence
     assert list(tmp_path.iterdir()) == []
 
 

@@ -98,10 +98,10 @@ async def test_of_several_people_all_are_exported_if_that_is_said(bench: Bench) 
 
 @pytest.mark.parametrize("after", ["what", "events:x:y", "events:x:-1", "events:x:" + "9" * 5_000, ":"])
 async def test_a_wrong_place_to_go_on_is_refused(bench: Bench, after: str) -> None:
-    with pytest.raises(CannotDo, match="Begin again"):
+    with pytest.raises(CannotDo, match="Start again"):
         await bench.service.export_events([ADA], after=after)
 
 
 async def test_nobody_found_is_a_mistake(bench: Bench) -> None:
-    with pytest.raises(CannotDo, match="Nobody is known"):
+    with pytest.raises(CannotDo, match="No person has this"):
         await exported(bench, "nobody")

@@ -295,7 +295,7 @@ async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(benc
     await bench.connect()
     await bench.deliver(*HISTORY)
     asked = len(bench.server.requests)
-    with pytest.raises(CannotDo, match="Nobody is known"):
+    with pytest.raises(CannotDo, match="No person has this"):
         await bench.service.forget_person(who, suppress=True)
     assert len(bench.server.requests) == asked
     assert not bench.state.suppressed

@@ -43,7 +43,7 @@ async def test_a_key_that_is_removed_is_not_taken_any_more(service: Service) -> 
     await service.add_token(KEY)
     assert (await service.revoke_token(KEY)).added == []
     assert service.token_check.kind(KEY) is None
-    with pytest.raises(CannotDo, match="no such token"):
+    with pytest.raises(CannotDo, match="Token not found"):
         await service.revoke_token(KEY)
 
 
@@ -77,12 +77,12 @@ WRONG = {
     "phx_2NDXBNtZKXqRBWxhPUQYHg0": "personal API key",
     "phs_2NDXBNtZKXqRBWxhPUQYHg0": "secret key",
     "hog_2NDXBNtZKXqRBWxhPUQYHg0": "hogline token --rotate",
-    "phc_…": "not a project API key",
-    "phc_a b": "not a project API key",
-    "a" * 65: "not a project API key",
-    "short": "not a project API key",
-    "": "not a project API key",
-    "phc_2NDX/../BNtZKX": "not a project API key",
+    "phc_…": "not a PostHog project API key",
+    "phc_a b": "not a PostHog project API key",
+    "a" * 65: "not a PostHog project API key",
+    "short": "not a PostHog project API key",
+    "": "not a PostHog project API key",
+    "phc_2NDX/../BNtZKX": "not a PostHog project API key",
 }
 
 

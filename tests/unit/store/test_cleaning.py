@@ -84,10 +84,7 @@ async def test_whoever_reads_is_reported_once_and_it_is_done_when_they_end(
     assert await cleaning.finish() == []
     assert not is_there(tmp_path)
     said = capsys.readouterr().out
-    assert (said.count("what was deleted is overwritten later"), said.count("what was deleted is overwritten")) == (
-        1,
-        2,
-    )
+    assert said.count("deleted data will be overwritten later") == said.count("deleted data is overwritten") == 1
     assert ADA not in said
 
 

@@ -142,7 +142,7 @@ def test_a_directory_that_cannot_be_held_leaves_no_file_open(tmp_path: Path) -> 
 def test_a_directory_with_other_things_in_it_is_left_as_it_is(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(Unusable, match="no data directory of Hogline's"):
+    with pytest.raises(Unusable, match="is not a Hogline data directory"):
         DataDirectory(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
@@ -167,7 +167,7 @@ def test_a_file_that_everybody_can_read_or_write_is_refused(tmp_path: Path, name
     (tmp_path / "lock").touch(0o600)
     (tmp_path / name).touch()
     (tmp_path / name).chmod(mode)
-    with pytest.raises(Unusable, match=rf"^{name} .* is open to every user of this machine\. Close it with `chmod 600"):
+    with pytest.raises(Unusable, match=rf"^{name} .* is readable by every user of this machine\. Run `chmod 600"):
         DataDirectory(tmp_path)
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
 

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.anyio
 
 TROUBLES = [
     (apsw.FullError, "The disk of the data directory is full."),
-    (apsw.ReadOnlyError, "The data directory cannot be written to."),
-    (apsw.IOError, "The disk of the data directory fails."),
+    (apsw.ReadOnlyError, "Cannot write to the data directory."),
+    (apsw.IOError, "The disk of the data directory is failing."),
 ]
 each_trouble = pytest.mark.parametrize(("trouble", "sentence"), TROUBLES, ids=[kind.__name__ for kind, _ in TROUBLES])
 

@@ -90,7 +90,7 @@ def test_another_programs_database_is_refused_and_left_as_it_is(tmp_path: Path, 
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.db").write_bytes(content)
     assert the_sentence(tmp_path / "state.db", "state") == (
-        "state.db in the data directory is damaged or no database of Hogline's."
+        "state.db in the data directory is damaged or is not a Hogline database."
     )
 
 
@@ -100,7 +100,7 @@ def test_a_damaged_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None
     content = bytearray(path.read_bytes())
     content[100:4_096] = b"\xff" * 3_996  # the page that lists the tables
     path.write_bytes(content)
-    assert the_sentence(path, "state") == "state.db in the data directory is damaged or no database of Hogline's."
+    assert the_sentence(path, "state") == "state.db in the data directory is damaged or is not a Hogline database."
 
 
 def test_a_directory_in_its_place_is_one_clear_sentence(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ async def test_a_database_with_another_key_says_what_to_restore(tmp_path: Path) 
 
     state = SqliteState(directory.state, directory.vault(None))
     for reading in (state.tokens(), state.connections()):
-        with pytest.raises(Unusable, match=r"encrypted with another key\. Restore secret\.key"):
+        with pytest.raises(Unusable, match=r"encrypted with a different key\. Restore secret\.key"):
             await reading
     await state.close()
 

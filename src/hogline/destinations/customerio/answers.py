@@ -1,7 +1,7 @@
-"""What an answer of Customer.io says of each operation of the request.
+"""What a response of Customer.io means for each operation of the request.
 
-In doubt a request is sent again: its events carry ULIDs and its attributes their time, so a repeat changes
-nothing, while an operation taken for accepted wrongly is lost. Knows no clock and sends nothing.
+When in doubt, a request is sent again. Its events have ULIDs and its attributes a time, so a repeat changes nothing,
+while an operation wrongly taken for accepted would be lost. Knows no clock and sends nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hogline.model import Answer, Operation, Refusal, Refused, Response, Retry, 
 
 
 class Complaint(Struct, frozen=True):
-    """One error of an answer. `index` is None if it does not say which operation it means."""
+    """One error in a response. `index` is None if it does not say which operation it is about."""
 
     reason: str = ""
     message: str = ""
@@ -31,17 +31,17 @@ def read_answer(operations: Sequence[Operation], response: Response, now_s: floa
         return _read_success(operations, response)
     if 300 <= status < 400:
         return Stop(
-            f"Customer.io answered with a redirect ({status}): Tracking Endpoint is not the one of this"
+            f"Customer.io returned a redirect ({status}), so Tracking Endpoint is not in this"
             f" workspace's region. Choose {US} or {EU}."
         )
     if status in {401, 403}:
         return Stop(
-            f"Customer.io refused the credentials ({status}). Check the Site ID and the API Key, and that"
-            " Tracking Endpoint is the one of the workspace's region."
+            f"Customer.io rejected the credentials ({status}). Check the Site ID and the API Key, and that"
+            " Tracking Endpoint is in the workspace's region."
         )
     if status in {404, 405} and not any(operation.path for operation in operations):
         return Stop(
-            f"What answers at the Tracking Endpoint is not Customer.io's Track API ({status})."
+            f"The Tracking Endpoint is not Customer.io's Track API ({status})."
             f" Choose {US} or {EU}, or correct the base URL."
         )
     if passes(status):
@@ -54,14 +54,14 @@ def _read_success(operations: Sequence[Operation], response: Response) -> Answer
         return Settled([None] * len(operations))
     found = complaints(response.body)
     if found is None:
-        # A proxy's page, a body cut off: nobody knows what became of the operations.
-        return Retry("Customer.io's answer cannot be read; Hogline tries again.")
+        # A proxy's page, or a truncated body: nobody knows what happened to the operations.
+        return Retry("Hogline cannot read Customer.io's response. It keeps trying.")
     by_index: dict[int, list[Complaint]] = {}
     for complaint in found:
         index = 0 if len(operations) == 1 else complaint.index
         if index is None or not 0 <= index < len(operations):
-            # Something was refused, and not said what. Refused as a whole, the request is sent again in
-            # parts, and the culprit is found; what was accepted is recognised by its ULID.
+            # Something was rejected, without saying what. If the whole request counts as rejected, it is sent again in
+            # parts, and the cause is found; Customer.io recognizes what it accepted by the ULID.
             return Refused(_refusal(response.status, found, operations))
         by_index.setdefault(index, []).append(complaint)
     return Settled(
@@ -73,7 +73,7 @@ def _read_success(operations: Sequence[Operation], response: Response) -> Answer
 
 
 def complaints(body: bytes) -> tuple[Complaint, ...] | None:
-    """The errors of a body in any of Customer.io's three forms; None: the body is no JSON object."""
+    """The errors in a body, in any of Customer.io's three formats; None: the body is not a JSON object."""
     answer = json_object(body)
     if answer is None:
         return None
@@ -108,13 +108,12 @@ def _text(value: object) -> str:
 
 
 def _refusal(status: int, found: Sequence[Complaint], operations: Sequence[Operation]) -> Refusal:
-    """One refusal of all complaints: the first names the reason. The operation is known if it is the only
-    one."""
+    """One refusal for all errors. The first one is the reason. The operation is known if it is the only one."""
     reason = found[0].reason.lower() if found else ""
     message = " ".join(complaint.message for complaint in found if complaint.message)
     return Refusal(
         reason=reason if is_short_reason(reason) else f"refused_{status}",
-        message=(message or f"Customer.io answered {status}.")[:MESSAGE_CHARACTERS],
+        message=(message or f"Customer.io returned {status}.")[:MESSAGE_CHARACTERS],
         field=found[0].field[:100] if found else "",
         operation=operations[0].body if len(operations) == 1 else b"",
     )

@@ -1,7 +1,7 @@
-"""Whether a connection's credentials are good, asked of Customer.io itself.
+"""Asks Customer.io whether a connection's credentials work.
 
-`GET /api/v1/accounts/region` answers on either region's host with the workspace's own region. Everything it
-may answer, and that nothing answers, is a `Check` with a sentence about what to do.
+`GET /api/v1/accounts/region` returns the workspace's region, on the host of either region. Every possible response, and
+no response, becomes a `Check` with a sentence about what to do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REGION = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
 async def check(options: Options, send: Send) -> Check:
-    """Asks for the workspace's region. Never raises for what is answered, or for no answer."""
+    """Asks for the workspace's region. Never raises for a response, or for none."""
     request = Request(
         "GET",
         f"{options.base_url}/api/v1/accounts/region",
@@ -43,21 +43,21 @@ def _read(options: Options, response: Response) -> Check:
     if status in {401, 403}:
         return Check(
             "refused",
-            f"Customer.io refused the credentials ({status}). Check the Site ID and the API Key.",
+            f"Customer.io rejected the credentials ({status}). Check the Site ID and the API Key.",
         )
     if 300 <= status < 400:
         return _read_redirect(status, response.headers.get("location", ""))
     if status in {408, 429} or status >= 500:
-        return Check("unreachable", f"Customer.io cannot answer now ({status}). Try again later.")
+        return Check("unreachable", f"Customer.io is not available ({status}). Try again later.")
     found = _region(response.body) if status == 200 else None
     if found is None:
         return Check(
             "unreachable",
-            f"What answers at {options.base_url} ({status}) is not Customer.io's Track API. Choose {US} or"
+            f"{options.base_url} is not Customer.io's Track API ({status}). Choose {US} or"
             f" {EU} as Tracking Endpoint, or correct the base URL.",
         )
     region, workspace = found
-    # Behind another base URL stands a proxy or the sandbox: it knows itself where it sends to.
+    # Behind another base URL is a proxy or the sandbox, which knows where it sends.
     own_region = _REGION_OF.get(options.base_url)
     if own_region is not None and region != own_region:
         choose = f"Choose {_HOST_OF[region]}" if region in _HOST_OF else "Choose another host"
@@ -68,7 +68,7 @@ def _read(options: Options, response: Response) -> Check:
             workspace,
         )
     named = f"workspace {workspace}, " if workspace is not None else ""
-    return Check("ok", f"The credentials are good: {named}{region.upper()} region.", region, workspace)
+    return Check("ok", f"The credentials work: {named}{region.upper()} region.", region, workspace)
 
 
 def _read_redirect(status: int, location: str) -> Check:
@@ -81,13 +81,13 @@ def _read_redirect(status: int, location: str) -> Check:
             )
     return Check(
         "wrong_region",
-        f"Tracking Endpoint answers with a redirect ({status}), which is not followed. Choose {US} or {EU},"
+        f"Tracking Endpoint returns a redirect ({status}), which Hogline does not follow. Choose {US} or {EU},"
         " or correct the base URL.",
     )
 
 
 def _region(body: bytes) -> tuple[str, str | None] | None:
-    """Region and workspace of the answer; None: it is not Customer.io's."""
+    """Region and workspace from the response; None: it is not Customer.io's."""
     try:
         answer: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The hosts of Customer.io's Track API, and the tracking endpoint as typed made a base URL."""
+"""The hosts of Customer.io's Track API, and the tracking endpoint as a base URL."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ EU = "track-eu.customer.io"
 
 
 def base_url(text: str) -> str:
-    """Scheme, host, perhaps a port and a path, without a slash at the end; raises `BadEndpoint`."""
+    """Scheme, host, perhaps a port and a path, without a slash at the end. Raises `BadEndpoint`."""
     return endpoint.base_url(text, example=US)

@@ -1,7 +1,7 @@
 """A PostHog event's uuid as the ULID that Customer.io asks for.
 
-Both are 128 bits, so the uuid is written in other digits and nothing is lost: the same event has the same
-ULID on every retry, replay and backfill. The time inside a ULID is not used by Customer.io.
+Both have 128 bits, so the uuid is written in other digits and nothing is lost: the same event has the same ULID on
+every retry, replay and backfill. Customer.io does not use the time in a ULID.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ _DIGIT_OF = bytes(_DIGITS[byte % 32] for byte in range(256))
 
 
 def _halving() -> list[tuple[int, int, int]]:
-    """How 32 digits of five bits come to stand in 32 bytes: the upper half of all digits moves away from the lower one,
-    then that of each half, and so on. Masks of both, and by how many bits."""
+    """How 32 digits of five bits are spread over 32 bytes: the upper half of all digits moves away from the lower one,
+    then the same in each half, and so on. Masks of both, and the distance in bits."""
     steps = []
     for digits in (16, 8, 4, 2, 1):
         lower = sum(((1 << 5 * digits) - 1) << place for place in range(0, 256, 16 * digits))
@@ -24,7 +24,7 @@ _STEPS = _halving()
 
 
 def ulid(uuid: str) -> bytes:
-    """The 26 characters (Crockford's base 32) of a canonical uuid; raises ValueError for another text."""
+    """The 26 characters (Crockford's base 32) of a canonical uuid. Raises ValueError for any other text."""
     if len(uuid) != 36:
         raise ValueError("An event's uuid has 36 characters.")
     bits = int(uuid.replace("-", ""), 16)

@@ -1,9 +1,8 @@
-"""Whether a connection's keys are good, as far as Engage says so without being sent an event.
+"""Checks a connection's keys, as far as Engage allows that without sending an event.
 
-Nothing that can be asked of `/posthog` is documented to be without effect. What is documented is `GET /v1/lists`:
-it needs a key, changes nothing and names nobody. It is content with the public key alone, so it proves that one
-only; a proxy may not pass it on at all. What is left open the first event tells: refused, it stops the connection
-and is kept.
+No request to `/posthog` is documented to have no effect. `GET /v1/lists` is documented: it needs a key, changes nothing
+and names nobody. But the public key is enough for it, so it only proves that one, and a proxy may not pass it on at
+all. The first event shows the rest: if it is rejected, the connection stops and keeps it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _LISTS = "/v1/lists?limit=1"
 
 
 async def check(options: Options, send: Send) -> Check:
-    """Asks for one mailing list. Never raises for what is answered, or for no answer."""
+    """Asks for one mailing list. Never raises for a response, or for none."""
     headers = {"authorization": options.authorization, "accept": "application/json"}
     try:
         response = await send(Request("GET", options.base_url + _LISTS, headers))
@@ -33,19 +32,18 @@ async def check(options: Options, send: Send) -> Check:
 def _read(options: Options, response: Response) -> Check:
     status = response.status
     if status == 401:
-        return Check("refused", "Engage refused the keys (401). Check the public key and the secret key.")
+        return Check("refused", "Engage rejected the keys (401). Check the public key and the secret key.")
     if 300 <= status < 400:
         return Check(
             "unreachable",
-            f"{options.base_url} answers with a redirect ({status}), which is not followed. API base URL is"
-            f" https://{HOST}, or that of a proxy.",
+            f"{options.base_url} returns a redirect ({status}), which Hogline does not follow. API base URL should be"
+            f" https://{HOST}, or a proxy's.",
         )
     if passes(status):
-        return Check("unreachable", f"Engage cannot answer now ({status}). Try again later.")
+        return Check("unreachable", f"Engage is not available ({status}). Try again later.")
     if 200 <= status < 300:
-        return Check("ok", "Engage knows the public key. Whether the secret key is good, the first event will tell.")
+        return Check("ok", "Engage accepts the public key. The first event will show whether the secret key works.")
     return Check(
         "ok",
-        f"{options.base_url} answers, but does not say whether the keys are good ({status}). The first event will"
-        " tell.",
+        f"{options.base_url} responds, but does not say whether the keys work ({status}). The first event will tell.",
     )

@@ -1,4 +1,4 @@
-"""The data directory: private to its user, and one Hogline's at a time."""
+"""The data directory: private to its user, and used by one Hogline at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hogline.store.datadir.secrets import Vault
 
 
 class Held(Exception):
-    """Another process works on this data directory."""
+    """Another process is using this data directory."""
 
 
 _OURS = {"lock", "secret.key", "journal.db", "state.db"}
@@ -27,29 +27,29 @@ _PRIVATE = re.compile(
 
 
 class DataDirectory:
-    """A directory with `journal.db`, `state.db`, `history.db`, `audit.db`, `secret.key` and, while somebody serves,
+    """A directory with `journal.db`, `state.db`, `history.db`, `audit.db`, `secret.key` and, while Hogline is serving,
     `control.sock`.
 
-    As a context manager it holds the directory: entering raises `Held` if another process does. The lock is
-    the kernel's and ends with the process, however it ends.
+    As a context manager it holds the directory: entering raises `Held` if another process does. The lock is the
+    kernel's, so it ends with the process, however that ends.
     """
 
     def __init__(self, path: Path) -> None:
-        """Makes the directory if it is missing. Raises `Unusable`, also for one that is somebody else's (it would be
-        made private to its user), and for files in it that others own, can read, or chose the place of.
+        """Creates the directory if it is missing. Raises `Unusable`, also if it belongs to someone else (it would
+        become private to its user), or for files in it that others own, can read, or placed there as links.
         """
         self.path = path
         try:
             if path.exists() and (found := {file.name for file in path.iterdir()}) and not found & _OURS:
                 raise Unusable(
-                    f"{path} has other things in it and is no data directory of Hogline's. Choose a new or an "
+                    f"{path} is not a Hogline data directory, but contains other files. Choose a new or an "
                     "empty one with --data."
                 )
             _check_private(path)
             missing = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
-            # SQLite sees to what is in it. That it exists at all must outlast a power cut too.
+            # SQLite takes care of its files. That the directory exists at all must survive a power cut too.
             for made in missing:
                 sync(made.parent)
         except OSError as error:
@@ -57,9 +57,7 @@ class DataDirectory:
         self._lock: int | None = None
 
     def _unusable(self, error: OSError) -> Unusable:
-        return Unusable(
-            f"The data directory {self.path} cannot be used ({error.strerror}). Choose another with --data."
-        )
+        return Unusable(f"Cannot use the data directory {self.path} ({error.strerror}). Choose another with --data.")
 
     @property
     def journal(self) -> Path:
@@ -82,7 +80,7 @@ class DataDirectory:
         return self.path / "control.sock"
 
     def vault(self, key: str | None) -> Vault:
-        """The vault with the given key, or with the directory's own, which is made on first use."""
+        """The vault with this key, or with the directory's key, which is created on first use."""
         return Vault(key or self._own_key())
 
     def _own_key(self) -> str:
@@ -97,7 +95,7 @@ class DataDirectory:
                 raise self._unusable(error) from error
             return key
         except (OSError, ValueError) as error:
-            raise Unusable("secret.key in the data directory cannot be read.") from error
+            raise Unusable("Cannot read secret.key in the data directory.") from error
 
     def __enter__(self) -> Self:
         try:
@@ -124,7 +122,7 @@ class DataDirectory:
 
 
 def _check_private(path: Path) -> None:
-    """Raises `Unusable` if the directory or a file of ours in it is in somebody else's hands. Raises OSError."""
+    """Raises `Unusable` if the directory, or one of our files in it, is in someone else's hands. Raises OSError."""
     if not path.exists():
         return
     _check_owner(path.stat(), f"The data directory {path}")
@@ -141,7 +139,7 @@ def _check_private(path: Path) -> None:
         _check_owner(found, name)
         if stat.S_ISREG(found.st_mode) and found.st_mode & stat.S_IRWXO:
             raise Unusable(
-                f"{name} is open to every user of this machine. Close it with `chmod 600 {file}`; if others may have "
+                f"{name} is readable by every user of this machine. Run `chmod 600 {file}`. If others may have "
                 "read it, change the credentials too."
             )
 

@@ -1,4 +1,4 @@
-"""What a password must be, whichever way it is set, and its hash."""
+"""The rules for passwords, however they are set, and their hashes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 SHORTEST = 10
 LONGEST = 1_000
 FEWEST_CHARACTERS = 5
-"""Different ones."""
+"""Different characters."""
 
 HASHER = PasswordHasher()
 _COMMON = frozenset(
@@ -20,14 +20,14 @@ _COMMON = frozenset(
         "monkey", "dragon", "sunshine", "princess", "football", "test", "default", "root", "console",
     }
 )  # fmt: skip
-"""With digits and signs around them, what is tried first."""
+"""The first guesses, with digits and signs around them."""
 _SEQUENCES = ("01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm")
 
 
 def problem_of(password: str, name: str = "") -> str | None:
     """Why this cannot be a password, as the rest of a sentence that begins with what it is; None: it can be.
 
-    `name`: of the account, which must not be the password.
+    `name`: the account's, which must not be the password.
     """
     if not SHORTEST <= len(password) <= LONGEST:
         return f"must have {SHORTEST} to {LONGEST:,} characters"
@@ -45,7 +45,7 @@ def _is_sequence(text: str) -> bool:
 
 
 def make() -> str:
-    """One that nobody guesses: 80 bits, in groups that can be read out."""
+    """A password that nobody can guess: 80 bits, in groups that can be read aloud."""
     return "-".join(secrets.token_hex(2) for _ in range(5))
 
 
@@ -54,8 +54,8 @@ def hashed(password: str) -> str:
 
 
 def matches(kept: str, password: str) -> bool:
-    """Whether it is the password of that hash. Takes a tenth of a second and 64 MB, also where there is no hash: so
-    how long it takes does not tell which accounts there are.
+    """Whether it is the password of that hash. Takes 0.1 s and 64 MB, even if there is no hash, so the time does not
+    reveal which accounts exist.
     """
     try:
         return HASHER.verify(kept or _nobodys(), password) and bool(kept)

@@ -1,4 +1,4 @@
-"""Small files of the data directory that only its user can read."""
+"""Small files in the data directory that only its user can read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """So that it is there whole, or as it was, also after a power cut. Raises OSError."""
+    """After a power cut, the file is either complete or as it was before. Raises OSError."""
     draft = file.with_name(f"{file.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as out:
@@ -19,7 +19,7 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def sync(folder: Path) -> None:
-    """What was made or renamed in the folder is on disk when this returns. Raises OSError."""
+    """Returns when everything created or renamed in the folder is on disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -200,7 +200,7 @@ def _forget_failures(database: apsw.Connection, connection: int, distinct_ids: s
 def _rewrite(
     database: apsw.Connection, connection: int, table: Literal["held", "dead_letters"], distinct_ids: set[str]
 ) -> list[int]:
-    """Remove their names from other people's events. Returns the positions of their own events."""
+    """Remove their names from other people's events. Returns the positions of events that are theirs."""
     theirs = []
     for distinct_id in distinct_ids:
         for position, event in rows(

@@ -256,7 +256,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
             partial(expire_held, connection=connection, received_before_ms=received_before_ms, most_bytes=most_bytes)
         )
 
-    # what became of events
+    # what happened to events
 
     async def lanes(self, connection: int) -> dict[int, int]:
         return dict(rows(self._read, "SELECT lane, position FROM lanes WHERE connection = ?", (connection,)))
