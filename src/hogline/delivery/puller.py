@@ -85,7 +85,7 @@ class Puller:
             for position, entry, _ in received:
                 if not entry.distinct_id:
                     self._forgotten(position)
-            # Large events come in smaller portions, so that the last one does not exceed the window by much.
+            # Large events come in smaller portions, so that the last of them exceeds the window only a little.
             at_once = max(10, min(PULL, PULL_BYTES * len(received) // max(size_bytes, 1)))
             self._pulled.set()
             await asyncio.sleep(0)

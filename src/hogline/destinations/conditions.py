@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 LONGEST_VALUE = 1_000
-"""Characters of a value that are looked at: whoever writes it must not keep a regular expression busy."""
+"""Characters of a value that are looked at: its author must not be able to keep a regular expression busy."""
 OPERATORS = (
     "exact", "is_not", "icontains", "not_icontains", "regex", "not_regex", "is_set", "is_not_set", "gt", "gte", "lt",
     "lte",

@@ -91,8 +91,8 @@ class Connections(Backlogs):
         self, name: str, options: dict[str, object], *, seen: dict[str, object] | None = None
     ) -> ConnectionView:
         """Change some options of a connection; None resets an option to its default. A stopped connection continues if
-        the credentials work now. A different host needs the credentials again. `seen`: the options as the user saw them.
-        Raises `ChangedMeanwhile` if they are different now.
+        the credentials work now. A different host needs the credentials again. `seen`: the options as the user saw
+        them. Raises `ChangedMeanwhile` if they are different now.
         """
         connection = await self._find(name)
         if seen is not None and seen != _shown(connection):
