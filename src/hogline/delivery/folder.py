@@ -217,8 +217,8 @@ class Folder:
                 self._seen.written(flush.seen)
 
     async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
-        """See `store.forgetting.Forgets.expire_people`. Nothing is folded in the meantime, so no one has events in the
-        journal that are not known yet."""
+        """See `store.forgetting.Forgets.expire_people`. Nothing is folded in the meantime, so
+        every event in the journal is known."""
         async with self._stepping:
             while self.known.folded < self._journal.end and await self._step():
                 pass
