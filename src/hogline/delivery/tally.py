@@ -11,7 +11,7 @@ from hogline.core.settle import Outcome
 
 
 class Notes(Protocol):
-    """Whoever is told of what was settled."""
+    """Something that wants to know what was settled."""
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
         """Events were settled."""

@@ -193,14 +193,14 @@ class Workers:
         return tallies
 
     def listen(self, connection: int, notes: Notes) -> None:
-        """Tell of everything that this connection settles, also after it was stopped and started again."""
+        """Notify `notes` of everything this connection settles, even after it was stopped and started again."""
         self._tallies.setdefault(connection, set()).add(notes)
 
     def listen_no_more(self, connection: int, notes: Notes) -> None:
         self._tallies[connection].discard(notes)
 
     def settled(self, connection: int) -> tuple[int, int] | None:
-        """Of a running connection the position up to which everything is settled, and its requests so far."""
+        """Up to which position everything is settled, and the number of requests; None: it is not running."""
         running = self._running.get(connection)
         return (running[0].settled, running[0].requests) if running else None
 

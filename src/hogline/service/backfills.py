@@ -1,5 +1,5 @@
-"""Runs of older events: begun by whoever reads the files, then delivered by the process that has the connections, also
-when nobody watches and after a restart.
+"""Runs of older events: the command that reads the files starts one, and the process with the connections delivers it,
+even if nobody is watching, and after a restart.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hogline.store.base import Connection
 log = structlog.get_logger("hogline.service")
 
 READER_COMES_MS = 10_000
-"""Whoever began a run reads its files by then."""
+"""By then, the command that started a run must be reading its files."""
 
 
 class Backfills(Core):
@@ -38,7 +38,7 @@ class Backfills(Core):
 
     @cached_property
     def _begun(self) -> dict[int, int]:
-        """When runs were begun here, in milliseconds since 1970."""
+        """When runs were started here, in milliseconds since 1970."""
         return {}
 
     async def start(self) -> None:
@@ -49,17 +49,17 @@ class Backfills(Core):
         await self._stop_feeders()
         await super().close(within_s)
 
-    # what a user can ask
+    # what a user can ask for
 
     async def begin_backfill(self, wanted: Wanted, *, again: bool = False) -> RunView:
-        """The run that does this: one that is not finished goes on; a finished one stays so, unless it is to be done
-        `again`; for a new one the caller reads the files, and then says `backfill_ready`.
+        """The run for these files. An unfinished run continues; a finished one stays finished, unless you want it
+        `again`. For a new one, the caller reads the files and then calls `backfill_ready`.
         """
         if not 1 <= wanted.share <= 100:
-            raise CannotDo("--share is a number of percent from 1 to 100.")
+            raise CannotDo("--share must be a percentage from 1 to 100.")
         connection = await self._find(wanted.connection) if wanted.connection else None
         if connection is None and not await self._running_connections():
-            raise CannotDo("No connection is enabled and able to run. See `hogline connections`.")
+            raise CannotDo("No connection is running. See `hogline connections`.")
         target = connection.id if connection is not None else 0
         same = self._runs.same(target, wanted.key)
         if same is not None and same.state in {"sending", "paused"}:
@@ -69,7 +69,7 @@ class Backfills(Core):
         if same is not None and same.state == "reading":
             if not self._is_abandoned(same):
                 raise CannotDo(
-                    "Another command is reading these files for the same connection. Wait for it, or end it."
+                    "Another command is reading these files for the same connection. Wait for it or stop it."
                 )
             self._runs.remove(same.number)
         now_ms = self._clock.time_ms()
@@ -87,7 +87,7 @@ class Backfills(Core):
         return await self._run_view(run)
 
     async def backfill_read(self, number: int, read: int) -> None:
-        """So many rows are read."""
+        """How many rows are read."""
         run = self._run_of(number, {"reading"})
         self._begun.pop(number, None)
         self._runs.note(replace(run, read=read))
@@ -96,17 +96,17 @@ class Backfills(Core):
         """All rows are in order, in the run's folder: deliver them."""
         run = self._run_of(number, {"reading"})
         if not self._runs.rows(number).exists():
-            raise CannotDo("The rows of this run are not in its folder. Run the command again.")
+            raise CannotDo("The rows of this run are missing. Run the command again.")
         prepared = replace(prepared, first_bad=prepared.first_bad[:MOST_BAD_KEPT])
         await self._count_refused(prepared)
         return await self._run_view(await self._turn(run, "sending", prepared=prepared))
 
     async def backfills(self) -> list[RunView]:
-        """All runs, the newest first."""
+        """All runs, newest first."""
         return [await self._run_view(run) for run in reversed(list(self._runs))]
 
     async def backfill(self, number: int, wait_s: float = 0.0) -> RunView:
-        """A run, as soon as it is not being sent any more, or after that time."""
+        """A run, as soon as nothing of it is being sent, or after that time."""
         if wait_s and (feeding := self._feeders.get(number)):
             await asyncio.wait([feeding[1]], timeout=min(wait_s, 60.0))
         return await self._run_view(self._run_of(number))
@@ -118,7 +118,7 @@ class Backfills(Core):
         return await self._run_view(await self._turn(run, "paused"))
 
     async def resume_backfill(self, number: int, share: int = 0) -> RunView:
-        """Go on where it was paused, with another share of the requests unless that is 0."""
+        """Continue a paused run, with a different share of the requests unless `share` is 0."""
         run = self._run_of(number, {"sending", "paused"})
         if share and share != run.wanted.share:
             await self._stop_feeder(number)
@@ -135,7 +135,7 @@ class Backfills(Core):
         self._runs.drop_rows(number)
         return await self._run_view(run)
 
-    # how it is done
+    # how it works
 
     async def _running_connections(self) -> list[Connection]:
         return [one for one in await self._state.connections() if self._workers.runs(one.id)]
@@ -147,13 +147,13 @@ class Backfills(Core):
     def _run_of(self, number: int, states: Collection[RunState] = ()) -> Run:
         run = self._runs.get(number)
         if run is None:
-            raise CannotDo(f"There is no run {number}. See `hogline backfill --list`.")
+            raise CannotDo(f"Run {number} not found. See `hogline backfill --list`.")
         if states and run.state not in states:
             raise CannotDo(f"Run {number} is {run.state}.")
         return run
 
     def _is_abandoned(self, run: Run) -> bool:
-        """Whoever read its files is gone."""
+        """The command that read its files is gone."""
         is_new = self._clock.time_ms() - self._begun.get(run.number, 0) < READER_COMES_MS
         return run.state == "reading" and not is_new and not self._runs.is_being_read(run.number)
 
@@ -224,8 +224,7 @@ class Backfills(Core):
             await self._journal.append((), prepared.refused)
 
     async def _forget_rows(self, ids: Collection[str]) -> None:
-        """Rows of these people that are not taken yet are nobody's. Nothing is taken meanwhile, nor afterwards until
-        `_feed_all`."""
+        """Drop the rows of these people that were not taken yet. Nothing is taken until `_feed_all`."""
         await self._stop_feeders()
 
         def left_of(row: bytes) -> bytes:
@@ -234,7 +233,7 @@ class Backfills(Core):
 
         await asyncio.to_thread(self._runs.change_rows, left_of)
 
-    # how it looks
+    # how it is shown
 
     async def _run_view(self, run: Run) -> RunView:
         prepared, feeding = run.prepared or Prepared(rows=0), self._feeders.get(run.number)
@@ -294,7 +293,7 @@ class Backfills(Core):
 
 
 class _Target:
-    """The connections of a run, as long as they run. Of those that are not meant by name, whichever run."""
+    """The connections of a run that are running: the one it names, or all."""
 
     def __init__(self, core: Core, connection: int, connections: Sequence[Connection]) -> None:
         self._workers = core._workers  # noqa: SLF001  # a part of the service
@@ -311,7 +310,7 @@ class _Target:
     def requests_per_second(self) -> float:
         rates = []
         for one in self._connections:
-            with suppress(InvalidOptions):  # then it does not run
+            with suppress(InvalidOptions):  # then it is not running
                 opened = installed(one)
                 rates.append(opened.destination.requests_per_second(opened.options))
         return min(rates, default=1.0)

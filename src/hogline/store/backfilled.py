@@ -1,4 +1,4 @@
-"""Which positions of the journal hold older events of a run, and for which connection they are. Bookkeeping only."""
+"""Which positions of the journal have older events of a run, and which connection they are for."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hogline.core.settle import Outcome
 
 
 class Taken(Struct, frozen=True):
-    """How far a run is taken into the journal."""
+    """How far a run was taken into the journal."""
 
     run: int
     rows: int
-    """Of its rows, counted from the first; some of them may not be kept."""
+    """How many of its rows, from the first; some of them may not have been kept."""
     connection: int
-    """For whom they are; 0: for every connection."""
+    """The connection they are for; 0: all."""
 
 
 class Stretch(NamedTuple):
@@ -33,7 +33,7 @@ class Stretch(NamedTuple):
 
 
 class Backfilled:
-    """Live events of the journal are in no stretch."""
+    """Live events are in no stretch."""
 
     def __init__(self, stretches: Iterable[Stretch], taken: Mapping[int, int]) -> None:
         self.stretches: list[Stretch] = []
@@ -43,13 +43,13 @@ class Backfilled:
         """Rows by run."""
 
     def add(self, first: int, last: int, taken: Taken) -> None:
-        """These positions hold rows of a run now."""
+        """These positions now have rows of a run."""
         self.taken[taken.run] = taken.rows
         if first <= last:
             self._append(Stretch(first, last, taken.run, taken.connection))
 
     def _append(self, new: Stretch) -> None:
-        # Always a new list: another thread reads the one that there was.
+        # Always a new list, because another thread reads the old one.
         before = self.stretches[-1:]
         if before and before[0][1:] == (new.first - 1, new.run, new.connection):
             self.stretches = [*self.stretches[:-1], new._replace(first=before[0].first)]
@@ -57,14 +57,14 @@ class Backfilled:
             self.stretches = [*self.stretches, new]
 
     def trim(self, last: int) -> None:
-        """Everything up to there is gone."""
+        """Everything up to here is gone."""
         self.stretches = [one for one in self.stretches if one.last > last]
 
     def of(self, run: int) -> list[Stretch]:
         return [one for one in self.stretches if one.run == run]
 
     def elsewhere(self, connection: int, first: int, last: int) -> tuple[range, ...]:
-        """Positions between these two with older events that are for another connection."""
+        """Positions between these two with older events for another connection."""
         if not self.stretches or self.stretches[-1].last < first:
             return ()
         begin = max(0, bisect_right(self.stretches, first, key=lambda one: one.first) - 1)
@@ -77,8 +77,8 @@ class Backfilled:
         return tuple(found)
 
     def count(self, outcomes: Collection[Outcome], items: Collection[Item]) -> dict[int, Counter[str]]:
-        """What became of the older events of a shipment, by run. Of its items, retries were counted before, and what
-        was held and goes now was counted as held.
+        """The results of a shipment's older events, by run. Retries were counted before, and released events were
+        counted as held.
         """
         if not self.stretches or not items:
             return {}
@@ -100,7 +100,7 @@ class Backfilled:
         return counts
 
     def _run_at(self, position: int) -> int:
-        """0: it is no older event."""
+        """0: not an older event."""
         stretches = self.stretches
         if position > stretches[-1].last:
             return 0

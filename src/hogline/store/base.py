@@ -336,7 +336,7 @@ class State(Forgets, Protocol):
         ...
 
     async def run_counts(self, connection: int, run: int) -> dict[str, int]:
-        """What became of a run's events at this connection so far, as `Settlement.runs` says it."""
+        """The results of a run's events at this connection: the sums of `Settlement.runs`."""
         ...
 
     # people

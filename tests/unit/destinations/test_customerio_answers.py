@@ -47,7 +47,7 @@ def test_a_207_for_one_item_of_two() -> None:
 
 def test_an_index_that_repeats_is_one_refusal_with_both_messages() -> None:
     made = answer(207, {"errors": [refused_at(1), refused_at(1, reason="required", message="no name")]})
-    assert made == Settled([None, Refusal("invalid", "no address no name", "email", b'{"n":1}'), None])
+    assert made == Settled([None, Refusal("invalid", "not an address no name", "email", b'{"n":1}'), None])
 
 
 @pytest.mark.parametrize("index", [3, -1, None, "1", True, 1.5])

@@ -156,7 +156,7 @@ async def tour_of_runs(service: Service) -> dict[str, object]:
     await service.backfill_read(1, 7)
     seen["backfill_read"] = "done"
     seen["backfill"] = await service.backfill(1)
-    with pytest.raises(CannotDo, match="not in its folder"):
+    with pytest.raises(CannotDo, match="are missing"):
         await service.backfill_ready(1, Prepared(rows=7))
     for ask in (service.pause_backfill, service.resume_backfill):
         with pytest.raises(CannotDo, match="Run 1 is reading"):

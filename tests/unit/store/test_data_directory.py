@@ -67,13 +67,13 @@ async def test_all_its_files_are_private_whatever_the_umask(tmp_path: Path) -> N
 @pytest.mark.parametrize("below", ["", "below"])
 def test_a_file_in_its_place_is_one_clear_sentence(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(Unusable, match=r"^The data directory .* cannot be used \(.*\)\. Choose another with --data\.$"):
+    with pytest.raises(Unusable, match=r"^Cannot use the data directory .* \(.*\)\. Choose another with --data\.$"):
         DataDirectory(tmp_path / "file" / below)
 
 
 def test_a_lock_that_cannot_be_made_is_one_clear_sentence(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
-    with pytest.raises(Unusable, match="cannot be used"), DataDirectory(tmp_path):
+    with pytest.raises(Unusable, match="Cannot use"), DataDirectory(tmp_path):
         pass
 
 

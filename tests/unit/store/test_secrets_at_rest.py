@@ -93,7 +93,7 @@ def test_a_damaged_key_file_is_one_clear_sentence(tmp_path: Path, key: str) -> N
 
 def test_a_key_file_that_cannot_be_read_is_one_clear_sentence(tmp_path: Path) -> None:
     (tmp_path / "secret.key").mkdir()
-    with pytest.raises(Unusable, match=r"^secret\.key in the data directory cannot be read\.$"):
+    with pytest.raises(Unusable, match=r"^Cannot read secret\.key in the data directory\.$"):
         DataDirectory(tmp_path).vault(None)
 
 
