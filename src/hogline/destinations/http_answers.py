@@ -58,7 +58,9 @@ def passes(status: int) -> bool:
 def retry(title: str, response: Response, now_s: float) -> Retry:
     """Retry, after the time that the response asks for. `title` is the destination's."""
     after_s = _retry_after_s(response.headers.get("retry-after", ""), now_s)
-    return Retry(f"{title} returned {response.status}. Hogline keeps trying.", after_s, throttled=response.status == 429)
+    return Retry(
+        f"{title} returned {response.status}. Hogline keeps trying.", after_s, throttled=response.status == 429
+    )
 
 
 def is_short_reason(text: str) -> bool:

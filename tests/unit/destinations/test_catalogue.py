@@ -88,7 +88,7 @@ def test_an_object_that_is_no_destination_is_told_what_it_lacks(monkeypatch: pyt
                 raise AttributeError
             return None
 
-    assert "is no destination: it has no check, reasons" in found(monkeypatch, Nearly()).problems["theirs"]
+    assert "is not a destination: it has no check, reasons" in found(monkeypatch, Nearly()).problems["theirs"]
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,10 @@ def test_what_it_says_by_itself() -> None:
     [
         (200, Settled([None, None])),
         (204, Settled([None, None])),
-        (302, Stop("Plain answered with a redirect (302), which is not followed. Check the address.")),
-        (401, Stop("Plain refused the credentials (401). Check them.")),
+        (302, Stop("Plain returned a redirect (302), which Hogline does not follow. Check the address.")),
+        (401, Stop("Plain rejected the credentials (401). Check them.")),
         (404, Stop("Plain has nothing at this address (404). Check the address.")),
-        (400, Refused(Refusal("refused_400", "Plain answered 400.", operation=b"1"))),
+        (400, Refused(Refusal("refused_400", "Plain returned 400.", operation=b"1"))),
         (429, Retry("Plain returned 429. Hogline keeps trying.", 3.0, throttled=True)),
         (503, Retry("Plain returned 503. Hogline keeps trying.", 3.0)),
     ],

@@ -67,7 +67,7 @@ async def test_forgetting_says_that_the_destination_may_still_have_them(bench: B
     )
     forgotten = await bench.service.forget_person("ada")
     assert [one.not_reached for one in forgotten.connections if one.connection == "old"] == [
-        "The package of gone is not installed. Delete them there yourself."
+        "The package of gone cannot be used. Delete them there yourself."
     ]
 
 

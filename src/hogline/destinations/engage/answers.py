@@ -28,7 +28,5 @@ def read_answer(operations: Sequence[Operation], response: Response, now_s: floa
             f" It should be https://{HOST}, or a proxy's."
         )
     if status in {404, 405}:
-        return Stop(
-            f"The API base URL is not Engage's ({status}). It should be https://{HOST}, or a proxy's."
-        )
+        return Stop(f"The API base URL is not Engage's ({status}). It should be https://{HOST}, or a proxy's.")
     return Refused(refusal("Engage", response, operations[0]))
