@@ -28,6 +28,7 @@ from hogline.backfill.views import OperationView, PreviewedEvent
 from hogline.cli.app import app
 from hogline.delivery.installed import installed
 from hogline.destinations.customerio import CUSTOMERIO
+from hogline.destinations.customerio.template import TEMPLATE
 from hogline.destinations.given import begun
 from hogline.service.rights import RIGHTS
 from hogline.settings import PREFIX, Settings
@@ -38,6 +39,8 @@ DOCS = Path(__file__).parent
 WIDTH = 100
 NOW_MS = 1_793_600_000_000
 """When the examples are previewed: 2 November 2026."""
+
+_PLAIN = {*"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.=,"}
 
 _EXAMPLE = re.compile(
     r"^```jsonl(?P<options>[^\n]*)\n(?P<events>.*?)^```\n\n```text\n(?P<result>.*?)^```$",
@@ -136,6 +139,52 @@ def with_rights(page: str) -> str:
     return re.sub(r"(?<=<!-- rights -->\n).*?(?=<!-- /rights -->)", lambda _: table, page, flags=re.DOTALL)
 
 
+_TEMPLATE = re.compile(r"(?<=<!-- template -->\n).*?(?=<!-- /template -->)", re.DOTALL)
+_IDENTIFIERS = {"Email": "email", "ID": "id", "Customer.io ID": "cio_id"}
+_MAPPING = {
+    "email": "{person.properties.email}",
+    "firstname": "{person.properties.first_name}",
+    "total": "{event.properties.total}",
+}
+
+
+def with_template(page: str) -> str:
+    """The page with what each configuration of PostHog's Customer.io template is here."""
+    rows = [
+        f"| {identifier} | {action} | {'all' if everything else 'mapping'} |"
+        f" {_equivalent(_IDENTIFIERS[identifier], action.lower(), everything=everything)} |"
+        for identifier in _IDENTIFIERS
+        for action in ("Automatic", "Identify", "Event", "Page", "Screen", "Delete")
+        for everything in (True, False)
+    ]
+    head = "| Identifier key | Action | attributes | options in Hogline |\n|---|---|---|---|\n"
+    return _TEMPLATE.sub(lambda _: head + "\n".join(rows) + "\n", page)
+
+
+def _equivalent(identifier: str, action: str, *, everything: bool) -> str:
+    value = "{event.distinct_id}" if identifier == "id" else f"{{person.properties.{identifier}}}"
+    inputs = {
+        "site_id": "site",
+        "identifier_key": identifier,
+        "identifier_value": value,
+        "action": action,
+        "include_all_properties": everything,
+        "attributes": {} if everything else _MAPPING,
+    }
+    filters = {"events": [{"id": "account deleted"}] if action == "delete" else []}
+    function = {"inputs": {key: {"value": each} for key, each in inputs.items()}, "filters": filters}
+    options = TEMPLATE.read(msgspec.json.encode(function), {"site_id"}).options
+    return " ".join(f"`{_flag(key, each)}`" for key, each in options.items())
+
+
+def _flag(key: str, value: object) -> str:
+    name = key.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    text = str(value)
+    return f"--{name}={text if text and set(text) <= _PLAIN else repr(text)}"
+
+
 def with_results(page: str) -> str:
     """The page with the result under each example: what `hogline preview` shows of its events.
 
@@ -217,11 +266,12 @@ class _Clock:
 
 def pages() -> dict[Path, str]:
     """What the generated pages must hold, by file."""
-    behaviour, console = DOCS / "behaviour.md", DOCS / "console.md"
+    behaviour, console, moving = DOCS / "behaviour.md", DOCS / "console.md", DOCS / "moving.md"
     return {
         DOCS / "commands.md": commands(),
         DOCS / "settings.md": settings(),
         console: with_rights(console.read_text("utf-8")),
+        moving: with_template(moving.read_text("utf-8")),
         behaviour: with_results(behaviour.read_text("utf-8")),
     }
 

@@ -101,6 +101,8 @@ def _imported(
     if imported.ignored:
         names = ", ".join(key[:50] for key in imported.ignored[:20])
         err.print(f"{file}: ignored, because {importer.tool} has no such keys: {names}", style="yellow", markup=False)
+    for note in imported.notes:
+        err.print(f"{file}: {note}", style="yellow", markup=False)
     declared = {option.key: option for option in destination.options}
     for hidden, key in imported.hidden.items():
         if not secret_from_environment(destination, declared[key]):

@@ -110,6 +110,8 @@ class Imported(Struct, frozen=True):
     """Secrets that it does not show: its key for each, and the option to give instead."""
     ignored: tuple[str, ...]
     """Keys that mean nothing here."""
+    notes: tuple[str, ...] = ()
+    """What cannot be taken over, and what to do: a sentence each."""
 
     def __repr__(self) -> str:
         return f"Imported(hidden={sorted(self.hidden)})"

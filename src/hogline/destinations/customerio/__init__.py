@@ -17,6 +17,7 @@ from hogline.destinations.customerio.old_app import OLD_APP
 from hogline.destinations.customerio.options import Options, read_options
 from hogline.destinations.customerio.people import CustomerIoPeople
 from hogline.destinations.customerio.reasons import REASONS
+from hogline.destinations.customerio.template import TEMPLATE
 from hogline.destinations.forwarding import json_headers
 from hogline.model import Answer, Operation, Request, Response
 from hogline.posthog.entry import Entry
@@ -35,7 +36,7 @@ class _CustomerIo:
         self.reasons: Mapping[str, Reason] = REASONS
         self.people = CustomerIoPeople()
         self.cannot_forget = ""
-        self.imports: Mapping[str, Importer] = {"from_app": OLD_APP}
+        self.imports: Mapping[str, Importer] = {"from_app": OLD_APP, "from_posthog": TEMPLATE}
         # Customer.io names no limit of operations: a request is full by its bytes long before this.
         self.limits = Limits(REQUEST_BYTES, operations=10_000, envelope_bytes=len(_BEFORE + _AFTER))
 
