@@ -136,7 +136,11 @@ MUTANTS = (
     # merges
     Mutant(
         "A merge travels alone",
-        "shipment", "        self.merging.add(draft.person)\n", "", found_by_failing=True,
+        "shipment", "        self.merging.add(draft.person)\n        others =", "        others =", found_by_failing=True,
+    ),
+    Mutant(
+        "An event that deletes a customer ends the person's part of the request",
+        "shipment", "        self.merging.add(draft.person)\n        item.filtered =", "        item.filtered =",
     ),
     Mutant(
         "Anyone who is merged is marked on disk before",
