@@ -72,7 +72,7 @@ async def test_a_problem_is_told_at_its_field_and_to_screen_readers(page: Page, 
     await page.get_by_role("button", name="Test connection").click()
     site_id = page.get_by_label("Customer.io Site ID")
     await expect(site_id).to_have_attribute("aria-invalid", "true")
-    await expect(site_id).to_have_accessible_description(re.compile("has blanks or characters"))
+    await expect(site_id).to_have_accessible_description(re.compile("contains blanks or characters"))
     await page.locator("#outcome").get_by_role("link", name="Customer.io API Key is missing").click()
     await expect(page.get_by_label("Customer.io API Key")).to_be_focused()
 

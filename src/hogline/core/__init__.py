@@ -1,5 +1,6 @@
-"""The core: what PostHog says (`Known`), what a connection made true (`Told`), and the difference, planned for people.
+"""The core: what PostHog says (`Known`), what a connection has told its destination (`Told`), and the difference,
+planned for each person.
 
-Pure: it knows no clock, no network and no disk. What is on disk is read through `store`'s `Reads`, and what is to be
-written comes back as transactions (`changes`).
+Pure: it knows no clock, network or disk. It reads what is on disk through protocols that a store satisfies, and returns
+what has to be written as transactions (`changes`).
 """

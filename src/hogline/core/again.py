@@ -1,5 +1,5 @@
-"""What is sent again, or is due: failures that somebody wants retried, a replay from the journal, people to be sent
-again or whose held events may go, and merges after their pause. Bookkeeping only."""
+"""What is sent again or due: failures to retry, a replay from the journal, people to resend or whose held events may
+go, and merges after their pause. Bookkeeping only."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Again:
         self._waiting: dict[_Key, Item] = {}
         self._out: set[_Key] = set()
         self._replayed: dict[int, None] = {}
-        """Positions that are on their way once more."""
+        """Positions that are on their way again."""
         self._replay_read: int | None = None
         self._replay_last = 0
 
     def add(self, item: Item) -> bool:
-        """False: it waits or is on its way already."""
+        """False: it is already waiting or on its way."""
         key = _key(item)
         if key in self._waiting or key in self._out:
             return False
@@ -48,8 +48,8 @@ class Again:
         self._out.add(key)
 
     def settled(self, items: Iterable[Item], replay_settled: int | None) -> None:
-        """Their settlement is on disk. Only from now on does the store no longer name them: whoever looks into it
-        before must not find them new."""
+        """Their settlement is on disk. Only from now on does the store no longer return them; anyone who reads it
+        earlier must not take them for new ones."""
         if self._out:
             for item in items:
                 self._out.discard(_key(item))
@@ -57,7 +57,7 @@ class Again:
             self._replay_read = None
 
     def passed(self, who: str) -> tuple[str, int]:
-        """Whose an id is as far as this connection has settled the joins, and as of which position that is."""
+        """Whose an id is, as far as this connection has settled the joins, and as of which position."""
         known, at = self._known, 0
         for since in known.changes(who):
             person_lane = self._lanes.all[lane_of(known.group(who, since))]
@@ -77,14 +77,14 @@ class Again:
         self._replay_read, self._replay_last = settled, last
 
     def replaying(self, items: Sequence[Item], read: int) -> None:
-        """These are to be sent again; everything up to `read` was looked at."""
+        """These will be sent again. Everything up to `read` was looked at."""
         for item in items:
             if self.add(item):
                 self._replayed[item.position] = None
         self._replay_read = read
 
     def ended(self, items: Iterable[Item]) -> int | None:
-        """These are about to be settled; returns how far the replay is then."""
+        """These are about to be settled; returns how far the replay will be then."""
         if self._replay_read is None:
             return None
         for item in items:

@@ -1,4 +1,4 @@
-"""What the core asks to be written, as data: each of these is one transaction."""
+"""What the core wants written, as data. Each of these is one transaction; `store.base.State` says how it is applied."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ __all__ = ["Failure", "Flush", "HeldEvent", "Intent", "Settlement"]
 
 
 class Intent(Struct, frozen=True):
-    """What requests are about to claim: on disk before they leave. Whatever comes of them, nobody else gets it."""
+    """What requests are about to claim. It is on disk before they leave, so whatever happens to them, nobody else gets
+    it."""
 
     connection: int
     told: Mapping[str, Told]
@@ -23,7 +24,7 @@ class Intent(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """An event of which something was refused, with all that is needed to look at it and try again."""
+    """An event that was rejected at least in part, with everything needed to look at it and try again."""
 
     position: int
     uuid: str
@@ -41,40 +42,39 @@ class HeldEvent(Struct, frozen=True, kw_only=True):
 
     position: int
     distinct_id: str
-    """The person's whose it is: events come under other ids too."""
+    """The person whose event it is. It may have another id."""
     received_ms: int
     event: bytes
-    """As the journal keeps it, without what it taught: that was learned when it came."""
+    """As in the journal, but without what it taught, which was learned when it arrived."""
 
 
 class Settlement(Struct, frozen=True, kw_only=True):
-    """What became of events, to be written in one transaction with the new positions."""
+    """The results of a shipment, written in one transaction with the new positions."""
 
     connection: int
     lanes: Mapping[int, int]
-    """For some lanes the position up to which all their events are settled."""
+    """For some lanes: up to which position all their events are settled."""
     told: Mapping[str, Told | None] = field(default_factory=dict)
-    """What was made true of people; None: they are part of somebody else now."""
+    """What people were told; None: they are part of someone else now."""
     ledger: Mapping[str, Row | None] = field(default_factory=dict)
     delivered: int = 0
     filtered: Mapping[str, int] = field(default_factory=dict)
     adjusted: Mapping[str, int] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
-    """New ones, and retried ones that were refused again."""
+    """New ones, and retried ones that were rejected again."""
     resolved: Sequence[int] = ()
-    """Positions of failures that were retried and are none any more."""
+    """Positions of failures that were retried and are settled now."""
     requests: int = 0
     retries: Mapping[str, int] = field(default_factory=dict)
     replayed: Mapping[str, int] = field(default_factory=dict)
     replay_settled: int | None = None
-    """How far the replay has come; at its last position it is over."""
+    """How far the replay is. At its last position it is over."""
     held: Sequence[HeldEvent] = ()
     released: Sequence[int] = ()
-    """Positions of held events of which the counts above say what became."""
+    """Positions of held events whose results are in the counts above."""
     absorbed: Mapping[str, str] = field(default_factory=dict)
     """Whose held events are whose now."""
     runs: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
-    """What became of older events, by run: `delivered`, `filtered REASON`, `held`, `failed REASON`,
-    `adjusted REASON`."""
+    """Results of older events, by run: `delivered`, `filtered REASON`, `held`, `failed REASON`, `adjusted REASON`."""
     again_done: Sequence[tuple[str, str]] = ()
-    """By kind and person: what was asked for, and is done."""
+    """What was asked for and is done: the kind and the person."""

@@ -1,8 +1,8 @@
 """The desk: one connection's work, one step at a time.
 
-Events come in (`feed`), shipments are planned (`plan`), and what became of them is settled (`settle`, `settled`).
-Whoever drives it writes what comes back, sends what is to be sent, and may stop anywhere: made anew from what is on
-disk, it goes on.
+Events come in (`feed`), shipments are planned (`plan`), and their results are settled (`settle`, `settled`). The caller
+writes what comes back and sends what has to be sent. It may stop at any time: a new desk, created from what is on disk,
+continues.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from hogline.destinations.base import Destination, Rules
 from hogline.posthog.entry import Entry
 
 MOST_EVENTS = 2_000
-"""In one shipment, however few of them are sent: the event loop has others to serve."""
+"""The maximum in one shipment, even if few of them are sent, because the event loop has other work."""
 SPARE_BYTES = 33_000
-"""Left free in a request for what the last event of a shipment brings along."""
+"""Kept free in a request for what the last event of a shipment may add."""
 UNSETTLED_MS = 60_000
-"""An intent that is not settled by then is due: what it claimed may have come to be, and nothing else would bring it to
-an end if the person's events are not sent any more."""
+"""An intent that is not settled by then is due: what it claimed may exist at the destination, and nothing else would
+finish it if no more events of this person are sent."""
 
 
 class Desk:
@@ -55,9 +55,9 @@ class Desk:
         elsewhere: Callable[[int, int], Sequence[range]] | None = None,
         failed: Callable[[Entry, Exception], None] | None = None,
     ) -> None:
-        """`start`, `lanes`: as on disk. `start_s`: when the newest event of the journal was received. `settled_before`:
-        whether the event at a position was settled in another order than the lanes' (by an older Hogline). `elsewhere`:
-        the positions between two that are not for this connection. `failed` is told of an internal error over an event.
+        """`start`, `lanes`: as on disk. `start_s`: when the newest event in the journal was received. `settled_before`:
+        whether an older Hogline settled the event at a position out of the lanes' order. `elsewhere`: the positions
+        between two that are not for this connection. `failed` is called for an internal error about an event.
         """
         self._destination = destination
         self._people = destination.people
@@ -79,7 +79,7 @@ class Desk:
     # in
 
     def feed(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
-        """The next events of the journal, all of which are folded: positions, entries, and what they take there."""
+        """The next events in the journal, all folded: positions, entries, and their sizes in the journal."""
         known, lanes = self._known, self.lanes
         known.load({entry.distinct_id for _, entry, _ in entries})
         people: set[str] = set()
@@ -90,7 +90,7 @@ class Desk:
         for position, entry, size_bytes in entries:
             lanes.read = position
             who = entry.distinct_id
-            if not who:  # forgotten, and counted when it was
+            if not who:  # forgotten, and counted at that time
                 continue
             item = Item(Source.JOURNAL, position, who, entry, size_bytes)
             if others and any(position in each for each in others):
@@ -112,7 +112,7 @@ class Desk:
         self.records.ledger.load({one.lower() for one in emails if one is not None})
 
     def _join(self, item: Item, entry: Entry) -> None:
-        """Where an event of an id that was ever joined travels, and whom it is about."""
+        """The lane's name for an event of an id that was ever joined, and the person it is about."""
         known, at, who = self._known, item.position, item.who
         item.lane = lane_of(known.group(who, at))
         person = known.who(who, at)
@@ -130,7 +130,7 @@ class Desk:
     # planning
 
     def plan(self, now_ms: int, most_events: int = MOST_EVENTS) -> Shipment | None:
-        """One more shipment, if there is something that may go. Its `intent` is to be written before it is sent."""
+        """The next shipment; None if nothing may go. Write its `intent` before you send it."""
         make = Shipment if self._people is not None else Forwarded
         shipment = make(
             self._destination,
@@ -170,7 +170,7 @@ class Desk:
         return shipment
 
     def _take_lane(self, shipment: Shipment, first: Lane, full: Callable[[], bool]) -> None:
-        """Take events of a lane, in order, as long as they may go; and of others what one of them waits for."""
+        """Take events of a lane in order, as long as they may go; and those of other lanes that one waits for."""
         first.shipment = shipment
         stack, take, lock, add = [(first, EVER)], self.lanes.take, self._lock, self._add
         while stack and not full():
@@ -191,14 +191,14 @@ class Desk:
             add(shipment, item, item.position, people[0])
 
     def _must_wait(self, shipment: Shipment, item: Item, people: tuple[str, ...]) -> bool:
-        """Whether an event deletes its customer, of whom there is something in this shipment: the operations of one
+        """Whether an event deletes its customer, who already has something in this shipment. The operations of one
         request may take effect in any order."""
         if item.entry is None or removal_of(item.entry, self.rules) is None:
             return False
         return any(one in shipment.company.drafts for one in people)
 
     def _blocking(self, shipment: Shipment, item: Item) -> Lane | None:
-        """A lane that has something earlier which is not part of this shipment."""
+        """A lane that has something earlier that is not in this shipment."""
         for number in item.waits:
             lane = self.lanes.all[number]
             if lane.waiting and lane.waiting[0].position < item.position:
@@ -208,9 +208,9 @@ class Desk:
         return None
 
     def _lock(self, shipment: Shipment, people: tuple[str, ...]) -> bool:
-        """From now on these are in this shipment, and in no other; False if one of them is in another."""
+        """These are in this shipment now, and in no other. False if one of them is in another."""
         locked, merging = self._locked, shipment.merging
-        if len(people) == 1 and not merging:  # as with most
+        if len(people) == 1 and not merging:  # the usual case
             (one,) = people
             holder = locked.get(one)
             if holder is None:
@@ -231,7 +231,7 @@ class Desk:
         try:
             shipment.add(item, position, person)
         except Exception as error:
-            # An internal error over one event must not keep all others from being delivered.
+            # An internal error about one event must not keep all others from being delivered.
             if item.entry is None or self._failed is None:
                 raise
             self._failed(item.entry, error)
@@ -258,7 +258,7 @@ class Desk:
             self._add(shipment, item, max(at, gate_at), person)
 
     def _intent(self, shipment: Shipment, due_ms: int) -> Intent | None:
-        """What is to be on disk before the shipment is sent; None: nothing new is named, linked or taken away."""
+        """What has to be on disk before the shipment is sent; None: nothing new is named, linked or removed."""
         told: dict[str, Told] = {}
         for name in shipment.changing:
             wanted = _intended(shipment.company.drafts[name], shipment.before[name] or NOBODY, due_ms)
@@ -279,9 +279,9 @@ class Desk:
         requests: int = 0,
         retries: Mapping[str, int] | None = None,
     ) -> Settled:
-        """What is to be written, when every operation has its outcome. Call `settled` once it is. Whose an email is
-        counts from now on: until it is written, another shipment may take one that is free by it, and is written
-        after it."""
+        """What to write when every operation has its outcome. Call `settled` once it is written. From now on, an email
+        belongs to the person that this says. Until it is written, another shipment may take an email that this frees,
+        and is written after it."""
         settled = settle(
             shipment,
             self._people,
@@ -299,10 +299,10 @@ class Desk:
         return settled
 
     def settled(self, shipment: Shipment, settled: Settled) -> None:
-        """It is on disk: from now on others may go."""
+        """It is on disk, so others may go now."""
         settlement = settled.settlement
         records = self.records
-        records.put(shipment.on_disk)  # what was promised and did not come to be is over
+        records.put(shipment.on_disk)  # promises that were not kept end here
         records.put(settlement.told)
         records.spoken |= settled.spoken
         self.lanes.settled(settlement.lanes, shipment, (one for one in shipment.items if one.lane >= 0))
@@ -315,9 +315,9 @@ class Desk:
 
 
 def _intended(draft: Draft, was: Told, due_ms: int) -> Told | None:
-    """What is to be on disk before; None if nothing of it is new. Nothing counts as said yet."""
+    """What has to be on disk before; None if nothing is new. Nothing counts as told yet."""
     now = draft.told
-    if draft.taken:  # the customer of somebody who was joined here is theirs until that is settled
+    if draft.taken:  # the customer of someone who was joined here is theirs until that is settled
         now = replace(now, main=was.main, others=was.others)
     if _structure(now) == _structure(was):
         return None

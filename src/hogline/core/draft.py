@@ -1,4 +1,4 @@
-"""A person in a shipment: what is on record of them, and what will be if all of it is accepted."""
+"""A person in a shipment: what they were told, and what that will be if everything is accepted."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class Draft(Struct, gc=False):
     person: str
     told: Told
     was: Told | None = None
-    """What was on record of them; None: nothing."""
+    """What they were told; None: nothing."""
     synced: bool = False
-    """What is known of them was compared with what was told: once in a shipment."""
+    """Known was compared with Told: once in each shipment."""
     address: Identifier | None = None
-    """The identifier of all operations of this shipment; None: there is none that the destination takes."""
+    """The identifier for all operations of this shipment; None: the destination accepts none of theirs."""
     head: bytes = b""
-    """How their events begin."""
+    """How their events start."""
     key: Identifier | None = None
-    """The key of the customer that they are."""
+    """The key of their customer."""
     email: str | None = None
     taken: bool = False
-    """Their main customer is that of somebody who was joined here: not on record before that is settled."""
+    """Their main customer belongs to someone who was joined here, so it is only theirs once that is settled."""
     objects: set[str] = set()
-    """Groups that this shipment says they belong to."""
+    """Groups that this shipment relates them to."""
     recent: list[int | tuple[int, str]] = []
 
 
 class Company:
-    """The people of one shipment, and who became part of whom in it."""
+    """The people of one shipment, and the joins within it."""
 
     def __init__(self, records: Records, rules: Rules) -> None:
         self.records = records
@@ -46,7 +46,7 @@ class Company:
         """Who stays, and who is part of them from here on."""
         self._into: dict[str, str] = {}
         self.rows: set[str] = set()
-        """Emails whose rows of the ledger change."""
+        """Emails whose rows in the ledger change."""
 
     def draft(self, person: str) -> Draft:
         found = self.drafts.get(person)
@@ -60,13 +60,13 @@ class Company:
         self._into[goes] = stays
 
     def root(self, person: str) -> str:
-        """Whose part somebody is, after the joins of this shipment."""
+        """The person that someone is part of, after the joins of this shipment."""
         while person in self._into:
             person = self._into[person]
         return person
 
     def parts(self, draft: Draft) -> list[Told]:
-        """What was told of the draft's person, and of whom they absorbed here."""
+        """What the draft's person was told, and those who joined them here."""
         if not self.joins:
             return [draft.told]
         return [draft.told] + [
@@ -74,11 +74,11 @@ class Company:
         ]
 
     def names(self, draft: Draft) -> list[str]:
-        """The person and whom they absorbed here."""
+        """The person, and those who joined them here."""
         return [draft.person] + [goes for _, goes in self.joins if self.root(goes) == draft.person]
 
     def row(self, email: str) -> Row | None:
-        """Whose an email is; people who were joined in this shipment are one."""
+        """Whose an email is. People who were joined in this shipment are one."""
         row = self.records.ledger.row(email)
         return row._replace(person=self.root(row.person)) if row is not None and self._into else row
 
@@ -90,7 +90,7 @@ class Company:
 
 
 def bounded(emails: Sequence[str], ledger_rows: dict[str, Row | None]) -> tuple[str, ...]:
-    """The last emails; one that has a row stays whatever happens."""
+    """The most recent emails. One with a row always stays."""
     if len(emails) <= MOST_EMAILS:
         return tuple(emails)
     old = [one for one in emails[:-MOST_EMAILS] if ledger_rows.get(one) is not None]

@@ -1,5 +1,5 @@
-"""The fold: what one event changes of what is known. It goes over the journal once, ahead of all connections, and what
-it makes of it depends on the journal alone: the same again changes nothing.
+"""The fold: how one event changes what is known. It goes through the journal once, ahead of all connections. What it
+does depends on the journal alone, so doing it again changes nothing.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from hogline.posthog.joins import may_be_joined
 from hogline.posthog.meaning import not_analytics
 
 EMAIL = "email"
-"""The name of the fact that holds the email, whatever property it comes from."""
+"""The name of the fact with the email, whatever property it comes from."""
 MOST_FACTS = 1_000
 ONCE_MS = -(2**62)
-"""When something happened that `$set_once` says: before all else."""
+"""The time of what `$set_once` says: before everything else."""
 LARGEST_VALUE_BYTES = 8_000
 _FOLLOWED = frozenset({"$identify", "$create_alias", "$merge_dangerously"})
 
@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Suppressed(Protocol):
-    """Whether an id or email belongs to somebody who is never to come back; false as a whole if none does."""
+    """Whether an id or email belongs to a suppressed person. False as a whole if nobody is suppressed."""
 
     def __bool__(self) -> bool: ...
 
@@ -39,14 +39,14 @@ class Suppressed(Protocol):
 
 
 def never_known(entry: Entry) -> bool:
-    """Whether an event says nothing about anybody, whatever the options: a recording, or a cookieless visitor, who is
-    somebody else tomorrow."""
+    """Whether an event says nothing about anyone, whatever the options: a recording, or a cookieless visitor, whose id
+    changes every day."""
     who = entry.distinct_id
     return not who or is_cookieless(who) or not_analytics(entry.name.strip()) is not None
 
 
 def names_suppressed(entry: Entry, suppressed: Suppressed, email_property: str = EMAIL) -> bool:
-    """Whether an event is of somebody who is never to come back: by an id or an email that it says to be theirs."""
+    """Whether an event belongs to a suppressed person: by an id or an email that it has."""
     if not suppressed:
         return False
     if suppressed(entry.distinct_id):
@@ -62,20 +62,20 @@ def names_suppressed(entry: Entry, suppressed: Suppressed, email_property: str =
 
 
 def asks_too_much(entry: Entry) -> bool:
-    """Whether an event asks for a join that its sender may not ask for: `$merge_dangerously` makes one of two known
-    people, so it is taken from servers only, not from whoever read the public token in a page."""
+    """Whether an event asks for a join that its sender may not ask for. `$merge_dangerously` joins two known people, so
+    only servers may send it, not anyone who read the public token in a page."""
     return entry.public and entry.name == "$merge_dangerously"
 
 
 def replaces_email(entry: Entry, person: Person, email: object) -> bool:
-    """Whether an event that may not do so says another email than the known one, or none."""
+    """Whether an event without permission sets an email other than the known one, or removes it."""
     if not entry.public or person.email is None:
         return False
     return not isinstance(email, str) or email.lower() != person.email.lower()
 
 
 def other_of(entry: Entry) -> str | None:
-    """The other id of the join that an event asks for; None: it asks for none, or PostHog refuses one of both ids."""
+    """The other id of the join that an event asks for; None: none, or PostHog ignores one of the ids."""
     said = entry.said
     if said is None or said.other is None or said.personless or entry.name not in _FOLLOWED or asks_too_much(entry):
         return None
@@ -87,20 +87,20 @@ def other_of(entry: Entry) -> str | None:
 
 class Fold:
     def __init__(self, known: Known, *, suppressed: Suppressed, keeps: Keeps = KEEPS) -> None:
-        """Change `keeps`, or who is suppressed, only when all is flushed: what is folded again after a crash must come
-        to the same."""
+        """Change `keeps` or who is suppressed only when everything is flushed: folding again after a crash must have
+        the same result."""
         self.known = known
         self.suppressed = suppressed
         self.keeps = keeps
 
     def fold(self, position: int, entry: Entry) -> None:
-        """The event at the next position."""
+        """Fold the event at the next position."""
         known = self.known
         known.folded = position
         said = entry.said
         if said is None:
-            # Most events end here. A `$identify` without anything else still says that its user is identified, and an
-            # id that is an address is known by it without a row.
+            # Most events end here. An `$identify` with nothing else still identifies its user, and an id that is an
+            # address is known to have it without a row.
             if entry.name != "$identify" and entry.name.strip() != "$identify":
                 return
             said = NOTHING
@@ -151,8 +151,8 @@ class Fold:
         return person
 
     def _email(self, said: Said, person: Person) -> str | None:
-        """The email that an event says: what it sets, else as PostHog knows the person, which is as new as the event;
-        where none is known, also that of `$set_once`."""
+        """The email in an event: the one it sets; otherwise the one PostHog's person has, which is as new as the event;
+        otherwise that of `$set_once`."""
         name = self.keeps.email_property
         email = written_address(said.set[name]) if name in said.set else None
         if email is None and said.person:
@@ -165,8 +165,8 @@ class Fold:
 def learned(
     facts: dict[str, Fact], values: Mapping[str, object], ms: int, position: int
 ) -> tuple[dict[str, Fact], int]:
-    """The facts with these values of an event, and the position if one of them is another than before, else 0. The
-    newer event's value wins, then the later position's."""
+    """The facts with these values of an event, and its position if a value is different, otherwise 0. The newer event's
+    value wins, then the later position's."""
     new: dict[str, Fact] | None = None
     version = 0
     for name, value in values.items():
@@ -197,8 +197,8 @@ def learned(
 def learned_once(
     facts: dict[str, Fact], properties: Mapping[str, Fact], said: Said, position: int, never: Container[str]
 ) -> tuple[dict[str, Fact], int]:
-    """The facts with what `$set_once` says where nothing is known, and the position if that is anything. Whatever else
-    is said of it, at any time, wins. Where PostHog's person came along, it has what PostHog made of it."""
+    """The facts with what `$set_once` says about unknown ones, and the position if there are any. Everything else that
+    sets them wins, whenever it was sent. If PostHog's person came along, it has what PostHog made of it."""
     new, learned_some = dict(facts), 0
     for name, value in said.set_once.items():
         before, settled = facts.get(name), said.person.get(name, value)
@@ -217,8 +217,8 @@ def _too_large(value: object) -> bool:
 
 
 def join(known: Known, position: int, entry: Entry, person: Person, other: Person) -> Person:
-    """Two people become one from this position on. `person`, of the event's distinct_id, keeps their values, and gets
-    those that they lack or that were taken away from them, as in PostHog."""
+    """Two people become one from this position on. `person`, of the event's distinct_id, keeps their values and gets
+    those that they lack or that were removed, as in PostHog."""
     name = _who_stays(entry, person, other)
     stays, goes = (person, other) if name == person.id else (other, person)
     email = person.email or other.email
@@ -239,8 +239,8 @@ def join(known: Known, position: int, entry: Entry, person: Person, other: Perso
 
 
 def _whole(facts: dict[str, Fact], others: dict[str, Fact]) -> dict[str, Fact]:
-    """The facts with what they lack. Of two times of one name the later stays, whoever's value it is: an older event
-    must not win because two people became one."""
+    """The facts, completed by missing ones. Of two times for one name, the later stays, no matter whose value it is: an
+    older event must not win because two people became one."""
     whole = dict(facts)
     for name, theirs in others.items():
         mine = whole.get(name)
@@ -253,8 +253,8 @@ def _whole(facts: dict[str, Fact], others: dict[str, Fact]) -> dict[str, Fact]:
 
 
 def _who_stays(entry: Entry, person: Person, other: Person) -> str:
-    """Whose id names the customer. An alias does not say reliably which of both ids is the visitor's: whoever is
-    identified or has an email stays, then an id that is no UUID, since PostHog gives visitors UUIDs."""
+    """Whose id names the customer. An alias does not reliably say which of the two ids is the visitor's. Someone who is
+    identified or has an email stays; then an id that is not a UUID, since PostHog gives visitors UUIDs."""
     if entry.name != "$create_alias" or not _is_visitor(person):
         return person.id
     turned = not _is_visitor(other) or (is_uuid(person.id) and not is_uuid(other.id))
@@ -266,7 +266,7 @@ def _is_visitor(person: Person) -> bool:
 
 
 def _unite(known: Known, position: int, one: str, other: str, name: str) -> None:
-    """Their groups become one, whose people it names from this position on."""
+    """Join their groups. The group names the person from this position on."""
     deep, flat = known.group(one), known.group(other)
     deeper, flatter = known.id(deep) or Id(), known.id(flat) or Id()
     if flatter.depth > deeper.depth:

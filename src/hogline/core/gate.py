@@ -1,4 +1,4 @@
-"""Who is sent: the choices of a connection against what is known of somebody as of an event."""
+"""Who is sent: a connection's options against what is known about a person as of an event."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hogline.posthog.meaning import not_analytics
 
 
 def never_sent(entry: Entry) -> str | None:
-    """Why an event is sent for nobody and teaches nothing, whatever the options; None if it may be."""
+    """Why an event is sent for nobody and teaches nothing, whatever the options; None if it may be sent."""
     if entry.name.startswith("$") or entry.name[:1].isspace():
         internal = not_analytics(entry.name.strip())
         if internal is not None:
@@ -24,7 +24,7 @@ def never_sent(entry: Entry) -> str | None:
 
 
 def is_ignored(entry: Entry, person: Person, rules: Rules) -> bool:
-    """Whether it is one of the events that an option never sends, by its own properties or its person's."""
+    """Whether an option ignores this event because of its properties or its person's."""
     if not rules.ignores:
         return False
     properties = event_of(entry).properties
@@ -46,21 +46,21 @@ def is_ignored(entry: Entry, person: Person, rules: Rules) -> bool:
 
 
 def kept_away(item: Item, entry: Entry, person: Person, parts: Sequence[Told], rules: Rules) -> str | None:
-    """Why nothing is sent for an event, whoever it is of: its person was suppressed, or an option ignores it. Of a
-    retried one, that it is sent was decided when it came."""
+    """Why nothing is sent for an event, no matter whose it is: its person is suppressed, or an option ignores it. A
+    retried event was already accepted when it arrived."""
     if any(part.suppressed for part in parts):
         return "suppressed"
     return "ignored" if item.source is not Source.RETRY and is_ignored(entry, person, rules) else None
 
 
 def says_something(said: Said, rules: Rules) -> bool:
-    """Whether an event says something of its person."""
+    """Whether an event says something about its person."""
     once = said.set_once if rules.keeps.set_once else None
     return bool(said.set or said.unset or said.person or once) and not said.personless
 
 
 def not_qualified(person: Person, position: int, rules: Rules) -> str | None:
-    """The choice that this person does not meet as of a position; None if they do."""
+    """The option that this person does not satisfy as of a position; None if they qualify."""
     if rules.whom == "identified" and person.identified_at > position:
         return "not_identified"
     if rules.whom == "emails" and person.emailed_at > position:
@@ -69,12 +69,12 @@ def not_qualified(person: Person, position: int, rules: Rules) -> str | None:
 
 
 def is_visitor(person: Person, position: int, rules: Rules) -> bool:
-    """Whether nothing makes this person more than somebody whose events are sent without making a customer."""
+    """Whether this person is only a visitor, whose events are sent without creating a customer."""
     return rules.whom == "anonymous-events" and person.identified_at > position and person.emailed_at > position
 
 
 def not_sent(person: Person, told: Told, position: int, rules: Rules) -> str | None:
-    """The rule that keeps this person from being a customer; None if they are one, or only have nothing sent yet."""
+    """Why this person is not a customer; None if they are, or if only nothing was sent yet."""
     if told.main is not None:
         return None
     if told.suppressed:

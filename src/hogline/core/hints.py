@@ -1,4 +1,4 @@
-"""What is counted of an event that shows a mistake in how it is sent or read, beside what becomes of it."""
+"""Counts what suggests a mistake in how events are sent or read, besides their results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _CHANGING = frozenset({"$identify", "$set"})
 
 
 def hints(position: int, entry: Entry, person: Person, rules: Rules) -> list[str]:
-    """All that is to be counted: beside emails, an event that is to change its person without a `$set`, where only that
-    is looked at; and an id that stands for nobody in particular. `person`: as they are known now."""
+    """Everything to count: besides emails, an event that should change its person but has no `$set`, if only that is
+    looked at; and an id that many people share. `person`: as they are known now."""
     said, keeps = entry.said, rules.keeps
     found = [] if said is None else about_email(position, entry, said, person, keeps)
     silent = said is not None and not said.set and entry.name in _CHANGING and not keeps.properties
@@ -29,8 +29,8 @@ def hints(position: int, entry: Entry, person: Person, rules: Rules) -> list[str
 
 
 def about_email(position: int, entry: Entry, said: Said, person: Person, keeps: Keeps) -> list[str]:
-    """An email that is none or is not taken, a join that its sender may not ask for, and names under which somebody
-    without an email seems to have one. `person`: as they are known now."""
+    """An email that is invalid or not accepted, a join that its sender may not ask for, and properties in which a
+    person without an email seems to have one. `person`: as they are known now."""
     adjusted, name = list[str](), keeps.email_property
     if keeps.protects_emails and (name in said.set or name in said.unset):
         email = None if name in said.unset else written_address(said.set[name])
@@ -41,7 +41,7 @@ def about_email(position: int, entry: Entry, said: Said, person: Person, keeps: 
         adjusted.append("merge_from_public_token")
     if name in said.set and written_address(said.set[name]) is None:
         adjusted.append("invalid_email")
-    if name != EMAIL:  # that attribute is what the other property says
+    if name != EMAIL:  # that attribute has the other property's value
         adjusted.extend("reserved_attribute" for names in (said.set, said.unset) if EMAIL in names)
     if (said.set or said.set_once or said.person) and person.email is None:
         adjusted.extend(f"email_under:{one}" for one in emails_elsewhere(said) if one != name)

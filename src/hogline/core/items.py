@@ -1,4 +1,4 @@
-"""What a shipment is made of: items that go into it, and the effect of each operation that comes out."""
+"""What a shipment is made of: the items that go into it, and the effect of each operation that comes out."""
 
 from __future__ import annotations
 
@@ -13,62 +13,62 @@ from hogline.model import Identifier, Operation, Refusal
 from hogline.posthog.entry import Entry
 
 TOO_LONG = Refusal(
-    "identifier_too_long", "The distinct_id is longer than the destination takes, and there is no email to go by."
+    "identifier_too_long", "The distinct_id is too long for the destination, and the person has no email."
 )
-OVERLOADED = Refusal("internal_error", "Hogline failed over this event.")
+OVERLOADED = Refusal("internal_error", "Internal error while planning this event.")
 
 
 class Source(Enum):
     """Why something is on its way."""
 
     JOURNAL = "journal"
-    """It was received and is not settled yet."""
+    """It was received and is not settled."""
     RETRY = "retry"
-    """It was a failure, and somebody asked for another try."""
+    """It was a failure, and someone retried it."""
     REPLAY = "replay"
-    """It was settled, and somebody asked to send it again."""
+    """It was settled, and someone replayed it."""
     HELD = "held"
-    """It was held, and its user qualifies now: it goes with what says so."""
+    """It was held and its user qualifies now. It goes with the event that shows this."""
     DUE = "due"
-    """No event: a pause is over."""
+    """Not an event: a pause is over."""
     RELEASE = "release"
-    """No event: the options changed, and held events may go."""
+    """Not an event: options changed, and held events may go."""
     AGAIN = "again"
-    """No event: somebody asked to have the person sent again."""
+    """Not an event: someone resent the person."""
 
 
 ELSEWHERE = "other_connection"
-"""Why an older event is not sent that was brought in for another connection."""
+"""Why an older event that was brought in for another connection is not sent."""
 
 
 class Item(Struct, gc=False):
-    """One thing of a shipment, and what came of it."""
+    """One thing in a shipment, and its result."""
 
     source: Source
     position: int
-    """0: no event."""
+    """0: not an event."""
     who: str
-    """The distinct_id of the event; of what is no event, the person."""
+    """The event's distinct_id; otherwise the person."""
     entry: Entry | None
     size_bytes: int = 0
-    """What the event took in the journal: a measure for memory."""
+    """The event's size in the journal, which measures memory."""
     lane: int = -1
     waits: tuple[int, ...] = ()
-    """Lanes of which nothing earlier may be left: one of the joined ids comes from there."""
+    """Lanes that must have nothing earlier left, because one of the joined ids comes from there."""
     people: tuple[str, ...] = ()
-    """Whom it is about, the person whose it is first: they are in one shipment at a time."""
+    """The people it is about, its owner first. They are in one shipment at a time."""
     again: frozenset[str] = frozenset()
-    """Of a failure: attributes that were refused, and may be said once more."""
+    """For a failure: attributes that were rejected and may be sent again."""
 
     # what planning made of it
     person: str = ""
     filtered: str | None = None
-    """The rule that kept the event from being sent. Operations may still carry what it taught."""
+    """Why the event is not sent. Operations may still contain what it taught."""
     held: bool = False
     refusals: tuple[Refusal, ...] = ()
     """What can never be accepted."""
     adjusted: tuple[str, ...] = ()
-    """What was cut, left out or renamed, one entry for each place, as a reason to count by."""
+    """What was shortened, left out or renamed, one entry for each place, as reasons to count by."""
 
 
 class Effect(Struct, gc=False):
@@ -76,27 +76,27 @@ class Effect(Struct, gc=False):
 
     person: str
     customer: Identifier | None
-    """The key of whose it is; None: nobody's."""
+    """The key of the customer; None: no one's."""
     item: Item | None
-    """Whose outcome a refusal decides; None: no event's."""
+    """Whose result a refusal decides; None: no event's."""
     kind: Literal["identify", "event", "anonymous", "merge", "group", "remove"] = "event"
     names: dict[str, Mark] = {}
     said_s: int = 0
     email: str | None = None
-    """Links this email, in small letters, to the customer's id."""
+    """Links this email, in lowercase, to the customer's id."""
     unlinks: tuple[str, ...] = ()
     """Emails that the customer loses by it, if it had them."""
     anonymous: str | None = None
     merged: Identifier | None = None
-    """The key of the customer that becomes part of another."""
+    """The key of the customer that is merged into another."""
     objects: tuple[str, ...] = ()
     suppresses: bool = False
-    """Of a customer that is removed: they cannot come back."""
+    """For a customer that is removed: they cannot come back."""
     uncertain: bool = False
-    """An earlier request may have done it already: a refusal now proves nothing."""
+    """An earlier request may already have done it, so a refusal proves nothing."""
 
     def of(self, names: set[str]) -> Effect:
-        """What a part of an identify does, which carries only these attributes."""
+        """The effect of a part of an identify that only has these attributes."""
         email = "email" in names
         return replace(
             self,
@@ -108,11 +108,11 @@ class Effect(Struct, gc=False):
 
 
 Parts: TypeAlias = tuple[tuple[Operation, Refusal | None], ...]
-"""What a refused operation was divided into, and the outcome of each part."""
+"""What a rejected operation was divided into, with the outcome of each part."""
 OperationOutcome: TypeAlias = Refusal | Parts | None
 """None: accepted."""
 
 
 def without_lessons(entry: Entry) -> Entry:
-    """A held event: what it taught was learned when it came."""
+    """A held event: what it taught was learned when it arrived."""
     return replace(entry, said=None, repaired=())

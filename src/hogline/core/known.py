@@ -1,7 +1,8 @@
-"""Known: what PostHog says of people, one for the whole project, and whose an id is as of any position of the journal.
+"""Known: what PostHog says about people, one for the whole project, and whose an id is as of any position of the
+journal.
 
-Who wants to know how an event changes it looks into `fold`. Here people and joined ids are read, kept in memory while
-they are in use, and handed out to be written.
+`fold` says how an event changes it. This module reads people and joined ids, keeps them in memory while they are in
+use, and hands out what has to be written.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ MOST_IN_MEMORY = 100_000
 
 
 class Fact(NamedTuple):
-    """An attribute as PostHog said it last, by the events' own times."""
+    """An attribute as PostHog last said it, by the events' own times."""
 
     value: object
     """None: it was removed."""
     ms: int
     """When its event happened."""
     at: int
-    """The position that taught it. Saying the same again keeps it."""
+    """The position that taught it. Repeating the same value does not change it."""
 
 
 class Person(Struct, frozen=True, array_like=True, gc=False):
-    """Somebody who taught something."""
+    """A person about whom something was learned."""
 
     id: str
     """The distinct_id that names their customer."""
@@ -40,13 +41,13 @@ class Person(Struct, frozen=True, array_like=True, gc=False):
     identified_at: int = EVER
     """The first position at which they count as identified."""
     emailed_at: int = EVER
-    """The first position at which an email of theirs was known."""
+    """The first position at which they had an email."""
     protected: bool = False
-    """PostHog's `is_identified`: never joined into somebody else, but dangerously."""
+    """PostHog's `is_identified`: only `$merge_dangerously` can join them into someone else."""
     version: int = 0
-    """The last position that changed what a destination could be told."""
+    """The last position that changed something a destination could be told."""
     properties: dict[str, Fact] = {}
-    """What PostHog's person had beside what events set; only while a connection wants it."""
+    """Other properties of PostHog's person; only while a connection wants them."""
 
     @property
     def email(self) -> str | None:
@@ -62,14 +63,14 @@ class Id(Struct, frozen=True, array_like=True, gc=False):
 
     parent: str | None = None
     since: int = 0
-    """From this position on it has the parent."""
+    """It has the parent from this position on."""
     depth: int = 0
     people: tuple[tuple[int, str], ...] = ()
-    """Of a root: whose the whole group is, and since when; in order."""
+    """For a root: whose the whole group is, and since when; in order."""
 
 
 class KnownReads(Protocol):
-    """What Known needs of a store. Only what is there comes back."""
+    """What Known needs from a store. What is not there is left out."""
 
     def ids(self, ids: Sequence[str]) -> dict[str, Id]: ...
 
@@ -81,18 +82,18 @@ class KnownReads(Protocol):
 
 
 class Flush(NamedTuple):
-    """What changed since the last one, to be written in one transaction."""
+    """What changed since the last flush, to be written in one transaction."""
 
     ids: dict[str, Id]
     people: dict[str, Person]
     folded: int
     seen: Mapping[str, int] = MappingProxyType({})
-    """Ids of events, and the day on which they were received, in days since 1970: of whom there is an older one."""
+    """Ids of events, and the day on which they were received (days since 1970), if an older day is stored."""
 
 
 class Known:
     def __init__(self, reads: KnownReads, folded: int) -> None:
-        """`folded`: the position up to which all events are part of what is on disk."""
+        """`folded`: up to which position all events are part of what is on disk."""
         self._reads = reads
         self.folded = folded
         self._ids: dict[str, Id | None] = {}
@@ -103,7 +104,7 @@ class Known:
     # reading
 
     def load(self, ids: Iterable[str]) -> None:
-        """Read these, their groups and whose they are, in few steps. What is not loaded is read one by one."""
+        """Read these, their groups and their people, in few steps. Anything else is read one by one."""
         known, wanted = self._ids, list(ids)
         missing = {one for one in wanted if one not in known}
         while missing:
@@ -119,7 +120,7 @@ class Known:
             people.update((one, read.get(one)) for one in absent)
 
     def make_room(self) -> None:
-        """Let go of whoever was met first, but not of what is still to be written."""
+        """Drop what was read first, but nothing that still has to be written."""
         for cache, changed in ((self._ids, self._changed_ids), (self._people, self._changed_people)):
             if len(cache) > MOST_IN_MEMORY:
                 some = [one for one in list(cache)[: MOST_IN_MEMORY // 4] if one not in changed]
@@ -135,7 +136,7 @@ class Known:
             return found
 
     def person(self, name: str) -> Person:
-        """What is known of somebody now; of whoever taught nothing, that much."""
+        """What is known about a person; an empty record if nothing is."""
         try:
             found = self._people[name]
         except KeyError:
@@ -150,7 +151,7 @@ class Known:
     # as of a position
 
     def group(self, one: str, position: int = EVER) -> str:
-        """The root of an id's group behind that position."""
+        """The root of an id's group after this position."""
         found = self.id(one)
         while found is not None and found.parent is not None and found.since <= position:
             one = found.parent
@@ -158,7 +159,7 @@ class Known:
         return one
 
     def who(self, one: str, position: int = EVER) -> str:
-        """Whose an id is behind that position: the distinct_id that names them."""
+        """Whose an id is after this position: the distinct_id that names them."""
         if (joined := self.id(one)) is None:
             return one
         if joined.parent is not None:
@@ -173,7 +174,7 @@ class Known:
         return name
 
     def changes(self, one: str) -> list[int]:
-        """The positions at which it changed whose an id is, in order."""
+        """The positions at which an id changed its person, in order."""
         found, marks = self.id(one), set[int]()
         while found is not None:
             marks.update(since for since, _ in found.people)
@@ -184,7 +185,7 @@ class Known:
         return sorted(marks)
 
     def members(self, one: str) -> set[str]:
-        """All ids of the same person now. Only what is on disk counts: flush first."""
+        """All ids of the same person now. Only what is on disk counts, so flush first."""
         found, new = set[str](), [self.group(one)]
         while new:
             found.update(new)
@@ -194,7 +195,7 @@ class Known:
     # changing
 
     def lose(self, ids: Iterable[str]) -> None:
-        """These are on disk no more. Nothing of theirs may be waiting to be written."""
+        """These are no longer on disk. Nothing of theirs may be waiting to be written."""
         for one in ids:
             self._ids.pop(one, None)
             self._people.pop(one, None)
@@ -208,7 +209,7 @@ class Known:
         self._changed_ids.add(one)
 
     def take_flush(self) -> Flush:
-        """What is to be written. What changes meanwhile is part of the next one; call `flushed` when it is written."""
+        """What has to be written. Changes from now on are part of the next one. Call `flushed` when it is written."""
         ids = {one: joined for one in self._changed_ids if (joined := self._ids[one]) is not None}
         people = {one: person for one in self._changed_people if (person := self._people[one]) is not None}
         return Flush(ids, people, self.folded)

@@ -1,11 +1,11 @@
 """Lanes: events waiting to be planned, spread by person, each lane in the journal's order. Pure bookkeeping.
 
-One person's events are always in the same lane, and a lane's events leave it in order: that is the whole mechanism
-behind the order per person. Since a lane settles in order, one position for each lane says exactly which events are
-settled, whatever the others do; after a crash nothing is counted twice.
+One person's events are always in the same lane, and leave it in order. That is the whole mechanism behind the order per
+person. Because a lane settles in order, one position for each lane says exactly which events are settled, whatever the
+others do; after a crash, nothing is counted twice.
 
-From the event that joins two ids both are in one lane, that of the group's root. Such an event may go when the lane
-that one of them leaves has nothing earlier left, or that goes in the same shipment.
+From the event that joins two ids on, both are in the lane of the group's root. That event may go when the lane that one
+of them leaves has nothing earlier left, or only what goes in the same shipment.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from zlib import crc32
 from hogline.core.items import Item
 
 LANES = 32
-"""Enough to use 100 requests a second at 200 ms. The number stands in every data directory: changing it needs
-a migration.
+"""Enough to use 100 requests a second at 200 ms. The number is stored in every data directory; changing it needs a
+migration.
 """
 
 
@@ -41,7 +41,7 @@ class Lane:
 
 class Lanes:
     def __init__(self, start: int, settled: Mapping[int, int]) -> None:
-        """`start`: where the connection begins; `settled`: what is on disk of lanes that settled some."""
+        """`start`: where the connection begins; `settled`: what is on disk, for lanes that settled something."""
         self.all = [Lane(number, settled.get(number, start)) for number in range(LANES)]
         self.read = min(lane.settled for lane in self.all)
         """Every event up to here is waiting, in flight or settled."""
@@ -55,7 +55,7 @@ class Lanes:
         self.waiting += 1
 
     def waiting_longest(self) -> list[Lane]:
-        """Lanes of which something waits and nothing is in flight; the one that waits longest first."""
+        """Lanes with waiting events and nothing in flight; the one that has waited longest first."""
         ready = [(lane.waiting[0].position, lane) for lane in self.all if lane.shipment is None and lane.waiting]
         ready.sort(key=lambda one: one[0])
         return [lane for _, lane in ready]
@@ -68,8 +68,8 @@ class Lanes:
         return item
 
     def positions(self, shipment: object) -> dict[int, int]:
-        """The lanes' new positions when everything of that shipment is settled: of its lanes, and of all that just
-        stand idle, so that no lane holds back the journal because nobody lives in it."""
+        """The lanes' new positions when everything in this shipment is settled: those of its lanes, and of all idle
+        ones, so that an empty lane does not hold back the journal."""
         positions = {}
         for lane in self.all:
             if lane.shipment is not None and lane.shipment is not shipment:
@@ -80,7 +80,7 @@ class Lanes:
         return positions
 
     def settled(self, positions: Mapping[int, int], shipment: object, items: Iterable[Item]) -> None:
-        """The positions are on disk, and so is what became of these items: the lanes are free again."""
+        """The positions and the results of these items are on disk, so the lanes are free again."""
         for number, position in positions.items():
             lane = self.all[number]
             lane.settled = max(lane.settled, position)

@@ -3,9 +3,9 @@
 | state | another person may | it becomes |
 |---|---|---|
 | no row | take it | `wanted`, by an intent |
-| `wanted` | nothing | `accepted`; refused: no row, or as it was if an earlier try may have worked |
+| `wanted` | nothing | `accepted`; rejected: no row, or as it was if an earlier try may have worked |
 | `accepted` | nothing | `leaving`, by an intent: an identify replaces or clears it, or its customer is merged |
-| `leaving` | nothing | `left` once that is accepted; refused: back |
+| `leaving` | nothing | `left` once that is accepted; rejected: back |
 | `left` | link it to their id, but never go by it | `wanted` |
 """
 
@@ -23,25 +23,25 @@ MOST_IN_MEMORY = 50_000
 
 
 class Row(NamedTuple):
-    """One email, in small letters, at one connection."""
+    """One email, in lowercase, at one connection."""
 
     person: str
     state: RowState
     customer: Identifier
-    """The key of the customer whose it is."""
+    """The key of its customer."""
     others: int
-    """How many other people ever had it. 0: it may name the customer by itself."""
+    """How many other people ever had it. 0: it may identify the customer by itself."""
 
 
 class Ledger:
-    """The rows as they are on disk, and over them what shipments on their way have promised themselves."""
+    """The rows on disk, and on top of them what shipments on their way have claimed."""
 
     def __init__(self, read: Callable[[Sequence[str]], Mapping[str, Row]]) -> None:
         self._read = read
         self._rows: dict[str, Row | None] = {}
 
     def load(self, emails: Iterable[str]) -> None:
-        """Read these in one step. What is not loaded is read one by one."""
+        """Read these in one step. Anything else is read one by one."""
         missing = [one for one in emails if one not in self._rows]
         if missing:
             found = self._read(missing)
@@ -56,7 +56,7 @@ class Ledger:
         self._rows[email] = row
 
     def make_room(self, promised: Container[str]) -> None:
-        """Let go of what was read first, but not of what a shipment on its way changes."""
+        """Drop what was read first, but nothing that a shipment on its way changes."""
         if len(self._rows) > MOST_IN_MEMORY:
             for email in list(self._rows)[: MOST_IN_MEMORY // 4]:
                 if email not in promised:

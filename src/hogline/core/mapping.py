@@ -1,4 +1,5 @@
-"""Attributes under other names, fixed ones, and the id as one: what is known of somebody as it is to be said."""
+"""Attributes with other names, fixed ones, and the id as an attribute: what is known about a person, as it will be
+sent."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ DISTINCT_ID = "distinct_id"
 
 
 def mapped(facts: Mapping[str, Fact], person: str, mapping: Sequence[Mapped]) -> dict[str, Fact]:
-    """A property that is mapped is said under its other names only. What is no fact of PostHog's is older than any."""
+    """A mapped property is only sent under its other names. What does not come from PostHog is older than everything
+    else."""
     sources = {one.source for one in mapping}
     names = {one.name for one in mapping}
     found = {name: fact for name, fact in facts.items() if name not in sources and name not in names}

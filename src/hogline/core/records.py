@@ -1,5 +1,5 @@
-"""What is on record at one connection: what was told of people, whose an email is, what is held. Read once, kept in
-memory while it is in use, with what shipments on their way have promised themselves over it."""
+"""One connection's records: what it told people, whose the emails are, what is held. They are read once and kept in
+memory while in use, with what shipments on their way have claimed on top."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_IN_MEMORY = 50_000
 
 
 class RecordReads(Protocol):
-    """What a connection's records need of a store. Only what is there comes back."""
+    """What a connection's records need from a store. What is not there is left out."""
 
     def told(self, connection: int, people: Sequence[str]) -> dict[str, Told]: ...
 
@@ -28,13 +28,13 @@ class RecordReads(Protocol):
 
 class Records:
     def __init__(self, reads: RecordReads, connection: int, *, start_s: int) -> None:
-        """`start_s`: when the newest event was received that was in the journal at the start."""
+        """`start_s`: when the newest event that was in the journal at the start was received."""
         self._reads = reads
         self._connection = connection
         self._told: dict[str, Told | None] = {}
         self.start_s = start_s
         self.spoken: set[str] = set()
-        """People of whom an identify was accepted since the start: what they were told before is on record."""
+        """People for whom an identify was accepted since the start: what they were told earlier is known."""
         self.ledger = Ledger(partial(reads.ledger, connection))
 
     def load(self, people: Iterable[str]) -> None:
@@ -46,7 +46,7 @@ class Records:
             told.update((one, found.get(one)) for one in missing)
 
     def stored(self, person: str) -> Told | None:
-        """None: nothing was ever told of them."""
+        """None: they were never told anything."""
         try:
             return self._told[person]
         except KeyError:
@@ -54,25 +54,25 @@ class Records:
             return found
 
     def held(self, people: Sequence[str]) -> list[HeldEvent]:
-        """The held events of these people, in order. Of each by themselves: a store reads so much at once, and no more
-        is held of one."""
+        """The held events of these people, in order. Read separately for each, because a store reads a limited amount
+        per call, and a person has no more than that."""
         found = [held for person in people for held in self._reads.held(self._connection, [person])]
         return sorted(found, key=lambda held: held.position)
 
     def put(self, told: Mapping[str, Told | None]) -> None:
-        """From now on this is on record."""
+        """From now on, this is what they were told."""
         self._told.update(told)
 
     def lose(self, people: Iterable[str]) -> None:
-        """Nothing is on record of these any more."""
+        """Nothing is stored about these people anymore."""
         for one in people:
             self._told.pop(one, None)
 
     def make_room(self, in_use: Mapping[str, object]) -> None:
-        """Let go of whoever was met first, but not of whom a shipment carries."""
+        """Drop the people who were read first, but none that a shipment carries."""
         if len(self._told) > MOST_IN_MEMORY:
             for one in list(self._told)[: MOST_IN_MEMORY // 4]:
                 if one not in in_use:
                     del self._told[one]
         if len(self.spoken) > MOST_IN_MEMORY:
-            self.spoken.clear()  # who is forgotten here gets a later time once more
+            self.spoken.clear()  # someone who is dropped here gets a later time again

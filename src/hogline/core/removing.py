@@ -1,4 +1,4 @@
-"""Events that take their customer away, because an option says so: "account deleted"."""
+"""Events that remove their customer because an option says so: "account deleted"."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from hogline.posthog.entry import Entry
 
 
 def removal_of(entry: Entry, rules: Rules) -> Literal["delete", "suppress"] | None:
-    """What an event asks for. Anybody can have made up what came with the public token."""
+    """What an event asks for. Anyone could have made up what came with the public token."""
     return None if entry.public else rules.removal(entry.name.strip())
 
 
 def removals(
     item: Item, entry: Entry, draft: Draft, rules: Rules, people: People[Any]
 ) -> list[tuple[Operation, Effect]] | None:
-    """Operations that take away every customer of a person; None if the event asks for nothing like that. They go
-    without anything else of theirs: the operations of one request may take effect in any order.
+    """Operations that remove every customer of a person; None if the event asks for nothing like that. They go without
+    anything else for this person, because the operations of one request may take effect in any order.
 
-    A replay takes nobody away: what happened once must not happen to whoever came back since. Who is no customer may be
-    suppressed all the same.
+    A replay removes nobody: what happened once must not happen to someone who came back since. Someone who is not a
+    customer may still be suppressed.
     """
     removal = removal_of(entry, rules)
     if removal is None or item.source is Source.REPLAY:

@@ -1,4 +1,4 @@
-"""The settlement of a shipment: what became of its events and people, when every operation has its outcome. Pure."""
+"""The settlement of a shipment: the results for its events and people once every operation has its outcome. Pure."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 class Outcome(Struct, frozen=True, gc=False):
-    """What became of one event."""
+    """The result for one event."""
 
     position: int
     kind: Literal["delivered", "filtered", "held", "failed"]
     reason: str
-    """Of filtered and held events the rule, of failures why the first operation was refused; else empty."""
+    """For filtered and held events the rule; for failures why the first operation was rejected; otherwise empty."""
     adjusted: tuple[str, ...] = ()
-    """What was cut, left out or renamed in it, as reasons to count by."""
+    """What was shortened, left out or renamed in it, as reasons to count by."""
 
 
 class Settled(NamedTuple):
     settlement: Settlement
     outcomes: list[Outcome]
     spoken: set[str]
-    """Of whom an identify was accepted."""
+    """People for whom an identify was accepted."""
 
 
 class Times(NamedTuple):
     now_ms: int
     due_ms: int
-    """When what waits for a pause is due that begins now."""
+    """When a pause that starts now is over."""
     merges: bool
-    """Whether customers are to be merged at all."""
+    """Whether customers are merged at all."""
 
 
 def answered(
     shipment: Shipment, people: People[Any] | None, outcomes: Sequence[OperationOutcome]
 ) -> Iterator[tuple[Operation, Effect, Refusal | None]]:
-    """The operations as they were sent at last, with the effect and the outcome of each."""
+    """The operations as they were sent in the end, with the effect and outcome of each."""
     for operation, effect, outcome in zip(shipment.operations, shipment.effects, outcomes, strict=True):
         if isinstance(outcome, tuple):
             assert people is not None  # only an identify is divided
@@ -83,7 +83,7 @@ def settle(
     for operation, effect, refusal in answered(shipment, people, outcomes):
         if effect.kind == "event" and effect.person not in changing:
             if refusal is None:
-                continue  # as nearly all: it changes nothing
+                continue  # the usual case: it changes nothing
         elif effect.customer is not None:
             effects.setdefault(effect.person, []).append((effect, refusal is None))
         if refusal is None:
@@ -124,7 +124,7 @@ def settle(
 def _truth(
     shipment: Shipment, effects: Mapping[str, list[tuple[Effect, bool]]], times: Times, due: set[str]
 ) -> tuple[dict[str, Told | None], dict[str, Row | None]]:
-    """What is told of whom, and whose the emails are: only what changed."""
+    """What people were told, and whose the emails are: only what changed."""
     company, before = shipment.company, shipment.before
     touched = shipment.changing.union(effects, due, *company.joins)
     if not touched:
@@ -140,7 +140,7 @@ def _truth(
     }
     for stays, goes in company.joins:
         mine, theirs = told[stays], told[goes]
-        assert mine is not None  # who stays was not absorbed before
+        assert mine is not None  # someone who stays was not absorbed before
         assert theirs is not None  # and nobody is absorbed twice
         told[stays] = truth.joined(stays, goes, mine, theirs, effects.get(stays, ()))
         told[goes] = None
@@ -157,7 +157,7 @@ def _truth(
 
 
 def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str, Row | None]) -> Told | None:
-    """As it is written. Recent events go along with what is written anyway, and cause no writing."""
+    """As it is written. Recent events are written along with other changes, but do not cause a write."""
     if told == (on_disk or NOBODY):
         return on_disk
     if told == NOBODY:
@@ -169,8 +169,8 @@ def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str,
 def _with_due(
     told: Told, known: Sequence[Customer], effects: Sequence[tuple[Effect, bool]], times: Times, *, was_due: bool
 ) -> Told:
-    """When something is to be done for them that waits for a pause. `known`: the customers that waited to be merged
-    before; a new one begins the pause anew."""
+    """When delayed work for them is due. `known`: the customers that were already waiting to be merged; a new one
+    restarts the pause."""
     if not (effects or was_due or told.others or told.anonymous):
         return told
     due_ms = 0 if was_due and told.due_ms <= times.now_ms else told.due_ms
@@ -182,7 +182,7 @@ def _with_due(
         if waiting and accepted and (new or not due_ms):
             due_ms = times.due_ms if times.merges else WAITS_MS
         elif accepted and not waiting:
-            due_ms = 0  # what an intent promised that was not settled then has come to an end
+            due_ms = 0  # a promise of an intent that was not settled ends here
         merged = any(effect.kind == "merge" for effect, _ in effects)
         if merged:
             due_ms = times.now_ms
@@ -193,8 +193,8 @@ def _with_due(
 
 
 class _Counted:
-    """The counters of a settlement, on their way. Events are counted once: a replayed one was when it came and is only
-    noted beside, one that is held here and set free here when it goes."""
+    """Counts a settlement's results. Each event is counted once: a replayed one was counted when it arrived and is only
+    noted, one that is held or released here is counted when it goes."""
 
     def __init__(self, shipment: Shipment, now_ms: int, adjusted: Counter[str]) -> None:
         self._shipment = shipment
@@ -210,7 +210,7 @@ class _Counted:
 
     def count(self, item: Item, refusals: tuple[Refusal, ...]) -> None:
         source, entry, position = item.source, item.entry, item.position
-        if source is Source.JOURNAL and not refusals and item.filtered is None:  # as nearly all
+        if source is Source.JOURNAL and not refusals and item.filtered is None:  # the usual case
             self.delivered += 1
             self.outcomes.append(Outcome(position, "delivered", "", item.adjusted))
             if item.adjusted:
@@ -259,6 +259,6 @@ class _Counted:
         self._tell(item, "held", item.filtered or "")
 
     def _tell(self, item: Item, kind: Literal["delivered", "filtered", "held", "failed"], reason: str) -> None:
-        # An event that was held before was told of when it was.
+        # A held event was already reported when it was held.
         if item.source is not Source.HELD or item.position in self._shipment.holds:
             self.outcomes.append(Outcome(item.position, kind, reason, item.adjusted))

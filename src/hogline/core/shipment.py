@@ -1,7 +1,7 @@
-"""A shipment: items of some lanes, planned together, on their way to the destination. Pure but for reading records.
+"""A shipment: items of some lanes, planned together, on their way to the destination. Pure, except for reading records.
 
-Within it, what follows is planned as if everything before was accepted; what really was is known at the end, and only
-that is settled (`settle`).
+Each item is planned as if everything before it was accepted. What really was is known at the end, and only that is
+settled (`settle`).
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Shipment:
         self.company = Company(records, rules)
         self._now_ms = now_ms
         self.items: list[Item] = []
-        """In the order in which they were planned: held events stand before what sets them free."""
+        """In the order of planning: held events come before the event that releases them."""
         self.operations: list[Operation] = []
         self.effects: list[Effect] = []
         self.size_bytes = 0
         self.holds: dict[int, tuple[str, Entry]] = {}
-        """Events that are to be held, by position, and whose they are."""
+        """Events to hold, by position, and whose they are."""
         self.released: set[int] = set()
         """Positions of held events that go with this shipment."""
         self._ready: dict[str, Draft] = {}
@@ -65,26 +65,26 @@ class Shipment:
         self.merging: set[str] = set()
         """People with a merge here: nothing else of theirs goes along."""
         self.locked: list[str] = []
-        """People who are in no other shipment meanwhile."""
+        """People who are in no other shipment in the meantime."""
         self.before: dict[str, Told | None] = {}
-        """What was on disk of its people when it was planned."""
+        """What was on disk for its people when it was planned."""
         self.changing: set[str] = set()
-        """Those of whom something else is told if all of it is accepted."""
+        """People who will have been told something else if everything is accepted."""
         self.intent: Intent | None = None
-        """What is to be on disk before it is sent; None: nothing new is named, linked or taken away."""
+        """What has to be on disk before it is sent; None: nothing new is named, linked or removed."""
         self.on_disk: dict[str, Told | None] = {}
-        """What is on disk of its people once the intent is."""
+        """What is on disk for its people once the intent is."""
         self.uncertain = False
-        """A request may have been done although no answer came: a refusal proves nothing."""
+        """A request may have taken effect although no response came, so a refusal proves nothing."""
 
     def doubt(self) -> None:
-        """A request of it is sent again that may have been done."""
+        """One of its requests is sent again and may already have taken effect."""
         self.uncertain = True
 
     @cached_property
     def _people(self) -> People[Any]:
         people = self._destination.people
-        assert people is not None  # a forwarder's shipments are `Forwarded`
+        assert people is not None  # shipments of a forwarder are `Forwarded`
         return people
 
     @cached_property
@@ -105,7 +105,7 @@ class Shipment:
     # one item
 
     def add(self, item: Item, position: int, person: str) -> None:
-        """The next item. `position`: as of which the person is seen; `person`: who that is."""
+        """Add the next item. `position`: as of which the person is seen; `person`: who that is."""
         self.items.append(item)
         item.person = person
         entry = item.entry
@@ -116,7 +116,7 @@ class Shipment:
         if plain and entry.name in self._sent and not self._is_suppressed(entry):
             draft = self._ready.get(person) or self._quiet(person, position)
             if draft is not None:
-                # Nothing is to be said of them, and the event is of a name that is sent: as most.
+                # Nothing new is known about them, and events with this name are sent: the usual case.
                 item.adjusted = entry.repaired
                 self._write(item, entry, draft)
                 draft.recent.append(item.position)
@@ -142,8 +142,8 @@ class Shipment:
         return self._suppresses and names_suppressed(entry, self._suppressed, self._rules.keeps.email_property)
 
     def _quiet(self, person: str, position: int) -> Draft | None:
-        """Somebody new in this shipment who is a customer, has been told all that is known, and whose events are sent;
-        None for whoever else."""
+        """Someone new in this shipment who is a customer, has been told everything, and whose events are sent; None for
+        anyone else."""
         draft = self.company.draft(person)
         if draft.synced or draft.told.has_held:
             return None
@@ -154,7 +154,7 @@ class Shipment:
         return draft
 
     def _join(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
-        """Record that two people are one from here on; what was told of them becomes one when this is settled."""
+        """Record that two people are one from here on. What they were told becomes one when this is settled."""
         other = other_of(entry)
         if other is None:
             return
@@ -187,7 +187,7 @@ class Shipment:
         is_customer = self._is_customer(draft)
         name = entry.name.strip()
         unmet = not_qualified(person, position, rules)
-        retried = item.source is Source.RETRY  # that it is sent was decided when it came
+        retried = item.source is Source.RETRY  # it was already decided when it arrived
         rule = None if retried and is_customer else unmet
         listed = retried or rules.events.takes(name)
         applied = name in people.applied and not rules.events.spells(name)
@@ -205,7 +205,7 @@ class Shipment:
         if filtered is None and not applied:
             self._send(item, entry, draft, adjusted)
             return
-        makes = filtered is None and name != "$groupidentify"  # whoever sends that may be no person at all
+        makes = filtered is None and name != "$groupidentify"  # the sender may not be a person at all
         knows = is_customer or (makes and (bool(person.facts) or person.email is not None))
         if knows:
             self._tell(item if filtered is None else None, item, draft, adjusted)
@@ -224,7 +224,7 @@ class Shipment:
         item.filtered = filtered if filtered is not None or (knows and says) else "nothing_to_send"
 
     def _is_apart(self, item: Item, entry: Entry, draft: Draft, person: Person) -> bool:
-        """Whether nothing is sent for an event, whoever qualifies, or only what takes its customer away."""
+        """Whether nothing is sent for an event, even if its person qualifies, or only what removes its customer."""
         item.filtered = kept_away(item, entry, person, self.company.parts(draft), self._rules)
         if item.filtered is not None:
             return True
@@ -237,19 +237,19 @@ class Shipment:
         return True
 
     def _is_customer(self, draft: Draft) -> bool:
-        """Whether they are one by now, or somebody is who was joined into them here."""
+        """Whether they are one by now, or someone who was joined into them here is."""
         drafts = (self.company.drafts[name] for name in self.company.names(draft))
         return any(one.told.is_customer or (one.synced and one.told.main is not None) for one in drafts)
 
     def _free(self, item: Item, draft: Draft) -> None:
-        """Somebody wants refused values of theirs to be tried again."""
+        """Someone wants this person's rejected values to be tried again."""
         main = draft.told.main
-        assert main is not None  # who calls has looked
+        assert main is not None  # the caller has checked
         refused = {name: mark for name, mark in main.refused.items() if name not in item.again}
         draft.told = replace(draft.told.giving_again(), seen=None, main=replace(main, refused=refused, objects=()))
 
     def _tell(self, decides: Item | None, item: Item, draft: Draft, adjusted: list[str]) -> None:
-        """What the person is to be told by now; `decides`: whose outcome a refusal of it is."""
+        """Everything the person is told by now; `decides`: whose result a refusal decides."""
         made = self._sync.sync(draft, item, adjusted)
         for operation, effect in made:
             effect.item = decides
@@ -269,7 +269,7 @@ class Shipment:
             self._emit(self._people.belong(address, new), effect)
 
     def _group(self, item: Item, entry: Entry, adjusted: list[str]) -> bool:
-        """An event about a group; False if it comes to nothing, and is like any other."""
+        """An event about a group; False if it leads to nothing and is treated like any other."""
         plan = self._people.group(entry, self._options)
         adjusted.extend(plan.adjusted)
         item.refusals += plan.refusals
@@ -293,7 +293,7 @@ class Shipment:
 
     def _write(self, item: Item, entry: Entry, draft: Draft) -> None:
         address, key = draft.address, draft.key
-        assert address is not None  # who calls has looked
+        assert address is not None  # the caller has checked
         written = self._people.event(draft.head, address, entry, draft.email, self._options)
         if not isinstance(written, Operation):
             item.adjusted += written.adjusted
@@ -322,12 +322,12 @@ class Shipment:
     # held events
 
     def _release(self, draft: Draft, position: int, *, is_customer: bool) -> bool:
-        """Send all that is held of the person, in order, and whether they are a customer by then."""
+        """Send everything held for the person, in order. Returns whether they are a customer by then."""
         for held in self._held(draft):
             self.released.add(held.position)
             self.items.insert(len(self.items) - 1, held)
             entry = held.entry
-            assert entry is not None  # held things are events
+            assert entry is not None  # only events are held
             held.person = draft.person
             adjusted: list[str] = []
             person = self._known.person(draft.person)
@@ -377,13 +377,13 @@ class Shipment:
     def _due(self, draft: Draft, adjusted: list[str]) -> None:
         told = draft.told
         if told.due_ms > self._now_ms:
-            return  # something newer began the pause anew
+            return  # something newer restarted the pause
         waiting = [one for one in told.others if one.state != "kept"]
         if told.main is None or told.main.state != "accepted" or not (waiting and self._rules.merge_people):
             if told.main is not None:
                 self._emit_all(self._sync.sync(draft, None, adjusted))
             return
-        # What comes of it is said in a later shipment.
+        # Its effects are sent in a later shipment.
         self.merging.add(draft.person)
         others = tuple(one if one.state == "kept" else replace(one, state="leaving") for one in told.others)
         draft.told = replace(told, others=others)

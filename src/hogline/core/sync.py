@@ -1,5 +1,5 @@
-"""The difference between what is known of somebody and what they were told: which customer they are, which email is
-theirs, which attributes are to be said. Once for each person in a shipment, before their first operation."""
+"""The difference between what is known about a person and what they were told: which customer they are, which email is
+theirs, which attributes have to be sent. Once for each person in a shipment, before their first operation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hogline.posthog.joins import may_be_joined
 
 _encode = msgspec.json.Encoder().encode
 NULL = crc32(b"null")
-"""The fingerprint of what was taken away."""
+"""The fingerprint of a removed value."""
 
 
 def fingerprint(value: object) -> int:
@@ -29,38 +29,38 @@ def fingerprint(value: object) -> int:
 
 
 def _says_email(item: Item | None) -> bool:
-    """Whether it is this event that says an email: only then is it told that it cannot be sent."""
+    """Whether this event sets an email. Only then is it reported that it cannot be sent."""
     said = item.entry.said if item is not None and item.entry is not None else None
     return said is not None and ("email" in said.set or "email" in said.unset)
 
 
 EmailMissing: TypeAlias = Literal["email_taken", "email_on_other_customer"]
-"""Why a customer does not have an email: it is somebody else's, or that of another customer of the same person, which
-waits to be merged."""
+"""Why a customer does not have an email: it is someone else's, or that of another customer of the same person, which is
+waiting to be merged."""
 
 
 class _Linked(NamedTuple):
-    """What is to become of the email of a customer that is named by an id."""
+    """What happens to the email of a customer identified by an id."""
 
     says: bool = False
     value: str | None = None
-    """The email, as it is written; None: it is taken away."""
+    """The email, as written; None: it is removed."""
     links: str | None = None
-    """In small letters, if it becomes theirs by it."""
+    """In lowercase, if this makes it theirs."""
     unlinks: tuple[str, ...] = ()
     uncertain: bool = False
     missing: EmailMissing | None = None
-    """Why it cannot be theirs just now."""
+    """Why it cannot be theirs now."""
 
 
 def may_move(person: Person, rules: Rules) -> bool:
-    """Whether somebody who goes by an email may become the customer of another one."""
+    """Whether someone identified by an email may become the customer of another one."""
     known = person.protected or person.identified_at != EVER
     return rules.by_email and rules.merge_people and known and may_be_joined(person.id)
 
 
 def whose(row: Row, person: str) -> EmailMissing:
-    """Why an email that has a row cannot be this person's customer's."""
+    """Why an email with a row cannot be this person's."""
     return "email_on_other_customer" if row.person == person else "email_taken"
 
 
@@ -77,10 +77,10 @@ class Sync:
         self._said: dict[Identifier, int] = {}
         """The newest time of each customer in this shipment."""
         self.anonymous: set[str] = set()
-        """Ids whose anonymous events go with this shipment: they are given to their customer in a later one."""
+        """Ids whose anonymous events go with this shipment. They are given to their customer in a later one."""
 
     def is_quiet(self, draft: Draft, person: Person) -> bool:
-        """Whether a customer has been told all that is known of them: then their events may go as they are."""
+        """Whether a customer has been told everything that is known. Then their events may go as they are."""
         told = draft.told
         main = told.main
         if main is None or main.state != "accepted" or told.seen != (person.version, self._rules.view):
@@ -93,7 +93,7 @@ class Sync:
         return True
 
     def sync(self, draft: Draft, item: Item | None, adjusted: list[str]) -> list[tuple[Operation, Effect]]:
-        """What the person is to be told before anything else. `item`: whose outcome a refusal of it decides."""
+        """What the person is told before anything else. `item`: whose result a refusal decides."""
         if draft.synced:
             return []
         person = self._known.person(draft.person)
@@ -109,7 +109,7 @@ class Sync:
         told, seen = draft.told, (person.version, self._rules.view)
         chosen = self._main(draft, person, told)
         if chosen is None:
-            return []  # no identifier that the destination takes
+            return []  # the destination accepts none of their identifiers
         main, others, fresh, unsaid = chosen
         if unsaid is not None and _says_email(item):
             adjusted.append(unsaid)
@@ -155,7 +155,7 @@ class Sync:
         return operations + self.adopt(draft, item, adopted)
 
     def _identify(self, draft: Draft, values: dict[str, object], effect: Effect) -> list[tuple[Operation, Effect]]:
-        assert draft.address is not None  # who has a main customer can be named
+        assert draft.address is not None  # someone with a main customer can be identified
         made = self._people.identify(draft.address, values, effect.said_s)
         if len(made) == 1:
             return [(made[0][0], effect)]
@@ -166,8 +166,7 @@ class Sync:
     def _main(
         self, draft: Draft, person: Person, told: Told
     ) -> tuple[Customer, tuple[Customer, ...], bool, str | None] | None:
-        """The customer that they are, those to be merged into it, whether it is surely a new one, and why something
-        stays unsaid."""
+        """Their customer, those to merge into it, whether it is surely a new one, and why something is not sent."""
         company, rules = self._company, self._rules
         main, others = told.main, told.others
         email = self._usable_email(person)
@@ -187,7 +186,7 @@ class Sync:
             return (Customer("id", person.id), others, True, None) if self._people.takes(identifier) else None
         if main.kind != "email" or low == main.value.lower():
             return main, others, False, None
-        # Their customer goes by an email that is not theirs any more.
+        # Their customer is identified by an email that is no longer theirs.
         if email is not None and low is not None and key is not None and may_have and may_move(person, rules):
             back = theirs.get(key)
             others = (*(one for one in others if one.key != key), main)
@@ -202,17 +201,17 @@ class Sync:
         )
 
     def _usable_email(self, person: Person) -> str | None:
-        """The email, if it can name a customer by itself."""
+        """The email, if it can identify a customer by itself."""
         email = person.email
         return email if email is not None and self._people.takes(Identifier("email", email)) else None
 
     def _is_address(self, draft: Draft, row: Row, key: Identifier | None) -> bool:
-        """Whether an email with a row is this person's to go by."""
+        """Whether this person may be identified by an email with a row."""
         if row.person != draft.person or row.others:
             return False
         return row.state == "left" or (row.state in {"wanted", "accepted"} and row.customer == key)
 
-    # the email of somebody who goes by an id
+    # the email of someone identified by an id
 
     def _link(self, draft: Draft, person: Person, main: Customer) -> _Linked:
         company, email = self._company, person.email
@@ -243,7 +242,7 @@ class Sync:
         return _Linked(missing=whose(row, draft.person))
 
     def _others(self, draft: Draft, email: str, row: Row | None) -> int:
-        """How many other people ever had an email that is to be this person's."""
+        """How many other people ever had an email that will be this person's."""
         if row is None:
             return 0
         had = any(email in part.emails for part in self._company.parts(draft))
@@ -254,7 +253,7 @@ class Sync:
     def _attributes(
         self, person: Person, main: Customer, told: Told, adjusted: list[str]
     ) -> tuple[dict[str, object], dict[str, Mark], int]:
-        """The attributes to be said, their marks, and the time of the newest."""
+        """The attributes to send, their marks, and the time of the newest."""
         seen_view = told.seen[1] if told.seen is not None else None
         seen_version = told.seen[0] if told.seen is not None else -1
         same_view = seen_view == self._rules.view and main is told.main
@@ -295,8 +294,8 @@ class Sync:
         return values, marks, newest_ms
 
     def _time_s(self, draft: Draft, main: Customer, newest_ms: int, item: Item | None, *, fresh: bool) -> int:
-        """What is known decided already which values are newest; the time only carries them over whatever was said
-        before. What a crash left unsettled was said with a time before the start."""
+        """Known has already decided which values are newest. The time only makes them win over what was said earlier.
+        Anything that a crash left unsettled was said with a time before the start."""
         entry = item.entry if item is not None else None
         when_ms = newest_ms or (entry.time_ms if entry is not None else self._now_ms)
         records = self._company.records
@@ -306,10 +305,10 @@ class Sync:
         self._said[main.key] = said_s
         return said_s
 
-    # as whom
+    # identifiers
 
     def _aim(self, draft: Draft, main: Customer, *, changing: bool = False) -> None:
-        """The identifier of all operations of this shipment: one that none of them takes away."""
+        """The identifier for all operations of this shipment: one that none of them removes."""
         address = main.identifier
         draft.key = address.key
         if self._rules.by_email and main.kind == "id" and main.state == "accepted" and main.email and not changing:
@@ -329,14 +328,14 @@ class Sync:
         draft.head = self._people.head(address)
 
     def adopt(self, draft: Draft, item: Item | None, ids: list[str]) -> list[tuple[Operation, Effect]]:
-        """What was sent under these anonymous ids is the customer's: one id at a time, and not in the request that
-        brings their events."""
+        """Gives what was sent under these anonymous ids to the customer: one id at a time, and not in the request with
+        their events."""
         main, address = draft.told.main, draft.address
         if main is None or address is None:
             return []
         entry = item.entry if item is not None else None
         when_s = (entry.time_ms if entry is not None else self._now_ms) // 1_000
-        # Never later than what is said of the attributes: where a person's newest time counts, those would be ignored.
+        # Never later than the attributes' time: where a person's newest time counts, those would be ignored.
         said_s = self._said.get(main.key) or main.said_s or when_s
         made = []
         for one in dict.fromkeys(ids):

@@ -1,5 +1,5 @@
-"""Told: what one connection made true of one person at its destination. It changes by intents and settlements, never by
-what is known.
+"""Told: what one connection told its destination about one person, as far as that was accepted. Only intents and
+settlements change it, never what is known.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ MOST_EMAILS = 20
 MOST_RECENT = 10
 MOST_OBJECTS = 100
 WAITS_MS = 2**61
-"""A time that never comes: customers are to be merged once the options say so."""
+"""A time that never comes: customers will be merged once the options say so."""
 
 
 class Mark(NamedTuple):
-    """What was said of an attribute: by which fact, and what."""
+    """What was sent for an attribute: from which fact, and what."""
 
     at: int
     """The position that taught the value."""
@@ -29,7 +29,7 @@ class Mark(NamedTuple):
 
 
 Recent: TypeAlias = "int | tuple[int, str]"
-"""An event by its position: delivered ones by that alone, others with why not."""
+"""An event by its position: delivered ones by that alone, others with the reason."""
 
 
 class Customer(Struct, frozen=True, gc=False):
@@ -38,17 +38,17 @@ class Customer(Struct, frozen=True, gc=False):
     kind: Kind
     value: str
     state: Literal["wanted", "accepted", "leaving", "kept"] = "wanted"
-    """`wanted`: on disk before the first request. `accepted`: an identify was. `leaving`: being merged into the main
-    one. `kept`: that was refused."""
+    """`wanted`: on disk before the first request. `accepted`: an identify was. `leaving`: it is being merged into the
+    main one. `kept`: that was rejected."""
     email: str | None = None
-    """The email, in small letters, that is linked to their id."""
+    """The email, in lowercase, that is linked to their id."""
     names: dict[str, Mark] = {}
-    """What was accepted of each attribute."""
+    """What was accepted for each attribute."""
     refused: dict[str, Mark] = {}
     said_s: int = 0
-    """The newest time that an identify of theirs carried."""
+    """The newest time in an identify of theirs."""
     objects: tuple[str, ...] = ()
-    """The last `MOST_OBJECTS` groups that they were told to belong to, in the destination's terms."""
+    """The last `MOST_OBJECTS` groups that they were related to, in the destination's terms."""
 
     @property
     def identifier(self) -> Identifier:
@@ -66,21 +66,21 @@ class Told(Struct, frozen=True, gc=False):
     gone: tuple[Identifier, ...] = ()
     """The last `MOST_GONE` that were merged into it."""
     emails: tuple[str, ...] = ()
-    """Emails, in small letters, whose rows of the ledger are or were theirs; the last `MOST_EMAILS`."""
+    """Emails, in lowercase, whose rows in the ledger are or were theirs; the last `MOST_EMAILS`."""
     anonymous: tuple[str, ...] = ()
-    """Ids under which there are anonymous events that no customer has yet."""
+    """Ids with anonymous events that do not belong to a customer yet."""
     has_held: bool = False
-    """There may be held events of theirs."""
+    """They may have held events."""
     seen: tuple[int, int] | None = None
-    """The version of what is known, and the options' view of it, of which nothing is left to be said."""
+    """The version of what is known, and the view of the options, for which everything has been said."""
     due_ms: int = 0
-    """When to do what waits for a pause; 0: nothing does."""
+    """When delayed work is due; 0: there is none."""
     not_given: tuple[str, ...] = ()
-    """Such ids that the destination did not take: they are said again when somebody asks for it."""
+    """Anonymous ids that the destination rejected. They are sent again on request."""
     recent: tuple[Recent, ...] = ()
-    """Some of their last events, as far as they were written along with something else."""
+    """Some of their recent events, as far as they were written along with other changes."""
     suppressed: bool = False
-    """An event asked for it: nothing is sent of them any more."""
+    """An event asked for it: nothing more is sent about them."""
 
     @property
     def is_customer(self) -> bool:
@@ -94,7 +94,7 @@ class Told(Struct, frozen=True, gc=False):
         return self.others if self.main is None else (self.main, *self.others)
 
     def giving_again(self) -> Told:
-        """Anonymous ids that were refused are to be said once more."""
+        """Rejected anonymous ids are to be sent again."""
         if not self.not_given:
             return self
         return replace(self, anonymous=tuple(dict.fromkeys((*self.anonymous, *self.not_given))), not_given=())

@@ -1,5 +1,5 @@
-"""What is true of one person once every operation of theirs has its outcome: their customers, and the rows of the
-ledger that are theirs. Pure."""
+"""What is true about one person once all their operations have an outcome: their customers, and their rows in the
+ledger. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Answered: TypeAlias = Sequence[tuple[Effect, bool]]
 
 
 class Truth:
-    """The ledger's rows as they become, for one shipment."""
+    """The ledger's rows after one shipment."""
 
     def __init__(self, rows: Mapping[str, Row | None]) -> None:
         self.rows: dict[str, Row | None] = dict(rows)
@@ -30,7 +30,7 @@ class Truth:
             self.rows[email] = row._replace(state=state)
 
     def after(self, told: Told, before: Told | None, answered: Answered, *, uncertain: bool) -> Told:
-        """`before`: what is on disk. `uncertain`: a request of the shipment may have been done without an answer."""
+        """`before`: what is on disk. `uncertain`: a request may have taken effect without a response."""
         removals = [(effect, accepted) for effect, accepted in answered if effect.kind == "remove"]
         if removals:
             return self._removed(told, removals)
@@ -57,7 +57,7 @@ class Truth:
         return self._unless_nothing(told, came_to_be=something or doubt or not named or not is_new)
 
     def _removed(self, told: Told, removals: Answered) -> Told:
-        """Without the customers that are gone. Their emails are nobody's."""
+        """Without the customers that are gone. Their emails are no one's."""
         gone = {effect.customer for effect, accepted in removals if accepted}
         for email in told.emails:
             row = self.rows.get(email)
@@ -72,7 +72,8 @@ class Truth:
         )
 
     def _unless_nothing(self, told: Told, *, came_to_be: bool) -> Told:
-        """Who was never accepted is looked at again; if nothing can have come to be, they are no customer."""
+        """Someone who was never accepted is looked at again. If nothing can exist at the destination, they are not a
+        customer."""
         main = told.main
         assert main is not None  # it was there before
         if main.state == "accepted":
@@ -85,12 +86,12 @@ class Truth:
 
     def _accepted(self, told: Told, effect: Effect) -> Told:
         main = told.main
-        assert main is not None  # who calls has one
+        assert main is not None  # the caller has one
         if effect.kind == "group":
             return _belongs(told, effect)
         if effect.kind != "identify":
             return told
-        if main.state != "accepted":  # an event may be a repeat, which creates nobody
+        if main.state != "accepted":  # an event may be a repeat, which creates no one
             main = replace(main, state="accepted")
             if main.kind == "email":
                 self._put(main.key.value, "accepted")
@@ -110,12 +111,13 @@ class Truth:
 
     def _refused(self, told: Told, before: Told | None, effect: Effect, *, doubt: bool) -> Told:
         main = told.main
-        assert main is not None  # who calls has one
+        assert main is not None  # the caller has one
         main = replace(main, refused={**main.refused, **effect.names}, said_s=max(main.said_s, effect.said_s))
         if effect.email is not None:
             had = before is not None and before.main is not None and before.main.key == main.key
             linked = had and before is not None and before.main is not None and before.main.email == effect.email
-            # What may have worked before stays theirs: whoever else took it would be refused it without a word.
+            # What may have worked before stays theirs. Anyone else who took it would be rejected without an
+            # explanation.
             if not doubt and not linked:
                 self.rows[effect.email] = None
             if main.email == effect.email:
@@ -134,7 +136,7 @@ class Truth:
         others = tuple(one for one in told.others if one.key != effect.merged)
         if not accepted:
             return replace(told, others=(*others, replace(merged, state="kept")), seen=None)
-        # What was taken away from the main one may have come back with the other: it is to be said again.
+        # Attributes removed from the main customer may have come back with the other one, so they are sent again.
         names = {name: mark for name, mark in main.names.items() if mark.print != NULL}
         for email in told.emails:
             row = self.rows.get(email)
@@ -149,8 +151,8 @@ class Truth:
         )
 
     def joined(self, stays: str, goes: str, told: Told, theirs: Told, answered: Answered) -> Told:
-        """What was told of two people who are one from now on. Two records of one customer are one: the joined one's,
-        and over it what the other was told here."""
+        """What was told about two people who are one from now on. Two records of one customer become one: the joined
+        person's, overridden by what the other was told here."""
         records: dict[Identifier, Customer] = {one.key: one for one in theirs.customers}
         mine = [
             _over(one, records.pop(one.key), answered, stays) if one.key in records else one for one in told.customers
@@ -161,7 +163,7 @@ class Truth:
             row = self.rows.get(email)
             if row is None:
                 continue
-            both = email in told.emails  # who had it one after the other is one person from now on
+            both = email in told.emails  # people who had it one after the other are one person from now on
             self.rows[email] = row._replace(
                 person=stays if row.person == goes else row.person, others=max(row.others - both, 0)
             )
@@ -184,7 +186,7 @@ def _position(recent: int | tuple[int, str]) -> int:
 
 def _belongs(told: Told, effect: Effect) -> Told:
     main = told.main
-    assert main is not None  # who calls has one
+    assert main is not None  # the caller has one
     return replace(told, main=replace(main, objects=(*main.objects, *effect.objects)[-MOST_OBJECTS:]))
 
 
@@ -195,7 +197,7 @@ def _without_anonymous(told: Told, effect: Effect) -> Told:
 
 
 def _over(mine: Customer, theirs: Customer, answered: Answered, person: str) -> Customer:
-    """One customer of whom there are two records."""
+    """One customer with two records."""
     told = {
         name: mark
         for effect, accepted in answered

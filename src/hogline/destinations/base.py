@@ -1,9 +1,9 @@
-"""What a destination is: its options, how it writes events, packs and reads answers, how it checks itself; and, if it
-has people, how it writes what is said of them.
+"""The contract of a destination: its options, how it writes events, packs requests and reads responses, how it checks
+itself; and, if it has people, how it writes what is known about them.
 
-Everything here is pure but for `check`, which is handed the means to send a request. A destination knows no clock, no
-disk, and nothing of how or when its requests are sent. Whom an event makes a customer, what is said of them and when is
-decided by the core: a destination only says what it can, and how that is written.
+Everything here is pure except `check`, which gets a function that sends a request. A destination knows no clock and no
+disk, and nothing about how or when its requests are sent. The core decides who becomes a customer, what they are told,
+and when; a destination only says what it can do, and how that is written.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from hogline.model import Answer, Identifier, Operation, Refusal, Request, Respo
 from hogline.posthog.entry import Entry
 
 Removal: TypeAlias = Literal["delete", "suppress", "unsuppress"]
-"""A customer is deleted; suppressed, they cannot come back either, until they are unsuppressed."""
+"""`delete`: the customer is deleted. `suppress`: they also cannot come back until they are unsuppressed."""
 
 Send: TypeAlias = Callable[[Request], Awaitable[Response]]
-"""Sends one request, without following redirects. Raises `Unreachable`."""
+"""Sends one request without following redirects. Raises `Unreachable`."""
 
 
 class Unreachable(Exception):
-    """No answer came. The text is a short cause that is safe to show: no payload, no secret."""
+    """No response came. The text is a short cause that is safe to show: no payload, no secret."""
 
 
 class Reason(Struct, frozen=True):
-    """An explanation of a short reason to count by, for people."""
+    """Explains a short reason that events are counted by."""
 
     means: str
     to_do: str = ""
-    """Empty: there is nothing to do."""
+    """Empty: nothing to do."""
 
 
 class Choice(Struct, frozen=True):
@@ -43,7 +43,7 @@ class Choice(Struct, frozen=True):
 
 
 class Option(Struct, frozen=True, kw_only=True):
-    """One option of a connection, as the command line and the console ask for it."""
+    """One option of a connection, as the commands and the console ask for it."""
 
     key: str
     title: str
@@ -56,20 +56,20 @@ class Option(Struct, frozen=True, kw_only=True):
     minimum: int = 0
     maximum: int = 0
     variables: tuple[str, ...] = ()
-    """Of a secret: environment variables without `HOGLINE_` that it is also read from, beside that of its destination
-    and key. Only for the destinations that come with Hogline."""
+    """For a secret: environment variables, without `HOGLINE_`, that it is also read from. Only for destinations that
+    come with Hogline."""
     advanced: bool = False
-    """Few need it: a form shows it behind the others."""
+    """Few people need it, so a form shows it after the others."""
     suggestions: tuple[Choice, ...] = ()
-    """Texts to begin with."""
+    """Texts to start with."""
     changing: str = ""
-    """What a change does to what is at the destination already, in a sentence."""
+    """What changing it does to what the destination already has, in a sentence."""
     before: str | bool | int | None = None
-    """What a connection goes by that was made before this option existed; None: by the default."""
+    """The value for connections that are older than this option; None: the default."""
     instead: str = ""
-    """It is an older name of this option, and still means what it meant. No form asks for it."""
+    """An older name of this option, which still works. No form shows it."""
     becomes: tuple[str, ...] = ()
-    """Of an older yes or no: what no and what yes is as a value of the option that replaced it."""
+    """For an option that used to be yes or no: the values that no and yes became."""
 
     def allows(self, number: int) -> bool:
         return self.minimum <= number <= self.maximum
@@ -82,8 +82,8 @@ PACE = Option(
     default=100,
     minimum=1,
     maximum=1_000,
-    hint="At most so many requests go out in any second. A request carries up to about a thousand events, so this is"
-    " seldom what limits.",
+    hint="Maximum number of requests per second. One request can contain about a thousand events, so this rarely"
+    " limits anything.",
 )
 """An option that every destination has."""
 
@@ -94,7 +94,7 @@ class OptionProblem(Struct, frozen=True):
 
 
 class InvalidOptions(ValueError):
-    """Options that cannot be used; `problems` has one sentence for each mistake."""
+    """The options cannot be used. `problems` has one sentence for each mistake."""
 
     def __init__(self, problems: Sequence[OptionProblem]) -> None:
         super().__init__(" ".join(problem.sentence for problem in problems))
@@ -102,35 +102,35 @@ class InvalidOptions(ValueError):
 
 
 class Imported(Struct, frozen=True):
-    """What the configuration of another tool says."""
+    """What another tool's configuration says."""
 
     options: dict[str, object]
-    """Of a connection; what the configuration leaves open is left out."""
+    """Options of a connection; what the configuration does not say is left out."""
     hidden: dict[str, str]
-    """Secrets that it does not show: its key for each, and the option to give instead."""
+    """Secrets that it does not show: their keys, and the option to give instead."""
     ignored: tuple[str, ...]
-    """Keys that mean nothing here."""
+    """Keys that are ignored."""
     notes: tuple[str, ...] = ()
-    """What cannot be taken over, and what to do: a sentence each."""
+    """What cannot be imported, and what to do: a sentence each."""
 
     def __repr__(self) -> str:
         return f"Imported(hidden={sorted(self.hidden)})"
 
 
 class Importer(Struct, frozen=True):
-    """Takes options from the configuration file of another tool."""
+    """Reads options from another tool's configuration file."""
 
     hint: str
     """What the file is, for people."""
     tool: str
-    """What it is called in a sentence: the app."""
+    """The tool's name in a sentence: the app."""
     read: Callable[[bytes, Collection[str]], Imported]
-    """The options in a file's text. The keys given with it are of options that are known already: the file is not
-    asked for them. Raises `InvalidOptions`."""
+    """Returns the options in a file's text. It does not ask for options whose keys are given: those are already known.
+    Raises `InvalidOptions`."""
 
 
 class Check(Struct, frozen=True):
-    """What came of checking a connection's credentials."""
+    """The result of checking a connection's credentials."""
 
     outcome: Literal["ok", "refused", "wrong_region", "unreachable"]
     sentence: str
@@ -144,80 +144,80 @@ ReadT_contra = TypeVar("ReadT_contra", contravariant=True)
 
 
 class Limits(Struct, frozen=True):
-    """How much goes into one request of a batch."""
+    """How much fits in one request."""
 
     request_bytes: int
     operations: int
     envelope_bytes: int
-    """What the request adds around the operations; between two of them stands one byte."""
+    """What a request adds around the operations. There is one byte between two of them."""
 
 
 class Keeps(NamedTuple):
-    """What is to be known, as the connections' options want it."""
+    """What has to be known about people for the connections' options."""
 
     properties: bool = False
-    """All properties of PostHog's person, not only what events set."""
+    """All properties of PostHog's person, not only those that events set."""
     email_property: str = "email"
-    """The person property that holds the email."""
+    """The person property that has the email."""
     protects_emails: bool = False
-    """A known email is not changed, nor taken away, by whoever read the public token in a page."""
+    """Someone who only read the public token in a page cannot change or remove a known email."""
     set_once: bool = False
-    """What `$set_once` says, where nothing else is known."""
+    """What `$set_once` says, if nothing else is known."""
 
 
 KEEPS = Keeps()
-"""What is known as long as nobody asks for more."""
+"""What is known if no option asks for more."""
 
 
 class Mapped(Struct, frozen=True):
-    """An attribute that is not called as PostHog calls it."""
+    """An attribute with a different name than in PostHog."""
 
     name: str
     source: str = ""
-    """The person property that it takes its value from, in whose place it is sent; `distinct_id`: the person's id.
-    Empty: it is fixed."""
+    """The person property that it replaces and takes its value from; `distinct_id`: the person's id. Empty: it is
+    fixed."""
     value: object = None
-    """Of a fixed one."""
+    """The value of a fixed one."""
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """What of a connection's options decides who is sent, and as whom."""
+    """The options that decide who is sent, and how."""
 
     whom: Literal["all", "identified", "emails", "anonymous-events"] = "all"
-    """Whose events are sent. `anonymous-events`: everybody's, but visitors do not become customers."""
+    """Whose events are sent. `anonymous-events`: everyone's, but visitors do not become customers."""
     events: Names = ALL
     """Only these events are sent."""
     ignores: Conditions = NEVER
-    """Events that meet one of these are never sent."""
+    """Events that match one of these are never sent."""
     deletes: frozenset[str] = frozenset()
     """Names of events that delete their customer, if a server sent them."""
     suppresses: frozenset[str] = frozenset()
     """Names of events that suppress their customer, if a server sent them."""
     hold_days: int = 0
     by_email: bool = False
-    """Customers are named by their email where there is one."""
+    """A customer's identifier is their email if they have one."""
     merge_people: bool = True
     keeps: Keeps = KEEPS
-    """What it wants to be known of people."""
+    """What it needs to know about people."""
     has_groups: bool = False
     mapping: tuple[Mapped, ...] = ()
-    """Attributes under other names, and fixed ones."""
+    """Attributes with other names, and fixed ones."""
     view: int = 0
-    """Another number whenever the same facts would be said in another way."""
+    """A different number whenever the same facts would be sent differently."""
 
     @property
     def removes(self) -> bool:
         return bool(self.deletes or self.suppresses)
 
     def removal(self, name: str) -> Literal["delete", "suppress"] | None:
-        """What an event of this name asks for, if a server sent it."""
+        """What an event with this name asks for, if a server sent it."""
         if name in self.suppresses:
             return "suppress"
         return "delete" if name in self.deletes else None
 
 
 class Written(Struct, frozen=True, gc=False):
-    """An event as it is to be sent, or why it can never be."""
+    """An event as it will be sent, or why it never can be."""
 
     operation: Operation | None
     adjusted: tuple[str, ...] = ()
@@ -225,7 +225,7 @@ class Written(Struct, frozen=True, gc=False):
 
 
 class GroupPlan(Struct, frozen=True):
-    """What an event about a group comes to."""
+    """What an event about a group leads to."""
 
     operations: tuple[Operation, ...] = ()
     refusals: tuple[Refusal, ...] = ()
@@ -233,64 +233,65 @@ class GroupPlan(Struct, frozen=True):
 
 
 class People(Protocol[ReadT_contra]):
-    """How a destination with people of its own is told of them."""
+    """How a destination with people is told about them."""
 
     applied: frozenset[str]
-    """Events that say something about people or groups and are not sent themselves, unless an option names them."""
+    """Events that say something about people or groups. They are not sent themselves unless an option names them."""
     most_attributes: int
 
     def rules(self, options: ReadT_contra) -> Rules: ...
 
     def takes(self, identifier: Identifier) -> bool:
-        """Whether it can be a customer's identifier."""
+        """Whether it can identify a customer."""
         ...
 
     def attribute(self, name: str, value: object, options: ReadT_contra) -> tuple[object, str | None]:
-        """A value as it would be sent, and why it was changed, as a reason to count by; `UNKNOWN`: it is not sent."""
+        """A value as it will be sent, and why it was changed, as a reason to count by. `UNKNOWN`: it is not sent."""
         ...
 
     def identify(
         self, identifier: Identifier, attributes: dict[str, object], timestamp_s: int
     ) -> Sequence[tuple[Operation, Sequence[str]]]:
-        """What says these attributes, and creates the customer: operations, and the names that each of them carries."""
+        """Sets these attributes, and creates the customer: operations, and the attributes that each of them has."""
         ...
 
     def parts(self, operation: Operation, refusal: Refusal) -> Sequence[Operation]:
-        """A refused identify in smaller ones, of which some may be accepted; none if it cannot be divided."""
+        """A rejected identify in smaller ones, some of which may be accepted; none if it cannot be divided."""
         ...
 
     def bare(self, operation: Operation) -> Operation | None:
-        """An identify without its attributes: it only creates the customer. None if it is none, or had none."""
+        """An identify without its attributes, which only creates the customer. None if it is not an identify, or had
+        none."""
         ...
 
     def names(self, operation: Operation) -> Sequence[str]:
-        """The attributes that an identify carries."""
+        """The attributes in an identify."""
         ...
 
     def head(self, identifier: Identifier) -> bytes:
-        """How every event of a customer begins."""
+        """How every event of a customer starts."""
         ...
 
     def event(
         self, head: bytes, identifier: Identifier, entry: Entry, email: str | None, options: ReadT_contra
     ) -> Operation | Written:
-        """An event of a customer: an operation, or more than that. `email`: theirs, if one is known."""
+        """An event of a customer: an operation, or more than that. `email`: the customer's, if known."""
         ...
 
     def anonymous_event(self, entry: Entry, options: ReadT_contra) -> Written:
-        """An event that makes nobody a customer."""
+        """An event that does not create a customer."""
         ...
 
     def left_out(self, entry: Entry, options: ReadT_contra) -> Sequence[str]:
-        """The event's properties that the options keep from being sent."""
+        """Properties of the event that the options leave out."""
         ...
 
     def give_anonymous(self, identifier: Identifier, anonymous_id: str, timestamp_s: int) -> Operation:
-        """What was sent under an anonymous id is this customer's."""
+        """Assigns what was sent under an anonymous id to this customer."""
         ...
 
     def merge(self, primary: Identifier, secondary: Identifier) -> Operation:
-        """One customer becomes part of another; it cannot be undone."""
+        """Merges one customer into another. This cannot be undone."""
         ...
 
     def remove(self, identifier: Identifier, action: Removal) -> Operation: ...
@@ -300,48 +301,48 @@ class People(Protocol[ReadT_contra]):
         ...
 
     def objects(self, entry: Entry, options: ReadT_contra) -> Sequence[str]:
-        """The groups that an event's user belongs to, in the destination's terms."""
+        """The groups of the event's user, in the destination's terms."""
         ...
 
     def belong(self, identifier: Identifier, objects: Sequence[str]) -> Operation:
-        """A customer belongs to these."""
+        """Relates a customer to these groups."""
         ...
 
 
 class Destination(Protocol[OptionsT]):
     key: str
-    """Names it on the command line and in the store: `customerio`."""
+    """Its name in commands and in the store: `customerio`."""
     title: str
     summary: str
     options: tuple[Option, ...]
     reasons: Mapping[str, Reason]
-    """What its own reasons mean: those by which it filters or refuses events."""
+    """What its own reasons mean: those by which it filters or rejects events."""
     imports: Mapping[str, Importer]
     """By option of `hogline connect`, such as `from_app`."""
     limits: Limits
     cannot_forget: str
-    """Why nobody can be deleted there, and what to do instead; blank: somebody can."""
+    """Why it cannot delete people, and what to do instead; empty: it can."""
 
     @property
     def people(self) -> People[OptionsT] | None:
-        """None: it only takes events, and nobody is remembered for it."""
+        """None: it only takes events, and nothing is remembered about people."""
         ...
 
     def read_options(self, values: Mapping[str, object]) -> OptionsT:
-        """The options from raw values by key (text as typed, or JSON values); raises `InvalidOptions`."""
+        """Options from raw values by key (text as typed, or JSON values). Raises `InvalidOptions`."""
         ...
 
     def base_url(self, options: OptionsT) -> str:
-        """Where every request goes, with the credentials: scheme, host, perhaps a port and a path."""
+        """Where all requests go, with the credentials: scheme, host, perhaps a port and a path."""
         ...
 
     def requests_per_second(self, options: OptionsT) -> int:
-        """How many requests may go out in any second."""
+        """The maximum number of requests per second."""
         ...
 
     def forward(self, entry: Entry, options: OptionsT) -> Written | str:
-        """An event as it is sent by a destination without people, or the rule that keeps it from being sent. Pure: the
-        same arguments always give the same bytes."""
+        """An event as a destination without people sends it, or the reason it is not sent. Pure: the same arguments
+        always give the same bytes."""
         ...
 
     def request(self, operations: Sequence[Operation], options: OptionsT) -> Request:
@@ -349,10 +350,10 @@ class Destination(Protocol[OptionsT]):
         ...
 
     def read_answer(self, operations: Sequence[Operation], response: Response, now_s: float) -> Answer:
-        """What the response says of each operation. `now_s` (seconds since 1970) makes a `Retry-After`
-        date a duration."""
+        """What the response means for each operation. `now_s` (seconds since 1970) turns a `Retry-After` date into a
+        duration."""
         ...
 
     async def check(self, options: OptionsT, send: Send) -> Check:
-        """Asks the destination whether the credentials are good. Never raises for what it answers."""
+        """Asks the destination whether the credentials work. Never raises for its response."""
         ...

@@ -20,14 +20,14 @@ import msgspec
 from msgspec import Struct
 
 LONGEST_VALUE = 1_000
-"""Characters of a value that are looked at: its author must not be able to keep a regular expression busy."""
+"""How many characters of a value are looked at, so that its author cannot keep a regular expression busy."""
 OPERATORS = (
     "exact", "is_not", "icontains", "not_icontains", "regex", "not_regex", "is_set", "is_not_set", "gt", "gte", "lt",
     "lte",
 )  # fmt: skip
 
 Lookup: TypeAlias = Callable[[str], object]
-"""The value of a property; None: there is none."""
+"""The value of a property; None: it is missing."""
 
 _WITHOUT_VALUE = frozenset({"is_set", "is_not_set"})
 _NEGATED = {"is_not": "exact", "not_icontains": "icontains", "not_regex": "regex", "is_not_set": "is_set"}
@@ -37,7 +37,7 @@ _PERSON = "person."
 
 
 class BadCondition(ValueError):
-    """A sentence that goes on after the option's title."""
+    """A sentence that continues after the option's title."""
 
 
 class Condition(Struct, frozen=True):
@@ -78,7 +78,7 @@ def read_conditions(text: str) -> Conditions:
 
 
 def _conditions(text: str) -> Iterator[tuple[bool, str]]:
-    """Each condition, and whether it has to hold together with the one before it."""
+    """Each condition, and whether it has to be true together with the one before it."""
     joins = False
     for line in text.splitlines():
         piece = ""
@@ -138,7 +138,7 @@ def _holds(operator: str, found: object, wanted: str) -> bool:
             return wanted.lower() in text.lower()
         case "regex":
             return re.search(wanted, text) is not None
-    assert operator in _COMPARED  # reading takes no others
+    assert operator in _COMPARED  # reading accepts no others
     return number is not None and limit is not None and _COMPARED[operator](number, limit)
 
 

@@ -1,7 +1,7 @@
-"""A base for destinations that only take events: the service behind it knows people by itself, or needs none.
+"""A base for destinations that only take events, because the service behind them knows people itself or needs none.
 
-What is left to write: the options, an event as it is sent (`forward`), and the request around it (`request`). Answers
-are read as HTTP means them, and nothing is checked before the first event, unless a destination knows better.
+You only write the options, an event as it is sent (`forward`), and the request around it (`request`). Responses are
+read as HTTP defines them, and nothing is checked before the first event, unless your destination knows better.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hogline.posthog.entry import Entry
 
 
 class ForwardingOptions(Protocol):
-    """What every destination's options have."""
+    """What the options of every destination have."""
 
     @property
     def base_url(self) -> str: ...
@@ -31,7 +31,7 @@ OptionsT = TypeVar("OptionsT", bound=ForwardingOptions)
 
 
 class Forwarding(ABC, Generic[OptionsT]):
-    """Satisfies `Destination`; see there for what each member promises."""
+    """Satisfies `Destination`, which says what each member promises."""
 
     key: str
     title: str
@@ -53,13 +53,13 @@ class Forwarding(ABC, Generic[OptionsT]):
         reasons: Mapping[str, Reason],
         limits: Limits | None = None,
     ) -> None:
-        """`limits`: of a request that carries several events. None: each event is a request of its own, and its
-        operation has a path.
+        """`limits`: of a request with several events. None: each event is a separate request, and its operation has a
+        path.
         """
         self.key, self.title, self.summary = key, title, summary
         self.options, self.reasons, self.imports = tuple(options), reasons, {}
         self.limits = limits or Limits(request_bytes=0, operations=1, envelope_bytes=0)
-        self.cannot_forget = f"Hogline cannot delete anybody in {title}. Delete this user there."
+        self.cannot_forget = f"Hogline cannot delete people in {title}. Delete this user there."
 
     @abstractmethod
     def read_options(self, values: Mapping[str, object]) -> OptionsT: ...
@@ -77,17 +77,19 @@ class Forwarding(ABC, Generic[OptionsT]):
         return options.requests_per_second
 
     def read_answer(self, operations: Sequence[Operation], response: Response, now_s: float) -> Answer:
-        """As HTTP means it: 2xx accepts all; 4xx refuses the request, but for those that say the connection is wrong
-        or that it is to be tried again.
+        """As HTTP defines it: 2xx accepts everything. 4xx rejects the request, unless it says that the connection is
+        wrong or to try again.
         """
         return read(self.title, operations, response, now_s)
 
     async def check(self, options: OptionsT, send: Send) -> Check:
-        """Nothing is asked: the first event tells."""
+        """Sends nothing; the first event will show whether the options work."""
         del options, send
-        return Check("ok", f"{self.title} is not asked before the first event. If it refuses, the connection stops.")
+        return Check(
+            "ok", f"Hogline cannot check {self.title} before the first event. If it rejects that, the connection stops."
+        )
 
 
 def json_headers() -> dict[str, str]:
-    """The headers of a request with JSON, without credentials."""
+    """The headers of a JSON request, without credentials."""
     return {"content-type": "application/json", "user-agent": f"hogline/{__version__}"}

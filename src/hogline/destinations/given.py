@@ -1,6 +1,6 @@
-"""Options as they were given, read one at a time by what they are; all mistakes are found at once.
+"""Reads options one at a time by their kind, and collects all mistakes.
 
-A sentence about a mistake never repeats a value: it may be a secret. Knows no destination.
+A sentence about a mistake never repeats a value, which may be a secret. Knows no destination.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _PIECES = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
 
 
 def modern(options: Sequence[Option], values: Mapping[str, object]) -> dict[str, object]:
-    """Values whose older names are those of today."""
+    """Values whose older names are still used."""
     older = {option.key: option for option in options if option.instead}
     found = {key: value for key, value in values.items() if key not in older}
     for key, option in older.items():
@@ -34,8 +34,7 @@ def _becomes(option: Option, value: object) -> object:
 
 
 def over(options: Sequence[Option], stored: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
-    """Stored values with these over them, whichever of its names an option was given under; None takes one back to its
-    default."""
+    """Stored values with these on top, whatever name an option was given under. None resets an option."""
     names = {option.key: option.instead or option.key for option in options}
     meant = {names.get(key, key) for key in given}
     kept = {key: value for key, value in stored.items() if names.get(key, key) not in meant}
@@ -43,21 +42,21 @@ def over(options: Sequence[Option], stored: Mapping[str, object], given: Mapping
 
 
 def begun(options: Sequence[Option], values: Mapping[str, object]) -> dict[str, object]:
-    """Values that say themselves what older connections do not."""
+    """Values that also say what older connections leave out."""
     new = {option.key: option.default for option in options if option.before is not None}
     given = {option.instead or option.key for option in options if option.key in values}
     return {**{key: value for key, value in new.items() if key not in given}, **values}
 
 
 def grown(options: Sequence[Option], values: Mapping[str, object]) -> dict[str, object]:
-    """Values of a connection as it was stored: by what it goes where it is older than an option."""
+    """The values of a stored connection, completed by what applies to connections that are older than an option."""
     old = {option.key: option.before for option in options if option.before is not None}
     given = {option.instead or option.key for option in options if option.key in values}
     return {**{key: value for key, value in old.items() if key not in given}, **values}
 
 
 class Given:
-    """What was given, read one option at a time; mistakes are collected."""
+    """Given values, read one option at a time. Mistakes are collected."""
 
     def __init__(self, destination: str, options: Sequence[Option], values: Mapping[str, object]) -> None:
         """None counts as not given. `destination` is its title."""
@@ -76,16 +75,16 @@ class Given:
                 self.problem(option.key, f"is an older name of {newer}. Give only one of them.")
 
     def check(self) -> None:
-        """Raises `InvalidOptions` if there was any mistake."""
+        """Raises `InvalidOptions` if there was a mistake."""
         if self._problems:
             raise InvalidOptions(self._problems)
 
     def problem(self, key: str, sentence: str) -> None:
-        """A mistake; the sentence goes on after the option's title."""
+        """A mistake; the sentence continues after the option's title."""
         self._problems.append(OptionProblem(key, f"{self._options[key].title} {sentence}"))
 
     def text(self, key: str) -> str:
-        """The text without blanks around it; the default if none was given."""
+        """The text without surrounding blanks, or the default if none was given."""
         value = self._values.get(key, self._options[key].default)
         if isinstance(value, str):
             return value.strip()
@@ -93,7 +92,7 @@ class Given:
         return ""
 
     def credential(self, key: str) -> str:
-        """The text as it may stand in a header; empty if it is a mistake."""
+        """The text as it may appear in a header; empty if it is a mistake."""
         mistakes = len(self._problems)
         text = self.text(key)
         if len(self._problems) > mistakes:
@@ -101,7 +100,7 @@ class Given:
         if not text:
             self.problem(key, f"is missing. {self._options[key].hint}")
         elif not (text.isascii() and text.isprintable()) or " " in text:
-            self.problem(key, f"has blanks or characters in it that {self._destination} does not use. Copy it again.")
+            self.problem(key, f"contains blanks or characters that {self._destination} does not use. Copy it again.")
         else:
             return text
         return ""
@@ -127,7 +126,7 @@ class Given:
         return frozenset(name.strip() for name in self.text(key).split(",")) - {""}
 
     def pairs(self, key: str) -> list[tuple[str, str]]:
-        """`name=value` pairs in their order; a value in quotes may have commas. Without `=`, the value is empty."""
+        """`name=value` pairs in order. A quoted value may contain commas. Without `=`, the value is empty."""
         pieces = [piece.partition("=") for piece in _PIECES.findall(self.text(key)) if piece.strip()]
         return [(name.strip(), value.strip()) for name, _, value in pieces]
 

@@ -1,8 +1,8 @@
-"""Names that an option gives: the one pattern language of all options.
+"""Names in options: one pattern language for all of them.
 
-Comma-separated. `*` at the end stands for any rest; `-` before a name leaves it out. If some names stand without `-`,
-only those are taken. Where several fit, the longest decides: `*, -$*, $browser` is everything but PostHog's own, and
-`$browser`.
+Comma-separated. `*` at the end matches anything; `-` before a name leaves it out. If there are names without `-`, only
+those are taken. If several match, the longest decides: `*, -$*, $browser` is everything except PostHog's own names, but
+with `$browser`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ class Names(Struct, frozen=True):
     never: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether anything is left out at all."""
+        """Whether anything is left out."""
         return bool(self.only or self.never)
 
     def takes(self, name: str) -> bool:
         return _takes(self, name)
 
     def spells(self, name: str) -> bool:
-        """Whether this name is asked for letter by letter."""
+        """Whether exactly this name is listed."""
         return name in self.only
 
 
@@ -33,7 +33,7 @@ ALL = Names()
 
 
 def names_of(listed: Iterable[str]) -> Names:
-    """Of names and patterns without blanks around them."""
+    """From names and patterns without surrounding blanks."""
     found = sorted(listed)
     return Names(
         tuple(name for name in found if not name.startswith("-")),
@@ -43,7 +43,7 @@ def names_of(listed: Iterable[str]) -> Names:
 
 @lru_cache(maxsize=16_384)
 def _takes(names: Names, name: str) -> bool:
-    """Events of one kind have the same names: most are known."""
+    """Events with the same name have the same properties, so most names are already known."""
     taken, left_out = _closest(names.only, name), _closest(names.never, name)
     if left_out is None:
         return taken is not None or not names.only
@@ -51,7 +51,7 @@ def _takes(names: Names, name: str) -> bool:
 
 
 def _closest(patterns: tuple[str, ...], name: str) -> int | None:
-    """How closely the best of the patterns fits: the name itself fits better than any pattern. None: none fits."""
+    """How well the best pattern matches; the name itself matches best. None: none does."""
     if name in patterns:
         return len(name) + 1
     fits = [len(one) - 1 for one in patterns if one.endswith("*") and name.startswith(one[:-1])]

@@ -97,7 +97,7 @@ async def test_every_problem_is_told_at_its_field(browser: Browser) -> None:
     assert reply.status == 422
     for key, sentence in (
         ("site_id", "Customer.io Site ID is missing."),
-        ("api_key", "Customer.io API Key has blanks"),
+        ("api_key", "Customer.io API Key contains blanks"),
         ("max_requests_per_second", "must be a whole number from 1 to 1000."),
     ):
         at_field = reply.text.split(f'id="option-{key}-problem"')[1].split("</div>")[0]

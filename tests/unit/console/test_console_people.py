@@ -215,7 +215,7 @@ async def test_the_report_says_what_could_not_be_reached(browser: Browser, tmp_p
     await settle(browser, identified("ada-4711"))
     (next(tmp_path.rglob("state.db")).parent / "copy.txt").write_text("ada-4711")
     said = words((await browser.post(FORGET, id="ada-4711")).text)
-    assert "mail Hogline cannot delete anybody in Engage. Delete this user there." in said
+    assert "mail Hogline cannot delete people in Engage. Delete this user there." in said
     assert "Other files in the data directory still name them: copy.txt. Delete them yourself." in said
 
 

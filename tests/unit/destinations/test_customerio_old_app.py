@@ -122,13 +122,13 @@ def test_all_mistakes_are_told_at_once() -> None:
     ids=repr,
 )
 def test_what_is_no_configuration_of_the_app_is_told(text: bytes) -> None:
-    with pytest.raises(InvalidOptions, match=r"This is no configuration of PostHog's Customer\.io app") as caught:
+    with pytest.raises(InvalidOptions, match=r"This is not a configuration of PostHog's Customer\.io app") as caught:
         read_old_app(text)
     assert "canary" not in str(caught.value)
 
 
 def test_a_configuration_nested_without_end_is_told() -> None:
-    with pytest.raises(InvalidOptions, match="no configuration"):
+    with pytest.raises(InvalidOptions, match="not a configuration"):
         read_old_app(b'{"config":' * 50_000)
 
 

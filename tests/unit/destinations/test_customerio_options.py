@@ -227,7 +227,7 @@ def test_conditions_and_mappings_that_cannot_be_read_are_told() -> None:
     assert mistakes(ignore_when="$host contains x")["ignore_when"].startswith("Ignore events when needs a property")
     for wrong in ("first_name", "=x", "a=", "id=x", "email=mail", ":=1"):
         assert "such as firstname=first_name" in mistakes(attribute_mapping=wrong)["attribute_mapping"]
-    assert "needs quotes" in mistakes(attribute_mapping="source:=posthog")["attribute_mapping"]
+    assert "Put text in quotes" in mistakes(attribute_mapping="source:=posthog")["attribute_mapping"]
 
 
 STORED = {"identify_by_email": True, "page_names": "event", "hold_days": 3}

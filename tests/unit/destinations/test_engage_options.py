@@ -37,8 +37,8 @@ MISTAKES = (
     ({"public_key": " "}, "public_key", "Engage Public Key is missing."),
     ({"secret_key": ""}, "secret_key", "Engage Secret Key is missing."),
     ({"public_key": 5}, "public_key", "Engage Public Key must be a text."),
-    ({"public_key": "canary key"}, "public_key", "Engage Public Key has blanks or characters"),
-    ({"secret_key": "canary\n\nkey"}, "secret_key", "Engage Secret Key has blanks or characters"),
+    ({"public_key": "canary key"}, "public_key", "Engage Public Key contains blanks or characters"),
+    ({"secret_key": "canary\n\nkey"}, "secret_key", "Engage Secret Key contains blanks or characters"),
     ({"public_key": "canary:key"}, "public_key", "Engage Public Key has a colon in it."),
     ({"api_base_url": "http://api.engage.so"}, "api_base_url", "API base URL must begin with https://"),
     ({"api_base_url": "https://canary:key@api.engage.so"}, "api_base_url", "must not contain credentials"),
@@ -77,4 +77,4 @@ def test_both_keys_are_secret_and_shown_nowhere() -> None:
 
 def test_the_pace_says_what_it_means_for_engage() -> None:
     (pace,) = [option for option in ENGAGE.options if option.key == "max_requests_per_second"]
-    assert "a request of its own" in pace.hint
+    assert "a separate request" in pace.hint

@@ -37,7 +37,7 @@ PLAIN: Destination[Options] = Plain(key="plain", title="Plain", summary="", opti
 def test_what_it_says_by_itself() -> None:
     assert PLAIN.limits.operations == 1
     assert PLAIN.people is None
-    assert PLAIN.cannot_forget == "Hogline cannot delete anybody in Plain. Delete this user there."
+    assert PLAIN.cannot_forget == "Hogline cannot delete people in Plain. Delete this user there."
     assert PLAIN.base_url(Options()) == "https://shop.example"
     assert PLAIN.requests_per_second(Options()) == 7
 

@@ -1,7 +1,6 @@
-"""The Customer.io destination: events and people by its Track API.
+"""The Customer.io destination: events and people through its Track API.
 
-`CUSTOMERIO` is what others use; the modules beside it each know one part (how people are told of, how an operation is
-written, what an answer means).
+Other modules use `CUSTOMERIO`. Each module in this folder knows one part (people, operations, responses, …).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class _CustomerIo:
         self.people = CustomerIoPeople()
         self.cannot_forget = ""
         self.imports: Mapping[str, Importer] = {"from_app": OLD_APP, "from_posthog": TEMPLATE}
-        # Customer.io names no limit of operations: a request is full by its bytes long before this.
+        # Customer.io documents no limit of operations; a request is full by its size long before this.
         self.limits = Limits(REQUEST_BYTES, operations=10_000, envelope_bytes=len(_BEFORE + _AFTER))
 
     def read_options(self, values: Mapping[str, object]) -> Options:

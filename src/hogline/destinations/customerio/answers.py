@@ -54,7 +54,7 @@ def _read_success(operations: Sequence[Operation], response: Response) -> Answer
         return Settled([None] * len(operations))
     found = complaints(response.body)
     if found is None:
-        # A proxy's page, or a truncated body: nobody knows what happened to the operations.
+        # A proxy's page, or a truncated body: it is unclear what happened to the operations.
         return Retry("Hogline cannot read Customer.io's response. It keeps trying.")
     by_index: dict[int, list[Complaint]] = {}
     for complaint in found:

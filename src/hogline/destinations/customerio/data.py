@@ -1,5 +1,4 @@
-"""An event's data as Customer.io gets it: which properties go along, dates, and names that would mean something
-else."""
+"""An event's data as Customer.io gets it: which properties are sent, dates, and names with a special meaning."""
 
 from __future__ import annotations
 
@@ -16,8 +15,8 @@ _decode = msgspec.json.Decoder(dict[str, object]).decode
 
 
 def event_data(entry: Entry, name: str, options: Options) -> tuple[bytes, tuple[str, ...]]:
-    """The event's data as JSON text, with no name left that could redirect a campaign's mail; and what is to be counted
-    of it and of its `name` at Customer.io."""
+    """The event's data as JSON text, without names that could redirect a campaign's mail; and the reasons to count for
+    it and for the event's name at Customer.io."""
     adjusted: tuple[str, ...] = ()
     if len(name) * 4 > limits.EVENT_NAME_BYTES and limits.event_name(name.strip())[1] is not None:
         adjusted = ("event_name_cut",)
@@ -29,7 +28,7 @@ def event_data(entry: Entry, name: str, options: Options) -> tuple[bytes, tuple[
 
 
 def _selected(entry: Entry, options: Options) -> bytes:
-    """Those properties that the options take."""
+    """The properties that the options select."""
     taken = options.event_properties
     if entry.aside is not None and options.takes_data_as_it_is:
         text = entry.data
@@ -42,7 +41,7 @@ def _selected(entry: Entry, options: Options) -> bytes:
         text = _encode(data)
     chain = entry.said.elements_chain if entry.said is not None else ""
     if chain and b'"$elements_chain"' not in text and taken.takes(_CHAIN):
-        # What was clicked, which PostHog keeps beside the properties.
+        # What was clicked; PostHog stores it outside the properties.
         text = b'%b%b"$elements_chain":%b}' % (text[:-1], b"" if text == b"{}" else b",", _encode(chain))
     return text
 

@@ -1,7 +1,7 @@
-"""Date attributes: whatever an app writes for a date becomes whole seconds since 1970, UTC.
+"""Date attributes: whatever an app uses for a date becomes whole seconds since 1970, UTC.
 
-Customer.io compares dates as integer seconds; a date as ISO text is a text to it. Nothing here knows the
-server's time zone: a date without a zone is UTC, so the result is the same on every machine.
+Customer.io compares dates as integer seconds; a date as ISO text is just text to it. This module does not know the
+machine's time zone: a date without a zone is UTC, so the result is the same everywhere.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from datetime import date
 from msgspec import Struct
 
 _MILLISECONDS_FROM = 10_000_000_000
-"""A number this far from 1970 or further is milliseconds: as seconds it would lie beyond the years 1653 to
-2286, and as milliseconds everything nearer lies within four months of 1970."""
+"""A number this far from 1970 or farther is in milliseconds: as seconds, it would be before 1653 or after 2286; and as
+milliseconds, everything nearer would be within four months of 1970."""
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
 _ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
@@ -24,15 +24,15 @@ _ISO = re.compile(
     r" ?(?:[Zz]|UTC|([+-])([0-9]{2})(?::?([0-9]{2}))?)?)?"
 )
 _TOO_FINE = re.compile(r"[.,][0-9]{10}")
-"""No program writes more than nanoseconds: this is something else that looks like a date."""
+"""No program writes more than nanoseconds, so this is something else that looks like a date."""
 _COMPACT = re.compile(r"((?:19|20)[0-9]{2})([0-9]{2})([0-9]{2})")
 _NUMBER = re.compile(r"-?[0-9]{9,14}(?:\.[0-9]+)?")
 
 
 def whole_seconds(value: object) -> int | None:
-    """Seconds since 1970, rounded down, of an ISO text, seconds or milliseconds; None: cannot be read.
+    """Seconds since 1970, rounded down, from an ISO text, seconds or milliseconds; None: it cannot be read.
 
-    Digits in a text count as a number from nine digits on, and as a day if they are eight that make one.
+    Digits in a text are a number if there are nine or more, and a day if there are eight that form one.
     """
     if isinstance(value, bool):
         return None
@@ -46,13 +46,13 @@ class Dates(Struct, frozen=True):
 
     paths: frozenset[str] = frozenset()
     patterns: tuple[str, ...] = ()
-    """Beginnings of paths. Behind them only ISO texts are dates: a number may mean anything."""
+    """Beginnings of paths. Below them, only ISO texts are dates, because a number may mean anything."""
 
     def __bool__(self) -> bool:
         return bool(self.paths or self.patterns)
 
     def converted(self, path: str, value: object) -> object:
-        """The value with every date in it as whole seconds; one that cannot be read stays as it is. Objects in a list
+        """The value with every date in it as whole seconds. One that cannot be read stays as it is. Objects in a list
         have the list's path."""
         if isinstance(value, dict):
             return {name: self.converted(f"{path}.{name}", inner) for name, inner in value.items()}

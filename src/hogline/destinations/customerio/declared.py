@@ -1,4 +1,4 @@
-"""The options of a Customer.io connection as they are asked for: titles, hints and defaults, in the form's order."""
+"""The options of a Customer.io connection: titles, hints and defaults, in the order of the form."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hogline.destinations.base import PACE, Choice, Option
 from hogline.destinations.customerio.endpoint import EU, US
 
 PLUMBING = "-$ip, -$geoip_*, -$raw_user_agent, -$lib*, -$insert_id, -$time, -$sent_at, -token"
-"""What PostHog adds to every event for itself. `posthog.plumbing` sets the same apart at the door."""
-_AS_SENT = "What Customer.io has already stays as it is."
+"""What PostHog adds to every event for its own use. `posthog.plumbing` separates the same properties on receipt."""
+_AS_SENT = "What Customer.io already has stays as it is."
 
 _WHERE = (
     Option(
@@ -36,8 +36,8 @@ _WHERE = (
         kind="choice",
         default=US,
         choices=(Choice(US, f"{US} (US region)"), Choice(EU, f"{EU} (EU region)")),
-        hint=f"Use {EU} if your account is in the EU region. Another base URL, of a proxy or the sandbox, is"
-        " taken too: https, or http on this machine.",
+        hint=f"Use {EU} if your account is in the EU region. You can also give the base URL of a proxy or the"
+        " sandbox: https, or http on this machine.",
     ),
 )
 
@@ -49,11 +49,10 @@ _WHO = (
         default="id",
         choices=(
             Choice("id", "The distinct_id"),
-            Choice("email", "The email whenever one is known, else the distinct_id"),
+            Choice("email", "The email if there is one, otherwise the distinct_id"),
         ),
-        hint="By what Customer.io knows a user. It has to be how your other tools identify them there.",
-        changing="Customers keep the identifier that they have. Users who become customers from now on get the new"
-        " one.",
+        hint="The identifier of a user in Customer.io. Use the same one as your other tools.",
+        changing="Existing customers keep their identifier. Users who become customers from now on get the new one.",
     ),
     Option(
         key="identify_by_email",
@@ -76,7 +75,7 @@ _WHO = (
             Choice("anonymous-events", "Send anonymous events without creating customers"),
         ),
         hint="Whose events are sent. Customer.io bills by the number of customers, and every user whose events"
-        " are sent becomes one; not so with the last choice, by which users are customers once they are identified or"
+        " are sent becomes one. With the last choice, users only become customers once they are identified or"
         " have an email.",
     ),
     Option(
@@ -85,8 +84,8 @@ _WHO = (
         kind="whole_number",
         default=0,
         maximum=30,
-        hint="Days, 0 to 30. With one of the “Only send” choices: what is not sent is kept so long, and sent with its"
-        " own times once the user qualifies.",
+        hint="Days, 0 to 30. With one of the “Only send” choices, events that aren't sent are kept for this many"
+        " days, and sent with their own times once the user qualifies.",
     ),
     Option(
         key="ignore_when",
@@ -97,17 +96,18 @@ _WHO = (
             Choice("$host icontains localhost", "localhost"),
             Choice(r"$host icontains localhost or person.email regex @your-company\.com$", "Both"),
         ),
-        hint="Events that meet this are never sent: those of your team, of tests, of localhost. A property, an operator"
-        " of PostHog (exact, is_not, icontains, regex, is_set, gt, lt) and a value: $host icontains localhost."
-        " `person.` before a property means the person's. Join conditions with and, or. Empty: none is ignored.",
-        changing="Events that come from now on are judged by it. " + _AS_SENT,
+        hint="Events that match are never sent, for example those of your team, tests or localhost. Give a"
+        " property, an operator of PostHog (exact, is_not, icontains, regex, is_set, gt, lt) and a value: $host"
+        " icontains localhost. `person.` before a property means the person's. Combine conditions with and, or."
+        " Empty: no event is ignored.",
+        changing="It applies to events from now on. " + _AS_SENT,
     ),
     Option(
         key="merge_people",
         title="Merge people",
         kind="yes_no",
         default=True,
-        hint="When PostHog joins an anonymous user with an identified one, merge their customers. Customer.io cannot"
+        hint="When PostHog merges an anonymous user into an identified one, merge their customers. Customer.io cannot"
         " undo that.",
     ),
     Option(
@@ -116,17 +116,17 @@ _WHO = (
         kind="text",
         advanced=True,
         hint="Comma-separated names of events that delete the user's customer, such as user account deleted. Only a"
-        " server may send them, with the private token. Later events make a new customer.",
-        changing="It counts for events that come from now on.",
+        " server may send them, with the private token. Later events create a new customer.",
+        changing="It applies to events from now on.",
     ),
     Option(
         key="suppress_on",
         title="Suppress customers on",
         kind="text",
         advanced=True,
-        hint="Comma-separated names of events that delete the user's customer for good: nothing is sent of them from"
-        " then on, and Customer.io blocks the identifier. Only a server may send them, with the private token.",
-        changing="It counts for events that come from now on.",
+        hint="Comma-separated names of events that delete the user's customer for good: nothing more is sent about them"
+        " afterwards, and Customer.io blocks the identifier. Only a server may send them, with the private token.",
+        changing="It applies to events from now on.",
     ),
     Option(
         key="protect_emails",
@@ -134,8 +134,8 @@ _WHO = (
         kind="yes_no",
         default=False,
         advanced=True,
-        hint="A known email is not changed by events that came with the public token, which anybody can read in your"
-        " pages. Leave it off if your site changes emails from the browser. It holds for all connections.",
+        hint="Events with the public token, which anyone can read in your pages, cannot change a known email."
+        " Leave it off if your site changes emails from the browser. It applies to all connections.",
     ),
 )
 
@@ -144,9 +144,9 @@ _EVENTS = (
         key="events",
         title="Events",
         kind="text",
-        hint="Comma-separated. If set, only these events are sent; all others still teach who is identified, emails and"
-        " attributes. A name with - before it is left out instead, and a * at the end stands for any rest: -$ai_*.",
-        changing="Events that come from now on are judged by it. " + _AS_SENT,
+        hint="Comma-separated. If set, only these events are sent. All others still say who is identified, emails and"
+        " attributes. Put - before a name to leave it out; * at the end matches anything: -$ai_*.",
+        changing="It applies to events from now on. " + _AS_SENT,
     ),
     Option(
         key="event_allowlist",
@@ -163,11 +163,11 @@ _EVENTS = (
         before="event",
         choices=(
             Choice("url", "The URL without query and fragment; a screen's name"),
-            Choice("path", "The path alone; a screen's name"),
+            Choice("path", "Only the path; a screen's name"),
             Choice("event", "$pageview and $screen, as PostHog calls them"),
         ),
-        hint="Customer.io's page segments and triggers go by these names. The whole URL is among the event's data.",
-        changing="Pages and screens get the new names from now on. Segments and campaigns that name the old ones need a"
+        hint="Customer.io's page segments and triggers use these names. The event's data has the full URL.",
+        changing="Pages and screens get the new names from now on. Segments and campaigns with the old names need a"
         " change.",
     ),
     Option(
@@ -177,9 +177,9 @@ _EVENTS = (
         default=PLUMBING,
         before="",
         advanced=True,
-        hint="What of an event is sent, written like the attribute names. The default leaves out IP addresses,"
-        " locations and what PostHog adds for itself. Empty: everything.",
-        changing="Events carry the new selection from now on. " + _AS_SENT,
+        hint="Which properties of an event are sent, in the same format as attribute names. The default leaves out"
+        " IP addresses, locations and what PostHog adds for its own use. Empty: everything.",
+        changing="It applies to events from now on. " + _AS_SENT,
     ),
 )
 
@@ -191,9 +191,9 @@ _ATTRIBUTES = (
         default="set",
         choices=(
             Choice("set", "$set of the events"),
-            Choice("person", "All person properties as PostHog knows them"),
+            Choice("person", "All of the person's properties in PostHog"),
         ),
-        hint="Webhooks, Kafka and exports carry the person with every event; what the event itself sets wins.",
+        hint="Webhooks, Kafka and exports contain the person with every event. What the event itself sets wins.",
     ),
     Option(
         key="attribute_names",
@@ -201,10 +201,10 @@ _ATTRIBUTES = (
         kind="text",
         default="-$*",
         before="",
-        hint="Comma-separated; if set, only these become attributes. A name with - before it is left out instead, a *"
-        " at the end stands for any rest, and the longest that fits decides: *, -$*, $browser. The default leaves out"
-        " what PostHog adds for itself. Empty: all. The email is always sent.",
-        changing="Attributes that are new to the selection go with each person's next event. Those that left it stay in"
+        hint="Comma-separated. If set, only these become attributes. Put - before a name to leave it out; *"
+        " at the end matches anything; the longest match decides: *, -$*, $browser. The default leaves out"
+        " what PostHog adds for its own use. Empty: all. The email is always sent.",
+        changing="Newly selected attributes are sent with each person's next event. Those no longer selected stay in"
         " Customer.io as they are.",
     ),
     Option(
@@ -212,20 +212,20 @@ _ATTRIBUTES = (
         title="Attribute mapping",
         kind="text",
         advanced=True,
-        hint="Comma-separated attributes that are called otherwise in Customer.io: firstname=first_name takes the"
+        hint="Comma-separated attributes with a different name in Customer.io: firstname=first_name takes the"
         ' person property first_name. source:="posthog" is fixed (JSON), and identifier=distinct_id is the id.',
-        changing="Attributes go under the new names with each person's next event. Those of the old names stay in"
-        " Customer.io as they are.",
+        changing="Attributes are sent with the new names with each person's next event. Those with the old names"
+        " stay in Customer.io as they are.",
     ),
     Option(
         key="date_attributes",
         title="Date attributes",
         kind="text",
         default="created_at",
-        hint="Comma-separated names of attributes whose values are sent as dates (Unix seconds). A dot goes into nested"
+        hint="Comma-separated names of attributes that are sent as dates (Unix seconds). Use a dot for nested"
         " values: plan.renews_at. `event.` before a name means an event property: event.ends_at. With a *, every ISO"
-        " date whose name fits is one.",
-        changing="Attributes are sent as dates with each person's next event; events from now on.",
+        " date with a matching name is one.",
+        changing="Attributes are sent as dates with each person's next event, and events from now on.",
     ),
     Option(
         key="set_once",
@@ -234,9 +234,9 @@ _ATTRIBUTES = (
         default=True,
         before=False,
         advanced=True,
-        hint="What $set_once says becomes an attribute where nothing else is known. If one connection has it on, it"
-        " holds for all: they share what is known of people.",
-        changing="It counts from the next event on.",
+        hint="What $set_once sets becomes an attribute if nothing else sets it. If one connection has this on, it"
+        " applies to all, because they share what is known about people.",
+        changing="It applies from the next event on.",
     ),
     Option(
         key="email_property",
@@ -244,13 +244,13 @@ _ATTRIBUTES = (
         kind="text",
         default="email",
         advanced=True,
-        hint="The person property that holds the email, if it is not `email`. Give all connections the same one.",
+        hint="The person property with the email, if it is not `email`. Use the same one for all connections.",
     ),
     Option(
         key="group_objects",
         title="Groups as objects",
         kind="text",
-        hint="Comma-separated PostHog group types, each with the id of the Customer.io object type that it becomes:"
+        hint="Comma-separated PostHog group types, each with the id of its Customer.io object type:"
         " company=1. Empty: groups are not sent.",
     ),
 )

@@ -1,7 +1,7 @@
-"""Groups of PostHog as objects of Customer.io: what a group is, and who belongs to it.
+"""PostHog's groups as Customer.io's objects: what a group is, and who belongs to it.
 
-Only the group types that the option `group_objects` names. PostHog does not say that somebody left a group, so no
-relationship is taken away.
+Only the group types that the option `group_objects` names. PostHog does not say when someone leaves a group, so no
+relationship is ever removed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hogline.model import UNKNOWN, Event, Identifier, Operation, Refusal
 
 
 def group_identify(event: Event, now_ms: int, options: Options) -> GroupPlan:
-    """What a `$groupidentify` comes to: the object with the group's properties as attributes."""
+    """What a `$groupidentify` leads to: the object with the group's properties as attributes."""
     kind, key = event.properties.get("$group_type"), _key(event.properties.get("$group_key"))
     object_type = options.group_objects.get(kind) if isinstance(kind, str) else None
     if object_type is None or key is None:
@@ -25,7 +25,7 @@ def group_identify(event: Event, now_ms: int, options: Options) -> GroupPlan:
             refusals=(
                 Refusal(
                     "identifier_too_long",
-                    f"The group's key is longer than {limits.IDENTIFIER_BYTES} bytes, which Customer.io does not take.",
+                    f"The group's key is longer than {limits.IDENTIFIER_BYTES} bytes: too long for Customer.io.",
                 ),
             )
         )
@@ -34,7 +34,7 @@ def group_identify(event: Event, now_ms: int, options: Options) -> GroupPlan:
 
 
 def _attributes(event: Event, options: Options) -> tuple[dict[str, object], tuple[str, ...]]:
-    """`$group_set`; where a sender left that wrapper out, the properties that are not PostHog's own."""
+    """`$group_set`; without it, the properties that are not PostHog's own."""
     said = event.properties.get("$group_set")
     if not isinstance(said, dict):
         said = {name: value for name, value in event.properties.items() if not name.startswith("$")}
@@ -54,7 +54,7 @@ def _attributes(event: Event, options: Options) -> tuple[dict[str, object], tupl
 
 
 def objects(event: Event, options: Options) -> list[str]:
-    """The objects that the event's `$groups` name, as `type/key`."""
+    """The objects in the event's `$groups`, as `type/key`."""
     groups = event.properties.get("$groups")
     if not isinstance(groups, dict):
         return []
@@ -67,13 +67,13 @@ def objects(event: Event, options: Options) -> list[str]:
 
 
 def belong(identifier: Identifier, named: Sequence[str]) -> Operation:
-    """A customer belongs to these objects."""
+    """Relates a customer to these objects."""
     pairs = [(object_type, key) for object_type, _, key in (one.partition("/") for one in named)]
     return operations.add_relationships(identifier, pairs)
 
 
 def _key(value: object) -> str | None:
-    """A group's key as text; None if it names none."""
+    """A group's key as text; None if there is none."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value).strip() or None

@@ -1,6 +1,6 @@
-"""Customer.io's limits, and what is done with a value that goes beyond one. All sizes are in bytes.
+"""Customer.io's limits, and what happens to a value beyond one. All sizes are in bytes.
 
-Knows single values and their names; nothing of persons, or of when something is sent.
+Knows single values and their names, but nothing about people or when something is sent.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from hogline.posthog.values import not_numbers
 REQUEST_BYTES = 500_000
 OPERATION_BYTES = 32_000
 EVENT_DATA_BYTES = 100_000
-"""Of an event that travels by v1, because it is too big for an operation."""
+"""For an event that is sent with v1 because it is too large for an operation."""
 IDENTIFIER_BYTES = 150
 EVENT_NAME_BYTES = 100
 ATTRIBUTE_NAME_BYTES = 150
 ATTRIBUTE_VALUE_BYTES = 1_000
 ATTRIBUTES = 300
-"""Of a person, and of an identify."""
+"""For a person, and for an identify."""
 
 RESERVED_ATTRIBUTES = frozenset({"id", "cio_id", "_update", "_timestamp", "cio_relationships", "anonymous_id"})
-"""Names that mean something else than an attribute: whom a call is for, or how it is applied."""
+"""Names that are not attributes: they say who a call is for, or how it is applied."""
 
 _REDIRECTING = frozenset({"recipient", "from_address", "fromaddress", "reply_to", "replyto"})
-"""Event data of these names overrides a campaign's own settings (and what might be read as one of them)."""
+"""Event data with these names overrides a campaign's settings (or might be read so)."""
 _SEPARATORS = re.compile(r"[\s._-]+")
 
 
@@ -82,7 +82,7 @@ def event_name(name: str) -> tuple[str, str | None]:
 
 
 def event_data(properties: Mapping[str, object]) -> tuple[Mapping[str, object], tuple[str, ...]]:
-    """An event's properties with no name left that could redirect a campaign's mail."""
+    """An event's properties, without names that could redirect a campaign's mail."""
     renamed = _redirecting(tuple(properties))
     if not renamed:
         return properties, ()
@@ -97,7 +97,8 @@ def event_data(properties: Mapping[str, object]) -> tuple[Mapping[str, object], 
 
 @lru_cache(maxsize=2_048)
 def _redirecting(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the names that could redirect mail. Events of one kind have the same names: most are known."""
+    """The names that could redirect mail. Events with the same name have the same properties, so most are already
+    known."""
     return tuple(name for name in names if _redirects(name))
 
 

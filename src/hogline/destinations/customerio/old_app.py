@@ -1,6 +1,6 @@
 """The configuration of PostHog's old Customer.io app (customerio-plugin) → the options of a connection.
 
-The app named its choices in its own words. Knows no file and no connection; a sentence about a mistake names the app's
+The app had its own names for its choices. Knows no file and no connection. A sentence about a mistake names the app's
 key and never repeats a value, which may be a secret.
 """
 
@@ -23,7 +23,7 @@ _KEYS = {
 }
 """The app's keys, and the options that they became."""
 _AS_IT_DID = {"page_names": "event", "attribute_mapping": "identifier=distinct_id"}
-"""What the app did without being asked."""
+"""What the app always did."""
 _SECRETS = frozenset({"customerioSiteId", "customerioToken"})
 _WHOM = {
     "send all events": "all",
@@ -31,20 +31,20 @@ _WHOM = {
     "only send events from users with emails": "emails",
 }
 _NO_CONFIGURATION = (
-    "This is no configuration of PostHog's Customer.io app: a JSON object with customerioSiteId, customerioToken and "
-    "so on, or one with such an object under “config”."
+    "This is not a configuration of PostHog's Customer.io app: a JSON object with customerioSiteId, customerioToken"
+    " and so on, or one with such an object under “config”."
 )
 
 
 class _Wrong(Exception):
-    """The rest of a sentence that begins with the key."""
+    """The rest of a sentence that starts with the key."""
 
 
 def read_old_app(text: bytes, beside: Collection[str] = ()) -> Imported:
-    """The options of a configuration as the app had it, alone or as PostHog's API gives it.
+    """The options in a configuration, as the app stored it, alone or as PostHog's API returns it.
 
-    `beside`: options that are given otherwise; the configuration is not asked for them. Raises `InvalidOptions` with a
-    sentence for each mistake.
+    `beside`: options that are given in another way, so the configuration does not need them. Raises `InvalidOptions`
+    with a sentence for each mistake.
     """
     config = _configuration(text)
     options: dict[str, object] = {key: value for key, value in _AS_IT_DID.items() if key not in beside}
@@ -78,7 +78,7 @@ def _configuration(text: bytes) -> Mapping[str, object]:
 
 
 def _is_hidden(value: object) -> bool:
-    """PostHog shows a placeholder for a secret that is kept: an object, or a text with a row of stars or dots."""
+    """PostHog shows a placeholder for a stored secret: an object, or a text with a row of stars or dots."""
     if isinstance(value, dict):
         return True
     return isinstance(value, str) and any(mark * 3 in value for mark in "*•")
@@ -93,7 +93,7 @@ def _text(value: object) -> str:
 def _host(value: object) -> str:
     host = _text(value)
     if host not in {US, EU}:
-        raise _Wrong(f"must be {US} or {EU}; any other endpoint can be given beside, as --tracking-endpoint.")
+        raise _Wrong(f"must be {US} or {EU}. Give any other endpoint with --tracking-endpoint.")
     return host
 
 
@@ -119,7 +119,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "identifyByEmail": _by_email,
     "sendEventsFromAnonymousUsers": _whom,
 }
-"""How a value is read; the others are texts."""
+"""How a value is read. The others are text."""
 
 
 OLD_APP = Importer(

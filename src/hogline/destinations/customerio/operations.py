@@ -1,7 +1,7 @@
-"""The JSON bodies of what Customer.io is asked, within its limit for one operation.
+"""The JSON bodies of Customer.io's operations, within its size limit.
 
-The keys' order never changes, so the same operation is the same bytes. An event's data is JSON text already: what
-stands around it is put before and behind. Knows nothing of why something is sent.
+The order of keys never changes, so the same operation is always the same bytes. An event's data is already JSON text,
+so the rest is added around it. Knows nothing about why something is sent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 def identify(
     identifier: Identifier, attributes: dict[str, object], timestamp_s: int
 ) -> list[tuple[Operation, list[str]]]:
-    """An identify; as many as it takes, if it is too big for one. With each the attributes that it carries."""
+    """An identify, or several if it is too large for one. With each, the attributes in it."""
     body = _encode(
         {
             "type": "person",
@@ -39,7 +39,7 @@ def identify(
     names = list(attributes)
     if len(body) <= limits.OPERATION_BYTES and len(attributes) <= limits.ATTRIBUTES:
         return [(Operation("identify", body), names)]
-    # One attribute within its limits always fits, so there are two halves.
+    # A single attribute within its limits always fits, so there are two halves.
     half = len(names) // 2
     return [
         made
@@ -51,7 +51,7 @@ def identify(
 def identify_object(
     object_type: str, key: str, attributes: dict[str, object], timestamp_s: int
 ) -> tuple[Operation, ...]:
-    """An object with its attributes; in as many operations as it takes."""
+    """An object with its attributes, in one or more operations."""
     body = _encode(
         {
             "type": "object",
@@ -73,7 +73,7 @@ def identify_object(
 
 
 def add_relationships(identifier: Identifier, objects: list[tuple[str, str]]) -> Operation:
-    """A person belongs to these objects, each given by its type's id and its own."""
+    """Relates a person to these objects, each given by its type's id and its own id."""
     body = _encode(
         {
             "type": "person",
@@ -88,7 +88,7 @@ def add_relationships(identifier: Identifier, objects: list[tuple[str, str]]) ->
 
 
 def merge(primary: Identifier, secondary: Identifier) -> Operation:
-    """One customer becomes part of another; it cannot be undone."""
+    """Merges one customer into another. This cannot be undone."""
     body = _encode(
         {
             "type": "person",
@@ -101,13 +101,13 @@ def merge(primary: Identifier, secondary: Identifier) -> Operation:
 
 
 def remove(identifier: Identifier, action: Removal) -> Operation:
-    """A customer is deleted; suppressed, they cannot come back either, until they are unsuppressed."""
+    """`delete`: the customer is deleted. `suppress`: they also cannot come back until they are unsuppressed."""
     body = _encode({"type": "person", "identifiers": {identifier.kind: identifier.value}, "action": action})
     return Operation(action, body)
 
 
 def parts(operation: Operation, refusal: Refusal) -> tuple[Operation, ...]:
-    """A refused identify in two: without the attribute that the refusal names, and that one; else in halves."""
+    """A rejected identify in two: without the attribute that the refusal names, and that one; otherwise in halves."""
     if operation.action != "identify":
         return ()
     body = msgspec.json.decode(operation.body, type=dict[str, object])
@@ -132,13 +132,13 @@ def bare(operation: Operation) -> Operation | None:
 
 
 def names(operation: Operation) -> list[str]:
-    """The attributes that an identify carries."""
+    """The attributes in an identify."""
     body = msgspec.json.decode(operation.body, type=dict[str, object])
     return list(cast("dict[str, object]", body.get("attributes", {})))
 
 
 def head(identifier: Identifier) -> bytes:
-    """How every event of a customer begins."""
+    """How every event of a customer starts."""
     return b'{"type":"person","identifiers":{"%b":%b},"action":"' % (
         identifier.kind.encode(),
         _encode(identifier.value),
@@ -148,10 +148,10 @@ def head(identifier: Identifier) -> bytes:
 def event(
     head: bytes, identifier: Identifier, entry: Entry, data: bytes, *, name: str, email: str | None
 ) -> Operation | Refusal:
-    """An event of the kind `event`, `page` or `screen`: by v2, or by v1 if it is too big for that.
+    """An event of type `event`, `page` or `screen`: with v2, or with v1 if it is too large for that.
 
-    `name` is what it is called there, `data` is JSON text. `email` is the customer's, if one is known: an id that looks
-    like an address may only stand in v1's path if it is the same.
+    `name` is its name at Customer.io, `data` is JSON text. `email` is the customer's, if known: an id that looks like
+    an address may only be in v1's path if it is the same.
     """
     kind = kind_of(entry.name)
     start = _start(kind, name)
@@ -169,14 +169,14 @@ def event(
     if not _fits_path(identifier, email):
         return Refusal(
             "event_too_large",
-            f"The event's data is {len(data)} bytes. Customer.io takes that much only with the customer's"
+            f"The event's data is {len(data)} bytes. Customer.io only accepts that much with the customer's"
             " identifier in the request's path, and this identifier would mean something else there.",
         )
     return Operation(kind, _by_v1(entry, name, data), f"/api/v1/customers/{quote(identifier.value, safe='')}/events")
 
 
 def anonymous_event(entry: Entry, name: str, data: bytes) -> Operation | Refusal:
-    """An event of somebody who is no customer and does not become one by it. Only v1 documents it."""
+    """An event that does not belong to a customer and does not create one. Only v1 documents it."""
     if len(data) > limits.EVENT_DATA_BYTES:
         return _too_large(len(data))
     body = _by_v1(entry, name, data, anonymous_id=entry.distinct_id)
@@ -199,7 +199,7 @@ def _by_v1(entry: Entry, name: str, data: bytes, **more: str) -> bytes:
 
 @lru_cache(maxsize=16_384)
 def _start(kind: str, name: str) -> bytes:
-    """How an event of this kind and name goes on behind its customer."""
+    """How an event of this type and name continues after its customer."""
     short, _ = limits.event_name(name.strip())
     return b'%b","name":%b,' % (kind.encode(), _encode(short))
 
@@ -207,14 +207,14 @@ def _start(kind: str, name: str) -> bytes:
 def _too_large(size: int) -> Refusal:
     return Refusal(
         "event_too_large",
-        f"The event's data is {size} bytes; Customer.io takes {limits.EVENT_DATA_BYTES}.",
+        f"The event's data is {size} bytes. Customer.io accepts {limits.EVENT_DATA_BYTES}.",
     )
 
 
 def _fits_path(identifier: Identifier, email: str | None) -> bool:
-    """Whether the identifier means in v1's path what it means in v2.
+    """Whether the identifier means the same in v1's path as in v2.
 
-    `.` and `..` leave the path, encoded or not. v1 tells the kinds of identifiers apart by their looks.
+    `.` and `..` would leave the path, encoded or not. v1 recognizes the kind of an identifier by its looks.
     """
     value = identifier.value
     if identifier.kind == "email" or value == email:

@@ -1,7 +1,7 @@
-"""The options of a Customer.io connection: what is asked, and how what was typed becomes usable.
+"""Reads the options of a Customer.io connection.
 
-Reading finds all mistakes at once and names each in a sentence that never repeats a secret. Knows nothing of
-whether the credentials are good; that is asked of Customer.io (`check`).
+Finds all mistakes in one pass, and names each in a sentence that never repeats a secret. Whether the credentials work
+is up to Customer.io (`check`).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ AttributesFrom: TypeAlias = Literal["set", "person"]
 PageNames: TypeAlias = Literal["url", "path", "event"]
 
 DEFAULT_PROPERTIES = names_of(one.strip() for one in PLUMBING.split(","))
-"""What is set apart at the door: by this selection, an event's data goes out as it is."""
+"""What is separated on receipt. With this selection, an event's data is sent as it is."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """A connection's options, ready for use. Its text form shows no secret."""
+    """A connection's options, ready for use. Its repr shows no secret."""
 
     base_url: str
-    """Scheme, host, perhaps a port and a path; no slash at its end."""
+    """Scheme, host, perhaps a port and a path, without a slash at the end."""
     authorization: str
-    """The HTTP header's value: secret."""
+    """The HTTP header's value, a secret."""
     identify_by_email: bool = False
     anonymous_users: AnonymousUsers = "all"
     events: Names = ALL
@@ -53,22 +53,22 @@ class Options(Struct, frozen=True, kw_only=True):
     mapping: tuple[Mapped, ...] = ()
     set_once: bool = True
     email_property: str = "email"
-    """The person property that holds the email."""
+    """The person property with the email."""
     group_objects: Mapping[str, str] = {}
-    """Group types of PostHog, and the object type that each becomes."""
+    """PostHog's group types, and the object type of each."""
     dates: Dates = CREATED
-    """Of attributes."""
+    """For attributes."""
     event_dates: Dates = Dates()
     requests_per_second: int = 100
 
     @property
     def takes_data_as_it_is(self) -> bool:
-        """Whether events go out as they were set apart at the door."""
+        """Whether an event's data is sent as it was separated on receipt."""
         return self.event_properties == DEFAULT_PROPERTIES and not self.event_dates
 
     @property
     def mapped(self) -> frozenset[str]:
-        """The names of attributes that the mapping makes."""
+        """The names of attributes that the mapping creates."""
         return frozenset(one.name for one in self.mapping)
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 _EVENT = "event."
-"""Before the name of an event property, where attributes stand otherwise."""
+"""Before the name of an event property, where attributes are expected otherwise."""
 
 
 def read_options(values: Mapping[str, object]) -> Options:
@@ -152,7 +152,7 @@ def _mapping(given: Given, key: str) -> tuple[Mapped, ...]:
         try:
             mapping.append(Mapped(attribute, value=msgspec.json.decode(value)))
         except msgspec.DecodeError:
-            given.problem(key, 'has a fixed value that is no JSON. Text needs quotes: source:="posthog".')
+            given.problem(key, 'has a fixed value that is not JSON. Put text in quotes: source:="posthog".')
             return ()
     return tuple(mapping)
 

@@ -1,4 +1,4 @@
-"""What pages and screens are called at Customer.io, whose segments and triggers go by these names."""
+"""The names of pages and screens at Customer.io, which its segments and triggers use."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def kind_of(event_name: str) -> str:
 
 
 def named(entry: Entry, names: Literal["url", "path", "event"]) -> str:
-    """The name of an event. A page is called by its URL without query and fragment, or by its path; a screen by its
-    name; either as PostHog calls it where that is missing."""
+    """The name of an event. A page's is its URL without query and fragment, or its path; a screen's is its name. If
+    that is missing, it is PostHog's name."""
     kind = kind_of(entry.name)
     if names == "event" or kind == "event":
         return entry.name

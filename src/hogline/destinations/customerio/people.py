@@ -1,5 +1,5 @@
-"""How Customer.io is told of people: what it takes, and how what is said becomes operations. Who is sent, what and
-when is decided by the core."""
+"""How Customer.io learns about people: what it accepts, and how facts become operations. The core decides who is sent,
+what and when."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hogline.destinations.customerio.options import Options
 from hogline.model import UNKNOWN, Identifier, Operation, Refusal
 from hogline.posthog.entry import Entry, event_of
 
-_NO_NAME = Refusal("event_name_blank", "The event has no name; Customer.io does not take an event without.")
+_NO_NAME = Refusal("event_name_blank", "The event has no name, and Customer.io does not accept events without one.")
 
 _SHORT = limits.EVENT_NAME_BYTES // 4
-"""Characters of a name that is within the limit, whatever they are."""
+"""As many characters as are always within the limit."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -115,7 +115,7 @@ class CustomerIoPeople:
                 (),
                 Refusal(
                     "identifier_too_long",
-                    f"The distinct_id is longer than {limits.IDENTIFIER_BYTES} bytes, which Customer.io does not take.",
+                    f"The distinct_id is longer than {limits.IDENTIFIER_BYTES} bytes: too long for Customer.io.",
                 ),
             )
         name = pages.named(entry, options.page_names)

@@ -1,4 +1,4 @@
-"""Why Customer.io cannot be sent an event, and what to do: known before it is asked."""
+"""Why an event can never be sent to Customer.io, known in advance, and what to do."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Filters(Struct):
     events: list[str] = []
     """Names; none: all."""
     options: dict[str, object] = {}
-    """Of whom to send, and whose events to ignore."""
+    """The options that say who is sent, and whose events to ignore."""
 
 
 def read_filters(given: object, notes: list[str]) -> Filters:
@@ -96,7 +96,7 @@ def _opposite(condition: dict[str, object]) -> str | None:
 
 
 def _quoted(value: object) -> str:
-    """As it stands in a condition: in quotes where it would be read otherwise."""
+    """As written in a condition: in quotes if it would be read differently without."""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return (
         text if text and not any(mark.isspace() or mark == '"' for mark in text) else msgspec.json.encode(text).decode()

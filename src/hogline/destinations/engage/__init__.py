@@ -1,7 +1,7 @@
-"""The Engage destination: PostHog's events as PostHog's webhook gives them, one request each.
+"""The Engage destination: PostHog's events as PostHog's webhook sends them, one request each.
 
-`ENGAGE` is what others use; the modules beside it each know one part (which events, what an answer means, what
-can be checked).
+Other modules use `ENGAGE`. Each module in this folder knows one part (which events are sent, what a response means,
+what can be checked).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["ENGAGE", "Options"]
 
 
 class _Engage(Forwarding[Options]):
-    """Engage knows people and joins them by itself. It documents no limit of size, and what we receive is bounded."""
+    """Engage knows people and merges them itself. It documents no size limit, and events are limited on receipt."""
 
     def read_options(self, values: Mapping[str, object]) -> Options:
         return read_options(values)
@@ -44,7 +44,7 @@ class _Engage(Forwarding[Options]):
 ENGAGE: Destination[Options] = _Engage(
     key="engage",
     title="Engage",
-    summary="Your own events, and what PostHog knows of people and groups, go to Engage as they are.",
+    summary="Your own events, and what PostHog knows about people and groups, go to Engage unchanged.",
     options=OPTIONS,
     reasons={"not_for_engage": Reason("Engage only gets your own events and events that change people.")},
 )

@@ -1,7 +1,6 @@
-"""What one event comes to: itself, as PostHog's webhook gives it, or the rule that keeps it from being sent.
+"""What one event becomes: itself, as PostHog's webhook sends it, or the rule that keeps it from being sent.
 
-Engage knows people and joins them by itself, so nothing is remembered of anybody. Pure: no clock, no network, no
-disk.
+Engage knows people and merges them itself, so nothing is remembered about anyone. Pure: no clock, network or disk.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from hogline.posthog.values import not_numbers
 
 PATH = "/posthog"
 POSTHOGS_OWN = frozenset({"$identify", "$set", "$unset", "$groupidentify", "$create_alias"})
-"""Of the events that PostHog names itself (`$…`), those that Engage takes."""
+"""Those of PostHog's own events (`$…`) that Engage accepts."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
@@ -41,15 +40,15 @@ def forward(entry: Entry, options: Options) -> Written | str:
             "url": said.url,
         }
     )
-    # A path of its own: each event is a request.
+    # It has a path, so each event is a request.
     lost = not_numbers(said.set) + not_numbers(said.set_once) if b"null" in body else 0
     return Written(Operation("event", body, path=PATH), (NOT_A_NUMBER,) * lost)
 
 
 def _filtered(entry: Entry, options: Options) -> str | None:
-    """The rule that keeps an event from being sent; None if it is."""
+    """The rule that keeps an event from being sent; None if it is sent."""
     if is_cookieless(entry.distinct_id):
-        return "cookieless"  # somebody else tomorrow: Engage would keep a user for each day
+        return "cookieless"  # a different id tomorrow: Engage would keep a user for each day
     name = entry.name.strip()
     if name.startswith("$") and name not in POSTHOGS_OWN:
         return "not_for_engage"
@@ -59,7 +58,7 @@ def _filtered(entry: Entry, options: Options) -> str | None:
 
 
 def _properties(entry: Entry, said: Said) -> msgspec.Raw:
-    """The event's properties with what it sets of the person back among them, as PostHog's webhook has it."""
+    """The event's properties, with `$set` and the like among them, as in PostHog's webhook."""
     data = entry.whole
     told = {"$set": said.set, "$set_once": said.set_once, "$unset": said.unset}
     back = _encode({name: value for name, value in told.items() if value})

@@ -1,7 +1,7 @@
-"""The options of an Engage connection: what is asked, and how what was typed becomes usable.
+"""The options of an Engage connection, and how they are read.
 
-Reading finds all mistakes at once and names each in a sentence that never repeats a secret. Knows nothing of
-whether the keys are good; that is asked of Engage (`check`).
+Finds all mistakes in one pass, and names each in a sentence that never repeats a secret. Whether the keys work is up to
+Engage (`check`).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ OPTIONS: tuple[Option, ...] = (
         kind="text",
         required=True,
         secret=True,
-        hint="From your Engage dashboard, beside the public key; PostHog calls it the private key.",
+        hint="From your Engage dashboard, next to the public key. PostHog calls it the private key.",
     ),
     Option(
         key="event_allowlist",
         title="PostHog Event Allowlist",
         kind="text",
-        hint="Comma-separated. If set, only these events are sent, of those that Engage takes: your own events,"
+        hint="Comma-separated. If set, only these events are sent, of those that Engage accepts: your own events,"
         " $identify, $set, $unset, $groupidentify and $create_alias.",
     ),
     Option(
@@ -48,25 +48,25 @@ OPTIONS: tuple[Option, ...] = (
         title="API base URL",
         kind="text",
         default=_BASE_URL,
-        hint="Leave it as it is, unless a proxy or the sandbox stands in between: https, or http on this machine.",
+        hint="Only change it for a proxy or the sandbox: https, or http on this machine.",
     ),
     replace(
         PACE,
-        hint="At most so many requests go out in any second. Engage is sent each event in a request of its own, so"
-        " this is how many events it gets.",
+        hint="Maximum number of requests per second. Engage gets each event in a separate request, so"
+        " this is also the maximum number of events.",
     ),
 )
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """A connection's options, ready for use. Its text form shows no secret."""
+    """A connection's options, ready for use. Its repr shows no secret."""
 
     base_url: str
-    """Scheme, host, perhaps a port and a path; no slash at its end."""
+    """Scheme, host, perhaps a port and a path, without a slash at the end."""
     authorization: str
-    """The HTTP header's value: secret."""
+    """The HTTP header's value, a secret."""
     allowlist: frozenset[str] = frozenset()
-    """Empty: every event that Engage takes is sent."""
+    """Empty: every event that Engage accepts is sent."""
     requests_per_second: int = 100
 
     def __repr__(self) -> str:
