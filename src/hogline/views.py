@@ -48,7 +48,7 @@ class Status(Struct, frozen=True, kw_only=True):
 
 
 class RejectionView(Struct, frozen=True, kw_only=True):
-    """Requests from senders that were refused, with the same reason on the same route."""
+    """Requests from senders that were rejected, with the same reason on the same route."""
 
     route: str
     """Empty: unknown."""

@@ -202,7 +202,7 @@ def test_the_reasons_are_found_in_the_code():
         "Reasons why an event is filtered",
         "Limits and hostile values",
         "Reasons why an event is a failure",
-        "Reasons why something is refused at the door",
+        "Reasons why something is rejected on receipt",
     ],
 )
 def test_no_reason_is_explained_that_no_longer_exists(title):
@@ -267,6 +267,13 @@ def test_the_pictures_are_those_that_pages_show():
     shown = set(re.findall(r"screenshots/([a-z-]+\.webp)", text))
     assert {file.name for file in (DOCS / "screenshots").iterdir()} == shown
     assert sum(file.stat().st_size for file in (DOCS / "screenshots").iterdir()) < 2_000_000
+
+
+def test_every_place_that_the_architecture_names_is_there() -> None:
+    places = (DOCS / "architecture.md").read_text("utf-8").partition("\n## Where is …?\n")[2]
+    named = re.findall(r"`([\w/]+(?:\.py|/))`", places)
+    assert len(named) > 40
+    assert [place for place in named if not (ROOT / "src/hogline" / place).exists()] == []
 
 
 def test_every_room_stands_in_the_architecture():

@@ -10,7 +10,7 @@ from hogline.views import PersonView
 STANDINGS: Mapping[str, str] = {
     "accepted": "Accepted",
     "unsent": "Not sent yet",
-    "refused": "Refused",
+    "refused": "Rejected",
     "left_out": "Left out",
     "not_sent": "Not sent",
 }

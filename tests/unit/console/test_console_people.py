@@ -138,7 +138,7 @@ async def test_an_attribute_says_what_became_of_it_and_why(browser: Browser) -> 
     )
     await browser.bench.service._state.settle(Settlement(connection=1, lanes={}, told={"ada": Told(main)}))
     shown = words((await browser.get(f"{PERSON}ada")).text)
-    assert "age -1 Refused It is not sent again until it changes or you resend this person." in shown
+    assert "age -1 Rejected It is not sent again until it changes or you resend this person." in shown
     assert "city Oslo Accepted" in shown
     assert "email ada@example.com Not sent yet It is sent with their next event." in shown
     assert "gone removed Not sent yet It is sent with their next event." in shown
