@@ -128,8 +128,9 @@ def entry_of(event: Event) -> Entry:
     plain, own = _looked_at(tuple(properties))
     aside, repaired = b"", event.repaired
     if own:
-        aside = _text({name: properties[name] for name in own})
-        text = _text({name: value for name, value in properties.items() if name not in own})
+        rest = properties.copy()
+        aside = _text({name: rest.pop(name) for name in own})
+        text = _text(rest)
     else:
         text = _text(properties)
     if b"null" in text or b"null" in aside:

@@ -80,6 +80,9 @@ PLACES = {
     "a page with a query and a fragment": Case("page", page(f"{ONE}?a=1#b"), ONE),
     "a page as the old app called it": Case("page", page(ONE), "$pageview", {"page_names": "event"}),
     "a screen as the old app called it": Case("screen", screen("Page One"), "$screen", {"page_names": "event"}),
+    "a URL behind an object": Case("page", {"a": {"$current_url": "/no"}, **page(ONE)}, ONE),
+    "a URL with something escaped": Case("page", page('https://example.com/"a"'), 'https://example.com/"a"'),
+    "a URL that is blank": Case("page", page(" "), "$pageview"),
     "a URL that is no text": Case("page", page(7), "$pageview"),
     "a URL that is none": Case("page", page("http://[x"), "$pageview", {"page_names": "path"}),
 }

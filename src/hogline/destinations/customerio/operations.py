@@ -153,8 +153,7 @@ def event(
     `name` is its name at Customer.io, `data` is JSON text. `email` is the customer's, if known: an id that looks like
     an address may only be in v1's path if it is the same.
     """
-    kind = kind_of(entry.name)
-    start = _start(kind, name)
+    kind, start = _start(entry.name, name)
     body = b'%b%b"id":"%b","timestamp":%d,"attributes":%b}' % (
         head,
         start,
@@ -198,10 +197,11 @@ def _by_v1(entry: Entry, name: str, data: bytes, **more: str) -> bytes:
 
 
 @lru_cache(maxsize=16_384)
-def _start(kind: str, name: str) -> bytes:
-    """How an event of this type and name continues after its customer."""
+def _start(event_name: str, name: str) -> tuple[str, bytes]:
+    """The type of an event, and how it continues after its customer under this name."""
+    kind = kind_of(event_name)
     short, _ = limits.event_name(name.strip())
-    return b'%b","name":%b,' % (kind.encode(), _encode(short))
+    return kind, b'%b","name":%b,' % (kind.encode(), _encode(short))
 
 
 def _too_large(size: int) -> Refusal:

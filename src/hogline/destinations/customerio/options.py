@@ -60,11 +60,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """For attributes."""
     event_dates: Dates = Dates()
     requests_per_second: int = 100
-
-    @property
-    def takes_data_as_it_is(self) -> bool:
-        """Whether an event's data is sent as it was separated on receipt."""
-        return self.event_properties == DEFAULT_PROPERTIES and not self.event_dates
+    takes_data_as_it_is: bool = True
+    """Whether an event's data is sent as it was separated on receipt."""
 
     @property
     def mapped(self) -> frozenset[str]:
@@ -87,7 +84,8 @@ def read_options(values: Mapping[str, object]) -> Options:
     given = Given("Customer.io", OPTIONS, values)
     site_id = given.credential("site_id")
     api_key = given.credential("api_key")
-    dates = given.names("date_attributes")
+    dates, properties = given.names("date_attributes"), names_of(given.names("event_properties"))
+    event_dates = dates_of(name.removeprefix(_EVENT) for name in dates if name.startswith(_EVENT))
     options = Options(
         base_url=_endpoint(given, "tracking_endpoint"),
         authorization="Basic " + base64.b64encode(f"{site_id}:{api_key}".encode()).decode(),
@@ -97,7 +95,7 @@ def read_options(values: Mapping[str, object]) -> Options:
         events=names_of(given.names("events")),
         ignores=_conditions(given, "ignore_when"),
         page_names=cast("PageNames", given.choice("page_names")),
-        event_properties=names_of(given.names("event_properties")),
+        event_properties=properties,
         deletes=given.names("delete_on"),
         suppresses=given.names("suppress_on"),
         hold_days=given.whole_number("hold_days"),
@@ -110,8 +108,9 @@ def read_options(values: Mapping[str, object]) -> Options:
         email_property=given.text("email_property") or "email",
         group_objects=_group_objects(given, "group_objects"),
         dates=dates_of(name for name in dates if not name.startswith(_EVENT)),
-        event_dates=dates_of(name.removeprefix(_EVENT) for name in dates if name.startswith(_EVENT)),
+        event_dates=event_dates,
         requests_per_second=given.whole_number(PACE.key),
+        takes_data_as_it_is=properties == DEFAULT_PROPERTIES and not event_dates,
     )
     if ":" in site_id:
         given.problem("site_id", "has a colon in it. Give the Site ID alone, without the API Key.")

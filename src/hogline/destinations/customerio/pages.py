@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from hogline.posthog.entry import Entry
 
+_URL = b'"$current_url":"'
 KINDS = {"$pageview": "page", "$screen": "screen"}
 
 
@@ -32,6 +33,8 @@ def named(entry: Entry, names: Literal["url", "path", "event"]) -> str:
     kind = kind_of(entry.name)
     if names == "event" or kind == "event":
         return entry.name
+    if kind == "page" and names == "url" and (url := _url_in(entry.data)) is not None:
+        return _bare(url) or entry.name
     place = _place(entry.data)
     if kind == "screen":
         return _text(place.screen) or entry.name
@@ -39,6 +42,17 @@ def named(entry: Entry, names: Literal["url", "path", "event"]) -> str:
         return path
     url = _text(place.url)
     return (_path(url) if names == "path" else _bare(url)) or entry.name
+
+
+def _url_in(data: bytes) -> str | None:
+    """The page's URL in an event's data without decoding all of it; None if that cannot be seen at a glance: another
+    object stands before it, or it has something escaped."""
+    start = data.find(_URL)
+    if start < 0 or data.find(b"{", 1, start) >= 0:
+        return None
+    start += len(_URL)
+    text = data[start : data.find(b'"', start)]
+    return None if b"\\" in text else text.decode().strip()
 
 
 def _text(value: object) -> str:

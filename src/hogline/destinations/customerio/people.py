@@ -97,7 +97,7 @@ class CustomerIoPeople:
             entry.aside is None
             or entry.careful
             or entry.said is not None
-            or len(name) > _SHORT
+            or (len(name) > _SHORT and limits.too_long(name, limits.EVENT_NAME_BYTES))
             or not options.takes_data_as_it_is
         ):
             data, adjusted = event_data(entry, name, options)
