@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import crowd, history, people, pure, send, serve, viewers
+from bench import crowd, events, history, people, pure, send, serve, viewers
 
 BENCHMARKS = {
     "pure": pure.main,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "people": people.main,
     "viewers": viewers.main,
     "history": history.main,
+    "events": events.main,
 }
 
 

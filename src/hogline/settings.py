@@ -105,6 +105,10 @@ class Settings(BaseSettings):
         ge=0,
         description="Maximum bytes of held events per connection, for people who do not qualify yet.",
     )
+    event_log: bool = Field(
+        default=True,
+        description="Keep what happened to every event, as long as the event is stored, for `hogline events`.",
+    )
     people_retention_days: int = Field(
         default=400,
         ge=0,

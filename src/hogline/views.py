@@ -289,6 +289,54 @@ class LiveEvents(Struct, frozen=True, kw_only=True):
     events: list[LiveEvent]
 
 
+class LoggedEvent(Struct, frozen=True, kw_only=True):
+    """What happened to one event at one connection."""
+
+    connection: str
+    position: int
+    """Its number among all received events."""
+    at_ms: int
+    """When that was decided; 0: not yet."""
+    outcome: str
+    """`delivered`, `filtered`, `held`, `failed` or `pending`."""
+    reason: str
+    """Why it was filtered, held or failed."""
+    event: str
+    distinct_id: str
+    uuid: str
+    timestamp_ms: int
+    received_ms: int
+
+
+class LoggedEvents(Struct, frozen=True, kw_only=True):
+    events: list[LoggedEvent]
+    """Newest first."""
+    before: int | None
+    """Pass it as `before` to get older ones; None: these were the last."""
+
+
+class EventAttempt(Struct, frozen=True, kw_only=True):
+    """One time that an event was sent, or decided upon."""
+
+    began_ms: int
+    at_ms: int
+    outcome: str
+    reason: str
+    operations: list[LiveOperation]
+
+
+class LoggedEventDetails(Struct, frozen=True, kw_only=True):
+    """One event: as it was received, and all that became of it."""
+
+    event: LoggedEvent
+    properties: dict[str, object]
+    set: dict[str, object]
+    attempts: list[EventAttempt]
+    """Oldest first."""
+    waits_for: str
+    """Why nothing became of it yet, or of its next attempt; empty: it is done."""
+
+
 class FindingView(Struct, frozen=True):
     """One thing that `hogline doctor` looked at."""
 

@@ -64,12 +64,12 @@ async def test_an_answer_that_is_not_this_page_deletes_nothing(page: Page, stage
 async def test_a_session_that_ends_keeps_what_was_typed(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
     await page.goto("/connections/shop/settings")
-    await page.get_by_label("PostHog Event Allowlist").fill("signed up")
+    await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
     cookies = await page.context.cookies()
     await page.context.clear_cookies()
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.locator("#unanswered")).to_contain_text("Your session has ended. What you typed is still here.")
-    assert await page.get_by_label("PostHog Event Allowlist").input_value() == "signed up"
+    assert await page.get_by_label("Customer.io Site ID").input_value() == "sandbox-site"
     await page.context.add_cookies(cookies)  # type: ignore[arg-type]  # as they came
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.locator("#said")).to_contain_text("Saved shop.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,23 @@ def seed() -> int:
     return secrets.randbits(32)
 
 
+def _counted(folder: Path, file: str, sql: str) -> tuple[int, ...]:
+    (path,) = folder.rglob(file)
+    with closing(sqlite3.connect(path)) as database:
+        found: tuple[int, ...] = database.execute(sql).fetchone()
+    return found
+
+
 def test_killed_at_any_moment_nothing_that_was_answered_is_missing(tmp_path: Path, seed: int) -> None:
     outcome = storms.killed(tmp_path, kills=20, people=100, events_each=200, seed=seed)
 
     assert outcome.verdict.good, (seed, outcome)
     assert outcome.verdict.at_customerio == 20_000, (seed, outcome)
+    # Every settled event is in the event log once; repeats of senders are events of the journal too.
+    settled = _counted(tmp_path, "state.db", "SELECT sum(n) FROM counters WHERE kind IN ('delivered', 'filtered')")
+    events = "SELECT count(DISTINCT position) FROM events WHERE outcome > 0"
+    assert settled == _counted(tmp_path, "events.db", events), seed
+    assert settled == _counted(tmp_path, "events.db", events.replace("DISTINCT position", "*")), seed
     # Some were kept, and the process was killed before it said so: they came again, and are one event.
     assert outcome.sent_again > 0
 

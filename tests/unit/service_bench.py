@@ -23,6 +23,7 @@ from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.sqlite.audit import SqliteAudit
+from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 
@@ -141,6 +142,8 @@ async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
         await state.add_token(TOKEN)
         await state.add_token(PUBLIC_TOKEN, "public")
         customerio = CustomerIo()
+        events = SqliteEventLog(directory.events)
+        stack.push_async_callback(events.close)
         audit = SqliteAudit(directory.audit)
         stack.push_async_callback(audit.close)
         service = Service(
@@ -150,6 +153,7 @@ async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
             send=customerio.send,
             clock=clock,
             delivers=True,
+            events=events,
             trail=Trail(audit, vault.fingerprint, clock.time_ms),
         )
         stack.push_async_callback(service.close)

@@ -47,6 +47,7 @@ COMMANDS = {
     "backfill": "backfill:backfill",
     "backfills": "backfills:backfills",
     "preview": "files:preview",
+    "events": "events:events",
     "failures": "failures:failures",
     "replay": "failures:replay",
     "doctor": "doctor:doctor",

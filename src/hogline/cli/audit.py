@@ -35,7 +35,7 @@ def audit(
     common: Common = _DEFAULT,
 ) -> None:
     """Show who did what, when and from where. `hogline audit --json > audit.jsonl` exports it."""
-    since_ms = _read_moment(since) if since else 0
+    since_ms = read_moment(since, "--since") if since else 0
     wanted = Wanted(who=who, action=action, connection=connection, person=person, since_ms=since_ms)
 
     async def work() -> None:
@@ -66,9 +66,10 @@ def _print(found: list[AuditView]) -> None:
     out.print(table)
 
 
-def _read_moment(text: str) -> int:
+def read_moment(text: str, option: str) -> int:
+    """A date and time, UTC unless it says otherwise, in milliseconds since 1970. Raises `CannotDo`."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise CannotDo("--since must be a date and time such as 2026-11-01T00:00Z.") from None
+        raise CannotDo(f"{option} must be a date and time such as 2026-11-01T00:00Z.") from None
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1_000)

@@ -32,7 +32,8 @@ THEMES = ("system", "light", "dark")
 SECTIONS = (
     ("overview", "Overview"),
     ("people", "People"),
-    ("live", "Live events"),
+    ("events", "Events"),
+    ("live", "Live"),
     ("failures", "Failures"),
     ("try", "Try it"),
     ("settings", "Settings"),

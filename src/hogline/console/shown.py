@@ -15,6 +15,8 @@ OUTCOMES = {
     "failed": ("bad", "Failed"),
 }
 """The result of an event: its color and word."""
+LOGGED = {**OUTCOMES, "pending": ("warn", "Pending")}
+"""The same for the event log."""
 
 
 def as_json(value: object) -> str:

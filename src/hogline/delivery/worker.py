@@ -27,12 +27,14 @@ from hogline.delivery.feed import Feed
 from hogline.delivery.folder import Folder
 from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
+from hogline.delivery.logbook import noted
 from hogline.delivery.puller import Puller
 from hogline.delivery.tally import Notes
 from hogline.destinations.base import Destination, Send
 from hogline.model import Refusal
 from hogline.posthog.entry import Entry
 from hogline.store.base import Connection, Journal, State, Unwritable
+from hogline.store.event_log import EventLog
 from hogline.telemetry.delivery import DeliveryWatch, RequestListener, nobody
 
 OptionsT = TypeVar("OptionsT")
@@ -61,9 +63,11 @@ class Worker(Generic[OptionsT]):
         tallies: AbstractSet[Notes] = frozenset(),
         feed: Feed | None = None,
         listener: RequestListener = nobody,
+        events: EventLog | None = None,
     ) -> None:
         """`merge_delay_s`: how long a merge waits when both customers are accepted. `tallies`: anyone who waits for
-        events, now or later. `feed`: anyone who watches. `listener` gets each request.
+        events, now or later. `feed`: anyone who watches. `listener` gets each request. `events`: where what happened to
+        each is written down.
         """
         self._connection = connection
         self._destination = destination
@@ -84,6 +88,7 @@ class Worker(Generic[OptionsT]):
         """One of those at a time."""
         self._fuse = Fuse()
         self._tallies = tallies
+        self._events = events
         self._feed = feed or Feed(clock)
         self._watch = DeliveryWatch(connection.name, clock, listener)
         self._carrier = Carrier(destination, options, send=send, gate=gate, clock=clock, watch=self._watch)
@@ -236,12 +241,21 @@ class Worker(Generic[OptionsT]):
 
     async def _carry(self, desk: Desk, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
+        began_ms = self._clock.time_ms()
         with self._watch.shipment(item.entry.uuid for item in shipment.items if item.entry is not None):
             if (intent := shipment.intent) is not None:
                 await self._persist(lambda: self._state.intend(intent))
             outcomes = await self._carrier.carry(shipment.operations, shipment.doubt)
             self._watch.standing(self.trouble)
+            await self._note(shipment, outcomes, began_ms)
             await self._settle(desk, shipment, outcomes)
+
+    async def _note(self, shipment: Shipment, outcomes: Sequence[OperationOutcome], began_ms: int) -> None:
+        """Before it is settled: after a crash nothing is settled that the event log does not know."""
+        if (events := self._events) is not None:
+            people, connection, at_ms = self._destination.people, self._connection.id, self._clock.time_ms()
+            book = noted(shipment, people, outcomes, connection=connection, began_ms=began_ms, at_ms=at_ms)
+            await self._persist(lambda: events.add(book))
 
     async def _settle(self, desk: Desk, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
         requests, retries = self._carrier.take_counts()

@@ -15,6 +15,7 @@ from hogline.destinations.base import InvalidOptions
 from hogline.settings import Settings
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.store.cleaning import Cleaning
+from hogline.store.event_log import EventLog
 from hogline.store.forgetting import Expired
 from hogline.store.positions import lag_ms, settled_position
 
@@ -46,11 +47,13 @@ class Housekeeping:
         *,
         people: ExpiresPeople,
         bound_backlogs: Callable[[], Awaitable[None]] | None = None,
+        events: EventLog | None = None,
     ) -> None:
         """`bound_backlogs`: `service.Service`'s; None where there are no connections to pause."""
         self._bound_backlogs = bound_backlogs
         self._cleaning = cleaning
         self._people = people
+        self._events = events
         self._journal = journal
         self._state = state
         self._settings = settings
@@ -84,6 +87,8 @@ class Housekeeping:
         )
         if removed:
             log.info("journal trimmed", events=removed)
+        if self._events is not None:
+            await self._events.trim(self._journal.first)
         await self._give_up_held()
         await self._forget_the_old()
         await self._cleaning.finish()

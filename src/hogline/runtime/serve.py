@@ -50,9 +50,10 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         for sentence in PROBLEMS.values():
             log.warning("a destination cannot be used", why=sentence)
         metrics = Metrics({"journal": directory.journal, "state": directory.state}, clock.now_s)
-        service, journal, state = await stack.enter_async_context(
+        service, stores = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
+        journal, state = stores.journal, stores.state
         housekeeping = Housekeeping(
             journal,
             state,
@@ -61,6 +62,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             service.cleaning,
             people=service.retention,
             bound_backlogs=service.bound_backlogs,
+            events=stores.events,
         )
         await stack.enter_async_context(_running(housekeeping.run()))
         budget = Budget()

@@ -17,9 +17,8 @@ from hogline.service.actor import system_user
 from hogline.service.rights import permitted
 from hogline.service.trail import Trail
 from hogline.settings import Settings
-from hogline.store.base import Journal, State
 from hogline.store.datadir.directory import DataDirectory, Held
-from hogline.store.opening import opened
+from hogline.store.opening import Stores, opened
 from hogline.telemetry.delivery import RequestListener, nobody
 
 log = structlog.get_logger("hogline")
@@ -37,7 +36,7 @@ async def own_service(
     delivers: bool,
     clock: Clock | None = None,
     listener: RequestListener = nobody,
-) -> AsyncIterator[tuple[Service, Journal, State]]:
+) -> AsyncIterator[tuple[Service, Stores]]:
     """A service of this process on a directory that it holds. `listener` gets each request to a destination."""
     key = settings.secret_key.get_secret_value() if settings.secret_key else None
     clock = clock or SystemClock()
@@ -57,6 +56,7 @@ async def own_service(
             clock=clock,
             delivers=delivers,
             figures=stores.figures,
+            events=stores.events if settings.event_log else None,
             trail=Trail(stores.audit, stores.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days),
             listener=sampler.heard(listener),
         )
@@ -64,7 +64,7 @@ async def own_service(
         await service.start()
         if delivers:
             await stack.enter_async_context(offered(service, directory.control))
-        yield service, journal, state
+        yield service, stores
 
 
 @asynccontextmanager
@@ -80,7 +80,7 @@ async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIte
         if other is not None:
             yield other
         else:
-            service, _, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
+            service, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
             yield permitted(service, system_user())
 
 

@@ -12,6 +12,7 @@ from hogline.service.backfills import Backfills
 from hogline.service.connections import Connections
 from hogline.service.core import CannotDo
 from hogline.service.doctor import Doctor
+from hogline.service.event_log import Events
 from hogline.service.exporting import Exporting
 from hogline.service.failures import Failures
 from hogline.service.figures import Trends
@@ -28,6 +29,7 @@ __all__ = ["CannotDo", "Service"]
 class Service(
     Forgetting,
     Exporting,
+    Events,
     Connections,
     PostHogSetup,
     Reports,

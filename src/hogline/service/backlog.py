@@ -8,12 +8,14 @@ import structlog
 
 from hogline.backfill.forecast import created
 from hogline.core.changes import Settlement
+from hogline.core.known import EVER, Known
 from hogline.core.lanes import LANES, lane_of
 from hogline.delivery.rehearsal import Rehearsal
 from hogline.destinations.catalogue import destination_of
 from hogline.posthog.entry import decode_entry
 from hogline.service.core import Core, opened
 from hogline.store.base import Connection
+from hogline.store.event_log import Noted, NotedShipment, checksum
 from hogline.store.positions import settled_position
 from hogline.views import BacklogView
 
@@ -76,6 +78,22 @@ class Backlogs(Core):
                 count.customers += created(rehearsed.shipment)
                 await asyncio.sleep(0)
 
+    async def _note_skipped(self, connection: Connection, until: int, reason: str) -> None:
+        """What waits up to that position is not sent: in the event log, before it is settled."""
+        if self._event_log is None:
+            return
+        known = Known(self._state, EVER)
+        lanes, now_ms = await self._state.lanes(connection.id), self._clock.time_ms()
+        after = await settled_position(connection, self._state)
+        while after < until and (rows := await self._journal.read(after, min(READ, until - after))):
+            after = rows[-1][0]
+            events: list[Noted] = [
+                (position, checksum(entry.name), checksum(entry.distinct_id), ("filtered", reason))
+                for position, entry in ((position, decode_entry(body)) for position, body in rows)
+                if position > lanes.get(lane_of(known.group(entry.distinct_id, position)), connection.start)
+            ]
+            await self._event_log.add(NotedShipment(connection.id, now_ms, now_ms, events, ()))
+
     async def _pending(self, connection: Connection) -> int:
         return self._journal.end - connection.start - (await self._state.counts(connection.id)).settled
 
@@ -102,6 +120,7 @@ class Backlogs(Core):
         until = max(last, self._journal.end - most, *(await self._state.lanes(connection.id)).values())
         dropped = until - connection.start - (await self._state.counts(connection.id)).settled
         if dropped > 0:
+            await self._note_skipped(connection, until, "backlog_dropped")
             lanes, filtered = dict.fromkeys(range(LANES), until), {"backlog_dropped": dropped}
             await self._state.settle(Settlement(connection=connection.id, lanes=lanes, filtered=filtered))
             log.warning("events of a paused connection dropped", connection=connection.name, events=dropped)
@@ -112,6 +131,7 @@ class Backlogs(Core):
         end = self._journal.end
         events = end - connection.start - (await self._state.counts(connection.id)).settled
         if events:
+            await self._note_skipped(connection, end, "skipped")
             lanes = dict.fromkeys(range(LANES), end)
             await self._state.settle(Settlement(connection=connection.id, lanes=lanes, filtered={"skipped": events}))
         return events

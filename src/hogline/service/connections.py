@@ -183,6 +183,8 @@ class Connections(Backlogs):
             connection = await self._find(name)
             await self._workers.stop(connection.id)
             await self._state.remove_connection(connection.id)
+            if self._event_log is not None:
+                await self._event_log.keep_only([one.id for one in await self._state.connections()])
         await self.cleaning.finish()
         log.info("connection removed", connection=name)
         await self.trail.note("connection_removed", {"destination": connection.destination}, connection=name)

@@ -25,6 +25,7 @@ from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Journal, State, TokenKind
 from hogline.store.cleaning import Cleaning
+from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
 from hogline.store.tokens import made_here, new_token
 from hogline.telemetry.delivery import RequestListener, nobody
@@ -73,12 +74,14 @@ class Core:
         clock: Clock,
         delivers: bool,
         figures: Figures | None = None,
+        events: EventLog | None = None,
         trail: Trail | None = None,
         addresses: Addresses | None = None,
         listener: RequestListener = nobody,
     ) -> None:
         """`delivers`: connections run as long as this service lives. `figures`: where figures over time are read from.
-        `trail`: the audit log; without one nothing is noted. `listener` gets every request to a destination.
+        `events`: the event log. `trail`: the audit log; without one nothing is noted. `listener` gets every request to
+        a destination.
         """
         self._settings = settings
         self._journal = journal
@@ -95,13 +98,15 @@ class Core:
             merge_delay_s=settings.merge_delay_s,
             retains=settings.people_retention_days > 0,
             listener=listener,
+            events=events,
         )
+        self._event_log = events
         self.addresses = addresses or Addresses(settings.public_url or f"http://{settings.listen}")
         self.figures = figures
         self.token_check = TokenCheck(())
         self.rejections = Rejections()
         """Requests that were refused."""
-        self.cleaning = Cleaning(journal, state)
+        self.cleaning = Cleaning(journal, state, events)
         self.trail = trail or Trail()
         self.seen_uuids = SeenUuids(journal)
         """Shared by everything that receives events."""

@@ -216,6 +216,9 @@ class Forgetting(Finding, Backfills):
         return alone
 
     async def _leave_journal(self, rewritten: Sequence[Rewritten]) -> None:
+        # First: once the journal no longer names them, nothing says which events were theirs.
+        if self._event_log is not None:
+            await self._event_log.forget([found.position for found in rewritten])
         await self._journal.rewrite({found.position: found.body for found in rewritten})
         await self._state.end_forgetting()
 

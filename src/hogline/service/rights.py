@@ -37,9 +37,9 @@ RIGHTS = (
         "viewer",
         (
             "connections", "status", "problems", "rejected", "backlog", "trends", "sparkline", "failures", "failure",
-            "retrying_failures", "replaying", "live", "received_events", "newest_event", "begin_preview",
-            "preview_lines", "preview_rows", "end_preview", "begin_forecast", "forecast_rows", "forecast",
-            "end_forecast", "backfills", "backfill",
+            "retrying_failures", "replaying", "live", "events", "event", "received_events", "newest_event",
+            "begin_preview", "preview_lines", "preview_rows", "end_preview", "begin_forecast", "forecast_rows",
+            "forecast", "end_forecast", "backfills", "backfill",
         ),
     ),
     Right("See people and their attributes", "viewer", ("people", "person", "who_is")),

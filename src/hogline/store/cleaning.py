@@ -10,14 +10,19 @@ import asyncio
 import structlog
 
 from hogline.store.base import Journal, State, Unwritable
+from hogline.store.event_log import EventLog
 from hogline.store.forgetting import File
 
 log = structlog.get_logger("hogline.journal")
 
 
 class Cleaning:
-    def __init__(self, journal: Journal, state: State) -> None:
-        self._stores: dict[File, Journal | State] = {"journal": journal, "state": state}
+    def __init__(self, journal: Journal, state: State, events: EventLog | None = None) -> None:
+        """`events`: what goes along with the journal."""
+        self._stores: dict[File, list[Journal | State | EventLog]] = {
+            "journal": [journal, *([] if events is None else [events])],
+            "state": [state],
+        }
         self._state = state
         self._one_at_a_time = asyncio.Lock()
         self._blocked: set[File] = set()
@@ -38,7 +43,7 @@ class Cleaning:
 
     async def _clean(self, file: File) -> bool:
         try:
-            return await self._stores[file].clean()
+            return all([await store.clean() for store in self._stores[file]])
         except Unwritable:
             return False
 

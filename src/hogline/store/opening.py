@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from hogline.store.audit import Audit
 from hogline.store.base import Journal, State
 from hogline.store.datadir.directory import DataDirectory
+from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
 from hogline.store.sqlite.audit import SqliteAudit
+from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.figures import SqliteFigures
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -22,6 +24,7 @@ class Stores:
 
     journal: Journal
     state: State
+    events: EventLog
     figures: Figures
     audit: Audit
     fingerprint: Callable[[str], bytes]
@@ -40,8 +43,10 @@ async def opened(directory: DataDirectory, key: str | None, time_ms: Callable[[]
         vault = directory.vault(key)
         state = SqliteState(directory.state, vault)
         stack.push_async_callback(state.close)
+        events = SqliteEventLog(directory.events)
+        stack.push_async_callback(events.close)
         figures = SqliteFigures(directory.history)
         stack.push_async_callback(figures.close)
         audit = SqliteAudit(directory.audit)
         stack.push_async_callback(audit.close)
-        yield Stores(journal, state, figures, audit, vault.fingerprint)
+        yield Stores(journal, state, events, figures, audit, vault.fingerprint)

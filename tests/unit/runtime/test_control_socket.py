@@ -55,7 +55,7 @@ def public_functions() -> set[str]:
     return {
         name
         for name, method in inspect.getmembers(Service, inspect.iscoroutinefunction)
-        if not name.startswith("_") and name not in {"start", "close", "api_token_used"}
+        if not name.startswith("_") and name not in {"start", "close", "api_token_used", "bound_backlogs"}
     }
 
 
@@ -84,6 +84,7 @@ async def tour(service: Service) -> dict[str, object]:
     seen["trends"] = await service.trends("shop", "hour")
     seen["sparkline"] = await service.sparkline("shop")
     seen["problems"] = await service.problems()
+    seen |= await tour_of_events(service)
     seen["resume"] = await service.resume("shop")
     seen["token"] = await service.token()
     seen["rotate_token"] = (await service.rotate_token()).older
@@ -113,6 +114,16 @@ async def tour(service: Service) -> dict[str, object]:
     await service.disconnect("shop")
     seen["disconnect"] = await service.connections()
     return seen
+
+
+async def tour_of_events(service: Service) -> dict[str, object]:
+    logged = (await service.events("shop")).events
+    return {
+        "events": [(each.position, each.event, each.outcome) for each in logged],
+        "event": (await service.event("shop", logged[0].position)).event.event,
+        "backlog": (await service.backlog("shop")).events,
+        "rejected": await service.rejected(),
+    }
 
 
 async def tour_of_posthog(service: Service) -> dict[str, object]:

@@ -11,7 +11,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hogline.backfill.views import BadLine, PreviewedEvent
+from hogline.console.api.common import ONE, After, FailureId, Limit, Text, existing
 from hogline.console.api.endpoints import ApiError, Endpoint
+from hogline.console.api.event_log import event, events
 from hogline.destinations.base import Option
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.service import CannotDo, Service
@@ -35,10 +37,6 @@ from hogline.views import (
 
 ItemT = TypeVar("ItemT")
 
-Limit = Annotated[int, Meta(ge=1, le=500, description="Maximum number of results.")]
-FailureId = Annotated[int, Meta(ge=1, le=2**63 - 1, description="The id from the list of failures.")]
-After = Annotated[int, Meta(ge=0, le=2**63 - 1, description="The `next` value of the previous page.")]
-Text = Annotated[str, Meta(max_length=1_000)]
 NewName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
@@ -169,61 +167,61 @@ async def connect(service: Service, body: NewConnection) -> ConnectionView:
 
 async def connection(service: Service, name: Text) -> ConnectionView:
     """One connection. Secrets are left out."""
-    return await _existing(service, name)
+    return await existing(service, name)
 
 
 async def configure(service: Service, name: Text, body: ChangedOptions) -> ConnectionView:
     """Change some options. The credentials are checked first, unless the connection is paused."""
-    await _existing(service, name)
+    await existing(service, name)
     return await service.configure(name, body.options)
 
 
 async def disconnect(service: Service, name: Text) -> None:
     """Delete a connection and everything it knows. The destination keeps what it already has."""
-    await _existing(service, name)
+    await existing(service, name)
     await service.disconnect(name)
 
 
 async def resume(service: Service, name: Text) -> ConnectionView:
     """Resume: check the credentials and continue where it left off."""
-    await _existing(service, name)
+    await existing(service, name)
     return await service.resume(name)
 
 
 async def pause(service: Service, name: Text) -> ConnectionView:
     """Pause: stop sending. New events are kept until you resume."""
-    await _existing(service, name)
+    await existing(service, name)
     return await service.pause(name)
 
 
 async def check(service: Service, name: Text) -> CheckView:
     """Check whether the destination accepts the credentials; if not, what to do."""
-    await _existing(service, name)
+    await existing(service, name)
     return await service.check(name)
 
 
 async def connection_status(service: Service, name: Text) -> ConnectionStatus:
     """What happened to a connection's events: received = delivered + filtered + held + failures + pending."""
-    await _existing(service, name)
+    await existing(service, name)
     return next(one for one in (await service.status()).connections if one.name == name)
 
 
 async def trends(service: Service, name: Text, period: Period = "day") -> TrendsView:
     """A connection's figures over the last hour, day or week."""
-    await _existing(service, name)
+    await existing(service, name)
     return await service.trends(name, period)
 
 
 async def people(service: Service, name: Text, q: Text = "", after: Text = "", limit: Limit = 100) -> Page[PersonView]:
     """People whose distinct_id or email contains `q`, by distinct_id."""
-    await _existing(service, name)
+    await existing(service, name)
     found = await service.people(q, connection=name, after=after, limit=limit)
     return Page(found, found[-1].distinct_id if len(found) == limit else None)
 
 
 async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetails:
     """One person: attributes, merged ids and recent events."""
-    await _existing(service, name)
+    await existing(service, name)
     try:
         return await service.person(name, distinct_id)
     except CannotDo:
@@ -232,7 +230,7 @@ async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetai
 
 async def resend_person(service: Service, name: Text, body: Resend) -> PersonView:
     """Say everything of one person once more: after their customer was deleted or changed at the destination."""
-    await _existing(service, name)
+    await existing(service, name)
     return await service.resend_person(name, body.distinct_id)
 
 
@@ -283,14 +281,14 @@ async def failures(
     service: Service, name: Text, reason: Text = "", after: After = 0, limit: Limit = 100
 ) -> Page[FailureView]:
     """Failures, optionally of one reason, in the order the events arrived."""
-    await _existing(service, name)
+    await existing(service, name)
     found = await service.failures(name, reason=reason, after=after, limit=limit)
     return Page(found, str(found[-1].id) if len(found) == limit else None)
 
 
 async def failure(service: Service, name: Text, id: FailureId) -> FailureDetails:  # noqa: A002  # the path's word
     """One failure: the event, what was sent, and the response."""
-    await _existing(service, name)
+    await existing(service, name)
     try:
         return await service.failure(name, id)
     except CannotDo:
@@ -299,19 +297,19 @@ async def failure(service: Service, name: Text, id: FailureId) -> FailureDetails
 
 async def retry(service: Service, name: Text, body: Chosen) -> Changed:
     """Retry failures; the status shows the result."""
-    await _existing(service, name)
+    await existing(service, name)
     return Changed(await service.retry_failures(name, reason=_reason(body), ids=body.ids))
 
 
 async def discard(service: Service, name: Text, body: Chosen) -> Changed:
     """Delete failures permanently. Their events count as filtered (`discarded`)."""
-    await _existing(service, name)
+    await existing(service, name)
     return Changed(await service.discard_failures(name, reason=_reason(body), ids=body.ids))
 
 
 async def preview(service: Service, name: Text, body: Sample) -> Previewed:
     """What this connection would send for these events. Nothing is sent or saved."""
-    await _existing(service, name)
+    await existing(service, name)
     handle = await service.begin_preview(name)
     try:
         lines = [(number, msgspec.json.encode(event)) for number, event in enumerate(body.events, 1)]
@@ -341,15 +339,6 @@ def _reason(chosen: Chosen) -> str:
     return chosen.reason or ""
 
 
-async def _existing(service: Service, name: str) -> ConnectionView:
-    for one in await service.connections():
-        if one.name == name:
-            return one
-    raise ApiError(404, "Connection not found.")
-
-
-_ONE = "/api/connections/{name}"
-
 ENDPOINTS = (
     Endpoint("GET", "/api/status", status),
     Endpoint("GET", "/api/audit", audit),
@@ -363,21 +352,23 @@ ENDPOINTS = (
     Endpoint("POST", "/api/people/unsuppress", unsuppress, status=204),
     Endpoint("GET", "/api/connections", connections),
     Endpoint("POST", "/api/connections", connect, status=201),
-    Endpoint("GET", _ONE, connection),
-    Endpoint("PATCH", _ONE, configure),
-    Endpoint("DELETE", _ONE, disconnect, status=204),
-    Endpoint("POST", f"{_ONE}/resume", resume),
-    Endpoint("POST", f"{_ONE}/pause", pause),
-    Endpoint("POST", f"{_ONE}/check", check),
-    Endpoint("GET", f"{_ONE}/status", connection_status),
-    Endpoint("GET", f"{_ONE}/trends", trends),
-    Endpoint("GET", f"{_ONE}/people", people),
+    Endpoint("GET", ONE, connection),
+    Endpoint("PATCH", ONE, configure),
+    Endpoint("DELETE", ONE, disconnect, status=204),
+    Endpoint("POST", f"{ONE}/resume", resume),
+    Endpoint("POST", f"{ONE}/pause", pause),
+    Endpoint("POST", f"{ONE}/check", check),
+    Endpoint("GET", f"{ONE}/status", connection_status),
+    Endpoint("GET", f"{ONE}/trends", trends),
+    Endpoint("GET", f"{ONE}/people", people),
     # An id can be any text, so it is never part of a path.
-    Endpoint("GET", f"{_ONE}/person", person),
-    Endpoint("POST", f"{_ONE}/person/resend", resend_person),
-    Endpoint("POST", f"{_ONE}/preview", preview),
-    Endpoint("GET", f"{_ONE}/failures", failures),
-    Endpoint("POST", f"{_ONE}/failures/retry", retry),
-    Endpoint("POST", f"{_ONE}/failures/discard", discard),
-    Endpoint("GET", f"{_ONE}/failures/{{id}}", failure),
+    Endpoint("GET", f"{ONE}/person", person),
+    Endpoint("POST", f"{ONE}/person/resend", resend_person),
+    Endpoint("POST", f"{ONE}/preview", preview),
+    Endpoint("GET", f"{ONE}/events", events),
+    Endpoint("GET", f"{ONE}/events/{{number}}", event),
+    Endpoint("GET", f"{ONE}/failures", failures),
+    Endpoint("POST", f"{ONE}/failures/retry", retry),
+    Endpoint("POST", f"{ONE}/failures/discard", discard),
+    Endpoint("GET", f"{ONE}/failures/{{id}}", failure),
 )

@@ -27,8 +27,8 @@ _PRIVATE = re.compile(
 
 
 class DataDirectory:
-    """A directory with `journal.db`, `state.db`, `history.db`, `audit.db`, `secret.key` and, while Hogline is serving,
-    `control.sock`.
+    """A directory with `journal.db`, `state.db`, `events.db`, `history.db`, `audit.db`, `secret.key` and, while
+    Hogline is serving, `control.sock`.
 
     As a context manager it holds the directory: entering raises `Held` if another process does. The lock is the
     kernel's, so it ends with the process, however that ends.
@@ -70,6 +70,10 @@ class DataDirectory:
     @property
     def history(self) -> Path:
         return self.path / "history.db"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.db"
 
     @property
     def audit(self) -> Path:

@@ -1,0 +1,178 @@
+"""What happened to every event, from the event log; what it was, from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import msgspec
+
+from hogline.model import Event
+from hogline.posthog.entry import decode_event
+from hogline.service.core import CannotDo
+from hogline.service.finding import Finding
+from hogline.store.base import Connection
+from hogline.store.event_log import Attempt, Found, OutcomeKind, Query
+from hogline.store.positions import settled_position
+from hogline.views import EventAttempt, LiveOperation, LoggedEvent, LoggedEventDetails, LoggedEvents
+
+MOST = 200
+PENDING = "pending"
+OUTCOMES = (*get_args(OutcomeKind), PENDING)
+MOST_ROUNDS = 20
+"""Of looking for more where checksums fit and texts do not."""
+
+
+class Events(Finding):
+    async def events(
+        self,
+        connection: str = "",
+        *,
+        name: str = "",
+        person: str = "",
+        outcome: str = "",
+        reason: str = "",
+        since_ms: int = 0,
+        until_ms: int = 0,
+        before: int = 0,
+        limit: int = 50,
+    ) -> LoggedEvents:
+        """What happened to events, newest first: all that fit what is given. `name`: of the event. `person`: a
+        distinct_id or an email. `since_ms`, `until_ms`: when it was received. `before`: as the page before says. Events
+        are known as long as the journal keeps them. Raises `CannotDo`.
+        """
+        if outcome not in {"", *OUTCOMES}:
+            raise CannotDo(f"Unknown outcome. Choose one of: {', '.join(OUTCOMES)}.")
+        limit = max(1, min(limit, MOST))
+        chosen = [await self._find(connection)] if connection else await self._state.connections()
+        people = await self._ids(person)
+        if person:
+            await self.trail.note("people_listed", {"searched": True}, connection=connection)
+        after = self._journal.first - 1
+        if since_ms:
+            after = max(after, await self._journal.position_at(since_ms) - 1)
+        end = min(before or 2**62, await self._journal.position_at(until_ms) if until_ms else 2**62)
+        query = Query(
+            connections=[one.id for one in chosen],
+            names=[name] if name else [],
+            people=people,
+            kind=outcome,
+            reason=reason,
+            after=after,
+            before=end,
+        )
+        if outcome == PENDING:
+            return await self._pending_events(chosen, query, limit)
+        return await self._logged(chosen, query, limit)
+
+    async def event(self, connection: str, position: int) -> LoggedEventDetails:
+        """One event: as it was received, what was sent for it, and what was answered. Raises `CannotDo`."""
+        one = await self._find(connection)
+        event = await self._received(position)
+        if event is None or position <= one.start:
+            raise CannotDo(f"{connection} has no event with this number, or the journal no longer has it.")
+        attempts = self._event_log.attempts(one.id, position) if self._event_log is not None else []
+        await self.trail.note("person_seen", connection=connection, person=event.distinct_id)
+        found = Found(one.id, position, 0, PENDING, "")
+        if attempts:
+            last = attempts[-1]
+            found = Found(one.id, position, last.at_ms, last.kind, last.reason)
+        elif position <= await settled_position(one, self._state):
+            found = Found(one.id, position, 0, "unknown", "")
+        return LoggedEventDetails(
+            event=await self._view_of(one, found, event),
+            properties=event.properties,
+            set=event.set,
+            attempts=[_attempt(attempt) for attempt in attempts],
+            waits_for=self._waits_for(one) if found.kind == PENDING else "",
+        )
+
+    async def _ids(self, person: str) -> list[str]:
+        """All ids of the people whom a distinct_id or an email may mean; or itself."""
+        if not person:
+            return []
+        return [*dict.fromkeys([*(id_ for one in await self.who_is(person) for id_ in one.ids), person])]
+
+    async def _logged(self, chosen: Sequence[Connection], query: Query, limit: int) -> LoggedEvents:
+        by_id = {one.id: one for one in chosen}
+        events: list[LoggedEvent] = []
+        for _ in range(MOST_ROUNDS):
+            found = self._event_log.find(query, limit + 1) if self._event_log is not None else []
+            for each in found:
+                event = await self._received(each.position)
+                if event is not None and _fits(event, query):
+                    events.append(await self._view_of(by_id[each.connection], each, event))
+            if len(found) <= limit or len(events) > limit:
+                break
+            query = msgspec.structs.replace(query, before=found[-1].position)
+        return _page(events, limit)
+
+    async def _pending_events(self, chosen: Sequence[Connection], query: Query, limit: int) -> LoggedEvents:
+        """Of each connection the oldest that wait, newest first: they are what it does next."""
+        events = []
+        for one in chosen:
+            after = max(await settled_position(one, self._state), query.after)
+            for position, body in await self._journal.read(after, 1_000):
+                event = decode_event(body)
+                wanted = position < query.before and event.distinct_id and _fits(event, query)
+                if wanted and not (self._event_log and self._event_log.attempts(one.id, position)):
+                    found = Found(one.id, position, 0, PENDING, "")
+                    events.append(await self._view_of(one, found, event))
+        events.sort(key=lambda event: -event.position)
+        return _page(events, limit)
+
+    async def _received(self, position: int) -> Event | None:
+        rows = await self._journal.read(position - 1, 1)
+        event = decode_event(rows[0][1]) if rows and rows[0][0] == position else None
+        return event if event is not None and event.distinct_id else None  # else it is forgotten
+
+    async def _view_of(self, connection: Connection, found: Found, event: Event) -> LoggedEvent:
+        kind, reason = found.kind, found.reason
+        if kind == "failed" and await self._state.failure(connection.id, found.position) is None:
+            kind, reason = "filtered", "discarded"  # or expired: the counters tell which
+        return LoggedEvent(
+            connection=connection.name,
+            position=found.position,
+            at_ms=found.at_ms,
+            outcome=kind,
+            reason=reason,
+            event=event.name,
+            distinct_id=event.distinct_id,
+            uuid=event.uuid,
+            timestamp_ms=event.timestamp_ms,
+            received_ms=event.received_ms,
+        )
+
+    def _waits_for(self, connection: Connection) -> str:
+        state, reason = self._standing(connection)
+        if state == "paused":
+            return f"{connection.name} is paused."
+        return reason or "It is next, after the events that were received before it."
+
+
+def _fits(event: Event, query: Query) -> bool:
+    return (not query.names or event.name in query.names) and (not query.people or event.distinct_id in query.people)
+
+
+def _page(events: list[LoggedEvent], limit: int) -> LoggedEvents:
+    more = len(events) > limit
+    events = events[:limit]
+    if more and len({event.connection for event in events}) > 1:
+        # The next page begins in front of a position: an event's lines at all connections stay together.
+        last = events[-1].position
+        kept = [event for event in events if event.position > last]
+        events = kept or events
+    return LoggedEvents(events=events, before=events[-1].position if more else None)
+
+
+def _attempt(attempt: Attempt) -> EventAttempt:
+    return EventAttempt(
+        began_ms=attempt.began_ms,
+        at_ms=attempt.at_ms,
+        outcome=attempt.kind,
+        reason=attempt.reason,
+        operations=[
+            LiveOperation(action, path or "batch", msgspec.json.decode(body), refused or None)
+            for _, action, path, body, refused in attempt.sent
+        ],
+    )
