@@ -78,8 +78,6 @@ async def tour(service: Service) -> dict[str, object]:
     await service.set_password("open sesame")
     seen["set_password"] = "set"
     seen |= await tour_of_a_person(service)
-    seen["live"] = await service.live("shop", after=0)
-    seen["received_events"] = await service.received_events(limit=3)
     seen["status"] = await service.status()
     seen["trends"] = await service.trends("shop", "hour")
     seen["sparkline"] = await service.sparkline("shop")
@@ -119,6 +117,8 @@ async def tour(service: Service) -> dict[str, object]:
 async def tour_of_events(service: Service) -> dict[str, object]:
     logged = (await service.events("shop")).events
     return {
+        "live": await service.live("shop", after=0),
+        "received_events": await service.received_events(limit=3),
         "events": [(each.position, each.event, each.outcome) for each in logged],
         "event": (await service.event("shop", logged[0].position)).event.event,
         "backlog": (await service.backlog("shop")).events,
