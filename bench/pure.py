@@ -95,7 +95,7 @@ class _Run:
             suppressed=suppressed,
         )
         self._request: Callable[[Sequence[Operation]], object] = lambda operations: destination.request(
-            operations, options
+            operations, options, 0
         )
         self._position = 0
 

@@ -32,6 +32,7 @@ def main() -> int:
         "README.md": "index.md",
         "LICENSE": "license.md",
         "SECURITY.md": "reporting.md",  # docs/security.md is another page
+        "examples/destination_http/README.md": "destination_http.md",
     }
     for name, staged in top.items():
         (STAGED / staged).write_text((ROOT / name).read_text("utf-8"), "utf-8")
@@ -82,13 +83,12 @@ def _adjusted(text: str, top: dict[str, str], *, from_top: bool, depth: int) -> 
 
     def moved(found: re.Match[str]) -> str:
         before, target = found.groups()
-        path = target.removeprefix("docs/") if from_top else target
-        leaf = path.rpartition("/")[2]
+        path = re.sub(r"^(\.\./\.\./)?docs/", "", target) if from_top else target
         outside = target.removeprefix("../" * (depth + 1))
         if from_top and target in top:
             path = top[target]
-        elif not from_top and outside != target and leaf in top:
-            path = "../" * depth + top[leaf]
+        elif not from_top and outside != target and outside in top:
+            path = "../" * depth + top[outside]
         return f"{before}{path}"
 
     return _LINK.sub(moved, text)

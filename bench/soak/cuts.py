@@ -16,9 +16,9 @@ from random import Random
 import apsw
 from msgspec import Struct
 
-from bench.soak.powercut import Disk
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.powercut import Disk
 
 ROUNDS_A_DISK = 8
 """So often what survived is cut off again."""

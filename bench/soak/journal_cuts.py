@@ -9,9 +9,9 @@ from pathlib import Path
 from random import Random
 
 from bench.soak.cuts import STOPS, Disks, Figures, close
-from bench.soak.powercut import mounted
 from hogline.store.base import Unusable, Unwritable
 from hogline.store.sqlite.journal import SqliteJournal
+from hogline.testing.powercut import mounted
 
 MOST_AT_ONCE = 60
 LARGEST_BYTES = 3_000

@@ -9,13 +9,13 @@ from pathlib import Path
 from random import Random
 
 from bench.soak.cuts import STOPS, Disks, Figures, close
-from bench.soak.powercut import mounted
 from hogline.core.changes import Failure, Settlement
 from hogline.core.told import Customer, Mark, Told
 from hogline.model import Refusal
 from hogline.store.base import Unusable, Unwritable
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.powercut import mounted
 
 CONNECTION = 1
 LANES = 32

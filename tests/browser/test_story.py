@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, Response, expect
-from processes import all_events, connect, get, hogline_json, people, sandbox, serving, status
 from shop import shop
 from windows import visit, window
 
 from hogline.console.posthog import BROWSER, filled
+from hogline.testing.processes import all_events, connect, get, hogline_json, people, sandbox, serving, status
 
 pytestmark = pytest.mark.anyio
 

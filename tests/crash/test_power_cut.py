@@ -11,9 +11,9 @@ import apsw
 import pytest
 
 from bench.soak.journal_cuts import JournalUnderCuts, synchronous_normal
-from bench.soak.powercut import Disk, Luck, mounted
 from bench.soak.state_cuts import StateUnderCuts
 from hogline.store.datadir.directory import DataDirectory
+from hogline.testing.powercut import Disk, Luck, mounted
 
 CUTS = 50
 

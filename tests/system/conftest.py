@@ -1,8 +1,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import processes
 import pytest
+
+from hogline.testing import processes
 
 
 @pytest.fixture

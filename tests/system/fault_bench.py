@@ -17,7 +17,6 @@ from uuid import UUID
 
 import apsw
 import msgspec
-from processes import assert_adds_up
 
 from hogline.delivery.client import Client
 from hogline.model import Event, Request, Response
@@ -31,6 +30,7 @@ from hogline.store.cleaning import Cleaning
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.processes import assert_adds_up
 
 REGION = b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}'
 PEOPLE = [f"person-{n}" for n in range(12)]

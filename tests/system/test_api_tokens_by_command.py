@@ -7,7 +7,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from processes import environment, hogline, hogline_json, started
+
+from hogline.testing.processes import environment, hogline, hogline_json, started
 
 
 def asked(console_url: str, token: str) -> int:

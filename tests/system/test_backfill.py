@@ -10,10 +10,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-import processes
 import pytest
 from history_rows import event_rows, person_rows, shuffled
-from processes import HOGLINE, all_events, connect, environment, hogline, hogline_json, people, serving, status, until
+
+from hogline.testing import processes
+from hogline.testing.processes import (
+    HOGLINE,
+    all_events,
+    connect,
+    environment,
+    hogline,
+    hogline_json,
+    people,
+    serving,
+    status,
+    until,
+)
 
 PEOPLE = 300
 NO_WAIT = {"HOGLINE_MERGE_DELAY_S": "0"}

@@ -7,7 +7,18 @@ import threading
 from pathlib import Path
 from uuid import uuid4
 
-from processes import HOGLINE, all_events, connect, environment, hogline, hogline_json, post, serving, status, until
+from hogline.testing.processes import (
+    HOGLINE,
+    all_events,
+    connect,
+    environment,
+    hogline,
+    hogline_json,
+    post,
+    serving,
+    status,
+    until,
+)
 
 PASSPHRASE = "correct horse battery"
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import pytest
 from posthog import Posthog
-from processes import (
+
+from hogline.testing.processes import (
     all_events,
     connect,
     environment,

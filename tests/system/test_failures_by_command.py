@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from processes import all_events, connect, hogline, hogline_json, people, put, serving, status
+
+from hogline.testing.processes import all_events, connect, hogline, hogline_json, people, put, serving, status
 
 EVENTS = "".join(
     msgspec.json.encode(

@@ -38,7 +38,8 @@ from fault_bench import (
     resets_before,
     says,
 )
-from processes import hogline, serving
+
+from hogline.testing.processes import hogline, serving
 
 pytestmark = pytest.mark.anyio
 

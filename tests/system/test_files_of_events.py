@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from processes import all_events, connect, get, hogline, hogline_json, people, serving, status
+
+from hogline.testing.processes import all_events, connect, get, hogline, hogline_json, people, serving, status
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 

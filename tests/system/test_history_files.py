@@ -14,7 +14,8 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from processes import HOGLINE, connect, environment, get, hogline, hogline_json, until
+
+from hogline.testing.processes import HOGLINE, connect, environment, get, hogline, hogline_json, until
 
 PEOPLE = 300
 

@@ -12,12 +12,12 @@ from uuid import UUID
 
 import pytest
 from posthog_emulator import KEY, PROJECT, PostHog, emulated
-from processes import all_events, connect, hogline
 
 from hogline.backfill.files import CannotRead
 from hogline.backfill.posthog import PostHogExports, weeks
 from hogline.backfill.reading import Reading
 from hogline.posthog.entry import event_of
+from hogline.testing.processes import all_events, connect, hogline
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 

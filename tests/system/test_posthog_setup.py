@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from posthog_emulator import KEY, PROJECT, READ_ONLY_KEY, PostHog, emulated
-from processes import connect, get, hogline, serving, status, until
+
+from hogline.testing.processes import connect, get, hogline, serving, status, until
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 import posthog
 import pytest
 from npm_packages import package, program
-from processes import all_events, connect, get, hogline_json, people, serving, status, until
 
 from hogline.console.posthog import NODE, PYTHON, filled
+from hogline.testing.processes import all_events, connect, get, hogline_json, people, serving, status, until
 
 VISITOR = "0199f3a0-5b7c-7d21-9e45-6c1f0a3b2d4e"
 """An anonymous id as posthog-js makes them: the server has it from the browser."""

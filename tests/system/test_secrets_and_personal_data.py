@@ -18,14 +18,14 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import msgspec
-import processes
 import pytest
-from processes import HOGLINE, WITHIN_S, basic, environment, get, put, until
 
 from hogline.sources.http import create_app
 from hogline.sources.limits import ReceivingLimits
 from hogline.sources.server import Listener
 from hogline.sources.tokens import TokenCheck
+from hogline.testing import processes
+from hogline.testing.processes import HOGLINE, WITHIN_S, basic, environment, get, put, until
 
 SITE, KEY = "canary0site0id", "canary0api0key"
 EMAIL, DISTINCT_ID, VALUE = "canary.ada@example.com", "canary-user-77", "canary value 88"

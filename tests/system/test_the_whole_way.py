@@ -9,7 +9,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from posthog import Posthog
-from processes import connect, get, hogline, hogline_json, people, post, put, serving, status, until
+
+from hogline.testing.processes import connect, get, hogline, hogline_json, people, post, put, serving, status, until
 
 EXAMPLE = {"event_property": "this will not get sent", "$set": {"email": "test@example.com", "userProperty": "value"}}
 """The example of the product page."""

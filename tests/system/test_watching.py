@@ -17,7 +17,9 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from processes import (
+from prometheus_client.parser import text_string_to_metric_families
+
+from hogline.testing.processes import (
     HOGLINE,
     WITHIN_S,
     Running,
@@ -33,7 +35,6 @@ from processes import (
     status,
     until,
 )
-from prometheus_client.parser import text_string_to_metric_families
 
 
 def metrics(url: str) -> dict[str, float]:

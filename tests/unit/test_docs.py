@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "hogline"
 BEHAVIOUR = (DOCS / "behaviour.md").read_text("utf-8")
-PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("examples/*/README.md")])
 
 REASON = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 IN_BACKTICKS = re.compile(r"`([^`]+)`")
@@ -258,7 +258,7 @@ def test_every_page_stands_in_the_sites_menu():
     listed = set(re.findall(r": ([a-z_/-]+\.md)$", menu, re.MULTILINE))
     staged = {str(page.relative_to(DOCS)) for page in DOCS.glob("*.md")} | {"decisions/index.md", "license.md"}
     names = {"README.md": "index.md", "SECURITY.md": "reporting.md"}
-    staged |= {names.get(page.name, page.name.lower()) for page in ROOT.glob("*.md")}
+    staged |= {names.get(page.name, page.name.lower()) for page in ROOT.glob("*.md")} | {"destination_http.md"}
     assert listed == staged
 
 

@@ -84,6 +84,9 @@ class Carrier(Generic[OptionsT]):
                 outcomes[index] = (*found.get(index, whole), (one, None))
         return outcomes
 
+    def _now_s(self) -> float:
+        return self._clock.time_ms() / 1_000
+
     def _parts(self, operation: Operation, refusal: Refusal | None) -> Sequence[Operation]:
         people = self._destination.people
         return people.parts(operation, refusal) if refusal is not None and people is not None else ()
@@ -123,8 +126,8 @@ class Carrier(Generic[OptionsT]):
         return outcomes
 
     async def _ask(self, operations: list[Operation]) -> Settled | Refused | Retry:
-        request = self._destination.request(operations, self._options)
         async with self._gate.passing():
+            request = self._destination.request(operations, self._options, self._now_s())
             self.requests += 1
             try:
                 response = await self._watch.timed(self._send(request), len(operations), len(request.body))
@@ -134,7 +137,7 @@ class Carrier(Generic[OptionsT]):
                 )
                 status = "unreachable"
             else:
-                answer = self._destination.read_answer(operations, response, self._clock.time_ms() / 1_000)
+                answer = self._destination.read_answer(operations, response, self._now_s())
                 status = str(response.status)
             match answer:
                 case Retry():

@@ -345,8 +345,9 @@ class Destination(Protocol[OptionsT]):
         always give the same bytes."""
         ...
 
-    def request(self, operations: Sequence[Operation], options: OptionsT) -> Request:
-        """One request: several operations without a `path`, or a single one with it."""
+    def request(self, operations: Sequence[Operation], options: OptionsT, now_s: float) -> Request:
+        """One request: several operations without a `path`, or a single one with it. `now_s` (seconds since 1970): when
+        it leaves, for a signature."""
         ...
 
     def read_answer(self, operations: Sequence[Operation], response: Response, now_s: float) -> Answer:

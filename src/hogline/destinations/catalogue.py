@@ -43,7 +43,9 @@ def find(installed: Sequence[EntryPoint]) -> Catalogue:
         package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         try:
             destination = point.load()
-            problem = _problem(destination, found)
+            problem = problem_of(destination) or (
+                f"has a key that is taken: {destination.key}" if destination.key in found else ""
+            )
         except Exception as error:  # anything a package does when it is imported
             problem = f"cannot be loaded ({type(error).__name__})"
         if problem:
@@ -55,22 +57,20 @@ def find(installed: Sequence[EntryPoint]) -> Catalogue:
     return Catalogue(MappingProxyType(found), MappingProxyType(problems))
 
 
-def _problem(destination: Any, found: Mapping[str, Destination[Any]]) -> str:  # noqa: ANN401  # whatever it is
-    """Why it cannot be used, as the rest of a sentence; empty: it can."""
+def problem_of(destination: Any) -> str:  # noqa: ANN401  # whatever it is
+    """Why an object cannot be used, as the rest of a sentence; empty: it can."""
     absent = [name for name in _MEMBERS if not hasattr(destination, name)]
     if absent:
         return f"is not a destination: it has no {', '.join(absent)}"
     key, options = destination.key, destination.options
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         return "needs a key of lowercase letters and digits"
-    if key in found:
-        return f"has a key that is taken: {key}"
     if not isinstance(options, tuple) or not all(isinstance(option, Option) for option in options):
         return "needs a tuple of options"
-    return _problem_of(key, options)
+    return _problem_of_options(key, options)
 
 
-def _problem_of(destination: str, options: tuple[Option, ...]) -> str:
+def _problem_of_options(destination: str, options: tuple[Option, ...]) -> str:
     keys = [option.key for option in options]
     bad = [each for each in keys if not _OPTION_KEY.fullmatch(each) or each in TAKEN or keys.count(each) > 1]
     if bad:
@@ -78,7 +78,10 @@ def _problem_of(destination: str, options: tuple[Option, ...]) -> str:
     if PACE.key not in keys:
         return f"needs the option {PACE.key}"
     ours = {variable for other in OURS for option in other.options for variable in option.variables}
-    if any(option.variables or f"{destination}_{option.key}" in ours for option in options):
+    wants = {f"{destination}_{option.key}" for option in options}
+    if destination not in {other.key for other in OURS}:
+        wants |= {variable for option in options for variable in option.variables}
+    if wants & ours:
         return "asks for environment variables that are not its own"
     return ""
 

@@ -181,7 +181,7 @@ class Forgetting(Finding, Backfills):
     async def _ask(self, one: Installed[Any], operations: Sequence[Operation]) -> None:
         connection, destination = one.connection, one.destination
         try:
-            response = await self._send(destination.request(operations, one.options))
+            response = await self._send(destination.request(operations, one.options, self._clock.time_ms() / 1_000))
         except Unreachable as unreachable:
             raise _not_done(connection, f"{destination.title} cannot be reached ({unreachable}).") from None
         answer = destination.read_answer(operations, response, self._clock.time_ms() / 1_000)

@@ -236,7 +236,7 @@ def test_a_customers_own_email_may_stand_in_a_path(*, by_email: bool) -> None:
 
 def test_operations_of_a_batch_are_one_request() -> None:
     made = plan(event(set={"plan": "pro"}))
-    request = CUSTOMERIO.request(made.operations, options(tracking_endpoint="http://127.0.0.1:8/cio/"))
+    request = CUSTOMERIO.request(made.operations, options(tracking_endpoint="http://127.0.0.1:8/cio/"), 0)
     assert (request.method, request.url) == ("POST", "http://127.0.0.1:8/cio/api/v2/batch")
     assert request.headers["authorization"] == "Basic c2l0ZTprZXk="
     assert request.headers["content-type"] == "application/json"
@@ -248,7 +248,7 @@ def test_operations_of_a_batch_are_one_request() -> None:
 
 def test_a_big_event_is_a_request_of_its_own() -> None:
     made = plan(event(properties={"t": "x" * 40_000}), customer())
-    request = CUSTOMERIO.request(made.operations, PLAIN)
+    request = CUSTOMERIO.request(made.operations, PLAIN, 0)
     assert request.url == "https://track.customer.io/api/v1/customers/u1/events"
     assert request.body == made.operations[0].body
 

@@ -48,7 +48,7 @@ def test_engage_is_in_the_catalogue() -> None:
 
 def test_the_request_is_the_one_that_posthogs_own_template_makes() -> None:
     operation = operation_of(event(elements_chain="a:nth-child", url="https://app.posthog.com/e/1"))
-    request = ENGAGE.request([operation], options())
+    request = ENGAGE.request([operation], options(), 0)
     assert (request.method, request.url) == ("POST", "https://api.engage.so/posthog")
     assert request.headers == {
         "authorization": GOLDEN_HEADER,
@@ -64,7 +64,7 @@ def test_the_request_is_the_one_that_posthogs_own_template_makes() -> None:
 
 def test_another_base_url_is_asked_at_the_same_path() -> None:
     operation = operation_of(event())
-    request = ENGAGE.request([operation], options(api_base_url="http://127.0.0.1:8010/engage/"))
+    request = ENGAGE.request([operation], options(api_base_url="http://127.0.0.1:8010/engage/"), 0)
     assert request.url == "http://127.0.0.1:8010/engage/posthog"
     assert ENGAGE.base_url(options(api_base_url="http://127.0.0.1:8010/engage/")) == "http://127.0.0.1:8010/engage"
 

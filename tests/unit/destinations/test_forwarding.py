@@ -27,7 +27,7 @@ class Plain(Forwarding[Options]):
     def forward(self, entry: Entry, options: Options) -> Written | str:
         return "never"
 
-    def request(self, operations: Sequence[Operation], options: Options) -> Request:
+    def request(self, operations: Sequence[Operation], options: Options, now_s: float) -> Request:
         return Request("POST", options.base_url, {})
 
 

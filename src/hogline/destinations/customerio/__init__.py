@@ -51,7 +51,8 @@ class _CustomerIo:
     def forward(self, entry: Entry, options: Options) -> Written | str:
         raise NotImplementedError("Customer.io has people.")
 
-    def request(self, operations: Sequence[Operation], options: Options) -> Request:
+    def request(self, operations: Sequence[Operation], options: Options, now_s: float) -> Request:
+        del now_s
         path = operations[0].path
         if path is None:
             path = "/api/v2/batch"

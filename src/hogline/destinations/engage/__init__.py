@@ -29,7 +29,8 @@ class _Engage(Forwarding[Options]):
     def forward(self, entry: Entry, options: Options) -> Written | str:
         return forward(entry, options)
 
-    def request(self, operations: Sequence[Operation], options: Options) -> Request:
+    def request(self, operations: Sequence[Operation], options: Options, now_s: float) -> Request:
+        del now_s
         (operation,) = operations
         headers = {"authorization": options.authorization, **json_headers()}
         return Request("POST", options.base_url + PATH, headers, operation.body)

@@ -199,7 +199,7 @@ def mounted(disk: Disk) -> Iterator[str]:
             disk.truncate(self._image, newsize)
             super().xTruncate(newsize)
 
-        def xSync(self, flags: int) -> None:  # noqa: ARG002, N802  # as above; no need to ask the real disk
+        def xSync(self, flags: int) -> None:  # noqa: N802  # as above; no need to ask the real disk
             disk.sync(self._image, folder=self._folder)
             self._folder = False
 
