@@ -91,7 +91,7 @@ MUTANTS = (
         "desk",
         """        for email, row in settled.settlement.ledger.items():
             self.records.ledger.put(email, row)
-            shipment.company.rows.add(email)  # to be remembered until it is on disk
+            shipment.roster.rows.add(email)  # to be remembered until it is on disk
         return settled
 
     def settled(self, shipment: Shipment, settled: Settled) -> None:

@@ -119,7 +119,7 @@ class Life:
         self.restart(options)
         mine = self.store.connection(1)
         for person in {one.distinct_id for one in mine.held.values() if one is not None}:
-            self.desk.again.add(Item(Source.RELEASE, 0, person, None))
+            self.desk.resends.add(Item(Source.RELEASE, 0, person, None))
         for person, told in mine.told.items():
             if told is not None and told.due_ms == WAITS_MS:
                 mine.told[person] = replace(told, due_ms=self.now_ms)
@@ -169,7 +169,7 @@ class Life:
     def again(self, *items: Item, refuses: Refuses = accepts) -> Made:
         """What is no new event: retries, people to be sent again."""
         for item in items:
-            self.desk.again.add(item)
+            self.desk.resends.add(item)
         return self.say(refuses=refuses)
 
     def due(self, refuses: Refuses = accepts) -> list[dict[str, Any]]:

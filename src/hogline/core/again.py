@@ -16,7 +16,7 @@ MOST_AT_ONCE = 4_000
 _Key: TypeAlias = tuple[Source, int, str]
 
 
-class Again:
+class Resends:
     def __init__(self, known: Known, lanes: Lanes) -> None:
         self._known = known
         self._lanes = lanes

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from hogline.core.again import Again
+from hogline.core.again import Resends
 from hogline.core.changes import Intent
 from hogline.core.draft import Draft
 from hogline.core.fold import Suppressed, other_of
@@ -72,7 +72,7 @@ class Desk:
         self._failed = failed
         self.lanes = Lanes(start, lanes)
         self.records = Records(reads, connection, start_s=start_s)
-        self.again = Again(known, self.lanes)
+        self.resends = Resends(known, self.lanes)
         self._locked: dict[str, Shipment] = {}
         self.flight: list[Shipment] = []
 
@@ -158,7 +158,7 @@ class Desk:
                 lane.shipment = None
         if not shipment.items:
             return None
-        drafts = shipment.company.drafts
+        drafts = shipment.roster.drafts
         shipment.before = {name: draft.was for name, draft in drafts.items()}
         shipment.on_disk = dict(shipment.before)
         shipment.changing = {name for name, was in shipment.before.items() if drafts[name].told is not (was or NOBODY)}
@@ -195,7 +195,7 @@ class Desk:
         request may take effect in any order."""
         if item.entry is None or removal_of(item.entry, self.rules) is None:
             return False
-        return any(one in shipment.company.drafts for one in people)
+        return any(one in shipment.roster.drafts for one in people)
 
     def _blocking(self, shipment: Shipment, item: Item) -> Lane | None:
         """A lane that has something earlier that is not in this shipment."""
@@ -240,19 +240,19 @@ class Desk:
     def _take_again(self, shipment: Shipment, full: Callable[[], bool]) -> None:
         """What is sent again goes to the person as of the joins that this connection has settled."""
         blocked: set[str] = set()
-        for item in self.again.waiting():
+        for item in self.resends.waiting():
             if full():
                 break
-            person, at = self.again.passed(item.who)
+            person, at = self.resends.passed(item.who)
             busy = (
                 person in blocked
-                or (item.source is Source.DUE and person in shipment.company.drafts)
+                or (item.source is Source.DUE and person in shipment.roster.drafts)
                 or self._must_wait(shipment, item, (person,))
             )
             if busy or not self._lock(shipment, (person,)):
                 blocked.add(person)
                 continue
-            self.again.took(item)
+            self.resends.took(item)
             gate_at = EVER - 1 if item.entry is not None else self.lanes.read
             item.people = (person,)
             self._add(shipment, item, max(at, gate_at), person)
@@ -261,11 +261,11 @@ class Desk:
         """What has to be on disk before the shipment is sent; None: nothing new is named, linked or removed."""
         told: dict[str, Told] = {}
         for name in shipment.changing:
-            wanted = _intended(shipment.company.drafts[name], shipment.before[name] or NOBODY, due_ms)
+            wanted = _intended(shipment.roster.drafts[name], shipment.before[name] or NOBODY, due_ms)
             if wanted is not None:
                 told[name] = wanted
         ledger = self.records.ledger
-        rows = {email: ledger.row(email) for email in shipment.company.rows}
+        rows = {email: ledger.row(email) for email in shipment.roster.rows}
         return Intent(self._connection, told, rows) if told or rows else None
 
     # out
@@ -291,11 +291,11 @@ class Desk:
             lanes=self.lanes.positions(shipment),
             requests=requests,
             retries=retries,
-            replay_settled=self.again.ended(shipment.items),
+            replay_settled=self.resends.ended(shipment.items),
         )
         for email, row in settled.settlement.ledger.items():
             self.records.ledger.put(email, row)
-            shipment.company.rows.add(email)  # to be remembered until it is on disk
+            shipment.roster.rows.add(email)  # to be remembered until it is on disk
         return settled
 
     def settled(self, shipment: Shipment, settled: Settled) -> None:
@@ -306,12 +306,12 @@ class Desk:
         records.put(settlement.told)
         records.spoken |= settled.spoken
         self.lanes.settled(settlement.lanes, shipment, (one for one in shipment.items if one.lane >= 0))
-        self.again.settled(shipment.items, settlement.replay_settled)
+        self.resends.settled(shipment.items, settlement.replay_settled)
         for name in shipment.locked:
             del self._locked[name]
         self.flight.remove(shipment)
         records.make_room(self._locked)
-        records.ledger.make_room({email for one in self.flight for email in one.company.rows})
+        records.ledger.make_room({email for one in self.flight for email in one.roster.rows})
 
 
 def _intended(draft: Draft, was: Told, due_ms: int) -> Told | None:

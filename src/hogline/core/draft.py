@@ -35,7 +35,7 @@ class Draft(Struct, gc=False):
     recent: list[int | tuple[int, str]] = []
 
 
-class Company:
+class Roster:
     """The people of one shipment, and the joins within it."""
 
     def __init__(self, records: Records, rules: Rules) -> None:

@@ -115,7 +115,7 @@ def settle(
         replay_settled=replay_settled,
         held=counted.held,
         released=sorted(shipment.released - shipment.holds.keys()),
-        absorbed={goes: shipment.company.root(stays) for stays, goes in shipment.company.joins},
+        absorbed={goes: shipment.roster.root(stays) for stays, goes in shipment.roster.joins},
         again_done=[(item.source.value, item.who) for item in asides if item.source is not Source.DUE],
     )
     return Settled(settlement, counted.outcomes, spoken)
@@ -125,20 +125,20 @@ def _truth(
     shipment: Shipment, effects: Mapping[str, list[tuple[Effect, bool]]], times: Times, due: set[str]
 ) -> tuple[dict[str, Told | None], dict[str, Row | None]]:
     """What people were told, and whose the emails are: only what changed."""
-    company, before = shipment.company, shipment.before
-    touched = shipment.changing.union(effects, due, *company.joins)
+    roster, before = shipment.roster, shipment.before
+    touched = shipment.changing.union(effects, due, *roster.joins)
     if not touched:
         return {}, {}
-    drafts = {name: company.drafts[name] for name in touched}
-    ledger = company.records.ledger
-    emails = company.rows | {one for draft in drafts.values() for one in draft.told.emails}
+    drafts = {name: roster.drafts[name] for name in touched}
+    ledger = roster.records.ledger
+    emails = roster.rows | {one for draft in drafts.values() for one in draft.told.emails}
     rows = {email: ledger.row(email) for email in emails}
     truth = Truth(rows)
     told: dict[str, Told | None] = {
         name: truth.after(draft.told, before.get(name), effects.get(name, ()), uncertain=shipment.uncertain)
         for name, draft in drafts.items()
     }
-    for stays, goes in company.joins:
+    for stays, goes in roster.joins:
         mine, theirs = told[stays], told[goes]
         assert mine is not None  # someone who stays was not absorbed before
         assert theirs is not None  # and nobody is absorbed twice
@@ -153,7 +153,7 @@ def _truth(
             after = _finished(after, draft, was, truth.rows)
         if after is not was:
             changed[name] = after
-    return changed, {email: row for email, row in truth.rows.items() if email in company.rows or row != rows[email]}
+    return changed, {email: row for email, row in truth.rows.items() if email in roster.rows or row != rows[email]}
 
 
 def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str, Row | None]) -> Told | None:
@@ -251,7 +251,7 @@ class _Counted:
         self.held.append(
             HeldEvent(
                 position=item.position,
-                distinct_id=self._shipment.company.root(item.person),
+                distinct_id=self._shipment.roster.root(item.person),
                 received_ms=entry.received_ms,
                 event=_pack(without_lessons(entry)),
             )

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from hogline.core.changes import Intent
-from hogline.core.draft import Company, Draft
+from hogline.core.draft import Draft, Roster
 from hogline.core.fold import Suppressed, names_suppressed, other_of
 from hogline.core.gate import is_visitor, kept_away, never_sent, not_qualified, says_something
 from hogline.core.hints import hints
@@ -47,7 +47,7 @@ class Shipment:
         self._records = records
         self._suppressed = suppressed
         self._suppresses = bool(suppressed)
-        self.company = Company(records, rules)
+        self.roster = Roster(records, rules)
         self._now_ms = now_ms
         self.items: list[Item] = []
         """In the order of planning: held events come before the event that releases them."""
@@ -89,7 +89,7 @@ class Shipment:
 
     @cached_property
     def _sync(self) -> Sync:
-        return Sync(self.company, self._known, self._people, self._options, self._now_ms)
+        return Sync(self.roster, self._known, self._people, self._options, self._now_ms)
 
     # what goes out
 
@@ -124,7 +124,7 @@ class Shipment:
         if (never := never_sent(entry)) is not None:
             item.filtered, item.adjusted = never, entry.repaired
             return
-        draft = self.company.draft(person)
+        draft = self.roster.draft(person)
         adjusted = list(entry.repaired)
         said = entry.said
         if said is not None and said.other is not None and item.source is Source.JOURNAL:
@@ -144,7 +144,7 @@ class Shipment:
     def _quiet(self, person: str, position: int) -> Draft | None:
         """Someone new in this shipment who is a customer, has been told everything, and whose events are sent; None for
         anyone else."""
-        draft = self.company.draft(person)
+        draft = self.roster.draft(person)
         if draft.synced or draft.told.has_held:
             return None
         known = self._known.person(person)
@@ -170,8 +170,8 @@ class Shipment:
             adjusted.append("merged_dangerously")
         goes = theirs if mine == draft.person else mine
         self._ready.clear()
-        gone = self.company.draft(goes)
-        self.company.join(draft.person, goes)
+        gone = self.roster.draft(goes)
+        self.roster.join(draft.person, goes)
         if gone.told.has_held and not draft.told.has_held:
             draft.told = replace(draft.told, has_held=True)
         if draft.synced and gone.told.anonymous:
@@ -225,7 +225,7 @@ class Shipment:
 
     def _is_apart(self, item: Item, entry: Entry, draft: Draft, person: Person) -> bool:
         """Whether nothing is sent for an event, even if its person qualifies, or only what removes its customer."""
-        item.filtered = kept_away(item, entry, person, self.company.parts(draft), self._rules)
+        item.filtered = kept_away(item, entry, person, self.roster.parts(draft), self._rules)
         if item.filtered is not None:
             return True
         made = removals(item, entry, draft, self._rules, self._people) if self._rules.removes else None
@@ -238,7 +238,7 @@ class Shipment:
 
     def _is_customer(self, draft: Draft) -> bool:
         """Whether they are one by now, or someone who was joined into them here is."""
-        drafts = (self.company.drafts[name] for name in self.company.names(draft))
+        drafts = (self.roster.drafts[name] for name in self.roster.names(draft))
         return any(one.told.is_customer or (one.synced and one.told.main is not None) for one in drafts)
 
     def _free(self, item: Item, draft: Draft) -> None:
@@ -342,7 +342,7 @@ class Shipment:
         return is_customer
 
     def _held(self, draft: Draft) -> list[Item]:
-        names = self.company.names(draft)
+        names = self.roster.names(draft)
         found = [
             Item(Source.HELD, one.position, (entry := decode_entry(one.event)).distinct_id, entry)
             for one in self._records.held(names)
@@ -358,7 +358,7 @@ class Shipment:
     # what is no event
 
     def _add_without_event(self, item: Item, person: str, position: int) -> None:
-        draft, adjusted = self.company.draft(person), list[str]()
+        draft, adjusted = self.roster.draft(person), list[str]()
         told = draft.told
         match item.source:
             case Source.RELEASE if told.has_held and not told.suppressed:
@@ -389,9 +389,9 @@ class Shipment:
         draft.told = replace(told, others=others)
         keys = {one.key for one in waiting}
         for email in told.emails:
-            row = self.company.row(email)
+            row = self.roster.row(email)
             if row is not None and row.person == draft.person and row.customer in keys and row.state != "left":
-                self.company.keep(draft, email, row._replace(state="leaving"))
+                self.roster.keep(draft, email, row._replace(state="leaving"))
         for one in waiting:
             effect = Effect(draft.person, told.main.key, None, "merge", merged=one.key)
             self._emit(self._people.merge(told.main.identifier, one.identifier), effect)

@@ -9,7 +9,7 @@ from zlib import crc32
 import msgspec
 from msgspec.structs import replace
 
-from hogline.core.draft import Company, Draft
+from hogline.core.draft import Draft, Roster
 from hogline.core.items import Effect, Item
 from hogline.core.known import EVER, Known, Person
 from hogline.core.ledger import Row
@@ -67,13 +67,13 @@ def whose(row: Row, person: str) -> EmailMissing:
 class Sync:
     """Compares, for one shipment."""
 
-    def __init__(self, company: Company, known: Known, people: People[Any], options: object, now_ms: int) -> None:
-        self._company = company
+    def __init__(self, roster: Roster, known: Known, people: People[Any], options: object, now_ms: int) -> None:
+        self._roster = roster
         self._known = known
         self._people = people
         self._options = options
         self._now_ms = now_ms
-        self._rules = company.rules
+        self._rules = roster.rules
         self._said: dict[Identifier, int] = {}
         """The newest time of each customer in this shipment."""
         self.anonymous: set[str] = set()
@@ -85,7 +85,7 @@ class Sync:
         main = told.main
         if main is None or main.state != "accepted" or told.seen != (person.version, self._rules.view):
             return False
-        if told.anonymous or (self._company.joins and any(one.anonymous for one in self._company.parts(draft))):
+        if told.anonymous or (self._roster.joins and any(one.anonymous for one in self._roster.parts(draft))):
             return False
         draft.synced = True
         draft.email = person.email
@@ -119,12 +119,12 @@ class Sync:
             if linked.missing is not None and (fresh or _says_email(item)):
                 adjusted.append(linked.missing)
         mine = {one.key for one in told.customers}
-        theirs = {one.key for part in self._company.parts(draft)[1:] for one in part.customers}
+        theirs = {one.key for part in self._roster.parts(draft)[1:] for one in part.customers}
         draft.taken = draft.taken or (main.key in theirs and main.key not in mine)
         for email in linked.unlinks:
-            row = self._company.row(email)
+            row = self._roster.row(email)
             assert row is not None  # it was looked at a moment ago
-            self._company.keep(draft, email, row._replace(person=draft.person, state="leaving"))
+            self._roster.keep(draft, email, row._replace(person=draft.person, state="leaving"))
         values, marks, newest_ms = self._attributes(person, main, told, adjusted)
         if linked.says and "email" in person.facts:
             newest_ms = max(newest_ms, person.facts["email"].ms)
@@ -151,7 +151,7 @@ class Sync:
                 uncertain=linked.uncertain or (first and told.main is not None),
             )
             operations += self._identify(draft, values, effect)
-        adopted = [one for part in self._company.parts(draft) for one in part.anonymous]
+        adopted = [one for part in self._roster.parts(draft) for one in part.anonymous]
         return operations + self.adopt(draft, item, adopted)
 
     def _identify(self, draft: Draft, values: dict[str, object], effect: Effect) -> list[tuple[Operation, Effect]]:
@@ -167,20 +167,20 @@ class Sync:
         self, draft: Draft, person: Person, told: Told
     ) -> tuple[Customer, tuple[Customer, ...], bool, str | None] | None:
         """Their customer, those to merge into it, whether it is surely a new one, and why something is not sent."""
-        company, rules = self._company, self._rules
+        roster, rules = self._roster, self._rules
         main, others = told.main, told.others
         email = self._usable_email(person)
         low = email.lower() if email is not None else None
-        row = company.row(low) if low is not None else None
+        row = roster.row(low) if low is not None else None
         key = Identifier("email", low) if low is not None else None
         may_have = row is None or self._is_address(draft, row, key)
-        theirs = {one.key: one for part in reversed(company.parts(draft)) for one in part.customers}
+        theirs = {one.key: one for part in reversed(roster.parts(draft)) for one in part.customers}
         if main is None:
             if email is not None and low is not None and key is not None and rules.by_email and may_have:
                 main = theirs.get(key) or Customer("email", email)
                 fresh = key not in theirs and row is None
                 if main.state != "accepted":
-                    company.keep(draft, low, Row(draft.person, "wanted", key, others=0))
+                    roster.keep(draft, low, Row(draft.person, "wanted", key, others=0))
                 return main, tuple(one for one in others if one.key != key), fresh, None
             identifier = Identifier("id", person.id)
             return (Customer("id", person.id), others, True, None) if self._people.takes(identifier) else None
@@ -191,7 +191,7 @@ class Sync:
             back = theirs.get(key)
             others = (*(one for one in others if one.key != key), main)
             if back is None:
-                company.keep(draft, low, Row(draft.person, "wanted", key, others=0))
+                roster.keep(draft, low, Row(draft.person, "wanted", key, others=0))
             return back or Customer("email", email), others, back is None and row is None, None
         return (
             main,
@@ -214,16 +214,16 @@ class Sync:
     # the email of someone identified by an id
 
     def _link(self, draft: Draft, person: Person, main: Customer) -> _Linked:
-        company, email = self._company, person.email
+        roster, email = self._roster, person.email
         low = email.lower() if email is not None else None
-        row = company.row(low) if low is not None else None
+        row = roster.row(low) if low is not None else None
         mine = row is not None and row.person == draft.person
         linked = row is not None and mine and row.customer == main.key
         has = tuple(
             one
             for one in draft.told.emails
             if one != low
-            and (its := company.row(one)) is not None
+            and (its := roster.row(one)) is not None
             and its.person == draft.person
             and its.customer == main.key
             and its.state != "left"
@@ -237,7 +237,7 @@ class Sync:
             return _Linked()
         if row is None or row.state == "left" or linked:
             uncertain = row is not None and linked and row.state in {"wanted", "leaving"}
-            company.keep(draft, low, Row(draft.person, "wanted", main.key, self._others(draft, low, row)))
+            roster.keep(draft, low, Row(draft.person, "wanted", main.key, self._others(draft, low, row)))
             return _Linked(says=True, value=email, links=low, unlinks=has, uncertain=uncertain)
         return _Linked(missing=whose(row, draft.person))
 
@@ -245,7 +245,7 @@ class Sync:
         """How many other people ever had an email that will be this person's."""
         if row is None:
             return 0
-        had = any(email in part.emails for part in self._company.parts(draft))
+        had = any(email in part.emails for part in self._roster.parts(draft))
         return row.others if had else row.others + 1
 
     # attributes
@@ -298,7 +298,7 @@ class Sync:
         Anything that a crash left unsettled was said with a time before the start."""
         entry = item.entry if item is not None else None
         when_ms = newest_ms or (entry.time_ms if entry is not None else self._now_ms)
-        records = self._company.records
+        records = self._roster.records
         before_s = 0 if fresh or draft.person in records.spoken else records.start_s
         last_s = max(main.said_s, self._said.get(main.key, 0), before_s)
         said_s = max(when_ms // 1_000, last_s + 1 if last_s else when_ms // 1_000)
@@ -312,7 +312,7 @@ class Sync:
         address = main.identifier
         draft.key = address.key
         if self._rules.by_email and main.kind == "id" and main.state == "accepted" and main.email and not changing:
-            row = self._company.row(main.email)
+            row = self._roster.row(main.email)
             if (
                 row is not None
                 and row.person == draft.person

@@ -93,7 +93,7 @@ class Puller:
     async def pull_due(self) -> None:
         """Work that is due, until cancelled."""
         await self._folder.wait(-1)
-        again = self._desk.again
+        again = self._desk.resends
         while True:
             self._due_changed.clear()
             due = self._state.due(self._connection, PULL)
@@ -126,7 +126,7 @@ class Puller:
             self._asked_again.clear()
 
     def _add(self, item: Item) -> None:
-        if self._desk.again.add(item):
+        if self._desk.resends.add(item):
             self._pulled.set()
 
     async def _pull_retries(self) -> None:
@@ -149,7 +149,7 @@ class Puller:
 
     async def _pull_asked(self) -> None:
         while asked := self._state.again(self._connection, PULL):
-            new = [self._desk.again.add(Item(Source(kind), 0, person, None)) for kind, person in asked]
+            new = [self._desk.resends.add(Item(Source(kind), 0, person, None)) for kind, person in asked]
             if not any(new):
                 break
             self._pulled.set()
@@ -158,7 +158,7 @@ class Puller:
             await self._clock.sleep(1.0)  # the rest is read when these are settled
 
     async def _pull_replay(self) -> None:
-        again = self._desk.again
+        again = self._desk.resends
         replay = await self._state.replay(self._connection)
         if replay is None:
             return

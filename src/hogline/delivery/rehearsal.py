@@ -124,7 +124,7 @@ class Rehearsal:
         self._desk.settled(shipment, settled)
         for person, told in settled.settlement.told.items():
             if told is not None and 0 < told.due_ms <= now_ms:
-                self._desk.again.add(Item(Source.DUE, 0, person, None))
+                self._desk.resends.add(Item(Source.DUE, 0, person, None))
         flush = self._known.take_flush()
         self._store.flush(flush)
         self._known.flushed(flush)

@@ -356,13 +356,13 @@ def test_what_is_replayed_is_counted_beside_and_ends_the_replay() -> None:
     its = life()
     its.say(event(), event("$snapshot"))
     desk = its.desk
-    desk.again.begin_replay(0, 3)
+    desk.resends.begin_replay(0, 3)
     items = [Item(Source.REPLAY, position, "u1", entry) for position, entry, _ in its.journal]
-    desk.again.replaying(items, 3)
+    desk.resends.replaying(items, 3)
     its.say()
     assert its.store.connection(1).replayed == {"delivered": 1, "snapshot": 1}
     assert its.store.counts(1)["delivered"] == 1
-    assert desk.again.replay_read is None
+    assert desk.resends.replay_read is None
 
 
 def test_a_retry_that_is_refused_again_stays_a_failure() -> None:
@@ -376,8 +376,8 @@ def test_a_retry_that_is_refused_again_stays_a_failure() -> None:
 def test_what_waits_already_is_not_asked_for_twice() -> None:
     its = life()
     its.say(event())
-    assert its.desk.again.add(again())
-    assert not its.desk.again.add(again())
+    assert its.desk.resends.add(again())
+    assert not its.desk.resends.add(again())
 
 
 def test_a_forwarder_may_refuse_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,7 +422,7 @@ def test_a_full_shipment_takes_nothing_more_of_what_is_sent_again() -> None:
     its = life()
     its.say(event(), event(distinct_id="u2"))
     for who in ("u1", "u2"):
-        its.desk.again.add(again(who))
+        its.desk.resends.add(again(who))
     taken = its.desk.plan(its.now_ms, most_events=1)
     assert taken is not None
     assert [one.who for one in taken.items] == ["u1"]
@@ -431,7 +431,7 @@ def test_a_full_shipment_takes_nothing_more_of_what_is_sent_again() -> None:
 def test_what_is_replayed_already_is_not_replayed_twice() -> None:
     its = life()
     its.say(event())
-    its.desk.again.begin_replay(0, 1)
+    its.desk.resends.begin_replay(0, 1)
     item = Item(Source.REPLAY, 1, "u1", its.journal[0][1])
-    its.desk.again.replaying([item, item], 1)
+    its.desk.resends.replaying([item, item], 1)
     assert [one.source for one in its.say().items] == [Source.REPLAY]

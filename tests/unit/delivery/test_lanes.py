@@ -191,7 +191,7 @@ def test_what_is_sent_again_goes_before_what_waits_and_as_whose_it_is_now() -> N
     its = life()
     its.say(event(distinct_id=ANON), event(distinct_id=ADA), joins())
     its.feed(event(distinct_id=ADA))
-    its.desk.again.add(Item(Source.RETRY, 1, ANON, entry_of(event(distinct_id=ANON))))
+    its.desk.resends.add(Item(Source.RETRY, 1, ANON, entry_of(event(distinct_id=ANON))))
     shipment = its.desk.plan(its.now_ms)
     assert shipment is not None
     assert [(one.source, one.position, one.person) for one in shipment.items] == [
@@ -205,7 +205,7 @@ def test_what_is_sent_again_goes_to_the_person_as_of_the_joins_that_are_settled(
     its.say(event(distinct_id=ANON))
     its.out(event(distinct_id=ADA))  # so the join has to wait
     its.feed(joins())
-    its.desk.again.add(Item(Source.RETRY, 1, ANON, entry_of(event(distinct_id=ANON))))
+    its.desk.resends.add(Item(Source.RETRY, 1, ANON, entry_of(event(distinct_id=ANON))))
     shipment = its.desk.plan(its.now_ms)
     assert shipment is not None
     assert [(one.source, one.person) for one in shipment.items] == [(Source.RETRY, ANON)]
@@ -215,7 +215,7 @@ def test_somebody_who_is_in_another_shipment_is_not_sent_again_meanwhile() -> No
     its = life()
     its.say(event(distinct_id=ADA))
     busy = its.out(event(distinct_id=ADA))
-    its.desk.again.add(Item(Source.RETRY, 1, ADA, entry_of(event(distinct_id=ADA))))
+    its.desk.resends.add(Item(Source.RETRY, 1, ADA, entry_of(event(distinct_id=ADA))))
     assert its.desk.plan(its.now_ms) is None
     its.land(busy)
     shipment = its.desk.plan(its.now_ms)
