@@ -55,7 +55,7 @@ def grown(options: Sequence[Option], values: Mapping[str, object]) -> dict[str, 
     return {**{key: value for key, value in old.items() if key not in given}, **values}
 
 
-class Given:
+class OptionReader:
     """Given values, read one option at a time. Mistakes are collected."""
 
     def __init__(self, destination: str, options: Sequence[Option], values: Mapping[str, object]) -> None:

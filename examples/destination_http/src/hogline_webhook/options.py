@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from hogline.destinations.base import PACE, Option
 from hogline.destinations.endpoint import BadEndpoint, base_url
-from hogline.destinations.given import Given
+from hogline.destinations.given import OptionReader
 from hogline.destinations.names import Names, names_of
 from msgspec import Struct
 
@@ -58,7 +58,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
 def read_options(values: Mapping[str, object]) -> Options:
     """Finds all mistakes at once. Raises `InvalidOptions`."""
-    given = Given("Signed webhook", OPTIONS, values)
+    given = OptionReader("Signed webhook", OPTIONS, values)
     options = Options(
         base_url=_url(given),
         secret=_secret(given),
@@ -69,7 +69,7 @@ def read_options(values: Mapping[str, object]) -> Options:
     return options
 
 
-def _url(given: Given) -> str:
+def _url(given: OptionReader) -> str:
     text = given.text("url")
     if not text:
         given.problem("url", "is missing.")
@@ -81,7 +81,7 @@ def _url(given: Given) -> str:
         return ""
 
 
-def _secret(given: Given) -> bytes:
+def _secret(given: OptionReader) -> bytes:
     text = given.credential("signing_secret")
     if not text:
         return b""

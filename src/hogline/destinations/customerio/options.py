@@ -19,7 +19,7 @@ from hogline.destinations.customerio.dates import CREATED, Dates, dates_of
 from hogline.destinations.customerio.declared import OPTIONS, PLUMBING
 from hogline.destinations.customerio.endpoint import US, BadEndpoint, base_url
 from hogline.destinations.customerio.limits import attribute_name_problem
-from hogline.destinations.given import Given
+from hogline.destinations.given import OptionReader
 from hogline.destinations.names import ALL, Names, names_of
 
 AnonymousUsers: TypeAlias = Literal["all", "identified", "emails", "anonymous-events"]
@@ -81,7 +81,7 @@ _EVENT = "event."
 
 def read_options(values: Mapping[str, object]) -> Options:
     """Options from text as typed, or JSON values; None counts as not given. Raises `InvalidOptions`."""
-    given = Given("Customer.io", OPTIONS, values)
+    given = OptionReader("Customer.io", OPTIONS, values)
     site_id = given.credential("site_id")
     api_key = given.credential("api_key")
     dates, properties = given.names("date_attributes"), names_of(given.names("event_properties"))
@@ -118,7 +118,7 @@ def read_options(values: Mapping[str, object]) -> Options:
     return options
 
 
-def _endpoint(given: Given, key: str) -> str:
+def _endpoint(given: OptionReader, key: str) -> str:
     try:
         return base_url(given.text(key) or US)
     except BadEndpoint as why:
@@ -126,7 +126,7 @@ def _endpoint(given: Given, key: str) -> str:
         return ""
 
 
-def _conditions(given: Given, key: str) -> Conditions:
+def _conditions(given: OptionReader, key: str) -> Conditions:
     try:
         return read_conditions(given.text(key))
     except BadCondition as why:
@@ -134,7 +134,7 @@ def _conditions(given: Given, key: str) -> Conditions:
         return NEVER
 
 
-def _mapping(given: Given, key: str) -> tuple[Mapped, ...]:
+def _mapping(given: OptionReader, key: str) -> tuple[Mapped, ...]:
     """`name=property`, or `name:=JSON`."""
     mapping = []
     for name, value in given.pairs(key):
@@ -156,7 +156,7 @@ def _mapping(given: Given, key: str) -> tuple[Mapped, ...]:
     return tuple(mapping)
 
 
-def _group_objects(given: Given, key: str) -> dict[str, str]:
+def _group_objects(given: OptionReader, key: str) -> dict[str, str]:
     objects: dict[str, str] = {}
     for pair in sorted(given.names(key)):
         kind, _, object_type = (part.strip() for part in pair.partition("="))

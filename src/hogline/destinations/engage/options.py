@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from hogline.destinations.base import PACE, Option
 from hogline.destinations.endpoint import BadEndpoint, base_url
-from hogline.destinations.given import Given
+from hogline.destinations.given import OptionReader
 
 HOST = "api.engage.so"
 _BASE_URL = f"https://{HOST}"
@@ -78,7 +78,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
 def read_options(values: Mapping[str, object]) -> Options:
     """Options from text as typed, or JSON values; None counts as not given. Raises `InvalidOptions`."""
-    given = Given("Engage", OPTIONS, values)
+    given = OptionReader("Engage", OPTIONS, values)
     public_key = given.credential("public_key")
     secret_key = given.credential("secret_key")
     options = Options(
@@ -93,7 +93,7 @@ def read_options(values: Mapping[str, object]) -> Options:
     return options
 
 
-def _endpoint(given: Given, key: str) -> str:
+def _endpoint(given: OptionReader, key: str) -> str:
     try:
         return base_url(given.text(key) or _BASE_URL, example=HOST)
     except BadEndpoint as why:
