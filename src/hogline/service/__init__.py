@@ -21,7 +21,8 @@ from hogline.service.forgetting import Forgetting
 from hogline.service.live import Live
 from hogline.service.people import People
 from hogline.service.posthog import PostHogSetup
-from hogline.service.reports import Reports
+from hogline.service.project_tokens import ProjectTokens
+from hogline.service.status import Statuses
 
 __all__ = ["CannotDo", "Service"]
 
@@ -32,7 +33,8 @@ class Service(
     Events,
     Connections,
     PostHogSetup,
-    Reports,
+    ProjectTokens,
+    Statuses,
     People,
     Failures,
     Files,

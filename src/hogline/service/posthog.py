@@ -11,7 +11,7 @@ from hogline.loopback import is_loopback
 from hogline.posthog.entry import decode_event
 from hogline.posthog_api import PostHogApi, PostHogRefused, Webhook, filters_for, inputs_for
 from hogline.service.core import CannotDo
-from hogline.service.reports import Reports
+from hogline.service.project_tokens import ProjectTokens
 from hogline.views import PostHogView
 
 log = structlog.get_logger("hogline.service")
@@ -22,7 +22,7 @@ ARRIVES_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.1
 
 
-class PostHogSetup(Reports):
+class PostHogSetup(ProjectTokens):
     """The personal API key is used for one call and not stored."""
 
     async def connect_posthog(self, host: str, project: str, key: str, *, test_accounts: bool = False) -> PostHogView:
