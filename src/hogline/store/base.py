@@ -1,7 +1,7 @@
 """The contracts of a store: the journal keeps received events in order, the state keeps everything else.
 
 Receiving only appends to the journal; delivery only writes the state. Each has one writer. An author of another store
-implements `Journal` and `State` and runs `tests/conformance` against them: it tests every promise made here.
+implements `Journal` and `State` and runs `hogline.testing.stores` against them: it tests every promise made here.
 
 Three rules hold for all methods. A write is atomic, and on disk when the call returns. A write that fails raises
 `Unwritable` if trying again may help (a full disk), and anything else if it never will (a contradiction); either way it

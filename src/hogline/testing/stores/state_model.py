@@ -1,4 +1,4 @@
-"""Any settlements, one after the other or at once, come to what a plain dictionary would hold."""
+"""Any settlements, one after the other or together, come to what a plain dictionary would hold."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 import msgspec
-import pytest
-from conformance_stores import installed, letter, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, field
@@ -17,8 +15,7 @@ from msgspec import Struct, field
 from hogline.core.changes import Failure, Settlement
 from hogline.core.told import Told
 from hogline.store.base import Counts, State
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import installed, letter, told
 
 IDS = ["ann", "Bob", "zoë", "%"]
 few = st.integers(0, 3)
@@ -108,7 +105,7 @@ async def same(state: State, connection: int, expected: Expected) -> None:
 async def test_any_settlements_come_to_what_a_plain_dictionary_holds(
     state: State, groups: Sequence[Sequence[dict[str, object]]]
 ) -> None:
-    """The settlements of a group are handed in at once, to share a commit; they count in that order."""
+    """The settlements of a group are handed in together, to share a commit; they count in that order."""
     connection = (await installed(state, f"connection {len(await state.connections())}")).id
     expected, positions = Expected(), count(1)
     for group in groups:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conformance_stores import Store, installed, letter, told
 
 from hogline.core.changes import Settlement
 from hogline.model import Refusal
 from hogline.store.base import Counts, State, Unwritable
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import Store, installed, letter, told
 
 
 async def test_of_a_new_connection_nothing_is_settled(state: State) -> None:

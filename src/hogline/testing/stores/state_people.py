@@ -1,4 +1,4 @@
-"""What the state promises of people: whoever is remembered comes back as they were, and can be found."""
+"""What the state promises of people: a person comes back as they were kept, and can be found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 
 import msgspec
 import pytest
-from conformance_stores import NOW_MS, Store, installed, known, learn, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,8 +15,7 @@ from hogline.core.ledger import Row
 from hogline.core.told import Customer, Mark, Told
 from hogline.model import Identifier, same_value
 from hogline.store.base import State
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import NOW_MS, Store, installed, known, learn, told
 
 IN_ONE_STORE = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from conformance_stores import NOW_MS, Store, body, installed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hogline.core.changes import HeldEvent, Settlement
 from hogline.store.base import READ_BYTES, State
 from hogline.store.memory import HELD_BYTES_FOR_ONE, HELD_FOR_ONE
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import NOW_MS, Store, body, installed
 
 MUCH = 10**12
 

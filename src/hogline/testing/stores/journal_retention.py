@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from conformance_stores import NOW_MS, Store, body
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hogline.store.base import Journal
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import NOW_MS, Store, body
 
 ALL_MAY_STAY = 10**12
 HOUR_MS = 3_600_000

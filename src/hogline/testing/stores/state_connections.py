@@ -6,12 +6,10 @@ import asyncio
 
 import msgspec
 import pytest
-from conformance_stores import NOW_MS, Store, installed, letter, told
 
 from hogline.core.changes import Settlement
 from hogline.store.base import Connection, Counts, NameTaken, Replay, State
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import NOW_MS, Store, installed, letter, told
 
 OPTIONS: dict[str, object] = {
     "site_id": "søte",

@@ -1,12 +1,10 @@
-"""What the state promises of forgetting: nothing names a person any more, and their events stay counted."""
+"""What the state promises of forgetting: nothing names a person anymore, and their events stay counted."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from conformance_stores import NOW_MS, Store, body, installed, learn, letter, told
-from conformance_stores import known as somebody
 
 from hogline.core.changes import HeldEvent, Settlement
 from hogline.core.known import Id
@@ -16,8 +14,8 @@ from hogline.model import Event, Identifier
 from hogline.posthog.entry import decode_event, encode_event
 from hogline.store.base import State
 from hogline.store.forgetting import Forgotten
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import NOW_MS, Store, body, installed, learn, letter, told
+from hogline.testing.stores.words import known as somebody
 
 ADA = "ada-4711-lovelace"
 MAIL = "ada.l@lovelace.example"
@@ -98,12 +96,12 @@ async def test_what_another_connection_told_of_them_stays(state: State) -> None:
 
 async def test_no_byte_of_them_is_left_in_the_files(state: State, tmp_path: Path) -> None:
     connection = await known(state)
-    assert ADA.encode() in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    assert ADA.encode() in b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     # What went before must not stay either.
     await state.settle(Settlement(connection=connection, lanes={}, told={ADA: told(ADA, emails=(MAIL,))}))
     await state.forget([ADA, "anon"], {connection: 0}, emails={}, suppress=[ADA, MAIL])
     assert await state.clean()
-    on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    on_disk = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     assert ADA.encode() not in on_disk
     assert MAIL.encode() not in on_disk
 
@@ -203,7 +201,7 @@ async def test_nothing_of_a_connection_that_was_removed_is_left(state: State, tm
     )
     await state.remove_connection(connection)
     assert await state.clean()
-    on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    on_disk = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     assert ADA.encode() not in on_disk
     assert MAIL.encode() not in on_disk
 
@@ -217,7 +215,7 @@ async def test_whose_events_are_still_in_the_journal_is_known_after_a_crash_and_
     again = await store.state()
     assert sorted(await again.forgetting()) == sorted([ADA, "anon"])
     assert await state.clean()
-    assert ADA.encode() not in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    assert ADA.encode() not in b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     await again.close()
     await state.end_forgetting()
     assert await state.forgetting() == []

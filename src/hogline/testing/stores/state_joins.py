@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from conformance_stores import NOW_MS, Store, installed, learn, told
-
 from hogline.core.changes import Intent, Settlement
 from hogline.core.known import Id
 from hogline.core.ledger import Row
 from hogline.core.told import WAITS_MS, Told
 from hogline.model import Identifier
 from hogline.store.base import State
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import NOW_MS, Store, installed, learn, told
 
 ADA = Identifier("id", "ada")
 MAIL = "ada@example.com"

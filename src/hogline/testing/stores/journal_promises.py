@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conformance_stores import Store, body
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hogline.store.backfilled import Stretch, Taken
 from hogline.store.base import READ_BYTES, Journal
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import Store, body
 
 
 async def everything(journal: Journal) -> list[tuple[int, bytes]]:

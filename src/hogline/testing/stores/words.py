@@ -1,12 +1,7 @@
-"""The stores that the suite runs on, and the words its tests share. A new store is one line in `STORES`.
-
-Knows how a store is opened, and nothing of how it keeps things.
-"""
+"""What a store is to the suite, and the words that its tests share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from hogline.core.changes import Failure, Flush
@@ -15,9 +10,6 @@ from hogline.core.told import Customer, Told
 from hogline.model import Event, Refusal
 from hogline.posthog.entry import encode_event
 from hogline.store.base import Connection, Journal, State
-from hogline.store.datadir.secrets import Vault
-from hogline.store.sqlite.journal import SqliteJournal
-from hogline.store.sqlite.state import SqliteState
 
 NOW_MS = 1_793_527_200_000
 
@@ -33,26 +25,8 @@ class Store(Protocol):
     async def state(self) -> State: ...
 
 
-class SqliteStore:
-    def __init__(self, folder: Path) -> None:
-        self.now_ms = NOW_MS
-        self._folder = folder
-        self._vault = Vault(Vault.new_key())
-
-    async def journal(self) -> Journal:
-        return SqliteJournal(self._folder / "journal.db", lambda: self.now_ms)
-
-    async def state(self) -> State:
-        return SqliteState(self._folder / "state.db", self._vault)
-
-
-STORES: dict[str, Callable[[Path], Store]] = {
-    "sqlite": SqliteStore,
-}
-
-
 def body(number: int) -> bytes:
-    """An event as the journal keeps it; the number stands in its name."""
+    """An event as the journal keeps it; its name has the number."""
     return encode_event(
         Event(
             uuid=f"0199f3a0-0000-7000-8000-{number:012d}",
@@ -88,7 +62,7 @@ async def learn(state: State, *people: Person, **ids: Id) -> None:
 
 
 def told(who: str = "u1", **fields: object) -> Told:
-    """What was told of somebody who is a customer under this id."""
+    """What a connection told about a customer with this id."""
     return Told(Customer("id", who, "accepted"), **fields)  # type: ignore[arg-type]  # as the tests say
 
 

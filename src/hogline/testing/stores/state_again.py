@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from conformance_stores import Store, installed, letter
 from msgspec.structs import replace
 
 from hogline.core.changes import Settlement
 from hogline.store.base import Counts, Replay, State
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import Store, installed, letter
 
 LETTERS = [letter(1, "invalid"), letter(3, "too_large"), letter(5, "invalid"), letter(8, "too_large")]
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-from conformance_stores import NOW_MS, Store, body
-
 from hogline.model import Event
 from hogline.posthog.entry import FORGOTTEN, decode_event, encode_event
 from hogline.store.base import Journal
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import NOW_MS, Store, body
 
 
 def of(distinct_id: str, number: int = 0, **properties: object) -> bytes:
@@ -28,7 +24,7 @@ async def test_what_is_forgotten_leaves_its_place_and_nothing_else(
     assert await journal.read(0, 10) == [(1, FORGOTTEN), (2, body(2)), (3, FORGOTTEN)]
     assert (journal.first, journal.end) == (1, 3)
     assert decode_event(FORGOTTEN).distinct_id == ""
-    on_disk = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    on_disk = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     assert b"ada-lovelace" not in on_disk
     assert b"quince-4711" not in on_disk
     other = await store.journal()
@@ -37,11 +33,11 @@ async def test_what_is_forgotten_leaves_its_place_and_nothing_else(
 
 
 async def test_a_large_event_leaves_nothing_either(journal: Journal, tmp_path: Path) -> None:
-    """It fills pages of its own, which are given back."""
+    """It fills whole pages, which are given back."""
     await journal.append([of("ada", 1, text="quince-4711 " * 5_000), body(2)])
     await journal.rewrite({1: FORGOTTEN})
     assert await journal.clean()
-    assert b"quince-4711" not in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    assert b"quince-4711" not in b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
 async def test_what_was_trimmed_before_leaves_nothing_either(journal: Journal, tmp_path: Path) -> None:
@@ -49,7 +45,7 @@ async def test_what_was_trimmed_before_leaves_nothing_either(journal: Journal, t
     await journal.append([body(51)])
     await journal.trim(50, received_before_ms=NOW_MS + 1_000_000, most_bytes=10**12)
     assert await journal.clean()
-    assert b"quince-4711" not in b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    assert b"quince-4711" not in b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
 async def test_forgetting_twice_nothing_or_what_is_not_there_changes_nothing(journal: Journal) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from conformance_stores import NOW_MS, body, installed, known, learn, letter, told
 
 from hogline.core.changes import Flush, HeldEvent, Settlement
 from hogline.core.known import Id
 from hogline.core.told import Customer, Told
 from hogline.model import Identifier
 from hogline.store.base import State
-
-pytestmark = pytest.mark.anyio
+from hogline.testing.stores.words import NOW_MS, body, installed, known, learn, letter, told
 
 OLD, NEW, TODAY = 100, 200, 300
 """Days since 1970."""
