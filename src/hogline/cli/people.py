@@ -91,14 +91,14 @@ Who = Annotated[str, Parameter(help="A distinct_id or an email.")]
 @people.command
 def resend(
     connection: Annotated[str, Parameter(help="The connection.")],
-    distinct_id: Annotated[str, Parameter(help="Whom; `hogline people` finds them.")],
+    who: Annotated[str, Parameter(help="An id, or an email that one person has; `hogline people` finds them.")],
     /,
     *,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
     """Say everything of one person once more: after their customer was deleted or changed at the destination."""
-    person = ask(common, lambda service: service.resend_person(connection, distinct_id))
+    person = ask(common, lambda service: service.resend_person(connection, who))
     if json:
         print_json(person)
         return

@@ -118,3 +118,19 @@ async def test_it_says_which_other_files_still_name_them(bench: Bench) -> None:
     (bench.folder / "backup" / "state.db.old").write_bytes(b"x" * (1 << 20) + MAIL.encode())
     (bench.folder / "notes.txt").write_text("nothing of theirs")
     assert (await bench.service.forget_person(ADA)).still_named_in == ["backup/state.db.old"]
+
+
+async def test_somebody_is_sent_again_by_their_email(bench: Bench) -> None:
+    await bench.connect()
+    await bench.deliver(*HISTORY)
+    assert (await bench.service.resend_person("customerio", MAIL.upper())).distinct_id == ADA
+    assert (await bench.service.resend_person("customerio", ANON)).distinct_id == ADA
+    with pytest.raises(CannotDo, match="no person with this distinct_id or email"):
+        await bench.service.resend_person("customerio", "nobody@example.com")
+
+
+async def test_who_is_sent_again_has_to_be_one_person(bench: Bench) -> None:
+    await bench.connect()
+    await bench.deliver(*HISTORY, said("$identify", "eve", 50, set={"email": MAIL}))
+    with pytest.raises(CannotDo, match=r"2 people have this email: .*eve.* Give the id of one of them"):
+        await bench.service.resend_person("customerio", MAIL)

@@ -76,7 +76,7 @@ _WHO = (
         ),
         hint="Whose events are sent. Customer.io bills by the number of customers, and every user whose events"
         " are sent becomes one. With the last choice, users only become customers once they are identified or"
-        " have an email.",
+        " have an email, and each anonymous event takes a request: no more of them go out in a second than requests.",
     ),
     Option(
         key="hold_days",
