@@ -75,6 +75,29 @@ class Settings(BaseSettings):
         description="The addresses or networks of your reverse proxies, comma-separated, such as 127.0.0.1,10.0.0.0/8. "
         "For requests from these, Hogline takes the client's address from X-Forwarded-For.",
     )
+    alert_email: str = Field(
+        default="",
+        description="Where alerts are sent: one or more email addresses, separated by commas.",
+    )
+    alert_from: str = Field(default="hogline@localhost", description="The sender of alerts.")
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="The mail server for alerts, such as `smtps://user:password@smtp.example.com`, or `smtp://` for"
+        " STARTTLS.",
+    )
+    alert_webhook: SecretStr | None = Field(default=None, description="A URL that alerts are posted to.")
+    alert_webhook_format: Literal["json", "slack"] = Field(
+        default="json", description="What is posted: JSON, or a text as Slack and compatible services take it."
+    )
+    alert_lag_minutes: int = Field(
+        default=15, ge=1, le=100_000, description="Alert if a connection is further behind, in minutes."
+    )
+    alert_failures_percent: int = Field(
+        default=20, ge=1, le=100, description="Alert if more of the events of the last ten minutes fail, in percent."
+    )
+    alert_nothing_received_hours: int = Field(
+        default=0, ge=0, le=10_000, description="Alert if no event is received for this many hours. 0: never."
+    )
     backup_passphrase: SecretStr | None = Field(
         default=None,
         description="The passphrase for `hogline backup` and `hogline restore`.",

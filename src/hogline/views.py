@@ -337,6 +337,13 @@ class LoggedEventDetails(Struct, frozen=True, kw_only=True):
     """Why nothing became of it yet, or of its next attempt; empty: it is done."""
 
 
+class AlertView(Struct, frozen=True, kw_only=True):
+    key: str
+    """The same for the same trouble."""
+    state: Literal["raised", "recovered", "test"]
+    sentence: str
+
+
 class FindingView(Struct, frozen=True):
     """One thing that `hogline doctor` looked at."""
 

@@ -50,6 +50,7 @@ COMMANDS = {
     "events": "events:events",
     "failures": "failures:failures",
     "replay": "failures:replay",
+    "alerts": "alerts:alerts",
     "doctor": "doctor:doctor",
     "backup": "backup:backup",
     "restore": "backup:restore",

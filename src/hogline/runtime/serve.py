@@ -101,6 +101,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         if settings.console != "off":
             at_console = None if settings.metrics else watching
             await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
+        await stack.enter_async_context(_running(service.watch_alerts()))
         yield service
 
 

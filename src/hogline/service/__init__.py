@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from hogline.service.access import ConsoleAccess
 from hogline.service.accounts import Accounts
+from hogline.service.alerts import Alerts
 from hogline.service.api_tokens import ApiAccess
 from hogline.service.auditing import Auditing
 from hogline.service.backfills import Backfills
@@ -33,6 +34,7 @@ class Service(
     Events,
     Connections,
     PostHogSetup,
+    Alerts,
     ProjectTokens,
     Statuses,
     People,

@@ -36,8 +36,8 @@ RIGHTS = (
         "See connections, figures, failures and live events; preview events",
         "viewer",
         (
-            "connections", "status", "problems", "rejected", "backlog", "trends", "sparkline", "failures", "failure",
-            "retrying_failures", "replaying", "live", "events", "event", "received_events", "newest_event",
+            "connections", "status", "alerts", "problems", "rejected", "backlog", "trends", "sparkline", "failures",
+            "failure", "retrying_failures", "replaying", "live", "events", "event", "received_events", "newest_event",
             "begin_preview", "preview_lines", "preview_rows", "end_preview", "begin_forecast", "forecast_rows",
             "forecast", "end_forecast", "backfills", "backfill",
         ),
@@ -68,6 +68,7 @@ RIGHTS = (
         ("connect_posthog", "posthog_status", "disconnect_posthog"),
     ),
     Right("Change the project's tokens", "admin", ("rotate_token", "revoke_token", "add_token")),
+    Right("Send a test alert", "admin", ("test_alerts",)),
     Right(
         "Accounts and API tokens",
         "admin",

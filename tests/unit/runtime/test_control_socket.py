@@ -55,7 +55,8 @@ def public_functions() -> set[str]:
     return {
         name
         for name, method in inspect.getmembers(Service, inspect.iscoroutinefunction)
-        if not name.startswith("_") and name not in {"start", "close", "api_token_used", "bound_backlogs"}
+        if not name.startswith("_")
+        and name not in {"start", "close", "api_token_used", "bound_backlogs", "watch_alerts", "look_for_alerts"}
     }
 
 
@@ -114,6 +115,12 @@ async def tour(service: Service) -> dict[str, object]:
     return seen
 
 
+async def refused(asked: Awaitable[object]) -> str:
+    with pytest.raises(CannotDo) as error:
+        await asked
+    return str(error.value)
+
+
 async def tour_of_events(service: Service) -> dict[str, object]:
     logged = (await service.events("shop")).events
     return {
@@ -123,6 +130,8 @@ async def tour_of_events(service: Service) -> dict[str, object]:
         "event": (await service.event("shop", logged[0].position)).event.event,
         "backlog": (await service.backlog("shop")).events,
         "rejected": await service.rejected(),
+        "alerts": await service.alerts(),
+        "test_alerts": await refused(service.test_alerts()),
     }
 
 

@@ -17,7 +17,7 @@ from hogline.store.datadir.roles import ROLES, Role
 
 pytestmark = pytest.mark.anyio
 
-OWN = {"bound_backlogs", "start", "close", "api_token_used"}
+OWN = {"watch_alerts", "look_for_alerts", "bound_backlogs", "start", "close", "api_token_used"}
 """Of the process and the API: no question of a user's."""
 QUESTIONS = sorted(
     name

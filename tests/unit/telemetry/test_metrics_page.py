@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import msgspec
@@ -189,3 +190,10 @@ def test_the_documentation_names_every_metric() -> None:
         assert f"| `{metric.shown}` | {metric.kind} | " in page
         for label in metric.labels:
             assert f"`{label}`" in page
+
+
+def test_the_rules_for_prometheus_name_metrics_that_exist() -> None:
+    rules = (Path(__file__).parents[3] / "deploy/prometheus-rules.yml").read_text("utf-8")
+    known = {metric.name + ("_total" if metric.kind == "counter" else "") for metric in names.METRICS}
+    assert set(re.findall(r"\bhogline_\w+", rules)) <= known
+    assert set(re.findall(r'state="(\w+)"', rules)) <= set(names.STATES)

@@ -1,0 +1,174 @@
+"""Alerts: what is wrong with a connection or with this machine, as sentences without personal data; when to say so, and
+when to say that it is over.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import structlog
+from msgspec import Struct
+
+from hogline.service.core import CannotDo
+from hogline.service.notices import CannotSend, Notices
+from hogline.service.status import Statuses
+from hogline.settings import Settings
+from hogline.views import AlertView, ConnectionStatus
+
+log = structlog.get_logger("hogline.alerts")
+
+EVERY_S = 30.0
+AGAIN_AFTER_S = 3_600.0
+"""One alert is said at most once in that time, however often it comes and goes."""
+REMIND_AFTER_S = 86_400.0
+WINDOW_S = 600.0
+"""The share of failures is that of the last ten minutes."""
+LEAST_FAILURES = 10
+NEAR = 0.8
+"""Of a bound: there is still time to do something."""
+LEAST_FREE = 0.05
+
+
+class Reading(Struct, frozen=True):
+    """What is looked at, at one time."""
+
+    now_s: float
+    connections: Sequence[ConnectionStatus]
+    last_received_s: float | None
+    """Seconds since the last event was received; None: there was none."""
+    pending_share: float
+    """How much of the bound on all pending events is in use: 1 stops receiving."""
+    free_share: float
+    """Of the disk of the data directory."""
+
+
+class Rules:
+    """Turns readings into alerts: by key, a sentence for each. Remembers the last ten minutes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._before: dict[str, deque[tuple[float, int, int]]] = {}
+
+    def alerts(self, reading: Reading) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for one in reading.connections:
+            found |= self._of_connection(one, reading.now_s)
+        hours = self._settings.alert_nothing_received_hours
+        silent_s = reading.last_received_s
+        if hours and silent_s is not None and silent_s > hours * 3_600:
+            found["nothing_received"] = f"No event was received for {silent_s / 3_600:.0f} hours."
+        if reading.pending_share > NEAR:
+            found["backlog"] = (
+                f"Pending events use {reading.pending_share:.0%} of HOGLINE_JOURNAL_MAX_BYTES. At 100% receiving stops."
+            )
+        if reading.free_share < LEAST_FREE:
+            found["disk"] = f"Only {reading.free_share:.1%} of the data directory's disk is free."
+        return found
+
+    def _of_connection(self, one: ConnectionStatus, now_s: float) -> dict[str, str]:
+        found = {}
+        if one.state == "stopped":
+            found[f"{one.name}: stopped"] = f"{one.name} has stopped: {one.reason}"
+        elif not one.paused and one.lag_s > self._settings.alert_lag_minutes * 60:
+            found[f"{one.name}: lag"] = (
+                f"{one.name} is {one.lag_s / 60:.0f} minutes behind; {one.pending:,} events are pending."
+            )
+        share = self._failing(one, now_s)
+        if share * 100 > self._settings.alert_failures_percent:
+            found[f"{one.name}: failures"] = f"{share:.0%} of the events of {one.name} failed in the last ten minutes."
+        return found
+
+    def _failing(self, one: ConnectionStatus, now_s: float) -> float:
+        """The share of failures among what was sent in the last ten minutes."""
+        seen = self._before.setdefault(one.name, deque())
+        failures = sum(one.failures.values())
+        seen.append((now_s, one.delivered, failures))
+        while now_s - seen[0][0] > WINDOW_S:
+            seen.popleft()
+        delivered, failed = one.delivered - seen[0][1], failures - min(before for _, _, before in seen)
+        return failed / (failed + max(delivered, 0)) if failed >= LEAST_FAILURES else 0.0
+
+
+class Memory:
+    """What has been said, and when: nothing is said twice within an hour."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[float, str]] = {}
+        """When each alert that stands was last said, with its sentence."""
+        self._at_s: dict[str, float] = {}
+
+    def news(self, alerts: Mapping[str, str], now_s: float) -> list[AlertView]:
+        """What is to be said now."""
+        told = []
+        for key, sentence in alerts.items():
+            last_s = self._at_s.get(key)
+            wait_s = REMIND_AFTER_S if key in self._said else AGAIN_AFTER_S
+            if last_s is None or now_s - last_s >= wait_s:
+                self._said[key] = (now_s, sentence)
+                self._at_s[key] = now_s
+                told.append(AlertView(key=key, state="raised", sentence=sentence))
+        for key in [key for key in self._said if key not in alerts]:
+            _, sentence = self._said.pop(key)
+            told.append(AlertView(key=key, state="recovered", sentence=f"Recovered: {sentence}"))
+        return told
+
+
+class Alerts(Statuses):
+    _rules: Rules | None = None
+    _memory: Memory | None = None
+
+    async def alerts(self) -> list[AlertView]:
+        """What is wrong now."""
+        found = Rules(self._settings).alerts(await self._reading())
+        return [AlertView(key=key, state="raised", sentence=sentence) for key, sentence in found.items()]
+
+    async def test_alerts(self) -> list[str]:
+        """Send a message to every place that alerts go to; returns where it went. Raises `CannotDo`."""
+        notices = Notices(self._settings, self._send)
+        if not notices.places:
+            raise CannotDo("Alerts go nowhere yet. Set HOGLINE_ALERT_EMAIL or HOGLINE_ALERT_WEBHOOK.")
+        test = AlertView(key="test", state="test", sentence="This is a test. Alerts of Hogline arrive here.")
+        try:
+            return await notices.send([test], self._where())
+        except CannotSend as error:
+            raise CannotDo(str(error)) from None
+
+    async def watch_alerts(self) -> None:
+        """Look every half minute, and send what is new, all of it in one message. Runs until it is cancelled."""
+        notices = Notices(self._settings, self._send)
+        while notices.places:
+            await self.look_for_alerts(notices)
+            await self._clock.sleep(EVERY_S)
+
+    async def look_for_alerts(self, notices: Notices) -> None:
+        rules = self._rules = self._rules or Rules(self._settings)
+        memory = self._memory = self._memory or Memory()
+        try:
+            news = memory.news(rules.alerts(await self._reading()), self._clock.now_s())
+            if news:
+                await notices.send(news, self._where())
+        except CannotSend as error:
+            log.error("alert not sent", reason=str(error))  # noqa: TRY400  # the sentence says it
+        except Exception as error:
+            # A disk that cannot be read now may be later; the watch must go on.
+            log.error("looking for alerts failed", error=type(error).__name__)  # noqa: TRY400  # the kind says it
+
+    def _where(self) -> str:
+        return self.addresses.console.url if self.addresses.console is not None else self.addresses.receives
+
+    async def _reading(self) -> Reading:
+        journal, settings = self._journal, self._settings
+        newest = await journal.received_at(journal.end)
+        connections = (await self.status()).connections
+        events = max(journal.end - journal.first + 1, 1)
+        pending = max((one.pending for one in connections if not one.paused), default=0)
+        disk = shutil.disk_usage(settings.data)
+        return Reading(
+            now_s=self._clock.now_s(),
+            connections=connections,
+            last_received_s=None if newest is None else (self._clock.time_ms() - newest) / 1_000,
+            pending_share=await journal.size_bytes() * min(pending / events, 1) / settings.journal_max_bytes,
+            free_share=disk.free / disk.total,
+        )

@@ -1,0 +1,242 @@
+"""Alerts: what they say, that they arrive at a real mail server and a real HTTP receiver, and that none nags."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.message import Message as Mail
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+from aiosmtpd.smtp import SMTP
+from msgspec.structs import replace
+from service_bench import GOOD, Bench, bench_in
+
+from hogline.delivery.client import Client
+from hogline.service import CannotDo
+from hogline.service.alerts import AGAIN_AFTER_S, REMIND_AFTER_S, WINDOW_S, Memory, Reading, Rules
+from hogline.service.notices import CannotSend, Notices
+from hogline.settings import Settings
+from hogline.views import AlertView, ConnectionStatus
+
+pytestmark = pytest.mark.anyio
+
+WELL = ConnectionStatus(
+    name="shop", destination="customerio", paused=False, state="delivering", reason=None, received=0, delivered=0,
+    filtered={}, held=0, failures={}, pending=0, requests=0, adjusted={}, retries={}, replayed={}, lag_s=0.0,
+)  # fmt: skip
+WHERE = "https://hogline.example.com"
+STOPPED = AlertView(key="shop: stopped", state="raised", sentence="shop has stopped: The key is wrong.")
+
+
+def reading(*connections: ConnectionStatus, **changes: Any) -> Reading:
+    usual = Reading(now_s=0.0, connections=connections, last_received_s=1.0, pending_share=0.0, free_share=0.5)
+    return replace(usual, **changes)
+
+
+def settings(tmp_path: Path, **values: object) -> Settings:
+    return Settings(data=tmp_path, **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (reading(WELL), []),
+        (reading(replace(WELL, state="stopped", reason="The key is wrong.")), ["shop has stopped: The key is wrong."]),
+        (
+            reading(replace(WELL, lag_s=1_380.0, pending=1_200)),
+            ["shop is 23 minutes behind; 1,200 events are pending."],
+        ),
+        (reading(replace(WELL, lag_s=899.0, pending=1)), []),
+        (reading(replace(WELL, paused=True, state="paused", lag_s=90_000.0, pending=9)), []),
+        (reading(WELL, last_received_s=7_300.0), ["No event was received for 2 hours."]),
+        (reading(WELL, last_received_s=None), []),
+        (
+            reading(WELL, pending_share=0.85),
+            ["Pending events use 85% of HOGLINE_JOURNAL_MAX_BYTES. At 100% receiving stops."],
+        ),
+        (reading(WELL, free_share=0.021), ["Only 2.1% of the data directory's disk is free."]),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, seen: Reading, said: list[str]) -> None:
+    rules = Rules(settings(tmp_path, alert_nothing_received_hours=2))
+    assert list(rules.alerts(seen).values()) == said
+
+
+def test_silence_is_no_alert_unless_asked_for(tmp_path: Path) -> None:
+    assert Rules(settings(tmp_path)).alerts(reading(WELL, last_received_s=1e6)) == {}
+
+
+def test_the_share_of_failures_is_that_of_the_last_ten_minutes(tmp_path: Path) -> None:
+    rules = Rules(settings(tmp_path))
+    assert rules.alerts(reading(replace(WELL, delivered=1_000, failures={"invalid": 500}))) == {}
+    bad = replace(WELL, delivered=1_070, failures={"invalid": 530})
+    assert list(rules.alerts(reading(bad, now_s=60.0)).values()) == [
+        "30% of the events of shop failed in the last ten minutes."
+    ]
+    assert rules.alerts(reading(bad, now_s=61.0 + WINDOW_S)) == {}
+
+
+def test_an_alert_is_said_once_then_its_end_and_again_only_after_an_hour() -> None:
+    memory, alerts = Memory(), {"disk": "Full."}
+
+    def said(now_s: float, alerts: dict[str, str]) -> list[str]:
+        return [f"{one.state} {one.sentence}" for one in memory.news(alerts, now_s)]
+
+    assert said(0.0, alerts) == ["raised Full."]
+    assert said(30.0, alerts) == []
+    assert said(60.0, {}) == ["recovered Recovered: Full."]
+    assert said(90.0, alerts) == []
+    assert said(120.0, {}) == []
+    assert said(AGAIN_AFTER_S, alerts) == ["raised Full."]
+    assert said(AGAIN_AFTER_S + REMIND_AFTER_S - 1, alerts) == []
+    assert said(AGAIN_AFTER_S + REMIND_AFTER_S, alerts) == ["raised Full."]
+
+
+class Inbox:
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's
+
+        self.mails.append(message_from_bytes(envelope.content))
+        return "250 OK"
+
+
+@pytest.fixture
+async def mail_server() -> AsyncIterator[tuple[str, Inbox]]:
+    inbox = Inbox()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(inbox), "127.0.0.1", 0)
+    yield f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", inbox
+    server.close()
+
+
+@asynccontextmanager
+async def receiver(status: int = 200) -> AsyncIterator[tuple[str, list[Any]]]:
+    got: list[Any] = []
+
+    async def take(request: web.Request) -> web.Response:
+        got.append(msgspec.json.decode(await request.read()))
+        return web.Response(status=status)
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert site._server is not None
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+    yield f"http://127.0.0.1:{port}/hook", got
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    made = Client()
+    yield made
+    await made.close()
+
+
+async def test_they_arrive_by_email(tmp_path: Path, mail_server: tuple[str, Inbox], client: Client) -> None:
+    url, inbox = mail_server
+    given = settings(
+        tmp_path, alert_email="ada@example.com, bob@example.com", smtp_url=url, alert_from="hog@example.com"
+    )
+    disk = AlertView(key="disk", state="raised", sentence="Only 2.1% of the data directory's disk is free.")
+    assert await Notices(given, client.send).send([STOPPED, disk], WHERE) == ["email"]
+    (mail,) = inbox.mails
+    assert (mail["subject"], mail["to"]) == ("[Hogline] 2 alerts", "ada@example.com, bob@example.com")
+    assert mail["from"] == "hog@example.com"
+    said = str(mail.get_payload())
+    assert STOPPED.sentence in said
+    assert disk.sentence in said
+    assert WHERE in said
+
+
+async def test_they_arrive_as_json(tmp_path: Path, client: Client) -> None:
+    async with receiver() as (url, got):
+        await Notices(settings(tmp_path, alert_webhook=url), client.send).send([STOPPED], WHERE)
+    assert got == [
+        {"source": "hogline", "url": WHERE, "summary": STOPPED.sentence, "alerts": [msgspec.to_builtins(STOPPED)]}
+    ]
+
+
+async def test_they_arrive_as_slack_takes_them(tmp_path: Path, client: Client) -> None:
+    async with receiver() as (url, got):
+        given = settings(tmp_path, alert_webhook=url, alert_webhook_format="slack")
+        await Notices(given, client.send).send([STOPPED], WHERE)
+    assert got == [{"text": f"*{STOPPED.sentence}*\n{STOPPED.sentence}\n{WHERE}"}]
+
+
+async def test_a_place_that_does_not_take_them_is_named_without_a_secret(
+    tmp_path: Path, client: Client, mail_server: tuple[str, Inbox]
+) -> None:
+    url, inbox = mail_server
+    async with receiver(status=500) as (hook, _):
+        given = settings(tmp_path, alert_email="ada@example.com", smtp_url=url, alert_webhook=hook)
+        with pytest.raises(CannotSend, match=r"^The alert webhook responded with 500\.$"):
+            await Notices(given, client.send).send([STOPPED], WHERE)
+    assert len(inbox.mails) == 1
+    secret = url.replace("//", "//user:hunter2@")
+    given = settings(tmp_path, alert_email="ada@example.com", smtp_url=secret)
+    with pytest.raises(CannotSend, match=r"^The mail server did not take the alert \(SMTPNotSupportedError\)\.$"):
+        await Notices(given, client.send).send([STOPPED], WHERE)
+    gone = settings(tmp_path, alert_webhook="http://127.0.0.1:9/hook")
+    with pytest.raises(CannotSend, match="cannot be reached"):
+        await Notices(gone, client.send).send([STOPPED], WHERE)
+
+
+# as a whole
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench_in(tmp_path) as made:
+        await made.service.connect("customerio", GOOD, name="shop")
+        yield made
+
+
+async def test_a_connection_that_stops_is_said_once_and_its_recovery(
+    bench: Bench, client: Client, tmp_path: Path
+) -> None:
+    service = bench.service
+    async with receiver() as (url, got):
+        notices = Notices(settings(tmp_path, alert_webhook=url), client.send)
+        await service.look_for_alerts(notices)
+        (connection,) = await service._state.connections()
+        await service._workers.stop(connection.id)
+        await service._stopped(connection, "The key is wrong.")
+        for _ in range(3):
+            await service.look_for_alerts(notices)
+        assert [one.sentence for one in await service.alerts()] == [STOPPED.sentence]
+        await service.configure("shop", {"hold_days": 7})
+        for _ in range(3):
+            await service.look_for_alerts(notices)
+    assert [each["summary"] for each in got] == [STOPPED.sentence, f"Recovered: {STOPPED.sentence}"]
+
+
+async def test_a_receiver_in_trouble_does_not_stop_the_watch(bench: Bench, client: Client, tmp_path: Path) -> None:
+    (connection,) = await bench.service._state.connections()
+    await bench.service._workers.stop(connection.id)
+    await bench.service._stopped(connection, "The key is wrong.")
+    await bench.service.look_for_alerts(Notices(settings(tmp_path, alert_webhook="http://127.0.0.1:9/"), client.send))
+
+
+async def test_a_test_says_what_to_set_or_where_it_went(
+    bench: Bench, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CannotDo, match="Alerts go nowhere yet"):
+        await bench.service.test_alerts()
+    async with receiver() as (url, got):
+        monkeypatch.setattr(bench.service, "_settings", settings(tmp_path, alert_webhook=url))
+        monkeypatch.setattr(bench.service, "_send", client.send)
+        assert await bench.service.test_alerts() == ["webhook"]
+    assert got[0]["alerts"][0]["state"] == "test"
+    with pytest.raises(CannotDo, match="cannot be reached"):
+        await bench.service.test_alerts()
