@@ -34,6 +34,7 @@ from hogline.service.rights import RIGHTS
 from hogline.settings import PREFIX, Settings
 from hogline.store.base import Connection
 from hogline.store.datadir.roles import ROLES, includes
+from hogline.store.event_log import OutcomeKind
 
 DOCS = Path(__file__).parent
 WIDTH = 100
@@ -137,6 +138,35 @@ def with_rights(page: str) -> str:
     )
     table = f"| | {' | '.join(ROLES)} |\n|---|{'---|' * len(ROLES)}\n{rows}"
     return re.sub(r"(?<=<!-- rights -->\n).*?(?=<!-- /rights -->)", lambda _: table, page, flags=re.DOTALL)
+
+
+_MOVES: Mapping[str, Mapping[str, str]] = {
+    "pending": {
+        "delivered": "accepted",
+        "filtered": "an option or a rule leaves it out",
+        "held": "its user does not qualify yet",
+        "failed": "rejected, at least in part",
+    },
+    "held": {
+        "delivered": "its user qualified",
+        "failed": "its user qualified, rejected",
+        "filtered": "hold_expired, hold_full, hold_too_many",
+    },
+    "failed": {"delivered": "retried and accepted", "filtered": "discarded, failure_expired"},
+    "delivered": {},
+    "filtered": {},
+}
+"""Where an event can go from each state, and why. An event that is not settled is pending."""
+
+
+def with_states(page: str) -> str:
+    """The page with the diagram of an event's states between its two marks."""
+    states = ("pending", *get_args(OutcomeKind))
+    if set(states) != set(_MOVES):
+        raise ValueError(f"An event's states are {', '.join(states)}, but the diagram shows {', '.join(_MOVES)}.")
+    moves = "".join(f"    {state} --> {to}: {why}\n" for state in states for to, why in _MOVES[state].items())
+    diagram = f"```mermaid\nstateDiagram-v2\n    [*] --> pending: received\n{moves}```\n"
+    return re.sub(r"(?<=<!-- states -->\n).*?(?=<!-- /states -->)", lambda _: diagram, page, flags=re.DOTALL)
 
 
 _TEMPLATE = re.compile(r"(?<=<!-- template -->\n).*?(?=<!-- /template -->)", re.DOTALL)
@@ -272,7 +302,7 @@ def pages() -> dict[Path, str]:
         DOCS / "settings.md": settings(),
         console: with_rights(console.read_text("utf-8")),
         moving: with_template(moving.read_text("utf-8")),
-        behaviour: with_results(behaviour.read_text("utf-8")),
+        behaviour: with_states(with_results(behaviour.read_text("utf-8"))),
     }
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
@@ -17,6 +18,7 @@ from hogline.destinations.customerio.declared import OPTIONS
 from hogline.posthog.bounds import MAX_DEPTH
 from hogline.settings import PREFIX, Settings
 from hogline.sources.limits import MIB, ReceivingLimits
+from hogline.store.event_log import OutcomeKind
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -60,6 +62,12 @@ def test_what_is_generated_does_not_depend_on_the_terminal(generate, monkeypatch
     monkeypatch.setenv("HOGLINE_LISTEN", "127.0.0.1:1")
     assert generate.commands() == before
     assert "127.0.0.1:8000" in generate.settings()
+
+
+def test_the_diagram_shows_every_state_of_an_event():
+    diagram = BEHAVIOUR.partition("stateDiagram-v2\n")[2].partition("```")[0]
+    for state in get_args(OutcomeKind):
+        assert f"--> {state}: " in diagram
 
 
 def test_every_command_is_documented():
