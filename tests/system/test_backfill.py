@@ -108,6 +108,26 @@ def test_events_that_are_younger_can_be_left_out(data: Path, sandbox: str, tmp_p
     assert (result["run"]["left_out"], result["connections"][0]["delivered"]) == ({"too_young": 1}, 18)
 
 
+def test_a_dry_run_says_what_the_run_then_does(data: Path, sandbox: str, tmp_path: Path) -> None:
+    connect(data, sandbox, "--anonymous-users", "identified")
+    hogline(data, "backfill", "customerio", written(tmp_path, "known.jsonl", event_rows(10)))
+    young = (
+        event_rows(1)[8].replace(b"2026-10-01", time.strftime("%Y-%m-%d").encode()).replace(b"0199f3a0", b"0199f3a1")
+    )
+    file = written(tmp_path, "events.jsonl", shuffled([*event_rows(30), young]))
+    said = hogline_json(data, "backfill", "customerio", file, "--dry-run", "--price", "0.5")
+    found = said["dry_run"]
+    assert (found["events"], found["customers"], said["cost"], found["younger_than_72_hours"]) == (271, 20, 10.0, 1)
+    assert ["2026-10-01", "ordered", 150] in found["by_day"]
+    assert found["attributes"]["orders"] >= 20
+    assert not list(data.glob(".dry-run*"))
+    shown = hogline(data, "backfill", "customerio", file, "--dry-run", "--price", "0.5", "--older-than", "72h")
+    assert "too_young" in shown.stdout
+    (sent,) = hogline_json(data, "backfill", "customerio", file)["connections"]
+    assert (sent["delivered"], sent["filtered"]) == (found["delivered"], found["filtered"])
+    assert len(people(sandbox)) == 30
+
+
 def test_interrupted_it_is_paused_and_the_same_command_continues(data: Path, sandbox: str, tmp_path: Path) -> None:
     connect(data, sandbox, "--max-requests-per-second", "2")
     file = written(tmp_path, "events.jsonl", shuffled(event_rows(1_000)))

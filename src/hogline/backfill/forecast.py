@@ -71,6 +71,36 @@ class Forecast:
         )
 
 
+class Totals:
+    """What shipments of a rehearsal came to."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.customers = 0
+        self.merged = 0
+        self.delivered = 0
+        self.anonymous = 0
+        self.held = 0
+        self.requests = 0
+        self.filtered: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.adjusted: Counter[str] = Counter()
+
+    def count(self, rehearsed: Rehearsed) -> None:
+        settlement, shipment = rehearsed.settlement, rehearsed.shipment
+        self.delivered += settlement.delivered
+        self.filtered.update(settlement.filtered)
+        self.filtered.update(rehearsed.given_up)
+        self.held += len(settlement.held) - len(settlement.released) - rehearsed.given_up.total()
+        self.failures.update(letter.reason for letter in settlement.failures)
+        self.adjusted.update(settlement.adjusted)
+        self.requests += len(pack(shipment.operations, self._limits))
+        self.customers += created(shipment)
+        for effect in shipment.effects:
+            self.merged += effect.kind == "merge"
+            self.anonymous += effect.kind == "anonymous"
+
+
 class _Forecast:
     """The forecast for one choice."""
 
@@ -78,53 +108,31 @@ class _Forecast:
         one = installed(structs.replace(connection, options={**connection.options, WHOM: choice.value}))
         self.choice = choice
         self.rehearsal = Rehearsal(one, clock, hold_max_bytes=hold_max_bytes)
-        self._limits: Limits = one.destination.limits
-        self._customers = 0
-        self._merged = 0
-        self._delivered = 0
-        self._anonymous = 0
-        self._held = 0
-        self._requests = 0
-        self._filtered: Counter[str] = Counter()
-        self._failures: Counter[str] = Counter()
-        self._adjusted: Counter[str] = Counter()
+        self._totals = Totals(one.destination.limits)
 
     async def ship(self) -> bool:
         """Count the next shipment; False if nothing waits."""
         rehearsed = await self.rehearsal.ship()
         if rehearsed is None:
             return False
-        self._count(rehearsed)
+        self._totals.count(rehearsed)
         return True
 
-    def _count(self, rehearsed: Rehearsed) -> None:
-        settlement, shipment = rehearsed.settlement, rehearsed.shipment
-        self._delivered += settlement.delivered
-        self._filtered.update(settlement.filtered)
-        self._filtered.update(rehearsed.given_up)
-        self._held += len(settlement.held) - len(settlement.released) - rehearsed.given_up.total()
-        self._failures.update(letter.reason for letter in settlement.failures)
-        self._adjusted.update(settlement.adjusted)
-        self._requests += len(pack(shipment.operations, self._limits))
-        self._customers += created(shipment)
-        for effect in shipment.effects:
-            self._merged += effect.kind == "merge"
-            self._anonymous += effect.kind == "anonymous"
-
     def view(self) -> ChoiceForecast:
+        totals = self._totals
         return ChoiceForecast(
             choice=self.choice.value,
             title=self.choice.title,
-            customers=self._customers,
-            customers_left=self._customers - self._merged,
+            customers=totals.customers,
+            customers_left=totals.customers - totals.merged,
             people=self.rehearsal.known,
-            delivered=self._delivered,
-            anonymous=self._anonymous,
-            filtered=dict(self._filtered),
-            held=self._held,
-            failures=dict(self._failures),
-            adjusted=dict(self._adjusted),
-            requests=self._requests,
+            delivered=totals.delivered,
+            anonymous=totals.anonymous,
+            filtered=dict(totals.filtered),
+            held=totals.held,
+            failures=dict(totals.failures),
+            adjusted=dict(totals.adjusted),
+            requests=totals.requests,
         )
 
 

@@ -165,3 +165,34 @@ class RunView(Struct, frozen=True, kw_only=True):
     bad: int
     first_bad: list[BadRow]
     connections: list[Delivery]
+
+
+class DayCount(Struct, frozen=True, array_like=True):
+    day: str
+    """UTC, such as 2026-01-31."""
+    event: str
+    count: int
+
+
+class DryRunView(Struct, frozen=True, kw_only=True):
+    """What a run of older events would lead to. Every event is counted once: delivered, filtered, held or failure."""
+
+    connection: str
+    events: int
+    by_day: list[DayCount]
+    younger_than_72_hours: int
+    """Events that can start campaigns."""
+    delivered: int
+    filtered: dict[str, int]
+    held: int
+    failures: dict[str, int]
+    adjusted: dict[str, int]
+    customers: int
+    """Profiles that would be created, beside those that there are."""
+    customers_left: int
+    """Of these, after merges."""
+    attributes: dict[str, int]
+    """How often each would be sent."""
+    requests: int
+    seconds: float
+    """How long it takes at least, with the connection's share of requests."""

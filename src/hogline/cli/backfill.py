@@ -17,10 +17,11 @@ from hogline.backfill.prepare import Preparation, Window, key_of
 from hogline.backfill.runs import DEFAULT_SHARE, FOLDER, Prepared, Wanted, held_by_reader
 from hogline.backfill.views import RunView
 from hogline.cli.common import Common, Failed, Json, err, print_json, run
+from hogline.cli.dry_run import show_dry_run
 from hogline.cli.files import Files, Since, Until, print_bad_rows, print_delivery
 from hogline.cli.progress import Progress
 from hogline.cli.rows import named
-from hogline.cli.spans import milliseconds
+from hogline.cli.spans import milliseconds, percent
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo, Service
 
@@ -49,6 +50,16 @@ def backfill(
     share: Annotated[
         str, Parameter(help="At most this share of the connection's requests, so live events have the rest.")
     ] = f"{DEFAULT_SHARE}%",
+    dry_run: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Send nothing. Show what the run would lead to: events, new customers, attributes, requests, time.",
+        ),
+    ] = False,
+    price: Annotated[
+        float | None, Parameter(help="With --dry-run: what a customer costs you a month, such as 0.009.")
+    ] = None,
     again: Annotated[
         bool, Parameter(negative="", help="Send everything again, although this run is finished.")
     ] = False,
@@ -66,7 +77,12 @@ def backfill(
         if persons
         else named(sources, since, until)
     )
+    if price is not None and not dry_run:
+        raise CannotDo("--price only works with --dry-run.")
     before_ms = _now_ms() - milliseconds(older_than) if older_than else None
+    if dry_run:
+        show_dry_run(connection, files, before_ms, percent(share), price, json=json, common=common)
+        return
     asked = [*(persons or ()), "", *map(_absolute, sources), str(since), str(until), older_than]
     wanted = Wanted(connection=connection, sources=_shown(files, sources), key=_key(files, asked), share=percent(share))
     view = run(_backfilled(wanted, files, Window(before_ms), again=again, quiet=json, common=common))
@@ -147,13 +163,6 @@ def report(view: RunView, *, json: bool) -> None:
     print_bad_rows(view.first_bad, view.bad, several=len(view.sources) > 1)
     if view.bad or view.state != "finished" or any(one.failures for one in view.connections):
         raise Failed
-
-
-def percent(text: str) -> int:
-    number = text.removesuffix("%")
-    if not number.isdecimal() or not 1 <= int(number) <= 100:
-        raise CannotDo("--share is a percentage from 1% to 100%.")
-    return int(number)
 
 
 def _key(files: Sequence[File], asked: Sequence[str]) -> str:

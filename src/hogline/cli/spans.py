@@ -1,4 +1,4 @@
-"""Spans of time as people type them: 72h, 3d, 30m."""
+"""Spans of time and shares as people type them: 72h, 3d, 30m, 50%."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def milliseconds(text: str) -> int:
     if found is None:
         raise CannotDo(f"{text!r} is not a span of time. Write it like 72h, 3d or 30m.")
     return int(found[1]) * _UNIT_MS[found[2]]
+
+
+def percent(text: str) -> int:
+    """Raises `CannotDo`."""
+    number = text.removesuffix("%")
+    if not number.isdecimal() or not 1 <= int(number) <= 100:
+        raise CannotDo("--share is a percentage from 1% to 100%.")
+    return int(number)

@@ -5,6 +5,7 @@ even if nobody is watching, and after a restart.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -12,9 +13,10 @@ from functools import cached_property
 import structlog
 from msgspec.structs import replace
 
+from hogline.backfill.dry_run import DryRun
 from hogline.backfill.feeder import Feeder
 from hogline.backfill.runs import MOST_BAD_KEPT, Prepared, Run, Runs, RunState, Wanted
-from hogline.backfill.views import Delivery, RunView
+from hogline.backfill.views import Delivery, DryRunView, RunView
 from hogline.delivery.installed import installed
 from hogline.destinations.base import InvalidOptions
 from hogline.posthog.forgetting import without
@@ -23,6 +25,7 @@ from hogline.store.base import Connection
 
 log = structlog.get_logger("hogline.service")
 
+DRY_RUN_ABANDONED_S = 600.0
 READER_COMES_MS = 10_000
 """By then, the command that started a run must be reading its files."""
 
@@ -34,6 +37,10 @@ class Backfills(Core):
 
     @cached_property
     def _feeders(self) -> dict[int, tuple[Feeder, asyncio.Task[None]]]:
+        return {}
+
+    @cached_property
+    def _dry_runs(self) -> dict[str, DryRun]:
         return {}
 
     @cached_property
@@ -135,7 +142,37 @@ class Backfills(Core):
         self._runs.drop_rows(number)
         return await self._run_view(run)
 
+    async def begin_dry_run(self, connection: str) -> str:
+        """Begin to count what older events would come to at a connection; returns a handle."""
+        try:
+            one = installed(await self._find(connection))
+        except InvalidOptions as invalid:
+            raise CannotDo(str(invalid)) from None
+        before_s = self._clock.now_s() - DRY_RUN_ABANDONED_S
+        for old in [handle for handle, dry_run in self._dry_runs.items() if dry_run.touched_s < before_s]:
+            del self._dry_runs[old]
+        handle = secrets.token_hex(8)
+        self._dry_runs[handle] = DryRun(one, self._state, self._clock)
+        return handle
+
+    async def dry_run_rows(self, handle: str, rows: Sequence[bytes]) -> None:
+        """Count what these events, as the journal keeps them, would come to after those before."""
+        await self._dry_run(handle).rows(rows)
+
+    async def dry_run(self, handle: str, share: int = 100) -> DryRunView:
+        """What the events so far would come to. Ends it."""
+        found = await self._dry_run(handle).view(share)
+        del self._dry_runs[handle]
+        return found
+
     # how it works
+
+    def _dry_run(self, handle: str) -> DryRun:
+        found = self._dry_runs.get(handle)
+        if found is None:
+            raise CannotDo("This dry run has ended. Start the command again.")
+        found.touched_s = self._clock.now_s()
+        return found
 
     async def _running_connections(self) -> list[Connection]:
         return [one for one in await self._state.connections() if self._workers.runs(one.id)]

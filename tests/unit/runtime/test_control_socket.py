@@ -184,6 +184,11 @@ async def tour_of_runs(service: Service) -> dict[str, object]:
     seen |= dict.fromkeys(("backfill_ready", "pause_backfill", "resume_backfill"), "refused")
     seen["cancel_backfill"] = await service.cancel_backfill(1)
     seen["backfills"] = await service.backfills()
+    handle = await service.begin_dry_run("shop")
+    seen["begin_dry_run"] = type(handle)
+    await service.dry_run_rows(handle, [row.body for row in rows_in(LINES)[0]])
+    seen["dry_run_rows"] = "done"
+    seen["dry_run"] = await service.dry_run(handle, share=50)
     return seen
 
 
