@@ -368,3 +368,22 @@ class PostHogView(Struct, frozen=True, kw_only=True):
     totals: dict[str, int] = {}
     """Events of the last seven days by outcome, in PostHog's words."""
     errors: list[str] = []
+
+
+class Difference(Struct, frozen=True):
+    """Something that a destination does not have as Hogline believes it has."""
+
+    person: str
+    """The distinct_id that names them."""
+    kind: Literal["missing", "email", "attribute"]
+    """Missing: the customer does not exist."""
+    name: str = ""
+    """Of the attribute. Values are not shown."""
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    people: int
+    """Compared."""
+    unsettled: int
+    """Not compared: changes are on their way, or they are not customers."""
+    differences: list[Difference]

@@ -176,7 +176,7 @@ def killed(command: list[str], data: Path, *, after_s: float, sending: bool) -> 
     """Run a command and kill it a moment after it began, or after it began to send."""
     with subprocess.Popen([*HOGLINE, *command], env=environment(data), stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        while sending and b"events sent" not in (line := process.stderr.readline()):
+        while sending and b"Sending" not in (line := process.stderr.readline()):
             assert line, "it ended too early"
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(after_s if sending else 2 * after_s)

@@ -1,7 +1,6 @@
 """A dry run: what a run of older events would lead to at one connection as it is now. Nothing is sent or saved.
 
-It starts from the people that Hogline knows and what the connection told of them, and keeps all people of the run in
-memory.
+It starts from the people that Hogline and the connection know, and keeps all people of the run in memory.
 """
 
 from __future__ import annotations

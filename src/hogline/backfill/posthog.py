@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from http.client import HTTPException
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, Literal, TypeAlias, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -28,6 +28,7 @@ from hogline.backfill.unpacking import Chunks
 from hogline.posthog_api import PostHogRefused, base_url
 
 SCHEME = "posthog://"
+Model: TypeAlias = Literal["events", "persons"]
 SCOPES = "batch_export:read and batch_export:write"
 WEEK = timedelta(days=7)
 PART_MB = 100
@@ -78,27 +79,30 @@ class PostHogExports:
         self._sleep = sleep
         self._now_s = now_s
 
-    def files(self, since: datetime, until: datetime) -> list[File]:
+    def files(self, since: datetime, until: datetime, model: Model = "events") -> list[File]:
         """A file for each week. Its export begins when it is opened."""
-        return [self._file(start, end) for start, end in weeks(since, until)]
+        return [self._file(start, end, model) for start, end in weeks(since, until)]
 
-    def _file(self, start: datetime, end: datetime) -> File:
-        name = f"{self._source.rstrip('/')} {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+    def _file(self, start: datetime, end: datetime, model: Model) -> File:
+        what = "" if model == "events" else f" {model}"
+        name = f"{self._source.rstrip('/')}{what} {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
 
         def opened() -> BinaryIO:
             try:
-                run, parts = self._exported(start, end)
+                run, parts = self._exported(start, end, model)
             except _Missing:
+                if model != "events":
+                    raise CannotRead(f"{self._source} has no exports of people. Leave out --persons.") from None
                 return io.BufferedReader(Chunks(posthog_query.lines(self._queried, start, end)))
             # JSON lines with gzip: parts that follow one another are one file.
             return io.BufferedReader(Chunks(self._chunks(run, parts)))
 
         return File(name, opened, lambda _: None, seekable=False)
 
-    def _exported(self, start: datetime, end: datetime) -> tuple[str, list[str]]:
+    def _exported(self, start: datetime, end: datetime, model: Model) -> tuple[str, list[str]]:
         """The id of a completed export, and those of its parts."""
         wanted = {
-            "model": "events",
+            "model": model,
             "file": {"format": "JSONLines", "compression": "gzip", "max_size_mb": PART_MB},
             "data_interval_start": start.isoformat(),
             "data_interval_end": end.isoformat(),

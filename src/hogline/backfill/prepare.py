@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hogline.backfill.files import File
+from hogline.backfill.files import CannotRead, File, trouble
 from hogline.backfill.order import add_all, bodies_in_order
 from hogline.backfill.persons import DELETED, Persons
 from hogline.backfill.reading import Read, Reading
@@ -33,14 +33,19 @@ class Window(NamedTuple):
 
 
 def key_of(files: Sequence[File], asked: Sequence[str]) -> str:
-    """The same for the same files and questions; empty for what can be read once only. Raises what opening does."""
+    """The same for the same files and questions; empty for what can be read once only. Raises `CannotRead`."""
     digest = sha256(msgspec.json.encode(list(asked)))
     for file in files:
         if not file.lasts:
             return ""
         if file.seekable:
-            with file.open() as stream:
-                digest.update(repr((file.name, file.stamp(stream))).encode())
+            try:
+                with file.open() as stream:
+                    digest.update(repr((file.name, file.stamp(stream))).encode())
+            except CannotRead:
+                raise
+            except Exception as error:
+                raise CannotRead(trouble(file.name, error)) from None
     return digest.hexdigest()
 
 

@@ -46,6 +46,7 @@ COMMANDS = {
     "send": "files:send",
     "backfill": "backfill:backfill",
     "backfills": "backfills:backfills",
+    "verify": "verify:verify",
     "preview": "files:preview",
     "events": "events:events",
     "failures": "failures:failures",

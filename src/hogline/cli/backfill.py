@@ -73,7 +73,7 @@ def backfill(
     sends nothing. Exits with 1 if there are failures, or if a row could not be read.
     """
     files = (
-        [*named(tuple(persons), since, until), *named(sources, since, until)]
+        [*named(tuple(persons), since, until, "persons"), *named(sources, since, until)]
         if persons
         else named(sources, since, until)
     )
@@ -170,8 +170,6 @@ def _key(files: Sequence[File], asked: Sequence[str]) -> str:
         return key_of(files, asked)
     except CannotRead as problem:
         raise CannotDo(str(problem)) from None
-    except Exception as error:
-        raise CannotDo(f"The files cannot be opened ({type(error).__name__}). Run the command again.") from None
 
 
 def _absolute(source: str) -> str:

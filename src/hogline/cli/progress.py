@@ -65,7 +65,8 @@ class Progress:
             self._show("Reading", view.read, view.read, "")
             self._show("Sorting", rows, rows, "")
         self._show("Sending", settled, rows, more)
-        self._say(f"{settled:,} of {rows:,} events sent, {more}", at_once=view.reason != self._reason)
+        text = f"{settled:,} of {rows:,} events sent, {more}" if self._reason or settled else f"Sending {rows:,} events"
+        self._say(text, at_once=view.reason != self._reason)
         self._reason = view.reason
 
     def _rate(self, done: int) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from hogline.backfill.background import batches, started
 from hogline.backfill.files import CannotRead, File, files_of
 from hogline.backfill.order import add_all, in_order
-from hogline.backfill.posthog import SCHEME, SCOPES, PostHogExports
+from hogline.backfill.posthog import SCHEME, SCOPES, Model, PostHogExports
 from hogline.backfill.reading import Reading
 from hogline.backfill.sorter import Sorter
 from hogline.backfill.views import Row
@@ -32,17 +32,19 @@ def read(
     return Reading(named(sources, since, until), time.time_ns() // 1_000_000, live=as_it_comes)
 
 
-def named(sources: tuple[str, ...], since: datetime | None, until: datetime | None) -> list[File]:
-    """The files of all sources. Raises `CannotDo`."""
+def named(
+    sources: tuple[str, ...], since: datetime | None, until: datetime | None, model: Model = "events"
+) -> list[File]:
+    """The files of all sources; of PostHog itself those of one model. Raises `CannotDo`."""
     if not sources:
         raise CannotDo("Name a file of events, or - for standard input.")
     try:
-        return [file for source in sources for file in _files(source, since, until)]
+        return [file for source in sources for file in _files(source, since, until, model)]
     except CannotRead as problem:
         raise CannotDo(str(problem)) from None
 
 
-def _files(source: str, since: datetime | None, until: datetime | None) -> list[File]:
+def _files(source: str, since: datetime | None, until: datetime | None, model: Model) -> list[File]:
     """Raises `CannotRead`."""
     if not source.startswith(SCHEME):
         return files_of([source])
@@ -52,7 +54,7 @@ def _files(source: str, since: datetime | None, until: datetime | None) -> list[
     end = now if until is None else min(_in_utc(until), now)
     if _in_utc(since) >= end:
         raise CannotRead("--since must be before --until and before now.")
-    return PostHogExports(source, personal_key(SCOPES)).files(_in_utc(since), end)
+    return PostHogExports(source, personal_key(SCOPES)).files(_in_utc(since), end, model)
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -18,6 +18,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from hogline.sandbox import page, views
+from hogline.sandbox.app_api import PATHS as APP_API_PATHS
+from hogline.sandbox.app_api import AppApi
 from hogline.sandbox.engage import EVENTS_PATH, Engage
 from hogline.sandbox.script import MAX_SCRIPT_BYTES, Director, InvalidScript, read_script
 from hogline.sandbox.settings import SandboxSettings
@@ -34,6 +36,7 @@ class SandboxApp:
     def __init__(self, settings: SandboxSettings, clock: Callable[[], float]) -> None:
         self.track = Track(settings, clock)
         self.engage = Engage(settings, clock)
+        self.app_api = AppApi((member.workspace for member in self.track.members.values()), clock)
         self.starts()
         self._views = Starlette(
             routes=[
@@ -68,6 +71,8 @@ class SandboxApp:
         path = scope["path"] if scope["type"] == "http" else ""
         if path.startswith("/api/"):
             await self.track(scope, receive, send)
+        elif path in APP_API_PATHS:
+            await self.app_api(scope, receive, send)
         elif path == EVENTS_PATH or path.startswith("/v1/"):
             await self.engage(scope, receive, send)
         else:

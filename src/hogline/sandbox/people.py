@@ -5,13 +5,15 @@ Knows no events and no JSON; times are handed in as seconds since 1970.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 Kind: TypeAlias = Literal["id", "email", "cio_id", "phone"]
 _Key: TypeAlias = tuple[str, str]
+MOST_FAILED = 10_000
 
 
 class Person(Struct, gc=False, eq=False):
@@ -35,6 +37,15 @@ class Person(Struct, gc=False, eq=False):
     """Whom a merge made of them."""
 
 
+class FailedChange(NamedTuple):
+    """A change that was accepted and not made."""
+
+    person: Person
+    name: str
+    value: object
+    at: int
+
+
 def survivor(person: Person) -> Person:
     """Who this person is now, after any number of merges."""
     if person.into is None:
@@ -56,6 +67,8 @@ class People:
         self._created: dict[int, Person] = {}
         self._last_sequence = 0
         self._suppressed: dict[_Key, tuple[_Key, ...]] = {}
+        self.failed: deque[FailedChange] = deque(maxlen=MOST_FAILED)
+        """The newest first."""
         self.dropped_emails = 0
         """How often an email was dropped because it belongs to somebody with another id."""
 
@@ -100,7 +113,7 @@ class People:
                 continue
             changed_at[name] = at
             if name == "email" and self.email_identifies:
-                self._change_email(person, value)
+                self._change_email(person, value, at)
             elif name == "id" and self.id_identifies:
                 self._change_id(person, value)
             elif value is None or value == "":
@@ -156,13 +169,14 @@ class People:
     def suppressed(self) -> list[_Key]:
         return sorted(self._suppressed)
 
-    def _change_email(self, person: Person, value: object) -> None:
+    def _change_email(self, person: Person, value: object, at: int) -> None:
         if not isinstance(value, str) or not value:
             self._release_email(person)
             return
         owner = self.find("email", value)
         if (owner is not None and owner is not person and owner.id is not None) or self.is_suppressed("email", value):
             self.dropped_emails += 1
+            self.failed.appendleft(FailedChange(person, "email", value, at))
             return
         if owner is not None and owner is not person:
             self.merge(person, owner)

@@ -20,6 +20,7 @@ class WorkspaceSettings(Struct, frozen=True, kw_only=True):
 
     site_id: str = "sandbox-site"
     api_key: str = "sandbox-key"
+    app_api_key: str = "sandbox-app-key"
     region: Region = "us"
     environment_id: int = 1
     identified_by: Identification = "email_or_id"

@@ -24,12 +24,14 @@ from hogline.service.people import People
 from hogline.service.posthog import PostHogSetup
 from hogline.service.project_tokens import ProjectTokens
 from hogline.service.status import Statuses
+from hogline.service.verifying import Verifying
 
 __all__ = ["CannotDo", "Service"]
 
 
 class Service(
     Forgetting,
+    Verifying,
     Exporting,
     Events,
     Connections,

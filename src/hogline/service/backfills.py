@@ -174,6 +174,13 @@ class Backfills(Core):
         found.touched_s = self._clock.now_s()
         return found
 
+    async def _disconnecting(self, connection: int) -> None:
+        await super()._disconnecting(connection)
+        for run in list(self._runs):
+            if run.connection == connection and run.state not in {"finished", "cancelled"}:
+                await self._turn(run, "cancelled")
+                self._runs.drop_rows(run.number)
+
     async def _running_connections(self) -> list[Connection]:
         return [one for one in await self._state.connections() if self._workers.runs(one.id)]
 

@@ -182,6 +182,7 @@ class Connections(Backlogs):
         async with self._changing:
             connection = await self._find(name)
             await self._workers.stop(connection.id)
+            await self._disconnecting(connection.id)
             await self._state.remove_connection(connection.id)
             if self._event_log is not None:
                 await self._event_log.keep_only([one.id for one in await self._state.connections()])

@@ -166,6 +166,9 @@ class Core:
             if found.id == connection.id:  # otherwise it was removed in the meantime
                 await self._state.change_connection(evolved(found, stopped=reason))
 
+    async def _disconnecting(self, connection: int) -> None:
+        """A connection is about to be removed: end what is under way for it."""
+
     async def _find(self, name: str) -> Connection:
         connections = await self._state.connections()
         for connection in connections:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from hogline.core.fold import never_known
 from hogline.core.gate import not_sent
+from hogline.core.items import Source
 from hogline.core.known import EVER, Fact, Known, Person
+from hogline.core.mapping import mapped
 from hogline.core.sync import fingerprint, may_move, whose
 from hogline.core.told import NOBODY, Customer, Mark, Told
 from hogline.delivery.installed import Installed
@@ -91,6 +93,11 @@ class People(Core):
             raise CannotDo(f"{len(found)} people have this email: {', '.join(found[:10])}. Give the id of one of them.")
         return found[0] if found else email
 
+    async def resending(self, connection: str) -> int:
+        """How many people are still to be sent again, at most 1,000."""
+        one = await self._find(connection)
+        return sum(kind == Source.AGAIN.value for kind, _ in self._state.again(one.id, 1_000))
+
     def _look_at(self, connection: Connection) -> Looked | None:
         return look_at(connection, self._state)
 
@@ -112,6 +119,17 @@ def look_at(connection: Connection, state: Any) -> Looked | None:  # noqa: ANN40
     """None if its destination has no people or is no longer installed. Raises `CannotDo`."""
     people = destination_of(connection.destination).people
     return None if people is None else Looked(opened(connection), people, state)
+
+
+class Believed(NamedTuple):
+    """What a destination should have of somebody."""
+
+    person: str
+    customer: Identifier
+    email: str | None
+    """In lowercase; None: it is not certain."""
+    attributes: dict[str, object]
+    """None: it was removed."""
 
 
 class Looked:
@@ -167,6 +185,30 @@ class Looked:
             to_merge=[CustomerView(*one.identifier) for one in told.others if one.state != "kept"],
             merged=[CustomerView(*one) for one in told.gone],
         )
+
+    def believed(self, distinct_id: str) -> Believed | None:
+        """What the destination accepted of somebody and nothing has replaced since; None: nothing is accepted, or
+        something is on its way. Of attributes with a newer value only the newer one will be right, so they are left
+        out."""
+        name = self.name(distinct_id)
+        told = self.told(name)
+        main = told.main
+        if name != distinct_id or main is None or main.state != "accepted" or told.others:
+            return None
+        person = self._known.person(name)
+        facts = mapped(self._facts(person), person.id, self._rules.mapping)
+        attributes: dict[str, object] = {}
+        for attribute, mark in main.names.items():
+            if attribute == "email":
+                continue
+            fact = facts.get(attribute)
+            value, _ = self._people.attribute(attribute, fact.value if fact is not None else None, self._options)
+            if value is not UNKNOWN and fingerprint(value) == mark.print:
+                attributes[attribute] = value
+        email = main.email if main.kind == "id" else main.key.value
+        row = self._state.ledger(self._connection.id, [email]).get(email) if email is not None else None
+        settled = row is not None and row.state == "accepted" and row.customer == main.key
+        return Believed(name, main.identifier, email if settled else None, attributes)
 
     def _joined_view(self, distinct_id: str, into: str, told: Told) -> PersonView:
         own = Identifier("id", distinct_id)

@@ -51,7 +51,8 @@ RIGHTS = (
         "operator",
         (
             "retry_failures", "discard_failures", "replay", "begin_sending", "send_rows", "sending", "end_sending",
-            "resend_person", "begin_backfill", "backfill_read", "backfill_ready", "pause_backfill", "resume_backfill",
+            "resend_person", "people_to_verify", "silent_refusals", "verify_people", "resending",
+            "begin_backfill", "backfill_read", "backfill_ready", "pause_backfill", "resume_backfill",
             "cancel_backfill",
         ),
     ),

@@ -286,6 +286,11 @@ class State(Forgets, Protocol):
         ids count that have a `Person`, an `Id`, or a `Told` of this connection."""
         ...
 
+    async def told_people(self, connection: int, *, sample: int = 0, after: str = "", limit: int = 1_000) -> list[str]:
+        """People this connection told something about: `sample` of them at random, or, if that is 0, at most `limit`
+        behind `after`, in order."""
+        ...
+
     async def send_again(self, connection: int, kind: str, people: Sequence[str]) -> None:
         """Add these people to `again`. Kinds: `again` (say everything once more), `release` (look at held events)."""
         ...

@@ -197,6 +197,19 @@ async def tour_of_a_person(service: Service) -> dict[str, object]:
         "people": await service.people("ZOE", connection="shop", limit=5),
         "person": await service.person("shop", "zoë"),
         "resend_person": await service.resend_person("shop", "zoë"),
+        **await tour_of_verifying(service),
+    }
+
+
+async def tour_of_verifying(service: Service) -> dict[str, object]:
+    """The bench's Customer.io has no App API."""
+    with pytest.raises(CannotDo, match="App API"):
+        await service.silent_refusals("shop", "app-key-0123")
+    return {
+        "people_to_verify": await service.people_to_verify("shop"),
+        "silent_refusals": "none",
+        "verify_people": await service.verify_people("shop", "app-key-0123", []),
+        "resending": await service.resending("shop"),
     }
 
 

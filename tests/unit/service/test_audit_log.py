@@ -158,6 +158,7 @@ LOOKS_AND_OWN_DEEDS = {
     "change_own_password",  # notes `account_password_set`
     "check", "examine", "posthog_status", "audit", "audit_since", "token", "accounts", "api_tokens", "send_rows", "sending",
     "end_sending", "export_events", "backfill_read", "backfill_ready",
+    "people_to_verify", "silent_refusals", "verify_people", "resending",
 }  # fmt: skip
 
 

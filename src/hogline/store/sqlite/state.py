@@ -233,6 +233,16 @@ class SqliteState(SqliteForgetting, records.RecordReader):
         changed = records.change(settlement.connection, settlement.told, settlement.ledger)
         await self._write(partial(settle, settlement, changed))
 
+    async def told_people(self, connection: int, *, sample: int = 0, after: str = "", limit: int = 1_000) -> list[str]:
+        def look() -> list[str]:
+            if sample:
+                sql = "SELECT person FROM told WHERE connection = ?1 ORDER BY random() LIMIT ?2"
+                return [person for (person,) in rows(self._searched, sql, (connection, sample))]
+            sql = "SELECT person FROM told WHERE connection = ?1 AND person > ?2 ORDER BY person LIMIT ?3"
+            return [person for (person,) in rows(self._searched, sql, (connection, after, limit))]
+
+        return await asyncio.get_running_loop().run_in_executor(self._searching, look)
+
     async def send_again(self, connection: int, kind: str, people: Sequence[str]) -> None:
         await self._write(lambda database: records.put_again(database, connection, kind, people))
 

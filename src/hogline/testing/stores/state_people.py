@@ -297,3 +297,16 @@ async def test_any_text_finds_those_whose_id_or_email_contains_it(
         if text.casefold() in person.id.casefold() or text.casefold() in (person.email or "").casefold()
     )
     assert await state.find_people(connection, text) == expected
+
+
+async def test_people_who_were_told_something_come_in_order_or_at_random(state: State) -> None:
+    one, other = await installed(state, "one"), await installed(state, "other")
+    names = [f"user {number:02}" for number in range(30)]
+    await state.settle(Settlement(connection=one.id, lanes={}, told={name: told(name) for name in names}))
+    await state.settle(Settlement(connection=other.id, lanes={}, told={"eve": told("eve")}))
+    assert await state.told_people(one.id) == names
+    assert await state.told_people(one.id, after=names[9], limit=5) == names[10:15]
+    sample = await state.told_people(one.id, sample=10)
+    assert len(set(sample)) == 10
+    assert set(sample) <= set(names)
+    assert set(await state.told_people(one.id, sample=100)) == set(names)
