@@ -10,7 +10,8 @@ from urllib.request import Request, urlopen
 import msgspec
 import pytest
 from history_rows import event_rows, shuffled
-from processes import connect, hogline
+
+from hogline.testing.processes import connect, hogline
 
 KEY = "sandbox-app-key"
 

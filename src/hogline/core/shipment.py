@@ -365,7 +365,9 @@ class Shipment:
                 if not_qualified(self._known.person(person), position, self._rules) is None:
                     self._release(draft, position, is_customer=told.is_customer)
             case Source.AGAIN if told.main is not None:
-                main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=())
+                # With the present time, so that it wins over what others changed there since.
+                said_s = max(told.main.said_s, self._now_ms // 1_000 - 1)
+                main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=(), said_s=said_s)
                 draft.told = replace(told.giving_again(), seen=None, main=main)
                 self._emit_all(self._sync.sync(draft, None, adjusted))
             case Source.DUE:
