@@ -83,7 +83,7 @@ def _headers(key: str) -> dict[str, str]:
 
 
 def read_people(kind: str, response: Response) -> dict[str, Mapping[str, object]]:
-    """Attributes by identifier, emails in small letters. Raises `NotAnswered`."""
+    """Attributes by identifier, emails in lowercase. Raises `NotAnswered`."""
     _check(response)
     try:
         found = msgspec.json.decode(response.body, type=_Customers)
