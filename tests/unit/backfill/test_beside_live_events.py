@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from desk_bench import NOW_S, Life, event
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hogline.destinations.customerio import CUSTOMERIO
@@ -54,6 +54,7 @@ class Customers:
                     self.attributes[person, name] = body["timestamp"], value
 
 
+@settings(deadline=None)
 @given(
     live=st.lists(said, max_size=12),
     older=st.lists(said, max_size=12),
