@@ -111,6 +111,8 @@ PAGES = (
     Shot("people-nobody", "/connections/customerio/people?q=telegraph"),
     Shot("person", "/connections/customerio/person?id=user-1"),
     Shot("forget", "/connections/customerio/forget?id=user-1"),
+    Shot("events", "/connections/customerio/events"),
+    Shot("event", "/connections/customerio/events/1"),
     Shot("live-nothing", "/connections/customerio/live", live_is_ready),
     Shot("live", "/connections/customerio/live", events_come),
     Shot("failures", "/connections/customerio/failures"),

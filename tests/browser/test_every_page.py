@@ -27,6 +27,10 @@ PAGES = (
     "/connections/shop/people?q=nobody+like+this",
     f"/connections/shop/person?id={PERSON}",
     f"/connections/shop/forget?id={PERSON}",
+    "/connections/shop/events",
+    "/connections/shop/events?reason=not_identified",
+    "/connections/shop/events/1",
+    "/connections/shop/resume",
     "/connections/shop/live",
     "/connections/shop/failures",
     "/connections/shop/failures?reason=identifier_too_long",
@@ -83,10 +87,10 @@ async def test_without_script_everything_works_less_lively(browser: Browser, sta
     await page.get_by_label("Customer.io API Key").fill("wrong")
     await page.get_by_label("Another address", exact=True).check()
     await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
-    await page.get_by_label("PostHog Event Allowlist").fill("signed up")
+    await page.locator("#option-group_objects").fill("company=1")
     await page.get_by_role("button", name="Save & start").click()
     assert "rejected the credentials" in await page.locator("#outcome").inner_text()
-    assert await page.get_by_label("PostHog Event Allowlist").input_value() == "signed up"
+    assert await page.locator("#option-group_objects").input_value() == "company=1"
     assert await page.get_by_label("Customer.io API Key").input_value() == ""
     await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
     await page.get_by_label("Customer.io API Key").fill("sandbox-key")

@@ -9,6 +9,11 @@ const most = Number(list.dataset.most);
 let waiting = []; // Received while paused, newest first.
 let leftOut = 0;
 
+/** Hogline is stopping or cannot be reached; EventSource retries automatically. */
+function showAway(isAway) {
+  document.dispatchEvent(new CustomEvent("hogline:away", { detail: isAway }));
+}
+
 function isPaused() {
   return pause.getAttribute("aria-pressed") === "true";
 }
@@ -68,10 +73,10 @@ source.addEventListener("ended", () => {
   source.close();
   location.reload(); // Leads to the sign-in page if the session has ended.
 });
-source.addEventListener("error", () => showUnanswered(true));
+source.addEventListener("error", () => showAway(true));
 source.addEventListener("open", () => {
   list.dataset.open = "";
-  showUnanswered(false);
+  showAway(false);
 });
 
 pause.addEventListener("click", () => {

@@ -88,6 +88,8 @@ function sentenceOf(text) {
   return fresh.getElementById("error-sentence")?.textContent ?? AWAY;
 }
 
+document.addEventListener("hogline:away", (event) => notice(event.detail ? AWAY : ""));
+
 // What changed on the server
 
 let isAsking = false;
