@@ -75,8 +75,9 @@ class SqliteEventLog:
         for key in {outcome for _, _, _, outcome in shipment.events} - ids.keys():
             database.execute("INSERT OR IGNORE INTO outcomes (kind, reason) VALUES (?, ?)", key)
             ids[key] = value(database, "SELECT id FROM outcomes WHERE kind = ? AND reason = ?", key)
-        noted = [(position, name, who, ids[outcome]) for position, name, who, outcome in shipment.events]
-        noted.sort()
+        # An event that was held and released in one shipment is there twice: the last outcome counts.
+        last = {position: (position, name, who, ids[outcome]) for position, name, who, outcome in shipment.events}
+        noted = sorted(last.values())
         as_json = msgspec.json.encode(noted).decode()
         connection = shipment.connection
         database.execute(
