@@ -53,7 +53,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
 
 def addresses(route: Route, text: str) -> set[str]:
     """The route with the text in one of its places at a time, and with good values in all."""
-    good = {"name": "shop", "destination": "customerio", "id": "1", "path": "console.css"}
+    good = {"name": "shop", "destination": "customerio", "id": "1", "number": "1", "path": "console.css"}
     names = re.findall(r"{(\w+)(?::\w+)?}", route.path)
     found = set()
     for hostile in (None, *names):

@@ -46,7 +46,7 @@ async def send(browser: Browser, *lines: bytes, wait_s: float = 10.0) -> None:
 
 
 def figures(page: str) -> dict[str, str]:
-    return dict(re.findall(r"<dt>([^<]*)</dt><dd[^>]*>([^<]*)</dd>", page))
+    return dict(re.findall(r"<dt>([^<]*)</dt><dd[^>]*>(?:<a [^>]*>)?([^<]*)<", page))
 
 
 async def words(browser: Browser) -> str:

@@ -156,7 +156,8 @@ async def test_what_is_done_is_noted_with_who_and_from_where(bench: Bench, deed:
 
 LOOKS_AND_OWN_DEEDS = {
     "change_own_password",  # notes `account_password_set`
-    "check", "examine", "posthog_status", "audit", "audit_since", "token", "accounts", "api_tokens", "send_rows", "sending",
+    "check", "examine", "posthog_status", "audit", "audit_since", "test_alerts", "token", "accounts", "api_tokens",
+    "send_rows", "sending",
     "end_sending", "export_events", "backfill_read", "backfill_ready",
     "people_to_verify", "silent_refusals", "verify_people", "resending",
 }  # fmt: skip
