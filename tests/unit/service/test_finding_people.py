@@ -103,7 +103,7 @@ async def test_it_says_what_was_deleted_where_and_what_cannot_be_reached(bench: 
     await bench.deliver(said("$identify", "bob", 0), *HISTORY, mention, alias)
     forgotten = await bench.service.forget_person(MAIL)
     customerio, engage = forgotten.connections
-    assert (customerio.connection, customerio.destination, customerio.customers) == ("customerio", "Customer.io", 2)
+    assert (customerio.connection, customerio.destination, customerio.customers) == ("customerio", "Customer.io", 1)
     assert customerio.not_reached == ""
     assert (engage.connection, engage.customers) == ("mail", 0)
     assert "Delete this user there" in engage.not_reached
