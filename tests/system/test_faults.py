@@ -82,7 +82,7 @@ async def assert_waits_and_recovers(bench: Bench, held: Held, faults: int, reaso
     assert bench.wire.by_person() == IN_ORDER
 
 
-UNREADABLE = "cannot be read"
+UNREADABLE = "cannot read"
 TEMPORARY: dict[str, tuple[Answer, str, str]] = {
     "a reset before the request": (resets_before, "closed before an answer", "unreachable"),
     "a reset after the request": (resets_after, "closed before an answer", "unreachable"),
@@ -102,7 +102,7 @@ TEMPORARY: dict[str, tuple[Answer, str, str]] = {
     "200 with bytes": (says(http(200, bytes(range(256)))), UNREADABLE, "200"),
     "207 without a body": (says(http(207, b"")), UNREADABLE, "207"),
     **{
-        str(status): (says(http(status, b"busy")), f"answers {status}", str(status))
+        str(status): (says(http(status, b"busy")), f"returned {status}", str(status))
         for status in (408, 425, 429, 500, 502, 503, 504, 522, 524, 599)
     },
 }  # fmt: skip
@@ -397,9 +397,9 @@ WEBHOOK = {
 }
 DISK = {
     "full disk": (apsw.FullError, {"write", "sync"}, "is full"),
-    "read-only disk": (apsw.ReadOnlyError, {"write", "sync"}, "cannot be written"),
-    "EIO on write": (apsw.IOError, {"write"}, "fails"),
-    "EIO on sync": (apsw.IOError, {"sync"}, "fails"),
+    "read-only disk": (apsw.ReadOnlyError, {"write", "sync"}, "Cannot write to the data directory"),
+    "EIO on write": (apsw.IOError, {"write"}, "failing"),
+    "EIO on sync": (apsw.IOError, {"sync"}, "failing"),
 }
 
 

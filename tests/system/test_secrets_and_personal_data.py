@@ -38,10 +38,10 @@ import hogline.destinations.customerio as room
 from hogline.cli.app import main
 from hogline.sources import webhooks
 
-def event(head, address, entry, email):
+def event(head, address, entry, *rest):
     if entry.name == "crash in planning":
         raise ValueError(f"{entry!r}")
-    return right_event(head, address, entry, email)
+    return right_event(head, address, entry, *rest)
 
 def read_answer(operations, response, now_s):
     if any(b"crash after sending" in operation.body for operation in operations):
@@ -279,7 +279,7 @@ def test_a_command_that_crashes_tells_nobody_what_it_was_about(printed: Printed,
     file.write_bytes(msgspec.json.encode(event("crash in planning")) + b"\n")
     printed.run("preview", str(file), code=1, command=(sys.executable, "-c", BUGS))
     assert b"ValueError" in printed.pieces[0][1]
-    assert b"Please report it" in printed.pieces[0][1]
+    assert b"Please report this bug" in printed.pieces[0][1]
     assert printed.leaks == []
 
 

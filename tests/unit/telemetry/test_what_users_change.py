@@ -49,7 +49,7 @@ async def test_each_change_is_a_line_and_no_value_stands_in_it(
             {"event": "connection made", "connection": "shop", "destination": "customerio", "paused": False},
             {"event": "connection changed", "connection": "shop", "options": ["api_key", "event_allowlist"]},
             {"event": "connection paused", "connection": "shop"},
-            {"event": "connection resumed", "connection": "shop"},
+            {"event": "connection resumed", "connection": "shop", "skipped_backlog": False},
             {"event": "connection removed", "connection": "shop"},
             {"event": "token rotated", "kind": "private", "valid": 3},
             {"event": "token revoked", "kind": "private", "valid": 2},
