@@ -254,8 +254,11 @@ class Worker(Generic[OptionsT]):
         """Before it is settled: after a crash nothing is settled that the event log does not know."""
         if (events := self._events) is not None:
             people, connection, at_ms = self._destination.people, self._connection.id, self._clock.time_ms()
-            book = noted(shipment, people, outcomes, connection=connection, began_ms=began_ms, at_ms=at_ms)
-            await self._persist(lambda: events.add(book))
+            try:
+                book = noted(shipment, people, outcomes, connection=connection, began_ms=began_ms, at_ms=at_ms)
+                await self._persist(lambda: events.add(book))
+            except Exception as error:  # a bug in what is only looked at must not stop delivery
+                log.error("the event log failed", connection=self._connection.name, error=type(error).__name__)  # noqa: TRY400  # the kind says it
 
     async def _settle(self, desk: Desk, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
         requests, retries = self._carrier.take_counts()

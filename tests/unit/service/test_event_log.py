@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from service_bench import GOOD, RECEIVED_MS, Bench, bench_in
+from structlog.testing import capture_logs
 
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
@@ -177,3 +178,17 @@ async def test_it_can_be_asked_over_the_socket(bench: Bench) -> None:
         service: Service = remote
         assert told((await service.events("shop")).events) == [(1, "ordered", "filtered", "not_identified")]
         assert (await service.event("shop", 1)).event.event == "ordered"
+
+
+async def test_a_log_that_fails_does_not_stop_delivery(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: object) -> None:
+        raise ValueError("canary")
+
+    monkeypatch.setattr("hogline.store.sqlite.event_log.SqliteEventLog.add", fails)
+    with capture_logs() as lines:
+        await receive(bench, ("$identify", "ada"), ("ordered", "ada"))
+        await settled(bench)
+    status = (await bench.service.status()).connections[0]
+    assert (status.delivered, status.state) == (2, "delivering")
+    (line,) = [one for one in lines if one["event"] == "the event log failed"]
+    assert (line["error"], "canary" in str(line)) == ("ValueError", False)
