@@ -11,14 +11,15 @@ import msgspec
 FIRST = datetime(2026, 10, 1, tzinfo=UTC)
 
 
-def event_rows(people: int, *, each: int = 9) -> list[bytes]:
-    """Events of each person, in order of time: three before they sign up, the sign-up, and the rest after it."""
+def event_rows(people: int, *, each: int = 9, note: str = "") -> list[bytes]:
+    """Events of each person, in order of time: three before they sign up, the sign-up, and the rest after it. With a
+    `note`, each carries it."""
     made = []
     for person in range(people):
         for number in range(each):
             at = FIRST + timedelta(hours=number, seconds=person)
             user, visitor = f"user-{person}", f"visitor-{person}"
-            properties: dict[str, object] = {"number": number}
+            properties: dict[str, object] = {"number": number} | ({"note": note} if note else {})
             if number == 3:
                 properties |= {"$anon_distinct_id": visitor, "$set": {"email": f"{user}@example.com"}}
             elif number > 3:

@@ -15,7 +15,7 @@ SHIPPED = {".py", ".sql", ".typed", ".html", ".css", ".js", ".svg"}
 READ_EVERYTHING = """
 import importlib, pkgutil, hogline
 for module in pkgutil.walk_packages(hogline.__path__, "hogline."):
-    if module.name != "hogline.__main__":
+    if module.name != "hogline.__main__" and not module.name.startswith("hogline.testing"):  # an extra of its own
         importlib.import_module(module.name)
 """
 
