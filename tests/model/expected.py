@@ -163,6 +163,8 @@ class Expected:
 
     def configure(self, options: dict[str, object]) -> None:
         """Other options, while nothing is under way: what is held of whoever qualifies now goes out."""
+        if "event_allowlist" in options:  # the older name of `events`
+            self.options.pop("events", None)
         self.options = {name: value for name, value in (self.options | options).items() if value is not None}
         self.left_out |= self._left_out()
         for human in self._truth.humans:

@@ -131,6 +131,8 @@ class Judge:
             self._wrong(f"{status.state}: {status.reason}")
         if self._connection.blurred or letters or self._run.forgot or self._there.refused:
             return
+        if self._connection.retried and self._expected.options.get("ignore_when"):
+            return  # a retry, too, sets free what is held of anyone whom an ignored event made qualify
         wanted = dict(self._expected.totals())
         found = {"delivered": status.delivered, "held": status.held, **status.filtered}
         found = {name: count for name, count in found.items() if count}

@@ -52,6 +52,7 @@ class Connection:
         """Options changed while requests were out: by which of them an event was judged, nobody can say."""
         self.changed = False
         self.replayed = False
+        self.retried = False
 
 
 class Run:
@@ -169,8 +170,9 @@ class Run:
             Judge(self, connection).at_any_rest()
 
     def _retry(self) -> None:
-        for name in self.connections:
+        for name, connection in self.connections.items():
             self.hogline.ask(lambda service, name=name: service.retry_failures(name))  # type: ignore[misc]
+            connection.retried = True
 
     def _replay(self) -> None:
         for name, connection in self.connections.items():
