@@ -7,6 +7,9 @@ Each line stands by itself: one that holds is enough. `and` binds conditions tha
 line or at the beginning of the next; `or` is another line. A name is an event property, with `person.` before it a
 property of the person. Quotes keep blanks, `and` and `or` in a name or a value.
 
+Regular expressions are RE2's, as in PostHog. They take time in proportion to the text, so nobody can keep Hogline busy
+with a value that is looked at, such as a URL.
+
 Sources: PostHog's property filters (`property_to_expr` in its HogQL).
 """
 
@@ -14,13 +17,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import msgspec
+import re2
 from msgspec import Struct
 
 LONGEST_VALUE = 1_000
-"""How many characters of a value are looked at, so that its author cannot keep a regular expression busy."""
+"""How many characters of a value are looked at."""
 OPERATORS = (
     "exact", "is_not", "icontains", "not_icontains", "regex", "not_regex", "is_set", "is_not_set", "gt", "gte", "lt",
     "lte",
@@ -34,6 +39,10 @@ _NEGATED = {"is_not": "exact", "not_icontains": "icontains", "not_regex": "regex
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[ \t]+(?:and|or)(?=[ \t])|.', re.IGNORECASE)
 _CONDITION = re.compile(r'("(?:[^"\\]|\\.)*"|\S+)\s+(\w+)(?:\s+(.*))?', re.DOTALL)
 _PERSON = "person."
+_RE2 = re2.Options()
+_RE2.log_errors = False  # it would print the expression
+_RE2.never_capture = True
+_RE2.max_mem = 1_000_000
 
 
 class BadCondition(ValueError):
@@ -107,9 +116,11 @@ def _condition(text: str) -> Condition:
         raise BadCondition(f"{operator} {needs}: $host icontains localhost, email is_set.")
     if operator in {"regex", "not_regex"}:
         try:
-            re.compile(value)
-        except re.error:
-            raise BadCondition("has a regular expression that cannot be read.") from None
+            _expression(value)
+        except (re2.error, UnicodeEncodeError):
+            raise BadCondition(
+                "has a regular expression that cannot be read. It must be RE2, as in PostHog: no (?=…), (?!…) or \\1."
+            ) from None
     elif operator in {"gt", "gte", "lt", "lte"} and _number(value) is None:
         raise BadCondition(f"{operator} needs a number.")
     return Condition(of_person, name.removeprefix(_PERSON), operator, value)
@@ -137,7 +148,7 @@ def _holds(operator: str, found: object, wanted: str) -> bool:
         case "icontains":
             return wanted.lower() in text.lower()
         case "regex":
-            return re.search(wanted, text) is not None
+            return _expression(wanted).search(text) is not None
     assert operator in _COMPARED  # reading accepts no others
     return number is not None and limit is not None and _COMPARED[operator](number, limit)
 
@@ -148,6 +159,11 @@ _COMPARED: Mapping[str, Callable[[float, float], bool]] = {
     "lt": lambda number, limit: number < limit,
     "lte": lambda number, limit: number <= limit,
 }
+
+
+@lru_cache(maxsize=1_024)
+def _expression(pattern: str) -> Any:  # noqa: ANN401  # re2 has no types
+    return re2.compile(pattern, _RE2)
 
 
 def _text(value: object) -> str:

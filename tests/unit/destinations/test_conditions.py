@@ -85,6 +85,8 @@ BAD = {
     "$host icontains": "needs a value",
     "$host is_set yes": "takes no value",
     "$host regex (": "regular expression",
+    "$host regex (?!www)": "regular expression",
+    "$host regex \ud800": "regular expression",
     "total gt many": "needs a number",
     "a exact b and c": "needs a property",
 }
@@ -100,3 +102,9 @@ def test_only_the_beginning_of_a_value_is_looked_at() -> None:
     (together,) = read_conditions("text icontains end").any_of
     assert together == (Condition(of_person=False, name="text", operator="icontains", value="end"),)
     assert not together[0].holds({"text": "x" * 1_000 + "end"}.get, PERSON.get)
+
+
+@pytest.mark.parametrize("expression", ["(a+)+$", "(a|a)*b", ".*.*.*.*=x", "(.*a){20}$"])
+def test_no_value_keeps_a_regular_expression_busy(expression: str) -> None:
+    """With backtracking, each of these would take longer than anyone waits."""
+    assert not read_conditions(f"$current_url regex {expression}").hold(lambda _: "a" * 999 + "!", PERSON.get)
