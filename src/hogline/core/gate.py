@@ -37,7 +37,7 @@ def is_ignored(entry: Entry, person: Person, rules: Rules) -> bool:
         for place in (said.set, said.person):
             if name in place:
                 return place[name]
-        if name == EMAIL:
+        if name in {EMAIL, rules.keeps.email_property}:
             return person.email
         fact = person.facts.get(name) or person.properties.get(name)
         return None if fact is None else fact.value

@@ -247,3 +247,14 @@ async def test_switching_identify_by_email_off_leaves_everybody_who_they_are(ben
     await bench.deliver(said("y", "u1", 3, set={"plan": "pro"}), said("y", "u2", 4, set={"email": BOB}))
     assert bench.customers() == [(None, ADA), ("u2", BOB)]
     assert [one.events for one in bench.server.people] == [2, 2]
+
+
+async def test_an_email_property_is_also_found_by_conditions_and_mappings(bench: Bench) -> None:
+    await bench.reconnect(
+        email_property="mail", ignore_when="person.mail icontains @example.com", attribute_mapping="contact=mail"
+    )
+    counts = await bench.deliver_each(said("x", "u1", 1, set={"mail": ADA}), said("y", "u1", 2))
+    assert counts.filtered == {"ignored": 2}
+    await bench.deliver(said("z", "u2", 3, set={"mail": NEW}))
+    assert bench.customers() == [("u2", NEW)]
+    assert bench.customer("u2").attributes["contact"] == NEW

@@ -84,6 +84,7 @@ def read_options(values: Mapping[str, object]) -> Options:
     given = OptionReader("Customer.io", OPTIONS, values)
     site_id = given.credential("site_id")
     api_key = given.credential("api_key")
+    email_property = given.text("email_property") or "email"
     dates, properties = given.names("date_attributes"), names_of(given.names("event_properties"))
     event_dates = dates_of(name.removeprefix(_EVENT) for name in dates if name.startswith(_EVENT))
     options = Options(
@@ -103,9 +104,9 @@ def read_options(values: Mapping[str, object]) -> Options:
         protect_emails=given.yes_no("protect_emails"),
         attributes_from=cast("AttributesFrom", given.choice("attributes_from")),
         attribute_names=names_of(given.names("attribute_names")),
-        mapping=_mapping(given, "attribute_mapping"),
+        mapping=_mapping(given, "attribute_mapping", email_property),
         set_once=given.yes_no("set_once"),
-        email_property=given.text("email_property") or "email",
+        email_property=email_property,
         group_objects=_group_objects(given, "group_objects"),
         dates=dates_of(name for name in dates if not name.startswith(_EVENT)),
         event_dates=event_dates,
@@ -134,8 +135,8 @@ def _conditions(given: OptionReader, key: str) -> Conditions:
         return NEVER
 
 
-def _mapping(given: OptionReader, key: str) -> tuple[Mapped, ...]:
-    """`name=property`, or `name:=JSON`."""
+def _mapping(given: OptionReader, key: str, email_property: str) -> tuple[Mapped, ...]:
+    """`name=property`, or `name:=JSON`. What is known does not say which property the email came from."""
     mapping = []
     for name, value in given.pairs(key):
         fixed = name.endswith(":")
@@ -146,7 +147,7 @@ def _mapping(given: OptionReader, key: str) -> tuple[Mapped, ...]:
             )
             return ()
         if not fixed:
-            mapping.append(Mapped(attribute, value))
+            mapping.append(Mapped(attribute, "email" if value == email_property else value))
             continue
         try:
             mapping.append(Mapped(attribute, value=msgspec.json.decode(value)))
