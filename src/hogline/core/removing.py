@@ -6,9 +6,13 @@ from typing import Any, Literal
 
 from hogline.core.draft import Draft
 from hogline.core.items import Effect, Item, Source
+from hogline.core.known import Person
 from hogline.destinations.base import People, Rules
 from hogline.model import Identifier, Operation
 from hogline.posthog.entry import Entry
+
+LATE_MS = 86_400_000
+"""An event that took longer than this to arrive is history."""
 
 
 def removal_of(entry: Entry, rules: Rules) -> Literal["delete", "suppress"] | None:
@@ -16,18 +20,26 @@ def removal_of(entry: Entry, rules: Rules) -> Literal["delete", "suppress"] | No
     return None if entry.public else rules.removal(entry.name.strip())
 
 
+def _came_back(entry: Entry, person: Person) -> bool:
+    """Whether something newer is known about a person than this event from long ago."""
+    late = entry.received_ms - entry.time_ms > LATE_MS
+    return late and any(fact.ms > entry.time_ms for fact in person.facts.values())
+
+
 def removals(
-    item: Item, entry: Entry, draft: Draft, rules: Rules, people: People[Any]
+    item: Item, entry: Entry, draft: Draft, person: Person, *, rules: Rules, people: People[Any]
 ) -> list[tuple[Operation, Effect]] | None:
     """Operations that remove every customer of a person; None if the event asks for nothing like that. They go without
     anything else for this person, because the operations of one request may take effect in any order.
 
-    A replay removes nobody: what happened once must not happen to someone who came back since. Someone who is not a
-    customer may still be suppressed.
+    What happened once must not happen to someone who came back since: a replay removes nobody, and an event from long
+    ago deletes nobody about whom something newer is known. Someone who is not a customer may still be suppressed.
     """
     removal = removal_of(entry, rules)
-    if removal is None or item.source is Source.REPLAY:
-        return None if removal is None else []
+    if removal is None:
+        return None
+    if item.source is Source.REPLAY or (removal == "delete" and _came_back(entry, person)):
+        return []
     known = [one.identifier for one in draft.told.customers]
     if not known and removal == "suppress":
         known = [Identifier("id", draft.person)]

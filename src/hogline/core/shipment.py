@@ -228,7 +228,9 @@ class Shipment:
         item.filtered = kept_away(item, entry, person, self.roster.parts(draft), self._rules)
         if item.filtered is not None:
             return True
-        made = removals(item, entry, draft, self._rules, self._people) if self._rules.removes else None
+        if not self._rules.removes:
+            return False
+        made = removals(item, entry, draft, person, rules=self._rules, people=self._people)
         if made is None:
             return False
         self._emit_all(made)
@@ -287,7 +289,9 @@ class Shipment:
         item.adjusted = ()
         self._write(item, entry, draft)
         adjusted.extend(item.adjusted)
-        if item.source is Source.JOURNAL and not self._rules.has_groups and not self._rules.ignores:
+        rules = self._rules
+        plain = not (rules.has_groups or rules.ignores or rules.removal(entry.name.strip()))
+        if plain and item.source is Source.JOURNAL:
             self._ready[draft.person] = draft
             self._sent.add(entry.name)
 

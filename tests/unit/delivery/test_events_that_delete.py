@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from people_bench import Bench, identify, said
+from people_bench import NOON_MS, Bench, identify, said
 
 from hogline.core.gate import not_sent
 from hogline.core.known import Person
@@ -148,3 +148,37 @@ async def test_an_email_that_somebody_else_has_by_now_stays_theirs(bench: Bench)
 
 def test_why_somebody_suppressed_is_no_customer_is_told() -> None:
     assert not_sent(Person("u1"), Told(suppressed=True), 1, Rules()) == "suppressed"
+
+
+async def test_the_same_event_with_the_public_token_does_not_stand_in_for_a_deletion(bench: Bench) -> None:
+    await bench.connect(delete_on=GONE)
+    await bench.deliver(identify("u1", 0), identify("u2", 0))
+    await bench.deliver(replace(said(GONE, "u2", 1), public=True), said(GONE, "u1", 2))
+    assert bench.customers() == [("u2", None)]
+
+
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    ("option", "deleted_s", "stays"),
+    [("delete_on", -30 * DAY_S, True), ("delete_on", -100, False), ("suppress_on", -30 * DAY_S, False)],
+    ids=["older events", "just late", "for good"],
+)
+async def test_older_events_do_not_delete_someone_who_came_back_since(
+    bench: Bench, option: str, deleted_s: int, *, stays: bool
+) -> None:
+    await bench.connect(**{option: GONE})
+    await bench.deliver_each(
+        identify("u1", 0, email="a@example.com"),
+        said("signed up", "u1", -40 * DAY_S, received_s=1),
+        said(GONE, "u1", deleted_s, received_s=2),
+    )
+    assert bench.customers() == ([("u1", "a@example.com")] if stays else [])
+
+
+async def test_older_events_delete_someone_who_was_gone_for_good(bench: Bench) -> None:
+    await bench.connect(delete_on=GONE)
+    signed_up = replace(identify("u1", -40 * DAY_S, email="a@example.com"), received_ms=NOON_MS)
+    await bench.deliver(signed_up, said(GONE, "u1", -30 * DAY_S, received_s=2))
+    assert bench.customers() == []
