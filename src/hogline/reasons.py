@@ -157,6 +157,9 @@ STATES: Mapping[str, str] = {
 }
 """A connection's states, as people read them."""
 
+SENDING_STATES = frozenset({"delivering", "retrying"})
+"""In these, what is pending goes on without you."""
+
 
 def state_word(state: str) -> str:
     """The word for a state within a sentence or a table."""

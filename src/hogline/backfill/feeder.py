@@ -146,8 +146,12 @@ class Feeder:
             kept = [row for row in kept if not is_kept_out(decode_event(row), self._suppressed)]
         inlet = _Inlet(self._journal, taken)
         while True:
+            writing = asyncio.ensure_future(self._seen.append_bodies(inlet, kept))
             try:
-                await self._seen.append_bodies(inlet, kept)
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await asyncio.wait([writing])  # whoever goes on must know whether these were taken
+                raise
             except Unwritable as trouble:
                 self.waits = str(trouble)
                 await self._clock.sleep(trouble.retry_after_s)

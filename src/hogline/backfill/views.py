@@ -147,7 +147,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     share: int
     """Percent of the connection's requests a second."""
     state: Literal["reading", "interrupted", "sending", "paused", "finished", "cancelled"]
-    """Interrupted: the process that read the files is gone, and nothing was sent."""
+    """Interrupted: the process that read the files is gone, and nothing was sent; or it cannot go on, as `reason`
+    says."""
     reason: str | None
     """Why nothing is sent just now."""
     created_ms: int

@@ -22,6 +22,7 @@ from hogline.cli.files import Files, Since, Until, print_bad_rows, print_deliver
 from hogline.cli.progress import Progress
 from hogline.cli.rows import named
 from hogline.cli.spans import milliseconds, percent
+from hogline.reasons import SENDING_STATES
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo, Service
 
@@ -139,7 +140,7 @@ async def followed(service: Service, view: RunView, progress: Progress) -> RunVi
     try:
         while view.state == "sending":
             progress.sending(view)
-            if all(one.state not in {"delivering", "waiting"} for one in view.connections):
+            if all(one.state not in SENDING_STATES for one in view.connections):
                 break
             view = await service.backfill(view.number, SAY_EVERY_S)
     except asyncio.CancelledError:
@@ -159,7 +160,7 @@ def report(view: RunView, *, json: bool) -> None:
         for reason, n in view.left_out.items():
             err.print(f"  left out: {reason} {n:,}", markup=False)
         if view.state not in {"finished", "sending"}:
-            err.print(f"Run {view.number} is {view.state}.")
+            err.print(f"Run {view.number} is {view.state}{f': {view.reason}' if view.reason else ''}.", markup=False)
     print_bad_rows(view.first_bad, view.bad, several=len(view.sources) > 1)
     if view.bad or view.state != "finished" or any(one.failures for one in view.connections):
         raise Failed

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import Common, Json, ask, err, moment, out, print_json, print_json_line, run
-from hogline.reasons import state_word
+from hogline.reasons import SENDING_STATES, state_word
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo, Service
 
@@ -120,7 +120,7 @@ async def _dead(service: Service, name: str) -> int:
 async def _goes_on(service: Service, name: str) -> bool:
     """False if nothing more will happen automatically; prints why."""
     one = next(one for one in (await service.status()).connections if one.name == name)
-    if one.state in {"delivering", "retrying"}:
+    if one.state in SENDING_STATES:
         return True
     err.print(
         f"{name} is {state_word(one.state)}. {one.reason or f'Run `hogline resume {name}`.'}",

@@ -13,7 +13,7 @@ from hogline.backfill.views import BadRow, Delivery
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
 from hogline.cli.previews import print_forecast, print_preview
 from hogline.cli.rows import read, rows_of
-from hogline.reasons import state_word
+from hogline.reasons import SENDING_STATES, state_word
 from hogline.runtime.wiring import service_for
 from hogline.service import Service
 
@@ -108,7 +108,7 @@ async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delive
     while True:
         deliveries = await service.sending(handle, 2.0)
         open_ = [delivery for delivery in deliveries if delivery.pending]
-        if all(delivery.state not in {"delivering", "retrying"} for delivery in open_):
+        if all(delivery.state not in SENDING_STATES for delivery in open_):
             return deliveries
         says = "; ".join(
             f"{delivery.connection}: {delivery.pending:,} pending"

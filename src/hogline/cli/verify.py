@@ -13,7 +13,7 @@ from rich.prompt import Confirm
 
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
 from hogline.cli.spans import milliseconds
-from hogline.reasons import state_word
+from hogline.reasons import SENDING_STATES, state_word
 from hogline.runtime.control_socket import is_remote
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo, Service
@@ -107,7 +107,7 @@ async def _until_sent(service: Service, connection: str) -> None:
     """Without a running server the command delivers what it asked for, if the connection runs."""
     while await service.resending(connection):
         (one,) = [one for one in (await service.status()).connections if one.name == connection]
-        if one.state not in {"delivering", "waiting"}:
+        if one.state not in SENDING_STATES:
             err.print(f"{connection} is {state_word(one.state)}: they are sent when it runs.", markup=False)
             return
         await asyncio.sleep(0.2)

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from hogline.console.context import connection_of, form_of, require_right, service_of, whole_number
 from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
+from hogline.reasons import SENDING_STATES
 from hogline.service import CannotDo, Service
 from hogline.views import ConnectionStatus, ConnectionView
 
@@ -96,7 +97,7 @@ def retried(n: int, connection: ConnectionView) -> str:
     if not n:
         return "There was nothing to retry."
     what = f"{n:,} failure{'s' * (n != 1)}"
-    if connection.state not in {"delivering", "retrying"}:
+    if connection.state not in SENDING_STATES:
         return f"Retrying {what} once {connection.name} is sending again."
     return f"Retrying {what}. Delivered events leave this list; rejected ones stay."
 

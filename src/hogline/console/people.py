@@ -12,6 +12,7 @@ from starlette.routing import Route
 from hogline.console.context import connection_of, form_of, require_right, service_of
 from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
+from hogline.reasons import SENDING_STATES
 from hogline.service import CannotDo, Service
 from hogline.service.attributes import STANDINGS, attributes
 from hogline.service.exporting import as_json
@@ -82,7 +83,7 @@ async def resend(request: Request) -> Response:
         await service_of(request).resend_person(connection.name, distinct_id)
     except CannotDo as error:
         return go(request, here, str(error))
-    runs = connection.state in {"delivering", "retrying"}
+    runs = connection.state in SENDING_STATES
     when = "now" if runs else f"once {connection.name} runs"
     return go(request, here, f"This person is sent again {when}: their customer with email and attributes.")
 

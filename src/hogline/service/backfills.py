@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from functools import cached_property
 
 import structlog
@@ -21,13 +20,17 @@ from hogline.delivery.installed import installed
 from hogline.destinations.base import InvalidOptions
 from hogline.posthog.forgetting import without
 from hogline.service.core import CannotDo, Core
+from hogline.service.run_target import RunTarget
 from hogline.store.base import Connection
+from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.service")
 
 DRY_RUN_ABANDONED_S = 600.0
 READER_COMES_MS = 10_000
 """By then, the command that started a run must be reading its files."""
+SAVE_AGAIN_S = 5.0
+"""After the disk did not take a run's end."""
 
 
 class Backfills(Core):
@@ -44,12 +47,20 @@ class Backfills(Core):
         return {}
 
     @cached_property
+    def _gone(self) -> set[str]:
+        """Ids that were forgotten while files are read: their rows may come yet."""
+        return set()
+
+    @cached_property
     def _begun(self) -> dict[int, int]:
         """When runs were started here, in milliseconds since 1970."""
         return {}
 
     async def start(self) -> None:
         await super().start()
+        for run in self._runs:
+            if run.state in {"finished", "cancelled"}:  # a crash, or a command that still read, may have left rows
+                self._runs.drop_rows(run.number)
         await self._feed_all()
 
     async def close(self, within_s: float = 20.0) -> None:
@@ -101,12 +112,15 @@ class Backfills(Core):
 
     async def backfill_ready(self, number: int, prepared: Prepared) -> RunView:
         """All rows are in order, in the run's folder: deliver them."""
-        run = self._run_of(number, {"reading"})
-        if not self._runs.rows(number).exists():
-            raise CannotDo("The rows of this run are missing. Run the command again.")
-        prepared = replace(prepared, first_bad=prepared.first_bad[:MOST_BAD_KEPT])
-        await self._count_refused(prepared)
-        return await self._run_view(await self._turn(run, "sending", prepared=prepared))
+        async with self._changing:
+            run = self._run_of(number, {"reading"})
+            if not self._runs.rows(number).exists():
+                raise CannotDo("The rows of this run are missing. Run the command again.")
+            if self._gone:
+                await self._leave_rows(self._gone)
+            prepared = replace(prepared, first_bad=prepared.first_bad[:MOST_BAD_KEPT])
+            await self._count_refused(prepared)
+            return await self._run_view(await self._turn(run, "sending", prepared=prepared))
 
     async def backfills(self) -> list[RunView]:
         """All runs, newest first."""
@@ -120,27 +134,30 @@ class Backfills(Core):
 
     async def pause_backfill(self, number: int) -> RunView:
         """Take no more of its rows. What was taken is delivered."""
-        run = self._run_of(number, {"sending", "paused"})
-        await self.trail.note("backfill_paused", {"run": number})
-        return await self._run_view(await self._turn(run, "paused"))
+        async with self._changing:
+            run = self._run_of(number, {"sending", "paused"})
+            await self.trail.note("backfill_paused", {"run": number})
+            return await self._run_view(await self._turn(run, "paused"))
 
     async def resume_backfill(self, number: int, share: int = 0) -> RunView:
         """Continue a paused run, with a different share of the requests unless `share` is 0."""
-        run = self._run_of(number, {"sending", "paused"})
-        if share and share != run.wanted.share:
-            await self._stop_feeder(number)
-            run = replace(run, wanted=replace(run.wanted, share=share))
-        if run.state == "paused":
-            await self.trail.note("backfill_resumed", {"run": number})
-        return await self._run_view(await self._turn(run, "sending"))
+        async with self._changing:
+            run = self._run_of(number, {"sending", "paused"})
+            if share and share != run.wanted.share:
+                await self._stop_feeder(number)
+                run = replace(run, wanted=replace(run.wanted, share=share))
+            if run.state == "paused":
+                await self.trail.note("backfill_resumed", {"run": number})
+            return await self._run_view(await self._turn(run, "sending"))
 
     async def cancel_backfill(self, number: int) -> RunView:
         """End a run for good. What was taken is delivered."""
-        run = self._run_of(number, {"reading", "sending", "paused"})
-        run = await self._turn(run, "cancelled")
-        await self.trail.note("backfill_cancelled", {"run": number})
-        self._runs.drop_rows(number)
-        return await self._run_view(run)
+        async with self._changing:
+            run = self._run_of(number, {"reading", "sending", "paused"})
+            run = await self._turn(run, "cancelled")
+            await self.trail.note("backfill_cancelled", {"run": number})
+            self._runs.drop_rows(number)
+            return await self._run_view(run)
 
     async def begin_dry_run(self, connection: str) -> str:
         """Begin to count what older events would come to at a connection; returns a handle."""
@@ -191,7 +208,7 @@ class Backfills(Core):
     def _run_of(self, number: int, states: Collection[RunState] = ()) -> Run:
         run = self._runs.get(number)
         if run is None:
-            raise CannotDo(f"Run {number} not found. See `hogline backfill --list`.")
+            raise CannotDo(f"Run {number} not found. See `hogline backfills`.")
         if states and run.state not in states:
             raise CannotDo(f"Run {number} is {run.state}.")
         return run
@@ -218,7 +235,7 @@ class Backfills(Core):
                 await self._feed(run)
 
     async def _feed(self, run: Run) -> None:
-        if run.number in self._feeders or not self._delivers:
+        if self._is_fed(run) or not self._delivers:
             return
         connections = [one for one in await self._state.connections() if run.connection in {0, one.id}]
         feeder = Feeder(
@@ -226,7 +243,7 @@ class Backfills(Core):
             self._runs.rows(run.number),
             connection=run.connection,
             share=run.wanted.share,
-            target=_Target(self, run.connection, connections),
+            target=RunTarget(self._workers, run.connection, connections),
             journal=self._journal,
             seen=self.seen_uuids,
             suppressed=self._state.suppressed,
@@ -237,20 +254,34 @@ class Backfills(Core):
         task = asyncio.create_task(self._fed(run.number, feeder, connections), name=f"backfill {run.number}")
         self._feeders[run.number] = feeder, task
 
+    def _is_fed(self, run: Run) -> bool:
+        return (feeding := self._feeders.get(run.number)) is not None and not feeding[1].done()
+
     async def _fed(self, number: int, feeder: Feeder, connections: Sequence[Connection]) -> None:
         try:
             await feeder.run()
-        except OSError as error:
-            feeder.waits = f"its rows cannot be read ({error.strerror}); cancel it and run the command again"
+            await self._finish(number, feeder)
+        except Exception as error:  # whatever it is, whoever watches must not wait forever
+            why = (error.strerror if isinstance(error, OSError) else None) or kind_and_place(error)
+            feeder.waits = f"its rows cannot be read ({why}); cancel it and run the command again"
             log.error("a backfill waits", run=number, reason=feeder.waits)  # noqa: TRY400  # the reason says it
-            return
         finally:
             for connection in connections:
                 self._workers.listen_no_more(connection.id, feeder)
-        del self._feeders[number]
-        run = self._run_of(number)
+
+    async def _finish(self, number: int, feeder: Feeder) -> None:
+        """However long the disk refuses it."""
         now_ms = self._clock.time_ms()
-        self._runs.put(replace(run, state="finished", finished_ms=now_ms, touched_ms=now_ms))
+        finished = replace(self._run_of(number), state="finished", finished_ms=now_ms, touched_ms=now_ms)
+        while True:
+            try:
+                self._runs.put(finished)
+            except OSError as error:
+                feeder.waits = f"its end cannot be saved ({error.strerror})"
+                await self._clock.sleep(SAVE_AGAIN_S)
+            else:
+                break
+        del self._feeders[number]
         self._runs.drop_rows(number)
         log.info("backfill finished", run=number)
 
@@ -270,12 +301,23 @@ class Backfills(Core):
     async def _forget_rows(self, ids: Collection[str]) -> None:
         """Drop the rows of these people that were not taken yet. Nothing is taken until `_feed_all`."""
         await self._stop_feeders()
+        if any(run.state == "reading" for run in self._runs):
+            self._gone.update(ids)
+        else:
+            self._gone.clear()
+        await self._leave_rows(ids)
 
+    async def _leave_rows(self, ids: Collection[str]) -> None:
         def left_of(row: bytes) -> bytes:
             left = without(row, ids)
             return row if left is None else left
 
-        await asyncio.to_thread(self._runs.change_rows, left_of)
+        try:
+            await asyncio.to_thread(self._runs.change_rows, left_of)
+        except OSError as error:
+            raise CannotDo(
+                f"The rows of a run cannot be rewritten ({error.strerror}). Make room on the disk, then try again."
+            ) from None
 
     # how it is shown
 
@@ -283,6 +325,7 @@ class Backfills(Core):
         prepared, feeding = run.prepared or Prepared(rows=0), self._feeders.get(run.number)
         taken = self._journal.backfilled.taken.get(run.number, 0)
         reason = feeding[0].waits if feeding and run.state == "sending" else None
+        is_broken = run.state == "sending" and feeding is not None and feeding[1].done()
         if run.state == "sending" and not self._delivers:
             reason = "Start `hogline serve`, or run the command again."
         return RunView(
@@ -290,7 +333,7 @@ class Backfills(Core):
             connection=run.wanted.connection,
             sources=run.wanted.sources,
             share=run.wanted.share,
-            state="interrupted" if self._is_abandoned(run) else run.state,
+            state="interrupted" if is_broken or self._is_abandoned(run) else run.state,
             reason=reason,
             created_ms=run.created_ms,
             finished_ms=run.finished_ms,
@@ -334,27 +377,3 @@ class Backfills(Core):
             state=state,
             reason=reason,
         )
-
-
-class _Target:
-    """The connections of a run that are running: the one it names, or all."""
-
-    def __init__(self, core: Core, connection: int, connections: Sequence[Connection]) -> None:
-        self._workers = core._workers  # noqa: SLF001  # a part of the service
-        self._connection = connection
-        self._connections = connections
-
-    def settled(self) -> tuple[int, int] | None:
-        found = [self._workers.settled(one.id) for one in self._connections]
-        running = [one for one in found if one is not None]
-        if not running or (self._connection and len(running) < len(found)):
-            return None
-        return min(settled for settled, _ in running), max(requests for _, requests in running)
-
-    def requests_per_second(self) -> float:
-        rates = []
-        for one in self._connections:
-            with suppress(InvalidOptions):  # then it is not running
-                opened = installed(one)
-                rates.append(opened.destination.requests_per_second(opened.options))
-        return min(rates, default=1.0)

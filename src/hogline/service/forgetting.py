@@ -191,14 +191,15 @@ class Forgetting(Finding, Backfills):
             raise _not_done(connection, f"{destination.title} answered {response.status}.")
 
     async def _forget_here(self, there: Sequence[_There], whole: Whole, suppress: Sequence[str]) -> list[Forgotten]:
-        """Remove a person from the state and the journal."""
+        """Remove a person from the runs, the state and the journal. The runs first: it needs space on the disk, and can
+        be done again as long as the state knows them. Raises `CannotDo`."""
+        await self._forget_rows(whole.ids)
         forgotten = await self._state.forget(
             sorted(whole.ids),
             {one.connection.id: one.waiting for one in there},
             emails={one.connection.id: one.emails for one in there},
             suppress=suppress,
         )
-        await self._forget_rows(whole.ids)
         await self._leave_journal(whole.journal.rewritten)
         for one in there:
             self._workers.feed(one.connection.id).forget()

@@ -167,7 +167,7 @@ def test_no_more_than_its_share_of_the_requests_is_used(tmp_path: Path) -> None:
 
         bench.clock = Still()
         bench.feeder = bench.made()
-        await bench.turns(1)
+        await bench.turns()
         bench.target.requests, bench.target.position = 5, 50
         await bench.turns()
         assert bench.journal.end == 50
@@ -224,5 +224,30 @@ def test_repeats_are_marked_and_forgotten_rows_are_left_out(tmp_path: Path) -> N
         assert [REPEATED.encode() in one for one in bench.journal.bodies] == [False, True, False]
         assert bench.journal.backfilled.taken == {7: 4}
         await bench.stop()
+
+    asyncio.run(work())
+
+
+def test_stopped_while_it_writes_it_ends_when_that_is_known(tmp_path: Path) -> None:
+    """Else whoever goes on would take the same rows again."""
+
+    async def work() -> None:
+        bench = Bench(tmp_path, [body(number) for number in range(20)])
+        append, may_write, asked = bench.journal.append, asyncio.Event(), asyncio.Event()
+
+        async def slow(*given: Any) -> int:
+            asked.set()
+            await may_write.wait()
+            return await append(*given)
+
+        bench.journal.append = slow  # type: ignore[assignment, method-assign]
+        task = asyncio.create_task(bench.feeder.run())
+        await asked.wait()
+        task.cancel()
+        await asyncio.wait([task], timeout=0.01)
+        assert not task.done()
+        may_write.set()
+        await asyncio.wait([task])
+        assert (task.cancelled(), bench.journal.backfilled.taken) == (True, {7: 10})
 
     asyncio.run(work())
