@@ -86,24 +86,24 @@ def backfill(
         return
     asked = [*(persons or ()), "", *map(_absolute, sources), str(since), str(until), older_than]
     wanted = Wanted(connection=connection, sources=_shown(files, sources), key=_key(files, asked), share=percent(share))
-    view = run(_backfilled(wanted, files, Window(before_ms), again=again, quiet=json, common=common))
+    view = run(_backfilled(wanted, files, Window(before_ms), again=again, json=json, common=common))
     report(view, json=json)
 
 
 async def _backfilled(
-    wanted: Wanted, files: Sequence[File], window: Window, *, again: bool, quiet: bool, common: Common
+    wanted: Wanted, files: Sequence[File], window: Window, *, again: bool, json: bool, common: Common
 ) -> RunView:
     settings = common.settings()
     async with service_for(settings, delivers=True) as service:
         view = await service.begin_backfill(wanted, again=again)
         if view.state == "finished":
-            if not quiet:
+            if not json:
                 err.print(
                     f"This run finished on {datetime.fromtimestamp(view.finished_ms / 1_000, UTC):%Y-%m-%d %H:%M} UTC. "
                     "Nothing is sent. --again sends everything again."
                 )
             return view
-        with Progress(quiet=quiet) as progress:
+        with Progress(json=json) as progress:
             if view.state == "reading":
                 folder = Path(settings.data) / FOLDER / f"{view.number:06}"
                 preparation = Preparation(files, folder, _now_ms(), window)
@@ -161,7 +161,7 @@ def report(view: RunView, *, json: bool) -> None:
             err.print(f"  left out: {reason} {n:,}", markup=False)
         if view.state not in {"finished", "sending"}:
             err.print(f"Run {view.number} is {view.state}{f': {view.reason}' if view.reason else ''}.", markup=False)
-    print_bad_rows(view.first_bad, view.bad, several=len(view.sources) > 1)
+        print_bad_rows(view.first_bad, view.bad, several=len(view.sources) > 1)
     if view.bad or view.state != "finished" or any(one.failures for one in view.connections):
         raise Failed
 

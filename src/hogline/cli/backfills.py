@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.table import Table
 from rich.text import Text
 
 from hogline.backfill.views import RunView
@@ -24,32 +24,48 @@ def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
     found = ask(common, lambda service: service.backfills())
     if json:
         print_json({"runs": found})
-    elif found:
-        out.print(_table(found))
-    else:
+    elif not found:
         out.print("No runs yet. `hogline backfill CONNECTION FILES` starts one.")
+    for one in [] if json else found:
+        for line in shown(one):
+            out.print(line)
 
 
-def _table(found: list[RunView]) -> Table:
-    table = Table(
-        "run", "connection", "state", "started", "rows", "delivered", "filtered", "held", "failures", "pending",
-        box=None, pad_edge=False, header_style="dim",
-    )  # fmt: skip
-    for run in found:
-        for one in run.connections:
-            table.add_row(
-                str(run.number),
-                Text(one.connection),
-                Text(f"{run.state} ({run.reason})" if run.reason else run.state),
-                moment(run.created_ms),
-                f"{run.rows or run.read:,}",
-                f"{one.delivered:,}",
-                f"{sum(one.filtered.values()):,}",
-                f"{one.held:,}",
-                f"{sum(one.failures.values()):,}",
-                f"{one.pending:,}",
-            )
-    return table
+_COLORS = {"sending": "green", "reading": "green", "finished": "dim", "cancelled": "dim"}
+
+
+def shown(run: RunView) -> Iterator[Text]:
+    """A run in a few lines, which fit into 80 columns unless names are long."""
+    color = _COLORS.get(run.state, "yellow")
+    yield (
+        Text(f"{run.number:>3}  ", style="bold")
+        .append(run.connection or "every connection", style="bold")
+        .append(f"  {run.state}", style=f"not bold {color}")
+        .append(f"  {moment(run.created_ms)}", style="not bold dim")
+    )
+    yield Text(f"     {_sources(run.sources)}", style="dim")
+    if run.reason:
+        yield Text(f"     {run.reason}", style=color)
+    if not run.rows:
+        yield Text(f"     {run.read:,} rows read")
+        return
+    for one in run.connections:
+        name = "" if run.connection else f"{one.connection}: "
+        yield Text(f"     {name}{one.delivered:,} of {one.events:,} events delivered")
+        counts = [(sum(one.filtered.values()), "filtered"), (one.held, "held")]
+        counts += [(sum(one.failures.values()), "failed"), (one.pending, "pending")]
+        if more := ", ".join(f"{n:,} {word}" for n, word in counts if n):
+            yield Text(f"     {more}")
+    if run.bad:
+        yield Text(f"     {run.bad:,} row{'s' * (run.bad != 1)} could not be read", style="red")
+
+
+def _sources(names: list[str]) -> str:
+    """The first, shortened from the left to fit into a line, and how many more there are."""
+    first, more = names[0] if names else "", len(names) - 1
+    rest = f" and {more:,} more" if more > 0 else ""
+    room = 74 - len(rest)
+    return (first if len(first) <= room else f"…{first[1 - room :]}") + rest
 
 
 @backfills.command

@@ -40,24 +40,24 @@ def show_dry_run(
     common: Common,
 ) -> None:
     """Raises `CannotDo`, and `Failed` if rows cannot be read."""
-    found, prepared = run(_work(connection, files, Window(before_ms), share, quiet=json, common=common))
+    found, prepared = run(_work(connection, files, Window(before_ms), share, json=json, common=common))
     if json:
         cost = None if price is None else found.customers * price
         print_json({"dry_run": found, "left_out": prepared.left_out, "cost": cost, "bad_lines": prepared.first_bad})
     else:
         _print(found, prepared, price)
-    print_bad_rows(prepared.first_bad, prepared.bad, several=len(files) > 1)
+        print_bad_rows(prepared.first_bad, prepared.bad, several=len(files) > 1)
     if prepared.bad:
         raise Failed
 
 
 async def _work(
-    connection: str, files: Sequence[File], window: Window, share: int, *, quiet: bool, common: Common
+    connection: str, files: Sequence[File], window: Window, share: int, *, json: bool, common: Common
 ) -> tuple[DryRunView, Prepared]:
     settings = common.settings()
     async with service_for(settings) as service:
         handle = await service.begin_dry_run(connection)
-        with tempfile.TemporaryDirectory(dir=settings.data, prefix=".dry-run-") as made, Progress(quiet=quiet) as bars:
+        with tempfile.TemporaryDirectory(dir=settings.data, prefix=".dry-run-") as made, Progress(json=json) as bars:
             folder = Path(made)
             preparation = Preparation(files, folder, time.time_ns() // 1_000_000, window)
             preparing = started(preparation.prepare)

@@ -1,7 +1,10 @@
-"""The progress of a run: bars at a terminal, plain lines elsewhere, nothing for programs."""
+"""The progress of a run, on standard error: bars at a terminal, plain lines elsewhere, a line of JSON a second for
+programs.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from types import TracebackType
@@ -11,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from hogline.backfill.views import RunView
-from hogline.cli.common import err
+from hogline.cli.common import err, print_json_line
 
 LINE_EVERY_S = 5.0
 _RATE_OVER = 10
@@ -19,8 +22,8 @@ _RATE_OVER = 10
 
 
 class Progress:
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, *, json: bool) -> None:
+        self._json = json
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
         self._said_s = float("-inf")
@@ -28,7 +31,7 @@ class Progress:
         self._reason: str | None = None
 
     def __enter__(self) -> Self:
-        if err.is_terminal and not self._quiet:
+        if err.is_terminal and not self._json:
             self._bars = Bars(
                 TextColumn("{task.description:<8}"),
                 BarColumn(),
@@ -48,7 +51,11 @@ class Progress:
 
     def reading(self, read: int, written: int) -> None:
         """So many rows are read; so many of them are in order."""
-        self._show("Reading", read, None if not written else read, f"{self._rate(read):,.0f} rows/s")
+        rate = self._rate(read)
+        if self._json:
+            print_json_line({"step": "reading", "read": read, "sorted": written, "per_s": round(rate)}, sys.stderr)
+            return
+        self._show("Reading", read, None if not written else read, f"{rate:,.0f} rows/s")
         if written:
             self._show("Sorting", written, read, "")
         self._say(f"{read:,} rows read" + (f", {written:,} sorted" if written else ""))
@@ -58,7 +65,11 @@ class Progress:
         rows = view.rows
         settled = min((rows - one.pending for one in view.connections), default=0)
         failures = sum(sum(one.failures.values()) for one in view.connections)
-        more = f"{self._rate(settled):,.0f} events/s, {view.requests:,} requests"
+        rate = self._rate(settled)
+        if self._json:
+            self._print_sending(view, settled, failures, rate)
+            return
+        more = f"{rate:,.0f} events/s, {view.requests:,} requests"
         more += f", {failures:,} failure{'s' * (failures != 1)}" if failures else ""
         more += f" ({view.reason})" if view.reason else ""
         if "Reading" in self._tasks:
@@ -68,6 +79,20 @@ class Progress:
         text = f"{settled:,} of {rows:,} events sent, {more}" if self._reason or settled else f"Sending {rows:,} events"
         self._say(text, at_once=view.reason != self._reason)
         self._reason = view.reason
+
+    def _print_sending(self, view: RunView, settled: int, failures: int, rate: float) -> None:
+        line = {
+            "step": "sending",
+            "run": view.number,
+            "events": view.rows,
+            "settled": settled,
+            "per_s": round(rate),
+            "seconds_left": round((view.rows - settled) / rate) if rate else None,
+            "requests": view.requests,
+            "failures": failures,
+            "reason": view.reason,
+        }
+        print_json_line(line, sys.stderr)
 
     def _rate(self, done: int) -> float:
         now_s = time.monotonic()
@@ -86,7 +111,7 @@ class Progress:
 
     def _say(self, text: str, *, at_once: bool = False) -> None:
         now_s = time.monotonic()
-        if self._bars is not None or self._quiet or (now_s < self._said_s + LINE_EVERY_S and not at_once):
+        if self._bars is not None or (now_s < self._said_s + LINE_EVERY_S and not at_once):
             return
         self._said_s = now_s
         err.print(text, style="dim", markup=False)

@@ -138,6 +138,6 @@ async def test_a_command_goes_on_watching_while_the_destination_is_in_trouble(be
             return replace(view, state="finished")
 
     service: Service = Watched()  # type: ignore[assignment]  # only this is asked of it
-    with Progress(quiet=True) as progress:
+    with Progress(json=True) as progress:
         assert (await followed(service, retrying, progress)).state == "finished"
     assert seen == ["asked"]
