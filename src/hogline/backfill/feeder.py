@@ -150,7 +150,7 @@ class Feeder:
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
-                await asyncio.wait([writing])  # whoever goes on must know whether these were taken
+                await asyncio.wait([writing])  # the next feeder must know whether these were taken
                 raise
             except Unwritable as trouble:
                 self.waits = str(trouble)

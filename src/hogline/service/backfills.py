@@ -261,7 +261,7 @@ class Backfills(Core):
         try:
             await feeder.run()
             await self._finish(number, feeder)
-        except Exception as error:  # whatever it is, whoever watches must not wait forever
+        except Exception as error:  # whatever it is, nobody who watches may wait forever
             why = (error.strerror if isinstance(error, OSError) else None) or kind_and_place(error)
             feeder.waits = f"its rows cannot be read ({why}); cancel it and run the command again"
             log.error("a backfill waits", run=number, reason=feeder.waits)  # noqa: TRY400  # the reason says it
