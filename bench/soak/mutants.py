@@ -143,6 +143,10 @@ MUTANTS = (
         "shipment", "        self.merging.add(draft.person)\n        item.filtered =", "        item.filtered =",
     ),
     Mutant(
+        "A retried failure from before a deletion brings nobody back",
+        "gate", "if would_return(item, entry, parts):", "if False:", found_by_failing=True,
+    ),
+    Mutant(
         "Anyone who is merged is marked on disk before",
         "shipment", 'one if one.state == "kept" else replace(one, state="leaving") for one in told.others', "one for one in told.others",
         found_by_failing=True,

@@ -29,6 +29,9 @@ FILTERED: Mapping[str, Reason] = {
     "anonymous": Reason("This person is not identified. Their events are sent as anonymous events, without a profile."),
     "other_connection": Reason("This is an older event from a backfill for another connection."),
     "suppressed": Reason("This person was forgotten and suppressed. Nothing is sent."),
+    "deleted": Reason(
+        "A later event deleted this customer (option Delete on). An older event does not bring them back."
+    ),
     "skipped": Reason("You resumed this connection without the events that were waiting."),
     "backlog_dropped": Reason(
         "It waited for this connection while that was paused or stopped, until too many events did"

@@ -337,3 +337,18 @@ def test_an_email_that_is_free_while_a_join_is_being_written_is_one_person_s() -
         said("page", "crm1", email=" B@x.com "), Configure(BY_EMAIL, at_rest=False),
         latency_s=2, merge_delay_s=0, schedule=104913,
     )  # fmt: skip
+
+
+def test_forgetting_blocks_no_email_that_is_an_id_only_an_alias_names() -> None:
+    lived(
+        Say(Event("$merge_dangerously", "crm1", other=V2)), alias("crm1", "c@x.com", email="b@x.com"),
+        identify("u2", V, email=" C@x.com "), Forget("u2", suppress=True), said("$set", "old1", email="c@x.com", city=3),
+    )  # fmt: skip
+
+
+def test_a_failure_from_before_a_deletion_does_not_bring_the_customer_back() -> None:
+    run = lived(
+        Refuse("event", 1), identify("u1", V, code="never taken"), said("page", "u1"), said("gone", "u1"), Rest(), Retry(),
+        Rest(), options={"delete_on": "gone"},
+    )  # fmt: skip
+    assert customers(run) == []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hogline.core.fold import EMAIL
 from hogline.core.items import Item, Source
 from hogline.core.known import Person
+from hogline.core.removing import would_return
 from hogline.core.told import Told
 from hogline.destinations.base import Rules
 from hogline.posthog.entry import NOTHING, Entry, Said, event_of
@@ -46,10 +47,12 @@ def is_ignored(entry: Entry, person: Person, rules: Rules) -> bool:
 
 
 def kept_away(item: Item, entry: Entry, person: Person, parts: Sequence[Told], rules: Rules) -> str | None:
-    """Why nothing is sent for an event, no matter whose it is: its person is suppressed, or an option ignores it. A
-    retried event was already accepted when it arrived."""
+    """Why nothing is sent for an event, no matter whose it is: its person is suppressed, a later event deleted them, or
+    an option ignores it. A retried event was already accepted when it arrived."""
     if any(part.suppressed for part in parts):
         return "suppressed"
+    if would_return(item, entry, parts):
+        return "deleted"
     return "ignored" if item.source is not Source.RETRY and is_ignored(entry, person, rules) else None
 
 

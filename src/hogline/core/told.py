@@ -32,6 +32,12 @@ Recent: TypeAlias = "int | tuple[int, str]"
 """An event by its position: delivered ones by that alone, others with the reason."""
 
 
+class Moment(NamedTuple):
+    position: int
+    ms: int
+    """The event's own time, in milliseconds since 1970."""
+
+
 class Customer(Struct, frozen=True, gc=False):
     """One customer at the destination."""
 
@@ -81,6 +87,8 @@ class Told(Struct, frozen=True, gc=False):
     """Some of their recent events, as far as they were written along with other changes."""
     suppressed: bool = False
     """An event asked for it: nothing more is sent about them."""
+    removed: Moment | None = None
+    """The last event that deleted their customers, if they had any."""
 
     @property
     def is_customer(self) -> bool:

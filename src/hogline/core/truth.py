@@ -177,6 +177,7 @@ class Truth:
             gone=(*told.gone, *theirs.gone)[-MOST_GONE:],
             recent=tuple(sorted((*told.recent, *theirs.recent), key=_position)),
             suppressed=told.suppressed or theirs.suppressed,
+            removed=max((one for one in (told.removed, theirs.removed) if one is not None), default=None),
         )
 
 

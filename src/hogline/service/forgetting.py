@@ -207,8 +207,10 @@ class Forgetting(Finding, Backfills):
 
     async def _only_theirs(self, whole: Whole) -> set[str]:
         """Their emails, in lowercase, that nobody else has. Other people must not be suppressed with them."""
-        emails = {email.lower() for email in whole.emails}
+        emails = {email.strip().lower() for email in whole.emails}
         alone = {email for email in emails if set(await self._state.with_email(email)) <= whole.ids}
+        named = self._state.ids(sorted({*alone, *whole.emails})).keys() - whole.ids  # by an alias, say
+        alone -= {one.strip().lower() for one in named}
         if alone:  # an address may be the id of a visitor about whom nothing else is stored
             async for _, body in self._journal.naming(alone):
                 who = decode_identity(body).distinct_id

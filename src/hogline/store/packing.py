@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from hogline.core.known import EVER, Fact, Id, Person
 from hogline.core.ledger import Row
-from hogline.core.told import Customer, Mark, Recent, Told
+from hogline.core.told import Customer, Mark, Moment, Recent, Told
 from hogline.model import Identifier, Kind
 
 T = TypeVar("T")
@@ -59,6 +59,7 @@ class _Told(Struct, array_like=True):
     has_held: bool = False
     not_given: tuple[str, ...] = ()
     suppressed: bool = False
+    removed: Moment | None = None
 
 
 _unpack_known = msgspec.msgpack.Decoder(_Known).decode
@@ -124,6 +125,7 @@ def pack_told(person: str, told: Told) -> bytes:
                 told.has_held,
                 told.not_given,
                 told.suppressed,
+                told.removed,
             ]
         )
     )
@@ -161,6 +163,7 @@ def unpack_told(person: str, body: bytes, due_ms: int) -> Told:
         told.not_given,
         recent,
         told.suppressed,
+        told.removed,
     )
 
 

@@ -105,6 +105,13 @@ async def test_a_replay_deletes_nobody(bench: Bench) -> None:
     assert counts.replayed == {"delivered": 2, "nothing_to_send": 1}
 
 
+async def test_a_replay_brings_nobody_back(bench: Bench) -> None:
+    await bench.connect(delete_on=GONE)
+    await bench.deliver(identify("u1", 0), said(GONE, "u1", 1))
+    await bench.replay_all()
+    assert (bench.customers(), (await bench.counts()).replayed) == ([], {"deleted": 1, "nothing_to_send": 1})
+
+
 @pytest.mark.parametrize("is_customer", [True, False])
 async def test_who_is_suppressed_is_never_sent_again(bench: Bench, *, is_customer: bool) -> None:
     await bench.connect(suppress_on=GONE, anonymous_users="all" if is_customer else "emails", hold_days=30)
@@ -175,6 +182,15 @@ async def test_older_events_do_not_delete_someone_who_came_back_since(
         said(GONE, "u1", deleted_s, received_s=2),
     )
     assert bench.customers() == ([("u1", "a@example.com")] if stays else [])
+
+
+async def test_older_events_bring_nobody_back(bench: Bench) -> None:
+    await bench.connect(delete_on=GONE)
+    await bench.deliver_each(identify("u1", -200), identify("u2", -150), said(GONE, "u1", -100), said(GONE, "u3", -100))
+    older = [said("signed up", who, -2 * DAY_S, received_s=1) for who in ("u1", "u2", "u3")]
+    counts = await bench.deliver_each(*older, said("paid", "u3", -3 * 3_600, received_s=2))
+    assert bench.customers() == [("u2", None), ("u3", None)]
+    assert counts.filtered == {"nothing_to_send": 1, "deleted": 2}
 
 
 async def test_older_events_delete_someone_who_was_gone_for_good(bench: Bench) -> None:
