@@ -37,6 +37,8 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
     """Results of replayed events; they were already counted above when they arrived."""
     lag_s: float
     """How long the oldest pending event waits."""
+    resending: int = 0
+    """How many people are still to be sent again because someone asked for everyone."""
     hints: list[str] = field(default_factory=list)
     """Likely mistakes in the setup, in sentences; they stop nothing."""
 

@@ -105,7 +105,7 @@ def retry(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, comm
         async with service_for(common.settings(), delivers=True) as service:
             before = await _dead(service, name)
             retried = await service.retry_failures(name, reason=chosen, ids=positions)
-            while await service.retrying_failures(name) and await _goes_on(service, name):
+            while await service.retrying_failures(name) and await goes_on(service, name):
                 await asyncio.sleep(0.1)
             return retried, before - await _dead(service, name)
 
@@ -117,7 +117,7 @@ async def _dead(service: Service, name: str) -> int:
     return sum(sum(one.failures.values()) for one in (await service.status()).connections if one.name == name)
 
 
-async def _goes_on(service: Service, name: str) -> bool:
+async def goes_on(service: Service, name: str) -> bool:
     """False if nothing more will happen automatically; prints why."""
     one = next(one for one in (await service.status()).connections if one.name == name)
     if one.state in SENDING_STATES:
@@ -175,7 +175,7 @@ def replay(
     async def work() -> int:
         async with service_for(common.settings(), delivers=True) as service:
             count = await service.replay(name, since_ms=since_ms, until_ms=until_ms, events=names)
-            while await service.replaying(name) and await _goes_on(service, name):
+            while await service.replaying(name) and await goes_on(service, name):
                 await asyncio.sleep(0.2)
             return count
 

@@ -1,4 +1,4 @@
-"""hogline people (list, show, resend, forget, export, suppress, unsuppress)."""
+"""hogline people (list, show, forget, export, suppress, unsuppress). `resend` has its own module."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import Common, Json, ask, out, print_json
+from hogline.cli.resend import resend
 from hogline.service import Service
 from hogline.service.attributes import STANDINGS, attributes
 from hogline.service.exporting import as_json
@@ -88,21 +89,7 @@ def show(
 Who = Annotated[str, Parameter(help="A distinct_id or an email.")]
 
 
-@people.command
-def resend(
-    connection: Annotated[str, Parameter(help="The connection.")],
-    who: Annotated[str, Parameter(help="An id, or an email that one person has; `hogline people` finds them.")],
-    /,
-    *,
-    json: Json = False,
-    common: Common = _DEFAULT,
-) -> None:
-    """Say everything of one person once more: after their customer was deleted or changed at the destination."""
-    person = ask(common, lambda service: service.resend_person(connection, who))
-    if json:
-        print_json(person)
-        return
-    out.print(f"{person.distinct_id} is sent again to {connection}, with email and attributes.", markup=False)
+people.command(resend)
 
 
 @people.command

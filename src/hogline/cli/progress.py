@@ -94,6 +94,14 @@ class Progress:
         }
         print_json_line(line, sys.stderr)
 
+    def people(self, done: int, of: int) -> None:
+        """So many people are sent again."""
+        if self._json:
+            print_json_line({"step": "people", "sent": done, "people": of}, sys.stderr)
+            return
+        self._show("People", done, of, f"{self._rate(done):,.0f} people/s")
+        self._say(f"{done:,} of {of:,} people sent again")
+
     def _rate(self, done: int) -> float:
         now_s = time.monotonic()
         if self._looks and done < self._looks[-1][1]:

@@ -203,6 +203,8 @@ def _rows(connection: ConnectionStatus) -> Iterator[tuple[str, str, str]]:
     ):
         if counts:
             yield title, f"{sum(counts.values()):,}", _counts(counts)
+    if connection.resending:
+        yield "  resending", f"{connection.resending:,}", "people are still to be sent again"
 
 
 def _counts(by_reason: dict[str, int]) -> str:

@@ -105,7 +105,7 @@ async def _verified(
 
 async def _until_sent(service: Service, connection: str) -> None:
     """Without a running server the command delivers what it asked for, if the connection runs."""
-    while await service.resending(connection):
+    while (await service.resending(connection)).left:
         (one,) = [one for one in (await service.status()).connections if one.name == connection]
         if one.state not in SENDING_STATES:
             err.print(f"{connection} is {state_word(one.state)}: they are sent when it runs.", markup=False)

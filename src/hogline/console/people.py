@@ -35,6 +35,7 @@ async def people(request: Request) -> Response:
         more=len(found) > ON_A_PAGE,
         q=text,
         after=after,
+        resending=await service.resending(connection.name),
         **WORDS,
     )
 
@@ -88,6 +89,26 @@ async def resend(request: Request) -> Response:
     return go(request, here, f"This person is sent again {when}: their customer with email and attributes.")
 
 
+async def resend_everyone(request: Request) -> Response:
+    connection = await connection_of(request)
+    here = str(request.app.url_path_for("people", name=connection.name))
+    try:
+        await service_of(request).resend_everyone(connection.name)
+    except CannotDo as error:
+        return go(request, here, str(error))
+    return go(request, here, "Everyone is sent again, beside live events, which go first.")
+
+
+async def cancel_resending(request: Request) -> Response:
+    connection = await connection_of(request)
+    here = str(request.app.url_path_for("people", name=connection.name))
+    try:
+        view = await service_of(request).cancel_resending(connection.name)
+    except CannotDo as error:
+        return go(request, here, str(error))
+    return go(request, here, f"Stopped. {view.people - view.left:,} of {view.people:,} people were sent again.")
+
+
 async def forget_page(request: Request) -> Response:
     require_right(request, "forget_person")
     return await _forget_page(request, request.query_params.get("id", ""))
@@ -134,6 +155,8 @@ ROUTES = [
     Route("/connections/{name}/people", people, methods=["GET"], name="people"),
     Route("/connections/{name}/person", person, methods=["GET"], name="person"),
     Route("/connections/{name}/person/resend", resend, methods=["POST"], name="resend_person"),
+    Route("/connections/{name}/people/resend", resend_everyone, methods=["POST"], name="resend_everyone"),
+    Route("/connections/{name}/people/resend/cancel", cancel_resending, methods=["POST"], name="cancel_resending"),
     Route("/connections/{name}/person/export", export, methods=["GET"], name="export_person"),
     Route("/connections/{name}/forget", forget_page, methods=["GET"], name="forget"),
     Route("/connections/{name}/forget", forget, methods=["POST"]),

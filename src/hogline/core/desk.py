@@ -111,6 +111,14 @@ class Desk:
         emails = [known.person(one).email for one in speaking] if self._people is not None else []
         self.records.ledger.load({one.lower() for one in emails if one is not None})
 
+    def load(self, people: Sequence[str]) -> None:
+        """Read what is stored about these people in few steps: they are about to be sent again."""
+        self._known.load(people)
+        names = {self._known.who(one) for one in people}
+        self.records.load(names)
+        emails = (self._known.person(one).email for one in names)
+        self.records.ledger.load({one.lower() for one in emails if one is not None})
+
     def _join(self, item: Item, entry: Entry) -> None:
         """The lane's name for an event of an id that was ever joined, and the person it is about."""
         known, at, who = self._known, item.position, item.who

@@ -14,6 +14,7 @@ from hogline.core.changes import Failure, Settlement
 from hogline.core.desk import Desk
 from hogline.core.items import Item, Source
 from hogline.delivery.folder import Folder
+from hogline.delivery.resender import Resender
 from hogline.posthog.entry import Entry, decode_entry
 from hogline.store.base import Journal, State
 
@@ -56,14 +57,17 @@ class Puller:
         self._room = asyncio.Event()
         self._asked_again = asyncio.Event()
         self._due_changed = asyncio.Event()
+        self.resender = Resender(connection, desk, state=state, clock=clock, pull=self._asked_again.set)
 
     def ask_again(self) -> None:
         """Failures are to be retried, a replay has started, or people are to be resent. The state says what."""
         self._asked_again.set()
+        self.resender.ask()
 
     def kept(self, settlement: Settlement) -> None:
         """A settlement is on disk."""
         self._room.set()
+        self.resender.settled()
         if any(told is not None and told.due_ms for told in settlement.told.values()):
             self._due_changed.set()
 
@@ -149,6 +153,7 @@ class Puller:
 
     async def _pull_asked(self) -> None:
         while asked := self._state.again(self._connection, PULL):
+            self._desk.load([person for _, person in asked])
             new = [self._desk.resends.add(Item(Source(kind), 0, person, None)) for kind, person in asked]
             if not any(new):
                 break

@@ -176,6 +176,7 @@ class Worker(Generic[OptionsT]):
                     tasks.create_task(puller.pull_journal()),
                     tasks.create_task(puller.pull_again()),
                     tasks.create_task(puller.pull_due()),
+                    tasks.create_task(puller.resender.run()),
                     tasks.create_task(self._ship(desk, tasks)),
                     tasks.create_task(self._recover()),
                 ]

@@ -23,6 +23,7 @@ from hogline.service.live import Live
 from hogline.service.people import People
 from hogline.service.posthog import PostHogSetup
 from hogline.service.project_tokens import ProjectTokens
+from hogline.service.resending import Resending
 from hogline.service.status import Statuses
 from hogline.service.verifying import Verifying
 
@@ -32,6 +33,7 @@ __all__ = ["CannotDo", "Service"]
 class Service(
     Forgetting,
     Verifying,
+    Resending,
     Exporting,
     Events,
     Connections,

@@ -29,6 +29,8 @@ DEEDS: Mapping[str, str] = {
     "person_seen": "Looked at a person",
     "person_exported": "Exported a person",
     "person_resent": "Sent a person again",
+    "everyone_resent": "Sent everyone again",
+    "resending_cancelled": "Stopped sending everyone again",
     "person_forgotten": "Forgot a person",
     "person_suppressed": "Suppressed a person",
     "person_unsuppressed": "Unsuppressed a person",

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from hogline.core.fold import never_known
 from hogline.core.gate import not_sent
-from hogline.core.items import Source
 from hogline.core.known import EVER, Fact, Known, Person
 from hogline.core.mapping import mapped
 from hogline.core.sync import fingerprint, may_move, whose
@@ -66,37 +65,6 @@ class People(Core):
             else [],
             held=len(self._state.held(one.id, [distinct_id])),
         )
-
-    async def resend_person(self, connection: str, who: str) -> PersonView:
-        """Send everything about a person once more, as if the destination had lost it. Their customer comes back with
-        email and attributes. Events are not sent again. `who`: an id, or an email that one person has."""
-        one = await self._find(connection)
-        await self._workers.flush()
-        looked = self._look_at(one)
-        if looked is not None and "@" in who and not looked.knows(who):
-            who = await self._only_one_with(who)
-        if looked is None or not looked.knows(who):
-            raise CannotDo(f"{connection} has no person with this distinct_id or email. Search with `hogline people`.")
-        name = looked.name(who)
-        view = looked.view(name)
-        if view.customer is None:
-            raise CannotDo(f"{name} is not a customer at {connection}, so there is nothing to resend.")
-        await self._state.send_again(one.id, "again", [name])
-        self._workers.ask_again(one.id)
-        await self.trail.note("person_resent", connection=connection, person=name)
-        return view
-
-    async def _only_one_with(self, email: str) -> str:
-        """The id of the person who has an email; the email itself if there is none."""
-        found = await self._state.with_email(email)
-        if len(found) > 1:
-            raise CannotDo(f"{len(found)} people have this email: {', '.join(found[:10])}. Give the id of one of them.")
-        return found[0] if found else email
-
-    async def resending(self, connection: str) -> int:
-        """How many people are still to be sent again, at most 1,000."""
-        one = await self._find(connection)
-        return sum(kind == Source.AGAIN.value for kind, _ in self._state.again(one.id, 1_000))
 
     def _look_at(self, connection: Connection) -> Looked | None:
         return look_at(connection, self._state)

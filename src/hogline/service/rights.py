@@ -37,7 +37,8 @@ RIGHTS = (
         "viewer",
         (
             "connections", "status", "alerts", "problems", "rejected", "backlog", "trends", "sparkline", "failures",
-            "failure", "retrying_failures", "replaying", "live", "events", "event", "received_events", "newest_event",
+            "failure", "retrying_failures", "replaying", "resending", "live", "events", "event", "received_events",
+            "newest_event",
             "begin_preview", "preview_lines", "preview_rows", "end_preview", "begin_forecast", "forecast_rows",
             "forecast", "end_forecast", "backfills", "backfill", "begin_dry_run",
             "dry_run_rows", "dry_run",
@@ -51,7 +52,8 @@ RIGHTS = (
         "operator",
         (
             "retry_failures", "discard_failures", "replay", "begin_sending", "send_rows", "sending", "end_sending",
-            "resend_person", "people_to_verify", "silent_refusals", "verify_people", "resending",
+            "resend_person", "resend_everyone", "cancel_resending", "people_to_verify", "silent_refusals",
+            "verify_people",
             "begin_backfill", "backfill_read", "backfill_ready", "pause_backfill", "resume_backfill",
             "cancel_backfill",
         ),

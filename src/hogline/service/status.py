@@ -41,6 +41,7 @@ class Statuses(Core):
             retries=counts.retries,
             replayed=counts.replayed,
             lag_s=await self._lag_s(connection) if received > counts.settled else 0.0,
+            resending=0 if (everyone := self._state.resending(connection.id)) is None else everyone.left,
             hints=_hints(connection, counts.adjusted),
         )
 

@@ -34,6 +34,8 @@ Action: TypeAlias = Literal[
     "person_seen",
     "person_exported",
     "person_resent",
+    "everyone_resent",
+    "resending_cancelled",
     "person_forgotten",
     "person_suppressed",
     "person_unsuppressed",

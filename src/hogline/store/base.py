@@ -19,6 +19,7 @@ from hogline.core.ledger import Row
 from hogline.core.told import Told
 from hogline.store.backfilled import Backfilled, Taken
 from hogline.store.forgetting import Forgets
+from hogline.store.resending import Resends
 from hogline.store.values import (
     READ_BYTES,
     Connection,
@@ -136,7 +137,7 @@ class Journal(Inlet, Protocol):
     async def close(self) -> None: ...
 
 
-class State(Forgets, Protocol):
+class State(Forgets, Resends, Protocol):
     """What is known about people, and for each connection what it told its destination, positions, counters, failures
     and held events. Writes raise `Unwritable`.
 
@@ -284,15 +285,6 @@ class State(Forgets, Protocol):
     async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[str]:
         """Ids that contain a text, or whose email does, ignoring case; in order, the first `limit` after `after`. All
         ids count that have a `Person`, an `Id`, or a `Told` of this connection."""
-        ...
-
-    async def told_people(self, connection: int, *, sample: int = 0, after: str = "", limit: int = 1_000) -> list[str]:
-        """People this connection told something about: `sample` of them at random, or, if that is 0, at most `limit`
-        behind `after`, in order."""
-        ...
-
-    async def send_again(self, connection: int, kind: str, people: Sequence[str]) -> None:
-        """Add these people to `again`. Kinds: `again` (say everything once more), `release` (look at held events)."""
         ...
 
     async def options_changed(self, connection: int, now_ms: int) -> None:

@@ -158,6 +158,21 @@ async def test_a_person_is_sent_again_by_a_button(browser: Browser) -> None:
     assert "there is nothing to resend" in words((await browser.get(f"{PERSON}ben")).text)
 
 
+async def test_everyone_is_sent_again_by_a_button_and_stopped_by_another(browser: Browser) -> None:
+    await settle(browser, identified("ada"), identified("ben"))
+    await browser.bench.service.pause("shop")
+    assert "Send everyone again" in (await browser.get("/connections/shop/people")).text
+    reply = await browser.post("/connections/shop/people/resend")
+    assert (reply.status, reply.headers["location"]) == (303, "/connections/shop/people")
+    said = words((await browser.get("/connections/shop/people")).text)
+    assert "Everyone is sent again, beside live events, which go first." in said
+    assert "0 of 2 people are sent again. It goes on once shop runs. Stop" in said
+    await browser.post("/connections/shop/people/resend/cancel")
+    assert "Stopped. 0 of 2 people were sent again." in words((await browser.get("/connections/shop/people")).text)
+    await browser.post("/connections/shop/people/resend/cancel")
+    assert "is not sending everyone again" in words((await browser.get("/connections/shop/people")).text)
+
+
 async def test_somebody_who_is_not_known_is_not_found(browser: Browser) -> None:
     reply = await browser.get(f"{PERSON}nobody")
     assert reply.status == 404

@@ -133,6 +133,9 @@ class QuickState:
     def again(self, connection: int, limit: int) -> list[tuple[str, str]]:
         return []
 
+    def resending(self, connection: int) -> None:
+        return None
+
     def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:
         return 0, frozenset()
 

@@ -197,6 +197,8 @@ async def tour_of_a_person(service: Service) -> dict[str, object]:
         "people": await service.people("ZOE", connection="shop", limit=5),
         "person": await service.person("shop", "zoë"),
         "resend_person": await service.resend_person("shop", "zoë"),
+        "resend_everyone": await service.resend_everyone("shop"),
+        "cancel_resending": await service.cancel_resending("shop"),
         **await tour_of_verifying(service),
     }
 

@@ -111,6 +111,12 @@ async def older_events(service: Service) -> None:
     await service.cancel_backfill(run.number)
 
 
+async def send_everyone_again(service: Service) -> None:
+    await service.pause("shop")
+    await service.resend_everyone("shop")
+    await service.cancel_resending("shop")
+
+
 DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "made": (connect, ["connection_made"]),
     "changed": (
@@ -129,6 +135,7 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "seen": (lambda service: service.person("shop", PERSON), ["person_seen"]),
     "kept away": (keep_away, ["person_unsuppressed", "person_suppressed"]),
     "sent again": (lambda service: service.resend_person("shop", PERSON), ["person_resent"]),
+    "everyone sent again": (send_everyone_again, ["resending_cancelled", "everyone_resent", "connection_disabled"]),
     "exported": (lambda service: service.export_person(PERSON), ["person_exported"]),
     "forgotten": (lambda service: service.forget_person(PERSON), ["person_forgotten"]),
     "project tokens": (project_tokens, ["token_revoked", "token_rotated", "token_added"]),
@@ -159,7 +166,7 @@ LOOKS_AND_OWN_DEEDS = {
     "check", "examine", "posthog_status", "audit", "audit_since", "test_alerts", "token", "accounts", "api_tokens",
     "send_rows", "sending",
     "end_sending", "export_events", "backfill_read", "backfill_ready",
-    "people_to_verify", "silent_refusals", "verify_people", "resending",
+    "people_to_verify", "silent_refusals", "verify_people",
 }  # fmt: skip
 
 
@@ -167,7 +174,8 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
     tested = {
         "connect", "configure", "test_options", "resume", "pause", "disconnect", "retry_failures",
         "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token", "add_token",
-        "suppress_person", "unsuppress_person", "export_person", "resend_person",
+        "suppress_person", "unsuppress_person", "export_person", "resend_person", "resend_everyone",
+        "cancel_resending",
         "connect_posthog", "disconnect_posthog",
         "begin_backfill", "pause_backfill", "resume_backfill", "cancel_backfill",
         "make_api_token", "revoke_api_token", "add_account", "set_role", "set_password", "remove_account",

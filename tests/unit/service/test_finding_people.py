@@ -129,6 +129,27 @@ async def test_somebody_is_sent_again_by_their_email(bench: Bench) -> None:
         await bench.service.resend_person("customerio", "nobody@example.com")
 
 
+async def test_everyone_is_sent_again_until_it_is_stopped(bench: Bench) -> None:
+    await bench.connect()
+    await bench.deliver(*HISTORY, said("$identify", "eve", 50))
+    await bench.service.pause("customerio")
+    began = await bench.service.resend_everyone("customerio")
+    assert (began.everyone, began.people, began.left) == (True, 3, 3)
+    assert await bench.service.resend_everyone("customerio") == began
+    (status,) = (await bench.service.status()).connections
+    assert status.resending == 3
+    assert (await bench.service.cancel_resending("customerio")).left == 3
+    assert (await bench.service.resending("customerio")).left == 0
+    with pytest.raises(CannotDo, match="is not sending everyone again"):
+        await bench.service.cancel_resending("customerio")
+
+
+async def test_a_destination_without_people_has_nobody_to_send_again(bench: Bench) -> None:
+    await bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail", paused=True)
+    with pytest.raises(CannotDo, match="Engage keeps no people"):
+        await bench.service.resend_everyone("mail")
+
+
 async def test_who_is_sent_again_has_to_be_one_person(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY, said("$identify", "eve", 50, set={"email": MAIL}))

@@ -21,6 +21,7 @@ from hogline.service.auditing import AuditView
 from hogline.service.exporting import ExportedEvents, PersonExport
 from hogline.service.figures import Period, TrendsView
 from hogline.service.finding import Nobody, Several
+from hogline.service.resending import ResendingView
 from hogline.store.audit import Wanted
 from hogline.views import (
     CheckView,
@@ -234,6 +235,25 @@ async def resend_person(service: Service, name: Text, body: Resend) -> PersonVie
     return await service.resend_person(name, body.distinct_id)
 
 
+async def resend_everyone(service: Service, name: Text) -> ResendingView:
+    """Say everything of every customer once more, beside live events, which go first. If that is under way, it goes
+    on."""
+    await existing(service, name)
+    return await service.resend_everyone(name)
+
+
+async def resending(service: Service, name: Text) -> ResendingView:
+    """How far sending people again is."""
+    await existing(service, name)
+    return await service.resending(name)
+
+
+async def cancel_resending(service: Service, name: Text) -> ResendingView:
+    """Stop sending everyone again. The few who are on their way still arrive."""
+    await existing(service, name)
+    return await service.cancel_resending(name)
+
+
 async def forget(service: Service, body: Forget) -> ForgottenView:
     """Delete a person at every destination, then everything about them here. You cannot undo this."""
     who = body.who or body.distinct_id
@@ -364,6 +384,9 @@ ENDPOINTS = (
     # An id can be any text, so it is never part of a path.
     Endpoint("GET", f"{ONE}/person", person),
     Endpoint("POST", f"{ONE}/person/resend", resend_person),
+    Endpoint("GET", f"{ONE}/people/resend", resending),
+    Endpoint("POST", f"{ONE}/people/resend", resend_everyone),
+    Endpoint("DELETE", f"{ONE}/people/resend", cancel_resending),
     Endpoint("POST", f"{ONE}/preview", preview),
     Endpoint("GET", f"{ONE}/events", events),
     Endpoint("GET", f"{ONE}/events/{{number}}", event),

@@ -16,6 +16,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import Expired, File, Forgotten, Suppressed, ToClean
 from hogline.store.sqlite import records, retention
 from hogline.store.sqlite.database import rows
+from hogline.store.sqlite.resending import name_nobody_gone
 from hogline.store.sqlite.settling import count, give_up
 
 T = TypeVar("T")
@@ -74,6 +75,7 @@ class SqliteForgetting:
             database.execute("INSERT INTO forgetting VALUES (?)", (to_do,))
             _forget_known(database, ids)
             forgotten = {one: _forget(database, one, ids, more, emails.get(one, ())) for one, more in waiting.items()}
+            name_nobody_gone(database)
             to_clean(database, "journal")
             to_clean(database, "state")
             return forgotten, _suppress(database, hashes)

@@ -12,6 +12,7 @@ from hogline.core.told import Told
 from hogline.store.forgetting import Expired
 from hogline.store.sqlite.database import rows, value
 from hogline.store.sqlite.records import RecordReader
+from hogline.store.sqlite.resending import name_nobody_gone
 
 
 def expire(database: apsw.Connection, *, before_day: int, today: int, after: str, most: int) -> Expired:
@@ -81,6 +82,7 @@ def _remove(database: apsw.Connection, ids: Sequence[str]) -> None:
                 f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608  # names are ours
                 (_json(ids),),
             )
+        name_nobody_gone(database)
 
 
 def _json(ids: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from hogline.store.forgetting import Suppressed
 from hogline.store.sqlite import conversion, records
 from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, touch, transaction, value
 from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
+from hogline.store.sqlite.resending import SqliteResends
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.settling import count, expire_held, settle
 from hogline.store.sqlite.writer import Writer
@@ -64,7 +65,7 @@ _LONGEST_PATTERN_BYTES = 50_000
 _CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms, workspace FROM connections"
 
 
-class SqliteState(SqliteForgetting, records.RecordReader):
+class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
     """Implements `store.base.State`. Reads run in the caller's thread: each takes well under a millisecond, less than
     handing it to another thread. A search may take longer, so it has its own thread, one at a time.
     """
@@ -208,6 +209,7 @@ class SqliteState(SqliteForgetting, records.RecordReader):
                 ("told", "connection"),
                 ("ledger", "connection"),
                 ("again", "connection"),
+                ("resending", "connection"),
                 ("settled_before", "connection"),
                 ("held", "connection"),
                 ("lanes", "connection"),
@@ -232,19 +234,6 @@ class SqliteState(SqliteForgetting, records.RecordReader):
     async def settle(self, settlement: Settlement) -> None:
         changed = records.change(settlement.connection, settlement.told, settlement.ledger)
         await self._write(partial(settle, settlement, changed))
-
-    async def told_people(self, connection: int, *, sample: int = 0, after: str = "", limit: int = 1_000) -> list[str]:
-        def look() -> list[str]:
-            if sample:
-                sql = "SELECT person FROM told WHERE connection = ?1 ORDER BY random() LIMIT ?2"
-                return [person for (person,) in rows(self._searched, sql, (connection, sample))]
-            sql = "SELECT person FROM told WHERE connection = ?1 AND person > ?2 ORDER BY person LIMIT ?3"
-            return [person for (person,) in rows(self._searched, sql, (connection, after, limit))]
-
-        return await asyncio.get_running_loop().run_in_executor(self._searching, look)
-
-    async def send_again(self, connection: int, kind: str, people: Sequence[str]) -> None:
-        await self._write(lambda database: records.put_again(database, connection, kind, people))
 
     async def options_changed(self, connection: int, now_ms: int) -> None:
         def change(database: apsw.Connection) -> None:
