@@ -77,6 +77,8 @@ async def _followed(service: Service, view: ResendingView, progress: Progress) -
 def _print(view: ResendingView, how: str, *, json: bool) -> None:
     if json:
         print_json(view)
+    elif not view.everyone:
+        out.print(f"{view.connection} is not sending everyone again.", markup=False)
     else:
         done = f"{view.people - view.left:,} of {view.people:,} people were sent again to {view.connection}."
         out.print(f"{how}: {done}" if how else done, markup=False)

@@ -102,10 +102,7 @@ async def resend_everyone(request: Request) -> Response:
 async def cancel_resending(request: Request) -> Response:
     connection = await connection_of(request)
     here = str(request.app.url_path_for("people", name=connection.name))
-    try:
-        view = await service_of(request).cancel_resending(connection.name)
-    except CannotDo as error:
-        return go(request, here, str(error))
+    view = await service_of(request).cancel_resending(connection.name)
     return go(request, here, f"Stopped. {view.people - view.left:,} of {view.people:,} people were sent again.")
 
 

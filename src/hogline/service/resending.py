@@ -69,13 +69,13 @@ class Resending(People):
         return await self.resending(connection)
 
     async def cancel_resending(self, connection: str) -> ResendingView:
-        """Stop sending everyone again. The few who are on their way still arrive. Returns how far it was."""
+        """Stop sending everyone again. The few who are on their way still arrive. Returns how far it was; nothing
+        happens if it was over."""
         one = await self._find(connection)
-        if self._state.resending(one.id) is None:
-            raise CannotDo(f"{connection} is not sending everyone again.")
         stopped = await self.resending(connection)
-        await self._state.cancel_resending(one.id)
-        await self.trail.note("resending_cancelled", connection=connection)
+        if stopped.everyone:
+            await self._state.cancel_resending(one.id)
+            await self.trail.note("resending_cancelled", connection=connection)
         return stopped
 
     async def resending(self, connection: str) -> ResendingView:
