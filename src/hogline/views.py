@@ -39,6 +39,10 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
     """How long the oldest pending event waits."""
     resending: int = 0
     """How many people are still to be sent again because someone asked for everyone."""
+    since_ms: int | None = None
+    """Since when it is in this state; None: not known."""
+    next_try_ms: int | None = None
+    """When the destination is tried again, if it is `retrying`."""
     hints: list[str] = field(default_factory=list)
     """Likely mistakes in the setup, in sentences; they stop nothing."""
 

@@ -28,7 +28,7 @@ async def test_an_event_is_counted_the_moment_it_is_delivered(page: Page, stage:
     await expect(page.locator("#standing")).to_contain_text("Waiting for the first event.")
     await stage.receive({"event": "signed up", "distinct_id": "max"})
     await expect(page.locator("#standing")).to_contain_text("Up to date.")
-    await expect(page.locator(".standing-figure", has_text="Delivered").locator("dd").first).to_have_text("1")
+    await expect(page.locator("#totals .standing-figure", has_text="Delivered").locator("dd").first).to_have_text("1")
 
 
 async def test_pause_and_resume(page: Page, stage: Stage) -> None:
@@ -72,9 +72,12 @@ async def test_pointing_at_a_plot_shows_its_values(page: Page, stage: Stage) -> 
 async def test_a_period_is_chosen(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
     await with_figures(stage, 7, minutes_ago=3 * 24 * 60)
+    await stage.receive({"event": "signed up", "distinct_id": "max"})
     await page.goto(OVERVIEW)
-    await expect(page.locator("#history-figures")).to_contain_text("No activity")
+    received = page.locator("#range .standing-figure", has_text="Received").locator("dd").first
+    await expect(received).not_to_have_text("8")
     await page.get_by_role("link", name="Week").click()
+    await expect(received).to_have_text("8")
     await expect(page.locator(".plots .uplot")).to_have_count(3)
 
 

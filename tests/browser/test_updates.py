@@ -24,7 +24,7 @@ async def test_focus_and_scroll_stay_where_they_are(page: Page, stage: Stage) ->
     await page.evaluate("document.getElementById('pause').scrollIntoView()")
     at = await page.locator("#pause").bounding_box()
     await stage.receive({"event": "signed up", "distinct_id": "max"})
-    await expect(page.locator(".standing-figure", has_text="Delivered").locator("dd").first).to_have_text("1")
+    await expect(page.locator("#totals .standing-figure", has_text="Delivered").locator("dd").first).to_have_text("1")
     assert await page.evaluate("document.activeElement.id") == "pause"
     now = await page.locator("#pause").bounding_box()
     assert at is not None

@@ -5,24 +5,28 @@ The plots are drawn by static/overview.js from the table, so that both always sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from datetime import UTC, datetime, timedelta
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from hogline.console.connections import resume_or_ask
-from hogline.console.context import connection_of, form_of, service_of
+from hogline.console.context import connection_of, console_of, form_of, service_of
 from hogline.console.pages import PART, again, go, page
 from hogline.service import CannotDo, Service
 from hogline.service.figures import PERIODS, Period, TrendsView
 from hogline.views import ConnectionStatus
 
 FILTERED_COLOURS = ("plot-3", "plot-6", "plot-7", "plot-8")
+FAILED_COLOURS = ("plot-5", "plot-1", "plot-3", "plot-6", "plot-4", "plot-7", "plot-2", "plot-8")
+OTHER = "other reasons"
 DEFAULT: Period = "day"
+STEPS = {60: "minute", 600: "10 minutes", 3_600: "hour", 21_600: "6 hours", 86_400: "day"}
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,11 @@ class Column:
 
     title: str
     plot: str
-    """In which plot it is, and on which side: `events`; `pending` with `lag`; `requests` with `time`."""
+    """In which plot it is, and on which side: `events`; `failures`; `pending` with `lag`; `requests` with `time`."""
     colour: str
-    """The name of one of the stylesheet's colours."""
+    """The name of one of the stylesheet's colours; no other line of the plot has it."""
     values: Sequence[float | None]
     unit: str = ""
-    dash: int = 0
-    """Distinguishes lines of the same color."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +54,98 @@ def table(history: TrendsView) -> Table:
     columns = [
         Column("Received", "events", "plot-1", history.received),
         Column("Delivered", "events", "plot-2", history.delivered),
-        *[
-            Column(f"Filtered: {reason}", "events", colour, series, dash=number)
-            for number, ((reason, series), colour) in enumerate(
-                zip(history.filtered.items(), cycle(FILTERED_COLOURS), strict=False)
-            )
-        ],
+        *_by_reason("Filtered: ", "events", FILTERED_COLOURS, history.filtered),
         Column("Held", "events", "plot-4", history.held),
         Column("New failures", "events", "plot-5", history.failures),
+        *_by_reason("Failed: ", "failures", FAILED_COLOURS, history.failures_by_reason),
         Column("Pending", "pending", "plot-3", history.pending),
         Column("Longest wait", "lag", "plot-4", history.lag_s, unit="s"),
         Column("Requests", "requests", "plot-1", history.requests),
-        Column("Average time", "time", "plot-2", history.request_ms, unit="ms"),
+        Column("50% within", "time", "plot-2", history.request_p50_ms, unit="ms"),
+        Column("95% within", "time", "plot-3", history.request_p95_ms, unit="ms"),
     ]
     rows = zip(history.times, zip(*(column.values for column in columns), strict=True), strict=True)
     return Table(columns, [(at_s, values) for at_s, values in rows if any(values)], history)
+
+
+def _by_reason(before: str, plot: str, colours: Sequence[str], series: Mapping[str, Sequence[int]]) -> list[Column]:
+    """A color for each of the most frequent reasons; the others are one line."""
+    reasons = sorted(series, key=lambda reason: (-sum(series[reason]), reason))
+    if len(reasons) > len(colours):
+        rest = reasons[len(colours) - 1 :]
+        series = {**series, OTHER: [sum(values) for values in zip(*(series[reason] for reason in rest), strict=True)]}
+        reasons = [*reasons[: len(colours) - 1], OTHER]
+    return [Column(f"{before}{reason}", plot, colour, series[reason]) for reason, colour in zip(reasons, colours)]  # noqa: B905  # there may be fewer reasons
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What happened in the chosen range."""
+
+    received: int
+    delivered: int
+    filtered: Mapping[str, int]
+    held: int
+    failures: Mapping[str, int]
+    requests: int
+    lasted_s: int
+    """Since the first of it."""
+
+    @property
+    def decided(self) -> int:
+        return self.delivered + sum(self.filtered.values()) + self.held + sum(self.failures.values())
+
+
+def sums(history: TrendsView, now_s: int) -> Sums:
+    seen = (history.received, history.delivered, history.requests)
+    began_s = next((at_s for at_s, *values in zip(history.times, *seen, strict=True) if any(values)), now_s)
+    named = {reason: sum(values) for reason, values in history.failures_by_reason.items()}
+    unnamed = sum(history.failures) - sum(named.values())  # before reasons were kept
+    return Sums(
+        received=sum(history.received),
+        delivered=sum(history.delivered),
+        filtered={reason: sum(values) for reason, values in history.filtered.items()},
+        held=sum(history.held),
+        failures=named | ({"not recorded": unnamed} if unnamed else {}),
+        requests=sum(history.requests),
+        lasted_s=max(min(now_s, history.times[-1] + history.step_s) - began_s, 1),
+    )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The range that is looked at: a period, or days."""
+
+    period: Period
+    since: str = ""
+    until: str = ""
+    """Days in UTC, as a browser's date field writes them; the last one is part of it."""
+    problem: str = ""
+
+    @property
+    def since_ms(self) -> int:
+        return _day_ms(self.since)
+
+    @property
+    def until_ms(self) -> int:
+        return _day_ms(self.until, 1)
+
+
+def chosen(query: QueryParams) -> Chosen:
+    period = next((period for period in PERIODS if period == query.get("period")), DEFAULT)
+    since, until = query.get("since", ""), query.get("until", "")
+    try:
+        _day_ms(since), _day_ms(until, 1)
+    except (ValueError, OverflowError):
+        return Chosen(period, problem="A day must look like 2026-11-01.")
+    return Chosen(period, since, until)
+
+
+def _day_ms(day: str, more: int = 0) -> int:
+    """When it begins (with `more` days); 0: none was given. Raises `ValueError` and `OverflowError`."""
+    if not day:
+        return 0
+    return int((datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=more)).timestamp() * 1_000)
 
 
 async def overview(request: Request) -> Response:
@@ -81,28 +160,29 @@ async def overview(request: Request) -> Response:
 async def _overview(request: Request, problem: str = "") -> Response:
     """`problem`: why what was asked for was not done."""
     connection, service = await connection_of(request), service_of(request)
-    period = next((period for period in PERIODS if period == request.query_params.get("period")), DEFAULT)
-    hour = await service.trends(connection.name, "hour")
-    over_time = table(hour if period == "hour" else await service.trends(connection.name, period))
+    asked = chosen(request.query_params)
+    try:
+        history = await service.trends(connection.name, asked.period, since_ms=asked.since_ms, until_ms=asked.until_ms)
+    except CannotDo as error:
+        asked = Chosen(asked.period, asked.since, asked.until, str(error))
+        history = await service.trends(connection.name, asked.period)
+    status = await _status(service, connection.name)
+    over_time = table(history)
     return await page(
         request,
         "overview.html",
-        status=422 if problem else 200,
+        status=422 if problem or asked.problem else 200,
         connection=connection,
         section="overview",
-        status_of=await _status(service, connection.name),
-        mean_ms=mean_ms(hour),
+        status_of=status,
+        is_new=not status.received and not over_time.rows,
+        asked=asked,
+        sums=sums(history, int(console_of(request).service.now_ms()) // 1_000),
         table=over_time,
+        step=STEPS[history.step_s],
         periods=tuple(PERIODS),
         problem=problem,
     )
-
-
-def mean_ms(history: TrendsView) -> float | None:
-    """Of all requests of a history; None: there was none."""
-    requests = sum(history.requests)
-    total_ms = sum((ms or 0.0) * n for ms, n in zip(history.request_ms, history.requests, strict=True))
-    return total_ms / requests if requests else None
 
 
 async def switch(request: Request) -> Response:

@@ -177,4 +177,34 @@ def _time(milliseconds: int) -> Markup:
     )
 
 
-_environment.filters |= {"number": _number, "time": _time, "exact": escape}
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{round(seconds * 1_000):,} ms"
+    for below, unit_s, unit in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+        if seconds < below:
+            return f"{seconds / unit_s:.{int(unit != 'min')}f}".removesuffix(".0") + f" {unit}"
+    return f"{seconds / 86_400:,.0f} days"
+
+
+def _share(part: float, whole: float) -> str:
+    """In percent. What is not nothing is not shown as nothing, and what is not all not as all."""
+    if not whole:
+        return "\N{EN DASH}"
+    percent = 100 * part / whole
+    if part and percent < 0.1:
+        return "< 0.1%"
+    if part < whole and percent > 99.9:
+        return "> 99.9%"
+    return f"{percent:.1f}".removesuffix(".0") + "%"
+
+
+def _rate(n: float, seconds: float) -> str:
+    for unit_s, unit in ((1, "second"), (60, "minute"), (3_600, "hour")):
+        if n / seconds * unit_s >= 1:
+            return f"{n / seconds * unit_s:,.1f}".removesuffix(".0") + f" per {unit}"
+    return f"{n / seconds * 86_400:,.1f}".removesuffix(".0") + " per day"
+
+
+_environment.filters |= {
+    "number": _number, "time": _time, "exact": escape, "duration": _duration, "share": _share, "rate": _rate,
+}  # fmt: skip

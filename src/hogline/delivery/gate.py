@@ -86,6 +86,10 @@ class Gate:
         self._well.set()
         self.trouble: str | None = None
         """Why it waits; None: all is well."""
+        self.since_ms = clock.time_ms()
+        """Since when it has been in trouble, or has been well."""
+        self.next_try_ms: int | None = None
+        """When it tries again; None: there is no trouble."""
 
     async def wait_open(self) -> None:
         """Returns when a new request may go out. A batch waits here first and is filled then. In trouble, that is when
@@ -124,7 +128,9 @@ class Gate:
         self._failures = 0
         self._in_doubt = False
         self._closed_until_s = 0.0
-        self.trouble = None
+        if self.trouble is not None:
+            self.trouble, self.next_try_ms = None, None
+            self.since_ms = self._clock.time_ms()
         self._well.set()
 
     def failed(self, reason: str, asked_s: float | None, *, too_fast: bool = False) -> None:
@@ -136,6 +142,9 @@ class Gate:
                 self._rate.halve()
         pause = pause_s(self._failures, asked_s, self._random())
         self._closed_until_s = max(self._closed_until_s, now_s + pause)
+        if self.trouble is None:
+            self.since_ms = self._clock.time_ms()
         self.trouble = reason
+        self.next_try_ms = self._clock.time_ms() + round(1_000 * (self._closed_until_s - now_s))
         self._in_doubt = True
         self._well.clear()

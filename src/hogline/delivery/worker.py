@@ -82,6 +82,7 @@ class Worker(Generic[OptionsT]):
         self._shipping: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
         self._unwritable: str | None = None
+        self._unwritable_since_ms = 0
         self._refused_writes = 0
         """Writes that the disk refused, and those that wait behind them."""
         self._turn = asyncio.Lock()
@@ -143,6 +144,22 @@ class Worker(Generic[OptionsT]):
         return self._unwritable or self._gate.trouble
 
     @property
+    def since_ms(self) -> int:
+        """Since when there is this trouble, or none."""
+        return self._unwritable_since_ms if self._unwritable else self._gate.since_ms
+
+    @property
+    def next_try_ms(self) -> int | None:
+        """When the next request is tried; None: there is no trouble, or it is the disk's."""
+        return None if self._unwritable else self._gate.next_try_ms
+
+    def _disk_fails(self, trouble: Unwritable) -> None:
+        if self._unwritable is None:
+            self._unwritable_since_ms = self._clock.time_ms()
+        self._unwritable = str(trouble)
+        self._watch.standing(self.trouble)
+
+    @property
     def settled(self) -> int:
         """The position up to which everything is settled; 0: not read yet."""
         return 0 if self._desk is None else min(lane.settled for lane in self._desk.lanes.all)
@@ -163,8 +180,7 @@ class Worker(Generic[OptionsT]):
                 if (trouble := _of_kind(failed, Unwritable)) is None:
                     raise
                 # The disk cannot be read. Start again from what is settled, once it can be.
-                self._unwritable = str(trouble)
-                self._watch.standing(self.trouble)
+                self._disk_fails(trouble)
                 await self._clock.sleep(LOOK_AGAIN_S)
 
     async def _run_once(self) -> None:
@@ -299,8 +315,7 @@ class Worker(Generic[OptionsT]):
         try:
             async with self._turn:
                 while refused is not None or (refused := await _try(write)) is not None:
-                    self._unwritable = str(refused)
-                    self._watch.standing(self.trouble)
+                    self._disk_fails(refused)
                     await self._clock.sleep(refused.retry_after_s)
                     refused = None
         finally:

@@ -178,6 +178,16 @@ class Workers:
         running = self._running.get(connection)
         return (running[0].trouble or self.folding_trouble) if running else None
 
+    def since_ms(self, connection: int) -> int:
+        """Since when it has this trouble, or none; 0: it does not run."""
+        running = self._running.get(connection)
+        return running[0].since_ms if running else 0
+
+    def next_try_ms(self, connection: int) -> int | None:
+        """When the destination is tried again; None: it is not in trouble."""
+        running = self._running.get(connection)
+        return running[0].next_try_ms if running else None
+
     def ask_again(self, connection: int) -> None:
         """Failures are to be retried, or a replay has started. A connection that is not running finds out when it
         starts."""

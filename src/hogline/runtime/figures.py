@@ -8,21 +8,23 @@ nothing of plots.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hogline.clock import Clock
 from hogline.store.base import Connection, Journal, State
-from hogline.store.figures import MINUTE_S, Figure, Figures, Kind
+from hogline.store.figures import MINUTE_S, Figure, Figures, Kind, Point, bucket
 from hogline.store.positions import lag_ms
 from hogline.telemetry.delivery import RequestListener
 from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.history")
 
+LOOKS_AFTER_MS = 1_000
 _MINUTE_MS = MINUTE_S * 1_000
 
 
@@ -40,6 +42,8 @@ class _Requests(Struct):
 
     n: int = 0
     ms: float = 0.0
+    took: Counter[int] = field(default_factory=Counter)
+    """How many, by bucket of their time."""
 
 
 class Sampler:
@@ -52,6 +56,7 @@ class Sampler:
         self._seen: dict[int, _Seen] | None = None
         """As of the last time; None: not looked yet."""
         self._seen_ms = 0
+        self._looking = asyncio.Lock()
 
     def heard(self, listener: RequestListener) -> RequestListener:
         """A listener that tells the other one, and is itself what hears of requests."""
@@ -60,6 +65,7 @@ class Sampler:
             requests = self._requests.setdefault(connection, _Requests())
             requests.n += 1
             requests.ms += took_s * 1_000
+            requests.took[bucket(took_s * 1_000)] += 1
             listener(connection, took_s)
 
         return both
@@ -81,9 +87,15 @@ class Sampler:
             await self._clock.sleep((_MINUTE_MS - self._clock.time_ms() % _MINUTE_MS) / 1_000)
             await self._try()
 
+    async def look(self) -> None:
+        """Before somebody reads: what they see is at most a second old."""
+        if self._clock.time_ms() - self._seen_ms >= LOOKS_AFTER_MS:
+            await self._try()
+
     async def _try(self) -> None:
         try:
-            await self.once()
+            async with self._looking:
+                await self.once()
         except Exception as trouble:
             # A disk in trouble. The counters go on, so the next minute has what this one could not keep.
             log.warning("history not saved", error=kind_and_place(trouble))
@@ -109,9 +121,9 @@ class Sampler:
             ("received", ""): received,
             ("delivered", ""): counts.delivered,
             ("held", ""): counts.held,
-            ("failed", ""): sum(counts.failures.values()),
         }
         counters |= {("filtered", reason): n for reason, n in counts.filtered.items()}
+        counters |= {("failed", reason): n for reason, n in counts.failures.items()}
         pending, waits_ms = received - counts.settled, 0
         if pending > 0:
             waits_ms = await lag_ms(connection, self._journal, self._state, now_ms)
@@ -125,7 +137,7 @@ class Sampler:
         return began_ms // _MINUTE_MS * MINUTE_S
 
     def _taken(self) -> dict[str, _Requests]:
-        return {name: _Requests(requests.n, requests.ms) for name, requests in self._requests.items()}
+        return {name: _Requests(one.n, one.ms, one.took.copy()) for name, one in self._requests.items()}
 
     def _told(self, heard: Mapping[str, _Requests]) -> None:
         """Forget these requests: the history has them. Others came meanwhile."""
@@ -133,6 +145,7 @@ class Sampler:
             rest = self._requests[name]
             rest.n -= requests.n
             rest.ms -= requests.ms
+            rest.took -= requests.took
             if not rest.n:
                 del self._requests[name]
 
@@ -152,4 +165,26 @@ def _figures(id_: int, seen: _Seen, before: Mapping[int, _Seen], heard: Mapping[
     renamed = any(one.name == seen.name and other != id_ for other, one in before.items())
     if (requests := heard.get(seen.name)) and not renamed:
         figures += [Figure(id_, "requests", requests.n), Figure(id_, "request_ms", round(requests.ms))]
+        figures += [Figure(id_, "took", n, str(number)) for number, n in requests.took.items()]
     return figures
+
+
+class Fresh:
+    """Implements `store.figures.Figures`: those of a store, after the sampler has looked."""
+
+    def __init__(self, figures: Figures, sampler: Sampler) -> None:
+        self._figures = figures
+        self._sampler = sampler
+
+    async def add(self, figures: Sequence[Figure], at_s: int) -> None:
+        await self._figures.add(figures, at_s)
+
+    async def read(self, connection: int, *, since_s: int, until_s: int, step_s: int) -> list[Point]:
+        await self._sampler.look()
+        return await self._figures.read(connection, since_s=since_s, until_s=until_s, step_s=step_s)
+
+    async def keep_only(self, connections: Collection[int]) -> None:
+        await self._figures.keep_only(connections)
+
+    async def close(self) -> None:
+        await self._figures.close()

@@ -11,7 +11,7 @@ import structlog
 from hogline.clock import Clock, SystemClock
 from hogline.delivery.client import Client
 from hogline.runtime.control_socket import Unanswered, offered, reached
-from hogline.runtime.figures import Sampler
+from hogline.runtime.figures import Fresh, Sampler
 from hogline.service import CannotDo, Service
 from hogline.service.actor import system_user
 from hogline.service.rights import permitted
@@ -55,7 +55,7 @@ async def own_service(
             send=client.send,
             clock=clock,
             delivers=delivers,
-            figures=stores.figures,
+            figures=Fresh(stores.figures, sampler) if delivers else stores.figures,
             events=stores.events if settings.event_log else None,
             trail=Trail(stores.audit, stores.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days),
             listener=sampler.heard(listener),

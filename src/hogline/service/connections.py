@@ -169,7 +169,9 @@ class Connections(Backlogs):
             await self._workers.stop(connection.id)
             if skip:
                 await self._skip_pending(connection)
-            connection = evolved(connection, **changes)
+            before, connection = connection, evolved(connection, **changes)
+            if (before.paused, before.stopped) != (connection.paused, connection.stopped):
+                connection = evolved(connection, since_ms=self._clock.time_ms())
             await self._state.change_connection(connection)
             if "options" in changes:
                 await self._state.options_changed(connection.id, self._clock.time_ms())

@@ -164,7 +164,7 @@ class Core:
     async def _stopped(self, connection: Connection, reason: str) -> None:
         for found in await self._state.connections():
             if found.id == connection.id:  # otherwise it was removed in the meantime
-                await self._state.change_connection(evolved(found, stopped=reason))
+                await self._state.change_connection(evolved(found, stopped=reason, since_ms=self._clock.time_ms()))
 
     async def _disconnecting(self, connection: int) -> None:
         """A connection is about to be removed: end what is under way for it."""

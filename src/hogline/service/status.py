@@ -30,6 +30,8 @@ class Statuses(Core):
             paused=connection.paused,
             state=state,
             reason=reason,
+            since_ms=self._since_ms(connection),
+            next_try_ms=self._workers.next_try_ms(connection.id),
             received=received,
             delivered=counts.delivered,
             filtered=counts.filtered,
@@ -44,6 +46,10 @@ class Statuses(Core):
             resending=0 if (everyone := self._state.resending(connection.id)) is None else everyone.left,
             hints=_hints(connection, counts.adjusted),
         )
+
+    def _since_ms(self, connection: Connection) -> int | None:
+        """While it runs, since this process has run it, or since the last trouble began or ended."""
+        return max(connection.since_ms, self._workers.since_ms(connection.id)) or None
 
     async def _lag_s(self, connection: Connection) -> float:
         return await lag_ms(connection, self._journal, self._state, self._clock.time_ms()) / 1_000

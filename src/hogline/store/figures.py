@@ -6,15 +6,17 @@ They are not exact accounting; `State.counts` is. Delivery does not know about t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from math import ceil, log
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
 Kind: TypeAlias = Literal[
-    "received", "delivered", "filtered", "held", "failed", "requests", "request_ms", "pending", "lag_ms"
+    "received", "delivered", "filtered", "held", "failed", "requests", "request_ms", "took", "pending", "lag_ms"
 ]
-"""Only `filtered` has a reason. `failed`: events that became failures. `request_ms`: the total time of all `requests`.
+"""`filtered` and `failed` (events that became failures) have a reason. `request_ms`: the total time of all `requests`.
+`took`: how many of them took about so long; the reason is the number of a `bucket`.
 """
 
 PEAKS: frozenset[Kind] = frozenset({"pending", "lag_ms"})
@@ -25,6 +27,26 @@ HOUR_S = 3_600
 MINUTES_KEPT_S = 25 * HOUR_S
 """A day, and the hour in which it begins."""
 HOURS_KEPT_S = 60 * 24 * HOUR_S
+
+
+_GROWTH = 1.25
+"""Of each bucket over the one before it: a percentile is right to about a tenth."""
+_LONGEST_BUCKET = 60
+
+
+def bucket(ms: float) -> int:
+    """The bucket of a time: 0 holds up to a millisecond, each later one a quarter more."""
+    return 0 if ms <= 1 else min(ceil(log(ms) / log(_GROWTH)), _LONGEST_BUCKET)
+
+
+def percentile_ms(buckets: Mapping[int, int], share: float) -> float | None:
+    """The time that this share of all took no longer than; None: there are none."""
+    left = sum(buckets.values()) * share
+    for number, n in sorted(buckets.items()):
+        if n >= left > 0:
+            return round(float(_GROWTH ** (number - 1 + left / n)), 1)
+        left -= n
+    return None
 
 
 class Figure(Struct, frozen=True):

@@ -44,6 +44,8 @@ class Connection(Struct, frozen=True, kw_only=True):
     start: int
     """The journal's end when it was created: it gets every event after that."""
     created_ms: int
+    since_ms: int = 0
+    """Since when it runs, is paused or is stopped; 0: since before that was kept."""
     workspace: str | None = None
     """The destination's name for the workspace of these credentials; None: not known yet. What was accepted is only
     true there."""

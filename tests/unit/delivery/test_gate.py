@@ -136,3 +136,25 @@ async def test_new_shipments_wait_until_somebody_got_through() -> None:
     async with door.passing():
         door.succeeded()
     await opening
+
+
+async def test_it_says_since_when_and_when_it_tries_again() -> None:
+    clock = MovedClock()
+    door = gate(clock)
+    began_ms = clock.time_ms()
+    assert (door.since_ms, door.next_try_ms) == (began_ms, None)
+    clock.at_s += 10
+    async with door.passing():
+        door.failed("It is down.", 30.0)
+    failed_ms = clock.time_ms()
+    assert (door.since_ms, door.next_try_ms) == (failed_ms, failed_ms + 30_000)
+    clock.at_s += 40
+    async with door.passing():
+        door.failed("It is still down.", 60.0)
+    assert (door.since_ms, door.next_try_ms) == (failed_ms, clock.time_ms() + 60_000)
+    clock.at_s += 70
+    door.succeeded()
+    assert (door.since_ms, door.next_try_ms) == (clock.time_ms(), None)
+    clock.at_s += 70
+    door.succeeded()
+    assert door.since_ms == clock.time_ms() - 70_000

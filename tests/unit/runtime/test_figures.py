@@ -11,12 +11,12 @@ import pytest
 from hogline.core.changes import Failure, Settlement
 from hogline.core.lanes import LANES
 from hogline.model import Refusal, Request, Response
-from hogline.runtime.figures import Sampler
+from hogline.runtime.figures import Fresh, Sampler
 from hogline.service import CannotDo, Service
 from hogline.settings import Settings
 from hogline.store.base import Connection, Unwritable
 from hogline.store.datadir.secrets import Vault
-from hogline.store.figures import Figure
+from hogline.store.figures import Figure, bucket, percentile_ms
 from hogline.store.sqlite.figures import SqliteFigures
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
@@ -184,6 +184,86 @@ async def test_the_mean_time_of_requests(bench: Bench) -> None:
     assert await bench.minutes("requests") == {0: 2}
     assert await bench.minutes("request_ms") == {0: 200.0}
     assert told == [("shop", 9.9), ("shop", 0.1), ("shop", 0.3)]
+
+
+async def test_request_times_at_50_and_95_percent(bench: Bench) -> None:
+    await bench.connect()
+    listener = bench.sampler.heard(lambda *_: None)
+    await bench.at(0)
+    for number in range(100):
+        listener("shop", 2.0 if number >= 90 else 0.05)
+    await bench.at(1)
+    listener("shop", 30.0)
+    await bench.at(2)
+    view = await bench.service.trends("shop", "hour")
+    half, most = view.request_p50_ms[-3], view.request_p95_ms[-3]
+    assert half is not None
+    assert most is not None
+    assert 40 < half < 60
+    assert 1_600 < most < 2_400
+    assert view.request_p50_ms[-4] is None
+    assert view.p95_ms is not None
+    assert 1_600 < view.p95_ms < 2_400
+
+
+@pytest.mark.parametrize("ms", [0.4, 1.0, 1.1, 37.0, 5_000.0, 299_000.0])
+def test_a_time_is_right_to_about_a_tenth(ms: float) -> None:
+    found = percentile_ms({bucket(ms): 10}, 0.5)
+    assert found is not None
+    assert max(ms, 0.8) * 0.88 <= found <= max(ms, 0.8) * 1.13
+
+
+async def test_failures_are_told_by_reason(bench: Bench) -> None:
+    shop = await bench.connect()
+    await bench.at(0)
+    await bench.receive(3)
+    await bench.settle(shop, delivered=1, failed=2)
+    await bench.at(1)
+    view = await bench.service.trends("shop", "hour")
+    assert {reason: sum(series) for reason, series in view.failures_by_reason.items()} == {"invalid": 2}
+    assert sum(view.failures) == 2
+
+
+@pytest.mark.parametrize(
+    ("since_min", "until_min", "step_s", "steps"),
+    [
+        (-60, 0, 60, 60),
+        (-12 * 60, 0, 600, 72),
+        (-20 * 60, -18 * 60, 60, 120),
+        (-48 * 60, -47 * 60, 3_600, 1),
+        (-14 * 1_440, 0, 21_600, 56),
+        (-90 * 1_440, 0, 86_400, 61),
+        (-60, 600, 60, 61),
+    ],
+)
+async def test_a_range_comes_in_the_finest_steps_that_are_kept(
+    bench: Bench, since_min: int, until_min: int, step_s: int, steps: int
+) -> None:
+    await bench.connect()
+    view = await bench.service.trends(
+        "shop", since_ms=NOON_MS + since_min * MINUTE_MS, until_ms=NOON_MS + until_min * MINUTE_MS
+    )
+    assert (view.period, view.step_s, len(view.times)) == ("range", step_s, steps)
+
+
+async def test_a_range_that_ends_before_it_begins_is_a_mistake(bench: Bench) -> None:
+    await bench.connect()
+    with pytest.raises(CannotDo, match="The range must begin before it ends"):
+        await bench.service.trends("shop", since_ms=NOON_MS, until_ms=NOON_MS - 1_000)
+
+
+async def test_who_reads_sees_what_happened_a_moment_ago(bench: Bench) -> None:
+    await bench.connect()
+    await bench.at(0)
+    fresh = Fresh(bench.past, bench.sampler)
+    await bench.receive(3)
+    since_s = NOON_MS // 1_000
+    assert await fresh.read(1, since_s=since_s, until_s=since_s + 60, step_s=60) == []  # it looked just now
+    bench.clock.ms += 1_000
+    points = await fresh.read(1, since_s=since_s, until_s=since_s + 60, step_s=60)
+    assert [point.n for point in points if point.kind == "received"] == [3]
+    await bench.at(1)
+    assert await bench.minutes() == {0: 3}
 
 
 async def test_a_failure_that_is_delivered_at_last_does_not_count_as_less_than_nothing(bench: Bench) -> None:
@@ -385,7 +465,7 @@ async def test_every_series_has_a_value_for_every_time(bench: Bench, period: str
     assert view.times[-1] <= bench.clock.ms / 1_000 < view.times[-1] + step_s
     everything: list[Sequence[object]] = [
         view.received, view.delivered, *view.filtered.values(), view.held, view.failures, view.pending, view.lag_s,
-        view.requests, view.request_ms,
+        view.requests, view.request_ms, view.request_p50_ms, view.request_p95_ms,
     ]  # fmt: skip
     assert {len(series) for series in everything} == {steps}
     assert (sum(view.received), sum(view.delivered), sum(view.filtered["allowlist"])) == (3, 2, 1)

@@ -15,6 +15,7 @@ ONE = "/api/connections/{name}"
 Limit = Annotated[int, Meta(ge=1, le=500, description="Maximum number of results.")]
 FailureId = Annotated[int, Meta(ge=1, le=2**63 - 1, description="The id from the list of failures.")]
 After = Annotated[int, Meta(ge=0, le=2**63 - 1, description="The `next` value of the previous page.")]
+TimeMs = Annotated[int, Meta(ge=0, le=2**53, description="Milliseconds since 1970.")]
 Text = Annotated[str, Meta(max_length=1_000)]
 
 

@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from hogline.console.api.common import After, Text, existing
+from hogline.console.api.common import After, Text, TimeMs, existing
 from hogline.console.api.endpoints import ApiError
 from hogline.service import CannotDo, Service
 from hogline.views import LoggedEventDetails, LoggedEvents
 
 Outcome = Literal["", "delivered", "filtered", "held", "failed", "pending"]
-TimeMs = Annotated[int, Meta(ge=0, le=2**53, description="Milliseconds since 1970.")]
 Number = Annotated[int, Meta(ge=1, le=2**63 - 1, description="The event's position in the list.")]
 
 

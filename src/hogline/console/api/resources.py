@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hogline.backfill.views import BadLine, PreviewedEvent
-from hogline.console.api.common import ONE, After, FailureId, Limit, Text, existing
+from hogline.console.api.common import ONE, After, FailureId, Limit, Text, TimeMs, existing
 from hogline.console.api.endpoints import ApiError, Endpoint
 from hogline.console.api.event_log import event, events
 from hogline.destinations.base import Option
@@ -207,10 +207,12 @@ async def connection_status(service: Service, name: Text) -> ConnectionStatus:
     return next(one for one in (await service.status()).connections if one.name == name)
 
 
-async def trends(service: Service, name: Text, period: Period = "day") -> TrendsView:
-    """A connection's figures over the last hour, day or week."""
+async def trends(
+    service: Service, name: Text, period: Period = "day", since_ms: TimeMs = 0, until_ms: TimeMs = 0
+) -> TrendsView:
+    """A connection's figures over the last hour, day, week or month; or over a range (`until_ms`: 0 is now)."""
     await existing(service, name)
-    return await service.trends(name, period)
+    return await service.trends(name, period, since_ms=since_ms, until_ms=until_ms)
 
 
 async def people(service: Service, name: Text, q: Text = "", after: Text = "", limit: Limit = 100) -> Page[PersonView]:

@@ -1,8 +1,8 @@
 // Plots of a connection's figures, drawn from the table on the page.
 
 const HEIGHT = 220;
-const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [1, 2], [12, 4]];
 let plots = [];
+let drawn = "";
 
 /** The table's columns, with one value per time step. A step without a row is 0, except the one in progress, which is
  * left out. */
@@ -19,7 +19,6 @@ function readTable() {
     title: cell.firstChild.textContent.trim(),
     unit: cell.dataset.unit,
     colour: cell.dataset.colour,
-    dash: Number(cell.dataset.dash),
     values: new Array(times.length).fill(cell.dataset.unit === "ms" ? null : 0),
   }));
   for (const row of rows) {
@@ -48,7 +47,6 @@ function series(column, scale) {
     scale,
     stroke,
     width: 1.75,
-    dash: DASHES[column.dash % DASHES.length],
     points: { show: isAlone, size: 5, fill: stroke },
     value: (_, value) => shown(value, column.unit),
   };
@@ -76,9 +74,13 @@ function showLatest(plot) {
   if (plot.cursor.idx === null || plot.cursor.idx === undefined) plot.setLegend({ idx: plot.data[0].length - 1 }, false);
 }
 
+/** The columns that a plot shows, on its left and on its right side. */
+function columnsOf(place, table) {
+  return [place.dataset.plot, place.dataset.second].map((name) => table.columns.filter((column) => column.plot === name));
+}
+
 function draw(place, table) {
-  const first = table.columns.filter((column) => column.plot === place.dataset.plot);
-  const second = table.columns.filter((column) => column.plot === place.dataset.second);
+  const [first, second] = columnsOf(place, table);
   const left = axis({ scale: "y", size: 52, values: (_, values) => short(values) });
   const right = axis({ scale: "y2", side: 1, size: 60, grid: { show: false }, values: (_, values) => short(values, second[0]?.unit) });
   const options = {
@@ -98,7 +100,12 @@ function draw(place, table) {
   const columns = [...first, ...second];
   place.replaceChildren();
   const plot = new uPlot(options, [table.times, ...columns.map((column) => column.values)], place);
-  return { plot, place, names: columns.map((column) => column.title).join() };
+  return { plot, place };
+}
+
+/** Which lines there are: if they change, everything is drawn anew. */
+function lines(table) {
+  return table.columns.map((column) => column.title).join();
 }
 
 function drawAll() {
@@ -106,22 +113,27 @@ function drawAll() {
   const box = document.querySelector(".plots");
   if (!table || !box) return;
   box.hidden = false;
+  box.closest("section").hidden = false;
   for (const { plot } of plots) plot.destroy();
-  plots = [...box.querySelectorAll("[data-plot]")].map((place) => draw(place, table));
+  drawn = lines(table);
+  plots = [];
+  for (const place of box.querySelectorAll("[data-plot]")) {
+    const isEmpty = columnsOf(place, table).flat().length === 0;
+    place.closest("figure").hidden = isEmpty;
+    if (!isEmpty) plots.push(draw(place, table));
+  }
 }
 
 /** Updates the plots; redraws them only if there are new or fewer lines. */
 function update() {
   const table = readTable();
   if (!table) return;
-  if (plots.length === 0) drawAll();
-  for (const { plot, place, names } of plots) {
-    const columns = table.columns.filter((column) => [place.dataset.plot, place.dataset.second].includes(column.plot));
-    if (columns.map((column) => column.title).join() !== names) {
-      drawAll();
-      return;
-    }
-    plot.setData([table.times, ...columns.map((column) => column.values)]);
+  if (lines(table) !== drawn) {
+    drawAll();
+    return;
+  }
+  for (const { plot, place } of plots) {
+    plot.setData([table.times, ...columnsOf(place, table).flat().map((column) => column.values)]);
     showLatest(plot);
   }
 }

@@ -62,7 +62,9 @@ _SEARCH = (
 _WILD = re.compile(r"[%_\\]")
 _LONGEST_PATTERN_BYTES = 50_000
 """SQLite's own limit."""
-_CONNECTIONS = "SELECT id, name, destination, options, enabled, stopped, start, created_ms, workspace FROM connections"
+_CONNECTIONS = (
+    "SELECT id, name, destination, options, enabled, stopped, start, created_ms, workspace, since_ms FROM connections"
+)
 
 
 class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
@@ -137,7 +139,7 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
         return [self._connection(row) for row in rows(self._read, f"{_CONNECTIONS} ORDER BY id")]
 
     def _connection(self, row: tuple[Any, ...]) -> Connection:
-        id_, name, destination, options, enabled, stopped, start, created_ms, workspace = row
+        id_, name, destination, options, enabled, stopped, start, created_ms, workspace, since_ms = row
         return Connection(
             id=id_,
             name=name,
@@ -148,6 +150,7 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
             start=start,
             created_ms=created_ms,
             workspace=workspace,
+            since_ms=since_ms,
         )
 
     def _encrypted(self, options: Mapping[str, object]) -> bytes:
@@ -164,12 +167,13 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
         now_ms: int,
         workspace: str | None = None,
     ) -> Connection:
-        row = (name, destination, self._encrypted(options), int(not paused), start, now_ms, workspace)
+        row = (name, destination, self._encrypted(options), int(not paused), start, now_ms, workspace, now_ms)
 
         def insert(database: apsw.Connection) -> int | None:
             sql = (
-                "INSERT INTO connections (name, destination, options, enabled, start, created_ms, workspace)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id"
+                "INSERT INTO connections"
+                " (name, destination, options, enabled, start, created_ms, workspace, since_ms)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id"
             )
             id_: int | None = value(database, sql, row)
             return id_
@@ -187,6 +191,7 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
             start=start,
             created_ms=now_ms,
             workspace=workspace,
+            since_ms=now_ms,
         )
 
     async def change_connection(self, changed: Connection) -> None:
@@ -195,11 +200,14 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
             int(not changed.paused),
             changed.stopped,
             changed.workspace,
+            changed.since_ms,
             changed.id,
         )
         await self._write(
             lambda database: database.execute(
-                "UPDATE connections SET options = ?, enabled = ?, stopped = ?, workspace = ? WHERE id = ?", row
+                "UPDATE connections SET options = ?, enabled = ?, stopped = ?, workspace = ?, since_ms = ?"
+                " WHERE id = ?",
+                row,
             )
         )
 

@@ -62,6 +62,7 @@ async def test_a_connection_comes_back_as_it_was_installed(store: Store, state: 
         stopped=None,
         start=17,
         created_ms=NOW_MS,
+        since_ms=NOW_MS,
     )
     assert await state.connections() == [added]
     other = await store.state()
@@ -92,7 +93,7 @@ async def test_of_many_who_take_a_name_at_once_one_gets_it(state: State) -> None
     "change",
     [
         {"options": {"site_id": "new", "api_key": "newer"}},
-        {"paused": True},
+        {"paused": True, "since_ms": NOW_MS + 1},
         {"stopped": "The credentials are wrong: give the right ones."},
         {"options": {}, "paused": True, "stopped": "Somebody's name is Zoë."},
     ],
