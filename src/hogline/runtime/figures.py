@@ -24,7 +24,6 @@ from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.history")
 
-LOOKS_AFTER_MS = 1_000
 _MINUTE_MS = MINUTE_S * 1_000
 
 
@@ -73,26 +72,22 @@ class Sampler:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Looks at every full minute as long as the context lasts, and once more at its end."""
-        await self._try()
+        await self.look()
         task = asyncio.create_task(self._run(), name="history")
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await self._try()
+            await self.look()
 
     async def _run(self) -> None:
         while True:
             await self._clock.sleep((_MINUTE_MS - self._clock.time_ms() % _MINUTE_MS) / 1_000)
-            await self._try()
+            await self.look()
 
     async def look(self) -> None:
-        """Before somebody reads: what they see is at most a second old."""
-        if self._clock.time_ms() - self._seen_ms >= LOOKS_AFTER_MS:
-            await self._try()
-
-    async def _try(self) -> None:
+        """Keep what has changed since the last time, if the disk allows it. Before somebody reads, too."""
         try:
             async with self._looking:
                 await self.once()
@@ -110,7 +105,8 @@ class Sampler:
             await self._history.keep_only(seen.keys())
         if before is not None:
             figures = [figure for id_, one in seen.items() for figure in _figures(id_, one, before, heard)]
-            await self._history.add(figures, self._minute_s(now_ms))
+            if any(figure.n for figure in figures):
+                await self._history.add(figures, self._minute_s(now_ms))
         self._seen, self._seen_ms = seen, now_ms
         self._told(heard)
 
@@ -170,7 +166,7 @@ def _figures(id_: int, seen: _Seen, before: Mapping[int, _Seen], heard: Mapping[
 
 
 class Fresh:
-    """Implements `store.figures.Figures`: those of a store, after the sampler has looked."""
+    """Implements `store.figures.Figures`: those of a store, which the sampler brings up to date for who reads them."""
 
     def __init__(self, figures: Figures, sampler: Sampler) -> None:
         self._figures = figures
