@@ -226,6 +226,22 @@ class FailureView(Struct, frozen=True, kw_only=True):
     distinct_id: str
     uuid: str
     at_ms: int
+    answer: str = ""
+    """What the destination, or Hogline, said first."""
+
+
+class RetriedView(Struct, frozen=True, kw_only=True):
+    """What happened to retried failures."""
+
+    begun_ms: int
+    total: int
+    delivered: int
+    failed: int
+    """Failures again."""
+    filtered: int
+    """Left out or held by now, by the connection's options."""
+    left: int
+    """Still to be sent."""
 
 
 class RefusalView(Struct, frozen=True, kw_only=True):

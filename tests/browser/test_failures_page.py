@@ -33,7 +33,7 @@ async def test_sent_again_exported_and_discarded(page: Page, stage: Stage, tmp_p
     await settled(stage)
     await page.goto(FAILURES)
     async with page.expect_download() as download:
-        await page.get_by_role("link", name="Export").click()
+        await page.get_by_role("link", name="Export").first.click()
     file = tmp_path / "failures.jsonl"
     await (await download.value).save_as(file)
     assert [msgspec.json.decode(line)["failure"]["event"] for line in file.read_bytes().splitlines()] == [
@@ -43,9 +43,10 @@ async def test_sent_again_exported_and_discarded(page: Page, stage: Stage, tmp_p
     await page.get_by_role("navigation", name="Reasons").get_by_role("link", name="identifier_too_long").click()
     await page.get_by_role("button", name="Retry these 2").click()
     await expect(page.get_by_role("status").filter(has_text="Retrying 2 failures.")).to_be_visible()
+    await expect(page.locator("#retried")).to_contain_text("Retried 2: 0 delivered, 2 rejected again.")
     async with page.expect_navigation():
         await page.get_by_role("link", name="Discard …").click()
-    await expect(page.locator("main")).to_contain_text("Discard all 2 failures?")
+    await expect(page.locator("main")).to_contain_text("Discard 2 failures?")
     while await stage.service.retrying_failures("shop"):
         await page.wait_for_load_state()
     await page.get_by_role("button", name="Discard").click()

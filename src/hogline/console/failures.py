@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.datastructures import FormData, QueryParams
@@ -12,59 +13,81 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from hogline.console.context import connection_of, form_of, require_right, service_of, whole_number
+from hogline.console.days import Days, days_of
 from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
 from hogline.reasons import SENDING_STATES
 from hogline.service import CannotDo, Service
-from hogline.views import ConnectionStatus, ConnectionView
+from hogline.views import ConnectionView
 
 ON_A_PAGE = 50
+MOST_REASONS = 8
+"""Of which the page says what they mean, if none is chosen."""
 EXPORTED_AT_ONCE = 200
 HIGHEST_ID = 2**63 - 1
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """Which failures are meant: one, those of a reason, or all."""
+    """Which failures are meant: one, or those of a reason and of some days, or all."""
 
     id: int | None = None
     reason: str = ""
+    days: Days = Days()
 
     @property
     def ids(self) -> list[int] | None:
         return None if self.id is None else [self.id]
 
+    @property
+    def query(self) -> str:
+        """For links to the same failures."""
+        which = {"id": self.id, "reason": self.reason, "since": self.days.since, "until": self.days.until}
+        return urlencode({name: value for name, value in which.items() if value not in {None, ""}})
+
 
 def chosen(values: FormData | QueryParams) -> Chosen:
-    """What a form or a link says. Raises `HTTPException` 400."""
-    text = str(values.get("id", ""))
-    return Chosen(whole_number(text, "A failure's id") if text else None, str(values.get("reason", "")))
+    """What a form or a link says. Raises `HTTPException` 400: days that are none must not widen what is meant."""
+    text, days = str(values.get("id", "")), days_of(values)
+    if days.problem:
+        raise HTTPException(400, days.problem)
+    return Chosen(whole_number(text, "A failure's id") if text else None, str(values.get("reason", "")), days)
 
 
 async def failures(request: Request) -> Response:
     connection, service = await connection_of(request), service_of(request)
-    reason, after = request.query_params.get("reason", ""), _number(request.query_params.get("after", ""))
-    found = await service.failures(connection.name, reason=reason, after=after, limit=ON_A_PAGE + 1)
+    reason, before = request.query_params.get("reason", ""), _number(request.query_params.get("before", ""))
+    days = days_of(request.query_params)
+    within = {"since_ms": days.since_ms, "until_ms": days.until_ms}
+    counts = await service.failure_counts(connection.name, **within)
+    found = await service.failures(
+        connection.name, reason=reason, before=before or HIGHEST_ID, limit=ON_A_PAGE + 1, **within
+    )
+    newest = {}
+    for each in [reason] if reason else sorted(counts, key=lambda each: -counts[each])[:MOST_REASONS]:
+        if of_reason := await service.failures(connection.name, reason=each, before=HIGHEST_ID, limit=1, **within):
+            newest[each] = of_reason[0]
     return await page(
         request,
         "failures.html",
+        status=400 if days.problem else 200,
         connection=connection,
         section="failures",
-        counts=(await _status(service, connection)).failures,
+        counts=counts,
+        newest=newest,
         failures=found[:ON_A_PAGE],
         more=len(found) > ON_A_PAGE,
         reason=reason,
-        after=after,
+        days=days,
+        before=before,
         retrying=await service.retrying_failures(connection.name),
+        retried=await service.retried_failures(connection.name),
+        link=lambda **which: urlencode({name: value for name, value in which.items() if value}),
         **WORDS,
     )
 
 
 def _number(text: str) -> int:
-    return whole_number(text, "`after`") if text else 0
-
-
-async def _status(service: Service, connection: ConnectionView) -> ConnectionStatus:
-    return next(one for one in (await service.status()).connections if one.name == connection.name)
+    return whole_number(text, "`before`") if text else 0
 
 
 async def failure(request: Request) -> Response:
@@ -75,9 +98,14 @@ async def failure(request: Request) -> Response:
         details = await service_of(request).failure(connection.name, int(id_) if len(id_) < 19 else HIGHEST_ID)
     except CannotDo:
         raise HTTPException(404, "Failure not found. It was delivered or discarded.") from None
+    try:
+        attempts = (await service_of(request).event(connection.name, details.failure.id)).attempts
+    except CannotDo:  # the journal no longer has it
+        attempts = []
     return await page(
         request,
         "failure.html",
+        attempts=attempts,
         connection=connection,
         section="failures",
         details=details,
@@ -88,7 +116,13 @@ async def failure(request: Request) -> Response:
 
 async def retry(request: Request) -> Response:
     connection, which = await connection_of(request), chosen(await form_of(request))
-    n = await service_of(request).retry_failures(connection.name, reason=which.reason, ids=which.ids)
+    n = await service_of(request).retry_failures(
+        connection.name,
+        reason=which.reason,
+        ids=which.ids,
+        since_ms=which.days.since_ms,
+        until_ms=which.days.until_ms,
+    )
     return go(request, _list_url(request, connection), retried(n, connection))
 
 
@@ -99,20 +133,28 @@ def retried(n: int, connection: ConnectionView) -> str:
     what = f"{n:,} failure{'s' * (n != 1)}"
     if connection.state not in SENDING_STATES:
         return f"Retrying {what} once {connection.name} is sending again."
-    return f"Retrying {what}. Delivered events leave this list; rejected ones stay."
+    return f"Retrying {what}."
 
 
 async def discard_page(request: Request) -> Response:
     require_right(request, "discard_failures")
     connection, which = await connection_of(request), chosen(request.query_params)
-    counts = (await _status(service_of(request), connection)).failures
+    counts = await service_of(request).failure_counts(
+        connection.name, since_ms=which.days.since_ms, until_ms=which.days.until_ms
+    )
     n = 1 if which.id is not None else counts.get(which.reason, 0) if which.reason else sum(counts.values())
     return await page(request, "discard.html", connection=connection, section="failures", which=which, n=n)
 
 
 async def discard(request: Request) -> Response:
     connection, which = await connection_of(request), chosen(await form_of(request))
-    n = await service_of(request).discard_failures(connection.name, reason=which.reason, ids=which.ids)
+    n = await service_of(request).discard_failures(
+        connection.name,
+        reason=which.reason,
+        ids=which.ids,
+        since_ms=which.days.since_ms,
+        until_ms=which.days.until_ms,
+    )
     said = f"Discarded {n:,} failure{'s' * (n != 1)}." if n else "There was nothing to discard."
     return go(request, _list_url(request, connection), said)
 
@@ -120,16 +162,23 @@ async def discard(request: Request) -> Response:
 async def export(request: Request) -> StreamingResponse:
     """A line of JSON for each, as `hogline failures export` prints them."""
     connection, which = await connection_of(request), chosen(request.query_params)
-    lines = _exported(service_of(request), connection.name, which.reason)
+    lines = _exported(service_of(request), connection.name, which)
     name = f"failures-{connection.name}.jsonl"
     return StreamingResponse(
         lines, media_type="application/jsonl", headers={"content-disposition": f'attachment; filename="{name}"'}
     )
 
 
-async def _exported(service: Service, connection: str, reason: str) -> AsyncIterator[bytes]:
+async def _exported(service: Service, connection: str, which: Chosen) -> AsyncIterator[bytes]:
     after = 0
-    while found := await service.failures(connection, reason=reason, after=after, limit=EXPORTED_AT_ONCE):
+    while found := await service.failures(
+        connection,
+        reason=which.reason,
+        after=after,
+        since_ms=which.days.since_ms,
+        until_ms=which.days.until_ms,
+        limit=EXPORTED_AT_ONCE,
+    ):
         after = found[-1].id
         for one in found:
             try:

@@ -44,7 +44,10 @@ class Pulse:
 
     async def _look(self) -> object:
         status = await self._service.status()
-        retrying = [await self._service.retrying_failures(one.name) for one in status.connections if one.failures]
+        retrying = [
+            (await self._service.retrying_failures(one.name), await self._service.retried_failures(one.name))
+            for one in status.connections
+        ]
         return status, retrying, await self._service.newest_event(), await self._service.rejected()
 
 

@@ -6,10 +6,8 @@ The plots are drawn by static/overview.js from the table, so that both always sa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 
-from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +15,7 @@ from starlette.routing import Route
 
 from hogline.console.connections import resume_or_ask
 from hogline.console.context import connection_of, console_of, form_of, service_of
+from hogline.console.days import days_of
 from hogline.console.pages import PART, again, go, page
 from hogline.service import CannotDo, Service
 from hogline.service.figures import PERIODS, Period, TrendsView
@@ -112,42 +111,6 @@ def sums(history: TrendsView, now_s: int) -> Sums:
     )
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The range that is looked at: a period, or days."""
-
-    period: Period
-    since: str = ""
-    until: str = ""
-    """Days in UTC, as a browser's date field writes them; the last one is part of it."""
-    problem: str = ""
-
-    @property
-    def since_ms(self) -> int:
-        return _day_ms(self.since)
-
-    @property
-    def until_ms(self) -> int:
-        return _day_ms(self.until, 1)
-
-
-def chosen(query: QueryParams) -> Chosen:
-    period = next((period for period in PERIODS if period == query.get("period")), DEFAULT)
-    since, until = query.get("since", ""), query.get("until", "")
-    try:
-        _day_ms(since), _day_ms(until, 1)
-    except (ValueError, OverflowError):
-        return Chosen(period, problem="A day must look like 2026-11-01.")
-    return Chosen(period, since, until)
-
-
-def _day_ms(day: str, more: int = 0) -> int:
-    """When it begins (with `more` days); 0: none was given. Raises `ValueError` and `OverflowError`."""
-    if not day:
-        return 0
-    return int((datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=more)).timestamp() * 1_000)
-
-
 async def overview(request: Request) -> Response:
     try:
         return await _overview(request)
@@ -160,23 +123,24 @@ async def overview(request: Request) -> Response:
 async def _overview(request: Request, problem: str = "") -> Response:
     """`problem`: why what was asked for was not done."""
     connection, service = await connection_of(request), service_of(request)
-    asked = chosen(request.query_params)
+    period = next((period for period in PERIODS if period == request.query_params.get("period")), DEFAULT)
+    days = days_of(request.query_params)
     try:
-        history = await service.trends(connection.name, asked.period, since_ms=asked.since_ms, until_ms=asked.until_ms)
+        history = await service.trends(connection.name, period, since_ms=days.since_ms, until_ms=days.until_ms)
     except CannotDo as error:
-        asked = Chosen(asked.period, asked.since, asked.until, str(error))
-        history = await service.trends(connection.name, asked.period)
+        days = replace(days, problem=str(error))
+        history = await service.trends(connection.name, period)
     status = await _status(service, connection.name)
     over_time = table(history)
     return await page(
         request,
         "overview.html",
-        status=422 if problem or asked.problem else 200,
+        status=422 if problem or days.problem else 200,
         connection=connection,
         section="overview",
         status_of=status,
         is_new=not status.received and not over_time.rows,
-        asked=asked,
+        days=days,
         sums=sums(history, int(console_of(request).service.now_ms()) // 1_000),
         table=over_time,
         step=STEPS[history.step_s],

@@ -15,6 +15,7 @@ from hogline.delivery.feed import Feed
 from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.installed import Installed
+from hogline.delivery.retried import Retried
 from hogline.delivery.tally import Notes, Tally
 from hogline.delivery.worker import Worker
 from hogline.destinations.base import InvalidOptions, Keeps, Send
@@ -56,6 +57,7 @@ class Workers:
         """Gets each delivery request."""
         self._tallies: dict[int, set[Notes]] = {}
         self._feeds: dict[int, Feed] = {}
+        self._retried: dict[int, Retried] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
         self._folder: Folder | None = None
         self._keeps = Keeps()
@@ -221,6 +223,20 @@ class Workers:
     def feed(self, connection: int) -> Feed:
         """The connection's feed. It continues when the connection is stopped and started again."""
         return self._feeds.setdefault(connection, Feed(self._clock))
+
+    def retries(self, connection: int) -> Retried:
+        """To be told, from now on, of failures that are being retried. Goes on with those that are under way."""
+        retried = self._retried.get(connection)
+        if retried is None or not retried.left:
+            if retried is not None:
+                self.listen_no_more(connection, retried)
+            retried = self._retried[connection] = Retried(self._clock.time_ms())
+            self.listen(connection, retried)
+        return retried
+
+    def retried(self, connection: int) -> Retried | None:
+        """What happened to those that were retried last; None: none were since the start."""
+        return self._retried.get(connection)
 
     def forget(self, tallies: dict[int, Tally]) -> None:
         for connection, tally in tallies.items():

@@ -9,9 +9,9 @@ import msgspec
 from hogline.core.changes import Failure
 from hogline.posthog.entry import decode_event
 from hogline.service.core import CannotDo, Core
-from hogline.store.base import Connection, Replay
+from hogline.store.base import ALWAYS, Connection, Replay, Span
 from hogline.store.positions import settled_position
-from hogline.views import FailureDetails, FailureView, RefusalView
+from hogline.views import FailureDetails, FailureView, RefusalView, RetriedView
 
 MOST_IDS_NOTED = 20
 MOST_COUNTED = 1_000
@@ -20,16 +20,40 @@ _WORD = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 class Failures(Core):
     async def failures(
-        self, connection: str = "", *, reason: str = "", after: int = 0, limit: int = 100
+        self,
+        connection: str = "",
+        *,
+        reason: str = "",
+        after: int = 0,
+        before: int = 0,
+        since_ms: int = 0,
+        until_ms: int = 0,
+        limit: int = 100,
     ) -> list[FailureView]:
-        """Failures of all connections or of one, in the order in which the events arrived."""
+        """Failures of all connections or of one, in the order in which the events arrived. `before`: instead, those
+        before that id, newest first. `since_ms`, `until_ms` (0: now): when they failed.
+        """
         found: list[FailureView] = []
+        within = _span(since_ms, until_ms)
         for one in [await self._find(connection)] if connection else await self._state.connections():
-            last, left = after, limit
-            while left and (letters := await self._state.failures(one.id, reason=reason, after=last, limit=left)):
+            last, first, left = after, before or None, limit
+            while left and (
+                letters := await self._state.failures(
+                    one.id, reason=reason, after=last, before=first, within=within, limit=left
+                )
+            ):
                 found += [_failure_view(one, letter) for letter in letters]
-                last, left = letters[-1].position, left - len(letters)
+                left -= len(letters)
+                if first is None:
+                    last = letters[-1].position
+                else:
+                    first = letters[-1].position
         return found
+
+    async def failure_counts(self, connection: str, *, since_ms: int = 0, until_ms: int = 0) -> dict[str, int]:
+        """How many failures there are, by reason."""
+        one = await self._find(connection)
+        return await self._state.failure_counts(one.id, _span(since_ms, until_ms))
 
     async def failure(self, connection: str, id_: int) -> FailureDetails:
         """One failure: the event, what was sent, what the destination said, and when."""
@@ -39,13 +63,27 @@ class Failures(Core):
             raise CannotDo(f"Failure {id_} not found. `hogline failures {connection}` lists all failures.")
         return _failure_details(one, letter)
 
-    async def retry_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
-        """Retry failures: all, those with a reason, or these. Returns how many. The status shows the results."""
+    async def retry_failures(
+        self,
+        connection: str,
+        *,
+        reason: str = "",
+        ids: list[int] | None = None,
+        since_ms: int = 0,
+        until_ms: int = 0,
+    ) -> int:
+        """Retry failures: all, those with a reason, these, those that failed in a time. Returns how many.
+        `retried_failures` shows what becomes of them.
+        """
         one = await self._find(connection)
-        retried = await self._state.retry_failures(one.id, reason=reason, positions=ids)
+        watched = self._workers.retries(one.id)
+        retried = await self._state.retry_failures(
+            one.id, reason=reason, positions=ids, within=_span(since_ms, until_ms)
+        )
+        watched.claim(retried)
         self._workers.ask_again(one.id)
-        await self.trail.note("failures_retried", _chosen(retried, reason, ids), connection=connection)
-        return retried
+        await self.trail.note("failures_retried", _chosen(len(retried), reason, ids), connection=connection)
+        return len(retried)
 
     async def retrying_failures(self, connection: str) -> int:
         """How many failures are being retried, up to 1,000."""
@@ -57,10 +95,35 @@ class Failures(Core):
             last, count = letters[-1].position, count + len(letters)
         return count
 
-    async def discard_failures(self, connection: str, *, reason: str = "", ids: list[int] | None = None) -> int:
+    async def retried_failures(self, connection: str) -> RetriedView | None:
+        """What happened to the failures that were retried last; None: none were since Hogline started."""
+        one = await self._find(connection)
+        retried = self._workers.retried(one.id)
+        if retried is None or not retried.total:
+            return None
+        return RetriedView(
+            begun_ms=retried.begun_ms,
+            total=retried.total,
+            delivered=retried.delivered,
+            failed=retried.failed,
+            filtered=retried.filtered,
+            left=retried.left,
+        )
+
+    async def discard_failures(
+        self,
+        connection: str,
+        *,
+        reason: str = "",
+        ids: list[int] | None = None,
+        since_ms: int = 0,
+        until_ms: int = 0,
+    ) -> int:
         """Delete failures for good. Their events count as filtered (`discarded`). Returns how many."""
         one = await self._find(connection)
-        discarded = await self._state.discard_failures(one.id, reason=reason, positions=ids)
+        discarded = await self._state.discard_failures(
+            one.id, reason=reason, positions=ids, within=_span(since_ms, until_ms)
+        )
         await self.trail.note("failures_discarded", _chosen(discarded, reason, ids), connection=connection)
         return discarded
 
@@ -92,6 +155,10 @@ class Failures(Core):
         return replay.last - replay.settled if replay else 0
 
 
+def _span(since_ms: int, until_ms: int) -> Span:
+    return Span(since_ms, until_ms or ALWAYS.until_ms)
+
+
 def _chosen(n: int, reason: str, ids: list[int] | None) -> dict[str, object]:
     """For the audit log: how many, and which. A reason that the destination gave is only kept if it is one word."""
     if ids is not None:
@@ -109,6 +176,7 @@ def _failure_view(connection: Connection, letter: Failure) -> FailureView:
         distinct_id=event.distinct_id,
         uuid=letter.uuid,
         at_ms=letter.at_ms,
+        answer=letter.refusals[0].message,
     )
 
 

@@ -37,7 +37,8 @@ RIGHTS = (
         "viewer",
         (
             "connections", "status", "alerts", "problems", "rejected", "backlog", "trends", "sparkline", "failures",
-            "failure", "retrying_failures", "replaying", "resending", "live", "events", "event", "received_events",
+            "failure", "failure_counts", "retried_failures",
+            "retrying_failures", "replaying", "resending", "live", "events", "event", "received_events",
             "newest_event",
             "begin_preview", "preview_lines", "preview_rows", "end_preview", "begin_forecast", "forecast_rows",
             "forecast", "end_forecast", "backfills", "backfill", "begin_dry_run",

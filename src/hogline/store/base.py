@@ -21,19 +21,21 @@ from hogline.store.backfilled import Backfilled, Taken
 from hogline.store.forgetting import Forgets
 from hogline.store.resending import Resends
 from hogline.store.values import (
+    ALWAYS,
     READ_BYTES,
     Connection,
     Counts,
     NameTaken,
     Replay,
+    Span,
     TokenKind,
     Unusable,
     Unwritable,
 )
 
 __all__ = [
-    "READ_BYTES", "Connection", "Counts", "Inlet", "Journal", "NameTaken", "Replay", "State", "TokenKind", "Unusable",
-    "Unwritable",
+    "ALWAYS", "READ_BYTES", "Connection", "Counts", "Inlet", "Journal", "NameTaken", "Replay", "Span", "State",
+    "TokenKind", "Unusable", "Unwritable",
 ]  # fmt: skip
 
 
@@ -306,10 +308,13 @@ class State(Forgets, Resends, Protocol):
         limit: int = 100,
         reason: str = "",
         retrying: bool = False,
+        before: int | None = None,
+        within: Span = ALWAYS,
         most_bytes: int = READ_BYTES,
     ) -> list[Failure]:
-        """Failures after a position, in order: all, those with a reason, or those that are being retried. At most
-        `limit`, and `most_bytes` of events, but always at least one if there is any.
+        """Failures after a position, in order: all, those with a reason, those that are being retried, those that
+        failed within a time. `before`: instead, those before that position, newest first. At most `limit`, and
+        `most_bytes` of events, but always at least one if there is any.
         """
         ...
 
@@ -317,14 +322,30 @@ class State(Forgets, Resends, Protocol):
         """The failure at a position; None if there is none."""
         ...
 
-    async def retry_failures(self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None) -> int:
-        """Mark failures to be sent again: all, those with a reason, or those at these positions. Returns how many. They
-        stay failures until a settlement resolves them.
+    async def failure_counts(self, connection: int, within: Span = ALWAYS) -> dict[str, int]:
+        """How many failures there are, by reason: those that failed within a time."""
+        ...
+
+    async def retry_failures(
+        self,
+        connection: int,
+        *,
+        reason: str = "",
+        positions: Sequence[int] | None = None,
+        within: Span = ALWAYS,
+    ) -> list[int]:
+        """Mark failures to be sent again: all, those with a reason, those at these positions, those that failed within
+        a time; what is given has to fit. Returns their positions. They stay failures until a settlement resolves them.
         """
         ...
 
     async def discard_failures(
-        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
+        self,
+        connection: int,
+        *,
+        reason: str = "",
+        positions: Sequence[int] | None = None,
+        within: Span = ALWAYS,
     ) -> int:
         """Remove failures, chosen as for `retry_failures`, and count their events as filtered (`discarded`). Returns
         how many. One that is being retried stays: a settlement will count it.

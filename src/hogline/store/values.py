@@ -54,6 +54,16 @@ class Connection(Struct, frozen=True, kw_only=True):
         return f"Connection(id={self.id}, name={self.name!r}, destination={self.destination!r})"
 
 
+class Span(Struct, frozen=True):
+    """A time: from `since_ms` until before `until_ms`."""
+
+    since_ms: int = 0
+    until_ms: int = 2**63 - 1
+
+
+ALWAYS = Span()
+
+
 class Replay(Struct, frozen=True, kw_only=True):
     """A replay: events of the journal that are sent again."""
 

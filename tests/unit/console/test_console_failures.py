@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -51,10 +52,72 @@ async def test_there_are_pages(browser: Browser, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(failures, "ON_A_PAGE", 2)
     await settle(browser, *({**TOO_LONG, "event": f"ordered {n}"} for n in range(3)))
     first = (await browser.get(FAILURES)).text
-    assert f"{FAILURES}?after=2" in first
-    second = (await browser.get(f"{FAILURES}?after=2")).text
-    assert "ordered 2" in second
+    assert first.index("ordered 2") < first.index("ordered 1"), "the newest comes first"
+    assert "ordered 0" not in first
+    assert f"{FAILURES}?before=2" in first
+    second = (await browser.get(f"{FAILURES}?before=2")).text
+    assert "ordered 0" in second
     assert "ordered 1" not in second
+
+
+async def test_the_answer_comes_first_then_what_it_means_then_what_to_do(browser: Browser) -> None:
+    await settle(browser, REFUSED_EVENT, TOO_LONG)
+    for path in (FAILURES, f"{FAILURES}?reason=invalid", f"{FAILURES}/1"):
+        said = words((await browser.get(path)).text)
+        reason = why_refused("invalid")
+        assert said.index("It asks for it.") < said.index(reason.means) < said.index(reason.to_do), path
+
+
+async def test_a_retry_is_counted_while_it_runs_and_after(browser: Browser) -> None:
+    await settle(browser, *[REFUSED_EVENT] * 2, TOO_LONG)
+    service = browser.bench.service
+    await service.pause("shop")
+    await browser.post(f"{FAILURES}/retry")
+    assert "Retrying 3 once shop is sending again." in words((await browser.get(FAILURES)).text)
+    await service.resume("shop")
+    async with asyncio.timeout(10):
+        while await service.retrying_failures("shop"):
+            await asyncio.sleep(0)
+        while (retried := await service.retried_failures("shop")) is None or retried.left:
+            await asyncio.sleep(0)
+    assert "Retried 3: 0 delivered, 3 rejected again." in words((await browser.get(FAILURES)).text)
+
+
+async def test_every_attempt_is_told(browser: Browser) -> None:
+    await settle(browser, REFUSED_EVENT)
+    service = browser.bench.service
+    await browser.post(f"{FAILURES}/retry", id="1")
+    async with asyncio.timeout(10):
+        while (retried := await service.retried_failures("shop")) is None or retried.left:
+            await asyncio.sleep(0)
+    page = (await browser.get(f"{FAILURES}/1")).text
+    attempts = page[page.index('id="attempts"') :]
+    assert attempts[: attempts.index("</table>")].count("<code><bdi") == 2
+
+
+async def test_days_are_chosen_and_what_is_done_is_done_to_theirs(browser: Browser) -> None:
+    await settle(browser, REFUSED_EVENT, TOO_LONG)
+    today = "2026-11-01"
+    assert "All 2" in words((await browser.get(f"{FAILURES}?since={today}&until={today}")).text)
+    earlier = (await browser.get(f"{FAILURES}?until=2026-10-31")).text
+    assert "No failure matches." in earlier
+    assert "Retry" not in words(earlier)
+    assert (await browser.get(f"{FAILURES}/export?until=2026-10-31")).text == ""
+    for do in ("retry", "discard"):
+        await browser.post(f"{FAILURES}/{do}", until="2026-10-31")
+        assert len(await ids(browser)) == 2
+    assert "Discard 2 failures?" in (await browser.get(f"{FAILURES}/discard?since={today}")).text
+    await browser.post(f"{FAILURES}/discard", since=today)
+    assert await ids(browser) == []
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-13-01", "0001-01-01", "9999-12-31"])
+async def test_a_day_that_is_none_does_not_widen_what_is_meant(browser: Browser, day: str) -> None:
+    await settle(browser, TOO_LONG)
+    assert "A day must look like" in (await browser.get(f"{FAILURES}?until={day}")).text
+    for do in ("retry", "discard"):
+        assert (await browser.post(f"{FAILURES}/{do}", until=day)).status == 400
+    assert len(await ids(browser)) == 1
 
 
 async def test_one_is_shown_whole(browser: Browser) -> None:

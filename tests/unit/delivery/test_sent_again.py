@@ -67,7 +67,7 @@ async def refused(bench: Bench, *numbers: int) -> Server:
 
 
 async def retry(bench: Bench, *positions: int) -> int:
-    return await bench.state.retry_failures(bench.connection.id, positions=positions or None)
+    return len(await bench.state.retry_failures(bench.connection.id, positions=positions or None))
 
 
 async def none_retrying(bench: Bench) -> None:
@@ -240,7 +240,7 @@ async def test_unknown_ids_are_none(bench: Bench) -> None:
     await refused(bench, 2)
     assert await retry(bench, 1, 99, -1) == 0
     assert await bench.state.discard_failures(bench.connection.id, positions=[1, 99, -1]) == 0
-    assert await bench.state.retry_failures(bench.connection.id, reason="nothing of that kind") == 0
+    assert await bench.state.retry_failures(bench.connection.id, reason="nothing of that kind") == []
     await accounted(bench, delivered=4, failures={"invalid": 1})
 
 

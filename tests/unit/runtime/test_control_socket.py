@@ -223,6 +223,8 @@ async def tour_of_failures(service: Service) -> dict[str, object]:
     seen["failure"] = await service.failure("shop", failures[0].id)
     seen["retry_failures"] = await service.retry_failures("shop", ids=[failures[0].id])
     seen["retrying_failures"] = await service.retrying_failures("shop")
+    seen["retried_failures"] = await service.retried_failures("shop")
+    seen["failure_counts"] = await service.failure_counts("shop")
     seen["discard_failures"] = await service.discard_failures("shop", reason="invalid")
     seen["replay"] = await service.replay("shop", since_ms=0, events=["$identify"])
     seen["replaying"] = await service.replaying("shop")

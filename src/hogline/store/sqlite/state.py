@@ -16,7 +16,7 @@ import msgspec
 from hogline.core.changes import Failure, Flush, Intent, Settlement
 from hogline.core.told import WAITS_MS
 from hogline.model import Refusal
-from hogline.store.base import READ_BYTES, Connection, Counts, NameTaken, Replay, TokenKind
+from hogline.store.base import ALWAYS, READ_BYTES, Connection, Counts, NameTaken, Replay, Span, TokenKind
 from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import Suppressed
 from hogline.store.sqlite import conversion, records
@@ -37,9 +37,9 @@ _FAILURE_EVENT = 2
 """The column with the event."""
 _CHOSEN = (
     "WHERE connection = ?1 AND (?2 = '' OR reason = ?2)"
-    " AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3)))"
+    " AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3))) AND at_ms >= ?4 AND at_ms < ?5"
 )
-_RETRY = f"UPDATE dead_letters SET retrying = 1 {_CHOSEN}"  # noqa: S608  # parts are ours, values are bound
+_RETRY = f"UPDATE dead_letters SET retrying = 1 {_CHOSEN} RETURNING position"  # noqa: S608  # parts are ours, values are bound
 _DISCARD = f"DELETE FROM dead_letters {_CHOSEN} AND NOT retrying"  # noqa: S608  # as above
 _EVERYBODY = (
     "SELECT person FROM (SELECT person FROM told WHERE connection = ?1 AND person > ?2"
@@ -304,13 +304,16 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
         limit: int = 100,
         reason: str = "",
         retrying: bool = False,
+        before: int | None = None,
+        within: Span = ALWAYS,
         most_bytes: int = READ_BYTES,
     ) -> list[Failure]:
         found = few_rows(
             self._read,
-            f"{_FAILURES} AND position > ?2 AND (?3 = '' OR reason = ?3)"
-            f"{' AND retrying' if retrying else ''} ORDER BY position LIMIT ?4",
-            (connection, after, reason, limit),
+            f"{_FAILURES} AND position > ?2 AND (?3 = '' OR reason = ?3) AND at_ms >= ?5 AND at_ms < ?6"
+            f"{' AND retrying' if retrying else ''}"
+            f"{' ORDER BY position' if before is None else ' AND position < ?7 ORDER BY position DESC'} LIMIT ?4",
+            (connection, after, reason, limit, within.since_ms, within.until_ms, *([] if before is None else [before])),
             most_bytes=most_bytes,
             sized=_FAILURE_EVENT,
         )
@@ -320,18 +323,24 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
         found = rows(self._read, f"{_FAILURES} AND position = ?2", (connection, position))
         return _failure(found[0]) if found else None
 
-    async def retry_failures(self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None) -> int:
-        def mark(database: apsw.Connection) -> int:
-            database.execute(_RETRY, _chosen(connection, reason, positions))
-            return database.changes()
+    async def failure_counts(self, connection: int, within: Span = ALWAYS) -> dict[str, int]:
+        sql = "SELECT reason, count(*) FROM dead_letters WHERE connection = ? AND at_ms >= ? AND at_ms < ? GROUP BY 1"
+        return dict(rows(self._read, sql, (connection, within.since_ms, within.until_ms)))
+
+    async def retry_failures(
+        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None, within: Span = ALWAYS
+    ) -> list[int]:
+        def mark(database: apsw.Connection) -> list[int]:
+            found = rows(database, _RETRY, _chosen(connection, reason, positions, within))
+            return sorted(position for (position,) in found)
 
         return await self._write(mark)
 
     async def discard_failures(
-        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None
+        self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None, within: Span = ALWAYS
     ) -> int:
         def discard(database: apsw.Connection) -> int:
-            database.execute(_DISCARD, _chosen(connection, reason, positions))
+            database.execute(_DISCARD, _chosen(connection, reason, positions, within))
             discarded = database.changes()
             count(database, connection, [("filtered", "discarded", discarded)])
             return discarded
@@ -388,5 +397,8 @@ def _failure(row: tuple[Any, ...]) -> Failure:
     return Failure(position=position, uuid=uuid, event=event, refusals=_refusals.decode(refusals), at_ms=at_ms)
 
 
-def _chosen(connection: int, reason: str, positions: Sequence[int] | None) -> tuple[int, str, str | None]:
-    return connection, reason, None if positions is None else msgspec.json.encode(list(positions)).decode()
+def _chosen(
+    connection: int, reason: str, positions: Sequence[int] | None, within: Span
+) -> tuple[int, str, str | None, int, int]:
+    ids = None if positions is None else msgspec.json.encode(list(positions)).decode()
+    return connection, reason, ids, within.since_ms, within.until_ms

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hogline.core.changes import Settlement
-from hogline.store.base import Counts, Replay, State
+from hogline.store.base import Counts, Replay, Span, State
 from hogline.testing.stores.words import Store, installed, letter
 
 LETTERS = [letter(1, "invalid"), letter(3, "too_large"), letter(5, "invalid"), letter(8, "too_large")]
@@ -40,6 +40,26 @@ async def test_failures_of_a_reason_are_paged_by_position(state: State) -> None:
     assert await state.failures(connection, reason="'") == []
 
 
+async def test_the_newest_failures_come_first_if_asked(state: State) -> None:
+    connection = await refused(state)
+    assert await state.failures(connection, before=8) == [LETTERS[2], LETTERS[1], LETTERS[0]]
+    assert await state.failures(connection, before=99, limit=1) == [LETTERS[3]]
+    assert await state.failures(connection, before=8, reason="too_large") == [LETTERS[1]]
+
+
+async def test_failures_are_chosen_by_when_they_failed(state: State) -> None:
+    connection = (await installed(state)).id
+    letters = [letter(position, "invalid", at_ms=1_000 * position) for position in (1, 2, 3)]
+    await state.settle(Settlement(connection=connection, lanes={}, failures=letters))
+    within = Span(2_000, 3_000)
+    assert await state.failures(connection, within=within) == [letters[1]]
+    assert await state.failure_counts(connection, within) == {"invalid": 1}
+    assert await state.failure_counts(connection) == {"invalid": 3}
+    assert await state.retry_failures(connection, within=within) == [2]
+    assert await state.discard_failures(connection, within=Span(3_000)) == 1
+    assert [one.position for one in await state.failures(connection)] == [1, 2]
+
+
 CHOICES: list[tuple[str, Sequence[int] | None, list[int]]] = [
     ("", None, [1, 3, 5, 8]),
     ("invalid", None, [1, 5]),
@@ -58,7 +78,7 @@ async def test_those_that_are_chosen_are_retried_and_stay_failures_until_then(
     connection, other = await refused(state), await refused(state, "other")
     assert await retrying(state, connection) == []
 
-    assert await state.retry_failures(connection, reason=reason, positions=positions) == len(chosen)
+    assert await state.retry_failures(connection, reason=reason, positions=positions) == chosen
 
     assert await retrying(state, connection) == chosen
     assert await retrying(state, other) == []
