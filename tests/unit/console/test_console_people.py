@@ -224,8 +224,8 @@ async def test_a_form_without_an_id_forgets_nobody(browser: Browser) -> None:
 
 
 async def test_the_report_says_what_could_not_be_reached(browser: Browser, tmp_path: Path) -> None:
-    await browser.bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
     await settle(browser, identified("ada-4711"))
+    await browser.bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
     (next(tmp_path.rglob("state.db")).parent / "copy.txt").write_text("ada-4711")
     said = words((await browser.post(FORGET, id="ada-4711")).text)
     assert "mail Hogline cannot delete people in Engage. Delete this user there." in said
