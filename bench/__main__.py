@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import crowd, events, history, people, pure, send, serve, viewers
+from bench import crowd, events, history, people, people_bytes, pure, send, serve, viewers
 
 BENCHMARKS = {
     "pure": pure.main,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "serve": serve.main,
     "crowd": crowd.main,
     "people": people.main,
+    "bytes": people_bytes.main,
     "viewers": viewers.main,
     "history": history.main,
     "events": events.main,
