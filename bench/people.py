@@ -56,7 +56,7 @@ async def _measure(folder: Path) -> None:
         serving(settings) as service,
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser,
     ):
-        connection = await service._state.add_connection(  # noqa: SLF001  # `connect` would ask Customer.io
+        connection = await service.state.add_connection(  # `connect` would ask Customer.io
             name="shop",
             destination="customerio",
             options={"site_id": "s", "api_key": "k"},
@@ -71,8 +71,8 @@ async def _measure(folder: Path) -> None:
 
 
 async def _ask_all(service: Service, browser: aiohttp.ClientSession) -> None:
-    assert service.console is not None
-    url, password = service.console.url, service.console.first_password or ""
+    assert service.addresses.console is not None
+    url, password = service.addresses.console.url, service.addresses.console.first_password or ""
     await browser.post(f"{url}/sign-in", data={"password": password}, headers={"sec-fetch-site": "same-origin"})
     print(f"{PEOPLE:,} people: milliseconds, median (slowest) of {RUNS}; {WITHIN_MS} are allowed")
     for title, text, after in QUESTIONS:
@@ -84,7 +84,7 @@ async def _ask_all(service: Service, browser: aiohttp.ClientSession) -> None:
 
 
 async def _people(service: Service, text: str, after: str) -> list[object]:
-    return [*await service.people(text, connection="shop", after=after, limit=50)]
+    return [*await service.people.find(text, connection="shop", after=after, limit=50)]
 
 
 async def _open(browser: aiohttp.ClientSession, url: str) -> None:

@@ -166,13 +166,13 @@ async def play(stage: Stage) -> None:
         await stage.receive({"event": "order completed", **too_long})
     await stage.receive({"event": "order completed", "distinct_id": "user-7", "properties": {"total": 49}})
     async with asyncio.timeout(SETTLE_WITHIN_S):
-        while any(each.pending for each in (await stage.service.status()).connections):
+        while any(each.pending for each in (await stage.service.status.show()).connections):
             await asyncio.sleep(0.05)
-    await stage.service.pause("marketing-eu")
-    await stage.service.add_account("ada@example.com", "operator", "a password of Ada's")
-    await stage.service.add_account("grace@example.com", "viewer")
-    await stage.service.make_api_token("reports", "viewer", 90)
-    await stage.service.configure("customerio", {"hold_days": 7})
+    await stage.service.connections.pause("marketing-eu")
+    await stage.service.accounts.add("ada@example.com", "operator", "a password of Ada's")
+    await stage.service.accounts.add("grace@example.com", "viewer")
+    await stage.service.api_tokens.make("reports", "viewer", 90)
+    await stage.service.connections.configure("customerio", {"hold_days": 7})
     await remember_a_day(stage, 1, delivered=0.7)
     await remember_a_day(stage, 2, delivered=0.15)
 

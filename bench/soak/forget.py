@@ -122,14 +122,14 @@ async def _opened(folder: Path) -> AsyncIterator[Service]:
 
 
 async def _receive(service: Service, events: list[dict[str, object]]) -> None:
-    handle = await service.begin_sending()
+    handle = await service.sendings.begin()
     for begin in range(0, len(events), _LINES_AT_ONCE):
         lines = [msgspec.json.encode(one) for one in events[begin : begin + _LINES_AT_ONCE]]
         batches = [read_file_line(line, number, time.time_ns() // 1_000_000) for number, line in enumerate(lines, 1)]
-        await service.send_rows(handle, [Row("", 0, each.body) for batch in batches for each in batch.received], {})
-    while any(one.pending for one in await service.sending(handle, 60)):
+        await service.sendings.send(handle, [Row("", 0, each.body) for batch in batches for each in batch.received], {})
+    while any(one.pending for one in await service.sendings.show(handle, 60)):
         pass
-    await service.end_sending(handle)
+    await service.sendings.end(handle)
 
 
 def _hits(folder: Path, texts: list[str]) -> int:
@@ -147,16 +147,18 @@ async def _round(folder: Path, *, people: int, forget: int, seed: int) -> Outcom
     gone, others = everybody[:forget], everybody[forget:]
     names = [name for one in gone for name in one.names]
     async with _opened(folder) as service:
-        await service.connect("customerio", GOOD, name="all")
-        await service.connect("customerio", {**GOOD, "anonymous_users": "identified", "hold_days": 30}, name="holds")
-        await service.connect("customerio", {**GOOD, "identify_by_email": True}, name="emails")
-        await service.connect("customerio", GOOD, name="removed")
+        await service.connections.add("customerio", GOOD, name="all")
+        await service.connections.add(
+            "customerio", {**GOOD, "anonymous_users": "identified", "hold_days": 30}, name="holds"
+        )
+        await service.connections.add("customerio", {**GOOD, "identify_by_email": True}, name="emails")
+        await service.connections.add("customerio", GOOD, name="removed")
         await _receive(service, events)
-        await service.disconnect("removed")
+        await service.connections.remove("removed")
         hits_before, begin_s = _hits(folder, names), time.monotonic()
         for number, one in enumerate(gone):
             who = random.choice([one.id, one.emails[1], one.visitor if one.identified else one.id])
-            forgotten = await service.forget_person(who, suppress=number % 2 == 0)
+            forgotten = await service.forgetting.forget(who, suppress=number % 2 == 0)
             assert not forgotten.cleaned_later
             if number % 20 == 0:  # others go on meanwhile
                 await _receive(
@@ -180,7 +182,7 @@ async def _round(folder: Path, *, people: int, forget: int, seed: int) -> Outcom
 async def _everybody(service: Service, connection: str) -> list[PersonView]:
     found: list[PersonView] = []
     after = ""
-    while page := await service.people("", connection=connection, after=after, limit=1_000):
+    while page := await service.people.find("", connection=connection, after=after, limit=1_000):
         found += page
         after = page[-1].distinct_id
     return found

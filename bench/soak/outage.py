@@ -162,7 +162,7 @@ class Hogline:
         )
 
     async def status(self) -> ConnectionStatus:
-        (status,) = (await self.service.status()).connections
+        (status,) = (await self.service.status.show()).connections
         settled = status.delivered + sum(status.filtered.values()) + sum(status.failures.values()) + status.held
         if status.received != settled + status.pending:
             raise AssertionError(status)
@@ -188,7 +188,7 @@ async def hogline(folder: Path, clock: MovedClock, customerio: CustomerIo) -> As
         stack.push_async_callback(made.state.close)
         stack.push_async_callback(made.service.close, 0)
         await made.service.start()
-        await made.service.connect("customerio", {"site_id": "site", "api_key": "key"})
+        await made.service.connections.add("customerio", {"site_id": "site", "api_key": "key"})
         yield made
 
 
@@ -278,7 +278,7 @@ async def wrong_key(folder: Path, *, events: int, people: int = 100, seed: int =
             await clock.sleep(3_600)
         requests, customerio.says = customerio.requests - before, OK
         reason = status.reason or ""
-        await running.service.configure("customerio", {"api_key": "right"})
+        await running.service.connections.configure("customerio", {"api_key": "right"})
         status = await running.settled()
     return WrongKeyFigures(
         received_meanwhile=events // 24 * 24,

@@ -20,11 +20,11 @@ from hogline.settings import Settings
 
 class Stage:
     def __init__(self, service: Service, sandbox: Sandbox, client: Client) -> None:
-        assert service.console is not None
+        assert service.addresses.console is not None
         self.service = service
         self.sandbox = sandbox
-        self.console = service.console.url
-        self._password = service.console.first_password or ""
+        self.console = service.addresses.console.url
+        self._password = service.addresses.console.first_password or ""
         self._client = client
 
     async def open(self, page: Page) -> None:
@@ -45,13 +45,13 @@ class Stage:
     async def connect(self, name: str = "customerio", **options: object) -> None:
         """A connection to the sandbox."""
         good = {"site_id": "sandbox-site", "api_key": "sandbox-key", "tracking_endpoint": self.sandbox.url}
-        await self.service.connect("customerio", {**good, **options}, name=name)
+        await self.service.connections.add("customerio", {**good, **options}, name=name)
 
     async def receive(self, *events: dict[str, object]) -> None:
         """As an SDK sends them."""
-        token = (await self.service.token()).token
+        token = (await self.service.project_tokens.show()).token
         body = msgspec.json.encode({"api_key": token, "batch": list(events)})
-        url = f"{self.service.receives_at}/batch/"
+        url = f"{self.service.addresses.receives}/batch/"
         response = await self._client.send(Request("POST", url, {"content-type": "application/json"}, body))
         assert response.status == 200
 

@@ -19,7 +19,7 @@ async def test_testing_a_connection_tells_the_workspace_and_keeps_nothing(page: 
     await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
     await page.get_by_role("button", name="Test connection").click()
     await expect(page.locator("#outcome")).to_contain_text("The credentials work: workspace")
-    assert await stage.service.connections() == []
+    assert await stage.service.connections.all() == []
 
 
 async def test_an_event_named_like_a_script_is_shown_as_text(page: Page, stage: Stage) -> None:
@@ -51,7 +51,7 @@ async def test_what_changes_elsewhere_shows_by_itself(page: Page, stage: Stage) 
 
 async def test_a_session_that_ends_leads_to_the_door(page: Page, stage: Stage) -> None:
     await page.goto("/connect-posthog")
-    await stage.service.set_password("another password")
+    await stage.service.accounts.set_password("another password")
     await stage.receive({"event": "x", "distinct_id": "user-1"})
     await page.wait_for_url("**/sign-in?next=%2Fconnect-posthog")
 
@@ -60,10 +60,10 @@ async def test_disconnect_asks_once_more(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
     await page.goto("/connections/shop/settings")
     await page.get_by_role("link", name="Disconnect …").click()
-    assert len(await stage.service.connections()) == 1
+    assert len(await stage.service.connections.all()) == 1
     await page.get_by_role("button", name="Disconnect").click()
     await page.wait_for_url(f"{stage.console}/")
-    assert await stage.service.connections() == []
+    assert await stage.service.connections.all() == []
 
 
 async def test_a_problem_is_told_at_its_field_and_to_screen_readers(page: Page, stage: Stage) -> None:
@@ -96,7 +96,9 @@ async def test_a_button_copies(page: Page, stage: Stage) -> None:
     await page.goto("/connect-posthog")
     await page.get_by_role("button", name="Copy").first.click()
     await expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert await page.evaluate("navigator.clipboard.readText()") == (await stage.service.token()).webhook_url
+    assert (
+        await page.evaluate("navigator.clipboard.readText()") == (await stage.service.project_tokens.show()).webhook_url
+    )
 
 
 async def test_somebody_who_stops_hogline_is_told_on_an_open_page(page: Page, stage: Stage) -> None:

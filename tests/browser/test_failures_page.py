@@ -47,7 +47,7 @@ async def test_sent_again_exported_and_discarded(page: Page, stage: Stage, tmp_p
     async with page.expect_navigation():
         await page.get_by_role("link", name="Discard …").click()
     await expect(page.locator("main")).to_contain_text("Discard 2 failures?")
-    while await stage.service.retrying_failures("shop"):
+    while await stage.service.failures.retrying("shop"):
         await page.wait_for_load_state()
     await page.get_by_role("button", name="Discard").click()
     await expect(page.get_by_role("status").filter(has_text="Discarded 2 failures.")).to_be_visible()

@@ -87,6 +87,6 @@ async def test_there_are_at_most_200_on_the_page_and_it_says_how_many_are_not(pa
 
 async def test_a_session_that_ends_leads_to_the_door(page: Page, stage: Stage) -> None:
     await opened(page, stage)
-    await stage.service.set_password("another password")
+    await stage.service.accounts.set_password("another password")
     await stage.receive({"event": "x", "distinct_id": "ada"})
     await page.wait_for_url("**/sign-in?next=%2Fconnections%2Fshop%2Flive")

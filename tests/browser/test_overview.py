@@ -40,7 +40,7 @@ async def test_pause_and_resume(page: Page, stage: Stage) -> None:
     await expect(page.locator("#said")).to_contain_text("Paused shop.")
     await page.get_by_role("button", name="Resume").click()
     await expect(page.locator("#state")).to_have_text("Delivering")
-    assert [one.paused for one in await stage.service.connections()] == [False]
+    assert [one.paused for one in await stage.service.connections.all()] == [False]
 
 
 async def test_the_plots_show_what_stands_in_the_table(page: Page, stage: Stage) -> None:
@@ -98,7 +98,7 @@ async def test_a_page_of_a_connection_that_is_removed_leads_home(page: Page, sta
     await stage.connect("shop")
     async with page.expect_response(lambda answer: "changes" in answer.url):  # from now on the page hears of changes
         await page.goto(OVERVIEW)
-    await stage.service.disconnect("shop")
+    await stage.service.connections.remove("shop")
     await page.wait_for_url(f"{stage.console}/")
 
 
@@ -134,7 +134,7 @@ async def test_a_token_is_made_and_shown_once(page: Page, stage: Stage) -> None:
     await page.get_by_label("What is it for?").fill("reports")
     await page.get_by_role("button", name="Create").click()
     token = await page.locator("#new-token").inner_text()
-    made = stage.service.api_token(token.strip())
+    made = stage.service.api_tokens.find(token.strip())
     assert made is not None
     assert made.name == "reports"
     await page.get_by_role("link", name="API tokens").click()

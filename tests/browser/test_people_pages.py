@@ -54,7 +54,7 @@ async def test_whatever_somebody_is_called_their_page_opens(page: Page, stage: S
     await stage.connect("shop")
     # Not as an event: of that the id would be cut, or refused.
     person = Person(distinct_id, {"plan": Fact("pro", 0, 1)})
-    await stage.service._state.flush(Flush({}, {distinct_id: person}, 0))
+    await stage.service.state.flush(Flush({}, {distinct_id: person}, 0))
     await page.set_viewport_size({"width": 360, "height": 800})
     await page.goto(PEOPLE)
     await page.locator("#people tbody a").first.click()
@@ -64,7 +64,7 @@ async def test_whatever_somebody_is_called_their_page_opens(page: Page, stage: S
     assert await page.locator("input[name=id]").input_value() == distinct_id
     await page.get_by_role("button", name="Forget for good").click()
     await expect(page.get_by_role("heading", name="Forgotten")).to_be_visible()
-    assert await stage.service.people() == []
+    assert await stage.service.people.find() == []
 
 
 async def test_without_script_people_are_found_too(browser: Browser, stage: Stage) -> None:

@@ -59,7 +59,7 @@ async def received(stage: Stage, *wanted: str) -> list[ReceivedEvent]:
     """The events that Hogline has, once these are among them."""
     async with asyncio.timeout(WITHIN_S):
         while True:
-            events = await stage.service.received_events(after=0, limit=100)
+            events = await stage.service.live.received(after=0, limit=100)
             if {event.event for event in events} >= set(wanted):
                 return events
             await asyncio.sleep(0.05)
@@ -74,8 +74,8 @@ def paths_asked(visitor: Page, host: str) -> list[str]:
 
 async def for_this(stage: Stage, snippet: str) -> tuple[str, str]:
     """The snippet for this Hogline, and its host."""
-    host = stage.service.receives_at
-    return filled(snippet, host, (await stage.service.token()).token), host
+    host = stage.service.addresses.receives
+    return filled(snippet, host, (await stage.service.project_tokens.show()).token), host
 
 
 @pytest.mark.parametrize("kind", SNIPPETS)

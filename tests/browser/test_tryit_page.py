@@ -23,7 +23,7 @@ async def test_an_event_is_picked_changed_and_tried(page: Page, stage: Stage) ->
     await events.fill((await events.input_value()).replace("some_event", "<script>alert(1)</script>"))
     await page.get_by_role("button", name="Try it").click()
     await expect(tried).to_contain_text(["<script>alert(1)</script>"])
-    assert await stage.service.people() == []
+    assert await stage.service.people.find() == []
 
 
 async def test_a_mistake_is_told_at_the_field_and_taken_back(page: Page, stage: Stage) -> None:

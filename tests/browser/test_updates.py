@@ -36,7 +36,7 @@ async def test_the_state_is_the_same_everywhere_on_the_page(page: Page, stage: S
     await stage.connect("shop")
     await page.goto("/connections/shop/people")
     await is_listening(page)
-    await stage.service.pause("shop")
+    await stage.service.connections.pause("shop")
     await expect(page.locator("#state")).to_have_text("Paused")
     await expect(page.locator(".of-connection .dot.state-off")).to_have_count(1)
 
@@ -56,7 +56,7 @@ async def test_an_answer_that_is_not_this_page_deletes_nothing(page: Page, stage
     await stage.connect("shop")
     await page.goto("/connections/shop/failures")
     await is_listening(page)
-    await stage.service.disconnect("shop")
+    await stage.service.connections.remove("shop")
     await expect(page.locator("#unanswered")).to_contain_text("What this page shows was removed.")
     await expect(page.locator("#failures")).to_contain_text("No failures")
 
@@ -97,7 +97,7 @@ async def test_a_button_says_what_is_happening_and_works_once(page: Page, stage:
     )
     await page.get_by_role("button", name="Save & start").dblclick()
     await page.wait_for_url("**/connect-posthog")
-    assert [one.name for one in await stage.service.connections()] == ["customerio"]
+    assert [one.name for one in await stage.service.connections.all()] == ["customerio"]
 
 
 async def test_numbers_are_written_the_same_everywhere(page: Page, stage: Stage) -> None:

@@ -129,7 +129,9 @@ class Machine:
         if not await self._state.tokens():
             await self._state.add_token(TOKEN)
         await self.service.start()
-        self._app = create_app(self._journal, self.service.token_check, self.service.problems, self.clock.time_ms)
+        self._app = create_app(
+            self._journal, self.service.token_check, self.service.status.problems, self.clock.time_ms
+        )
 
     def _may_die(self, _what: str) -> bool:
         return not self.immortal and self._chance.random() < self._world.death_rate
@@ -271,7 +273,7 @@ class Machine:
         if self._asking:
             return 1.0
         next_ms, now_ms = _NEVER_MS, self.clock.time_ms()
-        for status in (await self.service.status()).connections:
+        for status in (await self.service.status.show()).connections:
             if status.state == "paused":
                 continue
             if status.pending:
@@ -298,14 +300,14 @@ class Machine:
             pass
 
     def status(self) -> list[ConnectionStatus]:
-        return self._run(self.service.status()).connections  # type: ignore[no-any-return]
+        return self._run(self.service.status.show()).connections  # type: ignore[no-any-return]
 
     def person(self, name: str, distinct_id: str) -> PersonView | None:
         """`hogline people show`: the person whose an id is; None: nothing is known of them."""
         try:
-            found: PersonView = self._run(self.service.person(name, distinct_id)).person
+            found: PersonView = self._run(self.service.people.show(name, distinct_id)).person
             if found.joined_into is not None:
-                found = self._run(self.service.person(name, found.joined_into)).person
+                found = self._run(self.service.people.show(name, found.joined_into)).person
         except CannotDo:
             return None
         return found
@@ -315,23 +317,23 @@ class Machine:
 
     def resend(self, name: str, who: str) -> None:
         """`hogline people resend`."""
-        self.ask(lambda service: service.resend_person(name, who))
+        self.ask(lambda service: service.resending.person(name, who))
 
     def forget(self, who: str, *, suppress: bool) -> None:
         """`hogline people forget`; of whoever is not known `hogline people suppress`."""
 
         async def forgotten(service: Service) -> None:
             try:
-                await service.forget_person(who, suppress=suppress)
+                await service.forgetting.forget(who, suppress=suppress)
             except Nobody:
                 if suppress:
-                    await service.suppress_person(who)
+                    await service.forgetting.suppress(who)
 
         self.ask(forgotten)
 
     def connect(self, name: str, options: dict[str, object]) -> None:
         credentials: dict[str, object] = {"site_id": name, "api_key": "key", "max_requests_per_second": 1000}
-        self._run(self.service.connect("customerio", credentials | options, name=name))
+        self._run(self.service.connections.add("customerio", credentials | options, name=name))
         self._ids[name] = len(self._ids) + 1
 
 

@@ -171,12 +171,12 @@ class Run:
 
     def _retry(self) -> None:
         for name, connection in self.connections.items():
-            self.hogline.ask(lambda service, name=name: service.retry_failures(name))  # type: ignore[misc]
+            self.hogline.ask(lambda service, name=name: service.failures.retry(name))  # type: ignore[misc]
             connection.retried = True
 
     def _replay(self) -> None:
         for name, connection in self.connections.items():
-            self.hogline.ask(lambda service, name=name: service.replay(name, since_ms=0))  # type: ignore[misc]
+            self.hogline.ask(lambda service, name=name: service.replays.begin(name, since_ms=0))  # type: ignore[misc]
             connection.expected.replay()
             connection.replayed = True
 
@@ -192,15 +192,15 @@ class Run:
             connection.blurred = True
         connection.changed = True
         connection.expected.configure(step.options)
-        self.hogline.ask(lambda service: service.configure("connection-1", step.options))
+        self.hogline.ask(lambda service: service.connections.configure("connection-1", step.options))
 
     def _switch(self) -> None:
         connection = list(self.connections.values())[-1]
         connection.enabled = not connection.enabled
         if connection.enabled:
-            self.hogline.ask(lambda service: service.resume(connection.name))
+            self.hogline.ask(lambda service: service.connections.resume(connection.name))
         else:
-            self.hogline.ask(lambda service: service.pause(connection.name))
+            self.hogline.ask(lambda service: service.connections.pause(connection.name))
 
     def _forget(self, who: str, *, suppress: bool) -> None:
         """A forgotten person's customers can only be deleted where the destination answers."""
@@ -229,7 +229,7 @@ class Run:
         for connection in self.connections.values():
             if not connection.enabled:
                 connection.enabled = True
-                hogline.ask(lambda service, name=connection.name: service.resume(name))  # type: ignore[misc]
+                hogline.ask(lambda service, name=connection.name: service.connections.resume(name))  # type: ignore[misc]
             connection.customerio.to_refuse.clear()
         self._rest()
         self._again_after_refusals()

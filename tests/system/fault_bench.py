@@ -212,7 +212,9 @@ class Bench:
             Cleaning(self.journal, self.state),
             people=self.service.retention,
         )
-        self.app = create_app(self.housekeeping, TokenCheck(["token"]), self.service.problems, self.clock.time_ms)
+        self.app = create_app(
+            self.housekeeping, TokenCheck(["token"]), self.service.status.problems, self.clock.time_ms
+        )
 
     def _service(self) -> Service:
         return Service(
@@ -235,7 +237,7 @@ class Bench:
         await self.journal.append([encode_event(event(who, n)) for n in range(first, last) for who in PEOPLE])
 
     async def status(self) -> Any:
-        (status,) = (await self.service.status()).connections
+        (status,) = (await self.service.status.show()).connections
         assert_adds_up(msgspec.to_builtins(status))
         return status
 
@@ -272,7 +274,7 @@ async def bench_in(folder: Path, vfs: str | None = None, **options: object) -> A
         await stack.enter_async_context(bench.wire.listening())
         stack.push_async_callback(lambda: bench.service.close(0))
         await bench.service.start()
-        await bench.service.connect(
+        await bench.service.connections.add(
             "customerio", {"site_id": "site", "api_key": "key", "tracking_endpoint": bench.wire.url} | options
         )
         yield bench

@@ -305,7 +305,7 @@ async def test_what_is_refused_without_saying_which_is_halved_until_the_culprits
     status = await bench.until(lambda found: found.pending == 0)
     assert (status.state, status.delivered, status.failures) == ("delivering", ALL - EACH, {reason: EACH})
     assert bench.wire.by_person() == {who: ns for who, ns in IN_ORDER.items() if who != "person-3"}
-    failures = await bench.service.failures("customerio")
+    failures = await bench.service.failures.find("customerio")
     assert {failure.distinct_id for failure in failures} == {"person-3"}
 
 
@@ -365,7 +365,7 @@ async def test_a_wrong_configuration_stops_the_connection_within_one_request_unt
     assert str(status) in stopped.reason
     assert (stopped.pending, stopped.failures, stopped.delivered) == (ALL, {}, 0)
     assert len(bench.wire.requests) == 1
-    assert await bench.service.problems() == [f"customerio: {stopped.reason}"]
+    assert await bench.service.status.problems() == [f"customerio: {stopped.reason}"]
 
     await bench.receive(EACH, EACH + 1)
     await bench.restart()
@@ -373,7 +373,7 @@ async def test_a_wrong_configuration_stops_the_connection_within_one_request_unt
     assert len(bench.wire.requests) == 1
 
     bench.wire.otherwise = Wire().otherwise
-    await bench.service.resume("customerio")
+    await bench.service.connections.resume("customerio")
     after = await bench.until(lambda found: found.pending == 0)
     assert (after.state, after.delivered, after.failures) == ("delivering", ALL + len(PEOPLE), {})
     assert bench.wire.by_person() == {who: list(range(EACH + 1)) for who in PEOPLE}

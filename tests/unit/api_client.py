@@ -93,4 +93,4 @@ class Client:
 @asynccontextmanager
 async def client_in(folder: Path, **limits: float) -> AsyncIterator[Client]:
     async with bench_in(folder) as bench:
-        yield Client(bench, (await bench.service.make_api_token("test", "admin")).token, **limits)
+        yield Client(bench, (await bench.service.api_tokens.make("test", "admin")).token, **limits)

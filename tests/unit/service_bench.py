@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from hogline.backfill.views import BadLine, Row
+from hogline.destinations.base import Send
 from hogline.model import Request, Response
 from hogline.posthog.lines import read_file_line
 from hogline.posthog.received import Unreadable
@@ -24,6 +25,7 @@ from hogline.settings import Settings
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.event_log import SqliteEventLog
+from hogline.store.sqlite.figures import SqliteFigures
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 
@@ -59,7 +61,7 @@ def rows_in(lines: Iterable[tuple[int, bytes]]) -> tuple[list[Row], dict[str, in
 async def send_lines(service: Service, handle: str, lines: Iterable[tuple[int, bytes]]) -> list[BadLine]:
     """Send these lines of a file as they come; returns what cannot be kept."""
     rows, refused, bad = rows_in(lines)
-    await service.send_rows(handle, rows, refused)
+    await service.sendings.send(handle, rows, refused)
     return bad
 
 
@@ -91,9 +93,13 @@ class CustomerIo:
         self.open.set()
         self.asked = asyncio.Event()
         self.check = REGION
+        self.instead: Send | None = None
+        """Answers everything."""
 
     async def send(self, request: Request) -> Response:
         self.asked.set()
+        if self.instead is not None:
+            return await self.instead(request)
         await self.open.wait()
         return self.check if request.method == "GET" else _answer(request.body)
 
@@ -111,10 +117,11 @@ def _answer(body: bytes) -> Response:
 class Bench:
     """`service` is called directly; `socket` is where it is offered to others."""
 
-    def __init__(self, service: Service, customerio: CustomerIo, socket: Path) -> None:
+    def __init__(self, service: Service, customerio: CustomerIo, directory: DataDirectory) -> None:
         self.service = service
         self.customerio = customerio
-        self.socket = socket
+        self.folder = directory.path
+        self.socket = directory.control
 
     @asynccontextmanager
     async def offered(self) -> AsyncIterator[None]:
@@ -144,6 +151,8 @@ async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
         customerio = CustomerIo()
         events = SqliteEventLog(directory.events)
         stack.push_async_callback(events.close)
+        figures = SqliteFigures(directory.history)
+        stack.push_async_callback(figures.close)
         audit = SqliteAudit(directory.audit)
         stack.push_async_callback(audit.close)
         service = Service(
@@ -153,9 +162,10 @@ async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
             send=customerio.send,
             clock=clock,
             delivers=True,
+            figures=figures,
             events=events,
             trail=Trail(audit, vault.fingerprint, clock.time_ms),
         )
         stack.push_async_callback(service.close)
         await service.start()
-        yield Bench(service, customerio, directory.control)
+        yield Bench(service, customerio, directory)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_type_hints
 
 import pytest
@@ -67,10 +68,10 @@ class Asked:
 
     def _ask(self, _: object, call: object) -> object:
         assert callable(call)
-        call(self)
+        call(SimpleNamespace(connections=self))
         raise CannotDo("Enough.")
 
-    def connect(self, _: str, options: Mapping[str, object], **__: object) -> None:
+    def add(self, _: str, options: Mapping[str, object], **__: object) -> None:
         self.options = options
 
 

@@ -37,7 +37,6 @@ class DryRun:
         self._by_day: Counter[tuple[int, str]] = Counter()
         self._attributes: Counter[str] = Counter()
         self._young = 0
-        self.touched_s = clock.now_s()
 
     async def rows(self, rows: Sequence[bytes]) -> None:
         """The next events, as the journal keeps them."""

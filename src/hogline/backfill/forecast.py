@@ -40,7 +40,6 @@ class Forecast:
         self._connection = connection
         self._events = 0
         self._uuids = Uuids()
-        self.touched_s = clock.now_s()
         made_for = connection or NO_CONNECTION
         self._choices = [
             _Forecast(choice, made_for, clock, min(hold_max_bytes, MOST_HELD_BYTES))

@@ -44,7 +44,6 @@ class Preview:
         """
         self._clock = clock
         self._uuids = Uuids()
-        self.touched_s = clock.now_s()
         self._rehearsals = [_Previewed(connection, state, clock) for connection in connections] or [
             _Previewed(installed(NO_CONNECTION), None, clock)
         ]

@@ -35,7 +35,6 @@ class Sending:
         self._clock = clock
         self._connections = connections
         self.tallies = tallies
-        self.touched_s = clock.now_s()
 
     async def keep(self, rows: Sequence[Row], refused: Mapping[str, int]) -> None:
         """Keep these events; `refused` were read and cannot be kept, by reason."""

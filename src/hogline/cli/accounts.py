@@ -24,7 +24,7 @@ accounts = App(name="accounts", help="The accounts that can use the console. Lis
 @accounts.default
 def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
     """List accounts: role, how they sign in, and last sign-in."""
-    found = ask(common, lambda service: service.accounts())
+    found = ask(common, lambda service: service.accounts.all())
     if json:
         print_json({"accounts": found})
     elif found:
@@ -56,21 +56,21 @@ def add(
 ) -> None:
     """Add an account."""
     chosen = read_password(name) if password else None
-    made = ask(common, lambda service: service.add_account(name, role, chosen))
+    made = ask(common, lambda service: service.accounts.add(name, role, chosen))
     out.print(f"Added {made.name} as {made.role}.", markup=False)
 
 
 @accounts.command
 def remove(name: Name, /, *, common: Common = _DEFAULT) -> None:
     """Remove an account. Anyone signed in with it is signed out immediately."""
-    ask(common, lambda service: service.remove_account(name))
+    ask(common, lambda service: service.accounts.remove(name))
     out.print(f"Removed {name}.", markup=False)
 
 
 @accounts.command
 def role(name: Name, new: Annotated[Role, Parameter(help="The new role.")], /, *, common: Common = _DEFAULT) -> None:
     """Change an account's role. It applies from the next request."""
-    changed = ask(common, lambda service: service.set_role(name, new))
+    changed = ask(common, lambda service: service.accounts.set_role(name, new))
     out.print(f"{changed.name} is now {changed.role}.", markup=False)
 
 

@@ -15,7 +15,7 @@ alerts = App(name="alerts", help="Alerts: what is wrong now; send a test message
 @alerts.default
 def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
     """Show what is wrong now: stopped connections, lag, failures, silence, bounds."""
-    found = ask(common, lambda service: service.alerts())
+    found = ask(common, lambda service: service.alerts.all())
     if json:
         print_json({"alerts": found})
     elif not found:
@@ -27,5 +27,5 @@ def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
 @alerts.command(name="test")
 def send_test(*, common: Common = _DEFAULT) -> None:
     """Send a test message to HOGLINE_ALERT_EMAIL and HOGLINE_ALERT_WEBHOOK."""
-    places = ask(common, lambda service: service.test_alerts())
+    places = ask(common, lambda service: service.alerts.test())
     out.print(f"Sent a test message by {' and '.join(places)}.")

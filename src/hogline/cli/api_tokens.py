@@ -21,7 +21,7 @@ api_tokens = App(name="api-tokens", help="Tokens for the HTTP API. List, add or 
 @api_tokens.default
 def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
     """List API tokens: role, expiry and last use."""
-    found = ask(common, lambda service: service.api_tokens())
+    found = ask(common, lambda service: service.api_tokens.all())
     if json:
         print_json({"api_tokens": found})
     elif found:
@@ -50,7 +50,7 @@ def add(
     common: Common = _DEFAULT,
 ) -> None:
     """Create an API token and print it. Hogline stores only a hash and cannot show it again."""
-    made = ask(common, lambda service: service.make_api_token(name, role, days))
+    made = ask(common, lambda service: service.api_tokens.make(name, role, days))
     if json:
         print_json(made)
     else:
@@ -62,5 +62,5 @@ def revoke(
     name: Annotated[str, Parameter(help="The token's name, as shown in the list.")], /, *, common: Common = _DEFAULT
 ) -> None:
     """Revoke an API token. It stops working immediately."""
-    ask(common, lambda service: service.revoke_api_token(name))
+    ask(common, lambda service: service.api_tokens.revoke(name))
     out.print(f"Revoked {name}.", markup=False)

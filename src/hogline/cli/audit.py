@@ -41,10 +41,10 @@ def audit(
     async def work() -> None:
         async with service_for(common.settings()) as service:
             if not json:
-                _print(await service.audit(wanted, limit=limit))
+                _print(await service.audit.newest(wanted, limit=limit))
                 return
             last = after
-            while page := await service.audit_since(wanted, after=last, limit=_PAGE):
+            while page := await service.audit.since(wanted, after=last, limit=_PAGE):
                 last = page[-1].number
                 for entry in page:
                     print_json_line(entry)

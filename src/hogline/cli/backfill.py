@@ -95,7 +95,7 @@ async def _backfilled(
 ) -> RunView:
     settings = common.settings()
     async with service_for(settings, delivers=True) as service:
-        view = await service.begin_backfill(wanted, again=again)
+        view = await service.backfills.begin(wanted, again=again)
         if view.state == "finished":
             if not json:
                 err.print(
@@ -109,7 +109,7 @@ async def _backfilled(
                 preparation = Preparation(files, folder, _now_ms(), window)
                 with held_by_reader(folder):
                     prepared = await _prepared(service, view.number, preparation, progress)
-                view = await service.backfill_ready(view.number, prepared)
+                view = await service.backfills.ready(view.number, prepared)
             return await followed(service, view, progress)
 
 
@@ -119,19 +119,19 @@ async def _prepared(service: Service, number: int, preparation: Preparation, pro
     try:
         while not (await asyncio.wait([preparing], timeout=SAY_EVERY_S))[0]:
             progress.reading(preparation.read, preparation.written)
-            await service.backfill_read(number, preparation.read)
+            await service.backfills.note_read(number, preparation.read)
         return await preparing
     except CannotRead as problem:
-        await service.cancel_backfill(number)
+        await service.backfills.cancel(number)
         raise CannotDo(f"{problem} Nothing was sent.") from None
     except OSError as error:
-        await service.cancel_backfill(number)
+        await service.backfills.cancel(number)
         raise CannotDo(
             f"The rows cannot be sorted in {preparation.folder}: {error.strerror}. Make room there, or choose "
             "another data directory with --data."
         ) from None
     except asyncio.CancelledError:
-        await service.cancel_backfill(number)
+        await service.backfills.cancel(number)
         raise
 
 
@@ -142,9 +142,9 @@ async def followed(service: Service, view: RunView, progress: Progress) -> RunVi
             progress.sending(view)
             if all(one.state not in SENDING_STATES for one in view.connections):
                 break
-            view = await service.backfill(view.number, SAY_EVERY_S)
+            view = await service.backfills.show(view.number, SAY_EVERY_S)
     except asyncio.CancelledError:
-        await service.pause_backfill(view.number)
+        await service.backfills.pause(view.number)
         err.print(f"Run {view.number} is paused. The same command continues it.")
         raise
     return view

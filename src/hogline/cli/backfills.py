@@ -21,7 +21,7 @@ Number = Annotated[int, Parameter(help="The run's number, as shown in the list."
 @backfills.default
 def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
     """List all runs, newest first: how far each is, and what came of it."""
-    found = ask(common, lambda service: service.backfills())
+    found = ask(common, lambda service: service.backfills.all())
     if json:
         print_json({"runs": found})
     elif not found:
@@ -71,19 +71,19 @@ def _sources(names: list[str]) -> str:
 @backfills.command
 def pause(number: Number, /, *, common: Common = _DEFAULT) -> None:
     """Pause a run. What was already taken is still delivered."""
-    ask(common, lambda service: service.pause_backfill(number))
+    ask(common, lambda service: service.backfills.pause(number))
     out.print(f"Run {number} is paused.")
 
 
 @backfills.command
 def resume(number: Number, /, *, common: Common = _DEFAULT) -> None:
     """Continue a paused run in the running `hogline serve`, or when it starts."""
-    ask(common, lambda service: service.resume_backfill(number))
+    ask(common, lambda service: service.backfills.resume(number))
     out.print(f"Run {number} continues.")
 
 
 @backfills.command
 def cancel(number: Number, /, *, common: Common = _DEFAULT) -> None:
     """End a run for good. What was already taken is still delivered."""
-    ask(common, lambda service: service.cancel_backfill(number))
+    ask(common, lambda service: service.backfills.cancel(number))
     out.print(f"Run {number} is cancelled.")

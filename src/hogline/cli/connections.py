@@ -44,7 +44,8 @@ def _connect_command(destination: Destination[Any]) -> Callable[..., None]:
     ) -> None:
         chosen = _with_secrets(destination, _with_imports(destination, given(options)))
         made = ask(
-            common, lambda service: service.connect(destination.key, chosen, name=name, paused=paused or not enable)
+            common,
+            lambda service: service.connections.add(destination.key, chosen, name=name, paused=paused or not enable),
         )
         if json:
             print_json(made)
@@ -127,7 +128,7 @@ def configure(
     common: Common = _DEFAULT,
 ) -> None:
     """Change options of a connection. Options you leave out stay as they are; --events "" clears the list."""
-    changed = ask(common, lambda service: service.configure(name, given(options)))
+    changed = ask(common, lambda service: service.connections.configure(name, given(options)))
     if json:
         print_json(changed)
     else:
@@ -141,7 +142,7 @@ configure.__annotations__ = get_type_hints(configure, include_extras=True) | {"o
 
 def check(name: str, /, *, json: Json = False, common: Common = _DEFAULT) -> None:
     """Check whether the destination accepts the credentials. If not, say what to do."""
-    found = ask(common, lambda service: service.check(name))
+    found = ask(common, lambda service: service.connections.check(name))
     if json:
         print_json(found)
     else:
@@ -152,7 +153,7 @@ def check(name: str, /, *, json: Json = False, common: Common = _DEFAULT) -> Non
 
 def connections(*, json: Json = False, common: Common = _DEFAULT) -> None:
     """List connections and their options. Secrets are never shown."""
-    found = ask(common, lambda service: service.connections())
+    found = ask(common, lambda service: service.connections.all())
     if json:
         print_json({"connections": found})
         return
@@ -171,7 +172,7 @@ def connections(*, json: Json = False, common: Common = _DEFAULT) -> None:
 
 def pause(name: str, /, *, common: Common = _DEFAULT) -> None:
     """Stop sending. New events are kept until you run `hogline resume`."""
-    ask(common, lambda service: service.pause(name))
+    ask(common, lambda service: service.connections.pause(name))
     out.print(f"Paused [bold]{name}[/]. New events are kept until you resume it.")
 
 
@@ -185,11 +186,11 @@ def resume(
     common: Common = _DEFAULT,
 ) -> None:
     """Check the credentials and continue sending where the connection left off."""
-    ask(common, lambda service: service.resume(name, from_now_on=from_now_on))
+    ask(common, lambda service: service.connections.resume(name, from_now_on=from_now_on))
     out.print(f"Resumed [bold]{name}[/].")
 
 
 def disconnect(name: str, /, *, common: Common = _DEFAULT) -> None:
     """Delete a connection and everything it knows about people. The destination keeps what it already has."""
-    ask(common, lambda service: service.disconnect(name))
+    ask(common, lambda service: service.connections.remove(name))
     out.print(f"Disconnected [bold]{name}[/].")

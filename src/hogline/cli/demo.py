@@ -108,24 +108,24 @@ async def _demo(settings: Settings, *, keep_running: bool) -> None:
             "tracking_endpoint": sandbox.url,
             "anonymous_users": "identified",
         }
-        await service.connect("customerio", options)
-        token = (await service.token()).token
+        await service.connections.add("customerio", options)
+        token = (await service.project_tokens.show()).token
         out.print(f"[dim]Sandbox Customer.io[/]  {sandbox.url}  [dim](emulates Customer.io's documented API)[/]")
-        out.print(f"[dim]Hogline[/]              {service.receives_at}  [dim](data in {settings.data})[/]")
-        if service.console is not None:
-            password = service.console.first_password
+        out.print(f"[dim]Hogline[/]              {service.addresses.receives}  [dim](data in {settings.data})[/]")
+        if service.addresses.console is not None:
+            password = service.addresses.console.first_password
             told = f"password {password}" if password else "sign in with HOGLINE_CONSOLE_PASSWORD"
-            out.print(f"[dim]Console[/]              {service.console.url}  [dim]({told})[/]")
+            out.print(f"[dim]Console[/]              {service.addresses.console.url}  [dim]({told})[/]")
         out.print("[dim]Connection[/]           customerio, identified users only")
         out.print()
         async with _customers_of(sandbox.url) as customers:
-            with _sdk(token, service.receives_at) as posthog:
+            with _sdk(token, service.addresses.receives) as posthog:
                 shop = _Shop(posthog, service, customers)
                 for step in STORY:
                     await shop.play(step)
             await _conclude(service, customers)
         if keep_running:
-            await _until_interrupted(settings, sandbox.url, service.console)
+            await _until_interrupted(settings, sandbox.url, service.addresses.console)
 
 
 @contextlib.asynccontextmanager
@@ -165,7 +165,7 @@ class _Shop:
         self._before: dict[str, _Customer] = {}
 
     async def play(self, step: _Step) -> None:
-        received = (await self._service.status()).connections[0].received
+        received = (await self._service.status.show()).connections[0].received
         await asyncio.to_thread(_send, self._posthog, step)
         status = await self._settled(received + 1)
         out.print(f"[bold]{step.sentence}[/]")
@@ -183,7 +183,7 @@ class _Shop:
         """Waits until this many events are received and settled. Returns the filtered counts."""
         async with asyncio.timeout(SETTLE_WITHIN_S):
             while True:
-                status = (await self._service.status()).connections[0]
+                status = (await self._service.status.show()).connections[0]
                 if status.received >= received and status.pending == 0:
                     return status.filtered
                 await asyncio.sleep(0.02)
@@ -220,12 +220,12 @@ async def _conclude(service: Service, customers: _Customers) -> None:
     out.print(table)
     out.print()
     out.print("[bold]People in Hogline[/]")
-    out.print(people_table(await service.people()))
+    out.print(people_table(await service.people.find()))
     out.print(
         "[dim]Hogline stores nothing about anonymous visitors who never identify. They do not become profiles.[/]"
     )
     out.print()
-    for connection in (await service.status()).connections:
+    for connection in (await service.status.show()).connections:
         print_status(connection)
 
 

@@ -13,7 +13,7 @@ def doctor(*, json: Json = False, common: Common = _DEFAULT) -> None:
 
     Exits with 1 if it finds a problem.
     """
-    findings = ask(common, lambda service: service.examine())
+    findings = ask(common, lambda service: service.doctor.examine())
     if json:
         print_json({"findings": findings})
     else:

@@ -56,7 +56,7 @@ async def _work(
 ) -> tuple[DryRunView, Prepared]:
     settings = common.settings()
     async with service_for(settings) as service:
-        handle = await service.begin_dry_run(connection)
+        handle = await service.dry_runs.begin(connection)
         with tempfile.TemporaryDirectory(dir=settings.data, prefix=".dry-run-") as made, Progress(json=json) as bars:
             folder = Path(made)
             preparation = Preparation(files, folder, time.time_ns() // 1_000_000, window)
@@ -72,8 +72,8 @@ async def _work(
                     f"The rows cannot be sorted in {settings.data}: {error.strerror}. Make room there."
                 ) from None
             for rows in read_rows(folder / ROWS):
-                await service.dry_run_rows(handle, rows)
-            return await service.dry_run(handle, share), prepared
+                await service.dry_runs.rows(handle, rows)
+            return await service.dry_runs.end(handle, share), prepared
 
 
 def _print(found: DryRunView, prepared: Prepared, price: float | None) -> None:

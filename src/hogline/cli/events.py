@@ -37,7 +37,7 @@ def list_(
     """Search the event log, newest event first."""
     found = ask(
         common,
-        lambda service: service.events(
+        lambda service: service.events.find(
             connection,
             name=name,
             person=person,
@@ -91,7 +91,7 @@ def show(
     common: Common = _DEFAULT,
 ) -> None:
     """Show one event in full: what was received, what was decided and why, what was sent, and the response."""
-    found = ask(common, lambda service: service.event(connection, number))
+    found = ask(common, lambda service: service.events.show(connection, number))
     if json:
         print_json(found)
         return

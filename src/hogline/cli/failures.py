@@ -43,7 +43,7 @@ def list_(
     common: Common = _DEFAULT,
 ) -> None:
     """List failures: reason, event, distinct_id and time."""
-    found = ask(common, lambda service: service.failures(name, reason=reason, limit=limit))
+    found = ask(common, lambda service: service.failures.find(name, reason=reason, limit=limit))
     if json:
         print_json({"failures": found})
         return
@@ -73,7 +73,7 @@ def show(
     name: Name, id_: Annotated[int, Parameter(name="id")], /, *, json: Json = False, common: Common = _DEFAULT
 ) -> None:
     """Show one failure in full: the event, what was sent, and the response."""
-    found = ask(common, lambda service: service.failure(name, id_))
+    found = ask(common, lambda service: service.failures.show(name, id_))
     if json:
         print_json(found)
         return
@@ -104,8 +104,8 @@ def retry(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, comm
     async def work() -> tuple[int, int]:
         async with service_for(common.settings(), delivers=True) as service:
             before = await _dead(service, name)
-            retried = await service.retry_failures(name, reason=chosen, ids=positions)
-            while await service.retrying_failures(name) and await goes_on(service, name):
+            retried = await service.failures.retry(name, reason=chosen, ids=positions)
+            while await service.failures.retrying(name) and await goes_on(service, name):
                 await asyncio.sleep(0.1)
             return retried, before - await _dead(service, name)
 
@@ -114,12 +114,12 @@ def retry(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, comm
 
 
 async def _dead(service: Service, name: str) -> int:
-    return sum(sum(one.failures.values()) for one in (await service.status()).connections if one.name == name)
+    return sum(sum(one.failures.values()) for one in (await service.status.show()).connections if one.name == name)
 
 
 async def goes_on(service: Service, name: str) -> bool:
     """False if nothing more will happen automatically; prints why."""
-    one = next(one for one in (await service.status()).connections if one.name == name)
+    one = next(one for one in (await service.status.show()).connections if one.name == name)
     if one.state in SENDING_STATES:
         return True
     err.print(
@@ -135,7 +135,7 @@ def discard(name: Name, /, *ids: int, reason: Reason = "", all_: All = False, co
     """Delete failures permanently. Their events count as filtered (discarded)."""
     chosen, positions = _which(ids, reason, all_=all_)
 
-    discarded = ask(common, lambda service: service.discard_failures(name, reason=chosen, ids=positions))
+    discarded = ask(common, lambda service: service.failures.discard(name, reason=chosen, ids=positions))
     out.print(f"{discarded:,} discarded.")
 
 
@@ -146,11 +146,11 @@ def export(name: Name, /, *, reason: Reason = "", common: Common = _DEFAULT) -> 
     async def work() -> None:
         async with service_for(common.settings()) as service:
             after = 0
-            while page := await service.failures(name, reason=reason, after=after, limit=_PAGE):
+            while page := await service.failures.find(name, reason=reason, after=after, limit=_PAGE):
                 after = page[-1].id
                 for failure in page:
                     with suppress(CannotDo):  # it was resolved a moment ago
-                        details = await service.failure(name, failure.id)
+                        details = await service.failures.show(name, failure.id)
                         print_json_line(details)
 
     run(work())
@@ -174,8 +174,8 @@ def replay(
 
     async def work() -> int:
         async with service_for(common.settings(), delivers=True) as service:
-            count = await service.replay(name, since_ms=since_ms, until_ms=until_ms, events=names)
-            while await service.replaying(name) and await goes_on(service, name):
+            count = await service.replays.begin(name, since_ms=since_ms, until_ms=until_ms, events=names)
+            while await service.replays.pending(name) and await goes_on(service, name):
                 await asyncio.sleep(0.2)
             return count
 

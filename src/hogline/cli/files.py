@@ -67,7 +67,7 @@ def send(
     async def work() -> list[Delivery]:
         settings = common.settings()
         async with service_for(settings, delivers=True) as service:
-            handle = await service.begin_sending()
+            handle = await service.sendings.begin()
             try:
                 refused = dict[str, int]()
                 async for rows in rows_of(
@@ -75,13 +75,13 @@ def send(
                     settings.data,
                     as_it_comes=as_it_comes,
                     quiet=json,
-                    meanwhile=lambda: service.sending(handle, 0),
+                    meanwhile=lambda: service.sendings.show(handle, 0),
                 ):
-                    await service.send_rows(handle, rows, _newly(reading, refused))
-                await service.send_rows(handle, [], _newly(reading, refused))
+                    await service.sendings.send(handle, rows, _newly(reading, refused))
+                await service.sendings.send(handle, [], _newly(reading, refused))
                 return await _settled(service, handle, quiet=json)
             finally:
-                await service.end_sending(handle)
+                await service.sendings.end(handle)
 
     deliveries = run(work())
     if json:
@@ -106,7 +106,7 @@ async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delive
     """Wait and report progress. Returns early when a connection cannot continue without you."""
     said = ""
     while True:
-        deliveries = await service.sending(handle, 2.0)
+        deliveries = await service.sendings.show(handle, 2.0)
         open_ = [delivery for delivery in deliveries if delivery.pending]
         if all(delivery.state not in SENDING_STATES for delivery in open_):
             return deliveries
@@ -190,37 +190,37 @@ def preview(
 async def _preview(reading: Reading, connection: str, *, as_it_comes: bool, json: bool, common: Common) -> None:
     settings, several = common.settings(), len(reading.files) > 1
     async with service_for(settings) as service:
-        handle = await service.begin_preview(connection)
+        handle = await service.previews.begin(connection)
         try:
             async for rows in rows_of(
                 reading,
                 settings.data,
                 as_it_comes=as_it_comes,
                 quiet=json,
-                meanwhile=lambda: service.preview_rows(handle, []),
+                meanwhile=lambda: service.previews.rows(handle, []),
             ):
-                for event in await service.preview_rows(handle, rows):
+                for event in await service.previews.rows(handle, rows):
                     print_preview(event, json=json, several_files=several)
         finally:
-            await service.end_preview(handle)
+            await service.previews.end(handle)
 
 
 async def _forecast(reading: Reading, connection: str, *, as_it_comes: bool, json: bool, common: Common) -> None:
     settings = common.settings()
     async with service_for(settings) as service:
-        handle = await service.begin_forecast(connection)
+        handle = await service.forecasts.begin(connection)
         try:
             async for rows in rows_of(
                 reading,
                 settings.data,
                 as_it_comes=as_it_comes,
                 quiet=json,
-                meanwhile=lambda: service.forecast_rows(handle, []),
+                meanwhile=lambda: service.forecasts.rows(handle, []),
             ):
-                await service.forecast_rows(handle, rows)
-            found = await service.forecast(handle)
+                await service.forecasts.rows(handle, rows)
+            found = await service.forecasts.show(handle)
         finally:
-            await service.end_forecast(handle)
+            await service.forecasts.end(handle)
     if json:
         print_json({"forecast": found, "bad_lines": reading.first_bad})
     else:

@@ -21,7 +21,7 @@ def password(account: Annotated[str, Parameter(help="The account.")] = FIRST, /,
     Anyone signed in with the old password has to sign in again.
     """
     chosen = read_password(account)
-    ask(common, lambda service: service.set_password(chosen, account))
+    ask(common, lambda service: service.accounts.set_password(chosen, account))
     out.print(f"The password for {account} was changed.", markup=False)
 
 

@@ -39,7 +39,7 @@ def list_(
     common: Common = _DEFAULT,
 ) -> None:
     """List people: how each is sent, or why not."""
-    found = ask(common, lambda service: service.people(text, connection=connection, after=after, limit=limit))
+    found = ask(common, lambda service: service.people.find(text, connection=connection, after=after, limit=limit))
     if json:
         print_json({"people": found})
     elif found:
@@ -60,7 +60,7 @@ def show(
     common: Common = _DEFAULT,
 ) -> None:
     """Show one person: what PostHog says, what the destination has, merged ids and recent events."""
-    details = ask(common, lambda service: service.person(connection, distinct_id))
+    details = ask(common, lambda service: service.people.show(connection, distinct_id))
     if json:
         print_json(details)
         return
@@ -107,7 +107,7 @@ def forget(
     This includes every id merged into the person. If several people have the email, Hogline lists them and deletes
     nothing: give one of their ids, or --all. Exits with 1 if there is no match.
     """
-    forgotten = ask(common, lambda service: service.forget_person(who, suppress=suppress, everybody=everybody))
+    forgotten = ask(common, lambda service: service.forgetting.forget(who, suppress=suppress, everybody=everybody))
     if json:
         print_json(forgotten)
         return
@@ -128,8 +128,8 @@ def export(
     """
 
     async def write(service: Service) -> None:
-        exported = await service.export_person(who, everybody=everybody)
-        async for piece in as_json(exported, service.export_events):
+        exported = await service.exports.person(who, everybody=everybody)
+        async for piece in as_json(exported, service.exports.events):
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
@@ -142,7 +142,7 @@ def suppress_(who: Who, /, *, common: Common = _DEFAULT) -> None:
 
     Hogline stores only a hash, so it cannot list who is suppressed.
     """
-    ask(common, lambda service: service.suppress_person(who))
+    ask(common, lambda service: service.forgetting.suppress(who))
     out.print("Suppressed. To reverse this, run `hogline people unsuppress` with the same id or email.")
 
 
@@ -153,7 +153,7 @@ def unsuppress(who: Who, /, *, common: Common = _DEFAULT) -> None:
     Hogline accepts everything again that was suppressed together with this id or email. At the destinations it can only
     reverse this id or email, because it no longer knows the others.
     """
-    ask(common, lambda service: service.unsuppress_person(who))
+    ask(common, lambda service: service.forgetting.unsuppress(who))
     out.print("No longer suppressed. New events are processed again.")
 
 

@@ -42,7 +42,7 @@ def connect(
     HOGLINE_POSTHOG_API_KEY, or type the key when asked. Hogline uses it only for this command.
     """
     key = personal_key(SCOPES)
-    done = ask(common, lambda service: service.connect_posthog(host, project, key, test_accounts=test_accounts))
+    done = ask(common, lambda service: service.posthog.connect(host, project, key, test_accounts=test_accounts))
     if json:
         print_json(done)
     elif done.arrived:
@@ -57,7 +57,7 @@ def connect(
 def status(*, host: Host = "eu", project: Project, json: Json = False, common: Common = _DEFAULT) -> None:
     """Show PostHog's view of the destination: state, counts for the last 7 days, newest errors."""
     key = personal_key(SCOPES)
-    found = ask(common, lambda service: service.posthog_status(host, project, key))
+    found = ask(common, lambda service: service.posthog.status(host, project, key))
     if json:
         print_json(found)
         return
@@ -74,7 +74,7 @@ def status(*, host: Host = "eu", project: Project, json: Json = False, common: C
 def disconnect(*, host: Host = "eu", project: Project, common: Common = _DEFAULT) -> None:
     """Remove the destination from PostHog."""
     key = personal_key(SCOPES)
-    ask(common, lambda service: service.disconnect_posthog(host, project, key))
+    ask(common, lambda service: service.posthog.disconnect(host, project, key))
     out.print("PostHog no longer sends events here.")
 
 

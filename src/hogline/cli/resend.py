@@ -39,11 +39,11 @@ def resend(
     if sum((bool(who), all_, cancel)) != 1:
         raise CannotDo("Give an id, an email, --all or --cancel.")
     if cancel:
-        _print(ask(common, lambda service: service.cancel_resending(connection)), "Stopped", json=json)
+        _print(ask(common, lambda service: service.resending.cancel(connection)), "Stopped", json=json)
     elif all_:
         _print(run(_everyone(connection, common, json=json)), "", json=json)
     else:
-        person = ask(common, lambda service: service.resend_person(connection, who))
+        person = ask(common, lambda service: service.resending.person(connection, who))
         if json:
             print_json(person)
             return
@@ -52,7 +52,7 @@ def resend(
 
 async def _everyone(connection: str, common: Common, *, json: bool) -> ResendingView:
     async with service_for(common.settings(), delivers=True) as service:
-        view = await service.resend_everyone(connection)
+        view = await service.resending.everyone(connection)
         with Progress(json=json) as progress:
             try:
                 return await _followed(service, view, progress)
@@ -70,7 +70,7 @@ async def _followed(service: Service, view: ResendingView, progress: Progress) -
         if not await goes_on(service, view.connection):
             break
         await asyncio.sleep(SAY_EVERY_S)
-        view = await service.resending(view.connection)
+        view = await service.resending.show(view.connection)
     return ResendingView(connection=view.connection, everyone=True, people=people, left=view.left)
 
 

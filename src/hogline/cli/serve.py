@@ -17,14 +17,14 @@ def serve(*, common: Common = _DEFAULT) -> None:
 
     def ready(service: Service) -> None:
         err.print(
-            f"Receiving at {service.receives_at}; data in {settings.data}. "
+            f"Receiving at {service.addresses.receives}; data in {settings.data}. "
             "Run `hogline token` for the URL to give PostHog."
         )
         if service.addresses.watched is not None:
             err.print(f"Metrics at {service.addresses.watched}/metrics", markup=False)
-        if service.console is not None:
-            err.print(f"Console at {service.console.url}", markup=False)
-            _tell_how_to_sign_in(service.console)
+        if service.addresses.console is not None:
+            err.print(f"Console at {service.addresses.console.url}", markup=False)
+            _tell_how_to_sign_in(service.addresses.console)
 
     run(serve_until_stopped(settings, ready))
 

@@ -45,10 +45,10 @@ def token(
     async def work() -> TokenView:
         async with service_for(common.settings()) as service:
             if revoke:
-                await service.revoke_token(revoke)
+                await service.project_tokens.revoke(revoke)
             if add:
-                await service.add_token(add)
-            return await service.rotate_token(public=public) if rotate else await service.token()
+                await service.project_tokens.add(add)
+            return await service.project_tokens.rotate(public=public) if rotate else await service.project_tokens.show()
 
     if public and not rotate:
         raise CannotDo("--public only works with --rotate.")
@@ -90,7 +90,7 @@ def status(
             run(_watch(common.settings(), json=json))
         return
 
-    found = ask(common, lambda service: service.status())
+    found = ask(common, lambda service: service.status.show())
     if json:
         print_json(found)
     else:
@@ -122,13 +122,13 @@ async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
     while True:
         try:
             async with service_for(settings) as service:
-                yield await service.status()
+                yield await service.status.show()
                 seen = True
                 # Ask a running process over one connection. Without one, hold the data directory only while reading:
                 # this command must not keep `hogline serve` from starting.
                 while is_remote(service):
                     await asyncio.sleep(WATCH_EVERY_S)
-                    yield await service.status()
+                    yield await service.status.show()
         except CannotDo as error:
             if not seen:
                 raise

@@ -80,7 +80,7 @@ async def _verified(
         people = unsettled = 0
         differing: dict[str, None] = {}
         async for some in _people(service, connection, key, sample):
-            found = await service.verify_people(connection, key, some)
+            found = await service.verification.compare(connection, key, some)
             people, unsettled = people + found.people, unsettled + found.unsettled
             differing.update({one.person: None for one in found.differences})
             if asks:
@@ -90,13 +90,13 @@ async def _verified(
             await asyncio.sleep(recheck_after_s)
             names = list(differing)
             for begin in range(0, len(names), AT_ONCE):
-                again = await service.verify_people(connection, key, names[begin : begin + AT_ONCE])
+                again = await service.verification.compare(connection, key, names[begin : begin + AT_ONCE])
                 differences += again.differences
         wrong = list(dict.fromkeys(one.person for one in differences))
         resent = 0
         if wrong and (resend or (asks and Confirm.ask(f"Send {len(wrong):,} people again?", console=err))):
             for name in wrong:
-                await service.resend_person(connection, name)
+                await service.resending.person(connection, name)
             resent = len(wrong)
             if not is_remote(service):
                 await _until_sent(service, connection)
@@ -105,8 +105,8 @@ async def _verified(
 
 async def _until_sent(service: Service, connection: str) -> None:
     """Without a running server the command delivers what it asked for, if the connection runs."""
-    while (await service.resending(connection)).left:
-        (one,) = [one for one in (await service.status()).connections if one.name == connection]
+    while (await service.resending.show(connection)).left:
+        (one,) = [one for one in (await service.status.show()).connections if one.name == connection]
         if one.state not in SENDING_STATES:
             err.print(f"{connection} is {state_word(one.state)}: they are sent when it runs.", markup=False)
             return
@@ -115,17 +115,17 @@ async def _until_sent(service: Service, connection: str) -> None:
 
 async def _people(service: Service, connection: str, key: str, sample: int) -> AsyncIterator[list[str]]:
     """Whom Customer.io refused something silently, and then a sample, or everyone (0)."""
-    suspicious = await service.silent_refusals(connection, key)
+    suspicious = await service.verification.silent_refusals(connection, key)
     seen = set(suspicious)
     for begin in range(0, len(suspicious), AT_ONCE):
         yield suspicious[begin : begin + AT_ONCE]
     if sample:
-        chosen = [one for one in await service.people_to_verify(connection, sample=sample) if one not in seen]
+        chosen = [one for one in await service.verification.people(connection, sample=sample) if one not in seen]
         for begin in range(0, len(chosen), AT_ONCE):
             yield chosen[begin : begin + AT_ONCE]
         return
     after = ""
-    while some := await service.people_to_verify(connection, after=after):
+    while some := await service.verification.people(connection, after=after):
         after = some[-1]
         yield [one for one in some if one not in seen]
 

@@ -42,7 +42,7 @@ async def _accounts(request: Request, typed: Typed) -> Response:
         request,
         "accounts.html",
         status=422 if typed.problem else 200,
-        accounts=await service_of(request).accounts(),
+        accounts=await service_of(request).accounts.all(),
         own=actor_of(request).name,
         typed=typed,
         roles=ROLES,
@@ -63,15 +63,15 @@ async def change(request: Request) -> Response:
     chosen = cast("Role", role or "viewer")
     try:
         if do == "add":
-            made = await service.add_account(name, chosen, password or None)
+            made = await service.accounts.add(name, chosen, password or None)
             said = f"Added {made.name} as {made.role}."
         elif do == "remove":
-            await service.remove_account(name)
+            await service.accounts.remove(name)
             said = f"Removed {name}."
         elif do == "role":
-            said = f"{name} is now {(await service.set_role(name, chosen)).role}."
+            said = f"{name} is now {(await service.accounts.set_role(name, chosen)).role}."
         elif do == "password":
-            await service.set_password(password, name)
+            await service.accounts.set_password(password, name)
             said = f"The password for {name} was changed."
         else:
             raise HTTPException(400, "The form is incomplete. Reload the page and try again.")
@@ -106,7 +106,7 @@ async def change_own(request: Request) -> Response:
     if new != again:
         return await _own(request, "The new passwords do not match. Nothing was changed.")
     try:
-        await service_of(request).change_own_password(old, new)
+        await service_of(request).accounts.change_own_password(old, new)
     except CannotDo as error:
         return await _own(request, str(error))
     response = go(request, request.url.path, "Your password was changed. Other browsers have to sign in again.")

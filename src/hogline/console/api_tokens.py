@@ -34,14 +34,14 @@ async def _tokens(
         request,
         "api_tokens.html",
         status=422 if problem else 200,
-        tokens=await service_of(request).api_tokens(),
+        tokens=await service_of(request).api_tokens.all(),
         made=made,
         name=name,
         role=role,
         days=days,
         roles=ROLES,
         lifetimes=LIFETIMES,
-        now_ms=console_of(request).service.now_ms(),
+        now_ms=console_of(request).service.clock.time_ms(),
         problem=problem,
         url=str(request.base_url).rstrip("/"),
     )
@@ -57,9 +57,9 @@ async def change(request: Request) -> Response:
         raise HTTPException(400, f"The role must be one of {', '.join(ROLES)}.")
     try:
         if form.get("do") == "revoke":
-            await service.revoke_api_token(name)
+            await service.api_tokens.revoke(name)
             return go(request, request.url.path, f"Revoked {name}.")
-        made = await service.make_api_token(name, role, whole_number(days, "A token's days") if days else None)
+        made = await service.api_tokens.make(name, role, whole_number(days, "A token's days") if days else None)
     except CannotDo as error:
         return await _tokens(request, name=name, role=role, days=days, problem=str(error))
     request.state.done = True

@@ -30,7 +30,7 @@ def _wanted(request: Request) -> Wanted:
 
 async def audit(request: Request) -> Response:
     wanted, before = _wanted(request), request.query_params.get("before", "")
-    found = await service_of(request).audit(
+    found = await service_of(request).audit.newest(
         wanted, before=whole_number(before, "`before`") if before else None, limit=ON_A_PAGE + 1
     )
     return await page(
@@ -49,7 +49,7 @@ async def audit(request: Request) -> Response:
 async def export(request: Request) -> StreamingResponse:
     """A line of JSON for each entry, oldest first, as `hogline audit --json` prints them."""
     service, wanted = service_of(request), _wanted(request)
-    first = await service.audit_since(wanted, limit=EXPORTED_AT_ONCE)  # first, so an error still gets its own response
+    first = await service.audit.since(wanted, limit=EXPORTED_AT_ONCE)  # first, so an error still gets its own response
     return StreamingResponse(
         _exported(service, wanted, [msgspec.json.encode(entry) for entry in first], first[-1].number if first else 0),
         media_type="application/jsonl",
@@ -60,7 +60,7 @@ async def export(request: Request) -> StreamingResponse:
 async def _exported(service: Service, wanted: Wanted, lines: list[bytes], last: int) -> AsyncIterator[str]:
     while lines:
         yield "".join(f"{escaped_json(line.decode())}\n" for line in lines)
-        found = await service.audit_since(wanted, after=last, limit=EXPORTED_AT_ONCE)
+        found = await service.audit.since(wanted, after=last, limit=EXPORTED_AT_ONCE)
         lines, last = [msgspec.json.encode(entry) for entry in found], found[-1].number if found else last
 
 

@@ -50,13 +50,13 @@ def _destination_of(request: Request) -> Destination[Any]:
 
 
 async def install_page(request: Request) -> Response:
-    require_right(request, "connect")
+    require_right(request, "connections.add")
     return await _install_page(request, _destination_of(request), {}, "", _NOTHING_YET)
 
 
 async def install(request: Request) -> Response:
     """`do`: `test` tells what came of it; `start` and `save` keep it."""
-    require_right(request, "connect")
+    require_right(request, "connections.add")
     service, destination = service_of(request), _destination_of(request)
     form = await form_of(request)
     values, name, do = typed(destination, form), str(form.get("name", "")).strip(), form.get("do")
@@ -65,9 +65,9 @@ async def install(request: Request) -> Response:
         return await _install_page(request, destination, values, name, Outcome(problems=problems))
     try:
         if do == "test":
-            check = await service.test_options(destination.key, values)
+            check = await service.connections.test(destination.key, values)
             return await _install_page(request, destination, values, name, Outcome(check=check))
-        made = await service.connect(destination.key, values, name=name, paused=do != "start")
+        made = await service.connections.add(destination.key, values, name=name, paused=do != "start")
     except CannotDo as error:
         return await _install_page(request, destination, values, name, Outcome(sentence=str(error)))
     if not made.paused:
@@ -90,7 +90,7 @@ async def _install_page(
 
 
 async def settings_page(request: Request) -> Response:
-    require_right(request, "configure")
+    require_right(request, "connections.configure")
     connection = await connection_of(request)
     return await _settings_page(request, connection, connection.options, _NOTHING_YET)
 
@@ -99,7 +99,7 @@ async def change(request: Request) -> Response:
     """`do`: `test` tells what came of it; `save` keeps it; `start` keeps it and resumes the connection. After somebody
     else's change, `merge` keeps what this form changed, and `overwrite` the whole form.
     """
-    require_right(request, "configure")
+    require_right(request, "connections.configure")
     service, connection = service_of(request), await connection_of(request)
     destination = destination_of(connection.destination)
     form = await form_of(request)
@@ -110,10 +110,12 @@ async def change(request: Request) -> Response:
         return await _settings_page(request, connection, values, Outcome(problems=problems), opened)
     try:
         if do == "test":
-            outcome = Outcome(check=await service.test_options(destination.key, values, connection.name))
+            outcome = Outcome(check=await service.connections.test(destination.key, values, connection.name))
             return await _settings_page(request, connection, values, outcome, opened)
         keep = only_changed(destination, values, opened or {}) if do == "merge" else values
-        changed = await service.configure(connection.name, keep, seen=seen if do in {"merge", "overwrite"} else opened)
+        changed = await service.connections.configure(
+            connection.name, keep, seen=seen if do in {"merge", "overwrite"} else opened
+        )
         if do == "start":
             return await resume_or_ask(request, connection, _back(request))
     except CannotDo as error:
@@ -166,7 +168,7 @@ async def _settings_page(
 
 async def pause(request: Request) -> Response:
     connection = await connection_of(request)
-    await service_of(request).pause(connection.name)
+    await service_of(request).connections.pause(connection.name)
     return go(request, _back(request), f"Paused {connection.name}. New events are kept until you resume it.")
 
 
@@ -175,14 +177,14 @@ async def resume_or_ask(request: Request, connection: ConnectionView, to: str, *
     first what becomes of them. Raises `CannotDo`.
     """
     service = service_of(request)
-    if connection.paused and (await service.backlog(connection.name)).events:
+    if connection.paused and (await service.backlogs.show(connection.name)).events:
         return go(request, f"{_url(request, 'resume', name=connection.name)}?{urlencode({'next': to})}")
-    await service.resume(connection.name)
+    await service.connections.resume(connection.name)
     return (again if stays else go)(request, to, f"Resumed {connection.name}.")
 
 
 async def resume_page(request: Request) -> Response:
-    require_right(request, "resume")
+    require_right(request, "connections.resume")
     return await _resume_page(request, own_path(request.query_params.get("next", "/")))
 
 
@@ -194,7 +196,7 @@ async def _resume_page(request: Request, to: str, problem: str = "") -> Response
         status=422 if problem else 200,
         connection=connection,
         section="",
-        backlog=await service_of(request).backlog(connection.name),
+        backlog=await service_of(request).backlogs.show(connection.name),
         next=to,
         problem=problem,
     )
@@ -208,7 +210,7 @@ async def resume(request: Request) -> Response:
     try:
         if not do:
             return await resume_or_ask(request, connection, to)
-        await service_of(request).resume(connection.name, from_now_on=skips)
+        await service_of(request).connections.resume(connection.name, from_now_on=skips)
     except CannotDo as error:
         return await _resume_page(request, to, str(error))
     said = "It sends new events from now on." if skips else "It sends the events that were waiting first."
@@ -216,13 +218,13 @@ async def resume(request: Request) -> Response:
 
 
 async def disconnect_page(request: Request) -> Response:
-    require_right(request, "disconnect")
+    require_right(request, "connections.remove")
     return await page(request, "disconnect.html", connection=await connection_of(request), section="settings")
 
 
 async def disconnect(request: Request) -> Response:
     connection = await connection_of(request)
-    await service_of(request).disconnect(connection.name)
+    await service_of(request).connections.remove(connection.name)
     return go(request, _url(request, "home"), f"Disconnected {connection.name}.")
 
 

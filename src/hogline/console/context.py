@@ -40,7 +40,7 @@ class Console:
     ) -> None:
         """The user has proved to own that account."""
         self.sessions.start(response, account, by_proxy=by_proxy)
-        await self.sessions.note_sign_in(account, int(self.service.now_ms()))
+        await self.sessions.note_sign_in(account, int(self.service.clock.time_ms()))
         who = Actor(name=account.name, kind="account", role=account.role, address=address)
         await self.service.trail.note("sign_in", {"proxy": by_proxy}, who=who)
 
@@ -92,7 +92,7 @@ def whole_number(text: str, what: str, most: int = 2**63 - 1) -> int:
 async def connection_of(request: Request) -> ConnectionView:
     """The connection that the path names (`/connections/{name}…`). Raises `HTTPException` 404."""
     name = request.path_params["name"]
-    for connection in await service_of(request).connections():
+    for connection in await service_of(request).connections.all():
         if connection.name == name:
             return connection
     raise HTTPException(404, "Connection not found. It may have been removed.")

@@ -32,7 +32,7 @@ async def events(request: Request) -> Response:
     connection, service, query = await connection_of(request), service_of(request), request.query_params
     asked = {name: query.get(name, "").strip() for name in FIELDS}
     before = whole_number(query["before"], "`before`") if query.get("before") else 0
-    found = await service.events(
+    found = await service.events.find(
         connection.name,
         name=asked["name"],
         person=asked["person"],
@@ -61,7 +61,7 @@ async def events(request: Request) -> Response:
 async def event(request: Request) -> Response:
     connection, number = await connection_of(request), request.path_params["number"]
     try:
-        details = await service_of(request).event(connection.name, whole_number(number, "An event's number"))
+        details = await service_of(request).events.show(connection.name, whole_number(number, "An event's number"))
     except CannotDo as error:
         raise HTTPException(404, str(error)) from None
     return await page(

@@ -58,13 +58,13 @@ async def failures(request: Request) -> Response:
     reason, before = request.query_params.get("reason", ""), _number(request.query_params.get("before", ""))
     days = days_of(request.query_params)
     within = {"since_ms": days.since_ms, "until_ms": days.until_ms}
-    counts = await service.failure_counts(connection.name, **within)
-    found = await service.failures(
+    counts = await service.failures.counts(connection.name, **within)
+    found = await service.failures.find(
         connection.name, reason=reason, before=before or HIGHEST_ID, limit=ON_A_PAGE + 1, **within
     )
     newest = {}
     for each in [reason] if reason else sorted(counts, key=lambda each: -counts[each])[:MOST_REASONS]:
-        if of_reason := await service.failures(connection.name, reason=each, before=HIGHEST_ID, limit=1, **within):
+        if of_reason := await service.failures.find(connection.name, reason=each, before=HIGHEST_ID, limit=1, **within):
             newest[each] = of_reason[0]
     return await page(
         request,
@@ -79,8 +79,8 @@ async def failures(request: Request) -> Response:
         reason=reason,
         days=days,
         before=before,
-        retrying=await service.retrying_failures(connection.name),
-        retried=await service.retried_failures(connection.name),
+        retrying=await service.failures.retrying(connection.name),
+        retried=await service.failures.retried(connection.name),
         link=lambda **which: urlencode({name: value for name, value in which.items() if value}),
         **WORDS,
     )
@@ -95,11 +95,11 @@ async def failure(request: Request) -> Response:
     if not (id_.isascii() and id_.isdigit()):
         raise HTTPException(404)
     try:
-        details = await service_of(request).failure(connection.name, int(id_) if len(id_) < 19 else HIGHEST_ID)
+        details = await service_of(request).failures.show(connection.name, int(id_) if len(id_) < 19 else HIGHEST_ID)
     except CannotDo:
         raise HTTPException(404, "Failure not found. It was delivered or discarded.") from None
     try:
-        attempts = (await service_of(request).event(connection.name, details.failure.id)).attempts
+        attempts = (await service_of(request).events.show(connection.name, details.failure.id)).attempts
     except CannotDo:  # the journal no longer has it
         attempts = []
     return await page(
@@ -116,7 +116,7 @@ async def failure(request: Request) -> Response:
 
 async def retry(request: Request) -> Response:
     connection, which = await connection_of(request), chosen(await form_of(request))
-    n = await service_of(request).retry_failures(
+    n = await service_of(request).failures.retry(
         connection.name,
         reason=which.reason,
         ids=which.ids,
@@ -137,9 +137,9 @@ def retried(n: int, connection: ConnectionView) -> str:
 
 
 async def discard_page(request: Request) -> Response:
-    require_right(request, "discard_failures")
+    require_right(request, "failures.discard")
     connection, which = await connection_of(request), chosen(request.query_params)
-    counts = await service_of(request).failure_counts(
+    counts = await service_of(request).failures.counts(
         connection.name, since_ms=which.days.since_ms, until_ms=which.days.until_ms
     )
     n = 1 if which.id is not None else counts.get(which.reason, 0) if which.reason else sum(counts.values())
@@ -148,7 +148,7 @@ async def discard_page(request: Request) -> Response:
 
 async def discard(request: Request) -> Response:
     connection, which = await connection_of(request), chosen(await form_of(request))
-    n = await service_of(request).discard_failures(
+    n = await service_of(request).failures.discard(
         connection.name,
         reason=which.reason,
         ids=which.ids,
@@ -171,7 +171,7 @@ async def export(request: Request) -> StreamingResponse:
 
 async def _exported(service: Service, connection: str, which: Chosen) -> AsyncIterator[bytes]:
     after = 0
-    while found := await service.failures(
+    while found := await service.failures.find(
         connection,
         reason=which.reason,
         after=after,
@@ -182,7 +182,7 @@ async def _exported(service: Service, connection: str, which: Chosen) -> AsyncIt
         after = found[-1].id
         for one in found:
             try:
-                details = await service.failure(connection, one.id)
+                details = await service.failures.show(connection, one.id)
             except CannotDo:  # it was resolved a moment ago
                 continue
             yield msgspec.json.encode(details) + b"\n"

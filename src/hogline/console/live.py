@@ -43,12 +43,12 @@ class Pulse:
             return self._seen
 
     async def _look(self) -> object:
-        status = await self._service.status()
+        status = await self._service.status.show()
         retrying = [
-            (await self._service.retrying_failures(one.name), await self._service.retried_failures(one.name))
+            (await self._service.failures.retrying(one.name), await self._service.failures.retried(one.name))
             for one in status.connections
         ]
-        return status, retrying, await self._service.newest_event(), await self._service.rejected()
+        return status, retrying, await self._service.live.newest(), await self._service.status.rejected()
 
 
 def pulse_of(request: Request) -> Pulse:

@@ -73,7 +73,7 @@ class Broadcast:
         return message(told, MOST_ON_PAGE) if after >= 0 and told.events else ": nothing yet\n\n"
 
     async def _ask(self, after: int, wait_s: float) -> LiveEvents:
-        return await self._console.service.live(self._connection, after=after, wait_s=wait_s)
+        return await self._console.service.live.events(self._connection, after=after, wait_s=wait_s)
 
     async def _run(self) -> None:
         stopping = asyncio.ensure_future(self._console.stopping.wait())
@@ -133,7 +133,7 @@ def broadcast_of(request: Request, connection: str) -> Broadcast:
 
 async def live(request: Request) -> Response:
     connection = await connection_of(request)
-    told = await service_of(request).live(connection.name, after=0)
+    told = await service_of(request).live.events(connection.name, after=0)
     return await page(
         request,
         "live.html",

@@ -126,10 +126,10 @@ async def _overview(request: Request, problem: str = "") -> Response:
     period = next((period for period in PERIODS if period == request.query_params.get("period")), DEFAULT)
     days = days_of(request.query_params)
     try:
-        history = await service.trends(connection.name, period, since_ms=days.since_ms, until_ms=days.until_ms)
+        history = await service.trends.show(connection.name, period, since_ms=days.since_ms, until_ms=days.until_ms)
     except CannotDo as error:
         days = replace(days, problem=str(error))
-        history = await service.trends(connection.name, period)
+        history = await service.trends.show(connection.name, period)
     status = await _status(service, connection.name)
     over_time = table(history)
     return await page(
@@ -141,7 +141,7 @@ async def _overview(request: Request, problem: str = "") -> Response:
         status_of=status,
         is_new=not status.received and not over_time.rows,
         days=days,
-        sums=sums(history, int(console_of(request).service.now_ms()) // 1_000),
+        sums=sums(history, int(console_of(request).service.clock.time_ms()) // 1_000),
         table=over_time,
         step=STEPS[history.step_s],
         periods=tuple(PERIODS),
@@ -157,14 +157,14 @@ async def switch(request: Request) -> Response:
     try:
         if form.get("do") != "pause":
             return await resume_or_ask(request, connection, here, stays=True)
-        await service.pause(connection.name)
+        await service.connections.pause(connection.name)
     except CannotDo as error:
         return await _overview(request, str(error))
     return again(request, here, f"Paused {connection.name}. New events are kept until you resume it.")
 
 
 async def _status(service: Service, name: str) -> ConnectionStatus:
-    for connection in (await service.status()).connections:
+    for connection in (await service.status.show()).connections:
         if connection.name == name:
             return connection
     raise HTTPException(404, "Connection not found. It may have been removed.")

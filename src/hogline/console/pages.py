@@ -39,7 +39,7 @@ SECTIONS = (
     ("settings", "Settings"),
 )
 """Of a connection: the name of each page's route, and what navigation calls it."""
-NEEDS = {"settings": "configure"}
+NEEDS = {"settings": "connections.configure"}
 """Of a section, what only some may do and it is for."""
 
 COLORS = {"delivering": "good", "retrying": "warn", "stopped": "bad", "paused": "off", "not_running": "off"}
@@ -107,7 +107,7 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
 
 async def _connections(request: Request) -> object:
     try:
-        return await service_of(request).connections()
+        return await service_of(request).connections.all()
     except (Unusable, Unwritable):
         return ()  # the page itself says so
 

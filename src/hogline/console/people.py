@@ -25,7 +25,7 @@ ON_A_PAGE = 50
 async def people(request: Request) -> Response:
     connection, service = await connection_of(request), service_of(request)
     text, after = request.query_params.get("q", "").strip(), request.query_params.get("after", "")
-    found = await service.people(text, connection=connection.name, after=after, limit=ON_A_PAGE + 1)
+    found = await service.people.find(text, connection=connection.name, after=after, limit=ON_A_PAGE + 1)
     return await page(
         request,
         "people.html",
@@ -35,7 +35,7 @@ async def people(request: Request) -> Response:
         more=len(found) > ON_A_PAGE,
         q=text,
         after=after,
-        resending=await service.resending(connection.name),
+        resending=await service.resending.show(connection.name),
         **WORDS,
     )
 
@@ -60,7 +60,7 @@ async def person(request: Request) -> Response:
 
 async def _details(service: Service, connection: str, distinct_id: str) -> PersonDetails | None:
     try:
-        return await service.person(connection, distinct_id)
+        return await service.people.show(connection, distinct_id)
     except CannotDo:
         return None
 
@@ -70,18 +70,18 @@ async def export(request: Request) -> Response:
     await connection_of(request)
     service = service_of(request)
     try:
-        exported = await service.export_person(request.query_params.get("id", ""))
+        exported = await service.exports.person(request.query_params.get("id", ""))
     except CannotDo as error:
         raise HTTPException(404, str(error)) from None
     headers = {"content-disposition": 'attachment; filename="person.json"', "cache-control": "no-store"}
-    return StreamingResponse(as_json(exported, service.export_events), 200, headers, "application/json")
+    return StreamingResponse(as_json(exported, service.exports.events), 200, headers, "application/json")
 
 
 async def resend(request: Request) -> Response:
     connection, distinct_id = await connection_of(request), request.query_params.get("id", "")
     here = f"{request.app.url_path_for('person', name=connection.name)}?id={quote(distinct_id, safe='')}"
     try:
-        await service_of(request).resend_person(connection.name, distinct_id)
+        await service_of(request).resending.person(connection.name, distinct_id)
     except CannotDo as error:
         return go(request, here, str(error))
     runs = connection.state in SENDING_STATES
@@ -93,7 +93,7 @@ async def resend_everyone(request: Request) -> Response:
     connection = await connection_of(request)
     here = str(request.app.url_path_for("people", name=connection.name))
     try:
-        await service_of(request).resend_everyone(connection.name)
+        await service_of(request).resending.everyone(connection.name)
     except CannotDo as error:
         return go(request, here, str(error))
     return go(request, here, "Everyone is sent again, beside live events, which go first.")
@@ -102,12 +102,12 @@ async def resend_everyone(request: Request) -> Response:
 async def cancel_resending(request: Request) -> Response:
     connection = await connection_of(request)
     here = str(request.app.url_path_for("people", name=connection.name))
-    view = await service_of(request).cancel_resending(connection.name)
+    view = await service_of(request).resending.cancel(connection.name)
     return go(request, here, f"Stopped. {view.people - view.left:,} of {view.people:,} people were sent again.")
 
 
 async def forget_page(request: Request) -> Response:
-    require_right(request, "forget_person")
+    require_right(request, "forgetting.forget")
     return await _forget_page(request, request.query_params.get("id", ""))
 
 
@@ -115,7 +115,7 @@ async def _forget_page(request: Request, distinct_id: str, problem: str = "", *,
     """`problem`: why nobody was forgotten. The page tells what is known of them at each connection."""
     connection, service = await connection_of(request), service_of(request)
     known: list[tuple[ConnectionView, PersonDetails | None]] = []
-    for each in await service.connections():
+    for each in await service.connections.all():
         details = await _details(service, each.name, distinct_id)
         if details is not None and details.person.joined_into is not None:
             details = await _details(service, each.name, details.person.joined_into)
@@ -139,7 +139,7 @@ async def forget(request: Request) -> Response:
     if not distinct_id:
         raise HTTPException(400, "The form is incomplete. Reload the page and try again.")
     try:
-        forgotten = await service_of(request).forget_person(distinct_id, suppress=suppress)
+        forgotten = await service_of(request).forgetting.forget(distinct_id, suppress=suppress)
     except CannotDo as error:
         return await _forget_page(request, distinct_id, str(error), suppress=suppress)
     request.state.done = True

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hogline.console.connections import resume_or_ask
-from hogline.console.context import connection_of, form_of, service_of
+from hogline.console.context import connection_of, console_of, form_of, service_of
 from hogline.console.pages import again, page
 from hogline.console.sparkline import Sparkline, sparkline
 from hogline.destinations.base import Destination
@@ -51,8 +51,8 @@ async def _home(request: Request, problem: tuple[str, str] = ("", "")) -> Respon
     service = service_of(request)
     text = request.query_params.get("q", "")
     cards = [
-        Card(status, destination_of(status.destination), sparkline(await service.sparkline(status.name)))
-        for status in (await service.status()).connections
+        Card(status, destination_of(status.destination), sparkline(await service.trends.sparkline(status.name)))
+        for status in (await service.status.show()).connections
     ]
     return await page(
         request,
@@ -63,7 +63,7 @@ async def _home(request: Request, problem: tuple[str, str] = ("", "")) -> Respon
         unusable=list(PROBLEMS.values()),
         cards=cards,
         problem=problem,
-        receives_at=service.receives_at,
+        receives_at=console_of(request).service.addresses.receives,
     )
 
 
@@ -75,7 +75,7 @@ async def switch(request: Request) -> Response:
     try:
         if run:
             return await resume_or_ask(request, await connection_of(request), "/", stays=True)
-        await service.pause(name)
+        await service.connections.pause(name)
     except CannotDo as error:
         return await _home(request, (name, str(error)))
     return again(request, "/", f"Paused {name}. New events are kept until you resume it.")

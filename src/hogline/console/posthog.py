@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hogline.console.context import form_of, require_right, service_of, whole_number
+from hogline.console.context import console_of, form_of, require_right, service_of, whole_number
 from hogline.console.pages import page
 from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS
 from hogline.service import CannotDo
@@ -117,7 +117,7 @@ class SetUp:
 
 async def set_up(request: Request) -> Response:
     """`do`: `connect`, `status` or `disconnect`, by PostHog's API. The key is used and forgotten."""
-    require_right(request, "connect_posthog")
+    require_right(request, "posthog.connect")
     form, service = await form_of(request), service_of(request)
     host, project, key = (str(form.get(name, "")).strip() for name in ("host", "project", "key"))
     if not project or not key:
@@ -127,13 +127,13 @@ async def set_up(request: Request) -> Response:
     try:
         match form.get("do"):
             case "status":
-                done = SetUp(host, project, await service.posthog_status(host, project, key))
+                done = SetUp(host, project, await service.posthog.status(host, project, key))
             case "disconnect":
-                await service.disconnect_posthog(host, project, key)
+                await service.posthog.disconnect(host, project, key)
                 done = SetUp(host, project, said="Removed the destination from PostHog.")
             case _:
                 tests = form.get("test_accounts") == "yes"
-                view = await service.connect_posthog(host, project, key, test_accounts=tests)
+                view = await service.posthog.connect(host, project, key, test_accounts=tests)
                 done = SetUp(host, project, view, view.problem or "PostHog sends events here. A test event arrived.")
     except CannotDo as error:
         done = SetUp(host, project, problem=str(error))
@@ -143,10 +143,10 @@ async def set_up(request: Request) -> Response:
 async def _page(request: Request, done: SetUp | None = None) -> Response:
     """Shows what arrived behind the position `after`; without one, from now on."""
     service = service_of(request)
-    token, newest = await service.token(), await service.newest_event()
+    token, newest = await service.project_tokens.show(), await service.live.newest()
     text = request.query_params.get("after", "")
     after = whole_number(text, "`after`") if text else newest.position if newest else 0
-    host = service.receives_at
+    host = console_of(request).service.addresses.receives
     return await page(
         request,
         "connect_posthog.html",
@@ -162,7 +162,7 @@ async def _page(request: Request, done: SetUp | None = None) -> Response:
         arrival=newest if newest is not None and newest.position > after else None,
         before=newest,
         after=after,
-        rejected=await service.rejected(),
+        rejected=await service.status.rejected(),
         receives_at=host,
         only_here=is_only_here(host),
         done=done or SetUp(),

@@ -70,11 +70,11 @@ async def try_page(request: Request) -> Response:
 async def _picked(service: Service, connection: str, position: str, failure: str) -> str:
     """The event that a link names; empty if it is gone."""
     if _is_number(position):
-        found = await service.received_events(after=int(position) - 1, limit=1)
+        found = await service.live.received(after=int(position) - 1, limit=1)
         return next((as_sent(event) for event in found if event.position == int(position)), "")
     if _is_number(failure):
         try:
-            return as_sent(await service.failure(connection, int(failure)))
+            return as_sent(await service.failures.show(connection, int(failure)))
         except CannotDo:
             return ""
     return ""
@@ -97,11 +97,11 @@ async def try_it(request: Request) -> Response:
             text,
             f"You can try up to {MOST_EVENTS} lines here. For larger files, use `hogline preview`.",
         )
-    handle = await service.begin_preview(connection.name)
+    handle = await service.previews.begin(connection.name)
     try:
-        events, bad = await service.preview_lines(handle, given)
+        events, bad = await service.previews.lines(handle, given)
     finally:
-        await service.end_preview(handle)
+        await service.previews.end(handle)
     return await _page(request, text, _problem(bad, several=len(given) > 1), events)
 
 
@@ -112,7 +112,7 @@ def _problem(bad: list[BadLine], *, several: bool) -> str:
 
 async def _page(request: Request, text: str, problem: str = "", events: list[PreviewedEvent] | None = None) -> Response:
     connection = await connection_of(request)
-    received = await service_of(request).received_events(limit=LAST_RECEIVED)
+    received = await service_of(request).live.received(limit=LAST_RECEIVED)
     return await page(
         request,
         "try.html",

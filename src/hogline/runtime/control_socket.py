@@ -15,8 +15,9 @@ import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import structlog
@@ -52,13 +53,20 @@ class _Reply(Struct, omit_defaults=True):
     cannot_do: str | None = None
 
 
+class _Function(NamedTuple):
+    signature: inspect.Signature
+    types: dict[str, Any]
+    """Of its arguments, and of its result under `return`."""
+
+
 @cache
-def _types(function: str) -> dict[str, Any]:
-    """Of the function's arguments, and of its result under `return`; empty if it may not be called."""
-    method = getattr(Service, function, None)
-    if least_role(function) is None or not inspect.iscoroutinefunction(method):
-        return {}
-    return typing.get_type_hints(method)
+def _function(name: str) -> _Function | None:
+    """A function of the service, as `part.function`; None if it may not be called."""
+    if least_role(name) is None:
+        return None
+    part, _, function = name.partition(".")
+    method = getattr(typing.get_type_hints(Service)[part], function)
+    return _Function(inspect.signature(method), typing.get_type_hints(method))
 
 
 @asynccontextmanager
@@ -123,20 +131,20 @@ async def _perform(service: Service, line: bytes) -> _Reply:
     number = 0
     try:
         call = msgspec.json.decode(line, type=_Call)
-        number, types = call.number, _types(call.function)
-        if not types:
+        number, function = call.number, _function(call.function)
+        if function is None:
             return _Reply(
                 number, cannot_do="The running Hogline does not know this command. Is it a different version?"
             )
-        arguments = {name: msgspec.json.decode(raw, type=types[name]) for name, raw in call.arguments.items()}
-        inspect.signature(getattr(Service, call.function)).bind(service, **arguments)
+        arguments = {name: msgspec.json.decode(raw, type=function.types[name]) for name, raw in call.arguments.items()}
+        function.signature.bind(service, **arguments)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError) as error:
         log.warning("a call was not understood", error=type(error).__name__)
         return _Reply(
             number, cannot_do="The running Hogline did not understand this command. Is it a different version?"
         )
     try:
-        result = await getattr(service, call.function)(**arguments)
+        result = await attrgetter(call.function)(service)(**arguments)
         return _Reply(number, msgspec.Raw(msgspec.json.encode(result)))
     except (CannotDo, Unwritable, Unusable) as error:
         return _Reply(number, cannot_do=str(error))
@@ -150,7 +158,7 @@ async def _perform(service: Service, line: bytes) -> _Reply:
 
 
 class _Remote:
-    """Looks like a `Service`; every function is a call over the socket, one at a time."""
+    """Looks like a `Service`; every function of its parts is a call over the socket, one at a time."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -158,24 +166,12 @@ class _Remote:
         self._one_at_a_time = asyncio.Lock()
         self._calls = 0
 
-    def __getattr__(self, function: str) -> Callable[..., Awaitable[object]]:
-        types = _types(function)
-        if not types:
-            raise AttributeError(function)
-        signature = inspect.signature(getattr(Service, function))
+    def __getattr__(self, part: str) -> _RemotePart:
+        if part not in typing.get_type_hints(Service):
+            raise AttributeError(part)
+        return _RemotePart(part, self.ask)
 
-        async def call(*positional: object, **named: object) -> object:
-            given = signature.bind(self, *positional, **named).arguments
-            del given["self"]
-            arguments = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in given.items()}
-            answer = await self._ask(function, arguments)
-            if answer.cannot_do is not None:
-                raise CannotDo(answer.cannot_do)
-            return msgspec.json.decode(answer.result, type=types["return"])
-
-        return call
-
-    async def _ask(self, function: str, arguments: dict[str, msgspec.Raw]) -> _Reply:
+    async def ask(self, function: str, arguments: dict[str, msgspec.Raw]) -> _Reply:
         async with self._one_at_a_time:
             self._calls += 1
             call = _Call(self._calls, function, arguments)
@@ -192,6 +188,29 @@ class _Remote:
             except ConnectionError:
                 pass
         raise CannotDo("The running Hogline stopped before it responded. Try again.")
+
+
+class _RemotePart:
+    def __init__(self, name: str, ask: Callable[[str, dict[str, msgspec.Raw]], Awaitable[_Reply]]) -> None:
+        self._name = name
+        self._ask = ask
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
+        full_name = f"{self._name}.{name}"
+        function = _function(full_name)
+        if function is None:
+            raise AttributeError(name)
+
+        async def call(*positional: object, **named: object) -> object:
+            given = function.signature.bind(self, *positional, **named).arguments
+            del given["self"]
+            arguments = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in given.items()}
+            answer = await self._ask(full_name, arguments)
+            if answer.cannot_do is not None:
+                raise CannotDo(answer.cannot_do)
+            return msgspec.json.decode(answer.result, type=function.types["return"])
+
+        return call
 
 
 def is_remote(service: Service) -> bool:

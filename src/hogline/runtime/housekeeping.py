@@ -49,7 +49,7 @@ class Housekeeping:
         bound_backlogs: Callable[[], Awaitable[None]] | None = None,
         events: EventLog | None = None,
     ) -> None:
-        """`bound_backlogs`: `service.Service`'s; None where there are no connections to pause."""
+        """`bound_backlogs`: `service.backlogs.show.Backlogs.bound`; None where there are no connections to pause."""
         self._bound_backlogs = bound_backlogs
         self._cleaning = cleaning
         self._people = people

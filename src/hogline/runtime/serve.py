@@ -61,7 +61,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             clock,
             service.cleaning,
             people=service.retention,
-            bound_backlogs=service.bound_backlogs,
+            bound_backlogs=service.backlogs.bound,
             events=stores.events,
         )
         await stack.enter_async_context(_running(housekeeping.run()))
@@ -69,7 +69,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         app = create_app(
             housekeeping,
             service.token_check,
-            service.problems,
+            service.status.problems,
             clock.time_ms,
             suppressed=state.suppressed,
             budget=budget,
@@ -94,14 +94,14 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             ) from None
         if not settings.public_url:
             service.addresses.receives = _url(listener)
-        watching = create_watching(service.problems, partial(metrics.page, service.status))
+        watching = create_watching(service.status.problems, partial(metrics.page, service.status.show))
         connections = Connections(for_console)
         if settings.metrics:
             service.addresses.watched = await _watched(stack, watching, settings, connections)
         if settings.console != "off":
             at_console = None if settings.metrics else watching
             await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
-        await stack.enter_async_context(_running(service.watch_alerts()))
+        await stack.enter_async_context(_running(service.alerts.watch()))
         yield service
 
 
@@ -125,7 +125,7 @@ async def _console(
     service: Service, settings: Settings, connections: Connections, budget: Budget, watching: App | None
 ) -> AsyncIterator[None]:
     """The console on its listener. Raises `CannotDo`."""
-    first_password = await _first_password(settings, service.now_ms())
+    first_password = await _first_password(settings, service.clock.time_ms())
     app, console = create_console(service, settings, watching=watching)
     listener = Listener(
         app,

@@ -8,8 +8,11 @@ import re
 import structlog
 from msgspec import Struct
 
+from hogline.clock import Clock
 from hogline.service.actor import actor
-from hogline.service.core import CannotDo, Core
+from hogline.service.core import CannotDo
+from hogline.service.trail import Trail
+from hogline.settings import Settings
 from hogline.store.base import NameTaken
 from hogline.store.datadir import passwords
 from hogline.store.datadir.accounts import FIRST, Account, ConsoleAccounts
@@ -31,12 +34,17 @@ class AccountView(Struct, frozen=True, kw_only=True):
     """The last time; 0: never."""
 
 
-class Accounts(Core):
-    async def accounts(self) -> list[AccountView]:
+class Accounts:
+    def __init__(self, settings: Settings, clock: Clock, trail: Trail) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._trail = trail
+
+    async def all(self) -> list[AccountView]:
         """All accounts, oldest first."""
         return [_view(account) for account in self._access.accounts()]
 
-    async def add_account(self, name: str, role: Role, password: str | None = None) -> AccountView:
+    async def add(self, name: str, role: Role, password: str | None = None) -> AccountView:
         """Add an account. Without a password, only a trusted proxy can sign it in."""
         name = name.strip().lower()
         if not _NAME.fullmatch(name):
@@ -50,17 +58,17 @@ class Accounts(Core):
         except NameTaken:
             raise CannotDo(f"The account {name} already exists. Choose another name.") from None
         log.info("account added", role=role)
-        await self.trail.note("account_added", {"account": name, "role": role, "password": password is not None})
+        await self._trail.note("account_added", {"account": name, "role": role, "password": password is not None})
         return _view(made)
 
-    async def remove_account(self, name: str) -> list[AccountView]:
+    async def remove(self, name: str) -> list[AccountView]:
         """Remove an account and end its sessions. Returns the remaining ones."""
         account = self._account(name)
         self._keeps_an_admin(account)
         await asyncio.to_thread(self._access.remove, account.name)
         log.info("account removed")
-        await self.trail.note("account_removed", {"account": account.name, "role": account.role})
-        return await self.accounts()
+        await self._trail.note("account_removed", {"account": account.name, "role": account.role})
+        return await self.all()
 
     async def set_role(self, name: str, role: Role) -> AccountView:
         """Change an account's role. Takes effect with its next request."""
@@ -69,7 +77,7 @@ class Accounts(Core):
             self._keeps_an_admin(account)
         await asyncio.to_thread(self._access.set_role, account.name, role)
         log.info("account's role changed", role=role)
-        await self.trail.note("account_role_changed", {"account": account.name, "change": [account.role, role]})
+        await self._trail.note("account_role_changed", {"account": account.name, "change": [account.role, role]})
         return _view(self._account(name))
 
     async def set_password(self, password: str, name: str = FIRST) -> None:
@@ -81,7 +89,7 @@ class Accounts(Core):
         _good(password, name)
         await asyncio.to_thread(self._access.set_password, password, name, self._clock.time_ms())
         log.info("password changed")
-        await self.trail.note("account_password_set", {"account": name})
+        await self._trail.note("account_password_set", {"account": name})
 
     async def change_own_password(self, old: str, new: str) -> None:
         """The account that is asking."""

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 import structlog
 from msgspec import Struct
 
-from hogline.service.core import CannotDo
+from hogline.clock import Clock
+from hogline.destinations.base import Send
+from hogline.service.core import Addresses, CannotDo
 from hogline.service.notices import CannotSend, Notices
 from hogline.service.status import Statuses
 from hogline.settings import Settings
+from hogline.store.base import Journal
 from hogline.views import AlertView, ConnectionStatus
 
 log = structlog.get_logger("hogline.alerts")
@@ -115,16 +118,32 @@ class Memory:
         return told
 
 
-class Alerts(Statuses):
-    _rules: Rules | None = None
-    _memory: Memory | None = None
+class Alerts:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        journal: Journal,
+        send: Send,
+        clock: Clock,
+        statuses: Statuses,
+        addresses: Addresses,
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._send = send
+        self._clock = clock
+        self._statuses = statuses
+        self._addresses = addresses
+        self._rules = Rules(settings)
+        self._memory = Memory()
 
-    async def alerts(self) -> list[AlertView]:
+    async def all(self) -> list[AlertView]:
         """What is wrong now."""
         found = Rules(self._settings).alerts(await self._reading())
         return [AlertView(key=key, state="raised", sentence=sentence) for key, sentence in found.items()]
 
-    async def test_alerts(self) -> list[str]:
+    async def test(self) -> list[str]:
         """Send a message to every place that alerts go to; returns where it went. Raises `CannotDo`."""
         notices = Notices(self._settings, self._send)
         if not notices.places:
@@ -135,18 +154,16 @@ class Alerts(Statuses):
         except CannotSend as error:
             raise CannotDo(str(error)) from None
 
-    async def watch_alerts(self) -> None:
+    async def watch(self) -> None:
         """Look every half minute, and send what is new, all of it in one message. Runs until it is cancelled."""
         notices = Notices(self._settings, self._send)
         while notices.places:
-            await self.look_for_alerts(notices)
+            await self.look(notices)
             await self._clock.sleep(EVERY_S)
 
-    async def look_for_alerts(self, notices: Notices) -> None:
-        rules = self._rules = self._rules or Rules(self._settings)
-        memory = self._memory = self._memory or Memory()
+    async def look(self, notices: Notices) -> None:
         try:
-            news = memory.news(rules.alerts(await self._reading()), self._clock.now_s())
+            news = self._memory.news(self._rules.alerts(await self._reading()), self._clock.now_s())
             if news:
                 await notices.send(news, self._where())
         except CannotSend as error:
@@ -156,12 +173,12 @@ class Alerts(Statuses):
             log.error("looking for alerts failed", error=type(error).__name__)  # noqa: TRY400  # the kind says it
 
     def _where(self) -> str:
-        return self.addresses.console.url if self.addresses.console is not None else self.addresses.receives
+        return self._addresses.console.url if self._addresses.console is not None else self._addresses.receives
 
     async def _reading(self) -> Reading:
         journal, settings = self._journal, self._settings
         newest = await journal.received_at(journal.end)
-        connections = (await self.status()).connections
+        connections = (await self._statuses.show()).connections
         events = max(journal.end - journal.first + 1, 1)
         pending = max((one.pending for one in connections if not one.paused), default=0)
         disk = shutil.disk_usage(settings.data)

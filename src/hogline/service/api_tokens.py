@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 
 import structlog
 from msgspec import Struct
 
-from hogline.service.core import CannotDo, Core
+from hogline.clock import Clock
+from hogline.service.core import CannotDo
+from hogline.service.trail import Trail
 from hogline.store.base import NameTaken, Unusable
-from hogline.store.datadir.api_tokens import ApiToken, ApiTokens
+from hogline.store.datadir.api_tokens import ApiToken
+from hogline.store.datadir.api_tokens import ApiTokens as Stored
 from hogline.store.datadir.roles import Role
 
 log = structlog.get_logger("hogline.service")
@@ -45,17 +49,23 @@ class NewApiTokenView(Struct, frozen=True, kw_only=True):
         return f"NewApiTokenView(name={self.name!r})"
 
 
-class ApiAccess(Core):
-    async def api_tokens(self) -> list[ApiTokenView]:
+class ApiTokens:
+    def __init__(self, data: Path, clock: Clock, trail: Trail) -> None:
+        """`data`: the data directory."""
+        self._data = data
+        self._clock = clock
+        self._trail = trail
+
+    async def all(self) -> list[ApiTokenView]:
         """All tokens that were not revoked, oldest first."""
         return [
             ApiTokenView(
                 name=one.name, role=one.role, made_ms=one.made_ms, expires_ms=one.expires_ms, used_ms=one.used_ms
             )
-            for one in self._api_tokens().all()
+            for one in self._stored().all()
         ]
 
-    async def make_api_token(self, name: str, role: Role = "viewer", days: int | None = None) -> NewApiTokenView:
+    async def make(self, name: str, role: Role = "viewer", days: int | None = None) -> NewApiTokenView:
         """Create a token for the HTTP API; its role says what it may do. `days`: how long it is valid; None: until you
         revoke it.
         """
@@ -67,32 +77,32 @@ class ApiAccess(Core):
         now_ms = self._clock.time_ms()
         expires_ms = 0 if days is None else now_ms + days * _DAY_MS
         try:
-            token = await asyncio.to_thread(self._api_tokens().make, name, role, now_ms, expires_ms)
+            token = await asyncio.to_thread(self._stored().make, name, role, now_ms, expires_ms)
         except NameTaken:
             raise CannotDo(f"The API token {name!r} already exists. Choose another name, or revoke it first.") from None
         log.info("API token made", role=role)
-        await self.trail.note("api_token_made", {"token": name, "role": role, "days": days})
+        await self._trail.note("api_token_made", {"token": name, "role": role, "days": days})
         return NewApiTokenView(name=name, role=role, expires_ms=expires_ms, token=token)
 
-    async def revoke_api_token(self, name: str) -> list[ApiTokenView]:
+    async def revoke(self, name: str) -> list[ApiTokenView]:
         """Revoke a token immediately. Returns the remaining ones."""
-        if not await asyncio.to_thread(self._api_tokens().remove, name):
+        if not await asyncio.to_thread(self._stored().remove, name):
             raise CannotDo(f"API token {name!r} not found.")
         log.info("API token revoked")
-        await self.trail.note("api_token_revoked", {"token": name})
-        return await self.api_tokens()
+        await self._trail.note("api_token_revoked", {"token": name})
+        return await self.all()
 
-    def api_token(self, token: str) -> ApiToken | None:
+    def find(self, token: str) -> ApiToken | None:
         """What is known about a token; None: it is not valid. Only the API calls this; the socket does not offer it."""
-        found = self._api_tokens().find(token)
+        found = self._stored().find(token)
         return None if found is None or 0 < found.expires_ms <= self._clock.time_ms() else found
 
-    async def api_token_used(self, token: ApiToken) -> None:
+    async def note_use(self, token: ApiToken) -> None:
         """Not every time: a client that sends many requests should not wait for the disk each time."""
         now_ms = self._clock.time_ms()
         if now_ms - token.used_ms >= USED_EVERY_MS:
             with suppress(Unusable):  # a full disk does not keep anyone from using the API
-                await asyncio.to_thread(self._api_tokens().used, token.name, now_ms)
+                await asyncio.to_thread(self._stored().used, token.name, now_ms)
 
-    def _api_tokens(self) -> ApiTokens:
-        return ApiTokens(self._settings.data)
+    def _stored(self) -> Stored:
+        return Stored(self._data)

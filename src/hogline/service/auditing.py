@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, structs
 
-from hogline.service.core import Core
+from hogline.service.trail import Trail
 from hogline.store.audit import AuditEntry, Wanted
 
 MOST_AT_ONCE = 1_000
@@ -28,25 +28,28 @@ class AuditView(Struct, frozen=True, kw_only=True):
     details: dict[str, object]
 
 
-class Auditing(Core):
-    async def audit(
+class Auditing:
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+
+    async def newest(
         self, wanted: Wanted = EVERYTHING, *, before: int | None = None, limit: int = 100
     ) -> list[AuditView]:
         """Entries, newest first, before this number. Filter by person with a distinct_id or an email."""
-        if self.trail.store is None:
+        if self._trail.store is None:
             return []
-        found = await self.trail.store.newest(self._with_hash(wanted), before=before, limit=_bounded(limit))
+        found = await self._trail.store.newest(self._with_hash(wanted), before=before, limit=_bounded(limit))
         return [_view(one) for one in found]
 
-    async def audit_since(self, wanted: Wanted = EVERYTHING, *, after: int = 0, limit: int = 100) -> list[AuditView]:
+    async def since(self, wanted: Wanted = EVERYTHING, *, after: int = 0, limit: int = 100) -> list[AuditView]:
         """Entries, oldest first, after this number."""
-        if self.trail.store is None:
+        if self._trail.store is None:
             return []
-        found = await self.trail.store.oldest(self._with_hash(wanted), after=after, limit=_bounded(limit))
+        found = await self._trail.store.oldest(self._with_hash(wanted), after=after, limit=_bounded(limit))
         return [_view(one) for one in found]
 
     def _with_hash(self, wanted: Wanted) -> Wanted:
-        return structs.replace(wanted, person=self.trail.name_of(wanted.person)) if wanted.person else wanted
+        return structs.replace(wanted, person=self._trail.name_of(wanted.person)) if wanted.person else wanted
 
 
 def _bounded(limit: int) -> int:

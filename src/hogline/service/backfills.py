@@ -5,83 +5,94 @@ even if nobody is watching, and after a restart.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Collection, Sequence
-from functools import cached_property
 
 import structlog
 from msgspec.structs import replace
 
-from hogline.backfill.dry_run import DryRun
 from hogline.backfill.feeder import Feeder
 from hogline.backfill.runs import MOST_BAD_KEPT, Prepared, Run, Runs, RunState, Wanted
-from hogline.backfill.views import Delivery, DryRunView, RunView
-from hogline.delivery.installed import installed
-from hogline.destinations.base import InvalidOptions
+from hogline.backfill.views import Delivery, RunView
+from hogline.clock import Clock
+from hogline.delivery.workers import Workers
 from hogline.posthog.forgetting import without
-from hogline.service.core import CannotDo, Core
+from hogline.service.core import CannotDo, connection_named
 from hogline.service.run_target import RunTarget
-from hogline.store.base import Connection
+from hogline.service.runner import Runner
+from hogline.service.trail import Trail
+from hogline.settings import Settings
+from hogline.sources.seen import SeenUuids
+from hogline.store.base import Connection, Journal, State
 from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.service")
 
-DRY_RUN_ABANDONED_S = 600.0
 READER_COMES_MS = 10_000
 """By then, the command that started a run must be reading its files."""
 SAVE_AGAIN_S = 5.0
 """After the disk did not take a run's end."""
 
 
-class Backfills(Core):
-    @cached_property
-    def _runs(self) -> Runs:
-        return Runs(self._settings.data)
-
-    @cached_property
-    def _feeders(self) -> dict[int, tuple[Feeder, asyncio.Task[None]]]:
-        return {}
-
-    @cached_property
-    def _dry_runs(self) -> dict[str, DryRun]:
-        return {}
-
-    @cached_property
-    def _gone(self) -> set[str]:
+class Backfills:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        journal: Journal,
+        state: State,
+        clock: Clock,
+        workers: Workers,
+        runner: Runner,
+        seen: SeenUuids,
+        trail: Trail,
+    ) -> None:
+        self._journal = journal
+        self._state = state
+        self._clock = clock
+        self._workers = workers
+        self._runner = runner
+        self._seen = seen
+        self._trail = trail
+        self._runs = Runs(settings.data)
+        self._feeders: dict[int, tuple[Feeder, asyncio.Task[None]]] = {}
+        self._gone: set[str] = set()
         """Ids that were forgotten while files are read: their rows may come yet."""
-        return set()
-
-    @cached_property
-    def _begun(self) -> dict[int, int]:
+        self._begun: dict[int, int] = {}
         """When runs were started here, in milliseconds since 1970."""
-        return {}
 
     async def start(self) -> None:
-        await super().start()
+        """Deliver every run that is not paused."""
         for run in self._runs:
             if run.state in {"finished", "cancelled"}:  # a crash, or a command that still read, may have left rows
                 self._runs.drop_rows(run.number)
-        await self._feed_all()
+        await self.continue_all()
 
-    async def close(self, within_s: float = 20.0) -> None:
-        await self._stop_feeders()
-        await super().close(within_s)
+    async def continue_all(self) -> None:
+        """Deliver every run that is not paused, after `stop`."""
+        for run in self._runs:
+            if run.state == "sending":
+                await self._feed(run)
+
+    async def stop(self) -> None:
+        """Take no more rows of any run, until `continue_all`."""
+        for number in list(self._feeders):
+            await self._stop_feeder(number)
 
     # what a user can ask for
 
-    async def begin_backfill(self, wanted: Wanted, *, again: bool = False) -> RunView:
+    async def begin(self, wanted: Wanted, *, again: bool = False) -> RunView:
         """The run for these files. An unfinished run continues; a finished one stays finished, unless you want it
-        `again`. For a new one, the caller reads the files and then calls `backfill_ready`.
+        `again`. For a new one, the caller reads the files and then calls `ready`.
         """
         if not 1 <= wanted.share <= 100:
             raise CannotDo("--share must be a percentage from 1 to 100.")
-        connection = await self._find(wanted.connection) if wanted.connection else None
+        connection = await connection_named(self._state, wanted.connection) if wanted.connection else None
         if connection is None and not await self._running_connections():
             raise CannotDo("No connection is running. See `hogline connections`.")
         target = connection.id if connection is not None else 0
         same = self._runs.same(target, wanted.key)
         if same is not None and same.state in {"sending", "paused"}:
-            return await self.resume_backfill(same.number, share=wanted.share)
+            return await self.resume(same.number, share=wanted.share)
         if same is not None and same.state == "finished" and not again:
             return await self._run_view(same)
         if same is not None and same.state == "reading":
@@ -101,18 +112,18 @@ class Backfills(Core):
         )
         self._runs.put(run)
         self._begun[run.number] = now_ms
-        await self.trail.note("backfill_begun", {"run": run.number, "connection": wanted.connection})
+        await self._trail.note("backfill_begun", {"run": run.number, "connection": wanted.connection})
         return await self._run_view(run)
 
-    async def backfill_read(self, number: int, read: int) -> None:
+    async def note_read(self, number: int, read: int) -> None:
         """How many rows are read."""
         run = self._run_of(number, {"reading"})
         self._begun.pop(number, None)
         self._runs.note(replace(run, read=read))
 
-    async def backfill_ready(self, number: int, prepared: Prepared) -> RunView:
+    async def ready(self, number: int, prepared: Prepared) -> RunView:
         """All rows are in order, in the run's folder: deliver them."""
-        async with self._changing:
+        async with self._runner.changing:
             run = self._run_of(number, {"reading"})
             if not self._runs.rows(number).exists():
                 raise CannotDo("The rows of this run are missing. Run the command again.")
@@ -122,77 +133,47 @@ class Backfills(Core):
             await self._count_refused(prepared)
             return await self._run_view(await self._turn(run, "sending", prepared=prepared))
 
-    async def backfills(self) -> list[RunView]:
+    async def all(self) -> list[RunView]:
         """All runs, newest first."""
         return [await self._run_view(run) for run in reversed(list(self._runs))]
 
-    async def backfill(self, number: int, wait_s: float = 0.0) -> RunView:
+    async def show(self, number: int, wait_s: float = 0.0) -> RunView:
         """A run, as soon as nothing of it is being sent, or after that time."""
         if wait_s and (feeding := self._feeders.get(number)):
             await asyncio.wait([feeding[1]], timeout=min(wait_s, 60.0))
         return await self._run_view(self._run_of(number))
 
-    async def pause_backfill(self, number: int) -> RunView:
+    async def pause(self, number: int) -> RunView:
         """Take no more of its rows. What was taken is delivered."""
-        async with self._changing:
+        async with self._runner.changing:
             run = self._run_of(number, {"sending", "paused"})
-            await self.trail.note("backfill_paused", {"run": number})
+            await self._trail.note("backfill_paused", {"run": number})
             return await self._run_view(await self._turn(run, "paused"))
 
-    async def resume_backfill(self, number: int, share: int = 0) -> RunView:
+    async def resume(self, number: int, share: int = 0) -> RunView:
         """Continue a paused run, with a different share of the requests unless `share` is 0."""
-        async with self._changing:
+        async with self._runner.changing:
             run = self._run_of(number, {"sending", "paused"})
             if share and share != run.wanted.share:
                 await self._stop_feeder(number)
                 run = replace(run, wanted=replace(run.wanted, share=share))
             if run.state == "paused":
-                await self.trail.note("backfill_resumed", {"run": number})
+                await self._trail.note("backfill_resumed", {"run": number})
             return await self._run_view(await self._turn(run, "sending"))
 
-    async def cancel_backfill(self, number: int) -> RunView:
+    async def cancel(self, number: int) -> RunView:
         """End a run for good. What was taken is delivered."""
-        async with self._changing:
+        async with self._runner.changing:
             run = self._run_of(number, {"reading", "sending", "paused"})
             run = await self._turn(run, "cancelled")
-            await self.trail.note("backfill_cancelled", {"run": number})
+            await self._trail.note("backfill_cancelled", {"run": number})
             self._runs.drop_rows(number)
             return await self._run_view(run)
 
-    async def begin_dry_run(self, connection: str) -> str:
-        """Begin to count what older events would come to at a connection; returns a handle."""
-        try:
-            one = installed(await self._find(connection))
-        except InvalidOptions as invalid:
-            raise CannotDo(str(invalid)) from None
-        before_s = self._clock.now_s() - DRY_RUN_ABANDONED_S
-        for old in [handle for handle, dry_run in self._dry_runs.items() if dry_run.touched_s < before_s]:
-            del self._dry_runs[old]
-        handle = secrets.token_hex(8)
-        self._dry_runs[handle] = DryRun(one, self._state, self._clock)
-        return handle
-
-    async def dry_run_rows(self, handle: str, rows: Sequence[bytes]) -> None:
-        """Count what these events, as the journal keeps them, would come to after those before."""
-        await self._dry_run(handle).rows(rows)
-
-    async def dry_run(self, handle: str, share: int = 100) -> DryRunView:
-        """What the events so far would come to. Ends it."""
-        found = await self._dry_run(handle).view(share)
-        del self._dry_runs[handle]
-        return found
-
     # how it works
 
-    def _dry_run(self, handle: str) -> DryRun:
-        found = self._dry_runs.get(handle)
-        if found is None:
-            raise CannotDo("This dry run has ended. Start the command again.")
-        found.touched_s = self._clock.now_s()
-        return found
-
-    async def _disconnecting(self, connection: int) -> None:
-        await super()._disconnecting(connection)
+    async def cancel_all_of(self, connection: int) -> None:
+        """The connection is about to be removed: end its runs."""
         for run in list(self._runs):
             if run.connection == connection and run.state not in {"finished", "cancelled"}:
                 await self._turn(run, "cancelled")
@@ -229,13 +210,8 @@ class Backfills(Core):
             await self._feed(run)
         return run
 
-    async def _feed_all(self) -> None:
-        for run in self._runs:
-            if run.state == "sending":
-                await self._feed(run)
-
     async def _feed(self, run: Run) -> None:
-        if self._is_fed(run) or not self._delivers:
+        if self._is_fed(run) or not self._runner.delivers:
             return
         connections = [one for one in await self._state.connections() if run.connection in {0, one.id}]
         feeder = Feeder(
@@ -245,7 +221,7 @@ class Backfills(Core):
             share=run.wanted.share,
             target=RunTarget(self._workers, run.connection, connections),
             journal=self._journal,
-            seen=self.seen_uuids,
+            seen=self._seen,
             suppressed=self._state.suppressed,
             clock=self._clock,
         )
@@ -290,17 +266,13 @@ class Backfills(Core):
             feeding[1].cancel()
             await asyncio.gather(feeding[1], return_exceptions=True)
 
-    async def _stop_feeders(self) -> None:
-        for number in list(self._feeders):
-            await self._stop_feeder(number)
-
     async def _count_refused(self, prepared: Prepared) -> None:
         if prepared.refused:
             await self._journal.append((), prepared.refused)
 
-    async def _forget_rows(self, ids: Collection[str]) -> None:
-        """Drop the rows of these people that were not taken yet. Nothing is taken until `_feed_all`."""
-        await self._stop_feeders()
+    async def forget_rows(self, ids: Collection[str]) -> None:
+        """Drop the rows of these people that were not taken yet. Nothing is taken until `continue_all`."""
+        await self.stop()
         if any(run.state == "reading" for run in self._runs):
             self._gone.update(ids)
         else:
@@ -326,7 +298,7 @@ class Backfills(Core):
         taken = self._journal.backfilled.taken.get(run.number, 0)
         reason = feeding[0].waits if feeding and run.state == "sending" else None
         is_broken = run.state == "sending" and feeding is not None and feeding[1].done()
-        if run.state == "sending" and not self._delivers:
+        if run.state == "sending" and not self._runner.delivers:
             reason = "Start `hogline serve`, or run the command again."
         return RunView(
             number=run.number,
@@ -364,7 +336,7 @@ class Backfills(Core):
         not_kept = rows - settled if run.state == "finished" else 0
         if not_kept > 0:
             filtered["suppressed"] = filtered.get("suppressed", 0) + not_kept
-        state, reason = self._standing(connection)
+        state, reason = self._runner.standing(connection)
         return Delivery(
             connection=connection.name,
             events=rows,

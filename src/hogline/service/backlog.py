@@ -7,15 +7,18 @@ import asyncio
 import structlog
 
 from hogline.backfill.forecast import created
+from hogline.clock import Clock
 from hogline.core.changes import Settlement
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import LANES, lane_of
 from hogline.delivery.rehearsal import Rehearsal
+from hogline.delivery.workers import Workers
 from hogline.destinations.catalogue import destination_of
 from hogline.posthog.entry import decode_entry
-from hogline.service.core import Core, opened
-from hogline.store.base import Connection
-from hogline.store.event_log import Noted, NotedShipment, checksum
+from hogline.service.core import connection_named, opened
+from hogline.settings import Settings
+from hogline.store.base import Connection, Journal, State
+from hogline.store.event_log import EventLog, Noted, NotedShipment, checksum
 from hogline.store.positions import settled_position
 from hogline.views import BacklogView
 
@@ -36,29 +39,45 @@ class _Count:
         self.task: asyncio.Task[None] | None = None
 
 
-class Backlogs(Core):
-    _counting: _Count | None = None
-    """The last count that was asked for."""
+class Backlogs:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        journal: Journal,
+        state: State,
+        clock: Clock,
+        workers: Workers,
+        changing: asyncio.Lock,
+        event_log: EventLog | None,
+    ) -> None:
+        """`changing`: held while a connection is being changed."""
+        self._settings = settings
+        self._journal = journal
+        self._state = state
+        self._clock = clock
+        self._workers = workers
+        self._changing = changing
+        self._event_log = event_log
+        self._counting: _Count | None = None
+        """The last count that was asked for."""
 
-    async def backlog(self, name: str) -> BacklogView:
+    async def show(self, name: str) -> BacklogView:
         """What waits for a connection. New customers are counted in the background: ask again until it is `counted`."""
-        connection = await self._find(name)
+        connection = await connection_named(self._state, name)
         events = await self._pending(connection)
         if not events or destination_of(connection.destination).people is None:
             return BacklogView(connection=name, events=events, customers=0, counted=True)
         count, end = self._counting, self._journal.end
         if count is None or count.connection != connection.id or count.until != end:
-            self._stop_counting()
+            self.close()
             count = self._counting = _Count(connection.id, end)
             count.task = asyncio.create_task(self._count(connection, count))
         assert count.task is not None
         return BacklogView(connection=name, events=events, customers=count.customers, counted=count.task.done())
 
-    async def close(self, within_s: float = 20.0) -> None:
-        self._stop_counting()
-        await super().close(within_s)
-
-    def _stop_counting(self) -> None:
+    def close(self) -> None:
+        """Stop counting."""
         if self._counting is not None and self._counting.task is not None:
             self._counting.task.cancel()
 
@@ -97,7 +116,7 @@ class Backlogs(Core):
     async def _pending(self, connection: Connection) -> int:
         return self._journal.end - connection.start - (await self._state.counts(connection.id)).settled
 
-    async def bound_backlogs(self) -> None:
+    async def bound(self) -> None:
         """Drop the oldest of what waits for each connection that does not run, as far as it is more than the settings
         allow: nobody may notice for weeks, and the others must go on."""
         most_bytes, events = self._settings.paused_max_bytes, self._journal.end - self._journal.first + 1
@@ -125,7 +144,7 @@ class Backlogs(Core):
             await self._state.settle(Settlement(connection=connection.id, lanes=lanes, filtered=filtered))
             log.warning("events of a paused connection dropped", connection=connection.name, events=dropped)
 
-    async def _skip_pending(self, connection: Connection) -> int:
+    async def skip(self, connection: Connection) -> int:
         """What waits is not sent; it counts as filtered. Returns how many events. No worker of it may run."""
         await self._workers.catch_up()
         end = self._journal.end

@@ -10,12 +10,19 @@ from urllib.parse import urlsplit
 import structlog
 from msgspec.structs import replace
 
-from hogline.destinations.base import Check, Destination
+from hogline.clock import Clock
+from hogline.delivery.workers import Workers
+from hogline.destinations.base import Check, Destination, Send
 from hogline.destinations.catalogue import DESTINATIONS, destination_of
 from hogline.destinations.given import begun, grown, modern, over
+from hogline.service.backfills import Backfills
 from hogline.service.backlog import Backlogs
-from hogline.service.core import CannotDo, evolved, opened, read_options
-from hogline.store.base import Connection, NameTaken
+from hogline.service.core import CannotDo, connection_named, evolved, opened, read_options
+from hogline.service.runner import Runner
+from hogline.service.trail import Trail
+from hogline.store.base import Connection, Journal, NameTaken, State
+from hogline.store.cleaning import Cleaning
+from hogline.store.event_log import EventLog
 from hogline.views import CheckView, ConnectionView
 
 # Only the names of options are logged: their values include secrets.
@@ -40,8 +47,35 @@ class ChangedMeanwhile(CannotDo):
         self.changes = changes
 
 
-class Connections(Backlogs):
-    async def connect(
+class Connections:
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        state: State,
+        event_log: EventLog | None,
+        cleaning: Cleaning,
+        send: Send,
+        clock: Clock,
+        workers: Workers,
+        runner: Runner,
+        backlogs: Backlogs,
+        backfills: Backfills,
+        trail: Trail,
+    ) -> None:
+        self._journal = journal
+        self._state = state
+        self._event_log = event_log
+        self._cleaning = cleaning
+        self._send = send
+        self._clock = clock
+        self._workers = workers
+        self._runner = runner
+        self._backlogs = backlogs
+        self._backfills = backfills
+        self._trail = trail
+
+    async def add(
         self, destination: str, options: dict[str, object], *, name: str = "", paused: bool = False
     ) -> ConnectionView:
         """Create a connection. The credentials are checked first; if they are rejected, nothing is saved. Without a
@@ -72,10 +106,10 @@ class Connections(Backlogs):
             )
         except NameTaken:
             raise CannotDo(_taken(name)) from None
-        await self._look_at_options()
+        await self._runner.look_at_options()
         log.info("connection made", connection=name, destination=destination, paused=paused)
-        await self._run(connection)
-        await self.trail.note(
+        await self._runner.run(connection)
+        await self._trail.note(
             "connection_made",
             {"destination": destination, "options": _changes(chosen, {}, options)},
             connection=name,
@@ -94,7 +128,7 @@ class Connections(Backlogs):
         the credentials work now. A different host needs the credentials again. `seen`: the options as the user saw
         them. Raises `ChangedMeanwhile` if they are different now.
         """
-        connection = await self._find(name)
+        connection = await connection_named(self._state, name)
         if seen is not None and seen != _shown(connection):
             raise ChangedMeanwhile(name, _differences(seen, _shown(connection)))
         kept = _over_its_own(connection, options)
@@ -107,38 +141,38 @@ class Connections(Backlogs):
         changed = await self._change(name, was=connection, options=kept, stopped=None, workspace=workspace)
         log.info("connection changed", connection=name, options=sorted(options))
         changes = _changes(destination, connection.options, kept)
-        await self.trail.note("options_changed", {"options": changes}, connection=name)
+        await self._trail.note("options_changed", {"options": changes}, connection=name)
         return replace(changed, notes=_notes(destination, connection.options, kept))
 
-    async def test_options(self, destination: str, options: dict[str, object], name: str = "") -> CheckView:
+    async def test(self, destination: str, options: dict[str, object], name: str = "") -> CheckView:
         """Check whether the destination accepts these options. Nothing is saved. With a connection's name, they are
         combined with its stored options, as `configure` does.
         """
         given = _given(options)
         if name:
-            connection = await self._find(name)
+            connection = await connection_named(self._state, name)
             destination, given = connection.destination, _over_its_own(connection, options)
         chosen = _destination(destination)
         parsed = read_options(chosen, given)
-        await self.trail.note("options_tested", {"host": _host(chosen, given)}, connection=name)
+        await self._trail.note("options_tested", {"host": _host(chosen, given)}, connection=name)
         check = await chosen.check(parsed, self._send)
         return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
 
     async def check(self, name: str) -> CheckView:
         """Check whether the credentials work; if not, say what to do."""
-        connection = await self._find(name)
+        connection = await connection_named(self._state, name)
         one = opened(connection)
         check = await one.destination.check(one.options, self._send)
         return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
 
-    async def connections(self) -> list[ConnectionView]:
+    async def all(self) -> list[ConnectionView]:
         return [self._view(connection) for connection in await self._state.connections()]
 
     async def resume(self, name: str, *, from_now_on: bool = False) -> ConnectionView:
         """Check the credentials and continue where the connection left off. If they are rejected, nothing changes.
         `from_now_on`: skip the pending events, which then count as filtered (`skipped`).
         """
-        connection = await self._find(name)
+        connection = await connection_named(self._state, name)
         one = opened(connection)
         check = await one.destination.check(one.options, self._send)
         if check.outcome != "ok":
@@ -146,14 +180,14 @@ class Connections(Backlogs):
         workspace = _same_workspace(connection, check)
         resumed = await self._change(name, skip=from_now_on, paused=False, stopped=None, workspace=workspace)
         log.info("connection resumed", connection=name, skipped_backlog=from_now_on)
-        await self.trail.note("connection_enabled", {"from_now_on": True} if from_now_on else {}, connection=name)
+        await self._trail.note("connection_enabled", {"from_now_on": True} if from_now_on else {}, connection=name)
         return resumed
 
     async def pause(self, name: str) -> ConnectionView:
         """Stop sending. New events are kept until you resume."""
         paused = await self._change(name, paused=True)
         log.info("connection paused", connection=name)
-        await self.trail.note("connection_disabled", connection=name)
+        await self._trail.note("connection_disabled", connection=name)
         return paused
 
     async def _change(
@@ -162,38 +196,38 @@ class Connections(Backlogs):
         """Stop the worker, write the change, and start it again. `was`: the connection that the change is based on;
         raises `ChangedMeanwhile` if its options are different now. `skip`: without the pending events.
         """
-        async with self._changing:
-            connection = await self._find(name)
+        async with self._runner.changing:
+            connection = await connection_named(self._state, name)
             if was is not None and was.options != connection.options:
                 raise ChangedMeanwhile(name, _differences(_shown(was), _shown(connection)))
             await self._workers.stop(connection.id)
             if skip:
-                await self._skip_pending(connection)
+                await self._backlogs.skip(connection)
             before, connection = connection, evolved(connection, **changes)
             if (before.paused, before.stopped) != (connection.paused, connection.stopped):
                 connection = evolved(connection, since_ms=self._clock.time_ms())
             await self._state.change_connection(connection)
             if "options" in changes:
                 await self._state.options_changed(connection.id, self._clock.time_ms())
-                await self._look_at_options()
-            await self._run(connection)
+                await self._runner.look_at_options()
+            await self._runner.run(connection)
             return self._view(connection)
 
-    async def disconnect(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Delete the connection and everything stored for it. The destination keeps what it has."""
-        async with self._changing:
-            connection = await self._find(name)
+        async with self._runner.changing:
+            connection = await connection_named(self._state, name)
             await self._workers.stop(connection.id)
-            await self._disconnecting(connection.id)
+            await self._backfills.cancel_all_of(connection.id)
             await self._state.remove_connection(connection.id)
             if self._event_log is not None:
                 await self._event_log.keep_only([one.id for one in await self._state.connections()])
-        await self.cleaning.finish()
+        await self._cleaning.finish()
         log.info("connection removed", connection=name)
-        await self.trail.note("connection_removed", {"destination": connection.destination}, connection=name)
+        await self._trail.note("connection_removed", {"destination": connection.destination}, connection=name)
 
     def _view(self, connection: Connection) -> ConnectionView:
-        state, reason = self._standing(connection)
+        state, reason = self._runner.standing(connection)
         return ConnectionView(
             name=connection.name,
             destination=connection.destination,

@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 import apsw
 
 from hogline import __version__
-from hogline.destinations.base import Unreachable
+from hogline.clock import Clock
+from hogline.destinations.base import Send, Unreachable
 from hogline.destinations.catalogue import PROBLEMS
 from hogline.model import Request, Response
-from hogline.service.core import CannotDo, Core, opened
+from hogline.service.core import Addresses, CannotDo, opened
+from hogline.settings import Settings
 from hogline.store.backup import last_backup_ms
-from hogline.store.base import Connection
+from hogline.store.base import Connection, Journal, State
 from hogline.store.positions import lag_ms
 from hogline.views import FindingView
 
@@ -41,7 +43,24 @@ _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p",
 Level = Literal["ok", "warning", "problem"]
 
 
-class Doctor(Core):
+class Doctor:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        journal: Journal,
+        state: State,
+        send: Send,
+        clock: Clock,
+        addresses: Addresses,
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._state = state
+        self._send = send
+        self._clock = clock
+        self._addresses = addresses
+
     async def examine(self) -> list[FindingView]:
         """Findings about this process's machine, data directory, address, and each connection."""
         data = self._settings.data
@@ -61,31 +80,31 @@ class Doctor(Core):
 
     async def _address(self) -> FindingView:
         """Whether PostHog can reach the receiving address."""
-        host = urlsplit(self.receives_at).hostname or ""
+        host = urlsplit(self._addresses.receives).hostname or ""
         if not self._settings.public_url and host in {"127.0.0.1", "::1", "localhost"}:
             return FindingView(
                 "Address",
                 "warning",
-                f"Events are received at {self.receives_at}, which only this machine can reach.",
+                f"Events are received at {self._addresses.receives}, which only this machine can reach.",
                 "For PostHog Cloud or websites, put an HTTPS proxy in front and set HOGLINE_PUBLIC_URL.",
             )
         try:
-            answer = await self._send(Request("GET", f"{self.receives_at}/healthz", {}, b""))
+            answer = await self._send(Request("GET", f"{self._addresses.receives}/healthz", {}, b""))
         except Unreachable as why:
             return FindingView(
                 "Address",
                 "problem",
-                f"{self.receives_at} cannot be reached from this machine: {why}.",
+                f"{self._addresses.receives} cannot be reached from this machine: {why}.",
                 "Check `hogline serve`, the proxy, DNS and the firewall.",
             )
         if answer.status != 200:
             return FindingView(
                 "Address",
                 "problem",
-                f"{self.receives_at}/healthz returns {answer.status} instead of 200.",
+                f"{self._addresses.receives}/healthz returns {answer.status} instead of 200.",
                 "Make the proxy pass all paths to Hogline unchanged.",
             )
-        return FindingView("Address", "ok", f"{self.receives_at} responds")
+        return FindingView("Address", "ok", f"{self._addresses.receives} responds")
 
     async def _connection(self, connection: Connection, clocks: list[float]) -> FindingView:
         """Whether the credentials work. Notes how many seconds this machine's clock is ahead of the destination's."""

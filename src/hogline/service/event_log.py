@@ -9,10 +9,12 @@ import msgspec
 
 from hogline.model import Event
 from hogline.posthog.entry import decode_event
-from hogline.service.core import CannotDo
-from hogline.service.finding import Finding
-from hogline.store.base import Connection
-from hogline.store.event_log import Attempt, Found, OutcomeKind, Query
+from hogline.service.core import CannotDo, connection_named
+from hogline.service.finding import Finder
+from hogline.service.runner import Runner
+from hogline.service.trail import Trail
+from hogline.store.base import Connection, Journal, State
+from hogline.store.event_log import Attempt, EventLog, Found, OutcomeKind, Query
 from hogline.store.positions import settled_position
 from hogline.views import EventAttempt, LiveOperation, LoggedEvent, LoggedEventDetails, LoggedEvents
 
@@ -23,8 +25,26 @@ MOST_ROUNDS = 20
 """Of looking for more where checksums fit and texts do not."""
 
 
-class Events(Finding):
-    async def events(
+class Events:
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        state: State,
+        event_log: EventLog | None,
+        finder: Finder,
+        runner: Runner,
+        trail: Trail,
+    ) -> None:
+        """Without an event log, only pending events are found."""
+        self._journal = journal
+        self._state = state
+        self._event_log = event_log
+        self._finder = finder
+        self._runner = runner
+        self._trail = trail
+
+    async def find(
         self,
         connection: str = "",
         *,
@@ -44,10 +64,10 @@ class Events(Finding):
         if outcome not in {"", *OUTCOMES}:
             raise CannotDo(f"Unknown outcome. Choose one of: {', '.join(OUTCOMES)}.")
         limit = max(1, min(limit, MOST))
-        chosen = [await self._find(connection)] if connection else await self._state.connections()
+        chosen = [await connection_named(self._state, connection)] if connection else await self._state.connections()
         people = await self._ids(person)
         if person:
-            await self.trail.note("people_listed", {"searched": True}, connection=connection)
+            await self._trail.note("people_listed", {"searched": True}, connection=connection)
         after = self._journal.first - 1
         if since_ms:
             after = max(after, await self._journal.position_at(since_ms) - 1)
@@ -65,14 +85,14 @@ class Events(Finding):
             return await self._pending_events(chosen, query, limit)
         return await self._logged(chosen, query, limit)
 
-    async def event(self, connection: str, position: int) -> LoggedEventDetails:
+    async def show(self, connection: str, position: int) -> LoggedEventDetails:
         """One event: as it was received, what was sent for it, and what was answered. Raises `CannotDo`."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         event = await self._received(position)
         if event is None or position <= one.start:
             raise CannotDo(f"{connection} has no event with this number, or the journal no longer has it.")
         attempts = self._event_log.attempts(one.id, position) if self._event_log is not None else []
-        await self.trail.note("person_seen", connection=connection, person=event.distinct_id)
+        await self._trail.note("person_seen", connection=connection, person=event.distinct_id)
         found = Found(one.id, position, 0, PENDING, "")
         if attempts:
             last = attempts[-1]
@@ -91,7 +111,7 @@ class Events(Finding):
         """All ids of the people whom a distinct_id or an email may mean; or itself."""
         if not person:
             return []
-        return [*dict.fromkeys([*(id_ for one in await self.who_is(person) for id_ in one.ids), person])]
+        return [*dict.fromkeys([*(id_ for one in await self._finder.who_is(person) for id_ in one.ids), person])]
 
     async def _logged(self, chosen: Sequence[Connection], query: Query, limit: int) -> LoggedEvents:
         by_id = {one.id: one for one in chosen}
@@ -144,7 +164,7 @@ class Events(Finding):
         )
 
     def _waits_for(self, connection: Connection) -> str:
-        state, reason = self._standing(connection)
+        state, reason = self._runner.standing(connection)
         if state == "paused":
             return f"{connection.name} is paused."
         return reason or "It is next, after the events that were received before it."

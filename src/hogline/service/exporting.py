@@ -11,15 +11,17 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from hogline.clock import Clock
 from hogline.core.fold import ONCE_MS
 from hogline.core.known import EVER, Fact, Known, Person
 from hogline.destinations.catalogue import destination_of
 from hogline.model import Event, Refusal
 from hogline.posthog.entry import decode_event
 from hogline.service.core import CannotDo
-from hogline.service.finding import Finding
+from hogline.service.finding import Finder
 from hogline.service.people import Looked, look_at
-from hogline.store.base import Connection
+from hogline.service.trail import Trail
+from hogline.store.base import Connection, Journal, State
 from hogline.views import CustomerView
 
 FORMAT = "hogline.person/1"
@@ -126,13 +128,20 @@ class ExportedEvents(Struct, frozen=True, kw_only=True):
     """Pass it as `after`; None: this was the last part."""
 
 
-class Exporting(Finding):
-    async def export_person(self, who: str, *, everybody: bool = False) -> PersonExport:
+class Exports:
+    def __init__(self, journal: Journal, state: State, clock: Clock, finder: Finder, trail: Trail) -> None:
+        self._journal = journal
+        self._state = state
+        self._clock = clock
+        self._finder = finder
+        self._trail = trail
+
+    async def person(self, who: str, *, everybody: bool = False) -> PersonExport:
         """Everything stored about the person with this id or email, except events. `everybody`: about all people with
         this email. Raises `CannotDo`.
         """
-        whole = await self._chosen(who, everybody=everybody)
-        await self.trail.note("person_exported", person=who)
+        whole = await self._finder.chosen(who, everybody=everybody)
+        await self._trail.note("person_exported", person=who)
         connections = await self._state.connections()
         known = Known(self._state, EVER)
         names = sorted({known.who(one) for one in whole.ids})
@@ -152,7 +161,7 @@ class Exporting(Finding):
             mentions=whole.journal.mentions,
         )
 
-    async def export_events(self, ids: list[str], *, after: str = "") -> ExportedEvents:
+    async def events(self, ids: list[str], *, after: str = "") -> ExportedEvents:
         """Some of the events of these ids, a few megabytes: first held ones, then failures, then those in the journal.
         `after`: the `next` of the previous part. Raises `CannotDo`.
         """
@@ -223,8 +232,8 @@ def _read_cursor(after: str) -> tuple[Section, tuple[str, int]]:
 
 
 async def as_json(export: PersonExport, events: Callable[..., Awaitable[ExportedEvents]]) -> AsyncIterator[bytes]:
-    """One JSON document in pieces: the export, followed by every section with its events. `events`: the service's
-    `export_events`.
+    """One JSON document in pieces: the export, followed by every section with its events. `events`:
+    `Exports.events`.
     """
     yield msgspec.json.encode(export)[:-1]
     section, after = "", ""

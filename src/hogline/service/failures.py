@@ -1,4 +1,4 @@
-"""Failures, retries and replays."""
+"""Failures: finding, retrying and discarding them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 import msgspec
 
 from hogline.core.changes import Failure
+from hogline.delivery.workers import Workers
 from hogline.posthog.entry import decode_event
-from hogline.service.core import CannotDo, Core
-from hogline.store.base import ALWAYS, Connection, Replay, Span
-from hogline.store.positions import settled_position
+from hogline.service.core import CannotDo, connection_named
+from hogline.service.trail import Trail
+from hogline.store.base import ALWAYS, Connection, Span, State
 from hogline.views import FailureDetails, FailureView, RefusalView, RetriedView
 
 MOST_IDS_NOTED = 20
@@ -18,8 +19,13 @@ MOST_COUNTED = 1_000
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
-class Failures(Core):
-    async def failures(
+class Failures:
+    def __init__(self, state: State, workers: Workers, trail: Trail) -> None:
+        self._state = state
+        self._workers = workers
+        self._trail = trail
+
+    async def find(
         self,
         connection: str = "",
         *,
@@ -35,7 +41,7 @@ class Failures(Core):
         """
         found: list[FailureView] = []
         within = _span(since_ms, until_ms)
-        for one in [await self._find(connection)] if connection else await self._state.connections():
+        for one in [await connection_named(self._state, connection)] if connection else await self._state.connections():
             last, first, left = after, before or None, limit
             while left and (
                 letters := await self._state.failures(
@@ -50,20 +56,20 @@ class Failures(Core):
                     first = letters[-1].position
         return found
 
-    async def failure_counts(self, connection: str, *, since_ms: int = 0, until_ms: int = 0) -> dict[str, int]:
+    async def counts(self, connection: str, *, since_ms: int = 0, until_ms: int = 0) -> dict[str, int]:
         """How many failures there are, by reason."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         return await self._state.failure_counts(one.id, _span(since_ms, until_ms))
 
-    async def failure(self, connection: str, id_: int) -> FailureDetails:
+    async def show(self, connection: str, id_: int) -> FailureDetails:
         """One failure: the event, what was sent, what the destination said, and when."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         letter = await self._state.failure(one.id, id_)
         if letter is None:
             raise CannotDo(f"Failure {id_} not found. `hogline failures {connection}` lists all failures.")
         return _failure_details(one, letter)
 
-    async def retry_failures(
+    async def retry(
         self,
         connection: str,
         *,
@@ -73,21 +79,21 @@ class Failures(Core):
         until_ms: int = 0,
     ) -> int:
         """Retry failures: all, those with a reason, these, those that failed in a time. Returns how many.
-        `retried_failures` shows what becomes of them.
+        `retried` shows what becomes of them.
         """
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         watched = self._workers.retries(one.id)
         retried = await self._state.retry_failures(
             one.id, reason=reason, positions=ids, within=_span(since_ms, until_ms)
         )
         watched.claim(retried)
         self._workers.ask_again(one.id)
-        await self.trail.note("failures_retried", _chosen(len(retried), reason, ids), connection=connection)
+        await self._trail.note("failures_retried", _chosen(len(retried), reason, ids), connection=connection)
         return len(retried)
 
-    async def retrying_failures(self, connection: str) -> int:
+    async def retrying(self, connection: str) -> int:
         """How many failures are being retried, up to 1,000."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         last = count = 0
         while count < MOST_COUNTED and (
             letters := await self._state.failures(one.id, retrying=True, after=last, limit=MOST_COUNTED - count)
@@ -95,9 +101,9 @@ class Failures(Core):
             last, count = letters[-1].position, count + len(letters)
         return count
 
-    async def retried_failures(self, connection: str) -> RetriedView | None:
+    async def retried(self, connection: str) -> RetriedView | None:
         """What happened to the failures that were retried last; None: none were since Hogline started."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         retried = self._workers.retried(one.id)
         if retried is None or not retried.total:
             return None
@@ -110,7 +116,7 @@ class Failures(Core):
             left=retried.left,
         )
 
-    async def discard_failures(
+    async def discard(
         self,
         connection: str,
         *,
@@ -120,39 +126,12 @@ class Failures(Core):
         until_ms: int = 0,
     ) -> int:
         """Delete failures for good. Their events count as filtered (`discarded`). Returns how many."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         discarded = await self._state.discard_failures(
             one.id, reason=reason, positions=ids, within=_span(since_ms, until_ms)
         )
-        await self.trail.note("failures_discarded", _chosen(discarded, reason, ids), connection=connection)
+        await self._trail.note("failures_discarded", _chosen(discarded, reason, ids), connection=connection)
         return discarded
-
-    async def replay(
-        self, connection: str, *, since_ms: int, until_ms: int | None = None, events: list[str] | None = None
-    ) -> int:
-        """Send events again that were received in that time and are still in the journal. Returns how many there are,
-        whatever their names. The destination recognizes events that it already has by their ids.
-        """
-        one = await self._find(connection)
-        if await self._state.replay(one.id) is not None:
-            raise CannotDo(f"A replay of {connection} is still running. Wait until it is done.")
-        first = max(await self._journal.position_at(since_ms), one.start + 1)
-        last = min(
-            await settled_position(one, self._state),
-            self._journal.end if until_ms is None else await self._journal.position_at(until_ms) - 1,
-        )
-        if last < first:
-            raise CannotDo("The journal has no delivered events from that time (see HOGLINE_JOURNAL_RETENTION_DAYS).")
-        await self._state.begin_replay(one.id, Replay(settled=first - 1, last=last, events=tuple(events or ())))
-        self._workers.ask_again(one.id)
-        await self.trail.note("replay_begun", {"events": last - first + 1}, connection=connection)
-        return last - first + 1
-
-    async def replaying(self, connection: str) -> int:
-        """How many events of a replay are still pending."""
-        one = await self._find(connection)
-        replay = await self._state.replay(one.id)
-        return replay.last - replay.settled if replay else 0
 
 
 def _span(since_ms: int, until_ms: int) -> Span:

@@ -8,8 +8,10 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from hogline.service.core import CannotDo, Core
-from hogline.store.figures import HOUR_S, HOURS_KEPT_S, MINUTE_S, MINUTES_KEPT_S, Kind, Point, percentile_ms
+from hogline.clock import Clock
+from hogline.service.core import CannotDo, connection_named
+from hogline.store.base import State
+from hogline.store.figures import HOUR_S, HOURS_KEPT_S, MINUTE_S, MINUTES_KEPT_S, Figures, Kind, Point, percentile_ms
 
 
 class TrendsView(Struct, frozen=True, kw_only=True):
@@ -69,8 +71,14 @@ _FALLS_OFF_S = MINUTES_KEPT_S - HOUR_S
 """How long ago a time may be that there are minutes of."""
 
 
-class Trends(Core):
-    async def trends(
+class Trends:
+    def __init__(self, figures: Figures | None, state: State, clock: Clock) -> None:
+        """Without figures, all series are empty."""
+        self._figures = figures
+        self._state = state
+        self._clock = clock
+
+    async def show(
         self, connection: str, period: Period = "day", *, since_ms: int = 0, until_ms: int = 0
     ) -> TrendsView:
         """A connection's figures over the last hour, day, week or month. Or over a range: from `since_ms` until before
@@ -125,10 +133,10 @@ class Trends(Core):
         return range(since_s - since_s % step_s, _up(until_s, step_s), step_s)
 
     async def _points(self, connection: str, times: range) -> list[Point]:
-        one = await self._find(connection)
-        if self.figures is None:
+        one = await connection_named(self._state, connection)
+        if self._figures is None:
             return []
-        return await self.figures.read(one.id, since_s=times.start, until_s=times.stop, step_s=times.step)
+        return await self._figures.read(one.id, since_s=times.start, until_s=times.stop, step_s=times.step)
 
 
 def _up(at_s: int, step_s: int) -> int:

@@ -8,9 +8,12 @@ from msgspec import Struct
 
 from hogline.core.known import EVER, Known
 from hogline.core.told import Told
+from hogline.delivery.workers import Workers
 from hogline.posthog.entry import FORGOTTEN, decode_event
 from hogline.posthog.forgetting import emails_of, without
-from hogline.service.core import CannotDo, Core
+from hogline.service.core import CannotDo
+from hogline.service.trail import Trail
+from hogline.store.base import Journal, State
 from hogline.views import SomebodyView
 
 MOST_NAMED = 20
@@ -72,15 +75,21 @@ class Whole(Struct, frozen=True):
     journal: InJournal
 
 
-class Finding(Core):
+class Finder:
+    def __init__(self, journal: Journal, state: State, workers: Workers, trail: Trail) -> None:
+        self._journal = journal
+        self._state = state
+        self._workers = workers
+        self._trail = trail
+
     async def who_is(self, text: str) -> list[SomebodyView]:
         """The person with this id; otherwise everyone who has this email; otherwise everyone who had it."""
         found = [_view(whole) for whole in await self._all_with(text)]
         if found:
-            await self.trail.note("person_seen", person=text)
+            await self._trail.note("person_seen", person=text)
         return found
 
-    async def _chosen(self, text: str, *, everybody: bool = False) -> Whole:
+    async def chosen(self, text: str, *, everybody: bool = False) -> Whole:
         """The person meant by this text. `everybody`: treat all people with this email as one. Raises `Nobody` and,
         without `everybody`, `Several`.
         """
@@ -89,20 +98,20 @@ class Finding(Core):
             raise Nobody
         if len(people) > 1 and not everybody:
             raise Several([_view(whole) for whole in people])
-        return people[0] if len(people) == 1 else await self._whole({one for whole in people for one in whole.ids})
+        return people[0] if len(people) == 1 else await self.whole({one for whole in people for one in whole.ids})
 
     async def _all_with(self, text: str) -> list[Whole]:
         text = text.strip()
         if not text:
             return []
         await self._workers.catch_up()
-        whole = await self._whole({text})
+        whole = await self.whole({text})
         if whole.is_known:
             return [whole]
         people: list[Whole] = []
         for found in await self._ids_with_email(text) if "@" in text else ():
             if not any(found in one.ids for one in people):
-                whole = await self._whole({found})
+                whole = await self.whole({found})
                 if text.lower() in {email.lower() for email in whole.emails}:
                     people.append(whole)
         return people
@@ -116,20 +125,20 @@ class Finding(Core):
                 found.append(event.distinct_id)
         return list(dict.fromkeys(found)) or await self._state.with_email(email, ever=True)
 
-    async def _whole(self, begin: Collection[str]) -> Whole:
+    async def whole(self, begin: Collection[str]) -> Whole:
         """A person with all their ids, by everything that is stored."""
         known = Known(self._state, EVER)
         ids = {one for each in begin for one in known.members(each)}
         names = list(dict.fromkeys(known.who(one) for one in sorted(begin)))
         connections = await self._state.connections()
         told = {one.id: list(self._state.told(one.id, sorted(ids)).values()) for one in connections}
-        journal = await self._in_journal(ids)
+        journal = await self.in_journal(ids)
         emails = journal.emails | {email for one in names for email in (known.person(one).email,) if email is not None}
         emails |= {email for some in told.values() for one in some for email in one.remembered_emails}
         is_known = bool(journal.own) or len(ids) > len(names) or any(map(known.is_known, names)) or any(told.values())
         return Whole(names[0], ids, told, emails, is_known, journal)
 
-    async def _in_journal(self, ids: Collection[str]) -> InJournal:
+    async def in_journal(self, ids: Collection[str]) -> InJournal:
         rewritten, emails, mentions = [], set[str](), 0
         needles = [one.encode("utf-8", "surrogatepass") for one in ids]
         async for position, body in self._journal.naming(ids):

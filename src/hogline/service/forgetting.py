@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
 from msgspec import Struct
 
+from hogline.clock import Clock
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import lane_of
 from hogline.delivery.installed import Installed
 from hogline.delivery.pack import pack
-from hogline.destinations.base import Removal, Unreachable
+from hogline.delivery.workers import Workers
+from hogline.destinations.base import Removal, Send, Unreachable
 from hogline.destinations.catalogue import destination_of
 from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.posthog.entry import decode_identity
 from hogline.service.backfills import Backfills
 from hogline.service.core import CannotDo, opened
-from hogline.service.finding import Finding, Rewritten, Whole
-from hogline.store.base import Connection
+from hogline.service.finding import Finder, Rewritten, Whole
+from hogline.service.runner import Runner
+from hogline.service.trail import Trail
+from hogline.store.base import Connection, Journal, State
+from hogline.store.cleaning import Cleaning
+from hogline.store.event_log import EventLog
 from hogline.store.forgetting import Forgotten
 from hogline.store.strays import strays_with
 from hogline.views import ForgottenAt, ForgottenView
@@ -45,41 +52,70 @@ class _There(Struct, frozen=True):
     """How many of their events are pending."""
 
 
-class Forgetting(Finding, Backfills):
-    async def start(self) -> None:
-        if ids := await self._state.forgetting():  # a crash interrupted it
-            await self._forget_rows(ids)
-            await self._leave_journal((await self._in_journal(set(ids))).rewritten)
-        await super().start()
-        await self.cleaning.finish()
+class Forgetting:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        journal: Journal,
+        state: State,
+        event_log: EventLog | None,
+        cleaning: Cleaning,
+        send: Send,
+        clock: Clock,
+        workers: Workers,
+        runner: Runner,
+        finder: Finder,
+        backfills: Backfills,
+        trail: Trail,
+    ) -> None:
+        """`data`: the data directory."""
+        self._data = data
+        self._journal = journal
+        self._state = state
+        self._event_log = event_log
+        self._cleaning = cleaning
+        self._send = send
+        self._clock = clock
+        self._workers = workers
+        self._runner = runner
+        self._finder = finder
+        self._backfills = backfills
+        self._trail = trail
 
-    async def forget_person(self, who: str, *, suppress: bool = False, everybody: bool = False) -> ForgottenView:
+    async def start(self) -> None:
+        """Finish what a crash interrupted, before anything runs."""
+        if ids := await self._state.forgetting():
+            await self._backfills.forget_rows(ids)
+            await self._leave_journal((await self._finder.in_journal(set(ids))).rewritten)
+
+    async def forget(self, who: str, *, suppress: bool = False, everybody: bool = False) -> ForgottenView:
         """Delete the person with this id or email at every destination, and then everything stored about them here,
         under all merged ids. `suppress`: also drop their future events. `everybody`: all people with this email, if
         there are several. Nothing is removed here unless every destination accepted it.
         """
-        ids = (await self._chosen(who, everybody=everybody)).ids
-        async with self._changing:
+        ids = (await self._finder.chosen(who, everybody=everybody)).ids
+        async with self._runner.changing:
             connections = await self._state.connections()
             running = [one for one in connections if self._workers.runs(one.id)]
-            await self._stop_feeders()
+            await self._backfills.stop()
             await asyncio.gather(*(self._workers.stop(one.id) for one in running))
             try:
                 await self._workers.catch_up()
                 await self._workers.stop_folding()
-                whole = await self._whole(ids)
+                whole = await self._finder.whole(ids)
                 alone = await self._only_theirs(whole) if suppress else set()
                 there = [await self._there(one, whole) for one in connections]
                 customers = [await self._forget_there(one, whole, alone, suppress=suppress) for one in there]
                 forgotten = await self._forget_here(there, whole, sorted(whole.ids | alone) if suppress else ())
             finally:
-                if self._delivers:
+                if self._runner.delivers:
                     self._workers.fold()
                 for connection in running:
-                    await self._run(connection)
-                await self._feed_all()
+                    await self._runner.run(connection)
+                await self._backfills.continue_all()
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
-        await self.trail.note("person_forgotten", {"suppressed": suppress}, person=who)
+        await self._trail.note("person_forgotten", {"suppressed": suppress}, person=who)
         at = [_at(whole, *each) for each in zip(there, customers, forgotten, strict=True)]
         return ForgottenView(
             customers=sum(customers),
@@ -92,39 +128,39 @@ class Forgetting(Finding, Backfills):
             names_removed=len(whole.journal.rewritten) - len(whole.journal.own),
             mentions=whole.journal.mentions,
             suppressed=suppress,
-            cleaned_later=[f"{file}.db" for file in await self.cleaning.finish()],
-            still_named_in=await asyncio.to_thread(strays_with, self._settings.data, whole.ids | whole.emails),
+            cleaned_later=[f"{file}.db" for file in await self._cleaning.finish()],
+            still_named_in=await asyncio.to_thread(strays_with, self._data, whole.ids | whole.emails),
         )
 
-    async def suppress_person(self, who: str) -> None:
+    async def suppress(self, who: str) -> None:
         """Suppress an id or email for good, whether or not a person has it: its events are dropped, and every
         destination blocks it. Raises `CannotDo` if there are people with it; forget them instead.
         """
-        if await self.who_is(who):
+        if await self._finder.who_is(who):
             raise CannotDo(
                 "A person with this id or email is stored here. Forget them with `hogline people forget … --suppress`."
             )
         who = _given(who)
-        async with self._changing:
+        async with self._runner.changing:
             await self._remove_everywhere(who, "suppress")
             await self._workers.flush()  # everything folded so far was folded without this suppression
             await self._state.suppress([who])
         log.info("somebody was suppressed")
-        await self.trail.note("person_suppressed", person=who)
+        await self._trail.note("person_suppressed", person=who)
 
-    async def unsuppress_person(self, who: str) -> None:
+    async def unsuppress(self, who: str) -> None:
         """Stop suppressing this id or email: here with everything that was suppressed together with it, at the
         destinations only this one. Raises `CannotDo`.
         """
         who = _given(who)
-        async with self._changing:
+        async with self._runner.changing:
             if not self._state.suppressed(who):
                 raise CannotDo("This id or email is not suppressed.")
             await self._remove_everywhere(who, "unsuppress")
             await self._workers.flush()
             await self._state.unsuppress(who)
         log.info("a person is no longer suppressed")
-        await self.trail.note("person_unsuppressed", person=who)
+        await self._trail.note("person_unsuppressed", person=who)
 
     async def _remove_everywhere(self, who: str, action: Removal) -> None:
         identifiers = [Identifier("id", who), *([Identifier("email", who)] if "@" in who else [])]
@@ -193,7 +229,7 @@ class Forgetting(Finding, Backfills):
     async def _forget_here(self, there: Sequence[_There], whole: Whole, suppress: Sequence[str]) -> list[Forgotten]:
         """Remove a person from the runs, the state and the journal. The runs first: it needs space on the disk, and can
         be done again as long as the state knows them. Raises `CannotDo`."""
-        await self._forget_rows(whole.ids)
+        await self._backfills.forget_rows(whole.ids)
         forgotten = await self._state.forget(
             sorted(whole.ids),
             {one.connection.id: one.waiting for one in there},

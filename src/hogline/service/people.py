@@ -11,45 +11,53 @@ from hogline.core.mapping import mapped
 from hogline.core.sync import fingerprint, may_move, whose
 from hogline.core.told import NOBODY, Customer, Mark, Told
 from hogline.delivery.installed import Installed
+from hogline.delivery.workers import Workers
 from hogline.destinations.base import People as PeopleOf
 from hogline.destinations.base import Rules
 from hogline.destinations.catalogue import destination_of
 from hogline.model import UNKNOWN, Event, Identifier
 from hogline.posthog.entry import decode_event, entry_of
-from hogline.service.core import CannotDo, Core, opened
-from hogline.store.base import Connection
+from hogline.service.core import CannotDo, connection_named, opened
+from hogline.service.trail import Trail
+from hogline.store.base import Connection, Journal, State
 from hogline.views import CustomerView, PersonDetails, PersonEvent, PersonView
 
 MOST_JOINED = 100
 
 
-class People(Core):
-    async def people(
+class People:
+    def __init__(self, journal: Journal, state: State, workers: Workers, trail: Trail) -> None:
+        self._journal = journal
+        self._state = state
+        self._workers = workers
+        self._trail = trail
+
+    async def find(
         self, text: str = "", *, connection: str = "", after: str = "", limit: int = 100
     ) -> list[PersonView]:
         """People whose distinct_id or email contains the text, for all connections or one. `after`: the last
         distinct_id of the previous page.
         """
-        chosen = [await self._find(connection)] if connection else await self._state.connections()
+        chosen = [await connection_named(self._state, connection)] if connection else await self._state.connections()
         await self._workers.flush()
         found = []
         for one in chosen:
-            if (looked := self._look_at(one)) is not None:
+            if (looked := look_at(one, self._state)) is not None:
                 found += [
                     looked.view(each) for each in await self._state.find_people(one.id, text, after=after, limit=limit)
                 ]
-        await self.trail.note("people_listed", {"searched": bool(text)}, connection=connection)
+        await self._trail.note("people_listed", {"searched": bool(text)}, connection=connection)
         return found
 
-    async def person(self, connection: str, distinct_id: str) -> PersonDetails:
+    async def show(self, connection: str, distinct_id: str) -> PersonDetails:
         """One person: what PostHog says about them, what the destination has, merged ids, and the results of their
         recent events."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         await self._workers.flush()
-        looked = self._look_at(one)
+        looked = look_at(one, self._state)
         if looked is None or not looked.knows(distinct_id):
             raise CannotDo(f"{connection} has no person with this distinct_id. Search with `hogline people`.")
-        await self.trail.note("person_seen", connection=connection, person=distinct_id)
+        await self._trail.note("person_seen", connection=connection, person=distinct_id)
         told, view = looked.told(distinct_id), looked.view(distinct_id)
         main = told.main
         whole = view.joined_into is None
@@ -65,9 +73,6 @@ class People(Core):
             else [],
             held=len(self._state.held(one.id, [distinct_id])),
         )
-
-    def _look_at(self, connection: Connection) -> Looked | None:
-        return look_at(connection, self._state)
 
     async def _event(self, position: int, outcome: str) -> PersonEvent:
         rows = await self._journal.read(position - 1, 1)

@@ -7,11 +7,15 @@ from uuid import uuid4
 
 import structlog
 
+from hogline.clock import Clock
+from hogline.destinations.base import Send
 from hogline.loopback import is_loopback
 from hogline.posthog.entry import decode_event
 from hogline.posthog_api import PostHogApi, PostHogRefused, Webhook, filters_for, inputs_for
-from hogline.service.core import CannotDo
+from hogline.service.core import Addresses, CannotDo
 from hogline.service.project_tokens import ProjectTokens
+from hogline.service.trail import Trail
+from hogline.store.base import Journal
 from hogline.views import PostHogView
 
 log = structlog.get_logger("hogline.service")
@@ -22,23 +26,40 @@ ARRIVES_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.1
 
 
-class PostHogSetup(ProjectTokens):
+class PostHogSetup:
     """The personal API key is used for one call and not stored."""
 
-    async def connect_posthog(self, host: str, project: str, key: str, *, test_accounts: bool = False) -> PostHogView:
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        send: Send,
+        clock: Clock,
+        tokens: ProjectTokens,
+        addresses: Addresses,
+        trail: Trail,
+    ) -> None:
+        self._journal = journal
+        self._send = send
+        self._clock = clock
+        self._tokens = tokens
+        self._addresses = addresses
+        self._trail = trail
+
+    async def connect(self, host: str, project: str, key: str, *, test_accounts: bool = False) -> PostHogView:
         """Create or update the webhook destination, then send an event through it and wait for it.
 
         `test_accounts`: also send events of your team. Raises `CannotDo` for every failure except that of the test,
         which the view describes.
         """
-        token = (await self.token()).token
-        url = f"{self.receives_at}/webhook"
+        token = (await self._tokens.show()).token
+        url = f"{self._addresses.receives}/webhook"
         try:
             posthog = PostHogApi(host, project, key, self._send)
             if is_loopback(urlsplit(url).hostname or "") and not is_loopback(urlsplit(posthog.url).hostname or ""):
                 raise CannotDo(
-                    f"PostHog cannot reach {self.receives_at}, because only this machine can. Set HOGLINE_PUBLIC_URL "
-                    "to your public address."
+                    f"PostHog cannot reach {self._addresses.receives}, because only this machine can. Set "
+                    "HOGLINE_PUBLIC_URL to your public address."
                 )
             inputs, filters = inputs_for(url, token), filters_for(test_accounts=test_accounts)
             webhook = await posthog.find(url)
@@ -48,7 +69,7 @@ class PostHogSetup(ProjectTokens):
                 webhook = await posthog.change(webhook, inputs=inputs, filters=filters, enabled=True)
             where = {"posthog": posthog.url, "project": posthog.project}
             log.info("PostHog set up", **where)
-            await self.trail.note("posthog_connected", where)
+            await self._trail.note("posthog_connected", where)
             problem = await self._try(posthog, webhook)
         except PostHogRefused as refused:
             raise CannotDo(str(refused)) from None
@@ -56,7 +77,7 @@ class PostHogSetup(ProjectTokens):
             url=webhook.url, enabled=webhook.enabled, state=webhook.state, arrived=not problem, problem=problem
         )
 
-    async def posthog_status(self, host: str, project: str, key: str) -> PostHogView:
+    async def status(self, host: str, project: str, key: str) -> PostHogView:
         """How PostHog sees the destination: its state, the counts of the last week, and its newest errors."""
         try:
             posthog = PostHogApi(host, project, key, self._send)
@@ -71,7 +92,7 @@ class PostHogSetup(ProjectTokens):
         except PostHogRefused as refused:
             raise CannotDo(str(refused)) from None
 
-    async def disconnect_posthog(self, host: str, project: str, key: str) -> None:
+    async def disconnect(self, host: str, project: str, key: str) -> None:
         """Remove the destination from PostHog."""
         try:
             posthog = PostHogApi(host, project, key, self._send)
@@ -80,14 +101,14 @@ class PostHogSetup(ProjectTokens):
             raise CannotDo(str(refused)) from None
         where = {"posthog": posthog.url, "project": posthog.project}
         log.info("PostHog disconnected", **where)
-        await self.trail.note("posthog_disconnected", where)
+        await self._trail.note("posthog_disconnected", where)
 
     async def _ours(self, posthog: PostHogApi) -> Webhook:
-        webhook = await posthog.find(f"{self.receives_at}/webhook")
+        webhook = await posthog.find(f"{self._addresses.receives}/webhook")
         if webhook is None:
             raise CannotDo(
-                f"Project {posthog.project} has no destination that sends to {self.receives_at}. Create one with "
-                "`hogline posthog connect`."
+                f"Project {posthog.project} has no destination that sends to {self._addresses.receives}. Create one "
+                "with `hogline posthog connect`."
             )
         return webhook
 

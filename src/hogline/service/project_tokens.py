@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import structlog
 
-from hogline.service.core import KINDS, CannotDo, Core
-from hogline.store.base import TokenKind
+from hogline.service.core import Addresses, CannotDo
+from hogline.service.trail import Trail
+from hogline.sources.tokens import TokenCheck
+from hogline.store.base import State, TokenKind
 from hogline.store.tokens import BadKey, Token, made_here, new_token, read_key
 from hogline.views import TokenView
 
 log = structlog.get_logger("hogline.service")
 
 
-class ProjectTokens(Core):
-    async def token(self) -> TokenView:
+KINDS: tuple[TokenKind, ...] = ("private", "public")
+
+
+class ProjectTokens:
+    def __init__(self, state: State, addresses: Addresses, check: TokenCheck, trail: Trail) -> None:
+        """`check`: what receives events asks it; it always has the current tokens."""
+        self._state = state
+        self._addresses = addresses
+        self._check = check
+        self._trail = trail
+
+    async def start(self) -> None:
+        """Create the project's tokens if there are none."""
+        for kind in KINDS:
+            if not made_here(await self._state.tokens(kind)):
+                await self._state.add_token(new_token(kind).text, kind)
+        await self._accept()
+
+    async def show(self) -> TokenView:
         """The project's tokens, and the URL for PostHog's HTTP Webhook destination."""
         private, public = await self._state.tokens(), await self._state.tokens("public")
         *older, newest = made_here(private)
         *older_public, newest_public = made_here(public)
         return TokenView(
             token=newest,
-            webhook_url=f"{self.receives_at}/webhook/{newest}",
+            webhook_url=f"{self._addresses.receives}/webhook/{newest}",
             older=older,
             public_token=newest_public,
             older_public=older_public,
             added=[token for token in (*private, *public) if not Token(token).made_here],
         )
 
-    async def add_token(self, token: str) -> TokenView:
+    async def add(self, token: str) -> TokenView:
         """Also accept events with the project's own PostHog key. It is public, because your pages contain it. Raises
         `CannotDo`.
         """
@@ -35,24 +54,24 @@ class ProjectTokens(Core):
             key = read_key(token)
         except BadKey as wrong:
             raise CannotDo(str(wrong)) from None
-        if self.token_check.kind(key.text) is not None:
+        if self._check.kind(key.text) is not None:
             raise CannotDo("This key is already accepted. `hogline token` lists all tokens.")
         await self._state.add_token(key.text, "public")
         changed = await self._tokens_changed()
         log.info("token added", valid=_valid(changed))
-        await self.trail.note("token_added")
+        await self._trail.note("token_added")
         return changed
 
-    async def rotate_token(self, *, public: bool = False) -> TokenView:
+    async def rotate(self, *, public: bool = False) -> TokenView:
         """Create a new private or public token. Older ones stay valid until you revoke them."""
         kind: TokenKind = "public" if public else "private"
         await self._state.add_token(new_token(kind).text, kind)
         changed = await self._tokens_changed()
         log.info("token rotated", kind=kind, valid=_valid(changed))
-        await self.trail.note("token_rotated")
+        await self._trail.note("token_rotated")
         return changed
 
-    async def revoke_token(self, token: str) -> TokenView:
+    async def revoke(self, token: str) -> TokenView:
         """Revoke an older token or an added key. The newest token of each kind stays."""
         for kind in KINDS:
             tokens = await self._state.tokens(kind)
@@ -62,13 +81,17 @@ class ProjectTokens(Core):
                 await self._state.remove_token(token)
                 changed = await self._tokens_changed()
                 log.info("token revoked", kind=kind, valid=_valid(changed))
-                await self.trail.note("token_revoked")
+                await self._trail.note("token_revoked")
                 return changed
         raise CannotDo("Token not found. `hogline token` lists all valid tokens.")
 
     async def _tokens_changed(self) -> TokenView:
-        await self._check_tokens()
-        return await self.token()
+        await self._accept()
+        return await self.show()
+
+    async def _accept(self) -> None:
+        """From now on, receive events with the current tokens only."""
+        self._check.replace(await self._state.tokens(), await self._state.tokens("public"))
 
 
 def _valid(tokens: TokenView) -> int:

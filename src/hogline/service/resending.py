@@ -5,9 +5,12 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hogline.core.items import Source
+from hogline.delivery.workers import Workers
 from hogline.destinations.catalogue import destination_of
-from hogline.service.core import CannotDo
-from hogline.service.people import People
+from hogline.service.core import CannotDo, connection_named
+from hogline.service.people import look_at
+from hogline.service.trail import Trail
+from hogline.store.base import State
 from hogline.views import PersonView
 
 _MOST_COUNTED = 1_000
@@ -25,13 +28,18 @@ class ResendingView(Struct, frozen=True, kw_only=True):
     """How many of them are still to be sent."""
 
 
-class Resending(People):
-    async def resend_person(self, connection: str, who: str) -> PersonView:
+class Resending:
+    def __init__(self, state: State, workers: Workers, trail: Trail) -> None:
+        self._state = state
+        self._workers = workers
+        self._trail = trail
+
+    async def person(self, connection: str, who: str) -> PersonView:
         """Send everything about a person once more, as if the destination had lost it. Their customer comes back with
         email and attributes. Events are not sent again. `who`: an id, or an email that one person has."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         await self._workers.flush()
-        looked = self._look_at(one)
+        looked = look_at(one, self._state)
         if looked is not None and "@" in who and not looked.knows(who):
             who = await self._only_one_with(who)
         if looked is None or not looked.knows(who):
@@ -42,7 +50,7 @@ class Resending(People):
             raise CannotDo(f"{name} is not a customer at {connection}, so there is nothing to resend.")
         await self._state.send_again(one.id, "again", [name])
         self._workers.ask_again(one.id)
-        await self.trail.note("person_resent", connection=connection, person=name)
+        await self._trail.note("person_resent", connection=connection, person=name)
         return view
 
     async def _only_one_with(self, email: str) -> str:
@@ -52,10 +60,10 @@ class Resending(People):
             raise CannotDo(f"{len(found)} people have this email: {', '.join(found[:10])}. Give the id of one of them.")
         return found[0] if found else email
 
-    async def resend_everyone(self, connection: str) -> ResendingView:
+    async def everyone(self, connection: str) -> ResendingView:
         """Send everything about every customer of a connection once more, beside live events, which go first. If that
         is under way, it goes on. It survives a restart."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         destination = destination_of(one.destination)
         if destination.people is None:
             raise CannotDo(f"{destination.title} keeps no people that could be sent again.")
@@ -65,22 +73,22 @@ class Resending(People):
             await self._state.resend_everyone(one.id)
         self._workers.ask_again(one.id)
         if begins:
-            await self.trail.note("everyone_resent", connection=connection)
-        return await self.resending(connection)
+            await self._trail.note("everyone_resent", connection=connection)
+        return await self.show(connection)
 
-    async def cancel_resending(self, connection: str) -> ResendingView:
+    async def cancel(self, connection: str) -> ResendingView:
         """Stop sending everyone again. The few who are on their way still arrive. Returns how far it was; nothing
         happens if it was over."""
-        one = await self._find(connection)
-        stopped = await self.resending(connection)
+        one = await connection_named(self._state, connection)
+        stopped = await self.show(connection)
         if stopped.everyone:
             await self._state.cancel_resending(one.id)
-            await self.trail.note("resending_cancelled", connection=connection)
+            await self._trail.note("resending_cancelled", connection=connection)
         return stopped
 
-    async def resending(self, connection: str) -> ResendingView:
+    async def show(self, connection: str) -> ResendingView:
         """How far sending people again is."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         waiting = sum(kind == Source.AGAIN.value for kind, _ in self._state.again(one.id, _MOST_COUNTED))
         everyone = self._state.resending(one.id)
         if everyone is None:

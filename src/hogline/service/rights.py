@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
@@ -28,7 +27,7 @@ class Right(Struct, frozen=True):
     least: Role
     """The lowest role that may."""
     functions: tuple[str, ...]
-    """Functions of the service."""
+    """Functions of the service, each as `part.function`."""
 
 
 RIGHTS = (
@@ -36,58 +35,159 @@ RIGHTS = (
         "See connections, figures, failures and live events; preview events",
         "viewer",
         (
-            "connections", "status", "alerts", "problems", "rejected", "backlog", "trends", "sparkline", "failures",
-            "failure", "failure_counts", "retried_failures",
-            "retrying_failures", "replaying", "resending", "live", "events", "event", "received_events",
-            "newest_event",
-            "begin_preview", "preview_lines", "preview_rows", "end_preview", "begin_forecast", "forecast_rows",
-            "forecast", "end_forecast", "backfills", "backfill", "begin_dry_run",
-            "dry_run_rows", "dry_run",
+            "connections.all",
+            "status.show",
+            "alerts.all",
+            "status.problems",
+            "status.rejected",
+            "backlogs.show",
+            "trends.show",
+            "trends.sparkline",
+            "failures.find",
+            "failures.show",
+            "failures.counts",
+            "failures.retried",
+            "failures.retrying",
+            "replays.pending",
+            "resending.show",
+            "live.events",
+            "events.find",
+            "events.show",
+            "live.received",
+            "live.newest",
+            "previews.begin",
+            "previews.lines",
+            "previews.rows",
+            "previews.end",
+            "forecasts.begin",
+            "forecasts.rows",
+            "forecasts.show",
+            "forecasts.end",
+            "backfills.all",
+            "backfills.show",
+            "dry_runs.begin",
+            "dry_runs.rows",
+            "dry_runs.end",
         ),
     ),
-    Right("See people and their attributes", "viewer", ("people", "person", "who_is")),
-    Right("Change your own password", "viewer", ("change_own_password",)),
-    Right("Pause and resume, check credentials", "operator", ("pause", "resume", "check", "examine")),
+    Right(
+        "See people and their attributes",
+        "viewer",
+        (
+            "people.find",
+            "people.show",
+            "finder.who_is",
+        ),
+    ),
+    Right("Change your own password", "viewer", ("accounts.change_own_password",)),
+    Right(
+        "Pause and resume, check credentials",
+        "operator",
+        (
+            "connections.pause",
+            "connections.resume",
+            "connections.check",
+            "doctor.examine",
+        ),
+    ),
     Right(
         "Retry and discard failures, replay events, resend people, send files",
         "operator",
         (
-            "retry_failures", "discard_failures", "replay", "begin_sending", "send_rows", "sending", "end_sending",
-            "resend_person", "resend_everyone", "cancel_resending", "people_to_verify", "silent_refusals",
-            "verify_people",
-            "begin_backfill", "backfill_read", "backfill_ready", "pause_backfill", "resume_backfill",
-            "cancel_backfill",
+            "failures.retry",
+            "failures.discard",
+            "replays.begin",
+            "sendings.begin",
+            "sendings.send",
+            "sendings.show",
+            "sendings.end",
+            "resending.person",
+            "resending.everyone",
+            "resending.cancel",
+            "verification.people",
+            "verification.silent_refusals",
+            "verification.compare",
+            "backfills.begin",
+            "backfills.note_read",
+            "backfills.ready",
+            "backfills.pause",
+            "backfills.resume",
+            "backfills.cancel",
         ),
     ),
-    Right("Export everything about a person", "operator", ("export_person", "export_events")),
-    Right("Forget and suppress people", "operator", ("forget_person", "suppress_person", "unsuppress_person")),
-    Right("See the project's tokens and the setup for PostHog", "operator", ("token",)),
+    Right(
+        "Export everything about a person",
+        "operator",
+        (
+            "exports.person",
+            "exports.events",
+        ),
+    ),
+    Right(
+        "Forget and suppress people",
+        "operator",
+        (
+            "forgetting.forget",
+            "forgetting.suppress",
+            "forgetting.unsuppress",
+        ),
+    ),
+    Right("See the project's tokens and the setup for PostHog", "operator", ("project_tokens.show",)),
     Right(
         "Create, change and delete connections",
         "admin",
-        ("connect", "configure", "test_options", "disconnect"),
+        (
+            "connections.add",
+            "connections.configure",
+            "connections.test",
+            "connections.remove",
+        ),
     ),
     Right(
         "Set up PostHog's side",
         "admin",
-        ("connect_posthog", "posthog_status", "disconnect_posthog"),
+        (
+            "posthog.connect",
+            "posthog.status",
+            "posthog.disconnect",
+        ),
     ),
-    Right("Change the project's tokens", "admin", ("rotate_token", "revoke_token", "add_token")),
-    Right("Send a test alert", "admin", ("test_alerts",)),
+    Right(
+        "Change the project's tokens",
+        "admin",
+        (
+            "project_tokens.rotate",
+            "project_tokens.revoke",
+            "project_tokens.add",
+        ),
+    ),
+    Right("Send a test alert", "admin", ("alerts.test",)),
     Right(
         "Accounts and API tokens",
         "admin",
         (
-            "accounts", "add_account", "remove_account", "set_password", "set_role", "api_tokens", "make_api_token",
-            "revoke_api_token",
+            "accounts.all",
+            "accounts.add",
+            "accounts.remove",
+            "accounts.set_password",
+            "accounts.set_role",
+            "api_tokens.all",
+            "api_tokens.make",
+            "api_tokens.revoke",
         ),
     ),
-    Right("Read the audit log", "admin", ("audit", "audit_since")),
-)  # fmt: skip
+    Right(
+        "Read the audit log",
+        "admin",
+        (
+            "audit.newest",
+            "audit.since",
+        ),
+    ),
+)
 
 _LEAST = {function: right.least for right in RIGHTS for function in right.functions}
-_FOR_EVERYBODY = frozenset({"receives_at"})
-"""Not functions."""
+_PARTS = frozenset(function.partition(".")[0] for function in _LEAST)
 
 
 def least_role(function: str) -> Role | None:
@@ -109,22 +209,34 @@ def require(who: Actor, function: str) -> None:
 
 
 class _Permitted:
-    """Looks like a `Service`; calls each function for one actor, if they may."""
+    """Looks like a `Service`, for one actor."""
 
     def __init__(self, service: Service, who: Actor) -> None:
         self._service = service
         self._who = who
 
-    def __getattr__(self, name: str) -> object:
-        found = getattr(self._service, name)
-        if name in _FOR_EVERYBODY:
-            return found
-        if name not in _LEAST or not inspect.iscoroutinefunction(found):
+    def __getattr__(self, part: str) -> _PermittedPart:
+        if part not in _PARTS:
+            raise AttributeError(part)
+        return _PermittedPart(part, getattr(self._service, part), self._who)
+
+
+class _PermittedPart:
+    """Looks like a part of the service; calls each function for the actor, if they may."""
+
+    def __init__(self, name: str, part: object, who: Actor) -> None:
+        self._name = name
+        self._part = part
+        self._who = who
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
+        function = f"{self._name}.{name}"
+        if function not in _LEAST:
             raise AttributeError(name)
-        ask = cast("Callable[..., Awaitable[object]]", found)
+        ask: Callable[..., Awaitable[object]] = getattr(self._part, name)
 
         async def in_their_name(*positional: object, **named: object) -> object:
-            require(self._who, name)
+            require(self._who, function)
             with acting(self._who):
                 return await ask(*positional, **named)
 

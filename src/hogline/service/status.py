@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hogline.clock import Clock
+from hogline.delivery.workers import Workers
 from hogline.posthog.email_names import USUAL
 from hogline.reasons import email_hint, nobody_hint, person_hint
-from hogline.service.core import Core
-from hogline.store.base import Connection
+from hogline.service.runner import Runner
+from hogline.sources.rejections import Rejections
+from hogline.store.base import Connection, Journal, State
 from hogline.store.positions import lag_ms
 from hogline.views import ConnectionStatus, RejectionView, Status
 
 
-class Statuses(Core):
-    async def status(self) -> Status:
+class Statuses:
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        state: State,
+        clock: Clock,
+        workers: Workers,
+        runner: Runner,
+        rejections: Rejections,
+    ) -> None:
+        self._journal = journal
+        self._state = state
+        self._clock = clock
+        self._workers = workers
+        self._runner = runner
+        self._rejections = rejections
+
+    async def show(self) -> Status:
         """What happened to all events, by connection."""
         return Status(
             connections=[await self._status(connection) for connection in await self._state.connections()],
@@ -22,7 +42,7 @@ class Statuses(Core):
 
     async def _status(self, connection: Connection) -> ConnectionStatus:
         counts = await self._state.counts(connection.id)
-        state, reason = self._standing(connection)
+        state, reason = self._runner.standing(connection)
         received = self._journal.end - connection.start
         return ConnectionStatus(
             name=connection.name,
@@ -65,7 +85,7 @@ class Statuses(Core):
                 first_ms=one.first_ms,
                 last_ms=one.last_ms,
             )
-            for one in self.rejections.newest()
+            for one in self._rejections.newest()
         ]
 
     async def problems(self) -> list[str]:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from hogline.destinations.base import Unreachable
+from hogline.clock import Clock
+from hogline.delivery.workers import Workers
+from hogline.destinations.base import Send, Unreachable
 from hogline.destinations.customerio import app_api
 from hogline.destinations.customerio.app_api import NotAnswered
 from hogline.destinations.customerio.options import Options
 from hogline.model import Request, Response
-from hogline.service.core import CannotDo, opened
-from hogline.service.people import Believed, Looked, People, look_at
-from hogline.store.base import Connection
+from hogline.service.core import CannotDo, connection_named, opened
+from hogline.service.people import Believed, Looked, look_at
+from hogline.store.base import Connection, State
 from hogline.views import Difference, Verified
 
 T = TypeVar("T")
@@ -25,17 +27,23 @@ _MOST_PAGES = 100
 """Of failed changes: 10,000."""
 
 
-class Verifying(People):
-    async def people_to_verify(
+class Verification:
+    def __init__(self, state: State, send: Send, clock: Clock, workers: Workers) -> None:
+        self._state = state
+        self._send = send
+        self._clock = clock
+        self._workers = workers
+
+    async def people(
         self, connection: str, *, sample: int = 0, after: str = "", limit: int = MOST_AT_ONCE
     ) -> list[str]:
         """People whom the connection has sent: some at random, or the next ones in order."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         return await self._state.told_people(one.id, sample=sample, after=after, limit=min(limit, MOST_AT_ONCE))
 
     async def silent_refusals(self, connection: str, app_key: str) -> list[str]:
         """People with a change that Customer.io dropped in the last 30 days."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         options, looked = self._asks(one, app_key)
         found: dict[str, None] = {}
         start = ""
@@ -49,9 +57,9 @@ class Verifying(People):
                 break
         return list(found)
 
-    async def verify_people(self, connection: str, app_key: str, people: Sequence[str]) -> Verified:
+    async def compare(self, connection: str, app_key: str, people: Sequence[str]) -> Verified:
         """Compare these people, at most `MOST_AT_ONCE`, with what Customer.io has."""
-        one = await self._find(connection)
+        one = await connection_named(self._state, connection)
         options, looked = self._asks(one, app_key)
         await self._workers.flush()
         believed = [each for name in people[:MOST_AT_ONCE] if (each := looked.believed(name)) is not None]

@@ -52,13 +52,15 @@ async def outcome(folder: Path, rows: list[Row]) -> tuple[object, object]:
                 said[request.headers["authorization"], whose].append(operation)
             return Response(200, {}, b"{}")
 
-        service._workers._send = recorded
+        service.workers._send = recorded
         every = combinations()
         for number, options in enumerate(every):
-            await service.connect("customerio", {**GOOD, **options, "site_id": f"site-{number}"}, name=f"c{number}")
-        handle = await service.begin_sending()
-        await service.send_rows(handle, rows, {})
-        deliveries = await service.sending(handle, 30.0)
+            await service.connections.add(
+                "customerio", {**GOOD, **options, "site_id": f"site-{number}"}, name=f"c{number}"
+            )
+        handle = await service.sendings.begin()
+        await service.sendings.send(handle, rows, {})
+        deliveries = await service.sendings.show(handle, 30.0)
         assert len(deliveries) == len(every) > 30
         assert not any(delivery.pending for delivery in deliveries)
         return deliveries, said

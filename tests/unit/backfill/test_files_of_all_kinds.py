@@ -37,18 +37,18 @@ class Sent:
                 self.operations += msgspec.json.decode(request.body)["batch"]
             return await send(request)
 
-        bench.service._workers._send = recorded
+        bench.service.workers._send = recorded
 
     async def file(self, name: str) -> tuple[Delivery, list[BadLine]]:
         """The delivery and the bad lines."""
         service = self.bench.service
-        handle = await service.begin_sending()
+        handle = await service.sendings.begin()
         with (SAMPLES / name).open("rb") as stream:
             lines = list(read_stream(stream, name=name))
         bad = await send_lines(service, handle, [(line.number, line.body) for line in lines])
-        (delivery,) = await service.sending(handle, 10.0)
+        (delivery,) = await service.sendings.show(handle, 10.0)
         assert delivery.pending == 0
-        await service.end_sending(handle)
+        await service.sendings.end(handle)
         return delivery, bad
 
     def events(self):
@@ -71,7 +71,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 @pytest.fixture
 async def sent(bench: Bench) -> Sent:
     made = Sent(bench)
-    await bench.service.connect("customerio", GOOD, name="shop")
+    await bench.service.connections.add("customerio", GOOD, name="shop")
     return made
 
 
@@ -83,7 +83,7 @@ async def test_times_in_every_form_and_those_that_are_none(sent):
         (1, f"Event {place}") for place in (9, 10, 11, 12)
     ]
     assert [("missing" in line.sentence) for line in bad] == [False, False, True, True]
-    status = await sent.bench.service.status()
+    status = await sent.bench.service.status.show()
     assert status.refused == {"timestamp_unreadable": 2, "timestamp_missing": 2}
 
 
@@ -141,7 +141,7 @@ async def test_what_posthog_uses_for_itself_is_never_sent(sent):
 async def test_ids_that_are_numbers_are_two_people(sent):
     delivery, _ = await sent.file("number-ids.jsonl")
     assert delivery.adjusted == {"distinct_id_as_text": 4}
-    found = await sent.bench.service.people()
+    found = await sent.bench.service.people.find()
     assert {person.distinct_id: person.joined_into for person in found} == {
         "42": None,
         "0199f3a0-aaaa-7000-8000-000000000001": "42",
@@ -152,16 +152,16 @@ async def test_ids_that_are_numbers_are_two_people(sent):
 
 async def test_emails_under_other_names_are_hinted_at(bench):
     sent, service = Sent(bench), bench.service
-    await service.connect("customerio", {**GOOD, "anonymous_users": "emails"}, name="shop")
+    await service.connections.add("customerio", {**GOOD, "anonymous_users": "emails"}, name="shop")
     delivery, _ = await sent.file("email-names.jsonl")
     assert sent.people() == ["c4", "c5"]
     assert delivery.filtered == {"no_email": 3}
-    (status,) = (await service.status()).connections
+    (status,) = (await service.status.show()).connections
     (hint,) = status.hints
     assert "$email (1 event), Email (1 event)" in hint
     assert "hogline configure shop --email-property '$email'" in hint
-    await service.configure("shop", {"email_property": "Email"})
-    (status,) = (await service.status()).connections
+    await service.connections.configure("shop", {"email_property": "Email"})
+    (status,) = (await service.status.show()).connections
     assert "$email (1 event). If" in status.hints[0]
     await sent.file("email-names.jsonl")
     assert "c1" in sent.people()

@@ -62,10 +62,10 @@ def assert_adds_up(one: ChoiceForecast, events: int) -> None:
 
 
 async def through(service: Service, lines: Sequence[tuple[int, bytes]], name: str = "") -> ForecastView:
-    handle = await service.begin_forecast(name)
-    await service.forecast_rows(handle, rows_in(lines)[0])
-    view = await service.forecast(handle)
-    await service.end_forecast(handle)
+    handle = await service.forecasts.begin(name)
+    await service.forecasts.rows(handle, rows_in(lines)[0])
+    view = await service.forecasts.show(handle)
+    await service.forecasts.end(handle)
     return view
 
 
@@ -107,13 +107,13 @@ async def test_what_is_forecast_is_what_becomes_of_the_file(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, choice: str, options: dict[str, object]
 ) -> None:
     asked, service = recorded(monkeypatch), bench.service
-    await service.connect("customerio", {**GOOD, **options, "anonymous_users": choice})
+    await service.connections.add("customerio", {**GOOD, **options, "anonymous_users": choice})
     found = by_choice(await through(service, lines_of(STORY)))[choice]
-    handle = await service.begin_sending()
+    handle = await service.sendings.begin()
     await send_lines(service, handle, lines_of(STORY))
-    await service.sending(handle, 10.0)
-    await service.end_sending(handle)
-    (status,) = (await service.status()).connections
+    await service.sendings.show(handle, 10.0)
+    await service.sendings.end(handle)
+    (status,) = (await service.status.show()).connections
     assert (found.delivered, found.filtered, found.held, found.failures, found.adjusted) == (
         (status.delivered, status.filtered, status.held, status.failures, status.adjusted)
     )
@@ -214,54 +214,54 @@ async def test_a_forecast_has_the_connections_other_options_and_names_its_choice
     story = lines_of(STORY)
     defaults = await through(service, story)
     assert (defaults.connection, defaults.now) == (None, None)
-    await service.connect("customerio", {**GOOD, "event_allowlist": "ordered"}, name="shop")
+    await service.connections.add("customerio", {**GOOD, "event_allowlist": "ordered"}, name="shop")
     view = await through(service, story)
     assert (view.connection, view.now) == ("shop", "all")
     assert by_choice(view)["all"].filtered["not_in_allowlist"] == 7
-    await service.configure("shop", {"anonymous_users": "emails"})
+    await service.connections.configure("shop", {"anonymous_users": "emails"})
     assert (await through(service, story)).now == "emails"
 
 
 async def test_a_forecast_begins_with_nobody_known_and_changes_nothing(bench: Bench) -> None:
     service = bench.service
-    await service.connect("customerio", {**GOOD, "merge_people": False})
-    handle = await service.begin_sending()
+    await service.connections.add("customerio", {**GOOD, "merge_people": False})
+    handle = await service.sendings.begin()
     await send_lines(service, handle, lines_of(STORY))
-    await service.sending(handle, 10.0)
-    await service.end_sending(handle)
-    before = (await service.people(""), await service.status())
+    await service.sendings.show(handle, 10.0)
+    await service.sendings.end(handle)
+    before = (await service.people.find(""), await service.status.show())
     assert by_choice(await through(service, lines_of(STORY)))["all"].customers == 5
-    assert (await service.people(""), await service.status()) == before
+    assert (await service.people.find(""), await service.status.show()) == before
 
 
 async def test_with_two_connections_one_has_to_be_named(bench: Bench) -> None:
     service = bench.service
     for name in ("one", "two"):
-        await service.connect("customerio", GOOD, name=name)
+        await service.connections.add("customerio", GOOD, name=name)
     with pytest.raises(CannotDo, match=r"--connection: one, two\."):
-        await service.begin_forecast()
+        await service.forecasts.begin()
     assert (await through(service, [], "two")).connection == "two"
 
 
 async def test_a_destination_that_sends_everybody_has_no_forecast(bench: Bench) -> None:
     service = bench.service
-    await service.connect("engage", {"public_key": "p", "secret_key": "s"}, paused=True)
+    await service.connections.add("engage", {"public_key": "p", "secret_key": "s"}, paused=True)
     with pytest.raises(CannotDo, match="Engage has no option for who is sent"):
-        await service.begin_forecast("engage")
+        await service.forecasts.begin("engage")
     assert (await through(service, lines_of(STORY))).connection is None
 
 
 async def test_a_forecast_that_was_ended_or_abandoned_is_not_under_way(bench: Bench) -> None:
     service = bench.service
-    ended = await service.begin_forecast()
-    await service.end_forecast(ended)
+    ended = await service.forecasts.begin()
+    await service.forecasts.end(ended)
     with pytest.raises(CannotDo, match="This upload expired"):
-        await service.forecast(ended)
-    abandoned = await service.begin_forecast()
-    await service._clock.sleep(601)
-    await service.begin_forecast()
+        await service.forecasts.show(ended)
+    abandoned = await service.forecasts.begin()
+    await service.clock.sleep(601)
+    await service.forecasts.begin()
     with pytest.raises(CannotDo, match="This upload expired"):
-        await service.forecast_rows(abandoned, [])
+        await service.forecasts.rows(abandoned, [])
 
 
 async def test_the_table_has_a_column_for_each_choice_and_says_what_is_billed(

@@ -85,18 +85,18 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def send(service: Service, story: Sequence[dict[str, object]]) -> None:
-    handle = await service.begin_sending()
+    handle = await service.sendings.begin()
     assert await send_lines(service, handle, lines_of(story)) == []
-    (delivery,) = await service.sending(handle, 10.0)
+    (delivery,) = await service.sendings.show(handle, 10.0)
     assert delivery.pending == 0
-    await service.end_sending(handle)
+    await service.sendings.end(handle)
 
 
 async def preview(service: Service, story: Sequence[dict[str, object]]) -> list[PreviewedEvent]:
-    handle = await service.begin_preview()
-    events, bad = await service.preview_lines(handle, lines_of(story))
+    handle = await service.previews.begin()
+    events, bad = await service.previews.lines(handle, lines_of(story))
     assert bad == []
-    await service.end_preview(handle)
+    await service.previews.end(handle)
     return events
 
 
@@ -111,7 +111,7 @@ async def test_what_is_previewed_is_what_is_delivered(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, story: list[dict[str, object]], options: dict[str, object]
 ) -> None:
     asked = recorded(monkeypatch)
-    await bench.service.connect("customerio", {**GOOD, **options})
+    await bench.service.connections.add("customerio", {**GOOD, **options})
     shown = [bodies(event) for event in await preview(bench.service, story)]
     assert any(shown)
     for event, expected in zip(story, shown, strict=True):
@@ -175,9 +175,9 @@ async def test_a_released_event_that_can_never_be_accepted_says_why() -> None:
 
 async def test_who_is_known_already_is_known_to_a_preview_and_stays_as_they_were(bench: Bench) -> None:
     service = bench.service
-    await service.connect("customerio", {**GOOD, **HOLD, "identify_by_email": True})
+    await service.connections.add("customerio", {**GOOD, **HOLD, "identify_by_email": True})
     await send(service, [said("$identify", "ada", 0, set=ADA), said("looked", "visit", 1), said("looked", "visit", 2)])
-    before = (await service.people(""), await service.status())
+    before = (await service.people.find(""), await service.status.show())
     for _ in range(2):
         known, taken, joined = await preview(
             service,
@@ -190,22 +190,22 @@ async def test_who_is_known_already_is_known_to_a_preview_and_stays_as_they_were
         assert [operation.action for operation in known.operations] == ["event"]
         assert "email_taken" in taken.adjusted
         assert [(held.event, held.line) for held in joined.released] == [("looked", None), ("looked", None)]
-    assert (await service.people(""), await service.status()) == before
+    assert (await service.people.find(""), await service.status.show()) == before
 
 
 async def test_somebody_suppressed_is_shown_as_not_sent(bench: Bench) -> None:
     service = bench.service
-    await service.connect("customerio", GOOD)
+    await service.connections.add("customerio", GOOD)
     await send(service, [said("$identify", "ada", 0)])
-    await service.forget_person("ada", suppress=True)
+    await service.forgetting.forget("ada", suppress=True)
     (event,) = await preview(service, [said("ordered", "ada", 1)])
     assert (event.filtered, event.operations) == ("suppressed", [])
 
 
 async def test_a_broken_line_is_named_and_the_others_are_shown(bench: Bench) -> None:
-    handle = await bench.service.begin_preview()
+    handle = await bench.service.previews.begin()
     lines = lines_of([said("one", "ada"), said("two", "ada")])
-    events, bad = await bench.service.preview_lines(handle, [lines[0], (2, b"{"), (3, lines[1][1])])
-    await bench.service.end_preview(handle)
+    events, bad = await bench.service.previews.lines(handle, [lines[0], (2, b"{"), (3, lines[1][1])])
+    await bench.service.previews.end(handle)
     assert [(event.line, event.event) for event in events] == [(1, "one"), (3, "two")]
     assert [line.number for line in bad] == [2]

@@ -65,7 +65,7 @@ class Browser:
         received = Event(
             uuid=str(uuid4()), name=event, distinct_id=distinct_id, timestamp_ms=0, received_ms=0, properties={}
         )
-        await self.bench.service._journal.append([encode_event(received)])
+        await self.bench.service.journal.append([encode_event(received)])
 
     async def sign_in(self, password: str = PASSWORD, account: str = "") -> Reply:
         return await self.post("/sign-in", account=account, password=password)

@@ -14,12 +14,12 @@ from hogline.posthog import uuid7
 async def settle(browser: Browser, *events: dict[str, object]) -> None:
     """They came in, and it is decided what became of each."""
     service = browser.bench.service
-    now_ms = service._clock.time_ms()
+    now_ms = service.clock.time_ms()
     lines = [msgspec.json.encode({"uuid": uuid7(now_ms), "timestamp": now_ms, **event}) for event in events]
-    sending = await service.begin_sending()
+    sending = await service.sendings.begin()
     assert await send_lines(service, sending, list(enumerate(lines, 1))) == []
-    await service.sending(sending, 10.0)
-    await service.end_sending(sending)
+    await service.sendings.show(sending, 10.0)
+    await service.sendings.end(sending)
 
 
 def words(html: str) -> str:

@@ -24,12 +24,12 @@ BY_PROXY = {"trusted_proxies": "10.0.0.0/8", "console_sign_in_header": HEADER}
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
-        await made.bench.service.connect("customerio", GOOD, name="shop")
+        await made.bench.service.connections.add("customerio", GOOD, name="shop")
         yield made
 
 
 async def become(browser: Browser, role: Role) -> None:
-    await browser.bench.service.add_account("ada@example.com", role, HERS)
+    await browser.bench.service.accounts.add("ada@example.com", role, HERS)
     browser.cookies = {}
     assert (await browser.sign_in(HERS, "Ada@Example.com")).status == 303
 
@@ -85,11 +85,11 @@ async def test_what_a_role_may_not_do_is_not_done(
     lower = ROLES[ROLES.index(least) - 1]
     await become(browser, lower)
     service = browser.bench.service
-    before = (await service.connections(), await service.accounts(), await service.api_tokens())
+    before = (await service.connections.all(), await service.accounts.all(), await service.api_tokens.all())
     reply = await browser.post(path, **form)
     assert reply.status == 403
     assert f"This needs the role {least}; ada@example.com has the role {lower}." in reply.text
-    assert (await service.connections(), await service.accounts(), await service.api_tokens()) == before
+    assert (await service.connections.all(), await service.accounts.all(), await service.api_tokens.all()) == before
 
 
 async def test_what_a_role_may_not_do_is_not_offered(browser: Browser) -> None:
@@ -103,9 +103,9 @@ async def test_what_a_role_may_not_do_is_not_offered(browser: Browser) -> None:
 async def test_a_role_changes_from_the_next_request_on_and_a_removed_account_is_out(browser: Browser) -> None:
     await become(browser, "admin")
     assert (await browser.get("/accounts")).status == 200
-    await browser.bench.service.set_role("ada@example.com", "viewer")
+    await browser.bench.service.accounts.set_role("ada@example.com", "viewer")
     assert (await browser.get("/accounts")).status == 403
-    await browser.bench.service.remove_account("ada@example.com")
+    await browser.bench.service.accounts.remove("ada@example.com")
     assert (await browser.get("/")).status == 303
 
 
@@ -120,7 +120,7 @@ async def test_the_page_adds_changes_and_removes_accounts(browser: Browser) -> N
     other = Browser(browser.bench, browser.console.settings)
     assert (await other.sign_in("another of Grace's", "grace@example.com")).status == 303
     assert (await browser.post("/accounts", do="remove", account="grace@example.com")).status == 303
-    assert [one.name for one in await browser.bench.service.accounts()] == ["admin"]
+    assert [one.name for one in await browser.bench.service.accounts.all()] == ["admin"]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ async def test_everybody_changes_their_own_password_and_stays_signed_in(browser:
 
 
 async def test_no_answer_tells_whether_there_is_an_account(browser: Browser) -> None:
-    await browser.bench.service.add_account("ada@example.com", "viewer", HERS)
+    await browser.bench.service.accounts.add("ada@example.com", "viewer", HERS)
     browser.cookies = {}
     replies = [await browser.sign_in("wrong password", name) for name in ("ada@example.com", "bob@example.com")]
     pages = [reply.text.replace("bob", "ada") for reply in replies]
@@ -171,7 +171,7 @@ async def test_signing_in_and_failing_to_is_noted(browser: Browser) -> None:
     browser.cookies, browser.address = {}, "192.0.2.9"
     await browser.sign_in("wrong password", "ada@example.com")
     await browser.sign_in("wrong password", "typed-my-password-here")
-    noted = [(one.action, one.who, one.address) for one in await service.audit(Wanted(since_ms=1))]
+    noted = [(one.action, one.who, one.address) for one in await service.audit.newest(Wanted(since_ms=1))]
     assert noted[:4] == [
         ("sign_in_failed", "unknown", "192.0.2.9"),
         ("sign_in_failed", "ada@example.com", "192.0.2.9"),
@@ -181,7 +181,7 @@ async def test_signing_in_and_failing_to_is_noted(browser: Browser) -> None:
 
 
 async def test_the_audit_page_shows_filters_and_exports(browser: Browser) -> None:
-    await browser.bench.service.configure("shop", {"hold_days": 7})
+    await browser.bench.service.connections.configure("shop", {"hold_days": 7})
     shown = words((await browser.get("/audit")).text)
     assert "Changed options: shop, hold_days default → 7" in shown
     assert "No entries match this filter." in (await browser.get("/audit?who=nobody")).text
@@ -192,7 +192,7 @@ async def test_the_audit_page_shows_filters_and_exports(browser: Browser) -> Non
 
 async def proxied(tmp_path: Path, **headers: str) -> tuple[int, str]:
     async with console_in(tmp_path, signed_in=False, **BY_PROXY) as browser:
-        await browser.bench.service.add_account("ada@example.com", "operator")
+        await browser.bench.service.accounts.add("ada@example.com", "operator")
         browser.address = PROXY
         reply = await browser.get("/account", **headers)
         return reply.status, reply.text
@@ -232,7 +232,7 @@ async def test_nobody_else_can_say_who_they_are(
 
 async def test_a_session_of_the_proxy_ends_with_its_word_and_is_noted_once(tmp_path: Path) -> None:
     async with console_in(tmp_path, signed_in=False, **BY_PROXY) as browser:
-        await browser.bench.service.add_account("ada@example.com", "operator")
+        await browser.bench.service.accounts.add("ada@example.com", "operator")
         browser.address = PROXY
         for _ in range(3):
             assert (await browser.ask("GET", "/", {HEADER: "ada@example.com"})).status == 200
@@ -240,7 +240,7 @@ async def test_a_session_of_the_proxy_ends_with_its_word_and_is_noted_once(tmp_p
         assert (await browser.get("/")).status == 303
         reply = await browser.ask("GET", "/account", {HEADER: "admin"})
         assert "signed in as <b>admin</b>" in reply.text
-        noted = [(one.who, one.details) for one in await browser.bench.service.audit(Wanted(action="sign_in"))]
+        noted = [(one.who, one.details) for one in await browser.bench.service.audit.newest(Wanted(action="sign_in"))]
         assert noted == [("admin", {"proxy": True}), ("ada@example.com", {"proxy": True})]
 
 

@@ -26,12 +26,12 @@ TOO_LONG: dict[str, object] = {"event": "ordered", "distinct_id": "x" * 160}
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
-        await made.bench.service.connect("customerio", GOOD, name="shop")
+        await made.bench.service.connections.add("customerio", GOOD, name="shop")
         yield made
 
 
 async def ids(browser: Browser) -> list[int]:
-    return [one.id for one in await browser.bench.service.failures("shop")]
+    return [one.id for one in await browser.bench.service.failures.find("shop")]
 
 
 async def test_none_says_what_would_come_here(browser: Browser) -> None:
@@ -71,14 +71,14 @@ async def test_the_answer_comes_first_then_what_it_means_then_what_to_do(browser
 async def test_a_retry_is_counted_while_it_runs_and_after(browser: Browser) -> None:
     await settle(browser, *[REFUSED_EVENT] * 2, TOO_LONG)
     service = browser.bench.service
-    await service.pause("shop")
+    await service.connections.pause("shop")
     await browser.post(f"{FAILURES}/retry")
     assert "Retrying 3 once shop is sending again." in words((await browser.get(FAILURES)).text)
-    await service.resume("shop")
+    await service.connections.resume("shop")
     async with asyncio.timeout(10):
-        while await service.retrying_failures("shop"):
+        while await service.failures.retrying("shop"):
             await asyncio.sleep(0)
-        while (retried := await service.retried_failures("shop")) is None or retried.left:
+        while (retried := await service.failures.retried("shop")) is None or retried.left:
             await asyncio.sleep(0)
     assert "Retried 3: 0 delivered, 3 rejected again." in words((await browser.get(FAILURES)).text)
 
@@ -88,7 +88,7 @@ async def test_every_attempt_is_told(browser: Browser) -> None:
     service = browser.bench.service
     await browser.post(f"{FAILURES}/retry", id="1")
     async with asyncio.timeout(10):
-        while (retried := await service.retried_failures("shop")) is None or retried.left:
+        while (retried := await service.failures.retried("shop")) is None or retried.left:
             await asyncio.sleep(0)
     page = (await browser.get(f"{FAILURES}/1")).text
     attempts = page[page.index('id="attempts"') :]
@@ -161,7 +161,7 @@ async def test_one_those_of_a_reason_or_all_are_sent_again(
 
 async def test_what_is_sent_again_while_it_is_paused_goes_later(browser: Browser) -> None:
     await settle(browser, TOO_LONG)
-    await browser.bench.service.pause("shop")
+    await browser.bench.service.connections.pause("shop")
     await browser.post(f"{FAILURES}/retry")
     page = (await browser.get(FAILURES)).text
     assert "Retrying 1 failure once shop is sending again." in page

@@ -72,7 +72,7 @@ async def test_it_ends_when_hogline_stops(browser: Browser) -> None:
 
 async def test_it_ends_with_the_session_and_lets_the_page_find_out(browser: Browser) -> None:
     look = Looked(1)
-    await browser.bench.service.set_password("another password")
+    await browser.bench.service.accounts.set_password("another password")
     assert await said(browser, look, 99) == [CHANGED, CHANGED]
 
 

@@ -26,7 +26,7 @@ SCRIPT = "<script>alert(1)</script>"
 async def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Browser]:
     monkeypatch.setattr(live_events, "EVERY_S", 0.0)
     async with console_in(tmp_path) as made:
-        await made.bench.service.connect("customerio", GOOD, name="shop")
+        await made.bench.service.connections.add("customerio", GOOD, name="shop")
         yield made
         made.console.stopping.set()
 
@@ -138,7 +138,7 @@ async def test_viewers_are_told_when_the_connection_is_removed(
     async def removed(*_: object, **__: object) -> LiveEvents:
         raise CannotDo("Connection 'shop' not found.")
 
-    monkeypatch.setattr(browser.bench.service, "live", removed)
+    monkeypatch.setattr(browser.bench.service.live, "events", removed)
     with Broadcast(browser.console, "shop").watched() as messages:
         assert await soon(messages) == ENDED
 
@@ -153,7 +153,7 @@ async def test_somebody_who_reads_slowly_keeps_nobody_up(browser: Browser) -> No
 
 
 async def test_without_a_session_there_is_no_stream(browser: Browser) -> None:
-    await browser.bench.service.set_password("another password")
+    await browser.bench.service.accounts.set_password("another password")
     reply = await browser.get(f"{LIVE}/stream", accept="text/event-stream")
     assert reply.status == 401
 

@@ -12,6 +12,7 @@ from service_bench import GOOD, REGION
 
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Response
+from hogline.service.core import connection_named
 
 pytestmark = pytest.mark.anyio
 
@@ -55,7 +56,7 @@ async def test_destinations_are_found_by_name_and_by_what_they_do(
 async def test_install_and_start(browser: Browser) -> None:
     page = await next_page(browser, await install(browser, events="signed up, ordered"))
     assert "customerio is ready. Now send events from PostHog." in page
-    (made,) = await browser.bench.service.connections()
+    (made,) = await browser.bench.service.connections.all()
     assert not made.paused
     assert made.options["events"] == "signed up, ordered"
 
@@ -68,7 +69,7 @@ async def test_what_was_said_is_said_once(browser: Browser) -> None:
 
 async def test_install_without_enabling_under_a_name(browser: Browser) -> None:
     assert "Saved shop." in await next_page(browser, await install(browser, do="save", name="shop"))
-    (made,) = await browser.bench.service.connections()
+    (made,) = await browser.bench.service.connections.all()
     assert (made.name, made.paused) == ("shop", True)
 
 
@@ -80,7 +81,7 @@ async def test_a_wrong_key_is_a_sentence_and_keeps_nothing_but_what_was_typed(br
     assert 'value="signed up"' in reply.text
     assert 'value="emails" checked' in reply.text
     assert 'name="identify_by" value="email" checked' in reply.text
-    assert await browser.bench.service.connections() == []
+    assert await browser.bench.service.connections.all() == []
 
 
 async def test_testing_a_connection_tells_and_keeps_nothing(browser: Browser) -> None:
@@ -89,7 +90,7 @@ async def test_testing_a_connection_tells_and_keeps_nothing(browser: Browser) ->
     assert "The credentials work: workspace 1, US region. Nothing has been saved yet." in reply.text
     browser.bench.customerio.check = REFUSED
     assert WRONG_KEY in (await install(browser, do="test")).text
-    assert await browser.bench.service.connections() == []
+    assert await browser.bench.service.connections.all() == []
 
 
 async def test_every_problem_is_told_at_its_field(browser: Browser) -> None:
@@ -109,7 +110,7 @@ async def test_every_problem_is_told_at_its_field(browser: Browser) -> None:
 
 async def test_another_address_than_those_proposed_can_be_typed(browser: Browser) -> None:
     await install(browser, tracking_endpoint="other", **{"tracking_endpoint-other": "http://127.0.0.1:9000"})
-    (made,) = await browser.bench.service.connections()
+    (made,) = await browser.bench.service.connections.all()
     assert made.options["tracking_endpoint"] == "http://127.0.0.1:9000"
     page = (await browser.get("/connections/customerio/settings")).text
     assert 'value="other" checked' in page
@@ -117,7 +118,9 @@ async def test_another_address_than_those_proposed_can_be_typed(browser: Browser
 
 
 async def test_settings_show_what_is_set_but_no_secret(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", {**GOOD, "event_allowlist": "x", "identify_by_email": True})
+    await browser.bench.service.connections.add(
+        "customerio", {**GOOD, "event_allowlist": "x", "identify_by_email": True}
+    )
     page = (await browser.get("/connections/customerio/settings")).text
     assert 'name="events" value="x"' in page
     assert 'name="identify_by" value="email" checked' in page
@@ -126,7 +129,7 @@ async def test_settings_show_what_is_set_but_no_secret(browser: Browser) -> None
 
 @pytest.mark.parametrize("do", ["save", "test", "start"])
 async def test_another_host_asks_for_the_secrets_again_at_their_fields(browser: Browser, do: str) -> None:
-    await browser.bench.service.connect("customerio", GOOD)
+    await browser.bench.service.connections.add("customerio", GOOD)
     elsewhere = {"tracking_endpoint": "other", "tracking_endpoint-other": "https://evil.example"}
     reply = await browser.post(
         "/connections/customerio/settings", **{**TYPED, "site_id": "", "api_key": "", **elsewhere, "do": do}
@@ -135,23 +138,23 @@ async def test_another_host_asks_for_the_secrets_again_at_their_fields(browser: 
     for title, key in (("Site ID", "site_id"), ("API Key", "api_key")):
         at_field = reply.text.split(f'id="option-{key}-problem"')[1].split("</div>")[0]
         assert f"Enter Customer.io {title} again. The stored one is only sent to https://track.customer.io." in at_field
-    (connection,) = await browser.bench.service.connections()
+    (connection,) = await browser.bench.service.connections.all()
     assert "tracking_endpoint" not in connection.options
 
 
 async def test_a_secret_that_is_left_empty_stays(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", GOOD)
+    await browser.bench.service.connections.add("customerio", GOOD)
     reply = await browser.post(
         "/connections/customerio/settings",
         **{**TYPED, "site_id": "", "api_key": "", "events": "x", "do": "save"},
     )
     assert "Saved customerio." in await next_page(browser, reply)
-    connection = await browser.bench.service._find("customerio")
+    connection = await connection_named(browser.bench.service.state, "customerio")
     assert {**connection.options, **GOOD, "events": "x"} == connection.options
 
 
 async def test_settings_are_tested_with_the_secrets_that_are_set(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", GOOD)
+    await browser.bench.service.connections.add("customerio", GOOD)
     reply = await browser.post(
         "/connections/customerio/settings", **{**TYPED, "site_id": "", "api_key": "", "do": "test"}
     )
@@ -159,35 +162,35 @@ async def test_settings_are_tested_with_the_secrets_that_are_set(browser: Browse
 
 
 async def test_a_refused_change_changes_nothing(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", GOOD)
+    await browser.bench.service.connections.add("customerio", GOOD)
     browser.bench.customerio.check = REFUSED
     reply = await browser.post("/connections/customerio/settings", **{**TYPED, "events": "x", "do": "save"})
     assert reply.status == 422
     assert f"{WRONG_KEY} Nothing was changed." in reply.text
-    assert "events" not in (await browser.bench.service.connections())[0].options
+    assert "events" not in (await browser.bench.service.connections.all())[0].options
 
 
 async def test_saving_a_paused_connection_can_resume_it(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", GOOD, paused=True)
+    await browser.bench.service.connections.add("customerio", GOOD, paused=True)
     reply = await browser.post("/connections/customerio/settings", **{**TYPED, "do": "start"})
     assert "Resumed customerio." in await next_page(browser, reply)
-    assert not (await browser.bench.service.connections())[0].paused
+    assert not (await browser.bench.service.connections.all())[0].paused
 
 
 @pytest.mark.parametrize("where", ["switch", "pause"])
 async def test_pause_and_resume(browser: Browser, where: str) -> None:
-    await browser.bench.service.connect("customerio", GOOD)
+    await browser.bench.service.connections.add("customerio", GOOD)
     reply = await browser.post(f"/connections/customerio/{where}", run="no")
     assert "Paused customerio." in await next_page(browser, reply)
-    assert (await browser.bench.service.connections())[0].paused
+    assert (await browser.bench.service.connections.all())[0].paused
     reply = await browser.post(f"/connections/customerio/{'switch' if where == 'switch' else 'resume'}", run="yes")
     assert "Resumed customerio." in await next_page(browser, reply)
-    assert not (await browser.bench.service.connections())[0].paused
+    assert not (await browser.bench.service.connections.all())[0].paused
 
 
 @pytest.mark.parametrize("where", ["switch", "resume"])
 async def test_enabling_with_credentials_that_are_refused_says_so(browser: Browser, where: str) -> None:
-    await browser.bench.service.connect("customerio", GOOD, paused=True)
+    await browser.bench.service.connections.add("customerio", GOOD, paused=True)
     browser.bench.customerio.check = REFUSED
     reply = await browser.post(f"/connections/customerio/{where}", run="yes")
     assert reply.status == 422
@@ -196,9 +199,9 @@ async def test_enabling_with_credentials_that_are_refused_says_so(browser: Brows
 
 
 async def test_disconnect_asks_and_does_it_only_then(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", GOOD)
+    await browser.bench.service.connections.add("customerio", GOOD)
     assert "You cannot undo this." in (await browser.get("/connections/customerio/disconnect")).text
-    assert len(await browser.bench.service.connections()) == 1
+    assert len(await browser.bench.service.connections.all()) == 1
     page = await next_page(browser, await browser.post("/connections/customerio/disconnect"))
     assert "Disconnected customerio." in page
     assert "No connections yet" in page
@@ -216,8 +219,8 @@ async def test_a_connections_card_shows_its_events_failures_and_reason(
     async def sparkline(_connection: str) -> list[int]:
         return [0] * 22 + [1_000, 234]
 
-    monkeypatch.setattr(browser.bench.service, "sparkline", sparkline)
-    await browser.bench.service.connect("customerio", GOOD)
+    monkeypatch.setattr(browser.bench.service.trends, "sparkline", sparkline)
+    await browser.bench.service.connections.add("customerio", GOOD)
     page = (await browser.get("/")).text
     assert 'aria-label="1,234 events in the last 24 hours, by hour"' in page
     assert "No failures" in page
@@ -226,13 +229,13 @@ async def test_a_connections_card_shows_its_events_failures_and_reason(
 
 async def test_before_anything_arrived_it_says_what_is_waited_for(browser: Browser) -> None:
     assert "No connections yet" in (await browser.get("/")).text
-    await browser.bench.service.connect("customerio", GOOD)
+    await browser.bench.service.connections.add("customerio", GOOD)
     assert "No events yet" in (await browser.get("/")).text
     assert "Waiting for the first event." in (await browser.get("/connect-posthog")).text
 
 
 async def test_connect_posthog_gives_what_to_paste_and_the_newest_event(browser: Browser) -> None:
-    token = await browser.bench.service.token()
+    token = await browser.bench.service.project_tokens.show()
     page = (await browser.get("/connect-posthog")).text
     assert token.webhook_url in page
     assert f"Bearer {token.token}" in page

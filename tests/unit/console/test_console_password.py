@@ -14,7 +14,7 @@ from hogline.cli.common import Common
 from hogline.cli.password import password as password_command
 from hogline.service import CannotDo
 from hogline.service.actor import Actor, acting
-from hogline.settings import InvalidSettings, Settings, read_settings
+from hogline.settings import InvalidSettings, read_settings
 from hogline.store.base import Unusable
 from hogline.store.datadir import passwords
 from hogline.store.datadir.accounts import ConsoleAccounts
@@ -168,16 +168,16 @@ async def test_the_same_rules_hold_for_every_way_to_set_one(
     async with bench_in(tmp_path) as bench:
         service = bench.service
         sentence = r"^The password (must have 10 to 1,000 characters|is too easy to guess: .*)\. Nothing was changed\.$"
-        await service.add_account("ada", "viewer", "a password of Ada's")
+        await service.accounts.add("ada", "viewer", "a password of Ada's")
         with pytest.raises(CannotDo, match=sentence):
-            await service.set_password(password)
+            await service.accounts.set_password(password)
         with pytest.raises(CannotDo, match=sentence):
-            await service.add_account("admin2", "viewer", password if password != "Admin12345" else "Admin2-345")
+            await service.accounts.add("admin2", "viewer", password if password != "Admin12345" else "Admin2-345")
         with acting(Actor(name="ada", kind="account", role="viewer")), pytest.raises(CannotDo, match=sentence):
-            await service.change_own_password(
+            await service.accounts.change_own_password(
                 "a password of Ada's", password if "dmin" not in password else "ada-123456"
             )
-        assert [one.name for one in await service.accounts()] == ["ada"]
+        assert [one.name for one in await service.accounts.all()] == ["ada"]
     # An empty variable counts as none.
     monkeypatch.setenv("HOGLINE_CONSOLE_PASSWORD", password or "x")
     with pytest.raises(InvalidSettings, match=r"^HOGLINE_CONSOLE_PASSWORD (must have 10|is too easy).*\.$") as raised:
@@ -194,9 +194,8 @@ def test_ordinary_good_ones_are_taken(password: str) -> None:
 
 @pytest.mark.anyio
 async def test_where_the_settings_have_it_that_is_where_it_is_changed(tmp_path: Path) -> None:
-    async with bench_in(tmp_path) as bench:
-        bench.service._settings = Settings(data=tmp_path, console_password="of the settings")  # type: ignore[arg-type]
+    async with bench_in(tmp_path, console_password="of the settings") as bench:
         with pytest.raises(CannotDo, match="HOGLINE_CONSOLE_PASSWORD sets the password of admin"):
-            await bench.service.set_password("open sesame")
-        await bench.service.add_account("ada", "viewer", "a password of Ada's")
-        await bench.service.set_password("another of Ada's", "ada")
+            await bench.service.accounts.set_password("open sesame")
+        await bench.service.accounts.add("ada", "viewer", "a password of Ada's")
+        await bench.service.accounts.set_password("another of Ada's", "ada")

@@ -29,12 +29,12 @@ FORGET = "/connections/shop/forget"
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
-        await made.bench.service.connect("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
+        await made.bench.service.connections.add("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
         yield made
 
 
 async def known(browser: Browser, *people: Person) -> None:
-    await browser.bench.service._state.flush(Flush({}, {one.id: one for one in people}, 0))
+    await browser.bench.service.state.flush(Flush({}, {one.id: one for one in people}, 0))
 
 
 def identified(distinct_id: str, **attributes: object) -> dict[str, object]:
@@ -48,7 +48,7 @@ async def test_nobody_yet_says_where_to_begin(browser: Browser) -> None:
 
 
 async def test_engage_says_that_it_knows_people_by_itself(browser: Browser) -> None:
-    await browser.bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
+    await browser.bench.service.connections.add("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
     assert "People are in Engage Engage keeps and merges people" in words(
         (await browser.get("/connections/mail/people")).text
     )
@@ -136,7 +136,7 @@ async def test_an_attribute_says_what_became_of_it_and_why(browser: Browser) -> 
         names={"city": Mark(1, fingerprint("Oslo")), "plan": Mark(0, fingerprint("free")), "gone": Mark(0, 7)},
         refused={"age": Mark(1, fingerprint(-1))},
     )
-    await browser.bench.service._state.settle(Settlement(connection=1, lanes={}, told={"ada": Told(main)}))
+    await browser.bench.service.state.settle(Settlement(connection=1, lanes={}, told={"ada": Told(main)}))
     shown = words((await browser.get(f"{PERSON}ada")).text)
     assert "age -1 Rejected It is not sent again until it changes or you resend this person." in shown
     assert "city Oslo Accepted" in shown
@@ -160,7 +160,7 @@ async def test_a_person_is_sent_again_by_a_button(browser: Browser) -> None:
 
 async def test_everyone_is_sent_again_by_a_button_and_stopped_by_another(browser: Browser) -> None:
     await settle(browser, identified("ada"), identified("ben"))
-    await browser.bench.service.pause("shop")
+    await browser.bench.service.connections.pause("shop")
     assert "Send everyone again" in (await browser.get("/connections/shop/people")).text
     reply = await browser.post("/connections/shop/people/resend")
     assert (reply.status, reply.headers["location"]) == (303, "/connections/shop/people")
@@ -185,7 +185,7 @@ async def test_forgetting_says_first_what_will_happen(browser: Browser) -> None:
         said = words((await browser.get(f"{FORGET}?id={one}")).text)
         assert "shop : deletes the profile ada and every profile merged with it." in said
         assert "Also under pad ." in said
-    assert len(await browser.bench.service.people()) == 2
+    assert len(await browser.bench.service.people.find()) == 2
 
 
 async def test_forgetting_removes_and_says_what_was_removed(browser: Browser) -> None:
@@ -194,7 +194,7 @@ async def test_forgetting_removes_and_says_what_was_removed(browser: Browser) ->
     said = words(reply.text)
     assert "One person with 1 id. 1 event removed from the journal." in said
     assert "shop 1 customer deleted, confirmed by Customer.io 1 id, 0 held, 0 failures" in said
-    assert [person.distinct_id for person in await browser.bench.service.people()] == ["ben"]
+    assert [person.distinct_id for person in await browser.bench.service.people.find()] == ["ben"]
 
 
 async def test_whoever_is_suppressed_does_not_come_back(browser: Browser) -> None:
@@ -202,7 +202,7 @@ async def test_whoever_is_suppressed_does_not_come_back(browser: Browser) -> Non
     reply = await browser.post(FORGET, id="ada", suppress="yes")
     assert "Future events with these ids and emails are dropped" in reply.text
     await settle(browser, identified("ada"))
-    assert await browser.bench.service.people() == []
+    assert await browser.bench.service.people.find() == []
 
 
 async def test_a_destination_that_refuses_keeps_everything_and_the_choice(browser: Browser) -> None:
@@ -211,12 +211,12 @@ async def test_a_destination_that_refuses_keeps_everything_and_the_choice(browse
     async def refuse(_request: Request) -> Response:
         return Response(500, {}, b"")
 
-    browser.bench.service._send = refuse
+    browser.bench.customerio.instead = refuse
     reply = await browser.post(FORGET, id="ada", suppress="yes")
     assert reply.status == 422
     assert "Nothing was removed here" in reply.text
     assert 'value="yes" checked' in reply.text
-    assert len(await browser.bench.service.people()) == 1
+    assert len(await browser.bench.service.people.find()) == 1
 
 
 async def test_a_form_without_an_id_forgets_nobody(browser: Browser) -> None:
@@ -225,7 +225,7 @@ async def test_a_form_without_an_id_forgets_nobody(browser: Browser) -> None:
 
 async def test_the_report_says_what_could_not_be_reached(browser: Browser, tmp_path: Path) -> None:
     await settle(browser, identified("ada-4711"))
-    await browser.bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
+    await browser.bench.service.connections.add("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
     (next(tmp_path.rglob("state.db")).parent / "copy.txt").write_text("ada-4711")
     said = words((await browser.post(FORGET, id="ada-4711")).text)
     assert "mail Hogline cannot delete people in Engage. Delete this user there." in said

@@ -103,11 +103,11 @@ async def test_what_changes_something_must_come_from_our_own_pages_or_a_program(
 
 
 async def test_a_form_elsewhere_changes_nothing(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", GOOD, name="shop")
+    await browser.bench.service.connections.add("customerio", GOOD, name="shop")
     reply = await browser.post("/connections/shop/disconnect", {"sec-fetch-site": "cross-site"})
     assert reply.status == 403
     assert "did not come from one of the console" in reply.text
-    assert len(await browser.bench.service.connections()) == 1
+    assert len(await browser.bench.service.connections.all()) == 1
 
 
 PRIVATE = ["/", "/connect-posthog", "/install/customerio", "/connections/shop/settings", "/changes", "/nothing"]
@@ -115,7 +115,7 @@ PRIVATE = ["/", "/connect-posthog", "/install/customerio", "/connections/shop/se
 
 @pytest.mark.parametrize("path", PRIVATE)
 async def test_nothing_is_shown_to_somebody_who_is_not_signed_in(browser: Browser, path: str) -> None:
-    await browser.bench.service.connect("customerio", GOOD, name="shop")
+    await browser.bench.service.connections.add("customerio", GOOD, name="shop")
     browser.cookies.clear()
     reply = await browser.get(path)
     assert reply.status == 303
@@ -124,11 +124,11 @@ async def test_nothing_is_shown_to_somebody_who_is_not_signed_in(browser: Browse
 
 
 async def test_nothing_is_done_for_somebody_who_is_not_signed_in(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", GOOD, name="shop")
+    await browser.bench.service.connections.add("customerio", GOOD, name="shop")
     browser.cookies.clear()
     reply = await browser.post("/connections/shop/disconnect")
     assert reply.status == 401
-    assert len(await browser.bench.service.connections()) == 1
+    assert len(await browser.bench.service.connections.all()) == 1
 
 
 async def test_a_page_that_asks_for_its_parts_is_told_when_the_session_has_ended(browser: Browser) -> None:
@@ -152,7 +152,7 @@ async def test_what_is_searched_for_is_shown_as_text(browser: Browser) -> None:
 
 async def test_secrets_never_leave_the_server(browser: Browser) -> None:
     secret = {"site_id": "canary-site", "api_key": "canary-key"}
-    await browser.bench.service.connect("customerio", {**secret}, name="shop")
+    await browser.bench.service.connections.add("customerio", {**secret}, name="shop")
     for path in ("/", "/connections/shop/settings", "/connections/shop/disconnect"):
         assert "canary" not in (await browser.get(path)).text
     for do in ("test", "save"):
@@ -204,7 +204,7 @@ async def test_a_mistake_of_ours_is_a_page_that_says_nothing_of_it(
     async def fails() -> None:
         raise ValueError("canary")
 
-    monkeypatch.setattr(browser.bench.service, "connections", fails)
+    monkeypatch.setattr(browser.bench.service.connections, "all", fails)
     reply = await browser.get("/")
     assert reply.status == 500
     assert "Internal error" in reply.text
@@ -229,7 +229,7 @@ async def test_static_files_are_kept_for_ever_under_an_address_of_their_content(
 
 
 async def test_no_page_has_anything_inline(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", GOOD, name="shop")
+    await browser.bench.service.connections.add("customerio", GOOD, name="shop")
     for path in ("/", "/connect-posthog", "/install/customerio", "/connections/shop/settings", "/nothing"):
         text = (await browser.get(path)).text.lower()
         assert " style=" not in text

@@ -114,7 +114,7 @@ async def test_signing_out_ends_no_other_session(browser: Browser) -> None:
 
 async def test_a_new_password_ends_all_sessions(browser: Browser) -> None:
     await browser.sign_in()
-    await browser.bench.service.set_password("another password")
+    await browser.bench.service.accounts.set_password("another password")
     assert not await is_signed_in(browser)
     assert (await browser.sign_in(PASSWORD)).status == 403
     assert (await browser.sign_in("another password")).status == 303
@@ -178,13 +178,13 @@ async def test_a_browser_that_signed_in_before_waits_for_nobody_behind_the_same_
 
 
 async def test_the_mark_of_a_known_browser_is_no_other_accounts_and_ends_with_the_password(browser: Browser) -> None:
-    await browser.bench.service.add_account("ada", "viewer", "a password of Ada's")
+    await browser.bench.service.accounts.add("ada", "viewer", "a password of Ada's")
     await browser.sign_in()
     await browser.post("/sign-out")
     sessions, request = browser.console.sessions, Request({"type": "http", "headers": [(b"cookie", cookies(browser))]})
     assert sessions.known_browser(request, "admin")
     assert not sessions.known_browser(request, "ada")
-    await browser.bench.service.set_password("another password")
+    await browser.bench.service.accounts.set_password("another password")
     assert not sessions.known_browser(request, "admin")
 
 

@@ -22,7 +22,7 @@ EVENT = '{"event": "ordered", "distinct_id": "ada", "properties": {"total": 4, "
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
-        await made.bench.service.connect("customerio", GOOD, name="shop")
+        await made.bench.service.connections.add("customerio", GOOD, name="shop")
         yield made
 
 
@@ -43,13 +43,13 @@ async def test_nothing_is_sent_and_nothing_is_kept(browser: Browser) -> None:
     browser.bench.customerio.asked.clear()
     await tried(browser, EVENT)
     assert not browser.bench.customerio.asked.is_set()
-    assert await browser.bench.service.people() == []
-    assert browser.bench.service._previews == {}
-    assert browser.bench.service._journal.end == 0
+    assert await browser.bench.service.people.find() == []
+    assert len(browser.bench.service.previews.handles) == 0
+    assert browser.bench.service.journal.end == 0
 
 
 async def test_it_is_for_this_connections_options(browser: Browser) -> None:
-    await browser.bench.service.connect("customerio", {**GOOD, "anonymous_users": "emails"}, name="other")
+    await browser.bench.service.connections.add("customerio", {**GOOD, "anonymous_users": "emails"}, name="other")
     said = words((await browser.post("/connections/other/try", events=EVENT)).text)
     assert "no_email This connection only sends people with an email" in said
     assert said.count("ordered from ada") == 1
@@ -67,7 +67,7 @@ async def test_an_event_that_would_fail_says_why(browser: Browser) -> None:
 
 
 async def test_joins_releases_and_what_follows_are_shown(browser: Browser) -> None:
-    await browser.bench.service.connect(
+    await browser.bench.service.connections.add(
         "customerio", {**GOOD, "anonymous_users": "identified", "hold_days": 3}, name="holding"
     )
     said = words((await browser.post("/connections/holding/try", events=SAMPLES["sign-up"].text)).text)

@@ -19,7 +19,7 @@ EVENTS = "/connections/shop/events"
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
-        await made.bench.service.connect("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
+        await made.bench.service.connections.add("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
         yield made
 
 
@@ -27,7 +27,7 @@ async def with_events(browser: Browser) -> None:
     for name, who in (("$identify", "ada"), ("ordered", "ada"), ("<b>ordered</b>", "bob"), ("refuse me", "ada")):
         await browser.receive(name, who)
     async with asyncio.timeout(10):
-        while (await browser.bench.service.status()).connections[0].pending:
+        while (await browser.bench.service.status.show()).connections[0].pending:
             await asyncio.sleep(0)
 
 

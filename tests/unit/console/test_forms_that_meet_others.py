@@ -30,7 +30,7 @@ SETTINGS = "/connections/shop/settings"
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
-        await made.bench.service.connect("customerio", GOOD, name="shop")
+        await made.bench.service.connections.add("customerio", GOOD, name="shop")
         yield made
 
 
@@ -46,7 +46,7 @@ def typed_in(page: str) -> dict[str, str]:
 
 
 async def options(browser: Browser) -> dict[str, object]:
-    return (await browser.bench.service.connections())[0].options
+    return (await browser.bench.service.connections.all())[0].options
 
 
 async def test_a_settings_tab_opened_earlier_does_not_undo_what_another_saved(browser: Browser) -> None:
@@ -80,7 +80,7 @@ async def test_what_was_seen_may_be_old_by_the_time_one_decides(browser: Browser
     asked = await browser.post(SETTINGS, **{**second, "do": "save"})
     seen = re.search(r'name="seen" value="([^"]*)"', asked.text)
     assert seen is not None
-    await browser.bench.service.configure("shop", {"email_property": "post"})
+    await browser.bench.service.connections.configure("shop", {"email_property": "post"})
     reply = await browser.post(SETTINGS, **{**second, "seen": html.unescape(seen[1]), "do": "overwrite"})
     assert reply.status == 422
     assert (await options(browser))["email_property"] == "post"
@@ -104,7 +104,7 @@ async def test_two_clicks_install_one_connection(browser: Browser) -> None:
     )
     third = await browser.post("/install/customerio", **form)
     assert third.headers["location"] == first.headers["location"]
-    assert [one.name for one in await browser.bench.service.connections()] == ["shop", "customerio"]
+    assert [one.name for one in await browser.bench.service.connections.all()] == ["shop", "customerio"]
 
 
 async def test_a_form_that_was_not_taken_can_be_sent_again(browser: Browser) -> None:
@@ -128,7 +128,7 @@ async def test_every_form_has_a_number_of_its_own(browser: Browser) -> None:
 
 
 async def test_a_session_that_ends_loses_nothing_that_was_typed(browser: Browser) -> None:
-    await browser.bench.service.set_password("another password 1")
+    await browser.bench.service.accounts.set_password("another password 1")
     reply = await browser.post(SETTINGS, event_allowlist='Order "Completed"', do="save", once="1")
     assert reply.status == 401
     assert 'name="event_allowlist" value="Order &#34;Completed&#34;"' in reply.text
@@ -137,7 +137,7 @@ async def test_a_session_that_ends_loses_nothing_that_was_typed(browser: Browser
 
 
 async def test_a_script_keeps_what_was_typed_in_the_page_when_the_session_has_ended(browser: Browser) -> None:
-    await browser.bench.service.set_password("another password 1")
+    await browser.bench.service.accounts.set_password("another password 1")
     reply = await browser.post(SETTINGS, {**OWN, "x-part": "1"}, event_allowlist="x", do="save")
     assert (reply.status, reply.text) == (401, "")
 
@@ -157,10 +157,10 @@ async def test_the_first_field_with_a_problem_is_where_one_begins(browser: Brows
 
 
 async def paused_with(browser: Browser, *people: str) -> None:
-    await browser.bench.service.pause("shop")
+    await browser.bench.service.connections.pause("shop")
     for who in people:
         event = Event(str(uuid4()), "Order Completed", who, RECEIVED_MS, RECEIVED_MS, {})
-        await browser.bench.service._journal.append([encode_event(event)])
+        await browser.bench.service.journal.append([encode_event(event)])
 
 
 async def counted(browser: Browser) -> str:
@@ -178,12 +178,12 @@ async def counted(browser: Browser) -> str:
     ],
 )
 async def test_resuming_with_a_backlog_asks_first(browser: Browser, path: str, form: dict[str, str]) -> None:
-    await browser.bench.service.configure("shop", {"anonymous_users": "all"})
+    await browser.bench.service.connections.configure("shop", {"anonymous_users": "all"})
     await paused_with(browser, "ada", "bob", "bob")
     assert "<b>3</b> pending" in (await browser.get("/")).text
     reply = await browser.post(path, **form)
     assert reply.headers["location"].startswith("/connections/shop/resume?next=")
-    assert (await browser.bench.service.connections())[0].paused
+    assert (await browser.bench.service.connections.all())[0].paused
     page = await counted(browser)
     assert "<b>3 events</b>" in page
     assert "<b>2 new customers</b>" in page
@@ -193,14 +193,14 @@ async def test_what_waits_can_be_sent(browser: Browser) -> None:
     await paused_with(browser, "ada")
     reply = await browser.post("/connections/shop/resume", do="all", next="/")
     assert reply.headers["location"] == "/"
-    status = (await browser.bench.service.status()).connections[0]
+    status = (await browser.bench.service.status.show()).connections[0]
     assert (status.paused, status.filtered.get("skipped")) == (False, None)
 
 
 async def test_or_left_out_and_counted(browser: Browser) -> None:
     await paused_with(browser, "ada", "bob")
     await browser.post("/connections/shop/resume", do="from-now-on", next="//elsewhere.example")
-    status = (await browser.bench.service.status()).connections[0]
+    status = (await browser.bench.service.status.show()).connections[0]
     assert (status.paused, status.filtered, status.pending) == (False, {"skipped": 2}, 0)
 
 
@@ -208,7 +208,7 @@ async def test_without_a_backlog_nothing_is_asked(browser: Browser) -> None:
     await paused_with(browser)
     reply = await browser.post("/connections/shop/switch", run="yes")
     assert reply.headers["location"] == "/"
-    assert not (await browser.bench.service.connections())[0].paused
+    assert not (await browser.bench.service.connections.all())[0].paused
 
 
 async def test_resuming_with_credentials_that_are_refused_says_so(browser: Browser) -> None:

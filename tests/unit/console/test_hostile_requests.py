@@ -46,7 +46,7 @@ FIELDS = (
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
-        await made.bench.service.connect("customerio", GOOD, name="shop")
+        await made.bench.service.connections.add("customerio", GOOD, name="shop")
         await settle(made, {"event": "refuse me", "distinct_id": "zoe"})
         yield made
 
@@ -83,8 +83,8 @@ async def test_every_route_answers_whatever_stands_in_it(browser: Browser, text:
                 reply = await browser.ask(method, url[:60_000], headers, body)
                 if reply.status >= 500:
                     failed.append(f"{method} {route.path}: {reply.status}")
-        if not await browser.bench.service.connections():
-            await browser.bench.service.connect("customerio", GOOD, name="shop")
+        if not await browser.bench.service.connections.all():
+            await browser.bench.service.connections.add("customerio", GOOD, name="shop")
     assert failed == []
 
 
@@ -132,14 +132,14 @@ async def test_a_form_still_carries_the_id_as_it_is(browser: Browser) -> None:
 @pytest.mark.parametrize("path", ["/api/connections/shop/person?distinct_id=", "/api/audit?person="])
 @pytest.mark.parametrize("text", ["%00", "a%00"])
 async def test_the_api_says_400_too(browser: Browser, path: str, text: str) -> None:
-    token = (await browser.bench.service.make_api_token(f"t{text}", "admin")).token
+    token = (await browser.bench.service.api_tokens.make(f"t{text}", "admin")).token
     reply = await browser.ask("GET", f"{path}{text}", {"authorization": f"Bearer {token}"})
     assert reply.status == 400
 
 
 @pytest.mark.parametrize("digits", ["9" * 4_301, "1" * 20, "0" * 5_000 + "1"])
 async def test_numbers_without_end_too(browser: Browser, digits: str) -> None:
-    token = (await browser.bench.service.make_api_token("t", "admin")).token
+    token = (await browser.bench.service.api_tokens.make("t", "admin")).token
     headers = {"authorization": f"Bearer {token}"}
     for path in (f"/api/audit?after={digits}", f"/api/connections/shop/failures?limit={digits}"):
         assert (await browser.ask("GET", path, headers)).status in {200, 400}

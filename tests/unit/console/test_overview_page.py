@@ -17,7 +17,6 @@ from hogline.console.overview import sums, table
 from hogline.model import Response
 from hogline.service.figures import TrendsView
 from hogline.store.figures import Figure, bucket
-from hogline.store.sqlite.figures import SqliteFigures
 
 pytestmark = pytest.mark.anyio
 
@@ -28,22 +27,19 @@ NOW_S = 1_793_527_200
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
     async with console_in(tmp_path) as made:
-        past = SqliteFigures(tmp_path / "history.db")
-        made.bench.service.figures = past
-        await made.bench.service.connect("customerio", GOOD, name="shop")
+        await made.bench.service.connections.add("customerio", GOOD, name="shop")
         yield made
-        await past.close()
 
 
 async def send(browser: Browser, *lines: bytes, wait_s: float = 10.0) -> None:
     """They are all settled after that time."""
     service = browser.bench.service
-    sending = await service.begin_sending()
-    now_ms = service._clock.time_ms()
+    sending = await service.sendings.begin()
+    now_ms = service.clock.time_ms()
     timed = [line.replace(b'{"event"', b'{"timestamp": %d, "event"' % now_ms) for line in lines]
     assert await send_lines(service, sending, list(enumerate(timed, 1))) == []
-    await service.sending(sending, wait_s)
-    await service.end_sending(sending)
+    await service.sendings.show(sending, wait_s)
+    await service.sendings.end(sending)
 
 
 def figures(page: str, place: str = "totals") -> dict[str, str]:
@@ -89,7 +85,7 @@ async def test_it_is_paused_and_resumed_by_forms(browser: Browser) -> None:
     assert "Paused." in await words(browser)
     assert 'value="resume"' in (await browser.get(OVERVIEW)).text
     await browser.post(OVERVIEW, do="resume")
-    assert [one.paused for one in await browser.bench.service.connections()] == [False]
+    assert [one.paused for one in await browser.bench.service.connections.all()] == [False]
 
 
 async def test_why_it_cannot_be_resumed_is_said_on_the_page(browser: Browser) -> None:
@@ -107,7 +103,7 @@ async def test_a_connection_that_stopped_itself_says_why_and_what_to_do(
     monkeypatch.setattr("service_bench._answer", lambda _: Response(401, {}, b""))
     await send(browser, b'{"event": "signed up", "distinct_id": "max"}', wait_s=0.0)
     async with asyncio.timeout(10):
-        while (await browser.bench.service.connections())[0].state != "stopped":
+        while (await browser.bench.service.connections.all())[0].state != "stopped":
             await asyncio.sleep(0)
     said = await words(browser)
     assert "rejected the credentials" in said
@@ -182,7 +178,7 @@ async def test_an_outage_tells_since_when_and_when_it_is_tried_next(
     monkeypatch.setattr("service_bench.MovedClock.sleep", lambda *_: asyncio.Event().wait())  # nobody tries again
     await browser.receive("signed up")
     async with asyncio.timeout(10):
-        while (await browser.bench.service.connections())[0].state != "retrying":
+        while (await browser.bench.service.connections.all())[0].state != "retrying":
             await asyncio.sleep(0)
     said = await words(browser)
     assert re.search(r"Retrying since +2026-11-01 10:00:00 UTC +\. Next try: +2026-11-01 10:00:0\d UTC", said)
@@ -221,7 +217,7 @@ async def test_every_series_of_a_plot_has_a_color_of_its_own() -> None:
 
 
 async def test_an_open_page_is_led_away_when_its_connection_is_removed(browser: Browser) -> None:
-    await browser.bench.service.disconnect("shop")
+    await browser.bench.service.connections.remove("shop")
     assert (await browser.get(OVERVIEW, x_part="1")).headers["x-go-to"] == "/"
 
 

@@ -155,7 +155,7 @@ async def test_held_events_of_a_person_who_is_forgotten(bench: Bench, tmp_path: 
         clock=bench.clock,
         delivers=False,
     )
-    forgotten = await service.forget_person("ada")
+    forgotten = await service.forgetting.forget("ada")
     assert forgotten.held == 2
     counts = await bench.deliver(identify("ada", 3))
     assert names(bench) == ["$identify"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -162,10 +163,10 @@ class Connected:
         monkeypatch.setattr(connections, "ask", self._ask)
 
     def _ask(self, _: object, call: Any) -> None:
-        call(self)
+        call(SimpleNamespace(connections=self))
         raise CannotDo("Enough.")
 
-    def connect(self, _: str, options: Mapping[str, object], **__: object) -> None:
+    def add(self, _: str, options: Mapping[str, object], **__: object) -> None:
         self.options = options
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import socket as sockets
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from hogline.model import Response
 from hogline.runtime import control_socket as control
 from hogline.runtime.control_socket import Unanswered, offered, reached
 from hogline.service import CannotDo, Service
+from hogline.service.rights import RIGHTS
 from hogline.store.audit import Wanted
 from hogline.store.base import Unusable, Unwritable
 from hogline.views import CheckView
@@ -50,68 +51,60 @@ async def remote(bench: Bench) -> AsyncIterator[Service]:
         yield made
 
 
-def public_functions() -> set[str]:
-    """All that a user can ask; starting and closing is the process's own, and noting a token's use the API's."""
-    return {
-        name
-        for name, method in inspect.getmembers(Service, inspect.iscoroutinefunction)
-        if not name.startswith("_")
-        and name not in {"start", "close", "api_token_used", "bound_backlogs", "watch_alerts", "look_for_alerts"}
-    }
-
-
 async def tour(service: Service) -> dict[str, object]:
     """What each function gives, in an order in which each has something to give. What is made by chance, handles
     and tokens, is only looked at.
     """
     seen: dict[str, object] = {}
-    seen["test_options"] = await service.test_options("customerio", GOOD)
-    seen["connect"] = await service.connect("customerio", GOOD, name="shop")
-    seen["connections"] = await service.connections()
-    seen["configure"] = await service.configure("shop", {"identify_by_email": True, "event_allowlist": "Zoë, $x"})
-    await service.configure("shop", {"event_allowlist": None})
-    seen["check"] = await service.check("shop")
+    seen["connections.test"] = await service.connections.test("customerio", GOOD)
+    seen["connections.add"] = await service.connections.add("customerio", GOOD, name="shop")
+    seen["connections.all"] = await service.connections.all()
+    seen["connections.configure"] = await service.connections.configure(
+        "shop", {"identify_by_email": True, "event_allowlist": "Zoë, $x"}
+    )
+    await service.connections.configure("shop", {"event_allowlist": None})
+    seen["connections.check"] = await service.connections.check("shop")
     seen |= await tour_of_files(service)
     seen |= await tour_of_runs(service)
-    seen["pause"] = await service.pause("shop")
+    seen["connections.pause"] = await service.connections.pause("shop")
     seen |= await tour_of_failures(service)
-    seen["newest_event"] = await service.newest_event()
-    await service.set_password("open sesame")
-    seen["set_password"] = "set"
+    seen["live.newest"] = await service.live.newest()
+    await service.accounts.set_password("open sesame")
+    seen["accounts.set_password"] = "set"
     seen |= await tour_of_a_person(service)
-    seen["status"] = await service.status()
-    seen["trends"] = await service.trends("shop", "hour")
-    seen["sparkline"] = await service.sparkline("shop")
-    seen["problems"] = await service.problems()
+    seen["status.show"] = await service.status.show()
+    seen["trends.show"] = await service.trends.show("shop", "hour")
+    seen["trends.sparkline"] = await service.trends.sparkline("shop")
+    seen["status.problems"] = await service.status.problems()
     seen |= await tour_of_events(service)
-    seen["resume"] = await service.resume("shop")
-    seen["token"] = await service.token()
-    seen["rotate_token"] = (await service.rotate_token()).older
-    seen["add_token"] = (await service.add_token("phc_of_the_project")).added
-    seen["revoke_token"] = type(await service.revoke_token(TOKEN))
+    seen["connections.resume"] = await service.connections.resume("shop")
+    seen["project_tokens.show"] = await service.project_tokens.show()
+    seen["project_tokens.rotate"] = (await service.project_tokens.rotate()).older
+    seen["project_tokens.add"] = (await service.project_tokens.add("phc_of_the_project")).added
+    seen["project_tokens.revoke"] = type(await service.project_tokens.revoke(TOKEN))
     seen |= await tour_of_posthog(service)
-    seen["examine"] = [one.subject for one in await service.examine()]
-    seen["add_account"] = await service.add_account("ada", "viewer", "a password of Ada's")
-    seen["set_role"] = await service.set_role("ADA", "operator")
-    seen["accounts"] = [(one.name, one.role) for one in await service.accounts()]
-    seen["remove_account"] = [one.name for one in await service.remove_account("ada")]
+    seen["doctor.examine"] = [one.subject for one in await service.doctor.examine()]
+    seen["accounts.add"] = await service.accounts.add("ada", "viewer", "a password of Ada's")
+    seen["accounts.set_role"] = await service.accounts.set_role("ADA", "operator")
+    seen["accounts.all"] = [(one.name, one.role) for one in await service.accounts.all()]
+    seen["accounts.remove"] = [one.name for one in await service.accounts.remove("ada")]
     with pytest.raises(CannotDo, match="Only accounts have a password"):
-        await service.change_own_password("open sesame", "another password")
-    seen["change_own_password"] = "refused"
-    seen["audit"] = [(one.number, one.action) for one in await service.audit(Wanted(person="zoë"))]
-    seen["audit_since"] = [one.details for one in await service.audit_since(after=2, limit=3)]
-    seen["make_api_token"] = (await service.make_api_token("reports")).name
-    seen["api_tokens"] = await service.api_tokens()
-    seen["revoke_api_token"] = await service.revoke_api_token("reports")
-    seen["export_person"] = await service.export_person("zoë")
-    seen["export_events"] = await service.export_events(["zoë"])
-    seen["forget_person"] = await service.forget_person("zoë", suppress=True)
-    await service.suppress_person("eve")
-    await service.unsuppress_person("eve")
-    seen |= dict.fromkeys(("suppress_person", "unsuppress_person"), "done")
-    seen["who_is"] = await service.who_is("zoë")
-    await service.disconnect("shop")
-    seen["disconnect"] = await service.connections()
+        await service.accounts.change_own_password("open sesame", "another password")
+    seen["accounts.change_own_password"] = "refused"
+    seen["audit.newest"] = [(one.number, one.action) for one in await service.audit.newest(Wanted(person="zoë"))]
+    seen["audit.since"] = [one.details for one in await service.audit.since(after=2, limit=3)]
+    seen["api_tokens.make"] = (await service.api_tokens.make("reports")).name
+    seen["api_tokens.all"] = await service.api_tokens.all()
+    seen["api_tokens.revoke"] = await service.api_tokens.revoke("reports")
+    seen["exports.person"] = await service.exports.person("zoë")
+    seen["exports.events"] = await service.exports.events(["zoë"])
+    seen["forgetting.forget"] = await service.forgetting.forget("zoë", suppress=True)
+    await service.forgetting.suppress("eve")
+    await service.forgetting.unsuppress("eve")
+    seen |= dict.fromkeys(("forgetting.suppress", "forgetting.unsuppress"), "done")
+    seen["finder.who_is"] = await service.finder.who_is("zoë")
+    await service.connections.remove("shop")
+    seen["connections.remove"] = await service.connections.all()
     return seen
 
 
@@ -122,83 +115,83 @@ async def refused(asked: Awaitable[object]) -> str:
 
 
 async def tour_of_events(service: Service) -> dict[str, object]:
-    logged = (await service.events("shop")).events
+    logged = (await service.events.find("shop")).events
     return {
-        "live": await service.live("shop", after=0),
-        "received_events": await service.received_events(limit=3),
-        "events": [(each.position, each.event, each.outcome) for each in logged],
-        "event": (await service.event("shop", logged[0].position)).event.event,
-        "backlog": (await service.backlog("shop")).events,
-        "rejected": await service.rejected(),
-        "alerts": await service.alerts(),
-        "test_alerts": await refused(service.test_alerts()),
+        "live.events": await service.live.events("shop", after=0),
+        "live.received": await service.live.received(limit=3),
+        "events.find": [(each.position, each.event, each.outcome) for each in logged],
+        "events.show": (await service.events.show("shop", logged[0].position)).event.event,
+        "backlogs.show": (await service.backlogs.show("shop")).events,
+        "status.rejected": await service.status.rejected(),
+        "alerts.all": await service.alerts.all(),
+        "alerts.test": await refused(service.alerts.test()),
     }
 
 
 async def tour_of_posthog(service: Service) -> dict[str, object]:
     """PostHog cannot reach a bench, and has no destination that sends there."""
-    for ask in (service.connect_posthog, service.posthog_status, service.disconnect_posthog):
+    for ask in (service.posthog.connect, service.posthog.status, service.posthog.disconnect):
         with pytest.raises(CannotDo, match=r"PostHog cannot reach|has no destination"):
             await ask("eu", "42", "phx_a_personal_key")
-    return dict.fromkeys(("connect_posthog", "posthog_status", "disconnect_posthog"), "refused")
+    return dict.fromkeys(("posthog.connect", "posthog.status", "posthog.disconnect"), "refused")
 
 
 async def tour_of_files(service: Service) -> dict[str, object]:
     seen: dict[str, object] = {}
-    preview = await service.begin_preview("shop")
-    seen["begin_preview"] = type(preview)
-    seen["preview_lines"] = await service.preview_lines(preview, LINES)
-    seen["preview_rows"] = await service.preview_rows(preview, rows_in(LINES)[0])
-    await service.end_preview(preview)
-    seen["end_preview"] = "done"
-    forecast = await service.begin_forecast("shop")
-    seen["begin_forecast"] = type(forecast)
+    preview = await service.previews.begin("shop")
+    seen["previews.begin"] = type(preview)
+    seen["previews.lines"] = await service.previews.lines(preview, LINES)
+    seen["previews.rows"] = await service.previews.rows(preview, rows_in(LINES)[0])
+    await service.previews.end(preview)
+    seen["previews.end"] = "done"
+    forecast = await service.forecasts.begin("shop")
+    seen["forecasts.begin"] = type(forecast)
     rows, _, _ = rows_in(LINES)
-    await service.forecast_rows(forecast, rows)
-    seen["forecast_rows"] = "done"
-    seen["forecast"] = await service.forecast(forecast)
-    await service.end_forecast(forecast)
-    seen["end_forecast"] = "done"
-    sending = await service.begin_sending()
-    seen["begin_sending"] = type(sending)
-    await service.send_rows(sending, rows, {})
-    seen["send_rows"] = "done"
-    seen["sending"] = await service.sending(sending, wait_s=10)
-    await service.end_sending(sending)
-    seen["end_sending"] = "done"
+    await service.forecasts.rows(forecast, rows)
+    seen["forecasts.rows"] = "done"
+    seen["forecasts.show"] = await service.forecasts.show(forecast)
+    await service.forecasts.end(forecast)
+    seen["forecasts.end"] = "done"
+    sending = await service.sendings.begin()
+    seen["sendings.begin"] = type(sending)
+    await service.sendings.send(sending, rows, {})
+    seen["sendings.send"] = "done"
+    seen["sendings.show"] = await service.sendings.show(sending, wait_s=10)
+    await service.sendings.end(sending)
+    seen["sendings.end"] = "done"
     return seen
 
 
 async def tour_of_runs(service: Service) -> dict[str, object]:
     """Nobody writes the rows that are to be sent, so a run gets no further than to be read."""
     wanted = WantedRun(connection="shop", sources=["events.jsonl"], key="key")
-    seen: dict[str, object] = {"begin_backfill": await service.begin_backfill(wanted)}
-    await service.backfill_read(1, 7)
-    seen["backfill_read"] = "done"
-    seen["backfill"] = await service.backfill(1)
+    seen: dict[str, object] = {"backfills.begin": await service.backfills.begin(wanted)}
+    await service.backfills.note_read(1, 7)
+    seen["backfills.note_read"] = "done"
+    seen["backfills.show"] = await service.backfills.show(1)
     with pytest.raises(CannotDo, match="are missing"):
-        await service.backfill_ready(1, Prepared(rows=7))
-    for ask in (service.pause_backfill, service.resume_backfill):
+        await service.backfills.ready(1, Prepared(rows=7))
+    for ask in (service.backfills.pause, service.backfills.resume):
         with pytest.raises(CannotDo, match="Run 1 is reading"):
             await ask(1)
-    seen |= dict.fromkeys(("backfill_ready", "pause_backfill", "resume_backfill"), "refused")
-    seen["cancel_backfill"] = await service.cancel_backfill(1)
-    seen["backfills"] = await service.backfills()
-    handle = await service.begin_dry_run("shop")
-    seen["begin_dry_run"] = type(handle)
-    await service.dry_run_rows(handle, [row.body for row in rows_in(LINES)[0]])
-    seen["dry_run_rows"] = "done"
-    seen["dry_run"] = await service.dry_run(handle, share=50)
+    seen |= dict.fromkeys(("backfills.ready", "backfills.pause", "backfills.resume"), "refused")
+    seen["backfills.cancel"] = await service.backfills.cancel(1)
+    seen["backfills.all"] = await service.backfills.all()
+    handle = await service.dry_runs.begin("shop")
+    seen["dry_runs.begin"] = type(handle)
+    await service.dry_runs.rows(handle, [row.body for row in rows_in(LINES)[0]])
+    seen["dry_runs.rows"] = "done"
+    seen["dry_runs.end"] = await service.dry_runs.end(handle, share=50)
     return seen
 
 
 async def tour_of_a_person(service: Service) -> dict[str, object]:
     return {
-        "people": await service.people("ZOE", connection="shop", limit=5),
-        "person": await service.person("shop", "zoë"),
-        "resend_person": await service.resend_person("shop", "zoë"),
-        "resend_everyone": await service.resend_everyone("shop"),
-        "cancel_resending": await service.cancel_resending("shop"),
+        "people.find": await service.people.find("ZOE", connection="shop", limit=5),
+        "people.show": await service.people.show("shop", "zoë"),
+        "resending.person": await service.resending.person("shop", "zoë"),
+        "resending.everyone": await service.resending.everyone("shop"),
+        "resending.cancel": await service.resending.cancel("shop"),
         **await tour_of_verifying(service),
     }
 
@@ -206,28 +199,28 @@ async def tour_of_a_person(service: Service) -> dict[str, object]:
 async def tour_of_verifying(service: Service) -> dict[str, object]:
     """The bench's Customer.io has no App API."""
     with pytest.raises(CannotDo, match="App API"):
-        await service.silent_refusals("shop", "app-key-0123")
+        await service.verification.silent_refusals("shop", "app-key-0123")
     return {
-        "people_to_verify": await service.people_to_verify("shop"),
-        "silent_refusals": "none",
-        "verify_people": await service.verify_people("shop", "app-key-0123", []),
-        "resending": await service.resending("shop"),
+        "verification.people": await service.verification.people("shop"),
+        "verification.silent_refusals": "none",
+        "verification.compare": await service.verification.compare("shop", "app-key-0123", []),
+        "resending.show": await service.resending.show("shop"),
     }
 
 
 async def tour_of_failures(service: Service) -> dict[str, object]:
     """At a connection that is off: nothing is sent in between."""
     seen: dict[str, object] = {}
-    failures = await service.failures("shop", reason="invalid")
-    seen["failures"] = failures
-    seen["failure"] = await service.failure("shop", failures[0].id)
-    seen["retry_failures"] = await service.retry_failures("shop", ids=[failures[0].id])
-    seen["retrying_failures"] = await service.retrying_failures("shop")
-    seen["retried_failures"] = await service.retried_failures("shop")
-    seen["failure_counts"] = await service.failure_counts("shop")
-    seen["discard_failures"] = await service.discard_failures("shop", reason="invalid")
-    seen["replay"] = await service.replay("shop", since_ms=0, events=["$identify"])
-    seen["replaying"] = await service.replaying("shop")
+    failures = await service.failures.find("shop", reason="invalid")
+    seen["failures.find"] = failures
+    seen["failures.show"] = await service.failures.show("shop", failures[0].id)
+    seen["failures.retry"] = await service.failures.retry("shop", ids=[failures[0].id])
+    seen["failures.retrying"] = await service.failures.retrying("shop")
+    seen["failures.retried"] = await service.failures.retried("shop")
+    seen["failures.counts"] = await service.failures.counts("shop")
+    seen["failures.discard"] = await service.failures.discard("shop", reason="invalid")
+    seen["replays.begin"] = await service.replays.begin("shop", since_ms=0, events=["$identify"])
+    seen["replays.pending"] = await service.replays.pending("shop")
     return seen
 
 
@@ -237,23 +230,29 @@ async def test_every_function_gives_over_the_socket_what_it_gives_directly(tmp_p
 
     assert by_socket == directly
     assert repr(by_socket) == repr(directly)  # which tells 1 from 1.0 and from true
-    assert directly.keys() == public_functions(), "a new function belongs into the tour"
+    assert directly.keys() == {function for right in RIGHTS for function in right.functions}, (
+        "a new function belongs into the tour"
+    )
 
 
 MISTAKES: dict[str, Callable[[Service], Awaitable[object]]] = {
-    "an unknown destination": lambda service: service.connect("carrier pigeon", {}),
-    "options that cannot be used": lambda service: service.connect("customerio", {"api_key": "canary", "odd": 1}),
-    "a bad name": lambda service: service.connect("customerio", GOOD, name="No Such Näme"),
-    "options to test that cannot be used": lambda service: service.test_options("customerio", {"api_key": "canary"}),
-    "options to test of nobody": lambda service: service.test_options("customerio", {}, "nobody"),
-    "a password too short": lambda service: service.set_password("canary"),
-    "a name that is taken": lambda service: service.connect("customerio", GOOD, name="shop"),
-    "no such connection": lambda service: service.check("nobody"),
-    "nothing to disconnect": lambda service: service.disconnect("nobody"),
-    "people of no connection": lambda service: service.people("", connection="nobody"),
-    "a preview for no connection": lambda service: service.begin_preview("nobody"),
-    "a forecast for no connection": lambda service: service.begin_forecast("nobody"),
-    "a forecast that is not under way": lambda service: service.forecast("canary"),
+    "an unknown destination": lambda service: service.connections.add("carrier pigeon", {}),
+    "options that cannot be used": lambda service: service.connections.add(
+        "customerio", {"api_key": "canary", "odd": 1}
+    ),
+    "a bad name": lambda service: service.connections.add("customerio", GOOD, name="No Such Näme"),
+    "options to test that cannot be used": lambda service: service.connections.test(
+        "customerio", {"api_key": "canary"}
+    ),
+    "options to test of nobody": lambda service: service.connections.test("customerio", {}, "nobody"),
+    "a password too short": lambda service: service.accounts.set_password("canary"),
+    "a name that is taken": lambda service: service.connections.add("customerio", GOOD, name="shop"),
+    "no such connection": lambda service: service.connections.check("nobody"),
+    "nothing to disconnect": lambda service: service.connections.remove("nobody"),
+    "people of no connection": lambda service: service.people.find("", connection="nobody"),
+    "a preview for no connection": lambda service: service.previews.begin("nobody"),
+    "a forecast for no connection": lambda service: service.forecasts.begin("nobody"),
+    "a forecast that is not under way": lambda service: service.forecasts.show("canary"),
 }
 
 
@@ -261,7 +260,7 @@ MISTAKES: dict[str, Callable[[Service], Awaitable[object]]] = {
 async def test_a_cannot_do_is_told_in_the_same_sentence(
     bench: Bench, remote: Service, ask: Callable[[Service], Awaitable[object]]
 ) -> None:
-    await bench.service.connect("customerio", GOOD, name="shop")
+    await bench.service.connections.add("customerio", GOOD, name="shop")
     with pytest.raises(CannotDo) as directly:
         await ask(bench.service)
     with pytest.raises(CannotDo) as by_socket:
@@ -273,9 +272,9 @@ async def test_a_cannot_do_is_told_in_the_same_sentence(
 async def test_refused_credentials_are_told_and_nothing_is_kept(bench: Bench, remote: Service) -> None:
     bench.customerio.check = Response(401, {}, b"")
     with pytest.raises(CannotDo, match=r"rejected the credentials.*Nothing was saved\."):
-        await remote.connect("customerio", GOOD)
+        await remote.connections.add("customerio", GOOD)
     bench.customerio.check = REGION
-    assert await remote.connections() == []
+    assert await remote.connections.all() == []
 
 
 @pytest.mark.parametrize(
@@ -302,18 +301,20 @@ async def test_other_trouble_is_one_sentence_too_and_the_next_command_is_answere
     async def fails() -> list[str]:
         raise trouble
 
-    monkeypatch.setattr(bench.service, "problems", fails)
+    monkeypatch.setattr(bench.service.status, "problems", fails)
     with pytest.raises(CannotDo) as raised:
-        await remote.problems()
+        await remote.status.problems()
     assert str(raised.value) == sentence
     assert "canary" not in "".join(capfd.readouterr())
-    assert (await remote.token()).token == TOKEN
+    assert (await remote.project_tokens.show()).token == TOKEN
 
 
-@pytest.mark.parametrize("name", ["start", "close", "_find", "_stopped", "receives_at", "no_such_thing"])
+@pytest.mark.parametrize(
+    "name", ["start", "close", "state", "backlogs.bound", "api_tokens.find", "addresses", "no_such_thing"]
+)
 async def test_what_is_no_question_of_a_user_cannot_be_called(bench: Bench, remote: Service, name: str) -> None:
     with pytest.raises(AttributeError):
-        getattr(remote, name)
+        attrgetter(name)(remote)
     async with Talk(bench) as talk:
         assert await talk.cannot_do({"number": 1, "function": name, "arguments": {}}) == UNKNOWN
 
@@ -326,7 +327,7 @@ async def test_a_call_with_wrong_arguments_fails_as_it_does_directly(
     services: list[Any] = [bench.service, remote]  # whose arguments no checker looks at
     for service in services:
         with pytest.raises(TypeError):
-            await service.check(*positional, **named)
+            await service.connections.check(*positional, **named)
 
 
 class Talk:
@@ -358,16 +359,22 @@ GARBAGE: dict[str, object] = {
     "no UTF-8": b"\xff\xfe\x00",
     "no UTF-8 in a text": b'{"number":1,"function":"\xff","arguments":{}}',
     "nested deeply": b"[" * 100_000,
-    "an argument nested deeply": b'{"number":1,"function":"check","arguments":{"name":' + b"[" * 100_000 + b"}}",
+    "an argument nested deeply": b'{"number":1,"function":"connections.check","arguments":{"name":'
+    + b"[" * 100_000
+    + b"}}",
     "a list": [],
     "nothing in it": {},
-    "no arguments": {"number": 1, "function": "problems"},
-    "no number, as an older version has it": {"function": "problems", "arguments": {}},
-    "a number that is none": {"number": "one", "function": "problems", "arguments": {}},
-    "an argument of another type": {"number": 1, "function": "check", "arguments": {"name": 5}},
-    "an argument that nobody knows": {"number": 1, "function": "check", "arguments": {"name": "a", "odd": 1}},
-    "an argument named return": {"number": 1, "function": "check", "arguments": {"return": "a"}},
-    "an argument too few": {"number": 1, "function": "check", "arguments": {}},
+    "no arguments": {"number": 1, "function": "status.problems"},
+    "no number, as an older version has it": {"function": "status.problems", "arguments": {}},
+    "a number that is none": {"number": "one", "function": "status.problems", "arguments": {}},
+    "an argument of another type": {"number": 1, "function": "connections.check", "arguments": {"name": 5}},
+    "an argument that nobody knows": {
+        "number": 1,
+        "function": "connections.check",
+        "arguments": {"name": "a", "odd": 1},
+    },
+    "an argument named return": {"number": 1, "function": "connections.check", "arguments": {"return": "a"}},
+    "an argument too few": {"number": 1, "function": "connections.check", "arguments": {}},
 }
 
 
@@ -376,7 +383,7 @@ GARBAGE: dict[str, object] = {
 async def test_garbage_on_the_socket_is_answered_and_does_no_harm(bench: Bench, garbage: object) -> None:
     async with Talk(bench) as talk:
         assert await talk.cannot_do(garbage) == NOT_UNDERSTOOD
-        answer = await talk.answer(b'{"number":7,"function":"problems","arguments":{}}')
+        answer = await talk.answer(b'{"number":7,"function":"status.problems","arguments":{}}')
         assert answer == {"number": 7, "result": []}
 
 
@@ -390,7 +397,7 @@ async def test_a_program_that_talks_too_long_or_hangs_up_harms_no_other(
             talk.writer.write(last_words)
             talk.writer.write_eof()
             await talk.reader.read()
-        assert (await remote.token()).token == TOKEN
+        assert (await remote.project_tokens.show()).token == TOKEN
 
 
 async def test_more_than_fits_into_a_call_is_one_clear_sentence_and_the_next_one_is_answered(
@@ -399,8 +406,8 @@ async def test_more_than_fits_into_a_call_is_one_clear_sentence_and_the_next_one
     monkeypatch.setattr(control, "LONGEST_LINE_BYTES", 10_000)
     async with bench.remote() as remote:
         with pytest.raises(CannotDo, match="too large"):
-            await remote.check("x" * 10_000)
-        assert (await remote.token()).token == TOKEN
+            await remote.connections.check("x" * 10_000)
+        assert (await remote.project_tokens.show()).token == TOKEN
 
 
 async def test_the_socket_is_private_to_its_user(bench: Bench) -> None:
@@ -434,7 +441,7 @@ async def test_at_the_socket_of_a_killed_process_nobody_answers(tmp_path: Path) 
 async def test_the_socket_of_a_killed_process_is_replaced(bench: Bench) -> None:
     left_behind(bench.socket)
     async with bench.remote() as remote:
-        assert (await remote.token()).token == TOKEN
+        assert (await remote.project_tokens.show()).token == TOKEN
 
 
 async def test_a_path_too_long_for_a_socket_says_what_to_do(bench: Bench, tmp_path: Path) -> None:
@@ -453,42 +460,44 @@ async def waiting_check(bench: Bench, service: Service) -> asyncio.Task[CheckVie
     """A call that is under way until Customer.io is open again."""
     bench.customerio.open.clear()
     bench.customerio.asked.clear()
-    call = asyncio.create_task(service.check("shop"), name="under way")
+    call = asyncio.create_task(service.connections.check("shop"), name="under way")
     async with asyncio.timeout(10):
         await bench.customerio.asked.wait()
     return call
 
 
 async def test_two_who_call_at_once_do_not_wait_for_each_other(bench: Bench, remote: Service) -> None:
-    await bench.service.connect("customerio", GOOD, name="shop")
+    await bench.service.connections.add("customerio", GOOD, name="shop")
     slow = await waiting_check(bench, remote)
     async with reached(bench.socket) as second, asyncio.timeout(10):
-        assert (await second.token()).token == TOKEN
+        assert (await second.project_tokens.show()).token == TOKEN
         assert not slow.done()
         bench.customerio.open.set()
-        assert await slow == await bench.service.check("shop")
+        assert await slow == await bench.service.connections.check("shop")
 
 
 async def test_calls_at_once_of_one_client_each_get_their_own_answer(bench: Bench, remote: Service) -> None:
-    await bench.service.connect("customerio", GOOD, name="shop")
-    check, token, problems = await asyncio.gather(remote.check("shop"), remote.token(), remote.problems())
+    await bench.service.connections.add("customerio", GOOD, name="shop")
+    check, token, problems = await asyncio.gather(
+        remote.connections.check("shop"), remote.project_tokens.show(), remote.status.problems()
+    )
     assert (check.name, token.token, problems) == ("shop", TOKEN, [])
 
 
 async def test_a_call_that_was_given_up_does_not_spoil_the_next(bench: Bench, remote: Service) -> None:
-    await bench.service.connect("customerio", GOOD, name="shop")
+    await bench.service.connections.add("customerio", GOOD, name="shop")
     slow = await waiting_check(bench, remote)
     slow.cancel()
     with pytest.raises(asyncio.CancelledError):
         await slow
     bench.customerio.open.set()
     async with asyncio.timeout(10):
-        assert (await remote.token()).token == TOKEN
-        assert (await remote.check("shop")).ok
+        assert (await remote.project_tokens.show()).token == TOKEN
+        assert (await remote.connections.check("shop")).ok
 
 
 async def test_a_process_that_stops_while_a_call_is_under_way_says_so(bench: Bench) -> None:
-    await bench.service.connect("customerio", GOOD, name="shop")
+    await bench.service.connections.add("customerio", GOOD, name="shop")
     failures: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     async with bench.offered():
@@ -501,7 +510,7 @@ async def test_a_process_that_stops_while_a_call_is_under_way_says_so(bench: Ben
             await under_way
         assert str(raised.value) == STOPPED
         with pytest.raises(CannotDo) as again:
-            await remote.token()
+            await remote.project_tokens.show()
         assert str(again.value) == STOPPED
     await stack.__aexit__(None, None, None)
     assert failures == []
@@ -509,13 +518,13 @@ async def test_a_process_that_stops_while_a_call_is_under_way_says_so(bench: Ben
 
 async def test_once_the_process_stops_no_call_works_on_its_closed_store(tmp_path: Path) -> None:
     async with bench_in(tmp_path) as bench:
-        await bench.service.connect("customerio", GOOD, name="shop")
+        await bench.service.connections.add("customerio", GOOD, name="shop")
         async with bench.offered(), reached(bench.socket) as remote:
             bench.customerio.open.clear()
             bench.customerio.asked.clear()
-            configuring = asyncio.create_task(remote.configure("shop", {"event_allowlist": "x"}))
+            configuring = asyncio.create_task(remote.connections.configure("shop", {"event_allowlist": "x"}))
             await bench.customerio.asked.wait()
         bench.customerio.open.set()
         with pytest.raises(CannotDo, match="stopped before it responded"):
             await configuring
-        assert "event_allowlist" not in (await bench.service.connections())[0].options
+        assert "event_allowlist" not in (await bench.service.connections.all())[0].options

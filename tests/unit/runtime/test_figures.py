@@ -13,6 +13,7 @@ from hogline.core.lanes import LANES
 from hogline.model import Refusal, Request, Response
 from hogline.runtime.figures import Fresh, Sampler
 from hogline.service import CannotDo, Service
+from hogline.service.figures import Trends
 from hogline.settings import Settings
 from hogline.store.base import Connection, Unwritable
 from hogline.store.datadir.secrets import Vault
@@ -124,7 +125,7 @@ class Bench:
 
     async def minutes(self, series: str = "received") -> dict[int, object]:
         """What the last hour's plot has, by minutes after noon, without what is 0."""
-        view = await self.service.trends("shop", "hour")
+        view = await self.service.trends.show("shop", "hour")
         return {
             (at_s - NOON_MS // 1_000) // 60: n for at_s, n in zip(view.times, getattr(view, series), strict=True) if n
         }
@@ -154,7 +155,7 @@ async def test_what_became_of_events_is_told_apart(bench: Bench) -> None:
     await bench.receive(10)
     await bench.settle(shop, delivered=4, filtered={"not_identified": 3, "allowlist": 1}, failed=2)
     await bench.at(1)
-    view = await bench.service.trends("shop", "hour")
+    view = await bench.service.trends.show("shop", "hour")
     assert sum(view.delivered) == 4
     assert {reason: sum(series) for reason, series in view.filtered.items()} == {"allowlist": 1, "not_identified": 3}
     assert sum(view.failures) == 2
@@ -195,7 +196,7 @@ async def test_request_times_at_50_and_95_percent(bench: Bench) -> None:
     await bench.at(1)
     listener("shop", 30.0)
     await bench.at(2)
-    view = await bench.service.trends("shop", "hour")
+    view = await bench.service.trends.show("shop", "hour")
     half, most = view.request_p50_ms[-3], view.request_p95_ms[-3]
     assert half is not None
     assert most is not None
@@ -219,7 +220,7 @@ async def test_failures_are_told_by_reason(bench: Bench) -> None:
     await bench.receive(3)
     await bench.settle(shop, delivered=1, failed=2)
     await bench.at(1)
-    view = await bench.service.trends("shop", "hour")
+    view = await bench.service.trends.show("shop", "hour")
     assert {reason: sum(series) for reason, series in view.failures_by_reason.items()} == {"invalid": 2}
     assert sum(view.failures) == 2
 
@@ -240,7 +241,7 @@ async def test_a_range_comes_in_the_finest_steps_that_are_kept(
     bench: Bench, since_min: int, until_min: int, step_s: int, steps: int
 ) -> None:
     await bench.connect()
-    view = await bench.service.trends(
+    view = await bench.service.trends.show(
         "shop", since_ms=NOON_MS + since_min * MINUTE_MS, until_ms=NOON_MS + until_min * MINUTE_MS
     )
     assert (view.period, view.step_s, len(view.times)) == ("range", step_s, steps)
@@ -249,7 +250,7 @@ async def test_a_range_comes_in_the_finest_steps_that_are_kept(
 async def test_a_range_that_ends_before_it_begins_is_a_mistake(bench: Bench) -> None:
     await bench.connect()
     with pytest.raises(CannotDo, match="The range must begin before it ends"):
-        await bench.service.trends("shop", since_ms=NOON_MS, until_ms=NOON_MS - 1_000)
+        await bench.service.trends.show("shop", since_ms=NOON_MS, until_ms=NOON_MS - 1_000)
 
 
 async def test_who_reads_sees_what_happened_a_moment_ago(bench: Bench) -> None:
@@ -273,7 +274,7 @@ async def test_a_failure_that_is_delivered_at_last_does_not_count_as_less_than_n
     await bench.state.discard_failures(shop.id)
     await bench.at(2)
     assert await bench.minutes("failures") == {0: 2}
-    assert (await bench.service.trends("shop", "hour")).filtered["discarded"][-2] == 2
+    assert (await bench.service.trends.show("shop", "hour")).filtered["discarded"][-2] == 2
 
 
 async def test_a_restart_changes_nothing(bench: Bench) -> None:
@@ -457,7 +458,7 @@ async def test_every_series_has_a_value_for_every_time(bench: Bench, period: str
     await bench.receive(3)
     await bench.settle(shop, delivered=2, filtered={"allowlist": 1})
     await bench.at(1)
-    view = await bench.service.trends("shop", period)  # type: ignore[arg-type]  # a text here
+    view = await bench.service.trends.show("shop", period)  # type: ignore[arg-type]  # a text here
     assert (view.step_s, len(view.times)) == (step_s, steps)
     assert {b - a for a, b in zip(view.times, view.times[1:], strict=False)} == {step_s}
     assert view.times[-1] <= bench.clock.ms / 1_000 < view.times[-1] + step_s
@@ -471,7 +472,7 @@ async def test_every_series_has_a_value_for_every_time(bench: Bench, period: str
 
 async def test_where_there_was_no_request_there_is_no_time_of_one(bench: Bench) -> None:
     await bench.connect()
-    assert set((await bench.service.trends("shop", "day")).request_ms) == {None}
+    assert set((await bench.service.trends.show("shop", "day")).request_ms) == {None}
 
 
 async def test_the_sparkline_has_the_last_24_hours(bench: Bench) -> None:
@@ -480,19 +481,19 @@ async def test_the_sparkline_has_the_last_24_hours(bench: Bench) -> None:
     for hour in (1, 3, 25):
         await bench.receive(hour)
         await bench.at(60 * hour)
-    sparkline = await bench.service.sparkline("shop")
+    sparkline = await bench.service.trends.sparkline("shop")
     assert len(sparkline) == 24
     assert sparkline == [3, *[0] * 21, 25, 0]
 
 
 async def test_without_a_history_there_is_an_empty_plot(bench: Bench) -> None:
     await bench.connect()
-    bench.service.figures = None
-    assert sum((await bench.service.trends("shop")).received) == 0
-    assert await bench.service.sparkline("shop") == [0] * 24
+    trends = Trends(None, bench.service.state, bench.service.clock)
+    assert sum((await trends.show("shop")).received) == 0
+    assert await trends.sparkline("shop") == [0] * 24
 
 
 async def test_the_history_of_no_connection_is_a_mistake(bench: Bench) -> None:
-    for ask in (bench.service.trends, bench.service.sparkline):
+    for ask in (bench.service.trends.show, bench.service.trends.sparkline):
         with pytest.raises(CannotDo, match="Connection 'nobody' not found"):
             await ask("nobody")

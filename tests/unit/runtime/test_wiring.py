@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 
 async def the_token(settings: Settings) -> str:
     async with service_for(settings) as service:
-        return (await service.token()).token
+        return (await service.project_tokens.show()).token
 
 
 def is_free(folder: Path) -> bool:
@@ -60,11 +60,11 @@ async def test_a_command_beside_a_running_process_asks_it(settings: Settings) ->
     async with serving(settings) as running:
         async with service_for(settings) as service:
             assert is_remote(service)
-            view = await service.token()
+            view = await service.project_tokens.show()
         assert view.token == alone
         # It knows the port that was taken, which the settings do not.
-        assert view.webhook_url == f"{running.receives_at}/webhook/{alone}"
-        assert not running.receives_at.endswith(":0")
+        assert view.webhook_url == f"{running.addresses.receives}/webhook/{alone}"
+        assert not running.addresses.receives.endswith(":0")
     assert await the_token(settings) == alone
 
 
@@ -82,7 +82,7 @@ async def test_a_command_that_delivers_is_there_for_others_as_long_as_it_lasts(s
         assert not is_remote(sending)
         async with service_for(settings) as other:
             assert is_remote(other)
-            assert await other.token() == await sending.token()
+            assert await other.project_tokens.show() == await sending.project_tokens.show()
 
 
 async def test_a_second_process_on_the_directory_is_refused(settings: Settings) -> None:
@@ -173,7 +173,7 @@ async def test_serve_receives_until_it_is_told_to_stop(settings: Settings, numbe
     asked: list[asyncio.Task[int]] = []
 
     def ready(service: Service) -> None:
-        asked.append(asyncio.create_task(ask_and_stop(service.receives_at)))
+        asked.append(asyncio.create_task(ask_and_stop(service.addresses.receives)))
 
     try:
         async with asyncio.timeout(20):

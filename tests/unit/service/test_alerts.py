@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from email import message_from_bytes
 from email.message import Message as Mail
 from pathlib import Path
@@ -20,6 +20,7 @@ from service_bench import GOOD, Bench, bench_in
 from hogline.delivery.client import Client
 from hogline.service import CannotDo
 from hogline.service.alerts import AGAIN_AFTER_S, REMIND_AFTER_S, WINDOW_S, Memory, Reading, Rules
+from hogline.service.core import note_stopped
 from hogline.service.notices import CannotSend, Notices
 from hogline.settings import Settings
 from hogline.views import AlertView, ConnectionStatus
@@ -198,7 +199,7 @@ async def test_a_place_that_does_not_take_them_is_named_without_a_secret(
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with bench_in(tmp_path) as made:
-        await made.service.connect("customerio", GOOD, name="shop")
+        await made.service.connections.add("customerio", GOOD, name="shop")
         yield made
 
 
@@ -208,35 +209,37 @@ async def test_a_connection_that_stops_is_said_once_and_its_recovery(
     service = bench.service
     async with receiver() as (url, got):
         notices = Notices(settings(tmp_path, alert_webhook=url), client.send)
-        await service.look_for_alerts(notices)
-        (connection,) = await service._state.connections()
-        await service._workers.stop(connection.id)
-        await service._stopped(connection, "The key is wrong.")
+        await service.alerts.look(notices)
+        (connection,) = await service.state.connections()
+        await service.workers.stop(connection.id)
+        await note_stopped(service.state, service.clock, connection, "The key is wrong.")
         for _ in range(3):
-            await service.look_for_alerts(notices)
-        assert [one.sentence for one in await service.alerts()] == [STOPPED.sentence]
-        await service.configure("shop", {"hold_days": 7})
+            await service.alerts.look(notices)
+        assert [one.sentence for one in await service.alerts.all()] == [STOPPED.sentence]
+        await service.connections.configure("shop", {"hold_days": 7})
         for _ in range(3):
-            await service.look_for_alerts(notices)
+            await service.alerts.look(notices)
     assert [each["summary"] for each in got] == [STOPPED.sentence, f"Recovered: {STOPPED.sentence}"]
 
 
 async def test_a_receiver_in_trouble_does_not_stop_the_watch(bench: Bench, client: Client, tmp_path: Path) -> None:
-    (connection,) = await bench.service._state.connections()
-    await bench.service._workers.stop(connection.id)
-    await bench.service._stopped(connection, "The key is wrong.")
-    await bench.service.look_for_alerts(Notices(settings(tmp_path, alert_webhook="http://127.0.0.1:9/"), client.send))
+    (connection,) = await bench.service.state.connections()
+    await bench.service.workers.stop(connection.id)
+    await note_stopped(bench.service.state, bench.service.clock, connection, "The key is wrong.")
+    await bench.service.alerts.look(Notices(settings(tmp_path, alert_webhook="http://127.0.0.1:9/"), client.send))
 
 
-async def test_a_test_says_what_to_set_or_where_it_went(
-    bench: Bench, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_test_without_a_place_says_what_to_set(bench: Bench) -> None:
     with pytest.raises(CannotDo, match="Alerts go nowhere yet"):
-        await bench.service.test_alerts()
-    async with receiver() as (url, got):
-        monkeypatch.setattr(bench.service, "_settings", settings(tmp_path, alert_webhook=url))
-        monkeypatch.setattr(bench.service, "_send", client.send)
-        assert await bench.service.test_alerts() == ["webhook"]
-    assert got[0]["alerts"][0]["state"] == "test"
-    with pytest.raises(CannotDo, match="cannot be reached"):
-        await bench.service.test_alerts()
+        await bench.service.alerts.test()
+
+
+async def test_a_test_says_where_it_went(client: Client, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        async with receiver() as (url, got):
+            bench = await stack.enter_async_context(bench_in(tmp_path, alert_webhook=url))
+            bench.customerio.instead = client.send
+            assert await bench.service.alerts.test() == ["webhook"]
+        assert got[0]["alerts"][0]["state"] == "test"
+        with pytest.raises(CannotDo, match="cannot be reached"):
+            await bench.service.alerts.test()

@@ -39,11 +39,11 @@ ADA = Actor(name="ada", kind="account", role="admin", address="192.0.2.7")
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with bench_in(tmp_path) as made:
-        await made.service.connect("customerio", {**GOOD, "api_key": "canary-key"}, name="shop")
-        sending = await made.service.begin_sending()
+        await made.service.connections.add("customerio", {**GOOD, "api_key": "canary-key"}, name="shop")
+        sending = await made.service.sendings.begin()
         await send_lines(made.service, sending, LINES)
-        await made.service.sending(sending, 10)
-        await made.service.end_sending(sending)
+        await made.service.sendings.show(sending, 10)
+        await made.service.sendings.end(sending)
         yield made
 
 
@@ -51,30 +51,30 @@ Deed = Callable[[Service], Awaitable[object]]
 
 
 async def connect(service: Service) -> None:
-    await service.connect("customerio", GOOD, name="other", paused=True)
+    await service.connections.add("customerio", GOOD, name="other", paused=True)
 
 
 async def accounts(service: Service) -> None:
-    await service.add_account("bob", "viewer", "a password of Bob's")
-    await service.set_role("bob", "operator")
-    await service.set_password("another of Bob's", "bob")
-    await service.remove_account("bob")
+    await service.accounts.add("bob", "viewer", "a password of Bob's")
+    await service.accounts.set_role("bob", "operator")
+    await service.accounts.set_password("another of Bob's", "bob")
+    await service.accounts.remove("bob")
 
 
 async def tokens(service: Service) -> None:
-    await service.make_api_token("reports", "viewer", 30)
-    await service.revoke_api_token("reports")
+    await service.api_tokens.make("reports", "viewer", 30)
+    await service.api_tokens.revoke("reports")
 
 
 async def keep_away(service: Service) -> None:
-    await service.suppress_person("canary-away")
-    await service.unsuppress_person("canary-away")
+    await service.forgetting.suppress("canary-away")
+    await service.forgetting.unsuppress("canary-away")
 
 
 async def project_tokens(service: Service) -> None:
-    await service.add_token("phc_" + "canary0123" * 4)
-    await service.rotate_token()
-    await service.revoke_token(TOKEN)
+    await service.project_tokens.add("phc_" + "canary0123" * 4)
+    await service.project_tokens.rotate()
+    await service.project_tokens.revoke(TOKEN)
 
 
 class EmulatedApi:
@@ -97,47 +97,49 @@ class EmulatedApi:
 
 async def set_up_posthog(service: Service) -> None:
     with patch("hogline.service.posthog.PostHogApi", EmulatedApi):
-        await service.connect_posthog("eu", "42", "phx_canary")
-        await service.disconnect_posthog("eu", "42", "phx_canary")
+        await service.posthog.connect("eu", "42", "phx_canary")
+        await service.posthog.disconnect("eu", "42", "phx_canary")
 
 
 async def older_events(service: Service) -> None:
-    await service.pause("shop")
-    run = await service.begin_backfill(WantedRun(connection="shop", sources=["canary.jsonl"], key="key"))
-    write_rows(vars(service)["_service"]._runs.rows(run.number), [b"row"])  # as the command does
-    await service.backfill_ready(run.number, Prepared(rows=0))
-    await service.pause_backfill(run.number)
-    await service.resume_backfill(run.number)
-    await service.cancel_backfill(run.number)
+    await service.connections.pause("shop")
+    run = await service.backfills.begin(WantedRun(connection="shop", sources=["canary.jsonl"], key="key"))
+    write_rows(vars(service)["_service"].backfills._runs.rows(run.number), [b"row"])  # as the command does
+    await service.backfills.ready(run.number, Prepared(rows=0))
+    await service.backfills.pause(run.number)
+    await service.backfills.resume(run.number)
+    await service.backfills.cancel(run.number)
 
 
 async def send_everyone_again(service: Service) -> None:
-    await service.pause("shop")
-    await service.resend_everyone("shop")
-    await service.cancel_resending("shop")
+    await service.connections.pause("shop")
+    await service.resending.everyone("shop")
+    await service.resending.cancel("shop")
 
 
 DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "made": (connect, ["connection_made"]),
     "changed": (
-        lambda service: service.configure("shop", {"hold_days": 7, "api_key": "canary-two", "site_id": "canary"}),
+        lambda service: service.connections.configure(
+            "shop", {"hold_days": 7, "api_key": "canary-two", "site_id": "canary"}
+        ),
         ["options_changed"],
     ),
-    "tested": (lambda service: service.test_options("customerio", {}, "shop"), ["options_tested"]),
-    "resumed": (lambda service: service.resume("shop"), ["connection_enabled"]),
-    "paused": (lambda service: service.pause("shop"), ["connection_disabled"]),
-    "removed": (lambda service: service.disconnect("shop"), ["connection_removed"]),
-    "retried": (lambda service: service.retry_failures("shop", reason="invalid"), ["failures_retried"]),
-    "discarded": (lambda service: service.discard_failures("shop", ids=[2]), ["failures_discarded"]),
-    "replayed": (lambda service: service.replay("shop", since_ms=0), ["replay_begun"]),
-    "sent": (lambda service: service.begin_sending(), ["file_sent"]),
-    "listed": (lambda service: service.people(EMAIL), ["people_listed"]),
-    "seen": (lambda service: service.person("shop", PERSON), ["person_seen"]),
+    "tested": (lambda service: service.connections.test("customerio", {}, "shop"), ["options_tested"]),
+    "resumed": (lambda service: service.connections.resume("shop"), ["connection_enabled"]),
+    "paused": (lambda service: service.connections.pause("shop"), ["connection_disabled"]),
+    "removed": (lambda service: service.connections.remove("shop"), ["connection_removed"]),
+    "retried": (lambda service: service.failures.retry("shop", reason="invalid"), ["failures_retried"]),
+    "discarded": (lambda service: service.failures.discard("shop", ids=[2]), ["failures_discarded"]),
+    "replayed": (lambda service: service.replays.begin("shop", since_ms=0), ["replay_begun"]),
+    "sent": (lambda service: service.sendings.begin(), ["file_sent"]),
+    "listed": (lambda service: service.people.find(EMAIL), ["people_listed"]),
+    "seen": (lambda service: service.people.show("shop", PERSON), ["person_seen"]),
     "kept away": (keep_away, ["person_unsuppressed", "person_suppressed"]),
-    "sent again": (lambda service: service.resend_person("shop", PERSON), ["person_resent"]),
+    "sent again": (lambda service: service.resending.person("shop", PERSON), ["person_resent"]),
     "everyone sent again": (send_everyone_again, ["resending_cancelled", "everyone_resent", "connection_disabled"]),
-    "exported": (lambda service: service.export_person(PERSON), ["person_exported"]),
-    "forgotten": (lambda service: service.forget_person(PERSON), ["person_forgotten"]),
+    "exported": (lambda service: service.exports.person(PERSON), ["person_exported"]),
+    "forgotten": (lambda service: service.forgetting.forget(PERSON), ["person_forgotten"]),
     "project tokens": (project_tokens, ["token_revoked", "token_rotated", "token_added"]),
     "older events": (
         older_events,
@@ -151,43 +153,84 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
 
 @pytest.mark.parametrize(("deed", "actions"), DEEDS_DONE.values(), ids=DEEDS_DONE.keys())
 async def test_what_is_done_is_noted_with_who_and_from_where(bench: Bench, deed: Deed, actions: list[str]) -> None:
-    before = len(await bench.service.audit())
+    before = len(await bench.service.audit.newest())
     await deed(permitted(bench.service, ADA))
-    entries = (await bench.service.audit())[: len(actions)]
+    entries = (await bench.service.audit.newest())[: len(actions)]
     assert [entry.action for entry in entries] == actions
-    assert len(await bench.service.audit()) == before + len(actions)
+    assert len(await bench.service.audit.newest()) == before + len(actions)
     for entry in entries:
         assert (entry.who, entry.kind, entry.address) == ("ada", "account", "192.0.2.7")
-        assert entry.at_ms == bench.service.now_ms()
+        assert entry.at_ms == bench.service.clock.time_ms()
 
 
 LOOKS_AND_OWN_DEEDS = {
-    "change_own_password",  # notes `account_password_set`
-    "check", "examine", "posthog_status", "audit", "audit_since", "test_alerts", "token", "accounts", "api_tokens",
-    "send_rows", "sending",
-    "end_sending", "export_events", "backfill_read", "backfill_ready",
-    "people_to_verify", "silent_refusals", "verify_people",
-}  # fmt: skip
+    "accounts.change_own_password",  # notes `account_password_set`
+    "connections.check",
+    "doctor.examine",
+    "posthog.status",
+    "audit.newest",
+    "audit.since",
+    "alerts.test",
+    "project_tokens.show",
+    "accounts.all",
+    "api_tokens.all",
+    "sendings.send",
+    "sendings.show",
+    "sendings.end",
+    "exports.events",
+    "backfills.note_read",
+    "backfills.ready",
+    "verification.people",
+    "verification.silent_refusals",
+    "verification.compare",
+}
 
 
 def test_everything_that_changes_something_is_among_these_tests() -> None:
     tested = {
-        "connect", "configure", "test_options", "resume", "pause", "disconnect", "retry_failures",
-        "discard_failures", "replay", "begin_sending", "forget_person", "rotate_token", "revoke_token", "add_token",
-        "suppress_person", "unsuppress_person", "export_person", "resend_person", "resend_everyone",
-        "cancel_resending",
-        "connect_posthog", "disconnect_posthog",
-        "begin_backfill", "pause_backfill", "resume_backfill", "cancel_backfill",
-        "make_api_token", "revoke_api_token", "add_account", "set_role", "set_password", "remove_account",
-    }  # fmt: skip
+        "connections.add",
+        "connections.configure",
+        "connections.test",
+        "connections.resume",
+        "connections.pause",
+        "connections.remove",
+        "failures.retry",
+        "failures.discard",
+        "replays.begin",
+        "sendings.begin",
+        "forgetting.forget",
+        "project_tokens.rotate",
+        "project_tokens.revoke",
+        "project_tokens.add",
+        "forgetting.suppress",
+        "forgetting.unsuppress",
+        "exports.person",
+        "resending.person",
+        "resending.everyone",
+        "resending.cancel",
+        "posthog.connect",
+        "posthog.disconnect",
+        "backfills.begin",
+        "backfills.pause",
+        "backfills.resume",
+        "backfills.cancel",
+        "api_tokens.make",
+        "api_tokens.revoke",
+        "accounts.add",
+        "accounts.set_role",
+        "accounts.set_password",
+        "accounts.remove",
+    }
     changing = {function for right in RIGHTS if right.least != "viewer" for function in right.functions}
     assert changing - LOOKS_AND_OWN_DEEDS <= tested
 
 
 async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench: Bench) -> None:
-    await bench.service.configure("shop", {"hold_days": 7, "api_key": "canary-two", "event_allowlist": "a, b"})
-    await bench.service.configure("shop", {"hold_days": None})
-    second, first = (await bench.service.audit(Wanted(action="options_changed")))[:2]
+    await bench.service.connections.configure(
+        "shop", {"hold_days": 7, "api_key": "canary-two", "event_allowlist": "a, b"}
+    )
+    await bench.service.connections.configure("shop", {"hold_days": None})
+    second, first = (await bench.service.audit.newest(Wanted(action="options_changed")))[:2]
     assert first.details == {
         "options": {"api_key": "set anew", "event_allowlist": [None, "a, b"], "hold_days": [None, 7]}
     }
@@ -208,10 +251,10 @@ async def test_nothing_personal_and_no_secret_is_in_its_file(bench: Bench, tmp_p
 
 
 async def test_whoever_knows_an_id_finds_who_looked_at_it(bench: Bench) -> None:
-    await permitted(bench.service, ADA).person("shop", PERSON)
-    (entry,) = await bench.service.audit(Wanted(person=PERSON))
+    await permitted(bench.service, ADA).people.show("shop", PERSON)
+    (entry,) = await bench.service.audit.newest(Wanted(person=PERSON))
     assert (entry.who, entry.action, len(entry.person)) == ("ada", "person_seen", 32)
-    assert await bench.service.audit(Wanted(person="somebody else")) == []
+    assert await bench.service.audit.newest(Wanted(person="somebody else")) == []
 
 
 async def test_looking_again_soon_is_not_noted_again(tmp_path: Path) -> None:
@@ -231,8 +274,8 @@ async def test_looking_again_soon_is_not_noted_again(tmp_path: Path) -> None:
 
 async def test_a_command_beside_a_running_process_is_noted_under_its_system_user(bench: Bench) -> None:
     async with bench.remote() as remote:
-        await remote.pause("shop")
-    (entry, *_) = await bench.service.audit()
+        await remote.connections.pause("shop")
+    (entry, *_) = await bench.service.audit.newest()
     assert (entry.kind, entry.address, entry.action) == ("system", "", "connection_disabled")
     assert entry.who not in {"", "hogline"}
 
@@ -279,8 +322,8 @@ async def test_a_disk_that_takes_nothing_keeps_nobody_from_acting(
         raise Unwritable("The disk is full.")
 
     monkeypatch.setattr(bench.service.trail.store, "add", full)
-    await bench.service.pause("shop")
-    assert (await bench.service.connections())[0].paused
+    await bench.service.connections.pause("shop")
+    assert (await bench.service.connections.all())[0].paused
     assert "an entry of the audit log could not be saved" in "".join(capfd.readouterr())
 
 

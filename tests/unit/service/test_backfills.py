@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -34,23 +35,23 @@ def body(number: int, who: str = "ada") -> bytes:
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with bench_in(tmp_path) as made:
-        await made.service.connect("customerio", GOOD | {"anonymous_users": "all"}, name="shop")
+        await made.service.connections.add("customerio", GOOD | {"anonymous_users": "all"}, name="shop")
         yield made
 
 
 def rows_of(bench: Bench, number: int) -> Path:
-    return bench.service._runs.rows(number)
+    return bench.service.backfills._runs.rows(number)
 
 
 async def begun(bench: Bench, *rows: bytes) -> RunView:
-    view = await bench.service.begin_backfill(WANTED)
+    view = await bench.service.backfills.begin(WANTED)
     write_rows(rows_of(bench, view.number), rows)
     return view
 
 
 async def until(bench: Bench, number: int, state: str) -> RunView:
     async with asyncio.timeout(20):
-        while (view := await bench.service.backfill(number)).state != state:
+        while (view := await bench.service.backfills.show(number)).state != state:
             await asyncio.sleep(0.01)
     return view
 
@@ -58,12 +59,12 @@ async def until(bench: Bench, number: int, state: str) -> RunView:
 async def test_a_run_with_damaged_rows_is_interrupted_says_why_and_can_be_resumed(bench: Bench) -> None:
     run = await begun(bench)
     rows_of(bench, run.number).write_bytes(b"\0\0\0\4\0\0\0\1spam")
-    await bench.service.backfill_ready(run.number, Prepared(rows=1))
+    await bench.service.backfills.ready(run.number, Prepared(rows=1))
     view = await until(bench, run.number, "interrupted")
     assert view.reason is not None
     assert view.reason.startswith("its rows cannot be read (")
     write_rows(rows_of(bench, run.number), [body(1)])
-    await bench.service.resume_backfill(run.number)
+    await bench.service.backfills.resume(run.number)
     (shop,) = (await until(bench, run.number, "finished")).connections
     assert shop.delivered == 1
 
@@ -78,20 +79,20 @@ async def test_the_end_of_a_run_is_saved_when_the_disk_takes_it(bench: Bench, mo
 
     monkeypatch.setattr(Runs, "put", full)
     run = await begun(bench, body(1))
-    await bench.service.backfill_ready(run.number, Prepared(rows=1))
+    await bench.service.backfills.ready(run.number, Prepared(rows=1))
     await until(bench, run.number, "finished")
     assert (refused, rows_of(bench, run.number).exists()) == ([], False)
 
 
 async def test_whoever_is_forgotten_while_files_are_read_does_not_come_back(bench: Bench) -> None:
     service = bench.service
-    await service._journal.append([body(1)])
+    await service.journal.append([body(1)])
     run = await begun(bench)
-    await service.forget_person("ada")
+    await service.forgetting.forget("ada")
     write_rows(rows_of(bench, run.number), [body(2), body(3, "bob")])
-    await service.backfill_ready(run.number, Prepared(rows=2))
+    await service.backfills.ready(run.number, Prepared(rows=2))
     await until(bench, run.number, "finished")
-    kept = [decode_event(row).distinct_id for _, row in await service._journal.read(0, 10)]
+    kept = [decode_event(row).distinct_id for _, row in await service.journal.read(0, 10)]
     assert "ada" not in kept
     assert kept[-1] == "bob"
 
@@ -100,7 +101,7 @@ async def test_nobody_is_half_forgotten_when_the_disk_is_too_full_for_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = bench.service
-    await service._journal.append([body(1)])
+    await service.journal.append([body(1)])
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -108,16 +109,16 @@ async def test_nobody_is_half_forgotten_when_the_disk_is_too_full_for_it(
     with monkeypatch.context() as patch:
         patch.setattr(Runs, "change_rows", full)
         with pytest.raises(CannotDo, match=r"^The rows of a run cannot be rewritten \(No space left on device\)"):
-            await service.forget_person("ada")
-    assert await service.who_is("ada")
-    assert (await service.forget_person("ada")).events == 1
+            await service.forgetting.forget("ada")
+    assert await service.finder.who_is("ada")
+    assert (await service.forgetting.forget("ada")).events == 1
 
 
 async def test_rows_that_a_crash_left_of_an_ended_run_go_at_the_next_start(tmp_path: Path) -> None:
     async with bench_in(tmp_path) as bench:
-        await bench.service.connect("customerio", GOOD, name="shop")
+        await bench.service.connections.add("customerio", GOOD, name="shop")
         run = await begun(bench)
-        await bench.service.cancel_backfill(run.number)
+        await bench.service.backfills.cancel(run.number)
         write_rows(rows_of(bench, run.number), [body(1)])
     async with bench_in(tmp_path) as bench:
         assert not rows_of(bench, run.number).exists()
@@ -126,18 +127,18 @@ async def test_rows_that_a_crash_left_of_an_ended_run_go_at_the_next_start(tmp_p
 async def test_a_command_goes_on_watching_while_the_destination_is_in_trouble(bench: Bench) -> None:
     run = await begun(bench, body(1))
     seen: list[str] = []
-    view = await bench.service.backfill_ready(run.number, Prepared(rows=1))
+    view = await bench.service.backfills.ready(run.number, Prepared(rows=1))
     retrying = replace(
         view, connections=[replace(view.connections[0], state="retrying", reason="It cannot be reached.")]
     )
 
     class Watched:
-        async def backfill(self, number: int, wait_s: float = 0.0) -> RunView:
+        async def show(self, number: int, wait_s: float = 0.0) -> RunView:
             del number, wait_s
             seen.append("asked")
             return replace(view, state="finished")
 
-    service: Service = Watched()  # type: ignore[assignment]  # only this is asked of it
+    service: Service = SimpleNamespace(backfills=Watched())  # type: ignore[assignment]  # only this is asked of it
     with Progress(json=True) as progress:
         assert (await followed(service, retrying, progress)).state == "finished"
     assert seen == ["asked"]

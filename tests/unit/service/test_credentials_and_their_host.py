@@ -47,8 +47,8 @@ class Wire(Struct):
 async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
     async with bench_in(tmp_path) as bench:
         wire = Wire(bench, [])
-        bench.service._send = wire.send
-        await bench.service.connect("customerio", {**GOOD, "api_key": KEY}, name="shop")
+        bench.customerio.instead = wire.send
+        await bench.service.connections.add("customerio", {**GOOD, "api_key": KEY}, name="shop")
         yield wire
 
 
@@ -56,21 +56,21 @@ Way: TypeAlias = Callable[[Wire, dict[str, object]], Awaitable[object]]
 
 
 async def service_configure(wire: Wire, options: dict[str, object]) -> object:
-    return await wire.bench.service.configure("shop", options)
+    return await wire.bench.service.connections.configure("shop", options)
 
 
 async def service_test(wire: Wire, options: dict[str, object]) -> object:
-    return await wire.bench.service.test_options("customerio", options, "shop")
+    return await wire.bench.service.connections.test("customerio", options, "shop")
 
 
 async def socket_configure(wire: Wire, options: dict[str, object]) -> object:
     async with wire.bench.remote() as remote:
-        return await remote.configure("shop", options)
+        return await remote.connections.configure("shop", options)
 
 
 async def socket_test(wire: Wire, options: dict[str, object]) -> object:
     async with wire.bench.remote() as remote:
-        return await remote.test_options("customerio", options, "shop")
+        return await remote.connections.test("customerio", options, "shop")
 
 
 WAYS: dict[str, Way] = {
@@ -94,7 +94,7 @@ async def test_another_host_asks_for_them_again(wire: Wire, way: Way, options: d
     with pytest.raises(CannotDo, match=r"were entered for https://track\.customer\.io and are not sent to .*API Key"):
         await way(wire, options)
     assert wire.hosts == {"track.customer.io"}
-    (connection,) = await wire.bench.service.connections()
+    (connection,) = await wire.bench.service.connections.all()
     assert "tracking_endpoint" not in connection.options
 
 
@@ -114,7 +114,7 @@ async def test_the_same_host_does_not_ask(wire: Wire, way: Way, same: str | None
 
 
 async def test_over_the_api_it_is_a_sentence(wire: Wire) -> None:
-    client = Client(wire.bench, (await wire.bench.service.make_api_token("test", "admin")).token)
+    client = Client(wire.bench, (await wire.bench.service.api_tokens.make("test", "admin")).token)
     reply = await client.ask("PATCH", "/api/connections/shop", {"options": {"tracking_endpoint": ELSEWHERE}})
     assert reply.status == 422
     assert reply.message == (

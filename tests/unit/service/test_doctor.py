@@ -32,11 +32,11 @@ def region(clock_s: int = NOW_S) -> Response:
 @pytest.mark.anyio
 async def test_all_is_well(tmp_path: Path) -> None:
     async with bench_in(tmp_path / "data") as bench:
-        await bench.service.connect("customerio", GOOD, name="shop")
+        await bench.service.connections.add("customerio", GOOD, name="shop")
         bench.customerio.check = region()
         bench.service.addresses.receives = "https://hogline.example.com"
         make(tmp_path / "data", io.BytesIO(), Keys(), version="1", now_ms=NOW_S * 1_000, scratch=tmp_path)
-        findings = await bench.service.examine()
+        findings = await bench.service.doctor.examine()
         assert {finding.subject for finding in findings} == {
             *("Version", "Disk space", "Disk speed", "File system", "Open files", "Address"),
             *("Connection shop", "Clock", "Journal", "Backup"),
@@ -48,22 +48,22 @@ async def test_all_is_well(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_each_trouble_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench_in(tmp_path / "data") as bench:
-        await bench.service.connect("customerio", GOOD, name="shop")
+        await bench.service.connections.add("customerio", GOOD, name="shop")
         monkeypatch.setattr(doctor, "LITTLE_ROOM_BYTES", 1 << 60)
         bench.customerio.check = region(NOW_S - 600)
-        findings = await bench.service.examine()
+        findings = await bench.service.doctor.examine()
         assert found(findings, "Disk space").level == "problem"
         assert "only this machine" in found(findings, "Address").sentence
         assert found(findings, "Clock").sentence == "This machine's clock is 600 s ahead of the destination's."
         assert found(findings, "Backup").sentence == "No backup was made yet."
         bench.customerio.check = Response(401, {}, b"")
         bench.service.addresses.receives = "https://hogline.example.com"
-        findings = await bench.service.examine()
+        findings = await bench.service.doctor.examine()
         assert found(findings, "Connection shop").level == "problem"
         assert found(findings, "Address").sentence == "https://hogline.example.com/healthz returns 401 instead of 200."
-        await bench.service.pause("shop")
+        await bench.service.connections.pause("shop")
         bench.customerio.check = region()
-        assert "paused" in found(await bench.service.examine(), "Connection shop").sentence
+        assert "paused" in found(await bench.service.doctor.examine(), "Connection shop").sentence
 
 
 @pytest.mark.parametrize(

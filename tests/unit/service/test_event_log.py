@@ -22,18 +22,18 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with bench_in(tmp_path) as made:
-        await made.service.connect("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
+        await made.service.connections.add("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
         yield made
 
 
 async def receive(bench: Bench, *events: tuple[str, str], at_ms: int = RECEIVED_MS, **properties: object) -> None:
     bodies = [encode_event(Event(str(uuid4()), name, who, at_ms, at_ms, dict(properties))) for name, who in events]
-    await bench.service._journal.append(bodies)
+    await bench.service.journal.append(bodies)
 
 
 async def settled(bench: Bench, name: str = "shop") -> None:
     async with asyncio.timeout(10):
-        while next(one for one in (await bench.service.status()).connections if one.name == name).pending:
+        while next(one for one in (await bench.service.status.show()).connections if one.name == name).pending:
             await asyncio.sleep(0)
 
 
@@ -44,15 +44,17 @@ def told(events: list[LoggedEvent]) -> list[tuple[int, str, str, str]]:
 async def test_every_event_is_there_with_what_became_of_it(bench: Bench) -> None:
     await receive(bench, ("$identify", "ada"), ("ordered", "ada"), ("ordered", "bob"), ("refuse me", "ada"))
     await settled(bench)
-    found = await bench.service.events("shop")
+    found = await bench.service.events.find("shop")
     assert told(found.events)[:3] == [
         (4, "refuse me", "failed", "invalid"),
         (3, "ordered", "filtered", "not_identified"),
         (2, "ordered", "delivered", ""),
     ]
     assert found.before is None
-    status = (await bench.service.status()).connections[0]
-    by_outcome = [len((await bench.service.events("shop", outcome=kind)).events) for kind in ("delivered", "filtered")]
+    status = (await bench.service.status.show()).connections[0]
+    by_outcome = [
+        len((await bench.service.events.find("shop", outcome=kind)).events) for kind in ("delivered", "filtered")
+    ]
     assert by_outcome == [status.delivered, sum(status.filtered.values())]
 
 
@@ -74,20 +76,20 @@ async def test_every_event_is_there_with_what_became_of_it(bench: Bench) -> None
 async def test_they_are_searched_by_anything(bench: Bench, asked: dict[str, object], found: list[int]) -> None:
     await receive(bench, ("$identify", "ada"), ("ordered", "ada"), ("ordered", "bob"))
     event = Event(str(uuid4()), "refuse me", "ada", RECEIVED_MS, RECEIVED_MS, {}, {"email": "ada@example.com"})
-    await bench.service._journal.append([encode_event(event)])
+    await bench.service.journal.append([encode_event(event)])
     await settled(bench)
-    answer = await bench.service.events("shop", **asked)  # type: ignore[arg-type]
+    answer = await bench.service.events.find("shop", **asked)  # type: ignore[arg-type]
     assert [one.position for one in answer.events] == found
 
 
 async def test_pages_show_every_event_once_at_all_connections(bench: Bench) -> None:
-    await bench.service.connect("customerio", {**GOOD, "anonymous_users": "all"}, name="other")
+    await bench.service.connections.add("customerio", {**GOOD, "anonymous_users": "all"}, name="other")
     await receive(bench, *(("ordered", f"user-{n}") for n in range(7)))
     await settled(bench)
     await settled(bench, "other")
     before, seen = 0, []
     while True:
-        page = await bench.service.events(before=before, limit=3)
+        page = await bench.service.events.find(before=before, limit=3)
         seen += [(one.position, one.connection) for one in page.events]
         if page.before is None:
             break
@@ -98,7 +100,7 @@ async def test_pages_show_every_event_once_at_all_connections(bench: Bench) -> N
 async def test_one_event_has_its_input_its_operations_and_the_answer(bench: Bench) -> None:
     await receive(bench, ("$identify", "ada"), ("refuse me", "ada"), plan="free")
     await settled(bench)
-    details = await bench.service.event("shop", 2)
+    details = await bench.service.events.show("shop", 2)
     assert details.properties == {"plan": "free"}
     (attempt,) = details.attempts
     assert (attempt.outcome, attempt.reason, attempt.at_ms) == ("failed", "invalid", RECEIVED_MS)
@@ -111,64 +113,64 @@ async def test_one_event_has_its_input_its_operations_and_the_answer(bench: Benc
 async def test_a_retry_is_another_attempt(bench: Bench) -> None:
     await receive(bench, ("$identify", "ada"), ("refuse me", "ada"))
     await settled(bench)
-    await bench.service.retry_failures("shop")
+    await bench.service.failures.retry("shop")
     async with asyncio.timeout(10):
-        while len((await bench.service.event("shop", 2)).attempts) < 2:
+        while len((await bench.service.events.show("shop", 2)).attempts) < 2:
             await asyncio.sleep(0)
-    assert [one.outcome for one in (await bench.service.event("shop", 2)).attempts] == ["failed", "failed"]
-    assert len((await bench.service.events("shop", outcome="failed")).events) == 1
+    assert [one.outcome for one in (await bench.service.events.show("shop", 2)).attempts] == ["failed", "failed"]
+    assert len((await bench.service.events.find("shop", outcome="failed")).events) == 1
 
 
 async def test_a_discarded_failure_is_none_any_more(bench: Bench) -> None:
     await receive(bench, ("$identify", "ada"), ("refuse me", "ada"))
     await settled(bench)
-    await bench.service.discard_failures("shop")
-    assert (await bench.service.event("shop", 2)).event.reason in {"invalid", "discarded"}
-    assert told((await bench.service.events("shop", name="refuse me")).events) == [
+    await bench.service.failures.discard("shop")
+    assert (await bench.service.events.show("shop", 2)).event.reason in {"invalid", "discarded"}
+    assert told((await bench.service.events.find("shop", name="refuse me")).events) == [
         (2, "refuse me", "filtered", "discarded")
     ]
 
 
 async def test_what_waits_says_for_what(bench: Bench) -> None:
-    await bench.service.pause("shop")
+    await bench.service.connections.pause("shop")
     await receive(bench, ("ordered", "ada"), ("signed up", "ada"))
-    found = await bench.service.events("shop", outcome="pending", name="ordered")
+    found = await bench.service.events.find("shop", outcome="pending", name="ordered")
     assert told(found.events) == [(1, "ordered", "pending", "")]
-    assert (await bench.service.event("shop", 1)).waits_for == "shop is paused."
+    assert (await bench.service.events.show("shop", 1)).waits_for == "shop is paused."
 
 
 async def test_what_is_skipped_is_in_the_log(bench: Bench) -> None:
-    await bench.service.pause("shop")
+    await bench.service.connections.pause("shop")
     await receive(bench, ("ordered", "ada"))
-    await bench.service.resume("shop", from_now_on=True)
-    assert told((await bench.service.events("shop")).events) == [(1, "ordered", "filtered", "skipped")]
+    await bench.service.connections.resume("shop", from_now_on=True)
+    assert told((await bench.service.events.find("shop")).events) == [(1, "ordered", "filtered", "skipped")]
 
 
 async def test_whoever_is_forgotten_is_not_in_the_log(bench: Bench) -> None:
     await receive(bench, ("$identify", "ada"), ("ordered", "ada"), ("$identify", "bob"))
     await settled(bench)
-    await bench.service.forget_person("ada")
-    assert [one.position for one in (await bench.service.events("shop")).events] == [3]
+    await bench.service.forgetting.forget("ada")
+    assert [one.position for one in (await bench.service.events.find("shop")).events] == [3]
     with pytest.raises(CannotDo, match="no event with this number"):
-        await bench.service.event("shop", 2)
+        await bench.service.events.show("shop", 2)
 
 
 async def test_a_removed_connection_leaves_the_log(bench: Bench) -> None:
     await receive(bench, ("ordered", "ada"))
     await settled(bench)
-    await bench.service.disconnect("shop")
-    assert (await bench.service.events()).events == []
+    await bench.service.connections.remove("shop")
+    assert (await bench.service.events.find()).events == []
 
 
 @pytest.mark.parametrize("outcome", ["lost", "dead_letter"])
 async def test_an_outcome_that_is_none_is_an_error(bench: Bench, outcome: str) -> None:
     with pytest.raises(CannotDo, match="Unknown outcome"):
-        await bench.service.events("shop", outcome=outcome)
+        await bench.service.events.find("shop", outcome=outcome)
 
 
 async def test_an_event_that_never_came_is_an_error(bench: Bench) -> None:
     with pytest.raises(CannotDo, match="no event with this number"):
-        await bench.service.event("shop", 99)
+        await bench.service.events.show("shop", 99)
 
 
 async def test_it_can_be_asked_over_the_socket(bench: Bench) -> None:
@@ -176,8 +178,8 @@ async def test_it_can_be_asked_over_the_socket(bench: Bench) -> None:
     await settled(bench)
     async with bench.remote() as remote:
         service: Service = remote
-        assert told((await service.events("shop")).events) == [(1, "ordered", "filtered", "not_identified")]
-        assert (await service.event("shop", 1)).event.event == "ordered"
+        assert told((await service.events.find("shop")).events) == [(1, "ordered", "filtered", "not_identified")]
+        assert (await service.events.show("shop", 1)).event.event == "ordered"
 
 
 async def test_a_log_that_fails_does_not_stop_delivery(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +190,7 @@ async def test_a_log_that_fails_does_not_stop_delivery(bench: Bench, monkeypatch
     with capture_logs() as lines:
         await receive(bench, ("$identify", "ada"), ("ordered", "ada"))
         await settled(bench)
-    status = (await bench.service.status()).connections[0]
+    status = (await bench.service.status.show()).connections[0]
     assert (status.delivered, status.state) == (2, "delivering")
     (line,) = [one for one in lines if one["event"] == "the event log failed"]
     assert (line["error"], "canary" in str(line)) == ("ValueError", False)

@@ -25,8 +25,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def exported(bench: Bench, who: str, **more: bool) -> Any:
-    export = await bench.service.export_person(who, **more)
-    return json.loads(b"".join([piece async for piece in as_json(export, bench.service.export_events)]))
+    export = await bench.service.exports.person(who, **more)
+    return json.loads(b"".join([piece async for piece in as_json(export, bench.service.exports.events)]))
 
 
 @pytest.mark.parametrize("who", [ADA, MAIL, ANON])
@@ -72,7 +72,7 @@ async def test_it_comes_in_parts_of_bounded_size(bench: Bench, monkeypatch: pyte
     after: str | None = ""
     parts = []
     while after is not None:
-        part = await bench.service.export_events([ADA], after=after)
+        part = await bench.service.exports.events([ADA], after=after)
         parts.append(part)
         after = part.next
     assert all(len(one.events) <= 5 for one in parts)
@@ -99,7 +99,7 @@ async def test_of_several_people_all_are_exported_if_that_is_said(bench: Bench) 
 @pytest.mark.parametrize("after", ["what", "events:x:y", "events:x:-1", "events:x:" + "9" * 5_000, ":"])
 async def test_a_wrong_place_to_go_on_is_refused(bench: Bench, after: str) -> None:
     with pytest.raises(CannotDo, match="Start again"):
-        await bench.service.export_events([ADA], after=after)
+        await bench.service.exports.events([ADA], after=after)
 
 
 async def test_nobody_found_is_a_mistake(bench: Bench) -> None:

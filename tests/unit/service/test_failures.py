@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from operator import attrgetter
 from pathlib import Path
 from uuid import UUID
 
@@ -24,7 +25,7 @@ NAMES = ("clicked", "refuse me", "ordered", "refuse me", "clicked")
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with bench_in(tmp_path) as made:
-        await made.service.connect("customerio", GOOD)
+        await made.service.connections.add("customerio", GOOD)
         yield made
 
 
@@ -41,13 +42,13 @@ def event(n: int, name: str) -> Event:
 
 
 async def receive(bench: Bench, *names: str) -> None:
-    first = bench.service._journal.end
-    await bench.service._journal.append([encode_event(event(first + n, name)) for n, name in enumerate(names)])
+    first = bench.service.journal.end
+    await bench.service.journal.append([encode_event(event(first + n, name)) for n, name in enumerate(names)])
 
 
 async def status(bench: Bench) -> ConnectionStatus:
     """It adds up."""
-    (found,) = (await bench.service.status()).connections
+    (found,) = (await bench.service.status.show()).connections
     filtered, dead = sum(found.filtered.values()), sum(found.failures.values())
     assert found.received == found.delivered + filtered + found.held + dead + found.pending
     return found
@@ -57,8 +58,8 @@ async def settled(bench: Bench) -> ConnectionStatus:
     async with asyncio.timeout(10):
         while (
             (await status(bench)).pending
-            or await bench.service.retrying_failures("customerio")
-            or await bench.service.replaying("customerio")
+            or await bench.service.failures.retrying("customerio")
+            or await bench.service.replays.pending("customerio")
         ):
             await asyncio.sleep(0.002)
     return await status(bench)
@@ -68,7 +69,7 @@ async def settled(bench: Bench) -> ConnectionStatus:
 async def failures(bench: Bench) -> list[FailureView]:
     await receive(bench, *NAMES)
     assert (await settled(bench)).failures == {"invalid": 2}
-    return await bench.service.failures("customerio")
+    return await bench.service.failures.find("customerio")
 
 
 async def test_failures_are_listed_with_reason_event_and_person(failures: list[FailureView]) -> None:
@@ -81,15 +82,15 @@ async def test_failures_are_listed_with_reason_event_and_person(failures: list[F
 async def test_they_are_listed_for_all_connections_by_reason_and_page_by_page(
     bench: Bench, failures: list[FailureView]
 ) -> None:
-    assert await bench.service.failures() == failures
-    assert await bench.service.failures(reason="invalid") == failures
-    assert await bench.service.failures(reason="something else") == []
-    assert await bench.service.failures(limit=1) == failures[:1]
-    assert await bench.service.failures(after=failures[0].id) == failures[1:]
+    assert await bench.service.failures.find() == failures
+    assert await bench.service.failures.find(reason="invalid") == failures
+    assert await bench.service.failures.find(reason="something else") == []
+    assert await bench.service.failures.find(limit=1) == failures[:1]
+    assert await bench.service.failures.find(after=failures[0].id) == failures[1:]
 
 
 async def test_one_is_shown_whole(bench: Bench, failures: list[FailureView]) -> None:
-    found = await bench.service.failure("customerio", failures[1].id)
+    found = await bench.service.failures.show("customerio", failures[1].id)
     assert found.failure == failures[1]
     assert (found.properties, found.set, found.timestamp_ms) == ({"n": 3}, {"plan": "pro"}, NOW_MS + 3)
     (refusal,) = found.refusals
@@ -106,44 +107,46 @@ async def test_all_those_of_a_reason_or_some_are_retried(
     bench: Bench, failures: list[FailureView], monkeypatch: pytest.MonkeyPatch, chosen: dict[str, object], retried: int
 ) -> None:
     monkeypatch.setattr("service_bench._answer", lambda _: bench.customerio.check)
-    assert await bench.service.retry_failures("customerio", **chosen) == retried  # type: ignore[arg-type]
+    assert await bench.service.failures.retry("customerio", **chosen) == retried  # type: ignore[arg-type]
     after = await settled(bench)
     assert (after.delivered, sum(after.failures.values())) == (3 + retried, 2 - retried)
 
 
 async def test_a_retry_that_is_refused_again_changes_no_count(bench: Bench, failures: list[FailureView]) -> None:
     before = await status(bench)
-    assert await bench.service.retry_failures("customerio") == 2
+    assert await bench.service.failures.retry("customerio") == 2
     after = await settled(bench)
     assert (after.delivered, after.failures) == (before.delivered, before.failures)
-    assert [one.id for one in await bench.service.failures()] == [2, 4]
+    assert [one.id for one in await bench.service.failures.find()] == [2, 4]
 
 
 async def test_a_retry_of_a_paused_connection_waits_until_it_is_resumed(
     bench: Bench, failures: list[FailureView], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await bench.service.pause("customerio")
-    assert await bench.service.retry_failures("customerio") == 2
-    assert await bench.service.retrying_failures("customerio") == 2
+    await bench.service.connections.pause("customerio")
+    assert await bench.service.failures.retry("customerio") == 2
+    assert await bench.service.failures.retrying("customerio") == 2
     monkeypatch.setattr("service_bench._answer", lambda _: bench.customerio.check)
-    await bench.service.resume("customerio")
+    await bench.service.connections.resume("customerio")
     assert (await settled(bench)).delivered == 5
 
 
 async def test_discarded_ones_count_as_filtered(bench: Bench, failures: list[FailureView]) -> None:
-    assert await bench.service.discard_failures("customerio", ids=[2]) == 1
+    assert await bench.service.failures.discard("customerio", ids=[2]) == 1
     found = await status(bench)
     assert (found.filtered, found.failures) == ({"discarded": 1}, {"invalid": 1})
-    assert await bench.service.discard_failures("customerio", reason="invalid") == 1
-    assert await bench.service.failures() == []
+    assert await bench.service.failures.discard("customerio", reason="invalid") == 1
+    assert await bench.service.failures.find() == []
     with pytest.raises(CannotDo, match="Failure 2 not found"):
-        await bench.service.failure("customerio", 2)
+        await bench.service.failures.show("customerio", 2)
 
 
-@pytest.mark.parametrize("call", ["failures", "retry_failures", "discard_failures", "retrying_failures", "replaying"])
+@pytest.mark.parametrize(
+    "call", ["failures.find", "failures.retry", "failures.discard", "failures.retrying", "replays.pending"]
+)
 async def test_an_unknown_connection_is_told(bench: Bench, call: str) -> None:
     with pytest.raises(CannotDo, match="Connection 'other' not found"):
-        await getattr(bench.service, call)("other")
+        await attrgetter(call)(bench.service)("other")
 
 
 # replays
@@ -152,7 +155,7 @@ async def test_an_unknown_connection_is_told(bench: Bench, call: str) -> None:
 async def test_a_replay_sends_what_was_received_in_that_time(bench: Bench) -> None:
     await receive(bench, "clicked", "ordered", "clicked")
     await settled(bench)
-    assert await bench.service.replay("customerio", since_ms=NOW_MS) == 3
+    assert await bench.service.replays.begin("customerio", since_ms=NOW_MS) == 3
     after = await settled(bench)
     assert (after.delivered, after.replayed) == (3, {"delivered": 3})
 
@@ -160,7 +163,7 @@ async def test_a_replay_sends_what_was_received_in_that_time(bench: Bench) -> No
 async def test_a_replay_of_some_events_looks_at_all_and_sends_those(bench: Bench) -> None:
     await receive(bench, "clicked", "ordered", "clicked")
     await settled(bench)
-    assert await bench.service.replay("customerio", since_ms=0, events=["ordered"]) == 3
+    assert await bench.service.replays.begin("customerio", since_ms=0, events=["ordered"]) == 3
     assert (await settled(bench)).replayed == {"delivered": 1}
 
 
@@ -171,27 +174,27 @@ async def test_where_nothing_was_received_nothing_is_replayed_and_that_is_told(
     await receive(bench, "clicked")
     await settled(bench)
     with pytest.raises(CannotDo, match="no delivered events from that time"):
-        await bench.service.replay("customerio", since_ms=since_ms, until_ms=until_ms)
+        await bench.service.replays.begin("customerio", since_ms=since_ms, until_ms=until_ms)
 
 
 async def test_a_second_replay_waits_for_the_end_of_the_first(bench: Bench) -> None:
     await receive(bench, "clicked")
     await settled(bench)
-    await bench.service.pause("customerio")
-    await bench.service.replay("customerio", since_ms=0)
-    assert await bench.service.replaying("customerio") == 1
+    await bench.service.connections.pause("customerio")
+    await bench.service.replays.begin("customerio", since_ms=0)
+    assert await bench.service.replays.pending("customerio") == 1
     with pytest.raises(CannotDo, match="is still running"):
-        await bench.service.replay("customerio", since_ms=0)
-    await bench.service.resume("customerio")
+        await bench.service.replays.begin("customerio", since_ms=0)
+    await bench.service.connections.resume("customerio")
     assert (await settled(bench)).replayed == {"delivered": 1}
-    assert await bench.service.replay("customerio", since_ms=0) == 1
+    assert await bench.service.replays.begin("customerio", since_ms=0) == 1
 
 
 async def test_what_came_before_the_connection_was_made_is_not_replayed(bench: Bench) -> None:
     await receive(bench, "clicked", "clicked")
     await settled(bench)
-    await bench.service.disconnect("customerio")
-    await bench.service.connect("customerio", GOOD)
+    await bench.service.connections.remove("customerio")
+    await bench.service.connections.add("customerio", GOOD)
     await receive(bench, "ordered")
     await settled(bench)
-    assert await bench.service.replay("customerio", since_ms=0) == 1
+    assert await bench.service.replays.begin("customerio", since_ms=0) == 1

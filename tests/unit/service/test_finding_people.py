@@ -22,14 +22,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def whom(bench: Bench, text: str) -> list[str]:
-    return [one.distinct_id for one in await bench.service.who_is(text)]
+    return [one.distinct_id for one in await bench.service.finder.who_is(text)]
 
 
 @pytest.mark.parametrize("text", [ADA, ANON, MAIL, MAIL.upper(), f"  {MAIL} "])
 async def test_a_person_is_found_by_every_id_and_by_the_email(bench: Bench, text: str) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    (found,) = await bench.service.who_is(text)
+    (found,) = await bench.service.finder.who_is(text)
     assert (found.distinct_id, found.ids, found.emails) == (ADA, sorted([ADA, ANON]), [MAIL])
 
 
@@ -37,14 +37,14 @@ async def test_a_person_is_found_by_every_id_and_by_the_email(bench: Bench, text
 async def test_nobody_is_found_by_a_part_of_it(bench: Bench, text: str) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    assert await bench.service.who_is(text) == []
+    assert await bench.service.finder.who_is(text) == []
 
 
 @pytest.mark.parametrize("by", [MAIL, MAIL.upper()])
 async def test_somebody_is_forgotten_by_their_email(bench: Bench, by: str) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    forgotten = await bench.service.forget_person(by)
+    forgotten = await bench.service.forgetting.forget(by)
     assert (forgotten.ids, forgotten.people, forgotten.events) == (2, 2, 4)
     assert bench.traces() == []
     assert [one.id for one in bench.server.people] == ["bob"]
@@ -52,16 +52,16 @@ async def test_somebody_is_forgotten_by_their_email(bench: Bench, by: str) -> No
 
 async def test_whoever_is_only_in_events_that_wait_is_found_too(bench: Bench) -> None:
     await bench.connect()
-    await bench.service.pause("customerio")
+    await bench.service.connections.pause("customerio")
     await bench.receive(*HISTORY)
     assert await whom(bench, MAIL) == [ADA]
-    await bench.service.forget_person(MAIL.upper())
+    await bench.service.forgetting.forget(MAIL.upper())
     assert bench.traces() == []
 
 
 async def test_whoever_is_only_in_the_journal_is_found_without_any_connection(bench: Bench) -> None:
     await bench.receive(identify())
-    forgotten = await bench.service.forget_person(MAIL)
+    forgotten = await bench.service.forgetting.forget(MAIL)
     assert (forgotten.events, forgotten.connections) == (1, [])
     assert bench.traces() == []
 
@@ -71,9 +71,9 @@ async def test_of_several_with_one_email_nobody_is_forgotten_until_it_is_said_wh
     await bench.deliver(*HISTORY, said("a", "carl", 6, set={"email": MAIL.title()}))
     assert await whom(bench, MAIL) == [ADA, "carl"]
     with pytest.raises(CannotDo, match=f"2 people have this email: {ADA}, carl.*--all"):
-        await bench.service.forget_person(MAIL)
+        await bench.service.forgetting.forget(MAIL)
     assert len(bench.server.people) == 3
-    forgotten = await bench.service.forget_person(MAIL, everybody=True)
+    forgotten = await bench.service.forgetting.forget(MAIL, everybody=True)
     assert forgotten.ids == 3
     assert bench.traces() == []
     assert [one.id for one in bench.server.people] == ["bob"]
@@ -97,11 +97,11 @@ async def test_an_email_that_somebody_had_once_finds_them_if_nobody_has_it_now(b
 
 async def test_it_says_what_was_deleted_where_and_what_cannot_be_reached(bench: Bench) -> None:
     await bench.connect()
-    await bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail", paused=True)
+    await bench.service.connections.add("engage", {"public_key": "p", "secret_key": "s"}, name="mail", paused=True)
     mention = said("shared", "bob", 6, **{"$device_id": ANON})  # type: ignore[arg-type]  # properties
     alias = said("$create_alias", "bob", 7, alias=ADA)
     await bench.deliver(said("$identify", "bob", 0), *HISTORY, mention, alias)
-    forgotten = await bench.service.forget_person(MAIL)
+    forgotten = await bench.service.forgetting.forget(MAIL)
     customerio, engage = forgotten.connections
     assert (customerio.connection, customerio.destination, customerio.customers) == ("customerio", "Customer.io", 1)
     assert customerio.not_reached == ""
@@ -117,40 +117,40 @@ async def test_it_says_which_other_files_still_name_them(bench: Bench) -> None:
     (bench.folder / "backup").mkdir()
     (bench.folder / "backup" / "state.db.old").write_bytes(b"x" * (1 << 20) + MAIL.encode())
     (bench.folder / "notes.txt").write_text("nothing of theirs")
-    assert (await bench.service.forget_person(ADA)).still_named_in == ["backup/state.db.old"]
+    assert (await bench.service.forgetting.forget(ADA)).still_named_in == ["backup/state.db.old"]
 
 
 async def test_somebody_is_sent_again_by_their_email(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    assert (await bench.service.resend_person("customerio", MAIL.upper())).distinct_id == ADA
-    assert (await bench.service.resend_person("customerio", ANON)).distinct_id == ADA
+    assert (await bench.service.resending.person("customerio", MAIL.upper())).distinct_id == ADA
+    assert (await bench.service.resending.person("customerio", ANON)).distinct_id == ADA
     with pytest.raises(CannotDo, match="no person with this distinct_id or email"):
-        await bench.service.resend_person("customerio", "nobody@example.com")
+        await bench.service.resending.person("customerio", "nobody@example.com")
 
 
 async def test_everyone_is_sent_again_until_it_is_stopped(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY, said("$identify", "eve", 50))
-    await bench.service.pause("customerio")
-    began = await bench.service.resend_everyone("customerio")
+    await bench.service.connections.pause("customerio")
+    began = await bench.service.resending.everyone("customerio")
     assert (began.everyone, began.people, began.left) == (True, 3, 3)
-    assert await bench.service.resend_everyone("customerio") == began
-    (status,) = (await bench.service.status()).connections
+    assert await bench.service.resending.everyone("customerio") == began
+    (status,) = (await bench.service.status.show()).connections
     assert status.resending == 3
-    assert (await bench.service.cancel_resending("customerio")).left == 3
-    assert (await bench.service.resending("customerio")).left == 0
-    assert not (await bench.service.cancel_resending("customerio")).everyone
+    assert (await bench.service.resending.cancel("customerio")).left == 3
+    assert (await bench.service.resending.show("customerio")).left == 0
+    assert not (await bench.service.resending.cancel("customerio")).everyone
 
 
 async def test_a_destination_without_people_has_nobody_to_send_again(bench: Bench) -> None:
-    await bench.service.connect("engage", {"public_key": "p", "secret_key": "s"}, name="mail", paused=True)
+    await bench.service.connections.add("engage", {"public_key": "p", "secret_key": "s"}, name="mail", paused=True)
     with pytest.raises(CannotDo, match="Engage keeps no people"):
-        await bench.service.resend_everyone("mail")
+        await bench.service.resending.everyone("mail")
 
 
 async def test_who_is_sent_again_has_to_be_one_person(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY, said("$identify", "eve", 50, set={"email": MAIL}))
     with pytest.raises(CannotDo, match=r"2 people have this email: .*eve.* Give the id of one of them"):
-        await bench.service.resend_person("customerio", MAIL)
+        await bench.service.resending.person("customerio", MAIL)

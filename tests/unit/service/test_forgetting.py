@@ -81,7 +81,7 @@ class Bench:
         await self._stack.aclose()
 
     async def connect(self, name: str = "customerio", **options: object) -> None:
-        await self.service.connect("customerio", GOOD | options, name=name)
+        await self.service.connections.add("customerio", GOOD | options, name=name)
 
     async def receive(self, *events: Event) -> None:
         await self.journal.append([encode_event(one) for one in events])
@@ -133,7 +133,7 @@ HISTORY = [
 async def test_somebody_who_is_forgotten_is_deleted_at_customerio(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    forgotten = await bench.service.forget_person(ADA)
+    forgotten = await bench.service.forgetting.forget(ADA)
     assert [one.id for one in bench.server.people] == ["bob"]
     assert bench.server.sent("delete") != []
     assert (forgotten.people, forgotten.events, forgotten.suppressed) == (2, 4, False)
@@ -143,7 +143,7 @@ async def test_no_trace_of_them_is_left_in_any_file(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     assert bench.traces() == [ADA, MAIL, ANON]
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert bench.traces() == []
     assert b"bob" in bench.on_disk()
 
@@ -152,7 +152,7 @@ async def test_no_trace_of_them_is_left_in_any_file(bench: Bench) -> None:
 async def test_all_ids_that_were_joined_are_forgotten_with_them(bench: Bench, under: str) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    forgotten = await bench.service.forget_person(under)
+    forgotten = await bench.service.forgetting.forget(under)
     assert forgotten.people == 2
     assert bench.traces() == []
     assert [one.id for one in bench.server.people] == ["bob"]
@@ -162,14 +162,14 @@ async def test_a_customer_that_was_still_to_be_merged_is_deleted_too(bench: Benc
     await bench.connect(merge_people=False)
     await bench.deliver(*HISTORY)
     assert {one.id for one in bench.server.people} == {ADA, ANON, "bob"}
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert [one.id for one in bench.server.people] == ["bob"]
 
 
 async def test_held_events_of_a_person_who_is_forgotten_are_never_sent(bench: Bench) -> None:
     await bench.connect(anonymous_users="identified", hold_days=30)
     await bench.deliver(said("a", ADA, 1), said("b", ADA, 2), said("c", "bob", 3))
-    forgotten = await bench.service.forget_person(ADA)
+    forgotten = await bench.service.forgetting.forget(ADA)
     counts = await bench.counts()
     assert (forgotten.held, counts.held, counts.filtered) == (2, 1, {"forgotten": 2})
     assert bench.traces() == []
@@ -181,16 +181,16 @@ async def test_counts_stay_exact_with_settled_waiting_held_and_failure_events(be
     await bench.connect()
     await bench.connect("holds", anonymous_users="identified", hold_days=30)
     await bench.connect("waits")
-    await bench.service.pause("waits")
+    await bench.service.connections.pause("waits")
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(
         said("a", ANON, 1), said("b", ADA, 2, set={"bad": 1}), said("c", ADA, 3), said("d", "bob", 4, set={"bad": 1})
     )
-    forgotten = await bench.service.forget_person(ADA)
+    forgotten = await bench.service.forgetting.forget(ADA)
     assert (forgotten.failures, forgotten.held) == (1, 2)
-    await bench.service.forget_person(ANON)
+    await bench.service.forgetting.forget(ANON)
     assert (await bench.counts()).failures == {"invalid": 1}
-    await bench.service.resume("waits")
+    await bench.service.connections.resume("waits")
     await bench.deliver(said("e", "bob", 5))
     for name in ("customerio", "holds", "waits"):
         assert (await bench.counts(name)).settled == bench.journal.end, name
@@ -202,11 +202,11 @@ async def test_counts_stay_exact_with_settled_waiting_held_and_failure_events(be
 
 async def test_events_that_wait_are_not_sent_any_more_and_the_others_are(bench: Bench) -> None:
     await bench.connect()
-    await bench.service.pause("customerio")
+    await bench.service.connections.pause("customerio")
     await bench.receive(*HISTORY)
-    forgotten = await bench.service.forget_person(ANON)
+    forgotten = await bench.service.forgetting.forget(ANON)
     assert forgotten.events == 4  # what PostHog says is known, whatever was delivered: Ada is the same
-    await bench.service.resume("customerio")
+    await bench.service.connections.resume("customerio")
     await bench.deliver()
     assert (await bench.counts()).filtered == {"forgotten": 4}
     assert {one.id for one in bench.server.people} == {"bob"}
@@ -215,7 +215,7 @@ async def test_events_that_wait_are_not_sent_any_more_and_the_others_are(bench: 
 async def test_events_that_are_received_while_somebody_is_forgotten_wait_and_are_sent(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    await asyncio.gather(bench.service.forget_person(ADA), bench.receive(said("meanwhile", "bob", 9)))
+    await asyncio.gather(bench.service.forgetting.forget(ADA), bench.receive(said("meanwhile", "bob", 9)))
     await bench.settled()
     assert "meanwhile" in [one.name for one in bench.server.events]
     assert (await bench.counts()).settled == bench.journal.end
@@ -224,7 +224,7 @@ async def test_events_that_are_received_while_somebody_is_forgotten_wait_and_are
 async def test_somebody_who_comes_back_is_somebody_new(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     await bench.deliver(said("again", ADA, 10))
     (ada,) = [one for one in bench.server.people if one.id == ADA]
     assert (ada.email, ada.attributes) == (None, {})
@@ -235,7 +235,7 @@ async def test_of_several_connections_all_are_told(bench: Bench) -> None:
     await bench.connect("one")
     await bench.connect("other", anonymous_users="identified")
     await bench.deliver(*HISTORY)
-    forgotten = await bench.service.forget_person(ADA)
+    forgotten = await bench.service.forgetting.forget(ADA)
     assert forgotten.people == 4
     for name in ("one", "other"):
         assert (await bench.counts(name)).settled == bench.journal.end
@@ -260,13 +260,13 @@ async def test_when_customerio_does_not_delete_them_nothing_is_removed_here(
     before = await bench.counts()
     bench.server.script = [trouble]
     with pytest.raises(CannotDo, match="Nothing was removed here") as mistake:
-        await bench.service.forget_person(ADA)
+        await bench.service.forgetting.forget(ADA)
     assert not any(one in str(mistake.value) for one in (ADA, MAIL, ANON))
     assert bench.traces() == [ADA, MAIL, ANON]
     assert await bench.counts() == before
-    assert (await bench.service.person("customerio", ADA)).person.distinct_id == ADA
+    assert (await bench.service.people.show("customerio", ADA)).person.distinct_id == ADA
     await bench.deliver(said("goes on", ADA, 9))  # the connection runs again
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert bench.traces() == []
 
 
@@ -274,7 +274,7 @@ async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_custo
     """Events go by the email here. One that comes when the customer is gone makes another, of the email alone."""
     await bench.connect()
     await bench.deliver(*HISTORY)
-    await bench.service.configure("customerio", {"identify_by_email": True})
+    await bench.service.connections.configure("customerio", {"identify_by_email": True})
 
     def removes_and_fails(operations: Operations) -> Response:
         bench.server._perform_batch(operations)
@@ -282,10 +282,10 @@ async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_custo
 
     bench.server.script = [removes_and_fails]
     with pytest.raises(CannotDo, match="Nothing was removed here"):
-        await bench.service.forget_person(ADA)
+        await bench.service.forgetting.forget(ADA)
     await bench.deliver(said("goes on", ADA, 9))
     assert bench.server.accepted[-1]["identifiers"] == {"email": MAIL}
-    forgotten = await bench.service.forget_person(ADA)
+    forgotten = await bench.service.forgetting.forget(ADA)
     assert forgotten.customers == 1  # what was merged into it was none any more
     assert all(one.email != MAIL for one in bench.server.workspace.people)
 
@@ -296,7 +296,7 @@ async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(benc
     await bench.deliver(*HISTORY)
     asked = len(bench.server.requests)
     with pytest.raises(CannotDo, match="No person has this"):
-        await bench.service.forget_person(who, suppress=True)
+        await bench.service.forgetting.forget(who, suppress=True)
     assert len(bench.server.requests) == asked
     assert not bench.state.suppressed
 
@@ -304,7 +304,7 @@ async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(benc
 async def test_somebody_suppressed_is_blocked_at_customerio(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    forgotten = await bench.service.forget_person(ADA, suppress=True)
+    forgotten = await bench.service.forgetting.forget(ADA, suppress=True)
     assert forgotten.suppressed
     assert ("id", ADA) in bench.server.workspace.people.suppressed()
     assert ("email", MAIL) in bench.server.workspace.people.suppressed()
@@ -314,7 +314,7 @@ async def test_somebody_suppressed_is_blocked_at_customerio(bench: Bench) -> Non
 async def test_somebody_suppressed_does_not_come_back(bench: Bench, restart: bool) -> None:  # noqa: FBT001 - one case each
     await bench.connect()
     await bench.deliver(*HISTORY)
-    await bench.service.forget_person(ADA, suppress=True)
+    await bench.service.forgetting.forget(ADA, suppress=True)
     if restart:
         await bench.close()
         await bench.open()
@@ -323,13 +323,13 @@ async def test_somebody_suppressed_does_not_come_back(bench: Bench, restart: boo
     counts = await bench.counts()
     assert counts.filtered == {"suppressed": 2}
     assert len(bench.server.requests) == asked
-    assert await bench.service.people("ada") == []
+    assert await bench.service.people.find("ada") == []
 
 
 async def test_of_somebody_suppressed_only_a_hash_is_kept(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
-    await bench.service.forget_person(ADA, suppress=True)
+    await bench.service.forgetting.forget(ADA, suppress=True)
     assert bench.traces() == []
 
 
@@ -337,7 +337,7 @@ async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench
     """What names their id as one to be joined is theirs too."""
     await bench.connect()
     await bench.deliver(*HISTORY)
-    await bench.service.forget_person(ADA, suppress=True)
+    await bench.service.forgetting.forget(ADA, suppress=True)
     naming: dict[str, Any] = {"$anon_distinct_id": ADA}
     await bench.deliver(said("$identify", "bob", 10, **naming))
     assert (bench.state.people([ADA]), bench.state.ids([ADA])) == ({}, {})
@@ -348,7 +348,7 @@ async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench
 async def test_somebody_suppressed_does_not_come_back_under_their_email(bench: Bench) -> None:
     await bench.connect(identify_by_email=True)
     await bench.deliver(*HISTORY)
-    await bench.service.forget_person(ADA, suppress=True)
+    await bench.service.forgetting.forget(ADA, suppress=True)
     asked = len(bench.server.requests)
     await bench.deliver(
         said("back", MAIL, 10), said("back", MAIL.upper(), 11), said("back", "new-id", 12, set={"email": f" {MAIL}"})
@@ -366,7 +366,7 @@ async def test_a_crash_before_the_journal_is_cleared_is_finished_at_the_next_sta
 ) -> None:
     await bench.connect()
     await bench.connect("waits")
-    await bench.service.pause("waits")  # its events count as forgotten although nobody read them
+    await bench.service.connections.pause("waits")  # its events count as forgotten although nobody read them
     await bench.deliver(*HISTORY)
 
     async def dies(_bodies: object) -> None:
@@ -374,13 +374,13 @@ async def test_a_crash_before_the_journal_is_cleared_is_finished_at_the_next_sta
 
     monkeypatch.setattr(bench.journal, "rewrite", dies)
     with pytest.raises(Crash):
-        await bench.service.forget_person(ADA)
+        await bench.service.forgetting.forget(ADA)
     assert ADA in bench.traces()
     await bench.close()
     await bench.open()
     assert bench.traces() == []
     assert await bench.state.forgetting() == []
-    await bench.service.resume("waits")
+    await bench.service.connections.resume("waits")
     await bench.deliver(said("after", "bob", 9))
     for name in ("customerio", "waits"):
         assert (await bench.counts(name)).settled == bench.journal.end, name
@@ -400,11 +400,11 @@ async def test_a_crash_before_anything_is_cleared_leaves_everything_as_it_was(
 
     monkeypatch.setattr(bench.state, "forget", dies)
     with pytest.raises(Crash):
-        await bench.service.forget_person(ADA)
+        await bench.service.forgetting.forget(ADA)
     await bench.close()
     await bench.open()
     assert [await bench.counts(name) for name in ("one", "other")] == before
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert bench.traces() == []
     assert [one.id for one in bench.server.people] == ["bob"]
 
@@ -413,7 +413,7 @@ async def test_nothing_of_them_is_logged(bench: Bench, capsys: pytest.CaptureFix
     await bench.connect()
     await bench.deliver(*HISTORY)
     capsys.readouterr()
-    await bench.service.forget_person(ADA, suppress=True)
+    await bench.service.forgetting.forget(ADA, suppress=True)
     said_of_it = capsys.readouterr()
     assert "a person was forgotten" in said_of_it.out + said_of_it.err
     assert not any(one in said_of_it.out + said_of_it.err for one in (ADA, MAIL, ANON))
@@ -424,7 +424,7 @@ async def test_ids_that_travelled_with_them_go_on_in_their_order(bench: Bench) -
     await bench.connect()
     alias = said("$create_alias", "bob", 4, alias=ADA)
     await bench.deliver(said("$identify", "bob", 1), *HISTORY, alias)
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     await bench.deliver(*[said(f"step {n}", "bob", 10 + n) for n in range(20)])
     theirs: Operations = [one for one in bench.server.accepted if str(one.get("name")).startswith("step")]
     assert [one["name"] for one in theirs] == [f"step {n}" for n in range(20)]
@@ -434,5 +434,5 @@ async def test_ids_that_travelled_with_them_go_on_in_their_order(bench: Bench) -
 async def test_another_users_event_that_names_them_leaves_no_trace_of_them_either(bench: Bench) -> None:
     await bench.connect()
     await bench.deliver(said("$identify", "bob", 1), *HISTORY, said("$create_alias", "bob", 4, alias=ADA))
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert bench.traces() == []

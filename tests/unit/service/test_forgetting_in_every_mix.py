@@ -33,7 +33,7 @@ async def test_a_connection_that_began_after_the_join_knows_of_it(bench: Bench) 
     await bench.connect("other")
     await bench.deliver(said("$pageview", ANON, 2), said("x", ADA, 3))
     assert ids(bench) == [ADA]
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert ids(bench) == []
 
 
@@ -49,7 +49,7 @@ async def test_a_customer_whose_merge_was_refused_is_deleted_too(bench: Bench) -
     bench.server.script = [no_merge, no_merge, no_merge]
     await bench.deliver(said("b", ADA, 2, set={"email": "new@lovelace.example"}))
     assert MAIL in ids(bench)
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert ids(bench) == []
 
 
@@ -57,7 +57,7 @@ async def test_somebody_suppressed_does_not_come_back_under_an_email_they_had_be
     await bench.connect(identify_by_email=True)
     await bench.deliver(said("a", ADA, 1, set={"email": MAIL}))
     await bench.deliver(said("b", ADA, 2, set={"email": "new@lovelace.example"}))
-    await bench.service.forget_person(ADA, suppress=True)
+    await bench.service.forgetting.forget(ADA, suppress=True)
     await bench.deliver(said("c", "somebody-else", 3, set={"email": MAIL}))
     assert ids(bench) == []
 
@@ -73,7 +73,7 @@ async def test_a_failure_of_another_keeps_no_trace_in_what_was_refused(bench: Be
 
     bench.server.script = [refuse_event]
     await bench.deliver(said("$identify", "bob", 2, **naming))  # type: ignore[arg-type]  # properties
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     (connection,) = await bench.state.connections()
     (letter,) = await bench.state.failures(connection.id)
     assert ADA.encode() not in letter.event
@@ -93,27 +93,27 @@ async def test_a_customer_that_was_made_by_a_request_without_an_answer_is_delete
     async with asyncio.timeout(5):
         while not bench.server.people:
             await asyncio.sleep(0.001)
-    await bench.service.pause("customerio")
+    await bench.service.connections.pause("customerio")
     bench.server.script = []
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert ids(bench) == []
 
 
 async def test_the_live_view_does_not_show_somebody_who_is_forgotten(bench: Bench) -> None:
     await bench.connect()
     (connection,) = await bench.state.connections()
-    feed = bench.service._workers.feed(connection.id)
+    feed = bench.service.workers.feed(connection.id)
     await feed.after(0, 0.001)
     await bench.deliver(said("a", ADA, 1, set={"email": MAIL}))
     assert [one.event.distinct_id for one in await feed.after(0, 0.001)] == [ADA]
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert await feed.after(0, 0.001) == []
 
 
 async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench: Bench) -> None:
     """`hogline send` waits for its events; one of their users is forgotten meanwhile."""
     await bench.connect()
-    tallies = bench.service._workers.tally()
+    tallies = bench.service.workers.tally()
     bench.server.script = [
         lambda operations: Response(503, {}, b"") if any(one["action"] != "delete" for one in operations) else None
     ] * 100_000
@@ -121,9 +121,9 @@ async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench
     (tally,) = tallies.values()
     tally.claim(range(1, 3))
     async with asyncio.timeout(5):
-        while not bench.service._workers.trouble(1):
+        while not bench.service.workers.trouble(1):
             await asyncio.sleep(0)
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     bench.server.script = []
     async with asyncio.timeout(5):
         await tally.wait()
@@ -132,7 +132,7 @@ async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench
 
 async def test_whom_an_event_joined_that_still_waits_is_forgotten_too(bench: Bench) -> None:
     await bench.connect()
-    await bench.service.pause("customerio")
+    await bench.service.connections.pause("customerio")
     await bench.receive(said("$pageview", ANON, 1), identify(2), said("$pageview", ANON, 3))
-    await bench.service.forget_person(ADA)
+    await bench.service.forgetting.forget(ADA)
     assert bench.traces() == []

@@ -17,17 +17,17 @@ SENTENCE = "The destination 'gone' is not installed. Install its package, or dis
 
 
 async def send(service: Service, line: bytes) -> None:
-    handle = await service.begin_sending()
+    handle = await service.sendings.begin()
     await send_lines(service, handle, [(1, line)])
-    await service.sending(handle, 10)
-    await service.end_sending(handle)
+    await service.sendings.show(handle, 10)
+    await service.sendings.end(handle)
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with bench_in(tmp_path) as made:
-        await made.service.connect("customerio", GOOD, name="shop")
-        await made.service._state.add_connection(
+        await made.service.connections.add("customerio", GOOD, name="shop")
+        await made.service.state.add_connection(
             name="old", destination="gone", options={"key": "secret"}, paused=False, start=0, now_ms=RECEIVED_MS
         )
         await made.service.start()
@@ -35,12 +35,12 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_it_has_stopped_and_says_what_to_do(bench: Bench) -> None:
-    shop, old = (await bench.service.status()).connections
+    shop, old = (await bench.service.status.show()).connections
     assert (shop.state, old.state, old.reason) == ("delivering", "stopped", SENTENCE)
 
 
 async def test_its_options_are_not_shown_since_nobody_knows_which_are_secret(bench: Bench) -> None:
-    assert (await bench.service.connections())[1].options == {}
+    assert (await bench.service.connections.all())[1].options == {}
 
 
 async def test_others_deliver(bench: Bench) -> None:
@@ -48,16 +48,16 @@ async def test_others_deliver(bench: Bench) -> None:
         bench.service,
         b'{"event": "clicked", "distinct_id": "ada", "properties": {}, "timestamp": "2026-11-01T10:00:00Z"}',
     )
-    assert (await bench.service.people("ada"))[0].connection == "shop"
+    assert (await bench.service.people.find("ada"))[0].connection == "shop"
 
 
 async def test_what_needs_its_options_says_so(bench: Bench) -> None:
-    for ask in (bench.service.check, bench.service.resume, bench.service.begin_preview):
+    for ask in (bench.service.connections.check, bench.service.connections.resume, bench.service.previews.begin):
         with pytest.raises(CannotDo, match="is not installed"):
             await ask("old")
     with pytest.raises(CannotDo, match="is not installed"):
-        await bench.service.configure("old", {})
-    assert SENTENCE in [finding.sentence for finding in await bench.service.examine()]
+        await bench.service.connections.configure("old", {})
+    assert SENTENCE in [finding.sentence for finding in await bench.service.doctor.examine()]
 
 
 async def test_forgetting_says_that_the_destination_may_still_have_them(bench: Bench) -> None:
@@ -65,15 +65,15 @@ async def test_forgetting_says_that_the_destination_may_still_have_them(bench: B
         bench.service,
         b'{"event": "$identify", "distinct_id": "ada", "properties": {}, "timestamp": "2026-11-01T10:00:00Z", "$set": {"email": "ada@example.com"}}',
     )
-    forgotten = await bench.service.forget_person("ada")
+    forgotten = await bench.service.forgetting.forget("ada")
     assert [one.not_reached for one in forgotten.connections if one.connection == "old"] == [
         "The package of gone cannot be used. Delete them there yourself."
     ]
 
 
 async def test_it_can_be_disconnected(bench: Bench) -> None:
-    await bench.service.disconnect("old")
-    assert [one.name for one in await bench.service.connections()] == ["shop"]
+    await bench.service.connections.remove("old")
+    assert [one.name for one in await bench.service.connections.all()] == ["shop"]
 
 
 def test_the_stand_in_has_no_options() -> None:

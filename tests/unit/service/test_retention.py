@@ -96,7 +96,7 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     made = Bench(tmp_path)
     await made.service.start()
-    await made.service.connect("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
+    await made.service.connections.add("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
     yield made
     await made.service.close()
     await made.journal.close()

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+from unittest.mock import MagicMock
 
 import pytest
 from service_bench import GOOD, Bench, bench_in
 
+from hogline.console.api.endpoints import Endpoint
 from hogline.console.api.resources import ENDPOINTS
 from hogline.service import Service
 from hogline.service.actor import Actor, actor, system_user
@@ -17,19 +23,23 @@ from hogline.store.datadir.roles import ROLES, Role
 
 pytestmark = pytest.mark.anyio
 
-OWN = {"watch_alerts", "look_for_alerts", "bound_backlogs", "start", "close", "api_token_used"}
-"""Of the process and the API: no question of a user's."""
+OWN = {"alerts.watch", "alerts.look", "backlogs.bound", "backlogs.skip", "api_tokens.note_use", "finder.chosen"}
+OWN |= {"finder.whole", "finder.in_journal", "backfills.cancel_all_of", "backfills.forget_rows", "backfills.start"}
+OWN |= {"backfills.continue_all"}
+OWN |= {"backfills.stop", "forgetting.start", "project_tokens.start"}
+"""Of the process, the API and other parts: no question of a user's."""
 QUESTIONS = sorted(
-    name
-    for name, method in inspect.getmembers(Service, inspect.iscoroutinefunction)
-    if not name.startswith("_") and name not in OWN
+    f"{part}.{name}"
+    for part, kind in get_type_hints(Service).items()
+    for name, _ in inspect.getmembers(kind, inspect.iscoroutinefunction)
+    if not name.startswith("_") and f"{part}.{name}" not in OWN
 )
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with bench_in(tmp_path) as made:
-        await made.service.connect("customerio", GOOD, name="shop")
+        await made.service.connections.add("customerio", GOOD, name="shop")
         yield made
 
 
@@ -55,14 +65,14 @@ async def test_what_a_role_may_not_is_refused_before_anything_happens(bench: Ben
     with pytest.raises(
         Forbidden, match=r"^This needs the role \w+; ada has the role \w+\. An admin can change that\.$"
     ):
-        await getattr(theirs, function)()
+        await attrgetter(function)(theirs)()
 
 
 async def test_what_is_asked_is_asked_in_their_name(bench: Bench) -> None:
     ada = Actor(name="ada", kind="account", role="operator", address="192.0.2.1")
-    await permitted(bench.service, ada).pause("shop")
+    await permitted(bench.service, ada).connections.pause("shop")
     assert actor().name == "hogline"
-    (entry, *_) = await bench.service.audit()
+    (entry, *_) = await bench.service.audit.newest()
     assert (entry.who, entry.kind, entry.address, entry.action) == (
         "ada",
         "account",
@@ -71,10 +81,12 @@ async def test_what_is_asked_is_asked_in_their_name(bench: Bench) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["start", "close", "api_token", "_find", "trail", "_state", "console", "nothing"])
+@pytest.mark.parametrize(
+    "name", ["start", "close", "api_tokens.find", "alerts.watch", "trail", "state", "addresses", "nothing"]
+)
 async def test_what_is_no_question_cannot_be_asked(bench: Bench, name: str) -> None:
     with pytest.raises(AttributeError):
-        getattr(permitted(bench.service, system_user()), name)
+        attrgetter(name)(permitted(bench.service, system_user()))
 
 
 async def test_every_endpoint_of_the_api_says_its_least_role() -> None:
@@ -83,3 +95,38 @@ async def test_every_endpoint_of_the_api_says_its_least_role() -> None:
     assert least["POST /api/connections/{name}/resume"] == "operator"
     assert least["PATCH /api/connections/{name}"] == "admin"
     assert least["GET /api/audit"] == "admin"
+
+
+class Recorder:
+    """A service that writes down what it is asked."""
+
+    def __init__(self, part: str = "") -> None:
+        self.part = part
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if not self.part:
+            part = Recorder(name)
+            part.asked = self.asked
+            return part
+
+        async def asked(*_: object, **__: object) -> Any:
+            function = f"{self.part}.{name}"
+            self.asked.append(function)
+            shop = SimpleNamespace(name="shop")
+            found = {"connections.all": [shop], "status.show": SimpleNamespace(connections=[shop])}
+            return found.get(function) or MagicMock()
+
+        return asked
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
+async def test_an_endpoint_asks_what_it_declares(endpoint: Endpoint) -> None:
+    body = MagicMock(who="zoe", distinct_id="", ids=[1], reason=None, all=False, events=[], options={})
+    given = {"name": "shop", "key": "customerio", "body": body}
+    recorder = Recorder()
+    arguments = {one.name: given.get(one.name, one.default) for one in endpoint.parameters}
+    with suppress(TypeError):  # of what it makes of an answer that is none
+        await endpoint.function(recorder, **arguments)
+    assert endpoint.asks in recorder.asked or (endpoint.asks, recorder.asked) == ("", [])
+    assert all(may(endpoint.least_role, function) for function in recorder.asked)

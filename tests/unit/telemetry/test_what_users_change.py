@@ -32,16 +32,16 @@ async def test_each_change_is_a_line_and_no_value_stands_in_it(
     settings: Settings, lines: list[dict[str, object]]
 ) -> None:
     async with serving(settings) as running, service_for(settings) as remote:
-        await remote.connect("customerio", OPTIONS, name="shop")
-        await remote.configure("shop", {"event_allowlist": "canary event", "api_key": "canary-key-2"})
-        await remote.pause("shop")
-        await remote.resume("shop")
-        await remote.disconnect("shop")
-        old = (await running.token()).token
-        await remote.rotate_token()
-        await remote.revoke_token(old)
-        await remote.add_token("phc_canary_key")
-        await remote.revoke_token("phc_canary_key")
+        await remote.connections.add("customerio", OPTIONS, name="shop")
+        await remote.connections.configure("shop", {"event_allowlist": "canary event", "api_key": "canary-key-2"})
+        await remote.connections.pause("shop")
+        await remote.connections.resume("shop")
+        await remote.connections.remove("shop")
+        old = (await running.project_tokens.show()).token
+        await remote.project_tokens.rotate()
+        await remote.project_tokens.revoke(old)
+        await remote.project_tokens.add("phc_canary_key")
+        await remote.project_tokens.revoke("phc_canary_key")
     asked = [line for line in lines if line["event"] not in {"connection started", "connection ended"}]
     assert asked == [
         {"log_level": "info", **line}
@@ -61,7 +61,11 @@ async def test_each_change_is_a_line_and_no_value_stands_in_it(
 
 async def test_what_could_not_be_done_is_no_line(settings: Settings, lines: list[dict[str, object]]) -> None:
     async with serving(settings) as running:
-        for refused in (running.resume("canary"), running.pause("canary"), running.connect("canary", {})):
+        for refused in (
+            running.connections.resume("canary"),
+            running.connections.pause("canary"),
+            running.connections.add("canary", {}),
+        ):
             with pytest.raises(CannotDo):
                 await refused
     assert lines == []

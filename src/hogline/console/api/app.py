@@ -104,7 +104,7 @@ class Api:
         address = self._proxies.client(
             request.client.host if request.client else "", ",".join(request.headers.getlist("x-forwarded-for"))
         )
-        found = self._service.api_token(token.strip())
+        found = self._service.api_tokens.find(token.strip())
         if found is None:
             await self._refused(address)
             raise ApiError(
@@ -112,7 +112,7 @@ class Api:
             )
         _within(self._allowance, found.name)
         self._allowance.used(found.name)
-        await self._service.api_token_used(found)
+        await self._service.api_tokens.note_use(found)
         return Actor(name=found.name, kind="token", role=found.role, address=address)
 
     async def _refused(self, address: str) -> None:

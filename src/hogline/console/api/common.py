@@ -20,7 +20,7 @@ Text = Annotated[str, Meta(max_length=1_000)]
 
 
 async def existing(service: Service, name: str) -> ConnectionView:
-    for one in await service.connections():
+    for one in await service.connections.all():
         if one.name == name:
             return one
     raise ApiError(404, "Connection not found.")

@@ -67,9 +67,19 @@ def _reason(error: msgspec.ValidationError) -> str:
 
 class Endpoint:
     def __init__(
-        self, method: Method, path: str, function: Function, *, status: int = 200, also: tuple[int, ...] = ()
+        self,
+        method: Method,
+        path: str,
+        function: Function,
+        *,
+        asks: str = "",
+        status: int = 200,
+        also: tuple[int, ...] = (),
     ) -> None:
-        """`path`: with `{names}` in it. `status`: of a good answer. `also`: of other errors than its kind has."""
+        """`path`: with `{names}` in it. `asks`: the function of the service that it calls, as `part.function`;
+        empty: none. `status`: of a good answer. `also`: of other errors than its kind has.
+        """
+        self.asks = asks
         self.also = also
         self.method = method
         self.path = path
@@ -104,11 +114,10 @@ class Endpoint:
         """The type of what it returns."""
         return typing.get_type_hints(self.function, include_extras=True)["return"]
 
-    @cached_property
+    @property
     def least_role(self) -> Role:
-        """The lowest role that may call it: the highest one needed by the service functions it uses."""
-        asked = [least_role(name) for name in self.function.__code__.co_names]
-        return max((role for role in asked if role is not None), key=ROLES.index, default=ROLES[0])
+        """The lowest role that may call it."""
+        return least_role(self.asks) or ROLES[0]
 
     @property
     def description(self) -> str:

@@ -31,7 +31,7 @@ async def events(  # noqa: PLR0917  # parameters of a query have names
     an email.
     """
     await existing(service, name)
-    return await service.events(
+    return await service.events.find(
         name,
         name=event,
         person=person,
@@ -48,6 +48,6 @@ async def event(service: Service, name: Text, number: Number) -> LoggedEventDeta
     """One event: as it was received, what was decided and sent, and the response."""
     await existing(service, name)
     try:
-        return await service.event(name, number)
+        return await service.events.show(name, number)
     except CannotDo:
         raise ApiError(404, "Event not found. Events are known as long as they are stored.") from None

@@ -136,7 +136,7 @@ class Previewed(Struct, frozen=True):
 
 async def status(service: Service) -> Status:
     """What happened to all events, by connection."""
-    return await service.status()
+    return await service.status.show()
 
 
 async def destinations(service: Service) -> Items[DestinationView]:
@@ -149,21 +149,21 @@ async def try_options(service: Service, key: Text, body: GivenOptions) -> CheckV
     """Check whether the destination accepts these options. Nothing is saved."""
     if key not in DESTINATIONS:
         raise ApiError(404, "Unknown destination.")
-    return await service.test_options(key, body.options)
+    return await service.connections.test(key, body.options)
 
 
 async def connections(service: Service) -> Items[ConnectionView]:
     """All connections, oldest first. Secrets are left out."""
-    return Items(await service.connections())
+    return Items(await service.connections.all())
 
 
 async def connect(service: Service, body: NewConnection) -> ConnectionView:
     """Install a destination. The credentials are checked first; if they are rejected, nothing is saved."""
-    if any(connection.name == body.name for connection in await service.connections()):
+    if any(connection.name == body.name for connection in await service.connections.all()):
         raise ApiError(
             409, f"A connection named {body.name!r} already exists. Choose another name, or change that connection."
         )
-    return await service.connect(body.destination, body.options, name=body.name or "", paused=body.paused)
+    return await service.connections.add(body.destination, body.options, name=body.name or "", paused=body.paused)
 
 
 async def connection(service: Service, name: Text) -> ConnectionView:
@@ -174,37 +174,37 @@ async def connection(service: Service, name: Text) -> ConnectionView:
 async def configure(service: Service, name: Text, body: ChangedOptions) -> ConnectionView:
     """Change some options. The credentials are checked first, unless the connection is paused."""
     await existing(service, name)
-    return await service.configure(name, body.options)
+    return await service.connections.configure(name, body.options)
 
 
 async def disconnect(service: Service, name: Text) -> None:
     """Delete a connection and everything it knows. The destination keeps what it already has."""
     await existing(service, name)
-    await service.disconnect(name)
+    await service.connections.remove(name)
 
 
 async def resume(service: Service, name: Text) -> ConnectionView:
     """Resume: check the credentials and continue where it left off."""
     await existing(service, name)
-    return await service.resume(name)
+    return await service.connections.resume(name)
 
 
 async def pause(service: Service, name: Text) -> ConnectionView:
     """Pause: stop sending. New events are kept until you resume."""
     await existing(service, name)
-    return await service.pause(name)
+    return await service.connections.pause(name)
 
 
 async def check(service: Service, name: Text) -> CheckView:
     """Check whether the destination accepts the credentials; if not, what to do."""
     await existing(service, name)
-    return await service.check(name)
+    return await service.connections.check(name)
 
 
 async def connection_status(service: Service, name: Text) -> ConnectionStatus:
     """What happened to a connection's events: received = delivered + filtered + held + failures + pending."""
     await existing(service, name)
-    return next(one for one in (await service.status()).connections if one.name == name)
+    return next(one for one in (await service.status.show()).connections if one.name == name)
 
 
 async def trends(
@@ -212,13 +212,13 @@ async def trends(
 ) -> TrendsView:
     """A connection's figures over the last hour, day, week or month; or over a range (`until_ms`: 0 is now)."""
     await existing(service, name)
-    return await service.trends(name, period, since_ms=since_ms, until_ms=until_ms)
+    return await service.trends.show(name, period, since_ms=since_ms, until_ms=until_ms)
 
 
 async def people(service: Service, name: Text, q: Text = "", after: Text = "", limit: Limit = 100) -> Page[PersonView]:
     """People whose distinct_id or email contains `q`, by distinct_id."""
     await existing(service, name)
-    found = await service.people(q, connection=name, after=after, limit=limit)
+    found = await service.people.find(q, connection=name, after=after, limit=limit)
     return Page(found, found[-1].distinct_id if len(found) == limit else None)
 
 
@@ -226,7 +226,7 @@ async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetai
     """One person: attributes, merged ids and recent events."""
     await existing(service, name)
     try:
-        return await service.person(name, distinct_id)
+        return await service.people.show(name, distinct_id)
     except CannotDo:
         raise ApiError(404, "This connection has no person with this distinct_id.") from None
 
@@ -234,26 +234,26 @@ async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetai
 async def resend_person(service: Service, name: Text, body: Resend) -> PersonView:
     """Say everything of one person once more: after their customer was deleted or changed at the destination."""
     await existing(service, name)
-    return await service.resend_person(name, body.distinct_id)
+    return await service.resending.person(name, body.distinct_id)
 
 
 async def resend_everyone(service: Service, name: Text) -> ResendingView:
     """Say everything of every customer once more, beside live events, which go first. If that is under way, it goes
     on."""
     await existing(service, name)
-    return await service.resend_everyone(name)
+    return await service.resending.everyone(name)
 
 
 async def resending(service: Service, name: Text) -> ResendingView:
     """How far sending people again is."""
     await existing(service, name)
-    return await service.resending(name)
+    return await service.resending.show(name)
 
 
 async def cancel_resending(service: Service, name: Text) -> ResendingView:
     """Stop sending everyone again. The few who are on their way still arrive."""
     await existing(service, name)
-    return await service.cancel_resending(name)
+    return await service.resending.cancel(name)
 
 
 async def forget(service: Service, body: Forget) -> ForgottenView:
@@ -262,7 +262,7 @@ async def forget(service: Service, body: Forget) -> ForgottenView:
     if not who or (body.who and body.distinct_id):
         raise ApiError(422, "Set `who` to an id or an email.")
     try:
-        return await service.forget_person(who, suppress=body.suppress, everybody=body.all)
+        return await service.forgetting.forget(who, suppress=body.suppress, everybody=body.all)
     except Nobody as nobody:
         raise ApiError(404, str(nobody)) from None
     except Several as several:
@@ -271,13 +271,13 @@ async def forget(service: Service, body: Forget) -> ForgottenView:
 
 async def who_is(service: Service, q: Text) -> Items[SomebodyView]:
     """The person with this id; else all people with this email."""
-    return Items(await service.who_is(q))
+    return Items(await service.finder.who_is(q))
 
 
 async def export(service: Service, body: Whom) -> PersonExport:
     """Everything stored about a person, except events."""
     try:
-        return await service.export_person(body.who, everybody=body.all)
+        return await service.exports.person(body.who, everybody=body.all)
     except Nobody as nobody:
         raise ApiError(404, str(nobody)) from None
     except Several as several:
@@ -286,17 +286,17 @@ async def export(service: Service, body: Whom) -> PersonExport:
 
 async def export_events(service: Service, body: WhoseEvents) -> ExportedEvents:
     """One part of the stored events of these ids: held events, then failures, then the journal."""
-    return await service.export_events(body.ids, after=body.after)
+    return await service.exports.events(body.ids, after=body.after)
 
 
 async def suppress(service: Service, body: Suppress) -> None:
     """Drop future events of someone Hogline does not know yet. It stores only a hash, so it cannot list them."""
-    await service.suppress_person(body.who)
+    await service.forgetting.suppress(body.who)
 
 
 async def unsuppress(service: Service, body: Suppress) -> None:
     """Reverse a suppression."""
-    await service.unsuppress_person(body.who)
+    await service.forgetting.unsuppress(body.who)
 
 
 async def failures(
@@ -304,7 +304,7 @@ async def failures(
 ) -> Page[FailureView]:
     """Failures, optionally of one reason, in the order the events arrived."""
     await existing(service, name)
-    found = await service.failures(name, reason=reason, after=after, limit=limit)
+    found = await service.failures.find(name, reason=reason, after=after, limit=limit)
     return Page(found, str(found[-1].id) if len(found) == limit else None)
 
 
@@ -312,7 +312,7 @@ async def failure(service: Service, name: Text, id: FailureId) -> FailureDetails
     """One failure: the event, what was sent, and the response."""
     await existing(service, name)
     try:
-        return await service.failure(name, id)
+        return await service.failures.show(name, id)
     except CannotDo:
         raise ApiError(404, "This connection has no failure with this id.") from None
 
@@ -320,24 +320,24 @@ async def failure(service: Service, name: Text, id: FailureId) -> FailureDetails
 async def retry(service: Service, name: Text, body: Chosen) -> Changed:
     """Retry failures; the status shows the result."""
     await existing(service, name)
-    return Changed(await service.retry_failures(name, reason=_reason(body), ids=body.ids))
+    return Changed(await service.failures.retry(name, reason=_reason(body), ids=body.ids))
 
 
 async def discard(service: Service, name: Text, body: Chosen) -> Changed:
     """Delete failures permanently. Their events count as filtered (`discarded`)."""
     await existing(service, name)
-    return Changed(await service.discard_failures(name, reason=_reason(body), ids=body.ids))
+    return Changed(await service.failures.discard(name, reason=_reason(body), ids=body.ids))
 
 
 async def preview(service: Service, name: Text, body: Sample) -> Previewed:
     """What this connection would send for these events. Nothing is sent or saved."""
     await existing(service, name)
-    handle = await service.begin_preview(name)
+    handle = await service.previews.begin(name)
     try:
         lines = [(number, msgspec.json.encode(event)) for number, event in enumerate(body.events, 1)]
-        return Previewed(*await service.preview_lines(handle, lines))
+        return Previewed(*await service.previews.lines(handle, lines))
     finally:
-        await service.end_preview(handle)
+        await service.previews.end(handle)
 
 
 async def audit(  # noqa: PLR0917  # query parameters, by name
@@ -351,7 +351,7 @@ async def audit(  # noqa: PLR0917  # query parameters, by name
 ) -> Page[AuditView]:
     """Who did what, when and from where, oldest first. `person` is a distinct_id or an email."""
     wanted = Wanted(who=who, action=action, connection=connection, person=person)
-    found = await service.audit_since(wanted, after=after, limit=limit)
+    found = await service.audit.since(wanted, after=after, limit=limit)
     return Page(found, str(found[-1].number) if len(found) == limit else None)
 
 
@@ -362,38 +362,38 @@ def _reason(chosen: Chosen) -> str:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/api/status", status),
-    Endpoint("GET", "/api/audit", audit),
+    Endpoint("GET", "/api/status", status, asks="status.show"),
+    Endpoint("GET", "/api/audit", audit, asks="audit.since"),
     Endpoint("GET", "/api/destinations", destinations),
-    Endpoint("POST", "/api/destinations/{key}/check", try_options),
-    Endpoint("GET", "/api/people/who", who_is),
-    Endpoint("POST", "/api/people/forget", forget, also=(404, 409)),
-    Endpoint("POST", "/api/people/export", export, also=(404, 409)),
-    Endpoint("POST", "/api/people/export/events", export_events),
-    Endpoint("POST", "/api/people/suppress", suppress, status=204),
-    Endpoint("POST", "/api/people/unsuppress", unsuppress, status=204),
-    Endpoint("GET", "/api/connections", connections),
-    Endpoint("POST", "/api/connections", connect, status=201),
-    Endpoint("GET", ONE, connection),
-    Endpoint("PATCH", ONE, configure),
-    Endpoint("DELETE", ONE, disconnect, status=204),
-    Endpoint("POST", f"{ONE}/resume", resume),
-    Endpoint("POST", f"{ONE}/pause", pause),
-    Endpoint("POST", f"{ONE}/check", check),
-    Endpoint("GET", f"{ONE}/status", connection_status),
-    Endpoint("GET", f"{ONE}/trends", trends),
-    Endpoint("GET", f"{ONE}/people", people),
+    Endpoint("POST", "/api/destinations/{key}/check", try_options, asks="connections.test"),
+    Endpoint("GET", "/api/people/who", who_is, asks="finder.who_is"),
+    Endpoint("POST", "/api/people/forget", forget, asks="forgetting.forget", also=(404, 409)),
+    Endpoint("POST", "/api/people/export", export, asks="exports.person", also=(404, 409)),
+    Endpoint("POST", "/api/people/export/events", export_events, asks="exports.events"),
+    Endpoint("POST", "/api/people/suppress", suppress, asks="forgetting.suppress", status=204),
+    Endpoint("POST", "/api/people/unsuppress", unsuppress, asks="forgetting.unsuppress", status=204),
+    Endpoint("GET", "/api/connections", connections, asks="connections.all"),
+    Endpoint("POST", "/api/connections", connect, asks="connections.add", status=201),
+    Endpoint("GET", ONE, connection, asks="connections.all"),
+    Endpoint("PATCH", ONE, configure, asks="connections.configure"),
+    Endpoint("DELETE", ONE, disconnect, asks="connections.remove", status=204),
+    Endpoint("POST", f"{ONE}/resume", resume, asks="connections.resume"),
+    Endpoint("POST", f"{ONE}/pause", pause, asks="connections.pause"),
+    Endpoint("POST", f"{ONE}/check", check, asks="connections.check"),
+    Endpoint("GET", f"{ONE}/status", connection_status, asks="status.show"),
+    Endpoint("GET", f"{ONE}/trends", trends, asks="trends.show"),
+    Endpoint("GET", f"{ONE}/people", people, asks="people.find"),
     # An id can be any text, so it is never part of a path.
-    Endpoint("GET", f"{ONE}/person", person),
-    Endpoint("POST", f"{ONE}/person/resend", resend_person),
-    Endpoint("GET", f"{ONE}/people/resend", resending),
-    Endpoint("POST", f"{ONE}/people/resend", resend_everyone),
-    Endpoint("DELETE", f"{ONE}/people/resend", cancel_resending),
-    Endpoint("POST", f"{ONE}/preview", preview),
-    Endpoint("GET", f"{ONE}/events", events),
-    Endpoint("GET", f"{ONE}/events/{{number}}", event),
-    Endpoint("GET", f"{ONE}/failures", failures),
-    Endpoint("POST", f"{ONE}/failures/retry", retry),
-    Endpoint("POST", f"{ONE}/failures/discard", discard),
-    Endpoint("GET", f"{ONE}/failures/{{id}}", failure),
+    Endpoint("GET", f"{ONE}/person", person, asks="people.show"),
+    Endpoint("POST", f"{ONE}/person/resend", resend_person, asks="resending.person"),
+    Endpoint("GET", f"{ONE}/people/resend", resending, asks="resending.show"),
+    Endpoint("POST", f"{ONE}/people/resend", resend_everyone, asks="resending.everyone"),
+    Endpoint("DELETE", f"{ONE}/people/resend", cancel_resending, asks="resending.cancel"),
+    Endpoint("POST", f"{ONE}/preview", preview, asks="previews.begin"),
+    Endpoint("GET", f"{ONE}/events", events, asks="events.find"),
+    Endpoint("GET", f"{ONE}/events/{{number}}", event, asks="events.show"),
+    Endpoint("GET", f"{ONE}/failures", failures, asks="failures.find"),
+    Endpoint("POST", f"{ONE}/failures/retry", retry, asks="failures.retry"),
+    Endpoint("POST", f"{ONE}/failures/discard", discard, asks="failures.discard"),
+    Endpoint("GET", f"{ONE}/failures/{{id}}", failure, asks="failures.show"),
 )

@@ -33,11 +33,11 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
 async def shop(client: Client) -> Client:
     """With a connection, somebody known, and two failures."""
     service = client.bench.service
-    await service.connect("customerio", GOOD, name="shop")
-    sending = await service.begin_sending()
+    await service.connections.add("customerio", GOOD, name="shop")
+    sending = await service.sendings.begin()
     await send_lines(service, sending, LINES)
-    await service.sending(sending, 10)
-    await service.end_sending(sending)
+    await service.sendings.show(sending, 10)
+    await service.sendings.end(sending)
     return client
 
 
@@ -70,12 +70,12 @@ async def test_without_a_valid_token_nothing_is_answered(
     reply = await shop.ask(method, url, headers={"authorization": authorization.format(token=shop.token)})
     assert (reply.status, reply.headers["www-authenticate"]) == (401, "Bearer")
     assert "token" in reply.message
-    assert [one.name for one in await shop.bench.service.connections()] == ["shop"]
+    assert [one.name for one in await shop.bench.service.connections.all()] == ["shop"]
 
 
 async def test_a_revoked_token_opens_nothing(shop: Client) -> None:
     await shop.good("GET", "/api/status")
-    await shop.bench.service.revoke_api_token("test")
+    await shop.bench.service.api_tokens.revoke("test")
     assert (await shop.ask("GET", "/api/status")).status == 401
 
 
@@ -137,12 +137,12 @@ async def test_people_are_found_by_a_part_of_their_email(shop: Client) -> None:
 
 async def test_one_person_whatever_their_id(shop: Client) -> None:
     service = shop.bench.service
-    sending = await service.begin_sending()
+    sending = await service.sendings.begin()
     await send_lines(
         service, sending, [(1, b'{"event": "signed up", "distinct_id": "../a?b&c/%%2F \xc3\xa9", %s}' % AT)]
     )
-    await service.sending(sending, 10)
-    await service.end_sending(sending)
+    await service.sendings.show(sending, 10)
+    await service.sendings.end(sending)
     found = await shop.good("GET", f"{SHOP}/person?distinct_id=..%2Fa%3Fb%26c%2F%252F%20%C3%A9")
     assert found["person"]["distinct_id"] == "../a?b&c/%2F é"
 
@@ -174,12 +174,12 @@ async def test_whoever_cannot_be_forgotten_is_told_apart(shop: Client) -> None:
     assert (await shop.ask("POST", url, {})).status == 422
     assert (await shop.ask("POST", url, {"who": "zoe", "distinct_id": "zoe"})).status == 422
     service = shop.bench.service
-    sending = await service.begin_sending()
+    sending = await service.sendings.begin()
     event = b'{"event": "x", "distinct_id": "%s", "$set": {"email": "one@example.com"}, %s}'
     lines = [event % (one, AT) for one in (b"a", b"b")]
     await send_lines(service, sending, list(enumerate(lines, 1)))
-    await service.sending(sending, 10)
-    await service.end_sending(sending)
+    await service.sendings.show(sending, 10)
+    await service.sendings.end(sending)
     assert (await shop.ask("POST", url, {"who": "one@example.com"})).status == 409
     assert len((await shop.good("GET", "/api/people/who?q=one@example.com"))["items"]) == 2
     assert (await shop.good("POST", url, {"who": "one@example.com", "all": True}))["ids"] == 2
@@ -215,7 +215,7 @@ async def test_failures_come_in_pages_and_one_by_one(shop: Client) -> None:
 async def test_chosen_failures_are_sent_again_or_discarded(
     shop: Client, verb: str, chosen: object, how_many: int
 ) -> None:
-    await shop.bench.service.pause("shop")
+    await shop.bench.service.connections.pause("shop")
     assert await shop.good("POST", f"{SHOP}/failures/{verb}", chosen) == {"failures": how_many}
 
 
@@ -226,7 +226,7 @@ async def test_nobody_discards_all_failures_by_saying_nothing(shop: Client, chos
     reply = await shop.ask("POST", f"{SHOP}/failures/discard", chosen)
     assert reply.status == 422
     assert "exactly one" in reply.message
-    assert len(await shop.bench.service.failures("shop")) == 2
+    assert len(await shop.bench.service.failures.find("shop")) == 2
 
 
 async def test_events_are_tried_without_being_sent(shop: Client) -> None:
@@ -237,7 +237,7 @@ async def test_events_are_tried_without_being_sent(shop: Client) -> None:
     assert tried["events"][0]["operations"]
     assert [problem["number"] for problem in tried["problems"]] == [2]
     assert await shop.good("GET", f"{SHOP}/status") == before
-    assert shop.bench.service._previews == {}
+    assert len(shop.bench.service.previews.handles) == 0
 
 
 MISTAKES: dict[str, tuple[str, str, object, int, str]] = {
@@ -345,7 +345,7 @@ async def test_who_asks_too_much_has_to_wait(tmp_path: Path) -> None:
     async with client_in(tmp_path, at_once=3, per_s=0.5) as client:
         statuses = [(await client.ask("GET", "/api/status")).status for _ in range(4)]
         assert statuses == [200, 200, 200, 429]
-        other = (await client.bench.service.make_api_token("other", "admin")).token
+        other = (await client.bench.service.api_tokens.make("other", "admin")).token
         assert (await client.ask("GET", "/api/status", headers={"authorization": f"Bearer {other}"})).status == 200
         assert (await client.ask("GET", "/api/status")).headers["retry-after"] == "2"
         client.at_s += 2
@@ -379,7 +379,7 @@ async def test_trouble_is_one_sentence_too(
     async def fails() -> None:
         raise trouble
 
-    monkeypatch.setattr(client.bench.service, "status", fails)
+    monkeypatch.setattr(client.bench.service.status, "show", fails)
     reply = await client.ask("GET", "/api/status")
     assert reply.status == status
     assert sentence in reply.message

@@ -86,13 +86,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 async def as_at_first(service: Service) -> None:
     """A connection `shop` with failures, whatever was done to the one before."""
-    for connection in await service.connections():
-        await service.disconnect(connection.name)
-    await service.connect("customerio", {"site_id": SECRET, "api_key": SECRET}, name="shop")
-    sending = await service.begin_sending()
+    for connection in await service.connections.all():
+        await service.connections.remove(connection.name)
+    await service.connections.add("customerio", {"site_id": SECRET, "api_key": SECRET}, name="shop")
+    sending = await service.sendings.begin()
     await send_lines(service, sending, LINES)
-    await service.sending(sending, 10)
-    await service.end_sending(sending)
+    await service.sendings.show(sending, 10)
+    await service.sendings.end(sending)
 
 
 @pytest.fixture
