@@ -1,7 +1,7 @@
 """What people take on disk: bytes in `state.db` for each bare visitor, and for each sign-in of one of them.
 
-A visitor has one event and nothing is known about them. A sign-in is an `$identify` with an email, by a user whose visitor
-id is joined. Ids are those of posthog-js: UUIDs version 7, in order of time. Free space in pages is included.
+A visitor has one event, and nothing is known about them. A sign-in is an `$identify` with an email that joins a visitor
+to a user. Visitors' ids are those of posthog-js: UUIDs version 7, in order of time. Free space in pages is included.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -47,15 +48,17 @@ def _send(data: Path, file: Path, events: Iterable[dict[str, object]]) -> None:
 
 def _tables(data: Path) -> list[tuple[str, int]]:
     """The largest tables and indexes, with their sizes."""
-    database = apsw.Connection(str(data / "state.db"))
-    found = database.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 7").fetchall()
-    database.close()
-    return found
+    return _asked(data, "SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 7")
 
 
 def _bytes(data: Path) -> int:
+    ((size,),) = _asked(data, "SELECT sum(pgsize) FROM dbstat")
+    return int(size)
+
+
+def _asked(data: Path, sql: str) -> list[Any]:
     database = apsw.Connection(str(data / "state.db"))
-    found: int = database.execute("SELECT sum(pgsize) FROM dbstat").fetchall()[0][0]
+    found = database.execute(sql).fetchall()
     database.close()
     return found
 
