@@ -136,7 +136,7 @@ MUTANTS = (
     # merges
     Mutant(
         "A merge travels alone",
-        "shipment", "        self.merging.add(draft.person)\n        others =", "        others =", found_by_failing=True,
+        "shipment", "        self.merging.add(draft.person)  # nothing else of theirs goes along\n", "", found_by_failing=True,
     ),
     Mutant(
         "An event that deletes a customer ends the person's part of the request",
@@ -148,13 +148,15 @@ MUTANTS = (
     ),
     Mutant(
         "Anyone who is merged is marked on disk before",
-        "shipment", 'one if one.state == "kept" else replace(one, state="leaving") for one in told.others', "one for one in told.others",
+        "merging", 'one if one.state == "kept" else replace(one, state="leaving") for one in draft.told.others', "one for one in draft.told.others",
         found_by_failing=True,
     ),
     Mutant("After a merge, what was removed is said again", "truth", "if mark.print != NULL}", "}"),
     Mutant("After a merge, all is compared again", "truth", "            gone=(*told.gone, merged.key)[-MOST_GONE:],\n            seen=None,", "            gone=(*told.gone, merged.key)[-MOST_GONE:],"),
     Mutant("The emails of a merged customer are free", "truth", "row.person == effect.person and row.customer == merged.key:", "False:"),
-    Mutant("A merge waits until the main customer is accepted", "shipment", 'told.main.state != "accepted" or ', ""),
+    Mutant("A merge waits until the main customer is accepted", "shipment", 'main.state != "accepted" or not (', "not ("),
+    Mutant("A visitor's customer that another tool made is merged if the options say so", "merging", "if one != stays and is_visitors_uuid(one)", "if False"),
+    Mutant("A customer that another tool made does not make anyone a customer", "merging", 'Customer("id", one, elsewhere=True)', 'Customer("id", one, "accepted", elsewhere=True)'),
     Mutant(
         "A customer taken over in a join is in no intent before",
         "desk", "    if draft.taken:", "    if False:", found_by_failing=True,

@@ -6,7 +6,7 @@ updates ordered by person instead of by attribute, refusals, failures before and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from urllib.parse import unquote, urlsplit
 
@@ -64,6 +64,8 @@ class CustomerIo:
             self.workspace.people = _OrderedByPerson()
         self.to_refuse: dict[str, int] = {}
         """How many of the next operations of each kind are refused."""
+        self.strange: frozenset[int] = frozenset()
+        """Keys of customers that another tool made."""
         self.refused: set[str] = set()
         """Kinds of operations of which some were refused by `to_refuse`."""
         self.mistakes: list[str] = []
@@ -73,6 +75,18 @@ class CustomerIo:
         self.placed: dict[int, tuple[int, int]] = {}
         """Of each event (by number) its first acceptance: request, place in it."""
         self._requests = 0
+
+    def made_elsewhere(self, ids: Iterable[str]) -> None:
+        """Another tool makes these customers."""
+        for one in ids:
+            self.workspace.perform(
+                read_operation(
+                    msgspec.Raw(
+                        msgspec.json.encode({"type": "person", "identifiers": {"id": one}, "action": "identify"})
+                    )
+                )
+            )
+        self.strange = frozenset(one.sequence for one in self.workspace.people)
 
     def take(self, method: str, url: str, body: bytes) -> tuple[int, bytes]:
         """What one request does, and the answer."""

@@ -77,7 +77,7 @@ class Expected:
 
     @property
     def merges(self) -> bool:
-        return self.options.get("merge_people", True) is True
+        return self.options.get("merge_people", True) in {True, "own", "all"}
 
     @property
     def by_email(self) -> bool:

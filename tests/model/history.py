@@ -208,6 +208,8 @@ class World:
     merge_delay_s: float = 0.0
     death_rate: float = 0.0
     """How often the process dies before or after a commit or a request."""
+    elsewhere: tuple[str, ...] = ()
+    """Ids of visitors whom another tool made customers in the first connection's workspace before."""
     schedule: int = 0
     """Seed of everything that happens by chance while the history goes on."""
 

@@ -160,10 +160,23 @@ class Judge:
     def _customers_of(self, human: Human) -> list[Customer]:
         mine = self._expected.of(human)
         keys = {self._owner.get(n) for n in mine.arrives}
+        of_events = set(keys)
         keys |= {one.key for one in self._customers.values() if one.id in human.ids}
         alone = {email for email in human.emails if sum(email in other.emails for other in self._humans) == 1}
         keys |= {one.key for one in self._customers.values() if one.id is None and (one.email or "").lower() in alone}
-        return [self._customers[key] for key in keys if key in self._customers]
+        found = [self._customers[key] for key in keys if key in self._customers]
+        if mine.is_customer and self._merges_strangers():
+            return found
+        certain = [one for one in found if one.key not in self._there.strange or one.key in of_events]
+        if certain or not mine.is_customer:
+            return certain
+        # Hogline sends them under an id that another tool had used before.
+        return sorted(found, key=lambda one: (-len(one.attributes), one.id != human.first_id))[:1]
+
+    def _merges_strangers(self) -> bool:
+        """Whether customers that another tool made of visitors are surely merged."""
+        asks = self._expected.options.get("merge_people") == "all" and not self._is_named_by_email()
+        return asks and "merge" not in self._there.refused
 
     def _each_is_one_customer(self) -> None:
         of_somebody: set[int] = set()
@@ -182,7 +195,8 @@ class Judge:
             elif len(customers) == 1:
                 self._has_what_posthog_has(human, customers[0])
         for customer in self._customers.values():
-            if customer.key not in of_somebody and not self._may_be_somebodys(customer):
+            known = customer.key in of_somebody or customer.key in self._there.strange
+            if not known and not self._may_be_somebodys(customer):
                 self._wrong(f"a stranger: {customer}")
 
     def _may_be_again(self, human: Human) -> bool:

@@ -6,7 +6,8 @@ that adds something to it. *Crowd*: everybody talks about everybody, emails wand
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from random import Random
 from uuid import UUID
 
@@ -44,6 +45,11 @@ THEMES = ("plain", "plain", "late", "again", "options", "killed", "apart")
 def visitor(number: int) -> str:
     """An id as PostHog gives it to a visitor."""
     return str(UUID(int=(number * 7_919 + 1) << 64 | 1 << 63))
+
+
+def modern_visitor(number: int) -> str:
+    """As posthog-js gives it today: version 7."""
+    return str(UUID(int=UUID(visitor(number)).int & ~(0xF << 76) | 7 << 76))
 
 
 def history_of(seed: int) -> History:
@@ -95,6 +101,7 @@ class _Shop:
     """For what came later: histories without it stay as they were."""
     steps: list[Step] = field(default_factory=list)
     visitors: int = 0
+    visitor: Callable[[int], str] = visitor
     emails: int = 0
 
     def __post_init__(self) -> None:
@@ -114,7 +121,7 @@ class _Shop:
 
     def new_visitor(self) -> str:
         self.visitors += 1
-        return visitor(self.visitors)
+        return self.visitor(self.visitors)
 
     def said(self) -> dict[str, object]:
         said: dict[str, object] = {
@@ -225,7 +232,7 @@ class _Shop:
         chance, luck = self.chance, self.chance.random()
         if luck < 0.02:
             # An id that looks like an email may also mean whoever has that email.
-            ids = [one for one in [*self.users, "crm1", visitor(1)] if "@" not in one]
+            ids = [one for one in [*self.users, "crm1", self.visitor(1)] if "@" not in one]
             self.steps.append(Forget(chance.choice(ids), suppress=chance.random() < 0.3))
         elif luck < 0.035 and not any(isinstance(step, Connect) for step in self.steps):
             self.steps.append(Connect(_options(chance)))
@@ -267,7 +274,10 @@ def _shop(chance: Random, seed: int) -> History:
         options["events"] = "-$cre*"
     if extras.random() < 0.2 and theme != "again":
         options["delete_on"] = "gone"
-    shop = _Shop(chance, theme, extras)
+    merges_all = theme != "apart" and extras.random() < 0.2
+    if merges_all:
+        options["merge_people"] = "all"
+    shop = _Shop(chance, theme, extras, visitor=modern_visitor if merges_all else visitor)
     rules = {
         shop.browse: 25, shop.sign_in: 17, shop.sign_out: 5, shop.buy: 8, shop.get_an_email: 14, shop.lose_something: 9,
         shop.use_another_account: 6, shop.alias: 12,
@@ -275,7 +285,11 @@ def _shop(chance: Random, seed: int) -> History:
     for _ in range(chance.randint(3, 14) * (2 if chance.random() < 0.25 else 1)):
         chance.choices(list(rules), list(rules.values()))[0]()
         shop.meanwhile()
-    return History(_world(chance, seed, options), tuple(shop.steps))
+    world = _world(chance, seed, options)
+    if merges_all:
+        ids = [modern_visitor(number) for number in range(1, shop.visitors + 1)]
+        world = replace(world, elsewhere=tuple(one for one in ids if extras.random() < 0.6))
+    return History(world, tuple(shop.steps))
 
 
 def _crowd(chance: Random, seed: int) -> History:

@@ -161,6 +161,8 @@ class Run:
             shuffles=world.shuffles,
         )
         self._customerios[name] = customerio
+        if not self.connections:
+            customerio.made_elsewhere(world.elsewhere)
         self.hogline.connect(name, options)
         self.connections[name] = Connection(name, Expected(self.truth, options), customerio, self.position)
 

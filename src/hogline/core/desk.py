@@ -295,7 +295,7 @@ class Desk:
             self._people,
             outcomes,
             connection=self._connection,
-            times=Times(now_ms, now_ms + self._merge_delay_ms, self.rules.merge_people),
+            times=Times(now_ms, now_ms + self._merge_delay_ms, self.rules.merges),
             lanes=self.lanes.positions(shipment),
             requests=requests,
             retries=retries,

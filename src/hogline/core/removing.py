@@ -60,7 +60,8 @@ def removals(
     if item.source is Source.REPLAY or (removal == "delete" and _came_back(entry, person)):
         return []
     draft.told = replace(draft.told, removed=Moment(item.position, entry.time_ms))
-    known = [one.identifier for one in draft.told.customers]
+    told = draft.told.customers
+    known = [one.identifier for one in told] if any(not one.elsewhere for one in told) else []
     if not known and removal == "suppress":
         known = [Identifier("id", draft.person)]
     suppresses = removal == "suppress"

@@ -19,6 +19,7 @@ from hogline.core.gate import is_visitor, kept_away, never_sent, not_qualified, 
 from hogline.core.hints import hints
 from hogline.core.items import TOO_LONG, Effect, Item, Source, without_lessons
 from hogline.core.known import Known, Person
+from hogline.core.merging import made_elsewhere, merges, to_merge
 from hogline.core.records import Records
 from hogline.core.removing import removals
 from hogline.core.sync import Sync
@@ -174,6 +175,9 @@ class Shipment:
         self.roster.join(draft.person, goes)
         if gone.told.has_held and not draft.told.has_held:
             draft.told = replace(draft.told, has_held=True)
+        if self._rules.merge_people == "all":
+            new = made_elsewhere((entry.distinct_id, other, mine, theirs), draft.person, self.roster.parts(draft))
+            draft.told = replace(draft.told, others=(*draft.told.others, *new)) if new else draft.told
         if draft.synced and gone.told.anonymous:
             self._emit_all(self._sync.adopt(draft, item, list(gone.told.anonymous)))
 
@@ -384,20 +388,11 @@ class Shipment:
         told = draft.told
         if told.due_ms > self._now_ms:
             return  # something newer restarted the pause
-        waiting = [one for one in told.others if one.state != "kept"]
-        if told.main is None or told.main.state != "accepted" or not (waiting and self._rules.merge_people):
-            if told.main is not None:
+        draft.told, waiting = to_merge(told, elsewhere=self._rules.merge_people == "all")
+        main = draft.told.main
+        if main is None or main.state != "accepted" or not (waiting and self._rules.merges):
+            if main is not None:
                 self._emit_all(self._sync.sync(draft, None, adjusted))
             return
-        # Its effects are sent in a later shipment.
-        self.merging.add(draft.person)
-        others = tuple(one if one.state == "kept" else replace(one, state="leaving") for one in told.others)
-        draft.told = replace(told, others=others)
-        keys = {one.key for one in waiting}
-        for email in told.emails:
-            row = self.roster.row(email)
-            if row is not None and row.person == draft.person and row.customer in keys and row.state != "left":
-                self.roster.keep(draft, email, row._replace(state="leaving"))
-        for one in waiting:
-            effect = Effect(draft.person, told.main.key, None, "merge", merged=one.key)
-            self._emit(self._people.merge(told.main.identifier, one.identifier), effect)
+        self.merging.add(draft.person)  # nothing else of theirs goes along
+        self._emit_all(merges(draft, main, waiting, self.roster, self._people))

@@ -56,7 +56,7 @@ class _Linked(NamedTuple):
 def may_move(person: Person, rules: Rules) -> bool:
     """Whether someone identified by an email may become the customer of another one."""
     known = person.protected or person.identified_at != EVER
-    return rules.by_email and rules.merge_people and known and may_be_joined(person.id)
+    return rules.by_email and rules.merges and known and may_be_joined(person.id)
 
 
 def whose(row: Row, person: str) -> EmailMissing:

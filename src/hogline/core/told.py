@@ -55,6 +55,8 @@ class Customer(Struct, frozen=True, gc=False):
     """The newest time in an identify of theirs."""
     objects: tuple[str, ...] = ()
     """The last `MOST_OBJECTS` groups that they were related to, in the destination's terms."""
+    elsewhere: bool = False
+    """Another tool may have made it. Nothing was ever told about it."""
 
     @property
     def identifier(self) -> Identifier:

@@ -135,7 +135,8 @@ class Truth:
             return told
         others = tuple(one for one in told.others if one.key != effect.merged)
         if not accepted:
-            return replace(told, others=(*others, replace(merged, state="kept")), seen=None)
+            kept = () if merged.elsewhere else (replace(merged, state="kept"),)  # there may be none
+            return replace(told, others=(*others, *kept), seen=None)
         # Attributes removed from the main customer may have come back with the other one, so they are sent again.
         names = {name: mark for name, mark in main.names.items() if mark.print != NULL}
         for email in told.emails:
@@ -212,4 +213,5 @@ def _over(mine: Customer, theirs: Customer, answered: Answered, person: str) -> 
         refused={**theirs.refused, **mine.refused},
         said_s=max(mine.said_s, theirs.said_s),
         email=mine.email or theirs.email,
+        elsewhere=mine.elsewhere and theirs.elsewhere,
     )

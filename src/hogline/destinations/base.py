@@ -69,7 +69,7 @@ class Option(Struct, frozen=True, kw_only=True):
     instead: str = ""
     """An older name of this option, which still works. No form shows it."""
     becomes: tuple[str, ...] = ()
-    """For an option that used to be yes or no: the values that no and yes became."""
+    """For an option that used to be yes or no, under this name or `instead`: the values that no and yes became."""
 
     def allows(self, number: int) -> bool:
         return self.minimum <= number <= self.maximum
@@ -196,7 +196,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     hold_days: int = 0
     by_email: bool = False
     """A customer's identifier is their email if they have one."""
-    merge_people: bool = True
+    merge_people: Literal["no", "own", "all"] = "own"
+    """Which customers of a person are merged: those that Hogline made, or also those that another tool may have
+    made."""
     keeps: Keeps = KEEPS
     """What it needs to know about people."""
     has_groups: bool = False
@@ -204,6 +206,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Attributes with other names, and fixed ones."""
     view: int = 0
     """A different number whenever the same facts would be sent differently."""
+
+    @property
+    def merges(self) -> bool:
+        return self.merge_people != "no"
 
     @property
     def removes(self) -> bool:

@@ -14,9 +14,14 @@ _PIECES = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
 
 
 def modern(options: Sequence[Option], values: Mapping[str, object]) -> dict[str, object]:
-    """Values whose older names are still used."""
+    """Values whose older names, or older answers, are still used."""
     older = {option.key: option for option in options if option.instead}
-    found = {key: value for key, value in values.items() if key not in older}
+    turned = {option.key: option for option in options if option.becomes and not option.instead}
+    found = {
+        key: _becomes(turned[key], value) if key in turned and value != "" else value
+        for key, value in values.items()
+        if key not in older
+    }
     for key, option in older.items():
         if values.get(key) is not None:
             found.setdefault(option.instead, _becomes(option, values[key]))

@@ -90,6 +90,11 @@ def is_uuid(text: str) -> bool:
     return _CANONICAL(text.lower()) is not None
 
 
+def is_visitors_uuid(text: str) -> bool:
+    """Whether it is a UUID as PostHog's SDKs make them for visitors today: version 7, in lowercase."""
+    return _CANONICAL(text) is not None and text[14] == "7"
+
+
 def uuid_of(*parts: bytes) -> str:
     """A UUID made of these parts and nothing else: the same for ever."""
     digest = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)

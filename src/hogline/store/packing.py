@@ -46,6 +46,7 @@ class _Customer(Struct, array_like=True):
     email: str | None = None
     refused: dict[str, Mark] = {}
     objects: tuple[str, ...] = ()
+    elsewhere: bool = False
 
 
 class _Told(Struct, array_like=True):
@@ -143,6 +144,7 @@ def _customer(person: str, customer: Customer) -> list[object]:
             customer.email,
             customer.refused,
             customer.objects,
+            customer.elsewhere,
         ]
     )
     return packed or [0]  # an empty row would mean no customer
@@ -178,6 +180,7 @@ def _customer_of(person: str, packed: _Customer) -> Customer:
         packed.refused,
         packed.said_s,
         packed.objects,
+        packed.elsewhere,
     )
 
 

@@ -20,11 +20,11 @@ from customerio_cases import (
 )
 
 from hogline.destinations.customerio import Options
-from hogline.model import Event, Identifier
+from hogline.model import Event, Identifier, Refusal
 
 V1, U1, U2 = Identifier("id", "v1"), Identifier("id", "u1"), Identifier("id", "u2")
 UUID_ID = "0190a000-0000-7000-8000-00000000aaaa"
-NO_MERGES = options(merge_people=False)
+NO_MERGES = options(merge_people="no")
 A, B = "ada@example.com", "b@example.com"
 
 
@@ -261,3 +261,92 @@ def test_whoever_is_kept_away_is_blocked_by_what_identifies_them_and_taken_back_
         made = PEOPLE.remove(Identifier("email", "a@b.co"), action)
         assert (made.action, body(made)["identifiers"]) == (action, {"email": "a@b.co"})
     assert not PEOPLE.takes(Identifier("id", "x" * 200))
+
+
+# customers that another tool made
+
+ALL = options(merge_people="all")
+VISITOR = "0190a000-0000-7000-8000-0000000000aa"
+"""As posthog-js makes it."""
+
+
+def merged(life: Life) -> list[tuple[dict[str, str], dict[str, str]]]:
+    return [(one["primary"], one["secondary"]) for one in life.due() if one["action"] == "merge"]
+
+
+def test_a_visitors_customer_that_another_tool_made_is_merged_if_the_options_say_so() -> None:
+    life = people(identify(anon=VISITOR), with_options=ALL)
+    assert life.to_merge() == [Identifier("id", VISITOR)]
+    assert merged(life) == [({"id": "u1"}, {"id": VISITOR})]
+    assert (life.to_merge(), merged(life)) == ([], [])
+
+
+@pytest.mark.parametrize("choice", ["own", "no"])
+def test_otherwise_a_customer_that_hogline_did_not_make_is_left_alone(choice: str) -> None:
+    life = people(identify(anon=VISITOR), with_options=options(merge_people=choice))
+    assert (life.to_merge(), merged(life)) == ([], [])
+
+
+def test_a_customer_that_hogline_made_is_merged_once() -> None:
+    life = people(seen(VISITOR), identify(anon=VISITOR), with_options=ALL)
+    assert merged(life) == [({"id": "u1"}, {"id": VISITOR})]
+
+
+NOT_A_VISITOR = {
+    "a user": "u2",
+    "an email": A,
+    "a UUID of an older kind, which may be a user": "5f8a3bbe-1f0a-4a55-9e3c-2f4f64a1c001",
+    "in capitals": VISITOR.upper(),
+}
+
+
+@pytest.mark.parametrize("other", NOT_A_VISITOR.values(), ids=NOT_A_VISITOR)
+def test_only_ids_that_nobody_can_guess_are_merged_unseen(other: str) -> None:
+    """Anyone can send, with the public token of a page, that another user's id was theirs."""
+    for join in (identify(anon=other), alias("u1", other), dangerously("u1", other)):
+        assert merged(people(join, with_options=ALL)) == []
+
+
+def test_a_join_that_is_refused_merges_nobody() -> None:
+    life = people(known(VISITOR), alias("u1", VISITOR), with_options=ALL)
+    assert {"id": VISITOR} not in [secondary for _, secondary in merged(life)]
+
+
+def test_it_waits_until_the_user_is_a_customer() -> None:
+    options_ = options(merge_people="all", anonymous_users="emails")
+    life = people(identify(anon=VISITOR), with_options=options_)
+    assert merged(life) == []
+    life.say(event("$identify", "u1", set={"email": A}))
+    assert merged(life) == [({"id": "u1"}, {"id": VISITOR})]
+
+
+def test_a_customer_known_by_an_email_is_merged_with_nobody_unseen() -> None:
+    """Another tool may have made one customer with both identifiers, and nothing says what merging it with itself
+    does."""
+    life = people(
+        event("$identify", "u1", set={"email": A}),
+        identify(anon=VISITOR),
+        with_options=options(merge_people="all", identify_by="email"),
+    )
+    assert (merged(life), life.to_merge()) == ([], [])
+
+
+def test_after_a_change_of_the_option_nobody_is_merged_unseen() -> None:
+    life = people(identify(anon=VISITOR), with_options=ALL)
+    life.change(PLAIN)
+    assert (merged(life), life.to_merge()) == ([], [])
+
+
+def test_without_such_a_customer_nothing_is_kept() -> None:
+    """Customer.io rejects the merge, because there is none."""
+    life = people(identify(anon=VISITOR), with_options=ALL)
+    life.due(lambda one: Refusal("not_found", "No such person") if one["action"] == "merge" else None)
+    assert life.told().others == ()
+
+
+def test_it_is_asked_for_once_even_after_a_crash() -> None:
+    life = people(with_options=ALL)
+    life.out(identify(anon=VISITOR))
+    life.crash()
+    life.say()
+    assert merged(life) == [({"id": "u1"}, {"id": VISITOR})]

@@ -39,7 +39,7 @@ def test_the_options_are_asked_for_by_these_keys_with_these_defaults() -> None:
         ("anonymous_users", "choice", False, False, "all"),
         ("hold_days", "whole_number", False, False, 0),
         ("ignore_when", "text", False, False, ""),
-        ("merge_people", "yes_no", False, False, True),
+        ("merge_people", "choice", False, False, "own"),
         ("delete_on", "text", False, False, ""),
         ("suppress_on", "text", False, False, ""),
         ("protect_emails", "yes_no", False, False, False),

@@ -109,7 +109,7 @@ def test_what_the_template_starts_with_is_what_is_not_given() -> None:
         "attributes_from": "person",
         "attribute_names": "-*",
         "event_properties": "-*",
-        "merge_people": False,
+        "merge_people": "no",
     }
 
 
@@ -151,7 +151,7 @@ def test_other_email_properties_fixed_values_and_the_id_are_taken_over() -> None
     )
     assert imported.notes == ()
     assert imported.options["email_property"] == "mail"
-    assert imported.options["merge_people"] is True
+    assert imported.options["merge_people"] == "all"
     assert imported.options["attribute_mapping"] == 'source:="posthog, EU", level:=3, ref=distinct_id, vip:=true'
     mapping = CUSTOMERIO.read_options(imported.options).mapping
     assert [(one.name, one.source, one.value) for one in mapping] == [

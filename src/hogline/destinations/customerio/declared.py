@@ -105,10 +105,17 @@ _WHO = (
     Option(
         key="merge_people",
         title="Merge people",
-        kind="yes_no",
-        default=True,
+        kind="choice",
+        default="own",
+        becomes=("no", "own"),
+        choices=(
+            Choice("no", "Never"),
+            Choice("own", "Customers that Hogline created"),
+            Choice("all", "Also a visitor's customer that another tool created"),
+        ),
         hint="When PostHog merges an anonymous user into an identified one, merge their customers. Customer.io cannot"
-        " undo that.",
+        " undo that. The last choice is for a workspace that another tool filled with the same distinct_ids.",
+        changing="Merges that waited are done from now on, if you allow them. What is merged stays merged.",
     ),
     Option(
         key="delete_on",

@@ -24,6 +24,7 @@ from hogline.destinations.names import ALL, Names, names_of
 
 AnonymousUsers: TypeAlias = Literal["all", "identified", "emails", "anonymous-events"]
 AttributesFrom: TypeAlias = Literal["set", "person"]
+MergePeople: TypeAlias = Literal["no", "own", "all"]
 PageNames: TypeAlias = Literal["url", "path", "event"]
 
 DEFAULT_PROPERTIES = names_of(one.strip() for one in PLUMBING.split(","))
@@ -46,7 +47,7 @@ class Options(Struct, frozen=True, kw_only=True):
     deletes: frozenset[str] = frozenset()
     suppresses: frozenset[str] = frozenset()
     hold_days: int = 0
-    merge_people: bool = True
+    merge_people: MergePeople = "own"
     protect_emails: bool = False
     attributes_from: AttributesFrom = "set"
     attribute_names: Names = ALL
@@ -100,7 +101,7 @@ def read_options(values: Mapping[str, object]) -> Options:
         deletes=given.names("delete_on"),
         suppresses=given.names("suppress_on"),
         hold_days=given.whole_number("hold_days"),
-        merge_people=given.yes_no("merge_people"),
+        merge_people=cast("MergePeople", given.choice("merge_people")),
         protect_emails=given.yes_no("protect_emails"),
         attributes_from=cast("AttributesFrom", given.choice("attributes_from")),
         attribute_names=names_of(given.names("attribute_names")),

@@ -155,7 +155,7 @@ class _Template:
         self.options["attribute_names"] = "" if everything else "-*"
         self.options["event_properties"] = "" if everything else ", ".join(sorted(properties)) or "-*"
         merging = self._value("enable_profile_merging") is True
-        self.options["merge_people"] = merging
+        self.options["merge_people"] = "all" if merging else "no"
 
     def _mapped(self, mapping: Mapping[object, object]) -> tuple[list[str], set[str]]:
         """Pairs of `attribute_mapping`, and event properties that keep their names."""

@@ -72,7 +72,7 @@ def _is_nobodys(reader: RecordReader, connections: Iterable[int], ids: Sequence[
 
 
 def _is_somebody(told: Told) -> bool:
-    return bool(told.main or told.others or told.gone or told.emails)
+    return bool(told.main or any(not one.elsewhere for one in told.others) or told.gone or told.emails)
 
 
 def _remove(database: apsw.Connection, ids: Sequence[str]) -> None:
