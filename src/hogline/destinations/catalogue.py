@@ -6,6 +6,7 @@ the entry point group `hogline.destinations`. A package that cannot be used is l
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -25,6 +26,14 @@ TAKEN = frozenset({"common", "data", "enable", "help", "json", "name", "options"
 _KEY = re.compile(r"[a-z][a-z0-9]{0,31}")
 _OPTION_KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _MEMBERS = sorted(name for name in {*Destination.__annotations__, *vars(Destination)} if not name.startswith("_"))
+
+
+_METHODS = {
+    name: list(inspect.signature(method).parameters)[1:]
+    for name, method in sorted(vars(Destination).items())
+    if inspect.isfunction(method) and not name.startswith("_")
+}
+"""The names of the arguments of each method."""
 
 
 class Catalogue(NamedTuple):
@@ -62,12 +71,24 @@ def problem_of(destination: Any) -> str:  # noqa: ANN401  # whatever it is
     absent = [name for name in _MEMBERS if not hasattr(destination, name)]
     if absent:
         return f"is not a destination: it has no {', '.join(absent)}"
+    for name, expected in _METHODS.items():
+        if not _takes(getattr(destination, name), expected):
+            return f"was written for another version of Hogline, which calls {name}({', '.join(expected)})"
     key, options = destination.key, destination.options
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         return "needs a key of lowercase letters and digits"
     if not isinstance(options, tuple) or not all(isinstance(option, Option) for option in options):
         return "needs a tuple of options"
     return _problem_of_options(key, options)
+
+
+def _takes(method: Any, expected: Sequence[str]) -> bool:  # noqa: ANN401  # whatever it is
+    """Whether it can be called with these arguments, as Hogline does: by position."""
+    try:
+        inspect.signature(method).bind(*expected)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _problem_of_options(destination: str, options: tuple[Option, ...]) -> str:

@@ -20,7 +20,7 @@ import apsw
 from hogline import __version__
 from hogline.clock import Clock
 from hogline.destinations.base import Send, Unreachable
-from hogline.destinations.catalogue import PROBLEMS
+from hogline.destinations.catalogue import DESTINATIONS, PROBLEMS
 from hogline.model import Request, Response
 from hogline.service.core import Addresses, CannotDo, opened
 from hogline.settings import Settings
@@ -120,7 +120,11 @@ class Doctor:
             one = opened(connection)
             check = await one.destination.check(one.options, noting)
         except CannotDo as error:
-            return FindingView(title, "problem", str(error), f"Fix it with `hogline configure {connection.name}`.")
+            name = connection.name
+            fix = f"Fix it with `hogline configure {name}`."
+            if connection.destination not in DESTINATIONS:  # no option can be read, so none can be changed
+                fix = f"Install its package, then `hogline resume {name}`. Or delete it: `hogline disconnect {name}`."
+            return FindingView(title, "problem", str(error), fix)
         if check.outcome != "ok":
             return FindingView(title, "problem", check.sentence)
         if connection.stopped is not None:

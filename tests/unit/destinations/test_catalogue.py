@@ -62,6 +62,14 @@ def option(**changes: object) -> tuple[Option, ...]:
         # Customer.io's API key is read from HOGLINE_API_KEY too, and would go to another company.
         ({"options": option(variables=("api_key",))}, "asks for environment variables that are not its own"),
         ({"key": "api", "options": option(key="key")}, "asks for environment variables that are not its own"),
+        (
+            {"request": lambda operations, options: None},  # as it was before requests had a time
+            "was written for another version of Hogline, which calls request(operations, options, now_s)",
+        ),
+        (
+            {"requests_per_second": 5},
+            "was written for another version of Hogline, which calls requests_per_second(options)",
+        ),
     ],
 )
 def test_one_that_cannot_be_used_is_left_out_and_named(

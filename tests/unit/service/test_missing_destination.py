@@ -57,7 +57,8 @@ async def test_what_needs_its_options_says_so(bench: Bench) -> None:
             await ask("old")
     with pytest.raises(CannotDo, match="is not installed"):
         await bench.service.connections.configure("old", {})
-    assert SENTENCE in [finding.sentence for finding in await bench.service.doctor.examine()]
+    (found,) = [finding for finding in await bench.service.doctor.examine() if finding.sentence == SENTENCE]
+    assert found.to_do == "Install its package, then `hogline resume old`. Or delete it: `hogline disconnect old`."
 
 
 async def test_forgetting_says_that_the_destination_may_still_have_them(bench: Bench) -> None:
