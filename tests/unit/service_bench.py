@@ -155,15 +155,16 @@ async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
         stack.push_async_callback(figures.close)
         audit = SqliteAudit(directory.audit)
         stack.push_async_callback(audit.close)
+        chosen = Settings(data=folder, **settings)  # type: ignore[arg-type]  # as the caller wants them
         service = Service(
-            Settings(data=folder, **settings),  # type: ignore[arg-type]  # as the caller wants them
+            chosen,
             journal=journal,
             state=state,
             send=customerio.send,
             clock=clock,
             delivers=True,
             figures=figures,
-            events=events,
+            events=events if chosen.event_log else None,
             trail=Trail(audit, vault.fingerprint, clock.time_ms),
         )
         stack.push_async_callback(service.close)

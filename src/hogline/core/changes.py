@@ -11,7 +11,7 @@ from hogline.core.ledger import Row
 from hogline.core.told import Told
 from hogline.model import Refusal
 
-__all__ = ["Failure", "Flush", "HeldEvent", "Intent", "Settlement"]
+__all__ = ["Failure", "Flush", "HeldEvent", "Intent", "Noted", "Sent", "Settlement"]
 
 
 class Intent(Struct, frozen=True):
@@ -48,6 +48,35 @@ class HeldEvent(Struct, frozen=True, kw_only=True):
     """As in the journal, but without what it taught, which was learned when it arrived."""
 
 
+class Sent(Struct, frozen=True, kw_only=True, array_like=True):
+    """Operations as they were sent. One value in each list for each operation."""
+
+    positions: Sequence[int] = ()
+    """Of their events."""
+    actions: Sequence[str] = ()
+    bodies: Sequence[bytes] = ()
+    paths: Mapping[int, str] = {}
+    """By place in the lists, those that were not in a batch."""
+    rejected: Mapping[int, str] = {}
+    """By place in the lists, why the destination rejected them."""
+
+
+class Noted(Struct, frozen=True, kw_only=True):
+    """What happened to some events, for the event log. One number in each list for each event."""
+
+    began_ms: int = 0
+    """When they were planned."""
+    at_ms: int = 0
+    """When it was decided; 0: about now."""
+    positions: Sequence[int]
+    names: Sequence[int] = ()
+    """Checksums of the events' names, and of their distinct_ids. Empty: the event log has them already."""
+    people: Sequence[int] = ()
+    others: Mapping[int, tuple[str, str]] = {}
+    """By position, the outcome and its reason of those that were not delivered."""
+    sent: Sent = Sent()
+
+
 class Settlement(Struct, frozen=True, kw_only=True):
     """The results of a shipment, written in one transaction with the new positions."""
 
@@ -78,3 +107,5 @@ class Settlement(Struct, frozen=True, kw_only=True):
     """Results of older events, by run: `delivered`, `filtered REASON`, `held`, `failed REASON`, `adjusted REASON`."""
     again_done: Sequence[tuple[str, str]] = ()
     """What was asked for and is done: the kind and the person."""
+    noted: Noted | None = None
+    """What the event log is to learn of it."""

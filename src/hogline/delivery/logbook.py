@@ -8,55 +8,75 @@ from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
-from hogline.core.items import Item, OperationOutcome
+from hogline.core.changes import Noted, Sent
+from hogline.core.items import Item, OperationOutcome, Source
 from hogline.core.settle import answered
 from hogline.core.shipment import Shipment
 from hogline.destinations.base import People
-from hogline.store.event_log import DELIVERED, Noted, NotedShipment, Outcome, SentOperation, checksum
+from hogline.store.event_log import checksum, only
 
 _checksum_of_name = lru_cache(10_000)(checksum)
 
 
 def noted(
-    shipment: Shipment,
-    people: People[Any] | None,
-    outcomes: Sequence[OperationOutcome],
-    *,
-    connection: int,
-    began_ms: int,
-    at_ms: int,
-) -> NotedShipment:
-    """For a shipment that is settled."""
-    # Every event takes this path: tuples of what is at hand, and one look at each.
-    sent: list[SentOperation] = []
-    refused: dict[int, str] = {}
-    for operation, effect, refusal in answered(shipment, people, outcomes):
-        item = effect.item
-        if item is None or item.entry is None:
-            continue
-        position, reason = item.position, ""
-        if refusal is not None:
-            reason = refusal.reason
-            refused.setdefault(position, reason)
-        sent.append((position, operation.action, operation.path or "", operation.body, reason))
-    events: list[Noted] = []
+    shipment: Shipment, people: People[Any] | None, outcomes: Sequence[OperationOutcome], *, began_ms: int, at_ms: int
+) -> Noted | None:
+    """For a shipment that is settled; None if there is no event in it."""
+    items = [item for item in shipment.items if item.entry is not None]
+    if not items:
+        return None
+    # Every event takes this path: one look at each, in a few comprehensions.
+    entries = [item.entry for item in items if item.entry is not None]
     name_of, checksum_of = _checksum_of_name, crc32
-    for item in shipment.items:
-        entry = item.entry
-        if entry is None:
-            continue
-        outcome = DELIVERED
-        if item.filtered is not None or item.refusals or item.position in refused:
-            outcome = _outcome(item, refused.get(item.position, ""))
-        who = checksum_of(entry.distinct_id.encode("utf-8", "surrogatepass"))
-        events.append((item.position, name_of(entry.name), who, outcome))
-    return NotedShipment(connection, began_ms, at_ms, events, sent)
+    sent, refused = _sent(shipment, people, outcomes)
+    return Noted(
+        began_ms=began_ms,
+        at_ms=at_ms,
+        positions=[item.position for item in items],
+        names=[name_of(entry.name) for entry in entries],
+        people=[checksum_of(entry.distinct_id.encode("utf-8", "surrogatepass")) for entry in entries],
+        others=_others(items, refused),
+        sent=sent,
+    )
 
 
-def _outcome(item: Item, refused: str) -> Outcome:
-    """Of an event that was not simply delivered."""
-    if item.refusals:
-        return "failed", item.refusals[0].reason
-    if refused:
-        return "failed", refused
-    return "held" if item.held else "filtered", item.filtered or ""
+def _sent(
+    shipment: Shipment, people: People[Any] | None, outcomes: Sequence[OperationOutcome]
+) -> tuple[Sent, dict[int, str]]:
+    """The operations; and why those that were rejected were, by their event's position."""
+    # Columns of plain values: a tuple for each operation would keep Python's garbage collector busy.
+    operations, effects = shipment.operations, shipment.effects
+    rejected: dict[int, str] = {}
+    if any(outcomes):
+        found = list(answered(shipment, people, outcomes))
+        operations, effects = [operation for operation, _, _ in found], [effect for _, effect, _ in found]
+        rejected = {place: refusal.reason for place, (_, _, refusal) in enumerate(found) if refusal is not None}
+    positions = [0 if effect.item is None else effect.item.position for effect in effects]
+    refused: dict[int, str] = {}
+    for place, reason in rejected.items():
+        refused.setdefault(positions[place], reason)
+    sent = Sent(
+        positions=positions,
+        actions=[operation.action for operation in operations],
+        bodies=[operation.body for operation in operations],
+        paths={place: operation.path for place, operation in enumerate(operations) if operation.path},
+        rejected=rejected,
+    )
+    return (only(sent, lambda position: position > 0) if 0 in positions else sent), refused
+
+
+def _others(items: Sequence[Item], refused: dict[int, str]) -> dict[int, tuple[str, str]]:
+    """What was not simply delivered. An event that is held and released in one shipment is there twice: the last
+    outcome counts."""
+    others: dict[int, tuple[str, str]] = {}
+    for item in items:
+        position = item.position
+        if item.refusals:
+            others[position] = "failed", item.refusals[0].reason
+        elif position in refused:
+            others[position] = "failed", refused[position]
+        elif item.filtered is not None:
+            others[position] = "held" if item.held else "filtered", item.filtered
+        elif item.source is Source.HELD:
+            others.pop(position, None)
+    return others

@@ -17,7 +17,7 @@ import structlog
 from msgspec.structs import replace
 
 from hogline.clock import Clock
-from hogline.core.changes import Settlement
+from hogline.core.changes import Noted, Settlement
 from hogline.core.desk import Desk
 from hogline.core.items import OperationOutcome
 from hogline.core.settle import Outcome
@@ -34,7 +34,6 @@ from hogline.destinations.base import Destination, Send
 from hogline.model import Refusal
 from hogline.posthog.entry import Entry
 from hogline.store.base import Connection, Journal, State, Unwritable
-from hogline.store.event_log import EventLog
 from hogline.telemetry.delivery import DeliveryWatch, RequestListener, nobody
 
 OptionsT = TypeVar("OptionsT")
@@ -63,11 +62,11 @@ class Worker(Generic[OptionsT]):
         tallies: AbstractSet[Notes] = frozenset(),
         feed: Feed | None = None,
         listener: RequestListener = nobody,
-        events: EventLog | None = None,
+        logs: bool = False,
     ) -> None:
         """`merge_delay_s`: how long a merge waits when both customers are accepted. `tallies`: anyone who waits for
-        events, now or later. `feed`: anyone who watches. `listener` gets each request. `events`: where what happened to
-        each is written down.
+        events, now or later. `feed`: anyone who watches. `listener` gets each request. `logs`: what happened to
+        each event is noted for the event log.
         """
         self._connection = connection
         self._destination = destination
@@ -89,7 +88,7 @@ class Worker(Generic[OptionsT]):
         """One of those at a time."""
         self._fuse = Fuse()
         self._tallies = tallies
-        self._events = events
+        self._logs = logs
         self._feed = feed or Feed(clock)
         self._watch = DeliveryWatch(connection.name, clock, listener)
         self._carrier = Carrier(destination, options, send=send, gate=gate, clock=clock, watch=self._watch)
@@ -264,26 +263,29 @@ class Worker(Generic[OptionsT]):
                 await self._persist(lambda: self._state.intend(intent))
             outcomes = await self._carrier.carry(shipment.operations, shipment.doubt)
             self._watch.standing(self.trouble)
-            await self._note(shipment, outcomes, began_ms)
-            await self._settle(desk, shipment, outcomes)
+            await self._settle(desk, shipment, outcomes, began_ms)
 
-    async def _note(self, shipment: Shipment, outcomes: Sequence[OperationOutcome], began_ms: int) -> None:
-        """Before it is settled: after a crash nothing is settled that the event log does not know."""
-        if (events := self._events) is not None:
-            people, connection, at_ms = self._destination.people, self._connection.id, self._clock.time_ms()
-            try:
-                book = noted(shipment, people, outcomes, connection=connection, began_ms=began_ms, at_ms=at_ms)
-                await self._persist(lambda: events.add(book))
-            except Exception as error:  # a bug in what is only looked at must not stop delivery
-                log.error("the event log failed", connection=self._connection.name, error=type(error).__name__)  # noqa: TRY400  # the kind says it
+    def _noted(self, shipment: Shipment, outcomes: Sequence[OperationOutcome], began_ms: int) -> Noted | None:
+        """For the event log."""
+        if not self._logs:
+            return None
+        try:
+            people, at_ms = self._destination.people, self._clock.time_ms()
+            return noted(shipment, people, outcomes, began_ms=began_ms, at_ms=at_ms)
+        except Exception as error:  # a bug in what is only looked at must not stop delivery
+            log.error("the event log failed", connection=self._connection.name, error=type(error).__name__)  # noqa: TRY400  # the kind says it
+            return None
 
-    async def _settle(self, desk: Desk, shipment: Shipment, outcomes: Sequence[OperationOutcome]) -> None:
+    async def _settle(
+        self, desk: Desk, shipment: Shipment, outcomes: Sequence[OperationOutcome], began_ms: int
+    ) -> None:
         requests, retries = self._carrier.take_counts()
         settled = desk.settle(shipment, outcomes, self._clock.time_ms(), requests=requests, retries=retries)
         self.requests += requests
+        book = self._noted(shipment, outcomes, began_ms)
         settlement = settled.settlement
-        if runs := self._journal.backfilled.count(settled.outcomes, shipment.items):
-            settlement = replace(settlement, runs=runs)
+        if (runs := self._journal.backfilled.count(settled.outcomes, shipment.items)) or book is not None:
+            settlement = replace(settlement, runs=runs, noted=book)
         await self._persist(lambda: self._state.settle(settlement))
         desk.settled(shipment, settled)
         if self._puller is not None:

@@ -20,7 +20,6 @@ from hogline.delivery.tally import Notes, Tally
 from hogline.delivery.worker import Worker
 from hogline.destinations.base import InvalidOptions, Keeps, Send
 from hogline.store.base import Connection, Journal, State, Unwritable
-from hogline.store.event_log import EventLog
 from hogline.store.forgetting import Expired
 from hogline.telemetry.delivery import RequestListener, nobody
 from hogline.telemetry.internal_errors import kind_and_place
@@ -42,10 +41,10 @@ class Workers:
         merge_delay_s: float,
         retains: bool = False,
         listener: RequestListener = nobody,
-        events: EventLog | None = None,
+        logs: bool = False,
     ) -> None:
-        """`retains`: inactive people are removed. `events`: where what happened to each event is written."""
-        self._events = events
+        """`retains`: inactive people are removed. `logs`: what happens to each event is noted."""
+        self._logs = logs
         self._journal = journal
         self._state = state
         self._send = send
@@ -132,7 +131,7 @@ class Workers:
             tallies=self._tallies.setdefault(connection.id, set()),
             feed=self.feed(connection.id),
             listener=self._listener,
-            events=self._events,
+            logs=self._logs,
         )
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
         self._running[connection.id] = (worker, task)

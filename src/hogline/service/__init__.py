@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import partial
 
 from hogline.clock import Clock
+from hogline.delivery.scribe import Scribe
 from hogline.delivery.workers import Retention, Workers
 from hogline.destinations.base import Send
 from hogline.service.accounts import Accounts
@@ -100,6 +101,7 @@ class Service:
         `events`: the event log. `trail`: the audit log; without one nothing is noted. `listener` gets every request to
         a destination.
         """
+        self._delivers = delivers
         self.journal = journal
         self.state = state
         self.clock = clock
@@ -121,8 +123,9 @@ class Service:
             merge_delay_s=settings.merge_delay_s,
             retains=settings.people_retention_days > 0,
             listener=listener,
-            events=events,
+            logs=events is not None,
         )
+        self._event_log = event_log = None if events is None else Scribe(state, events, clock)
         self._runner = runner = Runner(workers, state, clock, delivers=delivers)
         self.retention = Retention(workers, runner.changing)
         """For housekeeping."""
@@ -159,7 +162,7 @@ class Service:
         self.resending = Resending(state, workers, trail)
         self.verification = Verification(state, send, clock, workers)
         self.events = Events(
-            journal=journal, state=state, event_log=events, finder=self.finder, runner=runner, trail=trail
+            journal=journal, state=state, event_log=event_log, finder=self.finder, runner=runner, trail=trail
         )
         self.exports = Exports(journal, state, clock, self.finder, trail)
         self.failures = Failures(state, workers, trail)
@@ -181,12 +184,12 @@ class Service:
             clock=clock,
             workers=workers,
             changing=runner.changing,
-            event_log=events,
+            logs=events is not None,
         )
         self.connections = Connections(
             journal=journal,
             state=state,
-            event_log=events,
+            event_log=event_log,
             cleaning=self.cleaning,
             send=send,
             clock=clock,
@@ -200,7 +203,7 @@ class Service:
             settings.data,
             journal=journal,
             state=state,
-            event_log=events,
+            event_log=event_log,
             cleaning=self.cleaning,
             send=send,
             clock=clock,
@@ -215,6 +218,10 @@ class Service:
         """Finish what a crash interrupted, and start every connection and run that is not paused."""
         await self.forgetting.start()
         await self.project_tokens.start()
+        if self._event_log is None:
+            await self.state.logged(2**62)  # nobody takes it
+        elif self._delivers:
+            self._event_log.start()
         await self._runner.start()
         await self.backfills.start()
         await self.cleaning.finish()
@@ -224,3 +231,5 @@ class Service:
         self.backlogs.close()
         await self.backfills.stop()
         await self.workers.close(within_s)
+        if self._event_log is not None:
+            await self._event_log.close()

@@ -8,7 +8,7 @@ import structlog
 
 from hogline.backfill.forecast import created
 from hogline.clock import Clock
-from hogline.core.changes import Settlement
+from hogline.core.changes import Noted, Settlement
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import LANES, lane_of
 from hogline.delivery.rehearsal import Rehearsal
@@ -18,7 +18,7 @@ from hogline.posthog.entry import decode_entry
 from hogline.service.core import connection_named, opened
 from hogline.settings import Settings
 from hogline.store.base import Connection, Journal, State
-from hogline.store.event_log import EventLog, Noted, NotedShipment, checksum
+from hogline.store.event_log import checksum
 from hogline.store.positions import settled_position
 from hogline.views import BacklogView
 
@@ -49,16 +49,16 @@ class Backlogs:
         clock: Clock,
         workers: Workers,
         changing: asyncio.Lock,
-        event_log: EventLog | None,
+        logs: bool,
     ) -> None:
-        """`changing`: held while a connection is being changed."""
+        """`changing`: held while a connection is being changed. `logs`: there is an event log."""
         self._settings = settings
         self._journal = journal
         self._state = state
         self._clock = clock
         self._workers = workers
         self._changing = changing
-        self._event_log = event_log
+        self._logs = logs
         self._counting: _Count | None = None
         """The last count that was asked for."""
 
@@ -99,19 +99,28 @@ class Backlogs:
 
     async def _note_skipped(self, connection: Connection, until: int, reason: str) -> None:
         """What waits up to that position is not sent: in the event log, before it is settled."""
-        if self._event_log is None:
+        if not self._logs:
             return
         known = Known(self._state, EVER)
         lanes, now_ms = await self._state.lanes(connection.id), self._clock.time_ms()
         after = await settled_position(connection, self._state)
         while after < until and (rows := await self._journal.read(after, min(READ, until - after))):
             after = rows[-1][0]
-            events: list[Noted] = [
-                (position, checksum(entry.name), checksum(entry.distinct_id), ("filtered", reason))
+            entries = [
+                (position, entry)
                 for position, entry in ((position, decode_entry(body)) for position, body in rows)
                 if position > lanes.get(lane_of(known.group(entry.distinct_id, position)), connection.start)
             ]
-            await self._event_log.add(NotedShipment(connection.id, now_ms, now_ms, events, ()))
+            noted = Noted(
+                began_ms=now_ms,
+                at_ms=now_ms,
+                positions=[position for position, _ in entries],
+                names=[checksum(entry.name) for _, entry in entries],
+                people=[checksum(entry.distinct_id) for _, entry in entries],
+                others={position: ("filtered", reason) for position, _ in entries},
+            )
+            if entries:
+                await self._state.settle(Settlement(connection=connection.id, lanes={}, noted=noted))
 
     async def _pending(self, connection: Connection) -> int:
         return self._journal.end - connection.start - (await self._state.counts(connection.id)).settled

@@ -15,6 +15,7 @@ from hogline.delivery.workers import Workers
 from hogline.destinations.base import Check, Destination, Send
 from hogline.destinations.catalogue import DESTINATIONS, destination_of
 from hogline.destinations.given import begun, grown, modern, over
+from hogline.delivery.scribe import Scribe
 from hogline.service.backfills import Backfills
 from hogline.service.backlog import Backlogs
 from hogline.service.core import CannotDo, connection_named, evolved, opened, read_options
@@ -22,7 +23,6 @@ from hogline.service.runner import Runner
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, NameTaken, State
 from hogline.store.cleaning import Cleaning
-from hogline.store.event_log import EventLog
 from hogline.views import CheckView, ConnectionView
 
 # Only the names of options are logged: their values include secrets.
@@ -53,7 +53,7 @@ class Connections:
         *,
         journal: Journal,
         state: State,
-        event_log: EventLog | None,
+        event_log: Scribe | None,
         cleaning: Cleaning,
         send: Send,
         clock: Clock,

@@ -9,12 +9,13 @@ import msgspec
 
 from hogline.model import Event
 from hogline.posthog.entry import decode_event
+from hogline.delivery.scribe import Scribe
 from hogline.service.core import CannotDo, connection_named
 from hogline.service.finding import Finder
 from hogline.service.runner import Runner
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
-from hogline.store.event_log import Attempt, EventLog, Found, OutcomeKind, Query
+from hogline.store.event_log import Attempt, Found, OutcomeKind, Query
 from hogline.store.positions import settled_position
 from hogline.views import EventAttempt, LiveOperation, LoggedEvent, LoggedEventDetails, LoggedEvents
 
@@ -31,7 +32,7 @@ class Events:
         *,
         journal: Journal,
         state: State,
-        event_log: EventLog | None,
+        event_log: Scribe | None,
         finder: Finder,
         runner: Runner,
         trail: Trail,
@@ -91,7 +92,7 @@ class Events:
         event = await self._received(position)
         if event is None or position <= one.start:
             raise CannotDo(f"{connection} has no event with this number, or the journal no longer has it.")
-        attempts = self._event_log.attempts(one.id, position) if self._event_log is not None else []
+        attempts = await self._event_log.attempts(one.id, position) if self._event_log is not None else []
         await self._trail.note("person_seen", connection=connection, person=event.distinct_id)
         found = Found(one.id, position, 0, PENDING, "")
         if attempts:
@@ -117,7 +118,7 @@ class Events:
         by_id = {one.id: one for one in chosen}
         events: list[LoggedEvent] = []
         for _ in range(MOST_ROUNDS):
-            found = self._event_log.find(query, limit + 1) if self._event_log is not None else []
+            found = await self._event_log.find(query, limit + 1) if self._event_log is not None else []
             for each in found:
                 event = await self._received(each.position)
                 if event is not None and _fits(event, query):
@@ -135,7 +136,7 @@ class Events:
             for position, body in await self._journal.read(after, 1_000):
                 event = decode_event(body)
                 wanted = position < query.before and event.distinct_id and _fits(event, query)
-                if wanted and not (self._event_log and self._event_log.attempts(one.id, position)):
+                if wanted and not (self._event_log and await self._event_log.attempts(one.id, position)):
                     found = Found(one.id, position, 0, PENDING, "")
                     events.append(await self._view_of(one, found, event))
         events.sort(key=lambda event: -event.position)
@@ -147,15 +148,12 @@ class Events:
         return event if event is not None and event.distinct_id else None  # else it is forgotten
 
     async def _view_of(self, connection: Connection, found: Found, event: Event) -> LoggedEvent:
-        kind, reason = found.kind, found.reason
-        if kind == "failed" and await self._state.failure(connection.id, found.position) is None:
-            kind, reason = "filtered", "discarded"  # or expired: the counters tell which
         return LoggedEvent(
             connection=connection.name,
             position=found.position,
             at_ms=found.at_ms,
-            outcome=kind,
-            reason=reason,
+            outcome=found.kind,
+            reason=found.reason,
             event=event.name,
             distinct_id=event.distinct_id,
             uuid=event.uuid,
@@ -193,6 +191,6 @@ def _attempt(attempt: Attempt) -> EventAttempt:
         reason=attempt.reason,
         operations=[
             LiveOperation(action, path or "batch", msgspec.json.decode(body), refused or None)
-            for _, action, path, body, refused in attempt.sent
+            for action, path, body, refused in attempt.sent
         ],
     )

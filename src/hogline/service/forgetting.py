@@ -20,6 +20,7 @@ from hogline.destinations.base import Removal, Send, Unreachable
 from hogline.destinations.catalogue import destination_of
 from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.posthog.entry import decode_identity
+from hogline.delivery.scribe import Scribe
 from hogline.service.backfills import Backfills
 from hogline.service.core import CannotDo, opened
 from hogline.service.finding import Finder, Rewritten, Whole
@@ -27,7 +28,6 @@ from hogline.service.runner import Runner
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
 from hogline.store.cleaning import Cleaning
-from hogline.store.event_log import EventLog
 from hogline.store.forgetting import Forgotten
 from hogline.store.strays import strays_with
 from hogline.views import ForgottenAt, ForgottenView
@@ -59,7 +59,7 @@ class Forgetting:
         *,
         journal: Journal,
         state: State,
-        event_log: EventLog | None,
+        event_log: Scribe | None,
         cleaning: Cleaning,
         send: Send,
         clock: Clock,

@@ -18,6 +18,7 @@ from hogline.core.known import Id, Person
 from hogline.core.ledger import Row
 from hogline.core.told import Told
 from hogline.store.backfilled import Backfilled, Taken
+from hogline.store.event_log import Unlogged
 from hogline.store.forgetting import Forgets
 from hogline.store.resending import Resends
 from hogline.store.values import (
@@ -264,6 +265,8 @@ class State(Forgets, Resends, Protocol):
         7. `replay_settled` is the replay's new `settled`. At `last`, the replay is over and removed.
         8. `lanes`: each position goes up to the given one, never down.
 
+        `noted` is kept for the event log (`unlogged`).
+
         So `Counts.settled` plus the pending events is always the number of received ones.
         """
         ...
@@ -276,6 +279,16 @@ class State(Forgets, Resends, Protocol):
         """The counters. Zeros are left out. `held` and `failures` count what is there now, failures by the reason of
         their first refusal.
         """
+        ...
+
+    async def unlogged(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[Unlogged]:
+        """What the event log has not taken yet, in order: `Settlement.noted`, and what becomes of events without a
+        settlement: discarded or expired failures, held events that are given up. At most `limit` behind that number,
+        and `most_bytes` of what was sent, but always at least one if there is any."""
+        ...
+
+    async def logged(self, up_to: int) -> int:
+        """The event log has everything up to this number. Returns the newest number that was ever given."""
         ...
 
     async def run_counts(self, connection: int, run: int) -> dict[str, int]:

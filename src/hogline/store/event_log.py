@@ -1,41 +1,48 @@
 """What an event log must do: say what happened to every event at every connection, as long as the journal has it.
 
-It is written before a settlement is: after a crash it may say that something was sent which is sent again then, never
-the other way round. It keeps no text of an event but the operations as they were sent; names and ids are checksums, so
-readers compare with the journal.
+Whatever decides about events writes it down in the state, in the same transaction (`Unlogged`). The log takes it from
+there later, in large batches, and remembers how far it is: so it misses nothing and says nothing twice, whenever the
+process ends. It keeps no text of an event but the operations as they were sent; names and ids are checksums, so readers
+compare with the journal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 from zlib import crc32
 
+import msgspec
 from msgspec import Struct
+
+from hogline.core.changes import Noted, Sent
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 OutcomeKind: TypeAlias = Literal["delivered", "filtered", "held", "failed"]
 
 
 Outcome: TypeAlias = tuple[OutcomeKind, str]
 """With the reason, if it was not delivered."""
-DELIVERED: Outcome = ("delivered", "")
 
-SentOperation: TypeAlias = tuple[int, str, str, bytes, str]
-"""An operation as it was sent: the event's position, action, path (empty: in a batch), body, and why the destination
-rejected it (empty: accepted)."""
-
-Noted: TypeAlias = tuple[int, int, int, Outcome]
-"""What happened to one event: its position, the checksums of its name and its distinct_id, the outcome."""
+SentOperation: TypeAlias = tuple[str, str, bytes, str]
+"""An operation as it was sent: action, path (empty: in a batch), body, and why the destination rejected it (empty:
+accepted)."""
 
 
-class NotedShipment(NamedTuple):
+class Unlogged(NamedTuple):
+    """What the state has for the event log. A store keeps `noted` and `sent` as `packed` made them."""
+
+    number: int
+    """Rises, and is never used again."""
     connection: int
-    began_ms: int
-    """When it was planned."""
-    at_ms: int
-    """When every answer was there."""
-    events: Sequence[Noted]
-    sent: Sequence[SentOperation]
+    noted: bytes
+    sent: bytes
+    """Compressed."""
 
 
 class Query(Struct, frozen=True, kw_only=True):
@@ -72,17 +79,28 @@ class Attempt(NamedTuple):
 
 
 class EventLog(Protocol):
-    async def add(self, shipment: NotedShipment) -> None:
-        """In the file when it returns: it outlasts the process, and most likely a power cut. Raises `Unwritable`."""
+    @property
+    def taken(self) -> int:
+        """The number of what it took last; 0 at first."""
         ...
 
-    def find(self, query: Query, limit: int) -> list[Found]:
-        """The newest outcome of each event, newest event first. A checksum may fit another text too. Raises
-        `Unwritable`.
+    async def take(self, news: Sequence[Unlogged], now_ms: int) -> None:
+        """All of it, in one transaction; what it took before is left out. `now_ms`: for what has no time. In the file
+        when it returns: it outlasts the process, and most likely a power cut. Raises `Unwritable`.
         """
         ...
 
-    def attempts(self, connection: int, position: int) -> list[Attempt]:
+    async def go_back(self, taken: int) -> None:
+        """The state comes from an older backup and gives numbers behind this one again. Raises `Unwritable`."""
+        ...
+
+    async def find(self, query: Query, limit: int) -> list[Found]:
+        """The newest outcome of each event, newest event first. A checksum may fit another text too. Others need not
+        wait for it. Raises `Unwritable`.
+        """
+        ...
+
+    async def attempts(self, connection: int, position: int) -> list[Attempt]:
         """All that happened to an event, oldest first. Raises `Unwritable`."""
         ...
 
@@ -103,6 +121,56 @@ class EventLog(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+_noted = msgspec.msgpack.Decoder(Noted)
+_sent = msgspec.msgpack.Decoder(Sent)
+_pack = msgspec.msgpack.Encoder().encode
+_NOTHING = Sent()
+
+
+def packed(noted: Noted) -> tuple[bytes, bytes]:
+    """As `Unlogged` has it."""
+    return _pack(msgspec.structs.replace(noted, sent=_NOTHING)), packed_sent(noted.sent)
+
+
+def packed_sent(sent: Sent) -> bytes:
+    packed: bytes = zstd.compress(_pack(sent), 1) if sent.positions else b""
+    return packed
+
+
+def only(sent: Sent, wanted: Callable[[int], bool]) -> Sent:
+    """Only the operations of these positions."""
+    kept = [place for place, position in enumerate(sent.positions) if wanted(position)]
+    return Sent(
+        positions=[sent.positions[place] for place in kept],
+        actions=[sent.actions[place] for place in kept],
+        bodies=[sent.bodies[place] for place in kept],
+        paths={n: sent.paths[place] for n, place in enumerate(kept) if place in sent.paths},
+        rejected={n: sent.rejected[place] for n, place in enumerate(kept) if place in sent.rejected},
+    )
+
+
+def changed(positions: Iterable[int], outcome: Outcome) -> tuple[bytes, bytes]:
+    """Packed: something else was decided about events that were logged before."""
+    found = list(positions)
+    return packed(Noted(positions=found, others=dict.fromkeys(found, outcome)))
+
+
+def read_noted(noted: bytes) -> Noted:
+    return _noted.decode(noted)
+
+
+def read_sent(sent: bytes) -> Sent:
+    return _sent.decode(zstd.decompress(sent)) if sent else _NOTHING
+
+
+def sent_for(position: int, sent: bytes) -> list[SentOperation]:
+    found = only(read_sent(sent), position.__eq__)
+    return [
+        (action, found.paths.get(place, ""), body, found.rejected.get(place, ""))
+        for place, (action, body) in enumerate(zip(found.actions, found.bodies, strict=True))
+    ]
 
 
 def checksum(text: str) -> int:

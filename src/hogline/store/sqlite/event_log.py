@@ -1,41 +1,38 @@
-"""The event log in a separate SQLite file, with its own writer thread: a settlement's rows are one statement.
+"""The event log in a separate SQLite file, with its own writer thread; searches have a thread, too.
 
-Every shipment is one row with its operations, compressed, and each of its events a small row without text.
+Every shipment is one row with its operations, compressed. What is searched stands in blocks of 4,096 positions, as
+arrays: a search reads through them.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+import asyncio
+from array import array
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from heapq import merge
-from itertools import islice
+from itertools import groupby
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import apsw
 import msgspec
 
-from hogline.store.event_log import Attempt, Found, NotedShipment, Query, SentOperation, checksum
+from hogline.core.changes import Noted
+from hogline.store.event_log import Attempt, Found, Query, Unlogged, only, packed_sent, read_noted, read_sent, sent_for
 from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction, value
+from hogline.store.sqlite.event_search import BLOCK_BITS, MASK, SIZE, key_of, search
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.writer import Writer
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-BLOCK_BITS = 16
-TRIMMED_AT_ONCE = 20_000
+MOST_OUTCOMES = 60_000
+"""Two bytes hold them, and reasons may be any text of a destination. Those beyond are found as `other`."""
 CACHE_KB = 16_000
-LOOKED_THROUGH = 20_000
 CHECKPOINT_PAGES = 4_000
-_NEWEST = "position > ?2 AND position < ?3 AND outcome > 0"
-_ROW = "position, at_ms, outcome"
 
-_Row: TypeAlias = tuple[int, int, int]
+T = TypeVar("T")
 _Job: TypeAlias = "Callable[[apsw.Connection], object] | Scrub"
+_Key: TypeAlias = tuple[str, str]
 
 
 class SqliteEventLog:
@@ -51,9 +48,11 @@ class SqliteEventLog:
         self._written.pragma("cache_size", -CACHE_KB)
         self._written.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         self._read = open_database(path, "events", vfs)
-        self._outcomes: dict[tuple[str, str], int] = {
+        self._taken: int = value(self._read, "SELECT taken FROM progress")
+        self._outcomes: dict[_Key, int] = {
             (kind, reason): id_ for id_, kind, reason in rows(self._read, "SELECT id, kind, reason FROM outcomes")
         }
+        self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="events-search")
         self._writer: Writer[_Job] = Writer(self._perform, name="events-writer", probe=partial(touch, self._written))
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
@@ -66,206 +65,249 @@ class SqliteEventLog:
 
     # writing
 
-    async def add(self, shipment: NotedShipment) -> None:
-        if shipment.events:
-            await self._writer.write(partial(self._add, shipment))
+    @property
+    def taken(self) -> int:
+        return self._taken
 
-    def _add(self, shipment: NotedShipment, database: apsw.Connection) -> None:
-        ids = self._outcomes
-        for key in {outcome for _, _, _, outcome in shipment.events} - ids.keys():
+    async def take(self, news: Sequence[Unlogged], now_ms: int) -> None:
+        news = [one for one in news if one.number > self._taken]
+        if news:
+            await self._writer.write(partial(self._take, news, now_ms))
+            self._taken = news[-1].number
+
+    async def go_back(self, taken: int) -> None:
+        await self._writer.write(lambda database: database.execute("UPDATE progress SET taken = ?", (taken,)))
+        self._taken = taken
+
+    def _take(self, news: Sequence[Unlogged], now_ms: int, database: apsw.Connection) -> None:
+        blocks = Blocks(database)
+        for one in news:
+            noted = read_noted(one.noted)
+            if max(noted.positions) < blocks.first:  # a failure that is older than the journal
+                continue
+            others = {position: self._outcome(key, database) for position, key in noted.others.items()}
+            delivered = self._outcome(("delivered", ""), database)
+            database.execute(
+                "INSERT INTO shipments (connection, began_ms, at_ms, last, others, sent) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    one.connection,
+                    noted.began_ms or now_ms,
+                    noted.at_ms or now_ms,
+                    max(noted.positions),
+                    msgspec.msgpack.encode(noted.others),
+                    one.sent,
+                ),
+            )
+            shipment = database.last_insert_rowid()
+            blocks.put(one.connection, shipment, noted, delivered, others)
+        blocks.write()
+        database.execute("UPDATE progress SET taken = ?", (news[-1].number,))
+
+    def _outcome(self, key: _Key, database: apsw.Connection) -> int:
+        found = self._outcomes.get(key)
+        if found is None:
+            if len(self._outcomes) >= MOST_OUTCOMES and key[1] != "other":
+                return self._outcome((key[0], "other"), database)
             database.execute("INSERT OR IGNORE INTO outcomes (kind, reason) VALUES (?, ?)", key)
-            ids[key] = value(database, "SELECT id FROM outcomes WHERE kind = ? AND reason = ?", key)
-        # An event that was held and released in one shipment is there twice: the last outcome counts.
-        last = {position: (position, name, who, ids[outcome]) for position, name, who, outcome in shipment.events}
-        noted = sorted(last.values())
-        as_json = msgspec.json.encode(noted).decode()
-        connection = shipment.connection
-        database.execute(
-            "INSERT INTO shipments (connection, began_ms, at_ms, last, sent) VALUES (?, ?, ?, ?, ?)",
-            (connection, shipment.began_ms, shipment.at_ms, noted[-1][0], _packed(shipment.sent)),
-        )
-        database.execute(
-            # The plus keeps SQLite from an index with most of the table in it: five times the whole cost.
-            "UPDATE events SET outcome = -outcome WHERE connection = ?1 AND +outcome > 0"
-            " AND position IN (SELECT value ->> 0 FROM json_each(?2))",
-            (connection, as_json),
-        )
-        database.execute(
-            "INSERT INTO events SELECT ?1, value ->> 0, ?3, ?4, value ->> 1, value ->> 2, value ->> 3"
-            " FROM json_each(?2)",
-            (connection, as_json, database.last_insert_rowid(), shipment.at_ms),
-        )
+            found = self._outcomes[key] = value(database, "SELECT id FROM outcomes WHERE kind = ? AND reason = ?", key)
+        return found
 
     async def trim(self, first: int) -> None:
         await self._writer.write(partial(_trim, first))
 
     async def forget(self, positions: Collection[int]) -> None:
         if positions:
-            await self._writer.write(partial(_forget, frozenset(positions)))
+            await self._writer.write(partial(_forget, sorted(set(positions))))
 
     async def keep_only(self, connections: Collection[int]) -> None:
-        kept = msgspec.json.encode(sorted(connections)).decode()
-
-        def forget(database: apsw.Connection) -> None:
-            for table in ("events", "shipments"):
-                database.execute(
-                    f"DELETE FROM {table} WHERE connection NOT IN (SELECT value FROM json_each(?))",  # noqa: S608  # ours
-                    (kept,),
-                )
-
-        await self._writer.write(forget)
+        await self._writer.write(partial(_keep_only, frozenset(connections)))
 
     async def clean(self) -> bool:
         return await scrub(self._writer.write, self._path, self._vfs)
 
     async def close(self) -> None:
         await self._writer.close()
+        await asyncio.to_thread(self._reading.shutdown)
         self._read.close()
         self._written.close()
 
     # reading
 
-    def find(self, query: Query, limit: int) -> list[Found]:
-        with reading():
-            names = {id_: key for key, id_ in self._outcomes.items()}
-            found = [self._of_connection(connection, query, limit) for connection in query.connections]
-            newest = merge(*found, key=lambda each: -each[1][0])
-            return [
-                Found(connection, position, at_ms, *names[outcome])
-                for connection, (position, at_ms, outcome) in islice(newest, limit)
-            ]
+    async def _look(self, look: Callable[[], T]) -> T:
+        def looking() -> T:
+            with reading():
+                return look()
 
-    def _of_connection(self, connection: int, query: Query, limit: int) -> Iterator[tuple[int, _Row]]:
-        outcomes = [
-            id_
-            for (kind, reason), id_ in self._outcomes.items()
-            if query.kind in {"", kind} and query.reason in {"", reason}
-        ]
-        chosen = bool(query.kind or query.reason)
-        if query.people:
-            found = self._by_person(connection, query, outcomes if chosen else None, limit)
-        elif query.names:
-            # By outcome as well: what is rare is found quickly, however common the name is.
-            found = self._by_name(connection, query, outcomes, limit)
-        elif chosen:
-            found = self._by_outcome(connection, query, outcomes, limit)
-        else:
-            found = self._in_order(connection, query, limit)
-        return ((connection, row) for row in found)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, looking)
 
-    def _in_order(self, connection: int, query: Query, limit: int) -> list[_Row]:
-        return rows(
+    async def find(self, query: Query, limit: int) -> list[Found]:
+        return await self._look(lambda: search(self._read, dict(self._outcomes), query, limit))
+
+    async def attempts(self, connection: int, position: int) -> list[Attempt]:
+        return await self._look(lambda: self._attempts(connection, position))
+
+    def _attempts(self, connection: int, position: int) -> list[Attempt]:
+        names = {id_: key for key, id_ in self._outcomes.items()}
+        if position < value(self._read, "SELECT first FROM progress"):
+            return []
+        tried = rows(
             self._read,
-            f"SELECT {_ROW} FROM events NOT INDEXED WHERE connection = ?1 AND position > ?2 AND position < ?3"  # noqa: S608  # ours
-            " AND +outcome > 0 ORDER BY position DESC LIMIT ?4",
-            (connection, query.after, query.before, limit),
+            "SELECT shipment, outcome FROM earlier WHERE connection = ? AND position = ? ORDER BY shipment",
+            (connection, position),
         )
-
-    def _by_outcome(self, connection: int, query: Query, outcomes: Sequence[int], limit: int) -> list[_Row]:
-        """What is frequent is among the newest events; what is not has few rows in the index."""
-        newest = self._in_order(connection, query, LOOKED_THROUGH)
-        found = [row for row in newest if row[2] in outcomes]
-        if len(found) >= limit or len(newest) < LOOKED_THROUGH:
-            return found[:limit]
-        for outcome in outcomes:
-            found += rows(
-                self._read,
-                f"SELECT {_ROW} FROM events INDEXED BY events_by_name WHERE connection = ?1 AND outcome = ?4"  # noqa: S608  # ours
-                " AND position > ?2 AND position < ?3 ORDER BY position DESC LIMIT ?5",
-                (connection, query.after, newest[-1][0], outcome, limit),
-            )
-        return sorted(found, reverse=True)[:limit]
-
-    def _by_name(self, connection: int, query: Query, outcomes: Sequence[int], limit: int) -> list[_Row]:
-        found: list[_Row] = []
-        for outcome in outcomes:
-            for name in query.names:
-                found += rows(
-                    self._read,
-                    f"SELECT {_ROW} FROM events INDEXED BY events_by_name WHERE connection = ?1 AND outcome = ?4"  # noqa: S608  # ours
-                    " AND name = ?6 AND position > ?2 AND position < ?3 ORDER BY position DESC LIMIT ?5",
-                    (connection, query.after, query.before, outcome, limit, checksum(name)),
-                )
-        return sorted(found, reverse=True)[:limit]
-
-    def _by_person(self, connection: int, query: Query, outcomes: Sequence[int] | None, limit: int) -> list[_Row]:
-        newest = value(self._read, "SELECT max(position) FROM events WHERE connection = ?", (connection,)) or 0
-        oldest = value(self._read, "SELECT min(position) FROM events WHERE connection = ?", (connection,)) or 0
-        wanted = [("?5", "who", [checksum(one) for one in query.people])]
-        if query.names:
-            wanted.append(("?6", "name", [checksum(one) for one in query.names]))
-        if outcomes is not None:
-            wanted.append(("?7", "outcome", list(outcomes)))
-        given = {place: msgspec.json.encode(values).decode() for place, _, values in wanted}
-        conditions = "".join(
-            " AND {} IN (SELECT value FROM json_each({}))".format(column, place)  # noqa: UP032, S608  # ours
-            for place, column, _ in wanted
+        found = rows(
+            self._read,
+            "SELECT outcomes, shipments FROM results WHERE id = ?",
+            (key_of(connection, position >> BLOCK_BITS),),
         )
-        sql = (
-            f"SELECT {_ROW} FROM events INDEXED BY events_by_person WHERE connection = ?1 AND position >> 16 = ?4"  # noqa: S608  # ours
-            f"{conditions} AND {_NEWEST} ORDER BY position DESC LIMIT ?8"
-        )
-        found: list[_Row] = []
-        block = min(newest, query.before) >> BLOCK_BITS
-        while block >= max(oldest, query.after) >> BLOCK_BITS and len(found) < limit:
-            bound = (connection, query.after, query.before, block, given["?5"], given.get("?6"), given.get("?7"))
-            found += rows(self._read, sql, (*bound, limit - len(found)))
-            block -= 1
-        return found
-
-    def attempts(self, connection: int, position: int) -> list[Attempt]:
-        with reading():
-            names = {id_: key for key, id_ in self._outcomes.items()}
-            found = rows(
-                self._read,
-                "SELECT began_ms, shipments.at_ms, abs(outcome), sent FROM events JOIN shipments ON id = shipment"
-                " WHERE events.connection = ? AND position = ? ORDER BY shipment",
-                (connection, position),
-            )
+        place = position & MASK
+        tried += [(array("I", numbers)[place], array("H", outcomes)[place]) for outcomes, numbers in found]
+        sql = "SELECT began_ms, at_ms, sent FROM shipments WHERE id = ?"
         return [
-            Attempt(began_ms, at_ms, *names[outcome], [one for one in _unpacked(sent) if one[0] == position])
-            for began_ms, at_ms, outcome, sent in found
+            Attempt(began_ms, at_ms, *names[outcome], sent_for(position, sent))
+            for number, outcome in tried
+            if outcome
+            for began_ms, at_ms, sent in rows(self._read, sql, (number,))
         ]
+
+
+class Blocks:
+    """The blocks that a transaction changes, each read and written once."""
+
+    def __init__(self, database: apsw.Connection) -> None:
+        self._database = database
+        self.first: int = value(database, "SELECT first FROM progress")
+        self._results: dict[int, tuple[array[int], array[int]]] = {}
+        self._events: dict[int, tuple[array[int], array[int]]] = {}
+        self._earlier: list[tuple[int, int, int, int]] = []
+
+    def put(self, connection: int, shipment: int, noted: Noted, delivered: int, others: Mapping[int, int]) -> None:
+        block = -1
+        for position in noted.positions:
+            if position < self.first:
+                continue
+            if position >> BLOCK_BITS != block:
+                block = position >> BLOCK_BITS
+                outcomes, shipments = self.results(connection, block)
+                self.events(block)
+            place = position & MASK
+            before = shipments[place]
+            if before and before != shipment:
+                self._earlier.append((connection, position, before, outcomes[place]))
+            shipments[place] = shipment
+            outcomes[place] = others.get(position, delivered) if others else delivered
+        for position, name, who in zip(noted.positions, noted.names, noted.people, strict=False):
+            if position >> BLOCK_BITS != block:
+                block = position >> BLOCK_BITS
+            names, people = self.events(block)
+            place = position & MASK
+            names[place] = name
+            people[place] = who
+
+    def results(self, connection: int, block: int) -> tuple[array[int], array[int]]:
+        key = key_of(connection, block)
+        if key not in self._results:
+            found = rows(self._database, "SELECT outcomes, shipments FROM results WHERE id = ?", (key,))
+            outcomes, shipments = found[0] if found else (bytes(2 * SIZE), bytes(4 * SIZE))
+            self._results[key] = array("H", outcomes), array("I", shipments)
+        return self._results[key]
+
+    def events(self, block: int) -> tuple[array[int], array[int]]:
+        if block not in self._events:
+            found = rows(self._database, "SELECT names, people FROM events WHERE block = ?", (block,))
+            names, people = found[0] if found else (bytes(4 * SIZE), bytes(4 * SIZE))
+            self._events[block] = array("I", names), array("I", people)
+        return self._events[block]
+
+    def write(self) -> None:
+        for key, (outcomes, shipments) in self._results.items():
+            seen = 0
+            for one in set(outcomes):
+                seen |= 1 << min(one, 62)
+            _write(
+                self._database,
+                ("results", key, "INSERT INTO results VALUES (?, ?, ?, ?)", (seen,)),
+                {"outcomes": outcomes, "shipments": shipments},
+            )
+            self._database.execute("UPDATE results SET seen = ?2 WHERE id = ?1 AND seen <> ?2", (key, seen))
+        for block, (names, people) in self._events.items():
+            _write(
+                self._database,
+                ("events", block, "INSERT INTO events VALUES (?, ?, ?)", ()),
+                {"names": names, "people": people},
+            )
+        self._database.executemany("INSERT OR REPLACE INTO earlier VALUES (?, ?, ?, ?)", self._earlier)
+
+
+def _write(
+    database: apsw.Connection, row: tuple[str, int, str, tuple[int, ...]], columns: dict[str, array[int]]
+) -> None:
+    """Only the pages with what changed: a block that fills slowly must not be written whole each time."""
+    table, key, insert, first = row
+    columns_ = ", ".join(columns)
+    found = rows(database, f"SELECT {columns_} FROM {table} WHERE rowid = ?", (key,))  # noqa: S608  # ours
+    if not found:
+        database.execute(insert, (key, *first, *(each.tobytes() for each in columns.values())))
+        return
+    for (name, now), was in zip(columns.items(), found[0], strict=True):
+        new = now.tobytes()
+        if (changed := _changed(was, new)) is not None:
+            with database.blob_open("main", table, name, key, True) as blob:  # noqa: FBT003  # its own interface
+                blob.seek(changed[0])
+                blob.write(new[changed[0] : changed[1]])
+
+
+def _changed(was: bytes, now: bytes, step: int = 512) -> tuple[int, int] | None:
+    """From where to where they differ, roughly."""
+    places = [n for n in range(0, len(now), step) if was[n : n + step] != now[n : n + step]]
+    return (places[0], min(places[-1] + step, len(now))) if places else None
 
 
 def _trim(first: int, database: apsw.Connection) -> None:
-    """Some at a time: this is called every few seconds, and settlements wait behind it."""
-    for (connection,) in rows(database, "SELECT DISTINCT connection FROM shipments"):
-        database.execute(
-            "DELETE FROM events WHERE connection = ?1 AND position < ?2 AND position < coalesce((SELECT position FROM"
-            " events WHERE connection = ?1 ORDER BY position LIMIT 1 OFFSET ?3), ?2)",
-            (connection, first, TRIMMED_AT_ONCE),
-        )
+    if first <= value(database, "SELECT first FROM progress"):
+        return
+    gone = first >> BLOCK_BITS
+    database.execute("DELETE FROM events WHERE block < ?", (gone,))
+    database.execute("DELETE FROM results WHERE id % (1 << 40) < ?", (gone,))
+    database.execute("DELETE FROM earlier WHERE position < ?", (first,))
+    # Some at a time: this is called every few seconds.
     database.execute(
         "DELETE FROM shipments WHERE id IN (SELECT id FROM (SELECT id, last FROM shipments ORDER BY id LIMIT 1000)"
         " WHERE last < ?1)",
         (first,),
     )
+    database.execute("UPDATE progress SET first = ?", (first,))
 
 
-def _forget(positions: frozenset[int], database: apsw.Connection) -> None:
-    chosen = msgspec.json.encode(sorted(positions)).decode()
-    touched = rows(
-        database,
-        "SELECT DISTINCT id, sent FROM events JOIN shipments ON id = shipment"
-        " WHERE events.connection IN (SELECT DISTINCT connection FROM shipments)"
-        " AND position IN (SELECT value FROM json_each(?))",
-        (chosen,),
-    )
-    for id_, sent in touched:
-        kept = [one for one in _unpacked(sent) if one[0] not in positions]
-        database.execute("UPDATE shipments SET sent = ? WHERE id = ?", (_packed(kept), id_))
-    database.execute(
-        "DELETE FROM events WHERE connection IN (SELECT DISTINCT connection FROM shipments)"
-        " AND position IN (SELECT value FROM json_each(?))",
-        (chosen,),
-    )
+def _forget(positions: Sequence[int], database: apsw.Connection) -> None:
+    gone = frozenset(positions)
+    touched: set[int] = set()
+    blocks = Blocks(database)
+    for block, group in groupby(positions, lambda position: position >> BLOCK_BITS):
+        places = [position & MASK for position in group]
+        for (key,) in rows(database, "SELECT id FROM results WHERE id % (1 << 40) = ?", (block,)):
+            outcomes, shipments = blocks.results(key >> 40, block)
+            touched.update(shipments[place] for place in places)
+            for place in places:
+                outcomes[place] = shipments[place] = 0
+        names, people = blocks.events(block)
+        for place in places:
+            names[place] = people[place] = 0
+    blocks.write()
+    chosen = msgspec.json.encode(positions).decode()
+    where = "WHERE position IN (SELECT value FROM json_each(?)) RETURNING shipment"
+    touched.update(number for (number,) in rows(database, f"DELETE FROM earlier {where}", (chosen,)))  # noqa: S608  # ours
+    for number in touched:
+        for others, sent in rows(database, "SELECT others, sent FROM shipments WHERE id = ?", (number,)):
+            kept = only(read_sent(sent), lambda position: position not in gone)
+            left = {at: key for at, key in msgspec.msgpack.decode(others, strict=False).items() if at not in gone}
+            database.execute(
+                "UPDATE shipments SET others = ?, sent = ? WHERE id = ?",
+                (msgspec.msgpack.encode(left), packed_sent(kept), number),
+            )
 
 
-def _packed(sent: Sequence[SentOperation]) -> bytes:
-    packed: bytes = zstd.compress(msgspec.msgpack.encode(sent), 1)
-    return packed
-
-
-def _unpacked(body: bytes) -> list[SentOperation]:
-    return msgspec.msgpack.decode(zstd.decompress(body), type=list[SentOperation])
+def _keep_only(connections: frozenset[int], database: apsw.Connection) -> None:
+    kept = msgspec.json.encode(sorted(connections)).decode()
+    for table, column in (("shipments", "connection"), ("earlier", "connection"), ("results", "id >> 40")):
+        database.execute(f"DELETE FROM {table} WHERE {column} NOT IN (SELECT value FROM json_each(?))", (kept,))  # noqa: S608  # ours

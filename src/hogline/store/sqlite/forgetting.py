@@ -18,6 +18,7 @@ from hogline.store.sqlite import records, retention
 from hogline.store.sqlite.database import rows
 from hogline.store.sqlite.resending import name_nobody_gone
 from hogline.store.sqlite.settling import count, give_up
+from hogline.store.sqlite.unlogged import note_change
 
 T = TypeVar("T")
 
@@ -106,14 +107,19 @@ class SqliteForgetting:
 
     async def expire_failures(self, connection: int, *, before_ms: int, most: int) -> int:
         def job(database: apsw.Connection) -> int:
-            database.execute(
-                "DELETE FROM dead_letters WHERE connection = ?1 AND position IN (SELECT position FROM dead_letters"
-                " WHERE connection = ?1 AND at_ms < ?2 AND NOT retrying ORDER BY at_ms LIMIT ?3)",
-                (connection, before_ms, most),
-            )
-            expired = database.changes()
-            count(database, connection, [("filtered", "failure_expired", expired)])
-            return expired
+            expired = [
+                position
+                for (position,) in rows(
+                    database,
+                    "DELETE FROM dead_letters WHERE connection = ?1 AND position IN (SELECT position FROM dead_letters"
+                    " WHERE connection = ?1 AND at_ms < ?2 AND NOT retrying ORDER BY at_ms LIMIT ?3)"
+                    " RETURNING position",
+                    (connection, before_ms, most),
+                )
+            ]
+            count(database, connection, [("filtered", "failure_expired", len(expired))])
+            note_change(database, connection, expired, ("filtered", "failure_expired"))
+            return len(expired)
 
         return await self._write(job)
 

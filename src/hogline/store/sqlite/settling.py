@@ -12,6 +12,7 @@ from hogline.core.changes import Settlement
 from hogline.store.memory import HELD_BYTES_FOR_ONE, HELD_FOR_ONE
 from hogline.store.sqlite.database import rows, value
 from hogline.store.sqlite.records import Write, end_again
+from hogline.store.sqlite.unlogged import note, note_change
 
 _BEYOND_MOST = (
     "SELECT position FROM (SELECT position, row_number() OVER newest AS place, sum(length(event)) OVER newest AS taken"
@@ -25,6 +26,8 @@ def settle(settlement: Settlement, changed: Write, database: apsw.Connection) ->
     """`changed` writes what was told."""
     connection = settlement.connection
     changed(database)
+    if settlement.noted is not None:
+        note(database, connection, settlement.noted)
     count(
         database,
         connection,
@@ -151,18 +154,19 @@ def _release(settlement: Settlement, database: apsw.Connection) -> None:
 
 def give_up(database: apsw.Connection, connection: int, reason: str, which: str, *parameters: str | int) -> int:
     """Give up held events. `which` selects their positions, with the connection as ?1, followed by the parameters."""
-    lengths = rows(
+    gone = rows(
         database,
-        f"DELETE FROM held WHERE connection = ?1 AND position IN ({which}) RETURNING length(event)",  # noqa: S608  # ours
+        f"DELETE FROM held WHERE connection = ?1 AND position IN ({which}) RETURNING position, length(event)",  # noqa: S608  # ours
         (connection, *parameters),
     )
-    taken = sum(length for (length,) in lengths)
+    taken = sum(length for _, length in gone)
     count(
         database,
         connection,
-        [("held", "", -len(lengths)), ("held_bytes", "", -taken), ("filtered", reason, len(lengths))],
+        [("held", "", -len(gone)), ("held_bytes", "", -taken), ("filtered", reason, len(gone))],
     )
-    return len(lengths)
+    note_change(database, connection, (position for position, _ in gone), ("filtered", reason))
+    return len(gone)
 
 
 def expire_held(database: apsw.Connection, *, connection: int, received_before_ms: int, most_bytes: int) -> int:

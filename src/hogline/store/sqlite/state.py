@@ -18,6 +18,7 @@ from hogline.core.told import WAITS_MS
 from hogline.model import Refusal
 from hogline.store.base import ALWAYS, READ_BYTES, Connection, Counts, NameTaken, Replay, Span, TokenKind
 from hogline.store.datadir.secrets import Vault
+from hogline.store.event_log import Unlogged
 from hogline.store.forgetting import Suppressed
 from hogline.store.sqlite import conversion, records
 from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, touch, transaction, value
@@ -25,6 +26,7 @@ from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes,
 from hogline.store.sqlite.resending import SqliteResends
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.settling import count, expire_held, settle
+from hogline.store.sqlite.unlogged import last_number, note_change, unlogged
 from hogline.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -40,7 +42,7 @@ _CHOSEN = (
     " AND (?3 IS NULL OR position IN (SELECT value FROM json_each(?3))) AND at_ms >= ?4 AND at_ms < ?5"
 )
 _RETRY = f"UPDATE dead_letters SET retrying = 1 {_CHOSEN} RETURNING position"  # noqa: S608  # parts are ours, values are bound
-_DISCARD = f"DELETE FROM dead_letters {_CHOSEN} AND NOT retrying"  # noqa: S608  # as above
+_DISCARD = f"DELETE FROM dead_letters {_CHOSEN} AND NOT retrying RETURNING position"  # noqa: S608  # as above
 _EVERYBODY = (
     "SELECT person FROM (SELECT person FROM told WHERE connection = ?1 AND person > ?2"
     " UNION SELECT id FROM known WHERE id > ?2 UNION SELECT id FROM ids WHERE id > ?2) ORDER BY person LIMIT ?3"
@@ -224,6 +226,7 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
                 ("counters", "connection"),
                 ("dead_letters", "connection"),
                 ("replays", "connection"),
+                ("unlogged", "connection"),
                 ("connections", "id"),
             ):
                 database.execute(f"DELETE FROM {table} WHERE {column} = ?", (connection,))  # noqa: S608  # names are ours
@@ -294,6 +297,17 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
             replayed=by_kind.get("replayed", {}),
         )
 
+    async def unlogged(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[Unlogged]:
+        with reading():
+            return unlogged(self._read, after, limit, most_bytes)
+
+    async def logged(self, up_to: int) -> int:
+        def drop(database: apsw.Connection) -> int:
+            database.execute("DELETE FROM unlogged WHERE number <= ?", (up_to,))
+            return last_number(database)
+
+        return await self._write(drop)
+
     # failures and replays
 
     async def failures(
@@ -340,10 +354,11 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
         self, connection: int, *, reason: str = "", positions: Sequence[int] | None = None, within: Span = ALWAYS
     ) -> int:
         def discard(database: apsw.Connection) -> int:
-            database.execute(_DISCARD, _chosen(connection, reason, positions, within))
-            discarded = database.changes()
-            count(database, connection, [("filtered", "discarded", discarded)])
-            return discarded
+            chosen = _chosen(connection, reason, positions, within)
+            discarded = [position for (position,) in rows(database, _DISCARD, chosen)]
+            count(database, connection, [("filtered", "discarded", len(discarded))])
+            note_change(database, connection, discarded, ("filtered", "discarded"))
+            return len(discarded)
 
         return await self._write(discard)
 

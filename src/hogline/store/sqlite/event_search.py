@@ -1,0 +1,105 @@
+"""Searching the event log's blocks: from the newest to the oldest, one glance at each array."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+import apsw
+import msgspec
+
+from hogline.store.event_log import Found, Query, checksum
+from hogline.store.sqlite.database import rows, value
+
+BLOCK_BITS = 12
+SIZE = 1 << BLOCK_BITS
+MASK = SIZE - 1
+# From the newest block on; SQLite keeps the order of a cross join, so nothing is sorted and reading can end early.
+_BLOCKS = (
+    "SELECT block, value, outcomes, shipments, {names}, {people} FROM events CROSS JOIN json_each(?1)"
+    " CROSS JOIN results ON results.id = (value << 40) + block WHERE block BETWEEN ?2 AND ?3 AND seen & ?4"
+    " ORDER BY block DESC"
+)
+
+
+def key_of(connection: int, block: int) -> int:
+    """Of a row of results."""
+    return (connection << 40) + block
+
+
+def search(database: apsw.Connection, outcomes: Mapping[tuple[str, str], int], query: Query, limit: int) -> list[Found]:
+    wanted = {
+        id_ for (kind, reason), id_ in outcomes.items() if query.kind in {"", kind} and query.reason in {"", reason}
+    }
+    # The first can be earlier than what is there, the last far behind it.
+    after = max(query.after, value(database, "SELECT first FROM progress") - 1)
+    newest = value(database, "SELECT max(block) FROM events")
+    if not wanted or newest is None or not query.connections:
+        return []
+    found: list[tuple[int, int, int, int]] = []
+    matches, last = _matcher(query), -1
+    for block, connection, results, shipments, names, people in database.execute(
+        _BLOCKS.format(names="events.names" if query.names else "''", people="events.people" if query.people else "''"),
+        (
+            msgspec.json.encode(sorted(query.connections)).decode(),
+            max(after + 1, 0) >> BLOCK_BITS,
+            min((query.before - 1) >> BLOCK_BITS, newest),
+            sum({1 << min(id_, 62) for id_ in wanted}),
+        ),
+    ):
+        if block != last and len(found) >= limit:  # a block of all connections at once: an event's lines stay together
+            break
+        last, start = block, block << BLOCK_BITS
+        became, numbers = array("H", results), array("I", shipments)
+        for place in matches(names, people):
+            position = start + place
+            if became[place] in wanted and after < position < query.before:
+                found.append((position, connection, became[place], numbers[place]))
+    found.sort(key=lambda each: (-each[0], each[1]))
+    return _with_times(database, {id_: key for key, id_ in outcomes.items()}, found[:limit])
+
+
+def _matcher(query: Query) -> Callable[[bytes, bytes], Iterable[int]]:
+    """Gives the places in a block, newest first, that may fit."""
+    names = [checksum(one) for one in query.names]
+    people = [checksum(one) for one in query.people]
+    everything = range(SIZE - 1, -1, -1)
+
+    def matches(name_array: bytes, people_array: bytes) -> Iterable[int]:
+        if people:
+            places = _places(people_array, people)
+            if names:
+                all_names = array("I", name_array)
+                places = [place for place in places if all_names[place] in names]
+            return places
+        return _places(name_array, names) if names else everything
+
+    return matches
+
+
+def _places(numbers: bytes, wanted: Collection[int]) -> list[int]:
+    """Where one of these stands, the last first."""
+    places: list[int] = []
+    for number in wanted:
+        needle = array("I", [number]).tobytes()
+        if numbers.count(needle) > SIZE // 16:
+            places += [place for place, one in enumerate(array("I", numbers)) if one == number]
+            continue
+        at = numbers.find(needle)
+        while at >= 0:
+            if at % 4 == 0:
+                places.append(at // 4)
+            at = numbers.find(needle, at + 1)
+    return sorted(places, reverse=True)
+
+
+def _with_times(
+    database: apsw.Connection, names: Mapping[int, tuple[str, str]], found: Sequence[tuple[int, int, int, int]]
+) -> list[Found]:
+    numbers = msgspec.json.encode(sorted({number for _, _, _, number in found})).decode()
+    sql = "SELECT id, at_ms FROM shipments WHERE id IN (SELECT value FROM json_each(?))"
+    times = dict(rows(database, sql, (numbers,)))
+    return [
+        Found(connection, position, times.get(number, 0), *names[outcome])
+        for position, connection, outcome, number in found
+    ]
