@@ -18,7 +18,6 @@ from hogline.core.told import WAITS_MS
 from hogline.model import Refusal
 from hogline.store.base import ALWAYS, READ_BYTES, Connection, Counts, NameTaken, Replay, Span, TokenKind
 from hogline.store.datadir.secrets import Vault
-from hogline.store.event_log import Unlogged
 from hogline.store.forgetting import Suppressed
 from hogline.store.sqlite import conversion, records
 from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, touch, transaction, value
@@ -26,7 +25,7 @@ from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes,
 from hogline.store.sqlite.resending import SqliteResends
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.settling import count, expire_held, settle
-from hogline.store.sqlite.unlogged import last_number, note_change, unlogged
+from hogline.store.sqlite.unlogged import SqliteNotes, note_change
 from hogline.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -69,7 +68,7 @@ _CONNECTIONS = (
 )
 
 
-class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
+class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, records.RecordReader):
     """Implements `store.base.State`. Reads run in the caller's thread: each takes well under a millisecond, less than
     handing it to another thread. A search may take longer, so it has its own thread, one at a time.
     """
@@ -296,17 +295,6 @@ class SqliteState(SqliteForgetting, SqliteResends, records.RecordReader):
             retries=by_kind.get("retries", {}),
             replayed=by_kind.get("replayed", {}),
         )
-
-    async def unlogged(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[Unlogged]:
-        with reading():
-            return unlogged(self._read, after, limit, most_bytes)
-
-    async def logged(self, up_to: int) -> int:
-        def drop(database: apsw.Connection) -> int:
-            database.execute("DELETE FROM unlogged WHERE number <= ?", (up_to,))
-            return last_number(database)
-
-        return await self._write(drop)
 
     # failures and replays
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
 
 import apsw
 
 from hogline.core.changes import Noted
 from hogline.store.event_log import Outcome, Unlogged, changed, packed
-from hogline.store.sqlite.database import few_rows, value
+from hogline.store.sqlite.database import few_rows, reading, value
+from hogline.store.values import READ_BYTES
+
+T = TypeVar("T")
 
 _SENT = 3
 """The column that is large."""
@@ -28,10 +33,26 @@ def _add(database: apsw.Connection, connection: int, made: tuple[bytes, bytes]) 
     database.execute("INSERT INTO unlogged (connection, noted, sent) VALUES (?, ?, ?)", (connection, *made))
 
 
-def unlogged(database: apsw.Connection, after: int, limit: int, most_bytes: int) -> list[Unlogged]:
-    sql = "SELECT number, connection, noted, sent FROM unlogged WHERE number > ? ORDER BY number LIMIT ?"
-    return [Unlogged(*row) for row in few_rows(database, sql, (after, limit), most_bytes=most_bytes, sized=_SENT)]
+class SqliteNotes:
+    """The part of a state that the event log takes its notes from."""
+
+    _read: apsw.Connection
+
+    async def _write(self, job: Callable[[apsw.Connection], T]) -> T:
+        raise NotImplementedError
+
+    async def unlogged(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[Unlogged]:
+        sql = "SELECT number, connection, noted, sent FROM unlogged WHERE number > ? ORDER BY number LIMIT ?"
+        with reading():
+            found = few_rows(self._read, sql, (after, limit), most_bytes=most_bytes, sized=_SENT)
+        return [Unlogged(*row) for row in found]
+
+    async def logged(self, up_to: int) -> int:
+        return await self._write(partial(_drop, up_to))
 
 
-def last_number(database: apsw.Connection) -> int:
-    return value(database, "SELECT seq FROM sqlite_sequence WHERE name = 'unlogged'") or 0
+def _drop(up_to: int, database: apsw.Connection) -> int:
+    if value(database, "SELECT min(number) FROM unlogged WHERE number <= ?", (up_to,)) is not None:
+        database.execute("DELETE FROM unlogged WHERE number <= ?", (up_to,))
+    newest: int | None = value(database, "SELECT seq FROM sqlite_sequence WHERE name = 'unlogged'")
+    return newest or 0
