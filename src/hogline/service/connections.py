@@ -11,11 +11,11 @@ import structlog
 from msgspec.structs import replace
 
 from hogline.clock import Clock
+from hogline.delivery.scribe import Scribe
 from hogline.delivery.workers import Workers
 from hogline.destinations.base import Check, Destination, Send
 from hogline.destinations.catalogue import DESTINATIONS, destination_of
 from hogline.destinations.given import begun, grown, modern, over
-from hogline.delivery.scribe import Scribe
 from hogline.service.backfills import Backfills
 from hogline.service.backlog import Backlogs
 from hogline.service.core import CannotDo, connection_named, evolved, opened, read_options

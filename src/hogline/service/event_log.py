@@ -7,9 +7,9 @@ from typing import get_args
 
 import msgspec
 
+from hogline.delivery.scribe import Scribe
 from hogline.model import Event
 from hogline.posthog.entry import decode_event
-from hogline.delivery.scribe import Scribe
 from hogline.service.core import CannotDo, connection_named
 from hogline.service.finding import Finder
 from hogline.service.runner import Runner

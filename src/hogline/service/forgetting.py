@@ -15,12 +15,12 @@ from hogline.core.known import EVER, Known
 from hogline.core.lanes import lane_of
 from hogline.delivery.installed import Installed
 from hogline.delivery.pack import pack
+from hogline.delivery.scribe import Scribe
 from hogline.delivery.workers import Workers
 from hogline.destinations.base import Removal, Send, Unreachable
 from hogline.destinations.catalogue import destination_of
 from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.posthog.entry import decode_identity
-from hogline.delivery.scribe import Scribe
 from hogline.service.backfills import Backfills
 from hogline.service.core import CannotDo, opened
 from hogline.service.finding import Finder, Rewritten, Whole

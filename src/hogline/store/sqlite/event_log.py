@@ -1,6 +1,6 @@
 """The event log in a separate SQLite file, with its own writer thread; searches have a thread, too.
 
-Every shipment is one row with its operations, compressed. What is searched stands in blocks of 4,096 positions, as
+Every shipment is one row with its operations, compressed. What is searched is in blocks of 4,096 positions, as
 arrays: a search reads through them.
 """
 

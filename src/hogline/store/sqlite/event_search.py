@@ -47,7 +47,7 @@ def search(database: apsw.Connection, outcomes: Mapping[tuple[str, str], int], q
             sum({1 << min(id_, 62) for id_ in wanted}),
         ),
     ):
-        if block != last and len(found) >= limit:  # a block of all connections at once: an event's lines stay together
+        if block != last and len(found) >= limit:  # a block of all connections: an event's lines stay together
             break
         last, start = block, block << BLOCK_BITS
         became, numbers = array("H", results), array("I", shipments)
