@@ -168,7 +168,7 @@ class Judge:
         if mine.is_customer and self._merges_strangers():
             return found
         certain = [one for one in found if one.key not in self._there.strange or one.key in of_events]
-        if certain or not mine.is_customer:
+        if certain or not mine.is_customer or self._connection.blurred:
             return certain
         # Hogline sends them under an id that another tool had used before.
         return sorted(found, key=lambda one: (-len(one.attributes), one.id != human.first_id))[:1]

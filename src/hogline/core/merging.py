@@ -36,7 +36,8 @@ def to_merge(told: Told, *, elsewhere: bool) -> tuple[Told, list[Customer]]:
     another tool may have made, if the main customer has an id: two ids are never one customer already, but an id and
     an email may be."""
     main = told.main
-    if not (elsewhere and main is not None and main.kind == "id") and any(one.elsewhere for one in told.others):
+    never = main is not None and not (elsewhere and main.kind == "id")
+    if never and any(one.elsewhere for one in told.others):
         told = replace(told, others=tuple(one for one in told.others if not one.elsewhere))
     return told, [one for one in told.others if one.state != "kept"]
 

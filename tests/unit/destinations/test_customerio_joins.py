@@ -320,6 +320,16 @@ def test_it_waits_until_the_user_is_a_customer() -> None:
     assert merged(life) == [({"id": "u1"}, {"id": VISITOR})]
 
 
+def test_it_waits_through_a_crash_for_a_user_who_is_no_customer_yet() -> None:
+    life = people(with_options=options(merge_people="all", anonymous_users="emails"))
+    life.out(identify(anon=VISITOR))
+    life.crash()
+    life.say()
+    assert merged(life) == []
+    life.say(event("$identify", "u1", set={"email": A}))
+    assert merged(life) == [({"id": "u1"}, {"id": VISITOR})]
+
+
 def test_a_customer_known_by_an_email_is_merged_with_nobody_unseen() -> None:
     """Another tool may have made one customer with both identifiers, and nothing says what merging it with itself
     does."""
