@@ -30,7 +30,7 @@ class Draft(Struct, gc=False):
     email: str | None = None
     taken: bool = False
     """Their main customer belongs to someone who was joined here, so it is only theirs once that is settled."""
-    objects: set[str] = set()
+    objects: tuple[str, ...] = ()
     """Groups that this shipment relates them to."""
     recent: list[int | tuple[int, str]] = []
 

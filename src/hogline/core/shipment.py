@@ -21,6 +21,7 @@ from hogline.core.items import TOO_LONG, Effect, Item, Source, without_lessons
 from hogline.core.known import Known, Person
 from hogline.core.merging import made_elsewhere, merges, to_merge
 from hogline.core.records import Records
+from hogline.core.relating import related
 from hogline.core.removing import removals
 from hogline.core.sync import Sync
 from hogline.core.told import Told
@@ -257,22 +258,11 @@ class Shipment:
     def _tell(self, decides: Item | None, item: Item, draft: Draft, adjusted: list[str]) -> None:
         """Everything the person is told by now; `decides`: whose result a refusal decides."""
         made = self._sync.sync(draft, item, adjusted)
-        for operation, effect in made:
+        for _, effect in made:
             effect.item = decides
-            self._emit(operation, effect)
         if self._rules.has_groups and item.entry is not None and draft.address is not None:
-            self._belong(decides, item.entry, draft)
-
-    def _belong(self, item: Item | None, entry: Entry, draft: Draft) -> None:
-        main, address = draft.told.main, draft.address
-        if b'"$groups"' not in entry.data or main is None or address is None:
-            return
-        objects = self._people.objects(entry, self._options)
-        new = [one for one in objects if one not in main.objects and one not in draft.objects]
-        if new:
-            draft.objects.update(new)
-            effect = Effect(draft.person, main.key, item, "group", objects=tuple(new))
-            self._emit(self._people.belong(address, new), effect)
+            made = related(made, decides, item.entry, draft, people=self._people, options=self._options)
+        self._emit_all(made)
 
     def _group(self, item: Item, entry: Entry, adjusted: list[str]) -> bool:
         """An event about a group; False if it leads to nothing and is treated like any other."""

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from hogline.core.items import Effect
 from hogline.core.ledger import Row, RowState
+from hogline.core.relating import with_objects
 from hogline.core.sync import NULL
-from hogline.core.told import MOST_GONE, MOST_OBJECTS, Customer, Told
+from hogline.core.told import MOST_GONE, Customer, Told
 from hogline.model import Identifier
 
 Answered: TypeAlias = Sequence[tuple[Effect, bool]]
@@ -107,7 +108,8 @@ class Truth:
             self._put(email, "left")
             if main.email == email:
                 main = replace(main, email=None)
-        return _without_anonymous(replace(told, main=main), effect)
+        told = replace(told, main=main)
+        return _without_anonymous(_belongs(told, effect) if effect.objects else told, effect)
 
     def _refused(self, told: Told, before: Told | None, effect: Effect, *, doubt: bool) -> Told:
         main = told.main
@@ -189,7 +191,7 @@ def _position(recent: int | tuple[int, str]) -> int:
 def _belongs(told: Told, effect: Effect) -> Told:
     main = told.main
     assert main is not None  # the caller has one
-    return replace(told, main=replace(main, objects=(*main.objects, *effect.objects)[-MOST_OBJECTS:]))
+    return replace(told, main=replace(main, objects=with_objects(main.objects, effect.objects)))
 
 
 def _without_anonymous(told: Told, effect: Effect) -> Told:

@@ -8,7 +8,7 @@ and when; a destination only says what it can do, and how that is written.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -306,12 +306,18 @@ class People(Protocol[ReadT_contra]):
         """What an event says about a group itself."""
         ...
 
-    def objects(self, entry: Entry, options: ReadT_contra) -> Sequence[str]:
-        """The groups of the event's user, in the destination's terms."""
+    def objects(self, entry: Entry, known: Iterable[str], options: ReadT_contra) -> Sequence[str]:
+        """The groups of the event's user that they are not related to yet, or differently, in the destination's terms:
+        up to a line break what the group is, then how they are related. `known`: what they are related to, in the same
+        terms; of one group, the last counts."""
         ...
 
     def belong(self, identifier: Identifier, objects: Sequence[str]) -> Operation:
         """Relates a customer to these groups."""
+        ...
+
+    def belonging(self, identify: Operation, objects: Sequence[str]) -> Operation | None:
+        """An identify that also relates its customer to these groups; None if it cannot."""
         ...
 
 

@@ -64,7 +64,7 @@ class People:
         return PersonDetails(
             person=view,
             joined=[looked.view(each) for each in looked.joined(distinct_id)] if whole else [],
-            relationships=list(main.objects) if main is not None and whole else [],
+            relationships=[one.replace("\n", " ") for one in main.objects] if main is not None and whole else [],
             anonymous_ids=list(told.anonymous) if whole else [],
             recent=[
                 await self._event(*(each if isinstance(each, tuple) else (each, ""))) for each in reversed(told.recent)

@@ -230,6 +230,7 @@ def test_an_email_of_the_absorbed_person_is_that_of_whoever_stays() -> None:
 def test_a_refused_relationship_is_a_failure_and_not_tried_with_every_event() -> None:
     its = life(group_objects="company=1")
     member = event(properties={"$groups": {"company": "acme"}})
+    its.say(event())  # they are a customer
     made = its.say(member, refuses=refuses("add_relationships"))
     assert made.dead == ["invalid"]
     assert actions(its.say(member)) == ["event"]

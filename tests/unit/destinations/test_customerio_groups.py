@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from customerio_cases import NOW_S, PLAIN, actions, bodies, customer, event, history, options, plan
+from customerio_cases import NOW_S, PEOPLE, PLAIN, actions, bodies, customer, event, history, options, plan
 
 from hogline.destinations.base import InvalidOptions
 from hogline.destinations.customerio import Options
-from hogline.model import Event
+from hogline.model import Event, Refusal
 
 COMPANIES = options(group_objects="company=1, team = 2")
 
@@ -114,7 +114,9 @@ def test_a_persons_groups_become_relationships() -> None:
 
 
 def test_a_new_customer_is_related_too() -> None:
-    assert actions(plan(member(company="acme"), None, COMPANIES)) == ["identify", "add_relationships", "event"]
+    made = plan(member(company="acme"), None, COMPANIES)
+    assert actions(made) == ["identify", "event"]
+    assert bodies(made)[0]["cio_relationships"] == [{"identifiers": {"object_type_id": "1", "object_id": "acme"}}]
 
 
 def test_relationships_are_sent_when_they_change() -> None:
@@ -168,3 +170,85 @@ def test_a_mistake_in_group_objects_is_one_clear_sentence(text: str) -> None:
         options(group_objects=text)
     assert [problem.key for problem in invalid.value.problems] == ["group_objects"]
     assert "company=1" in str(invalid.value)
+
+
+# relationships with attributes, and in the identify
+
+ROLES = options(group_objects="company=1, company.role=company_role, company.since=since, team=2")
+
+
+def working(role: object = None, kind: str = "company", **more: object) -> Event:
+    properties = {"$groups": {kind: "acme"}, **({} if role is None else {"company_role": role}), **more}
+    return event("ordered", "u1", properties=properties)
+
+
+def edges(*events: Event, with_options: Options = ROLES) -> list[object]:
+    """The relationships that these lead to, for somebody who is a customer."""
+    plans, _ = history(*events, life=customer(), with_options=with_options)
+    return [
+        [edge.get("relationship_attributes") for edge in one["cio_relationships"]]
+        for made in plans
+        for one in bodies(made)
+        if "cio_relationships" in one
+    ]
+
+
+def test_a_relationship_has_the_attributes_that_the_options_name() -> None:
+    assert edges(working("admin", since=2020)) == [[{"role": "admin", "since": 2020}]]
+
+
+def test_it_is_sent_again_when_they_change_and_change_back() -> None:
+    assert edges(*(working(role) for role in ("admin", "admin", "user", "admin"))) == [
+        [{"role": "admin"}],
+        [{"role": "user"}],
+        [{"role": "admin"}],
+    ]
+
+
+def test_an_event_that_does_not_say_them_changes_nothing() -> None:
+    assert edges(working("admin"), working(), working(since=2020)) == [
+        [{"role": "admin"}],
+        [{"role": "admin", "since": 2020}],
+    ]
+
+
+def test_other_groups_have_none() -> None:
+    assert edges(working("admin", kind="team")) == [[None]]
+
+
+def test_attributes_that_customer_io_does_not_take_are_left_out() -> None:
+    assert edges(working(float("nan")), working("x" * 1_001)) == [[None], [{"role": "x" * 1_000}]]
+
+
+def test_a_customer_that_is_told_something_is_related_in_the_same_operation() -> None:
+    both = event("ordered", "u1", set={"plan": "pro"}, properties={"$groups": {"company": "acme"}})
+    made = plan(both, customer(), COMPANIES)
+    assert actions(made) == ["identify", "event"]
+    assert bodies(made)[0]["attributes"] == {"plan": "pro"}
+    assert bodies(made)[0]["cio_relationships"] == [{"identifiers": {"object_type_id": "1", "object_id": "acme"}}]
+
+
+def test_a_rejected_identify_is_tried_without_its_relationships() -> None:
+    """An object type that does not exist must not keep the customer from being made."""
+    operation = plan(member(company="acme"), None, COMPANIES).operations[0]
+    identify, relate = PEOPLE.parts(operation, Refusal("invalid", "no such type"))
+    assert (identify.action, relate.action) == ("identify", "add_relationships")
+    assert b"cio_relationships" not in identify.body
+    assert PEOPLE.parts(identify, Refusal("invalid", "no")) == ()
+
+
+def test_relationships_that_do_not_fit_into_the_identify_go_by_themselves() -> None:
+    large: dict[str, object] = {f"a{n}": "x" * 980 for n in range(32)}
+    groups = {"company": "c" * 140, "team": "t" * 140}
+    made = plan(event("ordered", "u1", set=large, properties={"$groups": groups}), customer(), COMPANIES)
+    assert actions(made) == ["identify", "add_relationships", "event"]
+
+
+def test_a_line_break_in_a_groups_key_is_not_taken_for_its_attributes() -> None:
+    assert edges(event("ordered", "u1", properties={"$groups": {"company": "a\n{}"}})) == []
+
+
+@pytest.mark.parametrize("wrong", ["company.role=role", "company=1, company.=role", "company=1, company.role="])
+def test_attributes_need_a_group_type_a_name_and_a_property(wrong: str) -> None:
+    with pytest.raises(InvalidOptions):
+        options(group_objects=wrong)

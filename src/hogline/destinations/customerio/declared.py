@@ -258,7 +258,10 @@ _ATTRIBUTES = (
         title="Groups as objects",
         kind="text",
         hint="Comma-separated PostHog group types, each with the id of its Customer.io object type:"
-        " company=1. Empty: groups are not sent.",
+        " company=1. company.role=company_role gives the relationship an attribute from an event property. Empty:"
+        " groups are not sent.",
+        changing="Groups are sent with each person's next event that names them. Objects stay in Customer.io as they"
+        " are.",
     ),
 )
 

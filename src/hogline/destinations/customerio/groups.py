@@ -6,12 +6,16 @@ relationship is ever removed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from hogline.destinations.base import GroupPlan
 from hogline.destinations.customerio import limits, operations
 from hogline.destinations.customerio.options import Options
-from hogline.model import UNKNOWN, Event, Identifier, Operation, Refusal
+from hogline.model import UNKNOWN, Event, Refusal
+
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def group_identify(event: Event, now_ms: int, options: Options) -> GroupPlan:
@@ -53,23 +57,47 @@ def _attributes(event: Event, options: Options) -> tuple[dict[str, object], tupl
     return attributes, tuple(adjusted)
 
 
-def objects(event: Event, options: Options) -> list[str]:
-    """The objects in the event's `$groups`, as `type/key`."""
+def objects(event: Event, known: Iterable[str], options: Options) -> list[str]:
+    """The objects in the event's `$groups` to which the person is not related yet, or with other attributes: as
+    `type/key`, with attributes followed by a line break and JSON. `known`: those that are, the last one counts."""
     groups = event.properties.get("$groups")
     if not isinstance(groups, dict):
         return []
-    found: dict[str, None] = {}
+    now = dict(one.partition("\n")[::2] for one in known)
+    found: dict[str, str] = {}
     for kind, value in groups.items():
         object_type, key = options.group_objects.get(kind), _key(value)
-        if object_type is not None and key is not None and not limits.too_long(key, limits.IDENTIFIER_BYTES):
-            found[f"{object_type}/{key}"] = None
-    return list(found)
+        if object_type is None or key is None or "\n" in key or limits.too_long(key, limits.IDENTIFIER_BYTES):
+            continue
+        name = f"{object_type}/{key}"
+        before = now.get(name)
+        had: dict[str, object] = msgspec.json.decode(before) if before else {}
+        has = {**had, **_relationship(event, options.relationship_attributes.get(kind, {}))}
+        if before is None or has != had:
+            found[name] = f"\n{_encode(has).decode()}" if has else ""
+    return [name + about for name, about in found.items()]
 
 
-def belong(identifier: Identifier, named: Sequence[str]) -> Operation:
-    """Relates a customer to these objects."""
-    pairs = [(object_type, key) for object_type, _, key in (one.partition("/") for one in named)]
-    return operations.add_relationships(identifier, pairs)
+def _relationship(event: Event, wanted: Mapping[str, str]) -> dict[str, object]:
+    """Attributes of a relationship, from the properties of an event."""
+    found: dict[str, object] = {}
+    for name, source in wanted.items():
+        if source in event.properties:
+            value, _ = limits.attribute_value(event.properties[source])
+            if value is not UNKNOWN and value is not None:
+                found[name] = value
+    return found
+
+
+def relationships(named: Sequence[str]) -> list[object]:
+    """These objects as an operation names them."""
+    made: list[object] = []
+    for one in named:
+        name, _, about = one.partition("\n")
+        object_type, _, key = name.partition("/")
+        edge: dict[str, object] = {"identifiers": {"object_type_id": object_type, "object_id": key}}
+        made.append({**edge, "relationship_attributes": msgspec.json.decode(about)} if about else edge)
+    return made
 
 
 def _key(value: object) -> str | None:

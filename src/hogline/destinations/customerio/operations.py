@@ -6,6 +6,7 @@ so the rest is added around it. Knows nothing about why something is sent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import cast
 from urllib.parse import quote
@@ -72,19 +73,24 @@ def identify_object(
     )
 
 
-def add_relationships(identifier: Identifier, objects: list[tuple[str, str]]) -> Operation:
-    """Relates a person to these objects, each given by its type's id and its own id."""
+def add_relationships(identifier: Identifier, relationships: Sequence[object]) -> Operation:
+    """Relates a person to objects."""
     body = _encode(
         {
             "type": "person",
             "identifiers": {identifier.kind: identifier.value},
             "action": "add_relationships",
-            "cio_relationships": [
-                {"identifiers": {"object_type_id": object_type, "object_id": key}} for object_type, key in objects
-            ],
+            "cio_relationships": relationships,
         }
     )
     return Operation("add_relationships", body)
+
+
+def with_relationships(operation: Operation, relationships: Sequence[object]) -> Operation | None:
+    """An identify that also relates the person to objects; None if that does not fit."""
+    body = msgspec.json.decode(operation.body, type=dict[str, object])
+    made = _encode({**body, "cio_relationships": relationships})
+    return Operation("identify", made) if len(made) <= limits.OPERATION_BYTES else None
 
 
 def merge(primary: Identifier, secondary: Identifier) -> Operation:
@@ -107,11 +113,19 @@ def remove(identifier: Identifier, action: Removal) -> Operation:
 
 
 def parts(operation: Operation, refusal: Refusal) -> tuple[Operation, ...]:
-    """A rejected identify in two: without the attribute that the refusal names, and that one; otherwise in halves."""
+    """A rejected identify in two: without its relationships, and those; else without the attribute that the refusal
+    names, and that one; otherwise in halves."""
     if operation.action != "identify":
         return ()
     body = msgspec.json.decode(operation.body, type=dict[str, object])
     attributes = cast("dict[str, object]", body["attributes"])
+    relationships = body.pop("cio_relationships", None)
+    if relationships is not None:
+        related = {"type": "person", "identifiers": body["identifiers"], "action": "add_relationships"}
+        return (
+            Operation("identify", _encode(body)),
+            Operation("add_relationships", _encode({**related, "cio_relationships": relationships})),
+        )
     names = list(attributes)
     if len(names) < 2:
         return ()

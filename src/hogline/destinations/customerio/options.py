@@ -57,6 +57,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """The person property with the email."""
     group_objects: Mapping[str, str] = {}
     """PostHog's group types, and the object type of each."""
+    relationship_attributes: Mapping[str, Mapping[str, str]] = {}
+    """Of some group types: attributes of the relationship, and the event property of each."""
     dates: Dates = CREATED
     """For attributes."""
     event_dates: Dates = Dates()
@@ -88,6 +90,7 @@ def read_options(values: Mapping[str, object]) -> Options:
     email_property = given.text("email_property") or "email"
     dates, properties = given.names("date_attributes"), names_of(given.names("event_properties"))
     event_dates = dates_of(name.removeprefix(_EVENT) for name in dates if name.startswith(_EVENT))
+    group_objects, relationship_attributes = _group_objects(given, "group_objects")
     options = Options(
         base_url=_endpoint(given, "tracking_endpoint"),
         authorization="Basic " + base64.b64encode(f"{site_id}:{api_key}".encode()).decode(),
@@ -108,7 +111,8 @@ def read_options(values: Mapping[str, object]) -> Options:
         mapping=_mapping(given, "attribute_mapping", email_property),
         set_once=given.yes_no("set_once"),
         email_property=email_property,
-        group_objects=_group_objects(given, "group_objects"),
+        group_objects=group_objects,
+        relationship_attributes=relationship_attributes,
         dates=dates_of(name for name in dates if not name.startswith(_EVENT)),
         event_dates=event_dates,
         requests_per_second=given.whole_number(PACE.key),
@@ -158,12 +162,19 @@ def _mapping(given: OptionReader, key: str, email_property: str) -> tuple[Mapped
     return tuple(mapping)
 
 
-def _group_objects(given: OptionReader, key: str) -> dict[str, str]:
+def _group_objects(given: OptionReader, key: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The object type of each group type, and the attributes of its relationships: each with an event property."""
     objects: dict[str, str] = {}
-    for pair in sorted(given.names(key)):
-        kind, _, object_type = (part.strip() for part in pair.partition("="))
-        if not kind or not (object_type.isascii() and object_type.isdigit()):
+    about: dict[str, dict[str, str]] = {}
+    for kind, value in given.pairs(key):
+        group, dot, attribute = kind.rpartition(".")
+        if kind and value.isascii() and value.isdigit():
+            objects[kind] = value
+        elif dot and group and value and attribute_name_problem(attribute) is None:
+            about.setdefault(group, {})[attribute] = value
+        else:
             given.problem(key, "must be pairs of a group type and the id of an object type, such as company=1.")
-            return {}
-        objects[kind] = object_type
-    return objects
+            return {}, {}
+    if not about.keys() <= objects.keys():
+        given.problem(key, "needs the object type of each group type: company=1, company.role=role.")
+    return objects, about

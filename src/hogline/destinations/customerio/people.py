@@ -3,7 +3,7 @@ what and when."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from zlib import crc32
 
 import msgspec
@@ -140,11 +140,14 @@ class CustomerIoPeople:
     def group(self, entry: Entry, options: Options) -> GroupPlan:
         return groups.group_identify(event_of(entry), entry.time_ms, options)
 
-    def objects(self, entry: Entry, options: Options) -> Sequence[str]:
-        return groups.objects(event_of(entry), options)
+    def objects(self, entry: Entry, known: Iterable[str], options: Options) -> Sequence[str]:
+        return groups.objects(event_of(entry), known, options)
 
     def belong(self, identifier: Identifier, objects: Sequence[str]) -> Operation:
-        return groups.belong(identifier, objects)
+        return operations.add_relationships(identifier, groups.relationships(objects))
+
+    def belonging(self, identify: Operation, objects: Sequence[str]) -> Operation | None:
+        return operations.with_relationships(identify, groups.relationships(objects))
 
 
 def _written(made: Operation | Refusal, adjusted: tuple[str, ...]) -> Written:
