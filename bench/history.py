@@ -1,72 +1,111 @@
-"""Files of history, read and put in order: a million rows as PostHog exports them, shuffled, and ten times as many.
+"""`hogline backfill` of a million events of 50,000 people as PostHog exports them: read, sorted, planned, kept and sent
+to a sink that accepts everything, by the one command; beside it, in one run, the official client's prebuilt batches.
 
-Prints rows a second, peak memory and what the sorter had on disk. Nothing is delivered: `send` measures that.
+`HISTORY_EVENTS` in the environment is another number of events. `history-large` is ten times as many.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.processes import peak_mb
+from bench import yardstick
+from bench.processes import Cost, get, peak_mb, run
+from bench.serve import sink
 from bench.traffic import events
 
-ROWS, PEOPLE, TIMES = 1_000_000, 50_000, 10
+EVENTS, PEOPLE, TIMES, RUNS = int(os.environ.get("HISTORY_EVENTS", "1000000")), 50_000, 10, 3
+YARDSTICK_EVENTS = 200_000
+"""Of so many, because it has them all in memory."""
+T = TypeVar("T")
+LATENCY_MS = 50
 _AT_ONCE = 50_000
 
-_CHILD = """
+_SORT = """
 import sys, time
 from pathlib import Path
 from hogline.backfill.files import files_of
-from hogline.backfill.order import add_all, in_order
-from hogline.backfill.reading import Reading
-from hogline.backfill.sorter import Sorter
+from hogline.backfill.prepare import ROWS, Preparation, Window
+folder = Path(sys.argv[1])
+preparation = Preparation(files_of(sys.argv[2:]), folder, time.time_ns() // 1_000_000, Window())
 begin = time.perf_counter()
-reading = Reading(files_of(sys.argv[2:]), time.time_ns() // 1_000_000)
-with Sorter(Path(sys.argv[1])) as sorter:
-    add_all(reading, sorter)
-    read = time.perf_counter()
-    count, bytes_ = 0, 0
-    for row in in_order(sorter, [file.name for file in reading.files]):
-        count += 1
-        bytes_ += len(row.body)
-    end = time.perf_counter()
-assert not reading.bad
-print(count, bytes_, sorter.disk_bytes, read - begin, end - read, flush=True)
+prepared = preparation.prepare()
+print(prepared.rows, time.perf_counter() - begin, preparation.disk_bytes, (folder / ROWS).stat().st_size, flush=True)
 sys.stdin.read()
 """
 
 
 def main() -> None:
-    print(f"history: {ROWS:,} rows of {PEOPLE:,} people in random order, read and put in order of time")
-    with tempfile.TemporaryDirectory() as folder:
-        lines, parquet = _files(Path(folder))
-        _measure("JSON lines", [lines], Path(folder))
-        _measure("Parquet (zstd)", [parquet], Path(folder))
-        links = [Path(folder) / f"again-{number}.jsonl" for number in range(TIMES)]
-        for link in links:
-            link.symlink_to(lines)
-        _measure(f"JSON lines, {TIMES} times as many rows", links, Path(folder))
+    print(f"history: {EVENTS:,} events of {PEOPLE:,} people, median of {RUNS} runs (all)")
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        files = _elsewhere(_files, folder, EVENTS)
+        with sink(0) as where:
+            official = median(_elsewhere(yardstick.batches, where, YARDSTICK_EVENTS, PEOPLE // 5) for _ in range(RUNS))
+        print(f"  the official client, prebuilt batches of {yardstick.BATCH}: {official:,.0f} events/s")
+        alone = {}
+        for title, file in files.items():
+            costs = [_backfill([file], EVENTS) for _ in range(RUNS)]
+            alone[title] = _said(title, costs, official)
+        delayed = [_backfill([files["JSON lines, shuffled"]], EVENTS, LATENCY_MS) for _ in range(RUNS)]
+        slower = _said(f"JSON lines, shuffled, {LATENCY_MS} ms latency", delayed, official)
+        print(f"  with {LATENCY_MS} ms latency / without: {slower / alone['JSON lines, shuffled']:.0%}")
+        for title, file in files.items():
+            _sort(f"reading and sorting alone: {title}", [file], folder)
 
 
-def _files(folder: Path) -> tuple[Path, Path]:
-    lines, parquet = folder / "rows.jsonl", folder / "rows.parquet"
-    rows = [msgspec.json.encode(event | {"person_properties": {}}) for event in events(ROWS, PEOPLE)]
+def large() -> None:
+    """Ten times as many, once: memory, disk and time."""
+    count = EVENTS * TIMES
+    print(f"history, large: {EVENTS:,} and {count:,} events of {PEOPLE:,} people, JSON lines, shuffled; one run each")
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        parts = [_elsewhere(_lines, folder, EVENTS, part) for part in range(TIMES)]
+        small = _backfill(parts[:1], EVENTS)
+        much = _backfill(parts, count)
+        for title, cost, events_ in ((f"{EVENTS:,} events", small, EVENTS), (f"{count:,} events", much, count)):
+            print(f"  {title:20} {events_ / cost.wall_s:>8,.0f} events/s, {cost.wall_s:,.0f} s, {cost.peak_mb:.0f} MB")
+        print(f"  {TIMES} times the events take {much.wall_s / small.wall_s:.1f} times as long")
+        _sort("reading and sorting alone", parts, folder)
+
+
+def _elsewhere(work: Callable[..., T], *arguments: object) -> T:
+    """In another process: the kernel counts memory that this one had among that of its children."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments)
+
+
+def _files(folder: Path, count: int) -> dict[str, Path]:
+    rows = [msgspec.json.encode(event | {"person_properties": {}}) for event in events(count, PEOPLE)]
+    ordered, mixed, parquet = (folder / name for name in ("sorted.jsonl", "shuffled.jsonl", "shuffled.parquet"))
+    ordered.write_bytes(b"\n".join(rows))
     random.Random(1).shuffle(rows)
-    lines.write_bytes(b"\n".join(rows))
+    mixed.write_bytes(b"\n".join(rows))
     with pq.ParquetWriter(parquet, _columns(rows[:1]).schema, compression="zstd") as writer:
         for begin in range(0, len(rows), _AT_ONCE):
             writer.write_table(_columns(rows[begin : begin + _AT_ONCE]))
-    return lines, parquet
+    return {"JSON lines, sorted": ordered, "JSON lines, shuffled": mixed, "Parquet (zstd), shuffled": parquet}
+
+
+def _lines(folder: Path, count: int, part: int) -> Path:
+    """A part of many: other events of the same people."""
+    rows = [msgspec.json.encode(event | {"person_properties": {}}) for event in events(count, PEOPLE, seed=part + 1)]
+    random.Random(part).shuffle(rows)
+    file = folder / f"part-{part}.jsonl"
+    file.write_bytes(b"\n".join(rows))
+    return file
 
 
 def _columns(rows: Sequence[bytes]) -> pa.Table:
@@ -81,17 +120,48 @@ def _columns(rows: Sequence[bytes]) -> pa.Table:
     return table.set_column(at, "timestamp", times.cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC")))
 
 
-def _measure(title: str, files: Sequence[Path], folder: Path) -> None:
-    begin = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(folder), *map(str, files)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
-        assert child.stdout is not None
-        said = child.stdout.readline().split()
-        wall_s, memory_mb = time.perf_counter() - begin, peak_mb(child)
-        child.communicate()
-    count, row_bytes, disk_bytes, read_s, merge_s = map(float, said)
+def _backfill(files: Sequence[Path], count: int, latency_ms: int = 0) -> Cost:
+    """The whole command, on a fresh data directory; every event has to be at the sink in the end."""
+    with tempfile.TemporaryDirectory() as made, sink(latency_ms) as where:
+        data = Path(made) / "data"
+        run(
+            data,
+            "connect",
+            "customerio",
+            "--site-id=s",
+            "--api-key=k",
+            f"--tracking-endpoint={where}",
+        )
+        cost = run(data, "backfill", "customerio", *map(str, files), "--share=100%", "--json")
+        report = get(f"{where}/report")
+        assert report["events"] == count, report["events"]
+    return cost
+
+
+def _said(title: str, costs: Sequence[Cost], official: float) -> float:
+    rates = [EVENTS / cost.wall_s for cost in costs]
+    rate = median(rates)
     print(
-        f"  {title:34} {count / wall_s:>8,.0f} rows/s (read {count / read_s:,.0f}, merged {count / merge_s:,.0f}), "
-        f"{memory_mb:.0f} MB, on disk {disk_bytes / row_bytes:.2f} of {row_bytes / 1e6:,.0f} MB"
+        f"  {title:38} {rate:>8,.0f} events/s ({', '.join(f'{each:,.0f}' for each in rates)}), "
+        f"{rate / official:.2f} of the client, {median(cost.cpu_s for cost in costs):.0f} s of CPU, "
+        f"{max(cost.peak_mb for cost in costs):.0f} MB"
+    )
+    return rate
+
+
+def _sort(title: str, files: Sequence[Path], folder: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as made,
+        subprocess.Popen(
+            [sys.executable, "-c", _SORT, made, *map(str, files)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as child,
+    ):
+        assert child.stdout is not None
+        count, wall_s, sort_bytes, rows_bytes = map(float, child.stdout.readline().split())
+        memory_mb = peak_mb(child)
+        child.communicate()
+    size = sum(file.stat().st_size for file in files)
+    print(
+        f"  {title:58} {count / wall_s:>8,.0f} rows/s, {memory_mb:.0f} MB; "
+        f"on disk {(sort_bytes + rows_bytes) / size:.2f} of the files' {size / 1e6:,.0f} MB"
     )

@@ -34,7 +34,12 @@ def environment(data: Path) -> dict[str, str]:
 def run(data: Path, *arguments: str) -> Cost:
     """Run one command to its end; raises if it fails."""
     begin = time.perf_counter()
-    process = subprocess.Popen([*HOGLINE, *arguments], env=environment(data), stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*HOGLINE, *arguments],
+        env=environment(data),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if "--json" in arguments else None,
+    )
     output = process.stdout.read() if process.stdout else b""
     _, code, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(code)

@@ -68,6 +68,11 @@ class Preparation:
         """Rows so far."""
         return self._persons.rows + (self._sorter.count if self._sorter is not None else 0)
 
+    @property
+    def disk_bytes(self) -> int:
+        """The most that sorting had on disk at any time, beside the file with all rows in order."""
+        return self._sorter.disk_bytes if self._sorter is not None else 0
+
     def prepare(self) -> Prepared:
         """Raises `CannotRead`, and OSError where the disk is full."""
         reading = self.reading
