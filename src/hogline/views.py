@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
@@ -47,10 +47,39 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
     """Likely mistakes in the setup, in sentences; they stop nothing."""
 
 
+SourceState: TypeAlias = Literal["fetching", "waiting", "retrying", "paused", "not_running"]
+
+
+class SourceView(Struct, frozen=True, kw_only=True):
+    """A source that Hogline fetches from, without its key."""
+
+    name: str
+    address: str
+    """Such as posthog://eu.posthog.com/12345."""
+    every_s: int
+    state: SourceState
+    """`waiting`: for a connection that runs, or for one to settle what it has. `retrying`: the source has trouble;
+    Hogline tries again by itself. `not_running`: `hogline serve` is not running.
+    """
+    reason: str | None
+    """Why nothing is fetched just now."""
+    trouble_s: float
+    """How long that is so; 0: there is no trouble."""
+    up_to_ms: int
+    """Everything that reached the source before is here."""
+    fetched_ms: int
+    """When something was fetched last; 0: never."""
+    settled: int
+    """Events that came from it and are settled by a connection."""
+    by: Literal["exports", "queries", ""]
+    """How it is asked; empty: it was not yet."""
+
+
 class Status(Struct, frozen=True, kw_only=True):
     connections: list[ConnectionStatus]
     refused: dict[str, int]
     """Events rejected on receipt, by reason; no connection received them."""
+    sources: list[SourceView] = field(default_factory=list)
 
 
 class RejectionView(Struct, frozen=True, kw_only=True):

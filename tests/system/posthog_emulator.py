@@ -29,18 +29,23 @@ PROJECT = "42"
 class PostHog:
     def __init__(self, url: str) -> None:
         self.url = url
+        self.keys = {KEY, READ_ONLY_KEY}
         self.functions: dict[str, dict[str, Any]] = {}
         self.loses_invocations = False
         """Says that the event went out, and sends nothing: as if another server answered at that address."""
 
         self.events: list[dict[str, Any]] = []
-        """What is exported, by `timestamp`."""
+        """What is exported, by `_inserted_at`, or by `timestamp` where there is none."""
         self.part_events = 1_000
         self.has_exports = True
+        self.polls = 1
+        """How often an export says that it still runs."""
         self.queries: list[str] = []
         self.troubles: list[int] = []
         """The statuses that the next requests for exports get, until there are no more; of downloads, 403 is an
         address that expired."""
+        self.downloads: list[int] = []
+        """The same, of downloads only."""
         self.ends: list[str] = []
         """How the next exports end."""
         self.exports: list[dict[str, Any]] = []
@@ -49,8 +54,9 @@ class PostHog:
     def answer(self, method: str, path: str, key: str, body: dict[str, Any]) -> tuple[int, object]:  # noqa: PLR0911  # a table
         if path.startswith("/signed/"):
             assert not key, "PostHog's key went to the bucket"
-            return (self.troubles.pop(0), {}) if self.troubles else (200, self._parts[path])
-        if key not in {KEY, READ_ONLY_KEY}:
+            trouble = self.downloads or self.troubles
+            return (trouble.pop(0), {}) if trouble else (200, self._parts[path])
+        if key not in self.keys:
             return 401, {"type": "authentication_error", "detail": "Invalid personal API key."}
         if path == "/api/projects/42/query/":
             return (self.troubles.pop(0), {}) if self.troubles else self._queried(body["query"]["query"])
@@ -118,7 +124,8 @@ class PostHog:
         found = [
             each
             for at, uuid, each in rows
-            if times[0] <= at < times[1] and (after is None or (at, uuid) > (times[2], after[1]))
+            if times[0] <= at < times[1] and (after is None or (at, uuid) > (times[-1], after[1]))
+            if "created_at" not in query or times[2] <= _arrived(each) < times[3]
         ]
         names = query.removeprefix("SELECT ").partition(" FROM")[0].split(", ")
         keys = [name.replace("person.properties", "person_properties") for name in names]
@@ -135,7 +142,7 @@ class PostHog:
         if end - start > timedelta(days=7) or end > datetime.now(UTC) or body["model"] != "events":
             return 400, {"detail": "data interval range too big. Choose an interval of at most seven days."}
         assert body["file"]["format"] == "JSONLines"
-        rows = [each for each in self.events if start <= datetime.fromisoformat(each["timestamp"]) < end]
+        rows = [each for each in self.events if start <= _arrived(each) < end]
         run = str(len(self.exports))
         files: list[str] = []
         for number in range(0, len(rows), self.part_events):
@@ -143,7 +150,7 @@ class PostHog:
             files.append(str(len(files)))
             self._parts[f"/signed/{run}/{files[-1]}"] = b"".join(map(gzip.compress, lines))
         ends = self.ends.pop(0) if self.ends else "Completed"
-        self.exports.append({"polls": 1, "files": files, "count": len(rows), "ends": ends, "body": body})
+        self.exports.append({"polls": self.polls, "files": files, "count": len(rows), "ends": ends, "body": body})
         return 202, {"id": run}
 
     def _invoked(self, body: dict[str, Any]) -> dict[str, object]:
@@ -164,6 +171,10 @@ class PostHog:
         except (URLError, OSError):
             return {"status": "error", "logs": [{"level": "error", "message": "HTTP fetch failed: ECONNREFUSED"}]}
         return {"status": "success", "logs": [{"level": "info", "message": "Function completed"}]}
+
+
+def _arrived(event: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(event.get("_inserted_at") or event["timestamp"])
 
 
 @contextmanager

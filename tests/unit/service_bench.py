@@ -23,6 +23,7 @@ from hogline.service import Service
 from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.store.datadir.directory import DataDirectory
+from hogline.store.datadir.sources import Sources
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.figures import SqliteFigures
@@ -70,12 +71,13 @@ class MovedClock:
 
     def __init__(self) -> None:
         self._at_s = 1_000.0
+        self.wall_ms = RECEIVED_MS
 
     def now_s(self) -> float:
         return self._at_s
 
     def time_ms(self) -> int:
-        return RECEIVED_MS
+        return self.wall_ms
 
     async def sleep(self, seconds: float) -> None:
         until = self._at_s + seconds
@@ -165,6 +167,7 @@ async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
             delivers=True,
             figures=figures,
             events=events if chosen.event_log else None,
+            sources=Sources(directory.path, vault),
             trail=Trail(audit, vault.fingerprint, clock.time_ms),
         )
         stack.push_async_callback(service.close)

@@ -53,8 +53,14 @@ class Feeder:
         seen: SeenUuids,
         suppressed: Suppressed,
         clock: Clock,
+        live: bool = False,
+        before: int = 0,
     ) -> None:
-        """`share`: percent of the requests a second."""
+        """`share`: percent of the requests a second. `live`: these rows are live events, so they wait for no others,
+        and repeats are left out. `before`: how many rows of this run came in files before this one.
+        """
+        self._live = live
+        self._before = before
         self._run = run
         self._rows = rows
         self._connection = connection
@@ -84,12 +90,16 @@ class Feeder:
 
     async def run(self) -> None:
         """Until all rows are settled. Raises OSError if the file cannot be read."""
-        for chunk in _chunks(read_rows(self._rows, self.taken)):
+        await self.take_all()
+        while not self._is_settled():
+            await self._wait()
+
+    async def take_all(self) -> None:
+        """Until all rows are in the journal. Raises OSError if the file cannot be read."""
+        for chunk in _chunks(read_rows(self._rows, self.taken - self._before)):
             while not self._may_take():
                 await self._wait()
             await self._take(chunk)
-        while not self._is_settled():
-            await self._wait()
 
     async def _wait(self) -> None:
         self._settled_more.clear()
@@ -109,6 +119,8 @@ class Feeder:
             return False
         settled, requests = found
         own = self._unsettled(settled)
+        if self._live:
+            return own < AHEAD_ROWS
         if self._journal.end - settled - own > MOST_LIVE:
             self.waits = "live events go first"
             return False
@@ -146,7 +158,7 @@ class Feeder:
             kept = [row for row in kept if not is_kept_out(decode_event(row), self._suppressed)]
         inlet = _Inlet(self._journal, taken)
         while True:
-            writing = asyncio.ensure_future(self._seen.append_bodies(inlet, kept))
+            writing = asyncio.ensure_future(self._seen.append_bodies(inlet, kept, repeats=not self._live))
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:

@@ -45,6 +45,16 @@ _CHUNK_BYTES = 256 * 1024
 _RUNNING = {"Starting", "Running"}
 
 
+def address(host: str, project: str) -> str:
+    """The source of a project: `host` is `eu`, `us`, a host name, or the URL of a PostHog of your own. Raises
+    `CannotRead`.
+    """
+    try:
+        return f"{SCHEME}{base_url(host).removeprefix('https://')}/{project.strip()}"
+    except PostHogRefused as refused:
+        raise CannotRead(str(refused)) from None
+
+
 def weeks(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The interval in pieces that PostHog exports."""
     while since < until:
@@ -61,9 +71,10 @@ class PostHogExports:
         *,
         sleep: Callable[[float], None] = time.sleep,
         now_s: Callable[[], float] = time.monotonic,
+        tries: int = _TRIES,
     ) -> None:
-        """`source`: `posthog://HOST/PROJECT`; in tests the host may be an http address on this machine. Raises
-        `CannotRead`.
+        """`source`: `posthog://HOST/PROJECT`; in tests the host may be an http address on this machine. `tries`: how
+        often a request is made that fails in a way that may pass. Raises `CannotRead`.
         """
         found = re.fullmatch(rf"{SCHEME}(.+)/(\d{{1,12}})/?", source)
         if found is None:
@@ -78,12 +89,36 @@ class PostHogExports:
         self._headers = {"authorization": f"Bearer {key.strip()}", "content-type": "application/json"}
         self._sleep = sleep
         self._now_s = now_s
+        self._pauses = [min(2.0**number, _LONGEST_PAUSE_S) for number in range(tries - 1)]
+        self.queries = False
+        """Whether this PostHog has no file downloads, so that it was asked by queries."""
 
     def files(self, since: datetime, until: datetime, model: Model = "events") -> list[File]:
         """A file for each week. Its export begins when it is opened."""
         return [self._file(start, end, model) for start, end in weeks(since, until)]
 
-    def _file(self, start: datetime, end: datetime, model: Model) -> File:
+    def arrived(self, since: datetime, until: datetime) -> File:
+        """What PostHog received in this interval, of at most a week."""
+        return self._file(since, until, "events", queried=posthog_query.arrived)
+
+    def check(self) -> None:
+        """Raises `CannotRead` if PostHog cannot be reached, or does not know the key. What the key may do shows when it
+        is used.
+        """
+        try:
+            self._asked("GET", f"{_EXPORTS}00000000-0000-0000-0000-000000000000/")
+        except Refused as refused:
+            if refused.status not in {403, 404}:
+                raise
+
+    def _file(
+        self,
+        start: datetime,
+        end: datetime,
+        model: Model,
+        *,
+        queried: Callable[[posthog_query.Ask, datetime, datetime], Iterator[bytes]] = posthog_query.lines,
+    ) -> File:
         what = "" if model == "events" else f" {model}"
         name = f"{self._source.rstrip('/')}{what} {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
 
@@ -93,7 +128,8 @@ class PostHogExports:
             except _Missing:
                 if model != "events":
                     raise CannotRead(f"{self._source} has no exports of people. Leave out --persons.") from None
-                return io.BufferedReader(Chunks(posthog_query.lines(self._queried, start, end)))
+                self.queries = True
+                return io.BufferedReader(Chunks(queried(self._queried, start, end)))
             # JSON lines with gzip: parts that follow one another are one file.
             return io.BufferedReader(Chunks(self._chunks(run, parts)))
 
@@ -142,7 +178,7 @@ class PostHogExports:
 
     def _download(self, run: str, part: str, file: IO[bytes]) -> None:
         """A part as a whole. An address that expired, or a connection that broke, is asked for anew."""
-        for pause_s in (*_pauses(), None):
+        for pause_s in (*self._pauses, None):
             address = self._asked("GET", f"{_EXPORTS}{run}/download/{part}/")[1].get("location", "")
             if urlsplit(address).scheme != "https" and urlsplit(address).hostname not in {"127.0.0.1", "localhost"}:
                 raise CannotRead("PostHog gave an address for a download that is not https.")
@@ -175,7 +211,7 @@ class PostHogExports:
         """The answer and its headers. Waits where PostHog is too busy or has trouble. Raises `CannotRead`."""
         content = None if body is None else msgspec.json.encode(body)
         request = Request(self._project + place, content, self._headers, method=method)  # noqa: S310  # base_url checks it
-        for pause_s in (*_pauses(), None):
+        for pause_s in (*self._pauses, None):
             try:
                 with _opener.open(request, timeout=_TIMEOUT_S) as answer:
                     return answer.read(), {name.lower(): value for name, value in answer.headers.items()}
@@ -188,7 +224,7 @@ class PostHogExports:
                 if refused.code == 404 and place == _EXPORTS:
                     raise _Missing from None
                 if pause_s is None or (refused.code != 429 and refused.code < 500):
-                    raise CannotRead(self._why(refused.code, text)) from None
+                    raise Refused(self._why(refused.code, text), refused.code) from None
                 self._sleep(max(pause_s, _seconds(headers.get("retry-after"))))
             except (URLError, HTTPException, ConnectionError, TimeoutError):
                 # An export that was asked for may have begun, and costs its rows: it is not asked for again.
@@ -213,6 +249,14 @@ class PostHogExports:
                 return f"PostHog rejected the request (HTTP {status}): {_line(body.decode(errors='replace'))}"
 
 
+class Refused(CannotRead):
+    """PostHog answered that it will not."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
 class _Missing(Exception):
     """There is no API for exports, or no project."""
 
@@ -225,10 +269,6 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 _opener = build_opener(_NoRedirect)
-
-
-def _pauses() -> list[float]:
-    return [min(2.0**number, _LONGEST_PAUSE_S) for number in range(_TRIES - 1)]
 
 
 def _seconds(text: str | None) -> float:

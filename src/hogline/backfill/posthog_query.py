@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,8 @@ from hogline.backfill.files import CannotRead
 SCOPE = "query:read"
 PAGE_ROWS = 5_000
 DAY = timedelta(days=1)
+LATEST = timedelta(days=14)
+"""Events that arrive later than that after they happened are not found by when they arrived."""
 
 _COLUMNS = "uuid, event, distinct_id, person_id, properties, person.properties, elements_chain, timestamp"
 
@@ -39,18 +42,30 @@ class _Last(Struct, array_like=True):
     timestamp: str
 
 
-def lines(ask: Callable[[Mapping[str, object]], bytes], start: datetime, end: datetime) -> Iterator[bytes]:
-    """The events of this interval as JSON lines, each a complete answer with one row. `ask` sends the body of a query
-    and returns the body of the answer. Raises `CannotRead`.
+Ask: TypeAlias = Callable[[Mapping[str, object]], bytes]
+"""Sends the body of a query and returns the body of the answer."""
+
+
+def lines(ask: Ask, start: datetime, end: datetime) -> Iterator[bytes]:
+    """The events of this interval, by their own time, as JSON lines, each a complete answer with one row. Raises
+    `CannotRead`.
     """
     while start < end:
         until = min(start + DAY, end)
-        yield from _lines_of_day(ask, start, until)
+        yield from _lines(ask, start, until)
         start = until
 
 
-def _lines_of_day(ask: Callable[[Mapping[str, object]], bytes], start: datetime, end: datetime) -> Iterator[bytes]:
-    after = ""
+def arrived(ask: Ask, start: datetime, end: datetime) -> Iterator[bytes]:
+    """The events that PostHog received in this interval, those of the last weeks: others would have to be looked for in
+    all of history. Raises `CannotRead`.
+    """
+    which = f" AND created_at >= {_time(start)} AND created_at < {_time(end)}"
+    yield from _lines(ask, start - LATEST, end + DAY, which)
+
+
+def _lines(ask: Ask, start: datetime, end: datetime, which: str = "") -> Iterator[bytes]:
+    after = which
     while True:
         page = _page(ask(_query(start, end, after)))
         head = b'{"columns":' + bytes(page.columns) + b',"results":['
@@ -60,7 +75,7 @@ def _lines_of_day(ask: Callable[[Mapping[str, object]], bytes], start: datetime,
             return
         last = msgspec.json.decode(page.results[-1], type=_Last)
         at = _time(datetime.fromisoformat(last.timestamp))
-        after = f" AND (timestamp > {at} OR (timestamp = {at} AND uuid > toUUID('{_uuid(last.uuid)}')))"
+        after = f"{which} AND (timestamp > {at} OR (timestamp = {at} AND uuid > toUUID('{_uuid(last.uuid)}')))"
 
 
 def _query(start: datetime, end: datetime, after: str) -> dict[str, object]:

@@ -144,9 +144,9 @@ class Runs:
         return found[-1] if found else None
 
     def change_rows(self, changed: Callable[[bytes], bytes]) -> None:
-        """Put others in the place of rows that are not sent yet, in all runs."""
+        """Put others in the place of rows that are not sent yet, in all runs, and of what was fetched from sources."""
         for file in self._unsent():
             change_rows(file, changed)
 
     def _unsent(self) -> Sequence[Path]:
-        return [file for run in self if (file := self.rows(run.number)).exists()]
+        return sorted(self._folder.glob("*/rows"))

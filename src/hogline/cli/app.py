@@ -43,6 +43,7 @@ COMMANDS = {
     "serve": "serve:serve",
     "status": "status:status",
     "people": "people:people",
+    "source": "sources:source",
     "send": "files:send",
     "backfill": "backfill:backfill",
     "backfills": "backfills:backfills",

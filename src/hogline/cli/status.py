@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.common import Common, Json, ask, out, print_json, print_json_line, run
+from hogline.cli.sources import shown as source_shown
 from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS, state_word
 from hogline.runtime.control_socket import is_remote
 from hogline.runtime.wiring import service_for
@@ -164,6 +165,8 @@ def _shown(found: Status) -> Group:
         parts.append("No connections yet. Create one with `hogline connect`.")
     for connection in found.connections:
         parts += _connection_shown(connection)
+    for source in found.sources:
+        parts += ["", *source_shown(source)]
     if found.refused:
         parts.append(Text("rejected requests: " + _counts(found.refused)))
     return Group(*parts)

@@ -57,6 +57,7 @@ async def own_service(
             delivers=delivers,
             figures=Fresh(stores.figures, sampler) if delivers else stores.figures,
             events=stores.events if settings.event_log else None,
+            sources=stores.sources,
             trail=Trail(stores.audit, stores.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days),
             listener=sampler.heard(listener),
         )

@@ -34,6 +34,7 @@ from hogline.service.project_tokens import ProjectTokens
 from hogline.service.replays import Replays
 from hogline.service.resending import Resending
 from hogline.service.runner import Runner
+from hogline.service.sources import Sources
 from hogline.service.status import Statuses
 from hogline.service.trail import Trail
 from hogline.service.verifying import Verification
@@ -43,6 +44,7 @@ from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Journal, State
 from hogline.store.cleaning import Cleaning
+from hogline.store.datadir.sources import Sources as KeptSources
 from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
 from hogline.telemetry.delivery import RequestListener, nobody
@@ -78,6 +80,7 @@ class Service:
     replays: Replays
     resending: Resending
     sendings: Sendings
+    sources: Sources
     status: Statuses
     trends: Trends
     verification: Verification
@@ -93,13 +96,14 @@ class Service:
         delivers: bool,
         figures: Figures | None = None,
         events: EventLog | None = None,
+        sources: KeptSources | None = None,
         trail: Trail | None = None,
         addresses: Addresses | None = None,
         listener: RequestListener = nobody,
     ) -> None:
         """`delivers`: connections run as long as this service lives. `figures`: where figures over time are read from.
-        `events`: the event log. `trail`: the audit log; without one nothing is noted. `listener` gets every request to
-        a destination.
+        `events`: the event log. `sources`: what is fetched from; without it, there are none. `trail`: the audit log;
+        without one nothing is noted. `listener` gets every request to a destination.
         """
         self._delivers = delivers
         self.journal = journal
@@ -142,12 +146,23 @@ class Service:
             addresses=addresses,
             trail=trail,
         )
+        self.sources = Sources(
+            sources,
+            settings.data,
+            journal=journal,
+            state=state,
+            clock=clock,
+            workers=workers,
+            seen=seen,
+            trail=trail,
+        )
         self.status = Statuses(
             journal=journal,
             state=state,
             clock=clock,
             workers=workers,
             runner=runner,
+            sources=self.sources,
             rejections=self.rejections,
         )
         self.trends = Trends(figures, state, clock)
@@ -210,6 +225,7 @@ class Service:
             workers=workers,
             runner=runner,
             finder=self.finder,
+            sources=self.sources,
             backfills=self.backfills,
             trail=trail,
         )

@@ -18,7 +18,7 @@ from hogline.service.notices import CannotSend, Notices
 from hogline.service.status import Statuses
 from hogline.settings import Settings
 from hogline.store.base import Journal
-from hogline.views import AlertView, ConnectionStatus
+from hogline.views import AlertView, ConnectionStatus, SourceView
 
 log = structlog.get_logger("hogline.alerts")
 
@@ -39,6 +39,7 @@ class Reading(Struct, frozen=True):
 
     now_s: float
     connections: Sequence[ConnectionStatus]
+    sources: Sequence[SourceView]
     last_received_s: float | None
     """Seconds since the last event was received; None: there was none."""
     pending_share: float
@@ -58,6 +59,12 @@ class Rules:
         found: dict[str, str] = {}
         for one in reading.connections:
             found |= self._of_connection(one, reading.now_s)
+        for source in reading.sources:
+            if source.trouble_s > self._settings.alert_lag_minutes * 60:
+                found[f"source {source.name}"] = (
+                    f"Nothing could be fetched from the source {source.name} for {source.trouble_s / 60:.0f} minutes: "
+                    f"{source.reason}"
+                )
         hours = self._settings.alert_nothing_received_hours
         silent_s = reading.last_received_s
         if hours and silent_s is not None and silent_s > hours * 3_600:
@@ -178,13 +185,15 @@ class Alerts:
     async def _reading(self) -> Reading:
         journal, settings = self._journal, self._settings
         newest = await journal.received_at(journal.end)
-        connections = (await self._statuses.show()).connections
+        status = await self._statuses.show()
+        connections = status.connections
         events = max(journal.end - journal.first + 1, 1)
         pending = max((one.pending for one in connections if not one.paused), default=0)
         disk = shutil.disk_usage(settings.data)
         return Reading(
             now_s=self._clock.now_s(),
             connections=connections,
+            sources=status.sources,
             last_received_s=None if newest is None else (self._clock.time_ms() - newest) / 1_000,
             pending_share=await journal.size_bytes() * min(pending / events, 1) / settings.journal_max_bytes,
             free_share=disk.free / disk.total,

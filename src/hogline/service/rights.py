@@ -65,6 +65,7 @@ RIGHTS = (
             "forecasts.end",
             "backfills.all",
             "backfills.show",
+            "sources.all",
             "dry_runs.begin",
             "dry_runs.rows",
             "dry_runs.end",
@@ -88,6 +89,8 @@ RIGHTS = (
             "connections.resume",
             "connections.check",
             "doctor.examine",
+            "sources.pause",
+            "sources.resume",
         ),
     ),
     Right(
@@ -147,6 +150,8 @@ RIGHTS = (
         "Set up PostHog's side",
         "admin",
         (
+            "sources.add",
+            "sources.remove",
             "posthog.connect",
             "posthog.status",
             "posthog.disconnect",

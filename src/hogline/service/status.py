@@ -9,6 +9,7 @@ from hogline.delivery.workers import Workers
 from hogline.posthog.email_names import USUAL
 from hogline.reasons import email_hint, nobody_hint, person_hint
 from hogline.service.runner import Runner
+from hogline.service.sources import Sources
 from hogline.sources.rejections import Rejections
 from hogline.store.base import Connection, Journal, State
 from hogline.store.positions import lag_ms
@@ -24,6 +25,7 @@ class Statuses:
         clock: Clock,
         workers: Workers,
         runner: Runner,
+        sources: Sources,
         rejections: Rejections,
     ) -> None:
         self._journal = journal
@@ -31,6 +33,7 @@ class Statuses:
         self._clock = clock
         self._workers = workers
         self._runner = runner
+        self._sources = sources
         self._rejections = rejections
 
     async def show(self) -> Status:
@@ -38,6 +41,7 @@ class Statuses:
         return Status(
             connections=[await self._status(connection) for connection in await self._state.connections()],
             refused=await self._journal.refused(),
+            sources=await self._sources.all(),
         )
 
     async def _status(self, connection: Connection) -> ConnectionStatus:

@@ -50,8 +50,10 @@ class SeenUuids:
                     uuids.lose(each.entry.uuid)
             raise
 
-    async def append_bodies(self, inlet: Inlet, bodies: Sequence[bytes]) -> int:
-        """The same for events as the journal keeps them; of most nothing but the identity is decoded."""
+    async def append_bodies(self, inlet: Inlet, bodies: Sequence[bytes], *, repeats: bool = True) -> int:
+        """The same for events as the journal keeps them; of most nothing but the identity is decoded. Without
+        `repeats`, those are left out.
+        """
         await self.load()
         uuids, told, new = self._uuids, list[bytes](), list[str]()
         for body in bodies:
@@ -60,8 +62,13 @@ class SeenUuids:
             if seen is Seen.NEW:
                 told.append(body)
                 new.append(who.uuid)
-            else:
-                told.append(marked(Received(decode_entry(body), body), seen, uuids).body)
+                continue
+            known = marked(Received(decode_entry(body), body), seen, uuids)
+            is_repeat = REPEATED in known.entry.repaired
+            if not is_repeat:
+                new.append(known.entry.uuid)
+            if repeats or not is_repeat:
+                told.append(known.body)
         try:
             return await inlet.append(told)
         except Unwritable:

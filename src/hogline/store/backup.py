@@ -146,19 +146,22 @@ def last_backup_ms(directory: Path) -> int | None:
 
 
 def _copied(directory: Path, folder: Path) -> list[Path]:
-    """Everything in the data directory; the databases as they are at one moment."""
-    state, journal = directory / "state.db", directory / "journal.db"
-    others = sorted(path for path in directory.glob("*.db") if path not in {state, journal})
+    """Everything in the data directory; the databases as they are at one moment.
+
+    The other files come first: how far a source is must never be ahead of the events in the journal.
+    """
     copied = []
-    with snapshots(state, journal, others) as seen:
-        for path, database in seen.items():
-            copied.append(folder / path.name)
-            copy(database, copied[-1])
     for path in sorted(directory.iterdir()):
         kept = path.suffix != ".db" and not path.name.endswith(_BESIDE) and path.name != "lock"
         if kept and stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size <= _LARGEST_OTHER_BYTES:
             copied.append(folder / path.name)
             shutil.copyfile(path, copied[-1])
+    state, journal = directory / "state.db", directory / "journal.db"
+    others = sorted(path for path in directory.glob("*.db") if path not in {state, journal})
+    with snapshots(state, journal, others) as seen:
+        for path, database in seen.items():
+            copied.append(folder / path.name)
+            copy(database, copied[-1])
     return copied
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hogline.store.audit import Audit
 from hogline.store.base import Journal, State
 from hogline.store.datadir.directory import DataDirectory
+from hogline.store.datadir.sources import Sources
 from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
 from hogline.store.sqlite.audit import SqliteAudit
@@ -27,6 +28,7 @@ class Stores:
     events: EventLog
     figures: Figures
     audit: Audit
+    sources: Sources
     fingerprint: Callable[[str], bytes]
     """The keyed hash of an id or an email."""
 
@@ -49,4 +51,5 @@ async def opened(directory: DataDirectory, key: str | None, time_ms: Callable[[]
         stack.push_async_callback(figures.close)
         audit = SqliteAudit(directory.audit)
         stack.push_async_callback(audit.close)
-        yield Stores(journal, state, events, figures, audit, vault.fingerprint)
+        sources = Sources(directory.path, vault)
+        yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint)

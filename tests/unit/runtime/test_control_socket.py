@@ -177,6 +177,13 @@ async def tour_of_runs(service: Service) -> dict[str, object]:
     seen |= dict.fromkeys(("backfills.ready", "backfills.pause", "backfills.resume"), "refused")
     seen["backfills.cancel"] = await service.backfills.cancel(1)
     seen["backfills.all"] = await service.backfills.all()
+    seen["sources.all"] = await service.sources.all()
+    for ask_source in (service.sources.pause, service.sources.resume, service.sources.remove):
+        with pytest.raises(CannotDo, match="You have no sources yet"):
+            await ask_source("posthog")
+    with pytest.raises(CannotDo, match="The host must be"):
+        await service.sources.add("http://posthog.example", "42", "phx_canary")
+    seen |= dict.fromkeys(("sources.add", "sources.pause", "sources.resume", "sources.remove"), "refused")
     handle = await service.dry_runs.begin("shop")
     seen["dry_runs.begin"] = type(handle)
     await service.dry_runs.rows(handle, [row.body for row in rows_in(LINES)[0]])

@@ -36,7 +36,9 @@ STOPPED = AlertView(key="shop: stopped", state="raised", sentence="shop has stop
 
 
 def reading(*connections: ConnectionStatus, **changes: Any) -> Reading:
-    usual = Reading(now_s=0.0, connections=connections, last_received_s=1.0, pending_share=0.0, free_share=0.5)
+    usual = Reading(
+        now_s=0.0, connections=connections, sources=(), last_received_s=1.0, pending_share=0.0, free_share=0.5
+    )
     return replace(usual, **changes)
 
 

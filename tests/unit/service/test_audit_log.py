@@ -117,6 +117,14 @@ async def send_everyone_again(service: Service) -> None:
     await service.resending.cancel("shop")
 
 
+async def sources(service: Service) -> None:
+    with patch("hogline.service.sources.PostHogExports.check"):
+        await service.sources.add("eu", "42", "phx_canary")
+    await service.sources.pause("posthog")
+    await service.sources.resume("posthog")
+    await service.sources.remove("posthog")
+
+
 DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "made": (connect, ["connection_made"]),
     "changed": (
@@ -146,6 +154,7 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
         ["backfill_cancelled", "backfill_resumed", "backfill_paused", "backfill_begun", "connection_disabled"],
     ),
     "PostHog": (set_up_posthog, ["posthog_disconnected", "posthog_connected"]),
+    "sources": (sources, ["source_removed", "source_resumed", "source_paused", "source_added"]),
     "API tokens": (tokens, ["api_token_revoked", "api_token_made"]),
     "accounts": (accounts, ["account_removed", "account_password_set", "account_role_changed", "account_added"]),
 }
@@ -220,6 +229,10 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
         "accounts.set_role",
         "accounts.set_password",
         "accounts.remove",
+        "sources.add",
+        "sources.pause",
+        "sources.resume",
+        "sources.remove",
     }
     changing = {function for right in RIGHTS if right.least != "viewer" for function in right.functions}
     assert changing - LOOKS_AND_OWN_DEEDS <= tested

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 OWN = {"alerts.watch", "alerts.look", "backlogs.bound", "backlogs.skip", "api_tokens.note_use", "finder.chosen"}
 OWN |= {"finder.whole", "finder.in_journal", "backfills.cancel_all_of", "backfills.forget_rows", "backfills.start"}
 OWN |= {"backfills.continue_all"}
-OWN |= {"backfills.stop", "forgetting.start", "project_tokens.start"}
+OWN |= {"backfills.stop", "forgetting.start", "project_tokens.start", "sources.run", "sources.stop"}
 """Of the process, the API and other parts: no question of a user's."""
 QUESTIONS = sorted(
     f"{part}.{name}"
@@ -123,7 +123,7 @@ class Recorder:
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
 async def test_an_endpoint_asks_what_it_declares(endpoint: Endpoint) -> None:
     body = MagicMock(who="zoe", distinct_id="", ids=[1], reason=None, all=False, events=[], options={})
-    given = {"name": "shop", "key": "customerio", "body": body}
+    given = {"name": "shop", "source": "posthog", "key": "customerio", "body": body}
     recorder = Recorder()
     arguments = {one.name: given.get(one.name, one.default) for one in endpoint.parameters}
     with suppress(TypeError):  # of what it makes of an answer that is none

@@ -5,6 +5,7 @@ Knows nothing about HTTP, except the status for something missing.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
@@ -33,6 +34,7 @@ from hogline.views import (
     PersonDetails,
     PersonView,
     SomebodyView,
+    SourceView,
     Status,
 )
 
@@ -137,6 +139,28 @@ class Previewed(Struct, frozen=True):
 async def status(service: Service) -> Status:
     """What happened to all events, by connection."""
     return await service.status.show()
+
+
+async def sources(service: Service) -> Items[SourceView]:
+    """All sources that Hogline fetches from, oldest first. Keys are left out."""
+    return Items(await service.sources.all())
+
+
+async def pause_source(service: Service, source: Text) -> SourceView:
+    """Pause a source: fetch nothing until it is resumed."""
+    return await _source(service.sources.pause, source)
+
+
+async def resume_source(service: Service, source: Text) -> SourceView:
+    """Resume a source, from where it stopped."""
+    return await _source(service.sources.resume, source)
+
+
+async def _source(ask: Callable[[str], Awaitable[SourceView]], name: str) -> SourceView:
+    try:
+        return await ask(name)
+    except CannotDo as error:
+        raise ApiError(404, str(error)) from None
 
 
 async def destinations(service: Service) -> Items[DestinationView]:
@@ -363,6 +387,9 @@ def _reason(chosen: Chosen) -> str:
 
 ENDPOINTS = (
     Endpoint("GET", "/api/status", status, asks="status.show"),
+    Endpoint("GET", "/api/sources", sources, asks="sources.all"),
+    Endpoint("POST", "/api/sources/{source}/pause", pause_source, asks="sources.pause"),
+    Endpoint("POST", "/api/sources/{source}/resume", resume_source, asks="sources.resume"),
     Endpoint("GET", "/api/audit", audit, asks="audit.since"),
     Endpoint("GET", "/api/destinations", destinations),
     Endpoint("POST", "/api/destinations/{key}/check", try_options, asks="connections.test"),
