@@ -171,6 +171,32 @@ class PersonView(Struct, frozen=True, kw_only=True):
     merged: list[CustomerView] = field(default_factory=list)
 
 
+class ListedPerson(Struct, frozen=True, kw_only=True):
+    """A person in a list: one line, whatever was merged into them."""
+
+    person: PersonView
+    name: str
+    """As their attributes say; empty: they do not."""
+    merged_ids: int
+    seen_ms: int | None
+    """When their last event happened; None: longer ago than was looked at."""
+
+
+class PeoplePage(Struct, frozen=True, kw_only=True):
+    """Part of the list of people, those seen last first."""
+
+    people: list[ListedPerson]
+    next: str
+    """Where the next page begins; empty: there is none."""
+    previous: str
+    customers: int | None
+    """People this connection has a customer for; None: still counting."""
+    known: int | None
+    """People about whom something is known."""
+    cut: bool = False
+    """There are more matches than were looked at."""
+
+
 class PersonEvent(Struct, frozen=True, kw_only=True):
     """One of a person's recent events."""
 

@@ -25,6 +25,7 @@ PAGES = (
     "/connections/shop/overview",
     "/connections/shop/people",
     "/connections/shop/people?q=nobody+like+this",
+    "/connections/shop/people?show=everyone",
     f"/connections/shop/person?id={PERSON}",
     f"/connections/shop/forget?id={PERSON}",
     "/connections/shop/events",

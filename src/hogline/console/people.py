@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,20 +22,38 @@ from hogline.views import ConnectionView, PersonDetails
 ON_A_PAGE = 50
 
 
+FIELDS = ("q", "attribute", "value", "show")
+EVERYONE = "everyone"
+
+
 async def people(request: Request) -> Response:
     connection, service = await connection_of(request), service_of(request)
-    text, after = request.query_params.get("q", "").strip(), request.query_params.get("after", "")
-    found = await service.people.find(text, connection=connection.name, after=after, limit=ON_A_PAGE + 1)
+    asked = {name: request.query_params.get(name, "").strip() for name in FIELDS}
+    at = request.query_params.get("at", "")
+    try:
+        found = await service.people_list.show(
+            connection.name,
+            text=asked["q"],
+            attribute=asked["attribute"],
+            value=asked["value"],
+            everyone=asked["show"] == EVERYONE,
+            cursor=at,
+            limit=ON_A_PAGE,
+        )
+    except CannotDo as error:
+        raise HTTPException(400, str(error)) from None
     return await page(
         request,
         "people.html",
         connection=connection,
         section="people",
-        people=found[:ON_A_PAGE],
-        more=len(found) > ON_A_PAGE,
-        q=text,
-        after=after,
+        found=found,
+        asked=asked,
+        is_filtered=bool(asked["q"] or asked["attribute"]),
+        at=at,
         resending=await service.resending.show(connection.name),
+        known_attributes=sorted({name for one in found.people for name in one.person.attributes}),
+        link=lambda **more: urlencode({name: text for name, text in (asked | more).items() if text}),
         **WORDS,
     )
 

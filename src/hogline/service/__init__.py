@@ -29,6 +29,7 @@ from hogline.service.finding import Finder
 from hogline.service.forgetting import Forgetting
 from hogline.service.live import Live
 from hogline.service.people import People
+from hogline.service.people_list import PeopleLists
 from hogline.service.posthog import PostHogSetup
 from hogline.service.project_tokens import ProjectTokens
 from hogline.service.replays import Replays
@@ -74,6 +75,7 @@ class Service:
     forgetting: Forgetting
     live: Live
     people: People
+    people_list: PeopleLists
     posthog: PostHogSetup
     previews: Previews
     project_tokens: ProjectTokens
@@ -174,6 +176,7 @@ class Service:
 
         self.finder = Finder(journal, state, workers, trail)
         self.people = People(journal, state, workers, trail)
+        self.people_list = PeopleLists(journal, state, workers, trail)
         self.resending = Resending(state, workers, trail)
         self.verification = Verification(state, send, clock, workers)
         self.events = Events(

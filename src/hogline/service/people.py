@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hogline.core.fold import never_known
@@ -115,6 +116,24 @@ class Looked:
         self._connection = one.connection
         self._state = state
         self._known = Known(state, EVER)
+
+    @property
+    def connection(self) -> int:
+        return self._connection.id
+
+    def names(self, ids: Sequence[str]) -> dict[str, str]:
+        """Each id, and the one that names its person; read in few steps."""
+        self._known.load(ids)
+        return {one: self._known.who(one) for one in ids}
+
+    def ids(self, name: str) -> set[str]:
+        """All ids of a person."""
+        return {name} if self._known.id(name) is None else self._known.members(name)
+
+    def customers(self, names: Sequence[str]) -> set[str]:
+        """Those of these people who have a customer."""
+        found: dict[str, Told] = self._state.told(self._connection.id, names)
+        return {name for name, told in found.items() if told.main is not None and told.main.state == "accepted"}
 
     def name(self, distinct_id: str) -> str:
         """The distinct_id that names this person."""

@@ -76,6 +76,7 @@ RIGHTS = (
         "viewer",
         (
             "people.find",
+            "people_list.show",
             "people.show",
             "finder.who_is",
         ),

@@ -18,6 +18,7 @@ from hogline.core.known import Id, Person
 from hogline.core.ledger import Row
 from hogline.core.told import Told
 from hogline.store.backfilled import Backfilled, Taken
+from hogline.store.directory import Lists
 from hogline.store.event_log import Unlogged
 from hogline.store.forgetting import Forgets
 from hogline.store.resending import Resends
@@ -140,7 +141,7 @@ class Journal(Inlet, Protocol):
     async def close(self) -> None: ...
 
 
-class State(Forgets, Resends, Protocol):
+class State(Forgets, Resends, Lists, Protocol):
     """What is known about people, and for each connection what it told its destination, positions, counters, failures
     and held events. Writes raise `Unwritable`.
 

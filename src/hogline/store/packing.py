@@ -90,6 +90,11 @@ def pack_person(person: Person) -> bytes:
     )
 
 
+def packed_starts(attribute: str, value: object) -> list[bytes]:
+    """Bytes of which one is in what `pack_person` makes of a person who has this value for an attribute."""
+    return [_pack(attribute) + b"\x93" + _pack(value)]  # a fact is an array of three: the value comes first
+
+
 def unpack_person(id_: str, body: bytes) -> Person:
     known = _unpack_known(body)
     return Person(

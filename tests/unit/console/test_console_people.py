@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from console_bench import Browser, console_in
 from events_bench import settle, words
 from service_bench import GOOD
 
+from hogline.console import people
 from hogline.console.people import ON_A_PAGE
 from hogline.core.changes import Flush, Settlement
 from hogline.core.known import Fact, Person
 from hogline.core.sync import fingerprint
 from hogline.core.told import Customer, Mark, Told
 from hogline.model import Request, Response
+from hogline.service.last_seen import LastSeen
 
 pytestmark = pytest.mark.anyio
 
 PEOPLE = "/connections/shop/people"
+EVERYONE = f"{PEOPLE}?show=everyone"
 PERSON = "/connections/shop/person?id="
 FORGET = "/connections/shop/forget"
 
@@ -56,13 +61,14 @@ async def test_engage_says_that_it_knows_people_by_itself(browser: Browser) -> N
 
 async def test_a_person_is_listed_with_whom_the_destination_knows_them_as(browser: Browser) -> None:
     await settle(browser, identified("ada", email="Ada@Example.com"))
-    said = words((await browser.get(PEOPLE)).text)
-    assert "ada Ada@Example.com Yes id ada" in said
+    page = (await browser.get(PEOPLE)).text
+    assert re.search(r"ada Ada@Example.com \S+ \S+ UTC id ada", words(page))
 
 
 async def test_whoever_is_not_sent_is_listed_with_the_reason_in_words(browser: Browser) -> None:
     await settle(browser, {"event": "seen", "distinct_id": "ben", "$set": {"plan": "free"}})
-    assert "Not sent This connection only sends identified people" in words((await browser.get(PEOPLE)).text)
+    assert "No customers yet" in words((await browser.get(PEOPLE)).text)
+    assert "Not sent This connection only sends identified people" in words((await browser.get(EVERYONE)).text)
 
 
 async def test_people_are_found_by_a_part_of_the_id_or_the_email(browser: Browser) -> None:
@@ -75,13 +81,110 @@ async def test_people_are_found_by_a_part_of_the_id_or_the_email(browser: Browse
 
 async def test_there_are_pages_and_the_search_goes_along(browser: Browser) -> None:
     await known(browser, *(Person(f"user-{n:03}") for n in range(ON_A_PAGE + 5)), Person("zoe"))
-    first = (await browser.get(f"{PEOPLE}?q=user")).text
+    first = (await browser.get(f"{EVERYONE}&q=user")).text
     assert first.count('scope="row"') == ON_A_PAGE
-    assert f"{PEOPLE}?q=user&amp;after=user-{ON_A_PAGE - 1:03}" in first
-    second = (await browser.get(f"{PEOPLE}?q=user&after=user-{ON_A_PAGE - 1:03}")).text
+    second = (await browser.get(linked(first, "next"))).text
     assert second.count('scope="row"') == 5
-    assert "Next page" not in second
-    assert "First page" in second
+    assert 'rel="next"' not in second
+    assert rows_of((await browser.get(linked(second, "prev"))).text) == rows_of(first)
+
+
+def linked(page: str, rel: str) -> str:
+    """The path of the next page, or the one before."""
+    found = re.search(rf'rel="{rel}" href="([^"]*)"', page)
+    assert found
+    return html.unescape(found[1])
+
+
+def rows_of(page: str) -> list[str]:
+    return [html.unescape(unquote(one)) for one in re.findall(r'<tr id="person-([^"]*)"', page)]
+
+
+async def test_who_was_seen_last_comes_first_and_pages_go_both_ways(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "ON_A_PAGE", 2)
+    names = [f"user-{n}" for n in range(7)]
+    await settle(browser, *(identified(name) for name in names))
+    await settle(browser, {"event": "seen", "distinct_id": "user-2"})
+    expected = ["user-2", "user-6", "user-5", "user-4", "user-3", "user-1", "user-0"]
+    pages = [(await browser.get(PEOPLE)).text]
+    while 'rel="next"' in pages[-1]:
+        pages.append((await browser.get(linked(pages[-1], "next"))).text)
+    assert [one for page in pages for one in rows_of(page)] == expected
+    back = [pages[-1]]
+    while 'rel="prev"' in back[-1]:
+        back.append((await browser.get(linked(back[-1], "prev"))).text)
+    assert rows_of(back[-1]) == expected[:2]
+    assert [one for page in reversed(back) for one in rows_of(page)] == expected
+
+
+async def test_who_was_not_seen_lately_comes_after_them_in_order(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "ON_A_PAGE", 2)
+    await settle(browser, *(identified(f"user-{n}") for n in range(5)))
+    browser.bench.service.people_list._seen = LastSeen(browser.bench.service.journal)
+    monkeypatch.setattr("hogline.service.last_seen.MOST", 1)
+    monkeypatch.setattr("hogline.service.last_seen.READ_AT_ONCE", 1)
+    pages = [(await browser.get(PEOPLE)).text]
+    while 'rel="next"' in pages[-1]:
+        pages.append((await browser.get(linked(pages[-1], "next"))).text)
+    assert [rows_of(page) for page in pages] == [["user-4", "user-0"], ["user-1", "user-2"], ["user-3"]]
+    assert rows_of((await browser.get(linked(pages[2], "prev"))).text) == ["user-1", "user-2"]
+    assert "earlier" in pages[1]
+
+
+async def test_somebody_is_listed_once_with_their_name_whatever_was_merged(browser: Browser) -> None:
+    await settle(
+        browser,
+        {"event": "seen", "distinct_id": "visitor"},
+        {
+            "event": "$identify",
+            "distinct_id": "ada",
+            "properties": {"$anon_distinct_id": "visitor", "$set": {"name": "Ada Lovelace"}},
+        },
+        identified("ben", first_name="Ben", last_name="Bitdiddle"),
+        {"event": "seen", "distinct_id": "visitor"},
+    )
+    page = (await browser.get(PEOPLE)).text
+    assert rows_of(page) == ["ada", "ben"]
+    said = words(page)
+    assert "Ada Lovelace ada +1 id" in said
+    assert "Ben Bitdiddle" in said
+    assert "2 customers of 2 people known, last seen first." in said
+
+
+async def test_people_are_found_by_an_attribute(browser: Browser) -> None:
+    await settle(
+        browser,
+        identified("ada", plan="pro", seats=3),
+        identified("ben", plan="profane"),
+        identified("cleo", plan="pro", seats=3.5, happy=True),
+    )
+    for query, found in (
+        ("attribute=plan&value=pro", ["cleo", "ada"]),
+        ("attribute=seats&value=3", ["ada"]),
+        ("attribute=happy&value=true", ["cleo"]),
+        ("attribute=plan&value=pro&q=CLE", ["cleo"]),
+        ("attribute=pro&value=plan", []),
+        ("attribute=plan", []),
+    ):
+        assert rows_of((await browser.get(f"{PEOPLE}?{query}")).text) == found, query
+
+
+async def test_a_forgotten_person_is_in_no_list(browser: Browser) -> None:
+    await settle(browser, identified("ada"), identified("ben"))
+    assert rows_of((await browser.get(PEOPLE)).text) == ["ben", "ada"]
+    await browser.post(FORGET, id="ada")
+    assert rows_of((await browser.get(EVERYONE)).text) == ["ben"]
+
+
+@pytest.mark.parametrize("at", ["x", "<", "<-1", "@x", "<" + "9" * 30])
+async def test_a_page_that_does_not_exist_is_said(browser: Browser, at: str) -> None:
+    reply = await browser.get(f"{PEOPLE}?at={quote(at)}")
+    assert reply.status == 400
+    assert "This page does not exist." in reply.text
 
 
 HOSTILE = (
@@ -98,11 +201,15 @@ HOSTILE = (
 @pytest.mark.parametrize("distinct_id", HOSTILE)
 async def test_whatever_somebody_is_called_is_text_and_leads_to_their_page(browser: Browser, distinct_id: str) -> None:
     await known(browser, Person(distinct_id, {distinct_id[:200]: Fact(distinct_id[:200], 0, 1)}))
-    page = (await browser.get(PEOPLE)).text
+    page = (await browser.get(EVERYONE)).text
     assert "<script>alert" not in page
     link = f"{PERSON}{quote(distinct_id)}"
     assert link in page
-    for path in (link, f"{FORGET}?id={quote(distinct_id, safe='')}", f"{PEOPLE}?q={quote(distinct_id[:300], safe='')}"):
+    for path in (
+        link,
+        f"{FORGET}?id={quote(distinct_id, safe='')}",
+        f"{EVERYONE}&q={quote(distinct_id[:300], safe='')}",
+    ):
         reply = await browser.get(path)
         assert reply.status == 200
         assert "<script>alert" not in reply.text

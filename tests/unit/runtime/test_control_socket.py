@@ -102,6 +102,7 @@ async def tour(service: Service) -> dict[str, object]:
     await service.forgetting.suppress("eve")
     await service.forgetting.unsuppress("eve")
     seen |= dict.fromkeys(("forgetting.suppress", "forgetting.unsuppress"), "done")
+    seen["people_list.show"] = await service.people_list.show("shop", everyone=True)
     seen["finder.who_is"] = await service.finder.who_is("zoë")
     await service.connections.remove("shop")
     seen["connections.remove"] = await service.connections.all()

@@ -21,6 +21,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import Suppressed
 from hogline.store.sqlite import conversion, records
 from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, touch, transaction, value
+from hogline.store.sqlite.directory import SqliteLists
 from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
 from hogline.store.sqlite.resending import SqliteResends
 from hogline.store.sqlite.scrub import Scrub, scrub, step
@@ -68,7 +69,7 @@ _CONNECTIONS = (
 )
 
 
-class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, records.RecordReader):
+class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, SqliteLists, records.RecordReader):
     """Implements `store.base.State`. Reads run in the caller's thread: each takes well under a millisecond, less than
     handing it to another thread. A search may take longer, so it has its own thread, one at a time.
     """

@@ -15,6 +15,7 @@ from hogline.core.ledger import Row
 from hogline.core.told import Customer, Mark, Told
 from hogline.model import Identifier, same_value
 from hogline.store.base import State
+from hogline.store.directory import PeopleCounts
 from hogline.store.resending import Resending
 from hogline.testing.stores.words import NOW_MS, Store, installed, known, learn, told
 
@@ -311,6 +312,44 @@ async def test_people_who_were_told_something_come_in_order_or_at_random(state: 
     assert len(set(sample)) == 10
     assert set(sample) <= set(names)
     assert set(await state.told_people(one.id, sample=100)) == set(names)
+
+
+async def test_people_are_listed_in_order_in_both_directions(state: State) -> None:
+    one, other = await installed(state, "one"), await installed(state, "other")
+    names = [f"user {number}" for number in range(6)]
+    await state.settle(Settlement(connection=one.id, lanes={}, told={name: told(name) for name in names}))
+    await state.settle(Settlement(connection=other.id, lanes={}, told={"eve": told("eve")}))
+    await state.flush(Flush({}, {"ada": Person("ada"), names[0]: Person(names[0])}, 0))
+    assert await state.people_in_order(one.id, told=True) == names
+    assert await state.people_in_order(one.id, told=True, after=names[1], limit=2) == names[2:4]
+    assert await state.people_in_order(one.id, told=True, before=names[3], limit=2) == [names[2], names[1]]
+    assert await state.people_in_order(one.id, told=False) == ["ada", *names]
+    assert await state.people_in_order(one.id, told=False, before=names[1]) == [names[0], "ada"]
+
+
+async def test_customers_and_all_who_are_known_are_counted(state: State) -> None:
+    one, other = await installed(state, "one"), await installed(state, "other")
+    customers = {name: told(name) for name in ("ada", "ben")}
+    await state.settle(
+        Settlement(connection=one.id, lanes={}, told={**customers, "cleo": Told(), "dan": Told(has_held=True)})
+    )
+    await state.flush(Flush({}, {name: Person(name) for name in ("ada", "eve", "fay")}, 0))
+    assert await state.count_people(one.id) == PeopleCounts(customers=2, known=3)
+    assert await state.count_people(other.id) == PeopleCounts(customers=0, known=3)
+
+
+async def test_people_are_found_by_the_value_of_an_attribute(state: State) -> None:
+    values: list[object] = ["pro", "profane", 3, 3.5, True, None, ["pro"], {"pro": "pro"}, "x" * 300]
+    people = {f"user {n}": Person(f"user {n}", {"plan": Fact(value, 0, 1)}) for n, value in enumerate(values)}
+    people["other"] = Person("other", {"pro": Fact("plan", 0, 1), "plan2": Fact("pro", 0, 1)})
+    people["property"] = Person("property", {}, properties={"plan": Fact("pro", 0, 1)})
+    await state.flush(Flush({}, people, 0))
+    assert await state.people_with("plan", ["pro"]) == ["property", "user 0"]
+    assert await state.people_with("plan", ["3", 3]) == ["user 2"]
+    assert await state.people_with("plan", ["true", True]) == ["user 4"]
+    assert await state.people_with("plan", ["x" * 300]) == ["user 8"]
+    assert await state.people_with("plan", ["pro", 3], limit=2) == ["property", "user 0"]
+    assert await state.people_with("plan", []) == []
 
 
 async def test_everyone_is_added_to_those_who_are_sent_again_in_portions(store: Store, state: State) -> None:
