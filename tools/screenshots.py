@@ -47,6 +47,7 @@ async def nothing_more(_page: Page, _stage: Stage) -> None:
 async def wrong_key(page: Page, stage: Stage) -> None:
     await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
     await page.get_by_label("Customer.io API Key").fill("wrong")
+    await page.get_by_text("Advanced", exact=True).click()
     await page.get_by_label("Another address", exact=True).check()
     await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
     await page.get_by_role("button", name="Test connection").click()

@@ -15,6 +15,7 @@ async def test_testing_a_connection_tells_the_workspace_and_keeps_nothing(page: 
     await page.goto("/install/customerio")
     await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
     await page.get_by_label("Customer.io API Key").fill("sandbox-key")
+    await page.get_by_text("Advanced", exact=True).click()
     await page.get_by_label("Another address", exact=True).check()
     await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
     await page.get_by_role("button", name="Test connection").click()

@@ -86,6 +86,7 @@ async def test_without_script_everything_works_less_lively(browser: Browser, sta
     await page.get_by_role("link", name="Install Customer.io").click()
     await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
     await page.get_by_label("Customer.io API Key").fill("wrong")
+    await page.get_by_text("Advanced", exact=True).click()
     await page.get_by_label("Another address", exact=True).check()
     await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
     await page.locator("#option-group_objects").fill("company=1")

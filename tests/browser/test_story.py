@@ -88,6 +88,7 @@ async def test_the_product_pages_example_makes_a_person_in_customer_io(browser: 
             await console.get_by_role("link", name="Install Customer.io").click()
             await console.get_by_label("Customer.io Site ID").fill("sandbox-site")
             await console.get_by_label("Customer.io API Key").fill("wrong")
+            await console.get_by_text("Advanced", exact=True).click()
             await console.get_by_label("Another address", exact=True).check()
             await console.get_by_label("Another address for Tracking Endpoint").fill(customerio.url)
             await console.get_by_role("button", name="Save & start").click()

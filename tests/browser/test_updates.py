@@ -88,6 +88,7 @@ async def test_an_error_is_shown_where_it_is_to_be_solved(page: Page) -> None:
 
 async def test_a_button_says_what_is_happening_and_works_once(page: Page, stage: Stage) -> None:
     await page.goto("/install/customerio")
+    await page.get_by_text("Advanced", exact=True).click()
     await page.get_by_label("Another address", exact=True).check()
     await page.locator("input.other").fill(stage.sandbox.url)
     await page.get_by_label("Customer.io Site ID").fill("sandbox-site")

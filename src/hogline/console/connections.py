@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -13,12 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hogline.backfill.forecast import WHOM
+from hogline.backfill.views import ForecastView
 from hogline.console.context import connection_of, form_of, require_right, service_of
 from hogline.console.forms import Change, changes_of, fields, only_changed, problems_of, typed
 from hogline.console.pages import again, go, own_path, page
 from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS, destination_of
-from hogline.service import CannotDo
+from hogline.service import CannotDo, Service
 from hogline.service.connections import ChangedMeanwhile, SecretsNeeded
 from hogline.views import CheckView, ConnectionView
 
@@ -31,6 +34,9 @@ class Outcome:
     sentence: str = ""
     """Why it was not taken."""
     problems: dict[str, str] = field(default_factory=dict)
+    forecast: ForecastView | None = None
+    a_month: float | None = None
+    """The price of one customer a month."""
     changed: list[Change] = field(default_factory=list)
     """What somebody else changed since the form was opened."""
 
@@ -40,6 +46,8 @@ class Outcome:
 
 
 _NOTHING_YET = Outcome()
+LOOKED_AT = 1_000
+MOST_SUGGESTED = 20
 
 
 def _destination_of(request: Request) -> Destination[Any]:
@@ -60,6 +68,8 @@ async def install(request: Request) -> Response:
     service, destination = service_of(request), _destination_of(request)
     form = await form_of(request)
     values, name, do = typed(destination, form), str(form.get("name", "")).strip(), form.get("do")
+    if do == "forecast":
+        return await _forecast(request, destination, values, name, str(form.get("price", "")))
     problems = problems_of(destination, values)
     if problems:
         return await _install_page(request, destination, values, name, Outcome(problems=problems))
@@ -75,8 +85,40 @@ async def install(request: Request) -> Response:
     return go(request, _url(request, "home"), f"Saved {made.name}. It sends nothing until you resume it.")
 
 
+async def _forecast(
+    request: Request, destination: Destination[Any], values: dict[str, object], name: str, price: str
+) -> Response:
+    """What the events that were received would lead to, for each choice of who is sent."""
+    options = {key: value for key, value in values.items() if value != "" and not _is_required(destination, key)}
+    try:
+        found = await service_of(request).forecasts.of_received(destination.key, options)
+        a_month = float(price) if price else None
+    except (CannotDo, ValueError) as error:
+        sentence = str(error) if isinstance(error, CannotDo) else "A price must be a number, such as 0.009."
+        return await _install_page(request, destination, values, name, Outcome(sentence=sentence), price=price)
+    return await _install_page(
+        request, destination, values, name, Outcome(forecast=found, a_month=a_month), price=price
+    )
+
+
+def _is_required(destination: Destination[Any], key: str) -> bool:
+    return any(option.key == key and option.required for option in destination.options)
+
+
+async def _names_seen(service: Service) -> list[str]:
+    """Of the newest events, the most frequent names first."""
+    seen = Counter(event.event for event in await service.live.received(limit=LOOKED_AT))
+    return [name for name, _ in seen.most_common(MOST_SUGGESTED)]
+
+
 async def _install_page(
-    request: Request, destination: Destination[Any], values: dict[str, object], name: str, outcome: Outcome
+    request: Request,
+    destination: Destination[Any],
+    values: dict[str, object],
+    name: str,
+    outcome: Outcome,
+    *,
+    price: str = "",
 ) -> Response:
     return await page(
         request,
@@ -86,6 +128,9 @@ async def _install_page(
         name=name,
         fields=fields(destination, values, outcome.problems),
         outcome=outcome,
+        whom=WHOM,
+        price=price,
+        seen_names=await _names_seen(service_of(request)),
     )
 
 
@@ -161,6 +206,7 @@ async def _settings_page(
         destination=destination,
         fields=fields(destination, values, outcome.problems, secrets_are_set=True),
         outcome=outcome,
+        seen_names=await _names_seen(service_of(request)),
         opened=msgspec.json.encode(connection.options if opened is None else opened).decode(),
         seen=msgspec.json.encode(connection.options).decode(),
     )

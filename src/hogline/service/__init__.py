@@ -187,7 +187,7 @@ class Service:
         self.replays = Replays(journal, state, workers, trail)
 
         self.previews = Previews(state, clock)
-        self.forecasts = Forecasts(state, clock, hold_max_bytes=settings.hold_max_bytes)
+        self.forecasts = Forecasts(journal, state, clock, hold_max_bytes=settings.hold_max_bytes)
         self.dry_runs = DryRuns(state, clock)
         self.sendings = Sendings(
             journal=journal, state=state, clock=clock, workers=workers, runner=runner, seen=seen, trail=trail

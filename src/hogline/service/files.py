@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hogline.backfill.forecast import Forecast, choices
-from hogline.backfill.preview import Preview
+from hogline.backfill.preview import NO_CONNECTION, Preview
 from hogline.backfill.sending import Sending
 from hogline.backfill.views import BadLine, Delivery, ForecastView, PreviewedEvent, Row
 from hogline.clock import Clock
 from hogline.delivery.workers import Workers
 from hogline.destinations.catalogue import destination_of
-from hogline.service.core import CannotDo, connection_named, opened
+from hogline.posthog.entry import decode_identity
+from hogline.service.core import CannotDo, connection_named, evolved, opened
 from hogline.service.handles import Handles
 from hogline.service.runner import Runner
 from hogline.service.trail import Trail
@@ -104,8 +105,13 @@ class Previews:
         self.handles.end(handle)
 
 
+MOST_FORECAST = 10_000
+FORECAST_AT_ONCE = 1_000
+
+
 class Forecasts:
-    def __init__(self, state: State, clock: Clock, *, hold_max_bytes: int) -> None:
+    def __init__(self, journal: Journal, state: State, clock: Clock, *, hold_max_bytes: int) -> None:
+        self._journal = journal
         self._state = state
         self._clock = clock
         self._hold_max_bytes = hold_max_bytes
@@ -131,6 +137,23 @@ class Forecasts:
 
     async def end(self, handle: str) -> None:
         self.handles.end(handle)
+
+    async def of_received(self, destination: str, options: dict[str, object]) -> ForecastView:
+        """What the newest events that Hogline has would lead to at a new connection with these options, for each
+        choice; at most `MOST_FORECAST` of them. Secrets are not needed. Raises `CannotDo`.
+        """
+        if not choices(destination):
+            raise CannotDo(f"{destination_of(destination).title} has no option for who is sent.")
+        secrets = {option.key: "forecast" for option in destination_of(destination).options if option.required}
+        made_for = evolved(NO_CONNECTION, destination=destination, options={**secrets, **options})
+        opened(made_for)
+        forecast = Forecast(made_for, self._clock, hold_max_bytes=self._hold_max_bytes)
+        after = max(self._journal.end - MOST_FORECAST, self._journal.first - 1, 0)
+        while rows := await self._journal.read(after, FORECAST_AT_ONCE):
+            kept = [Row("", position, body) for position, body in rows if decode_identity(body).distinct_id]
+            await forecast.rows(kept)
+            after = rows[-1][0]
+        return await forecast.view()
 
     async def _only_one(self) -> Connection | None:
         possible = [one for one in await self._state.connections() if choices(one.destination)]

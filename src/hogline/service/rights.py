@@ -62,6 +62,7 @@ RIGHTS = (
             "forecasts.begin",
             "forecasts.rows",
             "forecasts.show",
+            "forecasts.of_received",
             "forecasts.end",
             "backfills.all",
             "backfills.show",

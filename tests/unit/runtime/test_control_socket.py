@@ -102,7 +102,6 @@ async def tour(service: Service) -> dict[str, object]:
     await service.forgetting.suppress("eve")
     await service.forgetting.unsuppress("eve")
     seen |= dict.fromkeys(("forgetting.suppress", "forgetting.unsuppress"), "done")
-    seen["people_list.show"] = await service.people_list.show("shop", everyone=True)
     seen["finder.who_is"] = await service.finder.who_is("zoë")
     await service.connections.remove("shop")
     seen["connections.remove"] = await service.connections.all()
@@ -118,6 +117,8 @@ async def refused(asked: Awaitable[object]) -> str:
 async def tour_of_events(service: Service) -> dict[str, object]:
     logged = (await service.events.find("shop")).events
     return {
+        "forecasts.of_received": await service.forecasts.of_received("customerio", {"hold_days": 3}),
+        "people_list.show": await service.people_list.show("shop", everyone=True),
         "live.events": await service.live.events("shop", after=0),
         "live.received": await service.live.received(limit=3),
         "events.find": [(each.position, each.event, each.outcome) for each in logged],

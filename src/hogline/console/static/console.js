@@ -51,9 +51,20 @@ function enliven(root) {
   markProblems(root);
 }
 
+/** Adds a name to a list in a field, or takes it out again. */
+function toggleName(button) {
+  const field = document.getElementById(button.dataset.to);
+  const names = field.value.split(",").map((name) => name.trim()).filter(Boolean);
+  const kept = names.filter((name) => name !== button.dataset.add);
+  field.value = (kept.length < names.length ? kept : [...names, button.dataset.add]).join(", ");
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 document.documentElement.classList.add("with-script");
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy]");
   if (button) copy(button);
+  const name = event.target.closest("button[data-add]");
+  if (name) toggleName(name);
 });
 enliven(document);
