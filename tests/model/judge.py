@@ -242,7 +242,9 @@ class Judge:
         if had and self._is_apart():
             return False  # a customer that is not merged keeps its email
         if self._is_named_by_email():
-            moves = self._expected.by_email and not self._is_apart() and (human.identified or human.protected)
+            # What was said while customers were not named by emails is told with the next event.
+            always = self._expected.by_email and not self._connection.renamed
+            moves = always and not self._is_apart() and (human.identified or human.protected)
             return moves and not had
         return all(not other.email or self._must_have_email(other, asked | {id(human)}) for other in had)
 

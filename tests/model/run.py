@@ -51,6 +51,8 @@ class Connection:
         self.blurred = False
         """Options changed while requests were out: by which of them an event was judged, nobody can say."""
         self.changed = False
+        self.renamed = False
+        """Whether customers are named by emails changed."""
         self.replayed = False
         self.retried = False
 
@@ -193,6 +195,7 @@ class Run:
         if not step.at_rest or not connection.enabled:
             connection.blurred = True
         connection.changed = True
+        connection.renamed = connection.renamed or "identify_by_email" in step.options
         connection.expected.configure(step.options)
         self.hogline.ask(lambda service: service.connections.configure("connection-1", step.options))
 
