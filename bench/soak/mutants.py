@@ -142,6 +142,11 @@ MUTANTS = (
         "An event that deletes a customer ends the person's part of the request",
         "shipment", "        self.merging.add(draft.person)\n        item.filtered =", "        item.filtered =",
     ),
+    Mutant("An event that deletes a customer waits for what else is sent about them", "desk", "        return any(one in shipment.roster.drafts for one in people)\n", "        return False\n"),
+    Mutant("The emails of a customer that is deleted are nobody's", "truth", "row.customer in gone:\n                self.rows[email] = None", "row.customer in gone:\n                pass"),
+    Mutant("Anyone who was deleted is sent with everything again", "truth", "main=None if told.main is not None and told.main.key in gone else told.main", "main=told.main"),
+    Mutant("All customers of a person are deleted, also those that wait for a merge", "removing", "        for one in known\n    ]", "        for one in known[:1]\n    ]"),
+    Mutant("An event that would delete is not sent itself, not even if there is nobody to delete", "shipment", "        if made is None:\n            return False\n        self._emit_all(made)", "        if made is None:\n            return False\n        if not made:\n            return False\n        self._emit_all(made)"),
     Mutant(
         "A retried failure from before a deletion brings nobody back",
         "gate", "if would_return(item, entry, parts):", "if False:", found_by_failing=True,

@@ -102,6 +102,8 @@ class _Shop:
     steps: list[Step] = field(default_factory=list)
     visitors: int = 0
     visitor: Callable[[int], str] = visitor
+    deletes: bool = False
+    """Accounts are deleted all the time, and their owners go on at once."""
     emails: int = 0
 
     def __post_init__(self) -> None:
@@ -151,6 +153,10 @@ class _Shop:
         if self.extras.random() < 0.08:
             more["test"] = True
         self.steps.append(Say(Event(name, who, said or {}, late_s=late_s, **more)))  # type: ignore[arg-type]
+        if self.deletes and self.extras.random() < 0.3:
+            self.steps.append(Say(Event("gone", who)))
+            goes_on: dict[str, object] = {"plan": self.extras.randint(0, 3)} if self.extras.random() < 0.5 else {}
+            self.steps.append(Say(Event(self.extras.choice(["page", "page", "$set", "gone"]), who, goes_on)))
 
     # what people do
 
@@ -272,12 +278,13 @@ def _shop(chance: Random, seed: int) -> History:
         options["ignore_when"] = IGNORED
     if extras.random() < 0.1 and "event_allowlist" not in options:
         options["events"] = "-$cre*"
-    if extras.random() < 0.2 and theme != "again":
+    deletes = extras.random() < 0.3 and theme != "again"
+    if deletes:
         options["delete_on"] = "gone"
     merges_all = theme != "apart" and extras.random() < 0.2
     if merges_all:
         options["merge_people"] = "all"
-    shop = _Shop(chance, theme, extras, visitor=modern_visitor if merges_all else visitor)
+    shop = _Shop(chance, theme, extras, visitor=modern_visitor if merges_all else visitor, deletes=deletes)
     rules = {
         shop.browse: 25, shop.sign_in: 17, shop.sign_out: 5, shop.buy: 8, shop.get_an_email: 14, shop.lose_something: 9,
         shop.use_another_account: 6, shop.alias: 12,
