@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-dep
 # How many processes share the tests.
 WORKERS := 2
 
-.PHONY: help install assets demo test test-fresh test-lowest check format bench soak docs screenshots site dist lock clean
+.PHONY: help install assets demo test test-fresh test-lowest check format bench soak docs screenshots walkthrough site dist lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -81,6 +81,9 @@ docs: install  ## write the generated parts of docs/
 
 screenshots: install  ## take a picture of every console page in dist/screenshots; update those shown in docs/
 	$(BIN)/python tools/screenshots.py $(ARGS)
+
+walkthrough: install  ## play the product's story in Chromium, with a picture of every page in dist/walkthrough
+	$(BIN)/python tools/walkthrough.py $(ARGS)
 
 site: install  ## build the documentation as a website in dist/site, and check its links
 	@$(PIP) --require-hashes -r requirements-site.lock

@@ -27,9 +27,9 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
 
 import chromium  # noqa: E402  # tests/browser is on the path only now
-from stage import Stage, staged  # noqa: E402
+from stage import Stage, found_by_axe, is_wider_than_the_window, staged  # noqa: E402
 
-from hogline.store.figures import Figure  # noqa: E402
+from hogline.store.figures import Figure, bucket  # noqa: E402
 
 FOLDER = ROOT / "dist" / "screenshots"
 SHOWN = ROOT / "docs" / "screenshots"
@@ -155,9 +155,10 @@ def shop_events(how_many: int) -> list[dict[str, object]]:
     return events
 
 
-async def play(stage: Stage) -> None:
-    """Two connections, one of which stopped for its credentials, and a day of the shop."""
-    await stage.connect("customerio", anonymous_users="identified")
+async def play(stage: Stage, *, installed: bool = False) -> None:
+    """Two connections, one of them paused, and a day of the shop. `installed`: the first one is there already."""
+    if not installed:
+        await stage.connect("customerio", anonymous_users="identified")
     await stage.connect("marketing-eu", event_allowlist="order completed, plan changed")
     for _ in range(4):
         await stage.receive(*shop_events(500))
@@ -187,21 +188,25 @@ async def remember_a_day(stage: Stage, connection: int, *, delivered: float) -> 
         return
     for minutes in range(24 * 60, 0, -10):
         at_s = now_s - minutes * 60
-        received = int(_DAY[at_s // 3_600 % 24] * chance.uniform(0.7, 1.4))
+        received = int(40 * _DAY[at_s // 3_600 % 24] * chance.uniform(0.7, 1.4))
         sent = int(received * delivered)
         await history.add(
             [
                 Figure(connection, "received", received),
                 Figure(connection, "delivered", sent),
                 Figure(connection, "filtered", received - sent, "not_identified"),
-                Figure(connection, "requests", 1 + sent // 4),
-                Figure(connection, "request_ms", int((1 + sent // 4) * chance.uniform(35, 60))),
+                Figure(connection, "requests", 1 + sent // 40),
+                Figure(connection, "request_ms", int((1 + sent // 40) * chance.uniform(35, 60))),
+                Figure(connection, "took", 1 + sent // 50, str(bucket(chance.uniform(30, 50)))),
+                Figure(connection, "took", 1 + sent // 400, str(bucket(chance.uniform(90, 200)))),
             ],
             at_s,
         )
 
 
-async def photograph(browser: Browser, stage: Stage, shots: list[Shot]) -> None:
+async def photograph(browser: Browser, stage: Stage, shots: list[Shot], folder: Path = FOLDER) -> list[str]:
+    """Returns what is wrong with the pages: what axe finds, and what is wider than its window."""
+    wrong = []
     for scheme in ("light", "dark"):
         for size, (width, height) in SIZES.items():
             context = await browser.new_context(
@@ -217,10 +222,14 @@ async def photograph(browser: Browser, stage: Stage, shots: list[Shot]) -> None:
                 await page.goto(shot.path)
                 await shot.then(page, stage)
                 await page.evaluate("window.scrollTo(0, 0)")
-                file = FOLDER / f"{shot.name}-{scheme}-{size}.png"
+                file = folder / f"{shot.name}-{scheme}-{size}.png"
                 await page.screenshot(path=file, full_page=True)
                 print(file.relative_to(ROOT))
+                wrong += [f"{file.name}: {each}" for each in await found_by_axe(page, every=True)]
+                if await is_wider_than_the_window(page):
+                    wrong.append(f"{file.name} is wider than its window")
             await context.close()
+    return wrong
 
 
 def shown_in_docs() -> set[str]:
@@ -251,9 +260,10 @@ async def main(words: list[str]) -> None:
         async with staged(Path(folder) / "data") as stage, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium.path(), args=chromium.ARGUMENTS)
             await play(stage)
-            await photograph(browser, stage, shots)
+            wrong = await photograph(browser, stage, shots)
             await browser.close()
     publish()
+    print(*wrong, sep="\n")
 
 
 if __name__ == "__main__":

@@ -67,15 +67,15 @@ async def staged(data: Path) -> AsyncIterator[Stage]:
         await client.close()
 
 
-async def found_by_axe(page: Page) -> list[str]:
-    """What axe-core finds on the page that is serious or critical: the rule, and where."""
+async def found_by_axe(page: Page, *, every: bool = False) -> list[str]:
+    """What axe-core finds on the page that is serious or critical, or `every` finding: the rule, and where."""
     # Through the protocol, not as a script of the page: its content security policy holds in tests too.
     await page.evaluate((package("axe-core") / "axe.min.js").read_text("utf-8"))
     found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{violation['id']}: {node['html'][:200]}"
         for violation in found["violations"]
-        if violation["impact"] in {"serious", "critical"}
+        if every or violation["impact"] in {"serious", "critical"}
         for node in violation["nodes"]
     ]
 
