@@ -107,6 +107,7 @@ PAGES = (
     Shot("install", "/install/customerio"),
     Shot("install-wrong-key", "/install/customerio", wrong_key),
     Shot("connect-posthog", "/connect-posthog"),
+    Shot("history", "/history"),
     Shot("overview", "/connections/customerio/overview"),
     Shot("people", "/connections/customerio/people"),
     Shot("people-nobody", "/connections/customerio/people?q=telegraph"),

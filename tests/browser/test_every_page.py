@@ -17,6 +17,7 @@ PAGES = (
     "/?q=nothing+like+this",
     "/install/customerio",
     "/connect-posthog",
+    "/history",
     "/api-tokens",
     "/accounts",
     "/account",

@@ -70,6 +70,8 @@ class Run(Struct, frozen=True, kw_only=True):
     prepared: Prepared | None = None
     """None: they are being read."""
     finished_ms: int = 0
+    problem: str = ""
+    """Why its files could not be read, if that is why it ended."""
 
 
 @contextmanager

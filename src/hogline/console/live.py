@@ -48,7 +48,8 @@ class Pulse:
             (await self._service.failures.retrying(one.name), await self._service.failures.retried(one.name))
             for one in status.connections
         ]
-        return status, retrying, await self._service.live.newest(), await self._service.status.rejected()
+        runs = await self._service.backfills.all()
+        return status, retrying, runs, await self._service.live.newest(), await self._service.status.rejected()
 
 
 def pulse_of(request: Request) -> Pulse:

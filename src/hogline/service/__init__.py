@@ -27,6 +27,7 @@ from hogline.service.figures import Trends
 from hogline.service.files import Forecasts, Previews, Sendings
 from hogline.service.finding import Finder
 from hogline.service.forgetting import Forgetting
+from hogline.service.history import History
 from hogline.service.live import Live
 from hogline.service.people import People
 from hogline.service.people_list import PeopleLists
@@ -73,6 +74,7 @@ class Service:
     finder: Finder
     forecasts: Forecasts
     forgetting: Forgetting
+    history: History
     live: Live
     people: People
     people_list: PeopleLists
@@ -195,6 +197,7 @@ class Service:
         self.backfills = Backfills(
             settings, journal=journal, state=state, clock=clock, workers=workers, runner=runner, seen=seen, trail=trail
         )
+        self.history = History(settings, clock, self.backfills)
         self.backlogs = Backlogs(
             settings,
             journal=journal,
@@ -248,6 +251,7 @@ class Service:
     async def close(self, within_s: float = 20.0) -> None:
         """Settle what is in flight, or give it up after that time."""
         self.backlogs.close()
+        await self.history.stop()
         await self.backfills.stop()
         await self.workers.close(within_s)
         if self._event_log is not None:

@@ -170,6 +170,14 @@ class Backfills:
             self._runs.drop_rows(number)
             return await self._run_view(run)
 
+    async def fail(self, number: int, problem: str) -> None:
+        """Its files cannot be read: the run ends, and says why."""
+        async with self._runner.changing:
+            run = self._runs.get(number)
+            if run is not None and run.state == "reading":
+                await self._turn(replace(run, problem=problem), "cancelled")
+            self._runs.drop_rows(number)
+
     # how it works
 
     async def cancel_all_of(self, connection: int) -> None:
@@ -297,6 +305,8 @@ class Backfills:
         prepared, feeding = run.prepared or Prepared(rows=0), self._feeders.get(run.number)
         taken = self._journal.backfilled.taken.get(run.number, 0)
         reason = feeding[0].waits if feeding and run.state == "sending" else None
+        if run.problem:
+            reason = run.problem
         is_broken = run.state == "sending" and feeding is not None and feeding[1].done()
         if run.state == "sending" and not self._runner.delivers:
             reason = "Start `hogline serve`, or run the command again."

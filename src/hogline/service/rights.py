@@ -148,6 +148,7 @@ RIGHTS = (
             "connections.remove",
         ),
     ),
+    Right("Start a run of older events from a path on the server", "admin", ("history.start",)),
     Right(
         "Set up PostHog's side",
         "admin",

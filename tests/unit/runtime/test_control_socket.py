@@ -179,6 +179,9 @@ async def tour_of_runs(service: Service) -> dict[str, object]:
     seen |= dict.fromkeys(("backfills.ready", "backfills.pause", "backfills.resume"), "refused")
     seen["backfills.cancel"] = await service.backfills.cancel(1)
     seen["backfills.all"] = await service.backfills.all()
+    with pytest.raises(CannotDo, match="must be absolute"):
+        await service.history.start("shop", "events.jsonl")
+    seen["history.start"] = "refused"
     seen["sources.all"] = await service.sources.all()
     for ask_source in (service.sources.pause, service.sources.resume, service.sources.remove):
         with pytest.raises(CannotDo, match="You have no sources yet"):

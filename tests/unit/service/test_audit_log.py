@@ -154,6 +154,10 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
         ["backfill_cancelled", "backfill_resumed", "backfill_paused", "backfill_begun", "connection_disabled"],
     ),
     "PostHog": (set_up_posthog, ["posthog_disconnected", "posthog_connected"]),
+    "history": (
+        lambda service: service.history.start("shop", str(Path(__file__).parents[2] / "samples" / "events.csv")),
+        ["backfill_begun"],
+    ),
     "sources": (sources, ["source_removed", "source_resumed", "source_paused", "source_added"]),
     "API tokens": (tokens, ["api_token_revoked", "api_token_made"]),
     "accounts": (accounts, ["account_removed", "account_password_set", "account_role_changed", "account_added"]),
@@ -229,6 +233,7 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
         "accounts.set_role",
         "accounts.set_password",
         "accounts.remove",
+        "history.start",
         "sources.add",
         "sources.pause",
         "sources.resume",
