@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import structlog
 from msgspec import Struct
 
 from hogline.clock import Clock
 from hogline.destinations.base import Send
+from hogline.service.alert_memory import Memory, news
 from hogline.service.core import Addresses, CannotDo
 from hogline.service.notices import CannotSend, Notices
 from hogline.service.status import Statuses
@@ -23,12 +24,11 @@ from hogline.views import AlertView, ConnectionStatus, SourceView
 log = structlog.get_logger("hogline.alerts")
 
 EVERY_S = 30.0
-AGAIN_AFTER_S = 3_600.0
-"""One alert is said at most once in that time, however often it comes and goes."""
-REMIND_AFTER_S = 86_400.0
 WINDOW_S = 600.0
 """The share of failures is that of the last ten minutes."""
 LEAST_FAILURES = 10
+FAILURES = ": failures"
+"""How the key of such an alert ends."""
 NEAR = 0.8
 """Of a bound: there is still time to do something."""
 LEAST_FREE = 0.05
@@ -87,7 +87,7 @@ class Rules:
             )
         share = self._failing(one, now_s)
         if share * 100 > self._settings.alert_failures_percent:
-            found[f"{one.name}: failures"] = f"{share:.0%} of the events of {one.name} failed in the last ten minutes."
+            found[f"{one.name}{FAILURES}"] = f"{share:.0%} of the events of {one.name} failed in the last ten minutes."
         return found
 
     def _failing(self, one: ConnectionStatus, now_s: float) -> float:
@@ -99,30 +99,6 @@ class Rules:
             seen.popleft()
         delivered, failed = one.delivered - seen[0][1], failures - min(before for _, _, before in seen)
         return failed / (failed + max(delivered, 0)) if failed >= LEAST_FAILURES else 0.0
-
-
-class Memory:
-    """What has been said, and when: nothing is said twice within an hour."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, tuple[float, str]] = {}
-        """When each alert that stands was last said, with its sentence."""
-        self._at_s: dict[str, float] = {}
-
-    def news(self, alerts: Mapping[str, str], now_s: float) -> list[AlertView]:
-        """What is to be said now."""
-        told = []
-        for key, sentence in alerts.items():
-            last_s = self._at_s.get(key)
-            wait_s = REMIND_AFTER_S if key in self._said else AGAIN_AFTER_S
-            if last_s is None or now_s - last_s >= wait_s:
-                self._said[key] = (now_s, sentence)
-                self._at_s[key] = now_s
-                told.append(AlertView(key=key, state="raised", sentence=sentence))
-        for key in [key for key in self._said if key not in alerts]:
-            _, sentence = self._said.pop(key)
-            told.append(AlertView(key=key, state="recovered", sentence=f"Recovered: {sentence}"))
-        return told
 
 
 class Alerts:
@@ -143,7 +119,8 @@ class Alerts:
         self._statuses = statuses
         self._addresses = addresses
         self._rules = Rules(settings)
-        self._memory = Memory()
+        self._memory = Memory(settings.data)
+        self._since_s = clock.now_s()
 
     async def all(self) -> list[AlertView]:
         """What is wrong now."""
@@ -170,11 +147,18 @@ class Alerts:
 
     async def look(self, notices: Notices) -> None:
         try:
-            news = self._memory.news(self._rules.alerts(await self._reading()), self._clock.now_s())
-            if news:
-                await notices.send(news, self._where())
-        except CannotSend as error:
-            log.error("alert not sent", reason=str(error))  # noqa: TRY400  # the sentence says it
+            alerts = self._rules.alerts(await self._reading())
+            # What share failed in the last ten minutes is unknown after a start.
+            unknown = FAILURES if self._clock.now_s() - self._since_s < WINDOW_S else None
+            told, said = news(self._memory.said, alerts, self._clock.time_ms(), unknown=unknown)
+            if told:
+                try:
+                    await notices.send(told, self._where())
+                except CannotSend as error:
+                    log.error("alert not sent", reason=str(error))  # noqa: TRY400  # the sentence says it
+                    if not error.reached:  # it is tried again
+                        return
+            self._memory.keep(said)
         except Exception as error:
             # A disk that cannot be read now may be later; the watch must go on.
             log.error("looking for alerts failed", error=type(error).__name__)  # noqa: TRY400  # the kind says it

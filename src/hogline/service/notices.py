@@ -21,7 +21,11 @@ TIMEOUT_S = 20.0
 
 
 class CannotSend(Exception):
-    """A sentence that says where an alert could not be sent, and why. No secret is in it."""
+    """A sentence that says where an alert could not be sent, and why. No secret is in it. `reached`: who has it."""
+
+    def __init__(self, sentence: str, reached: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.reached = reached
 
 
 class Notices:
@@ -42,15 +46,16 @@ class Notices:
         """One message with all of them to every place. `where`: the address of this Hogline. Returns the places. Raises
         `CannotSend` if a place does not take it; the others have it then.
         """
-        problems = []
+        problems, reached = [], []
         for place, deliver in (("email", self._email), ("webhook", self._post)):
             if place in self.places:
                 try:
                     await deliver(alerts, where)
+                    reached.append(place)
                 except CannotSend as error:
                     problems.append(str(error))
         if problems:
-            raise CannotSend(" ".join(problems))
+            raise CannotSend(" ".join(problems), reached)
         return self.places
 
     async def _email(self, alerts: Sequence[AlertView], where: str) -> None:

@@ -19,7 +19,8 @@ from service_bench import GOOD, Bench, bench_in
 
 from hogline.delivery.client import Client
 from hogline.service import CannotDo
-from hogline.service.alerts import AGAIN_AFTER_S, REMIND_AFTER_S, WINDOW_S, Memory, Reading, Rules
+from hogline.service.alert_memory import AGAIN_AFTER_MS, REMIND_AFTER_MS, Memory, news
+from hogline.service.alerts import WINDOW_S, Reading, Rules
 from hogline.service.core import note_stopped
 from hogline.service.notices import CannotSend, Notices
 from hogline.settings import Settings
@@ -85,20 +86,32 @@ def test_the_share_of_failures_is_that_of_the_last_ten_minutes(tmp_path: Path) -
     assert rules.alerts(reading(bad, now_s=61.0 + WINDOW_S)) == {}
 
 
-def test_an_alert_is_said_once_then_its_end_and_again_only_after_an_hour() -> None:
-    memory, alerts = Memory(), {"disk": "Full."}
+def test_an_alert_is_said_once_then_its_end_and_again_only_after_an_hour(tmp_path: Path) -> None:
+    alerts = {"disk": "Full."}
 
-    def said(now_s: float, alerts: dict[str, str]) -> list[str]:
-        return [f"{one.state} {one.sentence}" for one in memory.news(alerts, now_s)]
+    def said(now_ms: int, alerts: dict[str, str], unknown: str | None = None) -> list[str]:
+        memory = Memory(tmp_path)  # as after a restart
+        told, after = news(memory.said, alerts, now_ms, unknown=unknown)
+        memory.keep(after)
+        return [f"{one.state} {one.sentence}" for one in told]
 
-    assert said(0.0, alerts) == ["raised Full."]
-    assert said(30.0, alerts) == []
-    assert said(60.0, {}) == ["recovered Recovered: Full."]
-    assert said(90.0, alerts) == []
-    assert said(120.0, {}) == []
-    assert said(AGAIN_AFTER_S, alerts) == ["raised Full."]
-    assert said(AGAIN_AFTER_S + REMIND_AFTER_S - 1, alerts) == []
-    assert said(AGAIN_AFTER_S + REMIND_AFTER_S, alerts) == ["raised Full."]
+    begin = 1_793_527_200_000
+    assert said(begin, alerts) == ["raised Full."]
+    assert said(begin + 30_000, alerts) == []
+    assert said(begin + 45_000, {}, "disk") == []
+    assert said(begin + 60_000, {}) == ["recovered Recovered: Full."]
+    assert said(begin + 90_000, alerts) == []
+    assert said(begin + 120_000, {}) == []
+    again = begin + AGAIN_AFTER_MS
+    assert said(again, alerts) == ["raised Full."]
+    assert said(again - 7_200_000, alerts) == []
+    assert said(again + REMIND_AFTER_MS - 1, alerts) == []
+    assert said(again + REMIND_AFTER_MS, alerts) == ["raised Full."]
+
+
+def test_a_memory_that_cannot_be_read_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "alerts.json").write_bytes(b"{")
+    assert Memory(tmp_path).said == {}
 
 
 class Inbox:
@@ -222,6 +235,47 @@ async def test_a_connection_that_stops_is_said_once_and_its_recovery(
         for _ in range(3):
             await service.alerts.look(notices)
     assert [each["summary"] for each in got] == [STOPPED.sentence, f"Recovered: {STOPPED.sentence}"]
+
+
+async def test_a_restart_repeats_nothing_and_says_what_is_over(
+    client: Client, tmp_path: Path, mail_server: tuple[str, Inbox]
+) -> None:
+    mail_url, inbox = mail_server
+    async with receiver() as (url, got):
+        notices = Notices(
+            settings(tmp_path, alert_webhook=url, alert_email="ada@example.com", smtp_url=mail_url), client.send
+        )
+        async with bench_in(tmp_path) as bench:
+            service = bench.service
+            await service.connections.add("customerio", GOOD, name="shop")
+            (connection,) = await service.state.connections()
+            await service.workers.stop(connection.id)
+            await note_stopped(service.state, service.clock, connection, "The key is wrong.")
+            await service.alerts.look(notices)
+        for _ in range(3):
+            async with bench_in(tmp_path) as bench:
+                await bench.service.alerts.look(notices)
+        async with bench_in(tmp_path) as bench:
+            await bench.service.connections.configure("shop", {"hold_days": 7})
+        for _ in range(2):
+            async with bench_in(tmp_path) as bench:
+                await bench.service.alerts.look(notices)
+    said = [STOPPED.sentence, f"Recovered: {STOPPED.sentence}"]
+    assert [each["summary"] for each in got] == said
+    assert [mail["subject"] for mail in inbox.mails] == [f"[Hogline] {sentence}" for sentence in said]
+
+
+async def test_what_reached_nobody_is_sent_again(bench: Bench, client: Client, tmp_path: Path) -> None:
+    service = bench.service
+    (connection,) = await service.state.connections()
+    await service.workers.stop(connection.id)
+    await note_stopped(service.state, service.clock, connection, "The key is wrong.")
+    await service.alerts.look(Notices(settings(tmp_path, alert_webhook="http://127.0.0.1:9/"), client.send))
+    async with receiver() as (url, got):
+        notices = Notices(settings(tmp_path, alert_webhook=url), client.send)
+        for _ in range(2):
+            await service.alerts.look(notices)
+    assert [each["summary"] for each in got] == [STOPPED.sentence]
 
 
 async def test_a_receiver_in_trouble_does_not_stop_the_watch(bench: Bench, client: Client, tmp_path: Path) -> None:
