@@ -1,0 +1,141 @@
+"""hogline backfill where something is wrong with files, buckets or PostHog: what can be delivered is, and a sentence says
+the rest.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import boto3
+import fsspec
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from history_rows import event_rows, person_rows, shuffled
+from moto.server import ThreadedMotoServer
+from posthog_emulator import KEY, PROJECT, PostHog, emulated
+from service_bench import GOOD, bench_in
+
+from hogline.backfill.sorter import Sorter
+from hogline.testing.processes import all_events, connect, hogline, people
+
+
+def backfill(data: Path, *sources: str | Path, code: int = 0, **more: Any) -> dict[str, Any]:
+    done = hogline(data, "backfill", "customerio", *sources, "--json", code=code, **more)
+    found: dict[str, Any] = msgspec.json.decode(done.stdout)
+    return found
+
+
+def test_bad_rows_and_files_are_named_and_all_else_is_delivered_once(data: Path, sandbox: str, tmp_path: Path) -> None:
+    connect(data, sandbox, "--anonymous-users", "all")
+    rows, folder = event_rows(20), tmp_path / "exports"
+    folder.mkdir()
+    nameless = msgspec.json.decode(event_rows(21)[-1]) | {"uuid": None}
+    (folder / "a.jsonl").write_bytes(b"".join([*rows[:60], b'{"event": "x", "dist\n', *rows[60:120]]))
+    (folder / "b.jsonl").write_bytes(b"".join([*rows[100:], msgspec.json.encode(nameless) + b"\n"]))
+    (folder / "c.jsonl.gz").write_bytes(gzip.compress(b"".join(rows))[:-500])
+    table = pa.table({"event": ["x"], "distinct_id": ["u"], "timestamp": [True], "properties": ["{}"]})
+    pq.write_table(table, folder / "d.parquet")
+    found = backfill(data, folder, code=1)
+    (delivery,) = found["connections"]
+    bad = {Path(row["file"]).name: (row["unit"], row["number"], row["sentence"]) for row in found["bad_lines"]}
+    assert set(bad) == {"a.jsonl", "c.jsonl.gz", "d.parquet"}
+    assert bad["a.jsonl"][:2] == ("line", 61)
+    assert "damaged or truncated here" in bad["c.jsonl.gz"][2]
+    assert "`timestamp` must hold times" in bad["d.parquet"][2]
+    assert found["run"]["state"] == "finished"
+    assert delivery["delivered"] == delivery["events"]
+    assert delivery["adjusted"]["repeated"] == delivery["events"] - 181
+    assert len(all_events(sandbox)) == 181
+    assert backfill(data, folder, code=1)["run"]["number"] == 1
+    assert len(all_events(sandbox)) == 181
+
+
+def test_a_bucket_or_credential_that_is_missing_is_one_sentence_and_nothing_is_sent(
+    data: Path, sandbox: str, tmp_path: Path
+) -> None:
+    connect(data, sandbox)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    env: dict[str, Any] = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
+        "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_DEFAULT_REGION": "us-east-1",
+        "HOME": str(tmp_path),
+    }  # fmt: skip
+    try:
+        keys: dict[str, Any] = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        nothing: dict[str, Any] = {}
+        for more, sentence in ((keys, "file, folder or bucket not found"), (nothing, "credentials are missing")):
+            said = hogline(data, "backfill", "customerio", "s3://nowhere/prefix/", code=1, **env, **more).stderr
+            assert sentence in said
+            assert len(said.splitlines()) == 1
+    finally:
+        server.stop()
+    assert all_events(sandbox) == []
+
+
+@pytest.mark.anyio
+async def test_a_bucket_that_goes_away_in_the_middle_ends_the_run_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1", "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="exports")
+    for part in range(3):
+        client.put_object(Bucket="exports", Key=f"p/{part}.jsonl", Body=b"".join(event_rows(5)))
+    client.close()
+    add = Sorter.add
+
+    def last(self: Sorter, record: bytes) -> None:
+        server.stop()
+        add(self, record)
+
+    monkeypatch.setattr(Sorter, "add", last)
+    async with bench_in(tmp_path) as bench:
+        await bench.service.connections.add("customerio", GOOD, name="shop")
+        run = await bench.service.history.start("shop", "s3://exports/p/")
+        for task in list(bench.service.history._tasks):
+            await task
+        view = await bench.service.backfills.show(run.number)
+        assert (view.state, view.rows, bench.service.journal.end) == ("cancelled", 0, 0)
+        assert view.reason is not None
+        assert "s3://exports/p/" in view.reason
+        assert view.reason.endswith("Nothing was sent.")
+    fsspec.filesystem("s3").clear_instance_cache()
+
+
+def test_straight_from_posthog_with_people_through_429_5xx_expired_links_and_an_empty_week(
+    data: Path, sandbox: str
+) -> None:
+    connect(data, sandbox, "--anonymous-users", "identified")
+    with emulated() as posthog:
+        _fill(posthog)
+        posthog.troubles, posthog.downloads, posthog.ends = [429, 503], [403], ["FailedRetryable"]
+        source = f"posthog://{posthog.url}/{PROJECT}"
+        span = ("--since", "2026-10-01", "--until", "2026-10-15")
+        found = backfill(data, source, "--persons", source, *span, HOGLINE_POSTHOG_API_KEY=KEY)
+        models = [export["body"]["model"] for export in posthog.exports]
+    assert (models.count("persons"), models.count("events")) == (3, 2)
+    (delivery,) = found["connections"]
+    assert (set(delivery["filtered"]), delivery["pending"]) == ({"nothing_to_send"}, 0)  # of people alone
+    assert found["run"]["left_out"] == {"person_deleted": 9 * 4}
+    assert len(all_events(sandbox)) == 9 * 26
+    assert {one["attributes"]["plan"] for one in people(sandbox).values()} == {"pro"}
+
+
+def _fill(posthog: PostHog) -> None:
+    posthog.polls, posthog.part_events = 0, 50
+    posthog.events = [msgspec.json.decode(row) for row in shuffled(event_rows(30))]
+    posthog.persons = [msgspec.json.decode(row) for row in shuffled(person_rows(30, deleted=4))]
