@@ -52,6 +52,69 @@ REFUSED: Mapping[str, Reason] = {
     ),
 }
 
+ADJUSTED: Mapping[str, Reason] = {
+    "integer_as_text": Reason("An integer beyond 64 bits was sent as text."),
+    "lone_surrogate_replaced": Reason("A character that is not valid was replaced by U+FFFD."),
+    "nul_removed": Reason("A NUL character was removed."),
+    "not_a_number": Reason("NaN or infinity became null in event data, and was left out of attributes."),
+    "timestamp_unreadable": Reason("The timestamp could not be read. The time of receipt was used."),
+    "timestamp_ahead": Reason("The timestamp was more than 23 hours in the future. The time of receipt was used."),
+    "uuid_derived": Reason("The uuid was not a UUID. One was derived from it, always the same."),
+    "uuid_reused": Reason("The uuid came before with another event name or distinct_id. A different one was derived."),
+    "uuid_missing": Reason("The uuid was blank or nil. The event got a new one."),
+    "repeated": Reason("The event came before. It was sent again under the same id, which the destination ignores."),
+    "distinct_id_as_text": Reason("An id that was not text was converted to text, as PostHog does."),
+    "distinct_id_cut": Reason("A distinct_id over 200 characters was cut, as PostHog does."),
+    "set_not_an_object": Reason("$set was not an object and was treated as missing."),
+    "set_once_not_an_object": Reason("$set_once was not an object and was treated as missing."),
+    "unset_not_a_list": Reason("$unset was neither a list nor an object of names and was treated as missing."),
+    "unset_name_not_text": Reason("A name in $unset was not text and was treated as missing."),
+    "properties_not_an_object": Reason("`properties` was not an object and was treated as missing."),
+    "person_not_an_object": Reason("`person` was not an object and was treated as missing."),
+    "person_properties_not_an_object": Reason("`person_properties` was not an object and was treated as missing."),
+    "options_not_an_object": Reason("`options` was not an object and was treated as missing."),
+    "event_not_an_object": Reason("`event` was not an object and was treated as missing."),
+    "reserved_attribute": Reason("An attribute with a reserved name was left out."),
+    "invalid_email": Reason("An email that is not an email address was left out."),
+    "email_protected": Reason("Another email, or none, came with the public token. The known email stays."),
+    "merge_from_public_token": Reason("A merge of two identified people came with the public token. It was ignored."),
+    "removal_from_public_token": Reason("A removal came with the public token. It was ignored."),
+    "set_missing": Reason("An event that should change a person came without $set. Only the person's email was used."),
+    "join_refused": Reason("PostHog does not merge these two people, so Hogline does not either."),
+    "merged_dangerously": Reason("Two identified people were merged by $merge_dangerously."),
+    "merge_refused": Reason("The destination rejected a merge. Hogline does not try it again."),
+    "identify_refused": Reason("The destination rejected an identify that followed a merge."),
+    "email_change_not_sent": Reason("The customer is only known by another email, which cannot be changed."),
+    "email_taken": Reason("Another person's customer has this email, so it was not sent."),
+    "email_on_other_customer": Reason("Another customer of the same person has this email until the two are merged."),
+    "too_many_attributes": Reason("The person has more than 300 attributes. The rest was left out."),
+}
+"""What was changed, left out or noticed while the event was still sent."""
+
+REJECTED: Mapping[str, Reason] = {
+    "empty": Reason("There was nothing to read."),
+    "not_json": Reason("It was not JSON, and not an encoding that could contain JSON."),
+    "not_gzip": Reason("The compressed data was damaged or truncated."),
+    "not_lz64": Reason("The compressed data was damaged or truncated."),
+    "too_deep": Reason("The JSON was nested over 100 levels."),
+    "too_large": Reason("The body was too large once decompressed."),
+    "too_many_values": Reason("The JSON had too many values."),
+    "event_over_1_mb": Reason("One event was over 1,000,000 bytes, or had more than 50,000 values."),
+    "unknown_token": Reason("The token was missing or unknown."),
+    "too_many_events": Reason("The request had over 10,000 events."),
+    "empty_batch": Reason("The batch had no events."),
+    "not_an_event": Reason("It was not a JSON object, or a batch inside a batch."),
+    "event_without_name": Reason("`event` was missing, blank or not text."),
+    "distinct_id_missing": Reason("`distinct_id` was missing or blank."),
+    "timestamp_missing": Reason("An event in a file had no timestamp."),
+    "timestamp_unreadable": Reason("An event in a file had a timestamp that could not be read."),
+    "properties_unreadable": Reason("The column `properties` did not hold JSON text."),
+    "person_properties_unreadable": Reason("The column `person_properties` did not hold JSON text."),
+    "unreadable": Reason("It could not be read, such as events of several projects in one request."),
+    "suppressed": Reason("The person is suppressed. The sender does not learn about it."),
+}
+"""Why something was rejected on receipt. No connection ever gets it."""
+
 _BY_STATUS = Reason(
     "The destination rejected the event without giving a reason.",
     "Open a failure to see the response. Fix the cause, then retry.",
@@ -96,6 +159,9 @@ def person_hint(connection: str, adjusted: Mapping[str, int]) -> str | None:
 NO_PERSON = "no_person:"
 """Before an id that stands for nobody in particular."""
 
+NAMING = (EMAIL_UNDER, NO_PERSON)
+"""Adjustments that end with the name of what was found."""
+
 
 def nobody_hint(adjusted: Mapping[str, int]) -> str | None:
     """A hint if events come under an id that is a constant, not a user's."""
@@ -133,6 +199,12 @@ _WHEN_IT_CAME: Mapping[str, str] = {
 def why_event_not_sent(reason: str) -> str:
     """Why an event was not sent, in a sentence: as it was when it came. The person may qualify by now."""
     return _WHEN_IT_CAME.get(reason) or why_not_sent(reason)
+
+
+def why_adjusted(reason: str) -> str:
+    """What was changed, in a sentence; empty if it is not known."""
+    known = ADJUSTED.get(reason) or _of_destinations(reason)
+    return known.means if known else ""
 
 
 def why_refused(reason: str) -> Reason:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from declared import assert_declared
 from msgspec import Struct
 from msgspec.structs import replace
 from sandbox_server import SandboxServer
@@ -163,6 +164,7 @@ class Bench:
         await self.state.options_changed(self.connection.id, self.clock.time_ms())
 
     async def close(self) -> None:
+        await assert_declared(self.journal, self.state)
         await self.journal.close()
         await self.state.close()
 

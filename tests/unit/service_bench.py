@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from declared import assert_declared
 
 from hogline.backfill.views import BadLine, Row
 from hogline.destinations.base import Send
@@ -173,3 +174,4 @@ async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
         stack.push_async_callback(service.close)
         await service.start()
         yield Bench(service, customerio, directory)
+        await assert_declared(journal, state)

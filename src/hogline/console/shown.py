@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hogline.reasons import why_event_not_sent, why_not_sent, why_refused
+from hogline.reasons import why_adjusted, why_event_not_sent, why_not_sent, why_refused
 
 OUTCOMES = {
     "delivered": ("good", "Delivered"),
@@ -32,6 +32,7 @@ def in_short(value: object) -> str:
 WORDS: dict[str, Any] = {
     "as_json": as_json,
     "in_short": in_short,
+    "why_adjusted": why_adjusted,
     "why_not_sent": why_not_sent,
     "why_event_not_sent": why_event_not_sent,
     "why_refused": why_refused,

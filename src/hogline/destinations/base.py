@@ -328,7 +328,7 @@ class Destination(Protocol[OptionsT]):
     summary: str
     options: tuple[Option, ...]
     reasons: Mapping[str, Reason]
-    """What its own reasons mean: those by which it filters or rejects events."""
+    """What its own reasons mean: those by which it filters, rejects or adjusts events."""
     imports: Mapping[str, Importer]
     """By option of `hogline connect`, such as `from_app`."""
     limits: Limits

@@ -93,7 +93,7 @@ BAD_REQUESTS = {
     "NUL in any field": "/connections/shop/people?q=a%00b",
     "a failure to discard with 5,000 digits": f"/connections/shop/failures/discard?id={'9' * 5_000}",
     "zeros first": f"/connections/shop/failures/discard?id={'0' * 25}x",
-    "behind what": f"/connections/shop/failures?after={'9' * 5_000}",
+    "behind what": f"/connections/shop/failures?before={'9' * 5_000}",
     "an audit page": "/audit?before=-1",
 }
 
