@@ -33,6 +33,8 @@ COMMANDS = {
     "connections": "connections:connections",
     "pause": "connections:pause",
     "resume": "connections:resume",
+    "rename": "connections:rename",
+    "duplicate": "connections:duplicate",
     "disconnect": "connections:disconnect",
     "token": "status:token",
     "posthog": "posthog:posthog",

@@ -190,6 +190,18 @@ def resume(
     out.print(f"Resumed [bold]{name}[/].")
 
 
+def rename(name: str, to: str, /, *, common: Common = _DEFAULT) -> None:
+    """Give a connection another name. It keeps everything else."""
+    ask(common, lambda service: service.connections.rename(name, to))
+    out.print(f"Renamed {name} to [bold]{to}[/].")
+
+
+def duplicate(name: str, to: str = "", /, *, common: Common = _DEFAULT) -> None:
+    """Create a paused connection with the same options and credentials. It starts with the next event."""
+    made = ask(common, lambda service: service.connections.duplicate(name, to))
+    out.print(f"Created [bold]{made.name}[/], paused. Change its options, then run `hogline resume {made.name}`.")
+
+
 def disconnect(name: str, /, *, common: Common = _DEFAULT) -> None:
     """Delete a connection and everything it knows about people. The destination keeps what it already has."""
     ask(common, lambda service: service.connections.remove(name))

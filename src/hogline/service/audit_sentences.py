@@ -17,6 +17,7 @@ DEEDS: Mapping[str, str] = {
     "connection_enabled": "Resumed a connection",
     "connection_disabled": "Paused a connection",
     "connection_removed": "Removed a connection",
+    "connection_renamed": "Renamed a connection",
     "failures_retried": "Retried failures",
     "failures_discarded": "Discarded failures",
     "replay_begun": "Replayed events",

@@ -85,12 +85,7 @@ class Connections:
         options = begun(chosen.options, options)
         parsed = read_options(chosen, options)
         name = name or await self._free_name(destination)
-        if not _NAME.fullmatch(name):
-            raise CannotDo(
-                "A name may have up to 64 lowercase letters, digits, - and _, and must start with a letter or digit."
-            )
-        if any(existing.name == name for existing in await self._state.connections()):
-            raise CannotDo(_taken(name))
+        await self._may_have(name)
         check = await chosen.check(parsed, self._send)
         if check.outcome != "ok" and (not paused or check.outcome != "unreachable"):
             raise CannotDo(f"{check.sentence} Nothing was saved.")
@@ -115,6 +110,29 @@ class Connections:
             connection=name,
         )
         return self._view(connection)
+
+    async def _may_have(self, name: str) -> None:
+        """Raises `CannotDo` if a connection cannot get this name."""
+        if not _NAME.fullmatch(name):
+            raise CannotDo(
+                "A name may have up to 64 lowercase letters, digits, - and _, and must start with a letter or digit."
+            )
+        if any(existing.name == name for existing in await self._state.connections()):
+            raise CannotDo(_taken(name))
+
+    async def rename(self, name: str, to: str) -> ConnectionView:
+        """Give a connection another name. It keeps everything else."""
+        await self._may_have(to)
+        renamed = await self._change(name, name=to)
+        log.info("connection renamed", connection=to, before=name)
+        await self._trail.note("connection_renamed", {"change": [name, to]}, connection=to)
+        return renamed
+
+    async def duplicate(self, name: str, to: str = "") -> ConnectionView:
+        """Create a paused connection with the same options and credentials. It starts with the next event."""
+        connection = await connection_named(self._state, name)
+        options = grown(destination_of(connection.destination).options, connection.options)
+        return await self.add(connection.destination, options, name=to, paused=True)
 
     async def _free_name(self, destination: str) -> str:
         taken = {connection.name for connection in await self._state.connections()}
@@ -191,7 +209,7 @@ class Connections:
         return paused
 
     async def _change(
-        self, name: str, *, was: Connection | None = None, skip: bool = False, **changes: object
+        self, name: str, /, *, was: Connection | None = None, skip: bool = False, **changes: object
     ) -> ConnectionView:
         """Stop the worker, write the change, and start it again. `was`: the connection that the change is based on;
         raises `ChangedMeanwhile` if its options are different now. `skip`: without the pending events.

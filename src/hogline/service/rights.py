@@ -146,6 +146,8 @@ RIGHTS = (
             "connections.configure",
             "connections.test",
             "connections.remove",
+            "connections.rename",
+            "connections.duplicate",
         ),
     ),
     Right("Start a run of older events from a path on the server", "admin", ("history.start",)),

@@ -22,6 +22,7 @@ Action: TypeAlias = Literal[
     "connection_enabled",
     "connection_disabled",
     "connection_removed",
+    "connection_renamed",
     "failures_retried",
     "failures_discarded",
     "replay_begun",

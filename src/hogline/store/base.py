@@ -185,7 +185,7 @@ class State(Forgets, Resends, Lists, Protocol):
         ...
 
     async def change_connection(self, changed: Connection) -> None:
-        """Write a connection's options, workspace, whether it is paused, and why it stopped."""
+        """Write a connection's name (no other has it), options, workspace, whether it is paused, and why it stopped."""
         ...
 
     async def remove_connection(self, connection: int) -> None:

@@ -117,6 +117,11 @@ async def send_everyone_again(service: Service) -> None:
     await service.resending.cancel("shop")
 
 
+async def rename(service: Service) -> None:
+    await service.connections.rename("shop", "store")
+    await service.connections.rename("store", "shop")
+
+
 async def sources(service: Service) -> None:
     with patch("hogline.service.sources.PostHogExports.check"):
         await service.sources.add("eu", "42", "phx_canary")
@@ -136,6 +141,8 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "tested": (lambda service: service.connections.test("customerio", {}, "shop"), ["options_tested"]),
     "resumed": (lambda service: service.connections.resume("shop"), ["connection_enabled"]),
     "paused": (lambda service: service.connections.pause("shop"), ["connection_disabled"]),
+    "renamed": (rename, ["connection_renamed", "connection_renamed"]),
+    "duplicated": (lambda service: service.connections.duplicate("shop", "twin"), ["connection_made"]),
     "removed": (lambda service: service.connections.remove("shop"), ["connection_removed"]),
     "retried": (lambda service: service.failures.retry("shop", reason="invalid"), ["failures_retried"]),
     "discarded": (lambda service: service.failures.discard("shop", ids=[2]), ["failures_discarded"]),
@@ -207,6 +214,8 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
         "connections.resume",
         "connections.pause",
         "connections.remove",
+        "connections.rename",
+        "connections.duplicate",
         "failures.retry",
         "failures.discard",
         "replays.begin",

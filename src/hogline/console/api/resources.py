@@ -77,6 +77,11 @@ class GivenOptions(Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, object]
 
 
+class Name(Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    """Of a connection."""
+
+
 class ChangedOptions(Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, object]
     """The options to change; null resets an option to its default."""
@@ -199,6 +204,18 @@ async def configure(service: Service, name: Text, body: ChangedOptions) -> Conne
     """Change some options. The credentials are checked first, unless the connection is paused."""
     await existing(service, name)
     return await service.connections.configure(name, body.options)
+
+
+async def rename(service: Service, name: Text, body: Name) -> ConnectionView:
+    """Give a connection another name. It keeps everything else."""
+    await existing(service, name)
+    return await service.connections.rename(name, body.name)
+
+
+async def duplicate(service: Service, name: Text, body: Name) -> ConnectionView:
+    """Create a paused connection with the same options and credentials. It starts with the next event."""
+    await existing(service, name)
+    return await service.connections.duplicate(name, body.name)
 
 
 async def disconnect(service: Service, name: Text) -> None:
@@ -404,6 +421,8 @@ ENDPOINTS = (
     Endpoint("GET", ONE, connection, asks="connections.all"),
     Endpoint("PATCH", ONE, configure, asks="connections.configure"),
     Endpoint("DELETE", ONE, disconnect, asks="connections.remove", status=204),
+    Endpoint("POST", f"{ONE}/rename", rename, asks="connections.rename"),
+    Endpoint("POST", f"{ONE}/duplicate", duplicate, asks="connections.duplicate", status=201),
     Endpoint("POST", f"{ONE}/resume", resume, asks="connections.resume"),
     Endpoint("POST", f"{ONE}/pause", pause, asks="connections.pause"),
     Endpoint("POST", f"{ONE}/check", check, asks="connections.check"),

@@ -198,6 +198,7 @@ class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, SqliteLists, rec
 
     async def change_connection(self, changed: Connection) -> None:
         row = (
+            changed.name,
             self._encrypted(changed.options),
             int(not changed.paused),
             changed.stopped,
@@ -207,7 +208,7 @@ class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, SqliteLists, rec
         )
         await self._write(
             lambda database: database.execute(
-                "UPDATE connections SET options = ?, enabled = ?, stopped = ?, workspace = ?, since_ms = ?"
+                "UPDATE connections SET name = ?, options = ?, enabled = ?, stopped = ?, workspace = ?, since_ms = ?"
                 " WHERE id = ?",
                 row,
             )
