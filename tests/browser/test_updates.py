@@ -105,3 +105,9 @@ async def test_numbers_are_written_the_same_everywhere(page: Page, stage: Stage)
     await stage.connect("shop")
     await page.goto("/connections/shop/overview")
     assert await page.evaluate("shown(1234.5, '')") == "1,234.5"
+
+
+async def test_a_page_that_was_never_there_does_not_claim_to_have_been_removed(page: Page) -> None:
+    await page.goto("/no-such-page")
+    await page.wait_for_load_state("networkidle")
+    await expect(page.locator("#unanswered")).to_be_hidden()

@@ -137,7 +137,8 @@ function listen() {
   });
 }
 
-if (document.querySelector("[data-live]")) {
+// A page that says what went wrong does not change.
+if (document.querySelector("[data-live]") && !document.getElementById("error-sentence")) {
   listen();
   setInterval(refresh, EVERY_MS); // some figures are only counted once a minute
 }
