@@ -36,7 +36,7 @@ def main() -> int:
     for folder in FILES:
         (ROOT / folder / "built-from").unlink(missing_ok=True)  # what is released is fetched anew
     if problem := fetch(ROOT):
-        print(f"The scripts, which belong into the wheel, could not be fetched: {problem}.", file=sys.stderr)
+        print(f"The scripts, which belong in the wheel, could not be fetched: {problem}.", file=sys.stderr)
         return 1
     DIST.mkdir(exist_ok=True)
     for old in (*DIST.glob("*.whl"), *DIST.glob("*.tar.gz"), *DIST.glob("*.cdx.json")):

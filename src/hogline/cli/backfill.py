@@ -55,7 +55,7 @@ def backfill(
         bool,
         Parameter(
             negative="",
-            help="Send nothing. Show what the run would lead to: events, new customers, attributes, requests, time.",
+            help="Send nothing. Show what the run would do: events, new customers, attributes, requests, time.",
         ),
     ] = False,
     price: Annotated[

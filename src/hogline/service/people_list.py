@@ -173,7 +173,7 @@ class Listing:
         return max(self._seen.position(one) for one in self._looked.ids(name))
 
     def _listed(self, names: list[str]) -> list[str]:
-        """Those who belong into the list."""
+        """Those who belong in the list."""
         if self._everyone:
             return [name for name in names if self._looked.knows(name)]
         customers = self._looked.customers(names)

@@ -58,7 +58,7 @@ async def test_a_forecast_tells_customers_and_cost_from_what_was_received(browse
     )
     page = (await browser.post(INSTALL, do="forecast", price="0.5")).text
     said = words(page[: page.index("</main>") + 7])
-    assert "What the last 2 events would lead to" in said
+    assert "Forecast from the last 2 events" in said
     rows = re.findall(r'data-title="New customers">(\d+)</td>.*?data-title="A month">([\d.]+)<', page)
     assert ("1", "0.50") in rows
     assert ("2", "1.00") in rows
