@@ -179,7 +179,7 @@ class ListedPerson(Struct, frozen=True, kw_only=True):
     """As their attributes say; empty: they do not."""
     merged_ids: int
     seen_ms: int | None
-    """When their last event happened; None: longer ago than was looked at."""
+    """When their last event was received; None: longer ago than was looked at."""
 
 
 class PeoplePage(Struct, frozen=True, kw_only=True):

@@ -189,7 +189,7 @@ class Listing:
             person=view,
             name=called(view),
             merged_ids=len(self._looked.ids(name)) - 1,
-            seen_ms=decode_event(rows[0][1]).timestamp_ms if rows else None,
+            seen_ms=decode_event(rows[0][1]).received_ms if rows else None,
         )
 
 
