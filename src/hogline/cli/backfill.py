@@ -46,10 +46,10 @@ def backfill(
     since: Since = None,
     until: Until = None,
     older_than: Annotated[
-        str, Parameter(help="Only events that are older, such as 72h or 3d. Younger ones can start campaigns.")
+        str, Parameter(help="Only events older than this, such as 72h or 3d. Newer ones can start campaigns.")
     ] = "",
     share: Annotated[
-        str, Parameter(help="At most this share of the connection's requests, so live events have the rest.")
+        str, Parameter(help="At most this share of the connection's requests, so live events get the rest.")
     ] = f"{DEFAULT_SHARE}%",
     dry_run: Annotated[
         bool,
@@ -67,7 +67,7 @@ def backfill(
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Send older events to a connection: all of history, or the part you name.
+    """Send older events to a connection: all of your history or a part of it.
 
     All files are read first and their events are sorted by time, then uuid. Then they are delivered next to live
     events, which go first. Stop it whenever you like: the same command continues where it was, and one that is finished

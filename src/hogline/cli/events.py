@@ -22,14 +22,14 @@ events = App(name="events", help="The event log: what happened to every event. S
 @events.default
 def list_(
     *,
-    connection: Annotated[str, Parameter(help="Only at this connection.")] = "",
+    connection: Annotated[str, Parameter(help="Only this connection.")] = "",
     name: Annotated[str, Parameter(help="Only events with this name.")] = "",
     person: Annotated[str, Parameter(help="Only events of the person with this distinct_id or email.")] = "",
     outcome: Annotated[str, Parameter(help="delivered, filtered, held, failed or pending.")] = "",
     reason: Annotated[str, Parameter(help="Only with this reason.")] = "",
     since: Annotated[str, Parameter(help="Received at this time or later, e.g. 2026-11-01T00:00Z.")] = "",
     until: Annotated[str, Parameter(help="Received before this time.")] = "",
-    before: Annotated[int, Parameter(help="Only in front of this number, to page back.")] = 0,
+    before: Annotated[int, Parameter(help="Only events before this number, for paging.")] = 0,
     limit: Annotated[int, Parameter(help="Maximum number of events (at most 200).")] = 50,
     json: Json = False,
     common: Common = _DEFAULT,

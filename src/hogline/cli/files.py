@@ -44,9 +44,9 @@ AsItComes = Annotated[
 
 Since = Annotated[
     datetime | None,
-    Parameter(help="Of posthog://: export what PostHog received from this time on, such as 2026-01-01 (UTC)."),
+    Parameter(help="With posthog://: export what PostHog received from this time on, such as 2026-01-01 (UTC)."),
 ]
-Until = Annotated[datetime | None, Parameter(help="Of posthog://: up to this time (default: now).")]
+Until = Annotated[datetime | None, Parameter(help="With posthog://: up to this time (default: now).")]
 
 
 def send(

@@ -32,7 +32,7 @@ def list_(
     text: Annotated[str, Parameter(help="Part of a distinct_id or an email.")] = "",
     /,
     *,
-    connection: Annotated[str, Parameter(help="Only at this connection (default: all).")] = "",
+    connection: Annotated[str, Parameter(help="Only this connection (default: all).")] = "",
     after: Annotated[str, Parameter(help="Continue after this distinct_id.")] = "",
     limit: Annotated[int, Parameter(help="Maximum per connection.")] = 100,
     json: Json = False,

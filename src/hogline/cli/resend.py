@@ -24,13 +24,13 @@ def resend(
     /,
     *,
     all_: Annotated[
-        bool, Parameter(name="--all", negative="", help="Every customer, beside live events, which go first.")
+        bool, Parameter(name="--all", negative="", help="Every customer. Live events still go first.")
     ] = False,
     cancel: Annotated[bool, Parameter(negative="", help="Stop sending everyone again.")] = False,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Say everything of one person, or of everyone, once more: after customers were deleted or changed at the
+    """Send everything about one person, or everyone, again, after customers were deleted or changed at the
     destination. Events are not sent again.
 
     With --all, the command shows how far it is. Interrupting it stops nothing: the server goes on, also after a

@@ -114,7 +114,7 @@ async def resend_everyone(request: Request) -> Response:
         await service_of(request).resending.everyone(connection.name)
     except CannotDo as error:
         return go(request, here, str(error))
-    return go(request, here, "Everyone is sent again, beside live events, which go first.")
+    return go(request, here, "Everyone is sent again. Live events still go first.")
 
 
 async def cancel_resending(request: Request) -> Response:

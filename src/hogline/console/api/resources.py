@@ -273,13 +273,13 @@ async def person(service: Service, name: Text, distinct_id: Text) -> PersonDetai
 
 
 async def resend_person(service: Service, name: Text, body: Resend) -> PersonView:
-    """Say everything of one person once more: after their customer was deleted or changed at the destination."""
+    """Send everything about one person again, after their customer was deleted or changed at the destination."""
     await existing(service, name)
     return await service.resending.person(name, body.distinct_id)
 
 
 async def resend_everyone(service: Service, name: Text) -> ResendingView:
-    """Say everything of every customer once more, beside live events, which go first. If that is under way, it goes
+    """Send everything about every customer again. Live events still go first. If that is under way, it goes
     on."""
     await existing(service, name)
     return await service.resending.everyone(name)

@@ -76,7 +76,7 @@ _WHO = (
         ),
         hint="Whose events are sent. Customer.io bills by the number of customers, and every user whose events"
         " are sent becomes one. With the last choice, users only become customers once they are identified or"
-        " have an email, and each anonymous event takes a request: no more of them go out in a second than requests.",
+        " have an email, and each anonymous event takes one request, which limits how many go out a second.",
     ),
     Option(
         key="hold_days",
@@ -151,8 +151,8 @@ _EVENTS = (
         key="events",
         title="Events",
         kind="text",
-        hint="Comma-separated. If set, only these events are sent. All others still say who is identified, emails and"
-        " attributes. Put - before a name to leave it out; * at the end matches anything: -$ai_*.",
+        hint="Comma-separated. If set, only these events are sent. Hogline still learns from all others."
+        " Put - before a name to leave it out; * at the end matches anything: -$ai_*.",
         changing="It applies to events from now on. " + _AS_SENT,
     ),
     Option(

@@ -195,8 +195,8 @@ def _source(value: object) -> tuple[str, str] | str | None:
 
 
 TEMPLATE = Importer(
-    "A JSON file with the configuration of PostHog's Customer.io destination, as PostHog's API gives the hog function:"
-    " what can be taken over becomes options, and the rest is named.",
+    "A JSON file with the configuration of PostHog's Customer.io destination, as PostHog's API returns it. Hogline"
+    " imports what it can and lists the rest.",
     "the destination",
     read_template,
 )
