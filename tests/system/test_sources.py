@@ -254,6 +254,21 @@ async def test_the_key_is_encrypted_and_gone_with_the_source(tmp_path: Path, pos
             await one.sources.pause("shop")
 
 
+def test_the_commands_of_the_documentation(data: Path, posthog: PostHog) -> None:
+    add = ("source", "add", "posthog", "--host", posthog.url, "--project", PROJECT)
+    assert "posthog fetches from" in hogline(data, *add, HOGLINE_POSTHOG_API_KEY=KEY).stdout
+    assert "every 30m" in hogline(data, *add, "--every", "30m", HOGLINE_POSTHOG_API_KEY=KEY).stdout
+    assert hogline(data, "source", "pause", "posthog").stdout == "posthog is paused.\n"
+    assert "posthog  paused" in hogline(data, "status").stdout
+    assert "fetches again" in hogline(data, "source", "resume", "posthog").stdout
+    assert "its key is deleted" in hogline(data, "source", "remove", "posthog").stdout
+    assert "No sources yet" in hogline(data, "source", "list").stdout
+    assert (
+        "does not know this personal API key"
+        in hogline(data, *add, code=1, HOGLINE_POSTHOG_API_KEY="phx_unknown").stderr
+    )
+
+
 DAYS, A_DAY = 12, 900
 
 
