@@ -192,7 +192,7 @@ def says(answer: bytes, *, ends: bool = False, took_effect: bool = False) -> Ans
     return say
 
 
-class Bench:
+class FaultBench:
     def __init__(self, folder: Path, vfs: str | None = None) -> None:
         self.clock = MovedClock()
         self.wire = Wire()
@@ -264,10 +264,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench_in(folder: Path, vfs: str | None = None, **options: object) -> AsyncIterator[Bench]:
+async def bench_in(folder: Path, vfs: str | None = None, **options: object) -> AsyncIterator[FaultBench]:
     """A bench with one running connection to its wire."""
     async with AsyncExitStack() as stack:
-        bench = Bench(folder, vfs)
+        bench = FaultBench(folder, vfs)
         stack.push_async_callback(bench.journal.close)
         stack.push_async_callback(bench.state.close)
         stack.push_async_callback(bench.client.close)

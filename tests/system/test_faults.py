@@ -25,8 +25,8 @@ from fault_bench import (
     BEGIN_MS,
     PEOPLE,
     Answer,
-    Bench,
     Disk,
+    FaultBench,
     Operation,
     Wire,
     bench_in,
@@ -49,7 +49,7 @@ IN_ORDER = {who: list(range(EACH)) for who in PEOPLE}
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[FaultBench]:
     async with bench_in(tmp_path) as made:
         yield made
 
@@ -67,7 +67,7 @@ class Held:
         await wire.otherwise(wire, writer, operations)
 
 
-async def assert_waits_and_recovers(bench: Bench, held: Held, faults: int, reason: str, status: str) -> None:
+async def assert_waits_and_recovers(bench: FaultBench, held: Held, faults: int, reason: str, status: str) -> None:
     """While the fault lasts nothing is lost and the status says why; afterwards all is delivered in order."""
     await bench.receive(0, EACH)
     async with asyncio.timeout(15):
@@ -109,7 +109,7 @@ TEMPORARY: dict[str, tuple[Answer, str, str]] = {
 
 
 @pytest.mark.parametrize("name", TEMPORARY)
-async def test_a_fault_that_may_pass_costs_time_and_nothing_else(bench: Bench, name: str) -> None:
+async def test_a_fault_that_may_pass_costs_time_and_nothing_else(bench: FaultBench, name: str) -> None:
     fault, reason, status = TEMPORARY[name]
     held = Held()
     bench.wire.script = [fault, fault, held]
@@ -199,7 +199,9 @@ def self_signed(folder: Path) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("speaks_tls", [True, False], ids=["self-signed certificate", "no TLS at all"])
-async def test_a_server_that_is_not_trusted_gets_nothing(bench: Bench, tmp_path: Path, *, speaks_tls: bool) -> None:
+async def test_a_server_that_is_not_trusted_gets_nothing(
+    bench: FaultBench, tmp_path: Path, *, speaks_tls: bool
+) -> None:
     got = bytearray()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -247,7 +249,7 @@ def in_seconds(seconds: float) -> str:
     ids=["seconds", "none", "negative", "absurd", "a float", "words", "empty", "other digits", "date", "past date",
          "absurd date", "no date"],
 )  # fmt: skip
-async def test_every_kind_of_retry_after(bench: Bench, status: int, text: str, least: float, most: float) -> None:
+async def test_every_kind_of_retry_after(bench: FaultBench, status: int, text: str, least: float, most: float) -> None:
     answer = http(status, b"{}", retry_after="WHEN").replace(b"WHEN", text.encode())
     bench.wire.script = [says(answer)]
     await bench.receive(0, 1)
@@ -298,7 +300,7 @@ def errors(**fields: object) -> bytes:
          "207 with true", "207 without an index", "200 beyond the end", "200 with a sentence"],
 )  # fmt: skip
 async def test_what_is_refused_without_saying_which_is_halved_until_the_culprits_are_alone(
-    bench: Bench, answer: bytes, reason: str
+    bench: FaultBench, answer: bytes, reason: str
 ) -> None:
     bench.wire.otherwise = refuses("person-3", answer)
     await bench.receive(0, EACH)
@@ -309,7 +311,7 @@ async def test_what_is_refused_without_saying_which_is_halved_until_the_culprits
     assert {failure.distinct_id for failure in failures} == {"person-3"}
 
 
-async def test_one_culprit_costs_at_most_twice_the_logarithm_in_requests(bench: Bench) -> None:
+async def test_one_culprit_costs_at_most_twice_the_logarithm_in_requests(bench: FaultBench) -> None:
     def is_culprit(one: Operation) -> bool:
         return bool(one["action"] == "event" and (one["identifiers"]["id"], one["attributes"]["n"]) == ("person-3", 2))
 
@@ -326,7 +328,7 @@ async def test_one_culprit_costs_at_most_twice_the_logarithm_in_requests(bench: 
 
 
 @pytest.mark.parametrize("status", [200, 207])
-async def test_errors_in_a_success_refuse_those_operations_and_no_other(bench: Bench, status: int) -> None:
+async def test_errors_in_a_success_refuse_those_operations_and_no_other(bench: FaultBench, status: int) -> None:
     async def answered(wire: Wire, writer: asyncio.StreamWriter, operations: list[Operation]) -> None:
         bad = [n for n, one in enumerate(operations) if one["action"] == "event" and one["attributes"]["n"] == 1]
         wire.take([one for n, one in enumerate(operations) if n not in bad])
@@ -344,7 +346,7 @@ async def test_errors_in_a_success_refuse_those_operations_and_no_other(bench: B
     "answer", [http(204, b""), http(200, b""), http(200, b" \n"), http(201, b"{}"), http(202, gzip.compress(b"{}"), content_encoding="gzip")],
     ids=["204", "200 empty", "200 blank", "201", "202 gzipped"],
 )  # fmt: skip
-async def test_a_success_in_other_words_is_one(bench: Bench, answer: bytes) -> None:
+async def test_a_success_in_other_words_is_one(bench: FaultBench, answer: bytes) -> None:
     bench.wire.otherwise = says(answer, took_effect=True)
     await bench.receive(0, EACH)
     status = await bench.until(lambda found: found.pending == 0)
@@ -357,7 +359,7 @@ async def test_a_success_in_other_words_is_one(bench: Bench, answer: bytes) -> N
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404])
 async def test_a_wrong_configuration_stops_the_connection_within_one_request_until_it_is_resumed(
-    bench: Bench, status: int
+    bench: FaultBench, status: int
 ) -> None:
     bench.wire.otherwise = says(http(status, b"{}", location="https://elsewhere.invalid/"))
     await bench.receive(0, EACH)
@@ -379,7 +381,7 @@ async def test_a_wrong_configuration_stops_the_connection_within_one_request_unt
     assert bench.wire.by_person() == {who: list(range(EACH + 1)) for who in PEOPLE}
 
 
-async def test_an_answer_without_end_stays_within_memory(bench: Bench) -> None:
+async def test_an_answer_without_end_stays_within_memory(bench: FaultBench) -> None:
     held = Held()
     bench.wire.script = [says(http(200, b'{"a": "' + b"x" * 5_000_000)), held]
     await assert_waits_and_recovers(bench, held, 1, UNREADABLE, "200")
@@ -456,7 +458,7 @@ async def test_stopping_with_a_disk_that_takes_nothing_ends_and_loses_nothing(
 
 
 @pytest.mark.parametrize("file", ["journal.db", "state.db"])
-async def test_a_database_that_another_program_locks(bench: Bench, tmp_path: Path, file: str) -> None:
+async def test_a_database_that_another_program_locks(bench: FaultBench, tmp_path: Path, file: str) -> None:
     bench.journal._written.set_busy_timeout(20)
     bench.state._written.set_busy_timeout(20)
     await bench.receive(0, 1)
@@ -482,7 +484,7 @@ async def test_a_database_that_another_program_locks(bench: Bench, tmp_path: Pat
 
 
 @pytest.mark.parametrize("first_ms", [3_600_000, -3_600_000], ids=["forth and back", "back and forth"])
-async def test_a_clock_that_jumps_an_hour_and_back_changes_nothing(bench: Bench, first_ms: int) -> None:
+async def test_a_clock_that_jumps_an_hour_and_back_changes_nothing(bench: FaultBench, first_ms: int) -> None:
     bench.wire.script = [says(http(503, b"{}"))] * 2
     await bench.receive(0, 1)
     bench.clock.off_ms = first_ms

@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 import pytest
 from posthog_emulator import KEY, PROJECT, PostHog, emulated
-from service_bench import GOOD, RECEIVED_MS, Bench, MovedClock, bench_in
+from service_bench import GOOD, RECEIVED_MS, MovedClock, ServiceBench, bench_in
 
 from hogline.backfill import posthog_query
 from hogline.backfill.posthog import PostHogExports
@@ -58,7 +58,7 @@ def posthog() -> Iterator[PostHog]:
 class Fetching:
     """A service that fetches, whose time is moved."""
 
-    def __init__(self, bench: Bench, posthog: PostHog) -> None:
+    def __init__(self, bench: ServiceBench, posthog: PostHog) -> None:
         self.bench = bench
         self.posthog = posthog
         self.sources = bench.service.sources

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct
-from service_bench import Bench, bench_in
+from service_bench import ServiceBench, bench_in
 
 from hogline.console.api import Api
 
@@ -33,7 +33,7 @@ class Reply(Struct, frozen=True):
 class Client:
     """`token` goes along with every request, unless another is given. `at_s` moves the API's clock."""
 
-    def __init__(self, bench: Bench, token: str, **limits: float) -> None:
+    def __init__(self, bench: ServiceBench, token: str, **limits: float) -> None:
         self.bench = bench
         self.token = token
         self.at_s = 0.0

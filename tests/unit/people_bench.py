@@ -137,7 +137,7 @@ class Clock(MovedClock):
         return NOON_MS + round(self.now_s() * 1_000)
 
 
-class Bench:
+class PeopleBench:
     """A journal, a state, one connection and the Customer.io that it delivers to."""
 
     def __init__(self, folder: Path, vault: Vault | None = None) -> None:

@@ -117,7 +117,7 @@ def _answer(body: bytes) -> Response:
     return Response(207, {}, msgspec.json.encode({"errors": errors})) if errors else Response(200, {}, b"{}")
 
 
-class Bench:
+class ServiceBench:
     """`service` is called directly; `socket` is where it is offered to others."""
 
     def __init__(self, service: Service, customerio: CustomerIo, directory: DataDirectory) -> None:
@@ -139,7 +139,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
+async def bench_in(folder: Path, **settings: object) -> AsyncIterator[ServiceBench]:
     directory = DataDirectory(folder)
     async with AsyncExitStack() as stack:
         stack.enter_context(directory)
@@ -173,5 +173,5 @@ async def bench_in(folder: Path, **settings: object) -> AsyncIterator[Bench]:
         )
         stack.push_async_callback(service.close)
         await service.start()
-        yield Bench(service, customerio, directory)
+        yield ServiceBench(service, customerio, directory)
         await assert_declared(journal, state)

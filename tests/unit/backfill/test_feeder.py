@@ -82,7 +82,7 @@ class Clock:
         self.at_s += seconds
 
 
-class Bench:
+class FeederBench:
     def __init__(self, folder: Path, rows: Sequence[bytes], *, share: int = 50) -> None:
         self.journal, self.target, self.clock = Journal(), Target(), Clock()
         self.file, self.share = folder / "rows", share
@@ -126,7 +126,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_more_is_taken_than_what_is_soon_settled(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = Bench(tmp_path, [body(number) for number in range(200)])
+        bench = FeederBench(tmp_path, [body(number) for number in range(200)])
         await bench.turns()
         assert bench.journal.end == 50
         bench.target.position = 30
@@ -144,7 +144,7 @@ def test_no_more_is_taken_than_what_is_soon_settled(tmp_path: Path) -> None:
 
 def test_while_live_events_wait_nothing_is_taken(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = Bench(tmp_path, [body(number) for number in range(100)])
+        bench = FeederBench(tmp_path, [body(number) for number in range(100)])
         bench.journal.bodies = [body(1_000 + number) for number in range(6)]
         await bench.turns()
         assert (bench.journal.end, bench.feeder.waits) == (6, "live events go first")
@@ -158,7 +158,7 @@ def test_while_live_events_wait_nothing_is_taken(tmp_path: Path) -> None:
 
 def test_no_more_than_its_share_of_the_requests_is_used(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = Bench(tmp_path, [body(number) for number in range(200)])
+        bench = FeederBench(tmp_path, [body(number) for number in range(200)])
 
         class Still(Clock):
             async def sleep(self, seconds: float) -> None:
@@ -181,7 +181,7 @@ def test_no_more_than_its_share_of_the_requests_is_used(tmp_path: Path) -> None:
 
 def test_while_the_connection_does_not_run_it_waits(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = Bench(tmp_path, [body(1)])
+        bench = FeederBench(tmp_path, [body(1)])
         bench.target.runs = False
         await bench.turns()
         assert (bench.journal.end, bench.feeder.waits) == (0, "the connection is not running")
@@ -192,7 +192,7 @@ def test_while_the_connection_does_not_run_it_waits(tmp_path: Path) -> None:
 
 def test_made_anew_it_goes_on_behind_what_the_journal_took(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = Bench(tmp_path, [body(number) for number in range(100)])
+        bench = FeederBench(tmp_path, [body(number) for number in range(100)])
         await bench.turns()
         await bench.stop()
         taken = bench.journal.end
@@ -208,7 +208,7 @@ def test_made_anew_it_goes_on_behind_what_the_journal_took(tmp_path: Path) -> No
 
 def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = Bench(tmp_path, [body(number) for number in range(10)])
+        bench = FeederBench(tmp_path, [body(number) for number in range(10)])
         bench.journal.failures = 3
         await bench.turns()
         assert bench.journal.bodies == [body(number) for number in range(10)]
@@ -219,7 +219,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
 
 def test_repeats_are_marked_and_forgotten_rows_are_left_out(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = Bench(tmp_path, [body(1), FORGOTTEN, body(1), body(2)])
+        bench = FeederBench(tmp_path, [body(1), FORGOTTEN, body(1), body(2)])
         await bench.turns()
         assert [REPEATED.encode() in one for one in bench.journal.bodies] == [False, True, False]
         assert bench.journal.backfilled.taken == {7: 4}
@@ -232,7 +232,7 @@ def test_stopped_while_it_writes_it_ends_when_that_is_known(tmp_path: Path) -> N
     """Else whoever goes on would take the same rows again."""
 
     async def work() -> None:
-        bench = Bench(tmp_path, [body(number) for number in range(20)])
+        bench = FeederBench(tmp_path, [body(number) for number in range(20)])
         append, may_write, asked = bench.journal.append, asyncio.Event(), asyncio.Event()
 
         async def slow(*given: Any) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from service_bench import GOOD, Bench, bench_in, send_lines
+from service_bench import GOOD, ServiceBench, bench_in, send_lines
 
 from hogline.backfill.lines import read_stream
 from hogline.backfill.views import BadLine, Delivery
@@ -27,7 +27,7 @@ AT_S = 1_793_527_200  # 2026-11-01T10:00:00Z
 class Sent:
     """What became of a sample."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: ServiceBench) -> None:
         self.bench = bench
         self.operations: list[dict[str, Any]] = []
         send = bench.customerio.send
@@ -63,13 +63,13 @@ def of(number: int) -> str:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def sent(bench: Bench) -> Sent:
+async def sent(bench: ServiceBench) -> Sent:
     made = Sent(bench)
     await bench.service.connections.add("customerio", GOOD, name="shop")
     return made

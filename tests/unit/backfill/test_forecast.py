@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from preview_cases import connection, lines_of, recorded, rows_of, said
-from service_bench import GOOD, Bench, MovedClock, bench_in, rows_in, send_lines
+from service_bench import GOOD, MovedClock, ServiceBench, bench_in, rows_in, send_lines
 
 from hogline.backfill.forecast import Forecast
 from hogline.backfill.views import ChoiceForecast, ForecastView
@@ -36,7 +36,7 @@ STORY = [
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceBench]:
     monkeypatch.setenv("HOGLINE_MERGE_DELAY_S", "0")
     async with bench_in(tmp_path) as made:
         yield made
@@ -104,7 +104,7 @@ async def test_what_each_rule_filters_and_adjusts_is_counted_by_reason() -> None
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("options", [{}, {"hold_days": 30}, {"identify_by_email": True}], ids=str)
 async def test_what_is_forecast_is_what_becomes_of_the_file(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, choice: str, options: dict[str, object]
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch, choice: str, options: dict[str, object]
 ) -> None:
     asked, service = recorded(monkeypatch), bench.service
     await service.connections.add("customerio", {**GOOD, **options, "anonymous_users": choice})
@@ -209,7 +209,7 @@ async def test_a_long_file_comes_to_the_same_in_portions_as_at_once() -> None:
     ]
 
 
-async def test_a_forecast_has_the_connections_other_options_and_names_its_choice(bench: Bench) -> None:
+async def test_a_forecast_has_the_connections_other_options_and_names_its_choice(bench: ServiceBench) -> None:
     service = bench.service
     story = lines_of(STORY)
     defaults = await through(service, story)
@@ -222,7 +222,7 @@ async def test_a_forecast_has_the_connections_other_options_and_names_its_choice
     assert (await through(service, story)).now == "emails"
 
 
-async def test_a_forecast_begins_with_nobody_known_and_changes_nothing(bench: Bench) -> None:
+async def test_a_forecast_begins_with_nobody_known_and_changes_nothing(bench: ServiceBench) -> None:
     service = bench.service
     await service.connections.add("customerio", {**GOOD, "merge_people": False})
     handle = await service.sendings.begin()
@@ -234,7 +234,7 @@ async def test_a_forecast_begins_with_nobody_known_and_changes_nothing(bench: Be
     assert (await service.people.find(""), await service.status.show()) == before
 
 
-async def test_with_two_connections_one_has_to_be_named(bench: Bench) -> None:
+async def test_with_two_connections_one_has_to_be_named(bench: ServiceBench) -> None:
     service = bench.service
     for name in ("one", "two"):
         await service.connections.add("customerio", GOOD, name=name)
@@ -243,7 +243,7 @@ async def test_with_two_connections_one_has_to_be_named(bench: Bench) -> None:
     assert (await through(service, [], "two")).connection == "two"
 
 
-async def test_a_destination_that_sends_everybody_has_no_forecast(bench: Bench) -> None:
+async def test_a_destination_that_sends_everybody_has_no_forecast(bench: ServiceBench) -> None:
     service = bench.service
     await service.connections.add("engage", {"public_key": "p", "secret_key": "s"}, paused=True)
     with pytest.raises(CannotDo, match="Engage has no option for who is sent"):
@@ -251,7 +251,7 @@ async def test_a_destination_that_sends_everybody_has_no_forecast(bench: Bench) 
     assert (await through(service, lines_of(STORY))).connection is None
 
 
-async def test_a_forecast_that_was_ended_or_abandoned_is_not_under_way(bench: Bench) -> None:
+async def test_a_forecast_that_was_ended_or_abandoned_is_not_under_way(bench: ServiceBench) -> None:
     service = bench.service
     ended = await service.forecasts.begin()
     await service.forecasts.end(ended)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from preview_cases import lines_of, previewed, recorded, said
-from service_bench import GOOD, Bench, bench_in, send_lines
+from service_bench import GOOD, ServiceBench, bench_in, send_lines
 
 from hogline.backfill.views import JoinedView, PreviewedEvent
 from hogline.service import Service
@@ -78,7 +78,7 @@ STORIES: dict[str, tuple[list[dict[str, object]], dict[str, object]]] = {
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceBench]:
     monkeypatch.setenv("HOGLINE_MERGE_DELAY_S", "0")
     async with bench_in(tmp_path) as made:
         yield made
@@ -108,7 +108,7 @@ def bodies(event: PreviewedEvent) -> list[Any]:
 
 @pytest.mark.parametrize(("story", "options"), STORIES.values(), ids=STORIES.keys())
 async def test_what_is_previewed_is_what_is_delivered(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, story: list[dict[str, object]], options: dict[str, object]
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch, story: list[dict[str, object]], options: dict[str, object]
 ) -> None:
     asked = recorded(monkeypatch)
     await bench.service.connections.add("customerio", {**GOOD, **options})
@@ -173,7 +173,7 @@ async def test_a_released_event_that_can_never_be_accepted_says_why() -> None:
     ]
 
 
-async def test_who_is_known_already_is_known_to_a_preview_and_stays_as_they_were(bench: Bench) -> None:
+async def test_who_is_known_already_is_known_to_a_preview_and_stays_as_they_were(bench: ServiceBench) -> None:
     service = bench.service
     await service.connections.add("customerio", {**GOOD, **HOLD, "identify_by_email": True})
     await send(service, [said("$identify", "ada", 0, set=ADA), said("looked", "visit", 1), said("looked", "visit", 2)])
@@ -193,7 +193,7 @@ async def test_who_is_known_already_is_known_to_a_preview_and_stays_as_they_were
     assert (await service.people.find(""), await service.status.show()) == before
 
 
-async def test_somebody_suppressed_is_shown_as_not_sent(bench: Bench) -> None:
+async def test_somebody_suppressed_is_shown_as_not_sent(bench: ServiceBench) -> None:
     service = bench.service
     await service.connections.add("customerio", GOOD)
     await send(service, [said("$identify", "ada", 0)])
@@ -202,7 +202,7 @@ async def test_somebody_suppressed_is_shown_as_not_sent(bench: Bench) -> None:
     assert (event.filtered, event.operations) == ("suppressed", [])
 
 
-async def test_a_broken_line_is_named_and_the_others_are_shown(bench: Bench) -> None:
+async def test_a_broken_line_is_named_and_the_others_are_shown(bench: ServiceBench) -> None:
     handle = await bench.service.previews.begin()
     lines = lines_of([said("one", "ada"), said("two", "ada")])
     events, bad = await bench.service.previews.lines(handle, [lines[0], (2, b"{"), (3, lines[1][1])])

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from msgspec import Struct, field
-from service_bench import Bench, bench_in
+from service_bench import ServiceBench, bench_in
 
 from hogline.console import Console, create_console
 from hogline.model import Event
@@ -36,7 +36,7 @@ class Reply(Struct):
 class Browser:
     """One browser: keeps its cookies, follows no redirects."""
 
-    def __init__(self, bench: Bench, settings: Settings) -> None:
+    def __init__(self, bench: ServiceBench, settings: Settings) -> None:
         self.bench = bench
         self.now_s = 1_793_527_200.0
         self.app, self.console = create_console(bench.service, settings, now_s=lambda: self.now_s, sleep=self._sleep)

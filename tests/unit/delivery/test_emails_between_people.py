@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from people_bench import Bench, identify, said
+from people_bench import PeopleBench, identify, said
 
 from hogline.model import Identifier
 
@@ -18,24 +18,24 @@ MAIL = "team@example.com"
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[PeopleBench]:
+    made = PeopleBench(tmp_path)
     yield made
     await made.close()
 
 
-async def change(bench: Bench, **options: object) -> None:
+async def change(bench: PeopleBench, **options: object) -> None:
     bench.connection = replace(bench.connection, options=bench.connection.options | options)
     await bench.state.change_connection(bench.connection)
 
 
-def whose(bench: Bench) -> dict[str, str]:
+def whose(bench: PeopleBench) -> dict[str, str]:
     """The customer (by its cio_id) that has each event."""
     return {one.name: one.person.cio_id for one in bench.server.events if one.person is not None}
 
 
 async def test_switching_identify_by_email_on_gives_nobody_the_events_of_another_with_the_same_email(
-    bench: Bench,
+    bench: PeopleBench,
 ) -> None:
     await bench.connect()
     await bench.deliver(said("a", "ada", 1, set={"email": MAIL}), said("b", "bob", 2, set={"email": MAIL}))
@@ -46,7 +46,7 @@ async def test_switching_identify_by_email_on_gives_nobody_the_events_of_another
 
 
 async def test_held_events_released_by_an_event_outside_the_allowlist_do_not_go_to_the_owner_of_the_email(
-    bench: Bench,
+    bench: PeopleBench,
 ) -> None:
     await bench.connect(
         identify_by_email=True, anonymous_users="identified", hold_days=30, event_allowlist="ordered,seen"
@@ -60,7 +60,7 @@ async def test_held_events_released_by_an_event_outside_the_allowlist_do_not_go_
 
 
 async def test_an_email_that_is_still_to_be_merged_is_nobody_elses_yet(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: PeopleBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bench.connect(identify_by_email=True)
     await bench.receive(said("a", "ada", 1, set={"email": MAIL}))
@@ -79,13 +79,13 @@ async def test_an_email_that_is_still_to_be_merged_is_nobody_elses_yet(
     assert found["a"] == found["moved"] != found["b"]
 
 
-async def settled(bench: Bench) -> None:
+async def settled(bench: PeopleBench) -> None:
     async with asyncio.timeout(5):
         while (await bench.counts()).settled < bench.journal.end:
             await asyncio.sleep(0.001)
 
 
-async def test_an_email_that_moves_back_and_forth_is_never_merged_into_itself(bench: Bench) -> None:
+async def test_an_email_that_moves_back_and_forth_is_never_merged_into_itself(bench: PeopleBench) -> None:
     await bench.connect(identify_by_email=True)
     await bench.receive(
         said("a", "ada", 1, set={"email": MAIL}),
@@ -100,7 +100,7 @@ async def test_an_email_that_moves_back_and_forth_is_never_merged_into_itself(be
 
 
 async def test_an_email_that_its_first_owner_gave_up_is_the_second_ones_with_the_next_event_that_says_it(
-    bench: Bench,
+    bench: PeopleBench,
 ) -> None:
     await bench.connect(identify_by_email=True)
     await bench.deliver(said("a", "ada", 1, set={"email": MAIL}))
@@ -111,7 +111,7 @@ async def test_an_email_that_its_first_owner_gave_up_is_the_second_ones_with_the
     assert bench.customers() == [(None, MAIL), ("bob", None)]
 
 
-async def test_a_claim_whose_identify_is_refused_keeps_the_email_from_nobody(bench: Bench) -> None:
+async def test_a_claim_whose_identify_is_refused_keeps_the_email_from_nobody(bench: PeopleBench) -> None:
     await bench.connect(identify_by_email=True)
     bench.server.refuses = lambda name, value: name == "email" and len(bench.server.requests) < 4
     await bench.deliver(said("x", "ada", 0))  # a customer under the id

@@ -8,7 +8,7 @@ from itertools import pairwise, permutations
 from pathlib import Path
 
 import pytest
-from people_bench import ANON, Bench, alias, dangerously, identify, said
+from people_bench import ANON, PeopleBench, alias, dangerously, identify, said
 
 from hogline.core.lanes import lane_of
 from hogline.destinations.base import Unreachable
@@ -18,18 +18,18 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[PeopleBench]:
+    made = PeopleBench(tmp_path)
     await made.connect()
     yield made
     await made.close()
 
 
-def names(bench: Bench, distinct_id: str) -> list[str]:
+def names(bench: PeopleBench, distinct_id: str) -> list[str]:
     return [one.name for one in bench.events_of(distinct_id)]
 
 
-async def test_a_visitor_who_signs_up_is_one_customer_with_all_their_events(bench: Bench) -> None:
+async def test_a_visitor_who_signs_up_is_one_customer_with_all_their_events(bench: PeopleBench) -> None:
     counts = await bench.deliver(
         said("$pageview", ANON, 1), said("cart opened", ANON, 2), identify("ada", 3, ANON), said("ordered", "ada", 4)
     )
@@ -39,7 +39,7 @@ async def test_a_visitor_who_signs_up_is_one_customer_with_all_their_events(benc
     assert counts.delivered == 4
 
 
-async def test_what_comes_under_the_anonymous_id_later_is_the_customers(bench: Bench) -> None:
+async def test_what_comes_under_the_anonymous_id_later_is_the_customers(bench: PeopleBench) -> None:
     await bench.deliver(identify("ada", 1, ANON))
     await bench.deliver(said("late page", ANON, 2, set={"plan": "pro"}))
     assert bench.customers() == [("ada", None)]
@@ -48,7 +48,7 @@ async def test_what_comes_under_the_anonymous_id_later_is_the_customers(bench: B
     assert bench.merges() == []
 
 
-async def test_an_anonymous_visitor_who_was_never_sent_is_not_merged(bench: Bench) -> None:
+async def test_an_anonymous_visitor_who_was_never_sent_is_not_merged(bench: PeopleBench) -> None:
     await bench.reconnect(anonymous_users="identified")
     await bench.deliver(said("$pageview", ANON, 1, set={"plan": "free"}), identify("ada", 2, ANON))
     assert bench.customers() == [("ada", None)]
@@ -56,13 +56,13 @@ async def test_an_anonymous_visitor_who_was_never_sent_is_not_merged(bench: Benc
     assert bench.merges() == []
 
 
-async def test_who_is_joined_brings_what_the_other_lacks_and_overwrites_nothing(bench: Bench) -> None:
+async def test_who_is_joined_brings_what_the_other_lacks_and_overwrites_nothing(bench: PeopleBench) -> None:
     await bench.deliver(said("a", "ada", 1, set={"plan": "pro"}), said("b", ANON, 2, set={"plan": "free", "ref": "ad"}))
     await bench.deliver(identify("ada", 3, ANON))
     assert bench.customer("ada").attributes == {"plan": "pro", "ref": "ad"}
 
 
-async def test_a_merge_waits_until_both_are_accepted_and_a_pause_is_over(bench: Bench) -> None:
+async def test_a_merge_waits_until_both_are_accepted_and_a_pause_is_over(bench: PeopleBench) -> None:
     await bench.deliver(said("$pageview", ANON, 1))
     await bench.receive(identify("ada", 2, ANON))
     begin_ms = bench.clock.time_ms()
@@ -74,7 +74,7 @@ async def test_a_merge_waits_until_both_are_accepted_and_a_pause_is_over(bench: 
     assert [[one["action"] for one in request] for request in merging] == [["merge"]]  # never beside what makes them
 
 
-async def test_no_merge_is_sent_before_the_pause_is_over(bench: Bench) -> None:
+async def test_no_merge_is_sent_before_the_pause_is_over(bench: PeopleBench) -> None:
     await bench.deliver(said("$pageview", ANON, 1))
     await bench.receive(identify("ada", 2, ANON))
     bench.clock.sleep = lambda _seconds: asyncio.Event().wait()  # type: ignore[assignment,method-assign,return-value]
@@ -87,7 +87,7 @@ async def test_no_merge_is_sent_before_the_pause_is_over(bench: Bench) -> None:
     assert [at_ms for _, at_ms in await bench.due()] == [bench.clock.time_ms() + 30_000]
 
 
-async def test_a_merge_that_waits_survives_a_restart(bench: Bench) -> None:
+async def test_a_merge_that_waits_survives_a_restart(bench: PeopleBench) -> None:
     await bench.deliver(said("$pageview", ANON, 1))
     await bench.receive(identify("ada", 2, ANON))
     sleep, bench.clock.sleep = bench.clock.sleep, lambda _: asyncio.Event().wait()  # type: ignore[assignment,method-assign,return-value]
@@ -102,7 +102,7 @@ async def test_a_merge_that_waits_survives_a_restart(bench: Bench) -> None:
     assert bench.customers() == [("ada", None)]
 
 
-async def test_a_merge_outlives_an_outage_and_is_accepted_once(bench: Bench) -> None:
+async def test_a_merge_outlives_an_outage_and_is_accepted_once(bench: PeopleBench) -> None:
     await bench.deliver(said("$pageview", ANON, 1))
     await bench.receive(identify("ada", 2, ANON))
     bench.server.script = [lambda _: None, Unreachable("no connection"), Response(503, {}, b"")]
@@ -111,7 +111,7 @@ async def test_a_merge_outlives_an_outage_and_is_accepted_once(bench: Bench) -> 
     assert bench.merges() == [({"id": "ada"}, {"id": ANON})]
 
 
-async def test_a_merge_that_is_refused_is_counted_and_not_tried_for_ever(bench: Bench) -> None:
+async def test_a_merge_that_is_refused_is_counted_and_not_tried_for_ever(bench: PeopleBench) -> None:
     await bench.deliver(said("$pageview", ANON, 1))
     refusal = b'{"errors":[{"batch_index":0,"reason":"invalid","field":"","message":"no"}]}'
     bench.server.script = [lambda _: None, Response(207, {}, refusal)]
@@ -124,7 +124,7 @@ async def test_a_merge_that_is_refused_is_counted_and_not_tried_for_ever(bench: 
     assert len(merging) == 1
 
 
-async def test_a_merge_is_not_sent_as_long_as_the_one_who_stays_was_never_accepted(bench: Bench) -> None:
+async def test_a_merge_is_not_sent_as_long_as_the_one_who_stays_was_never_accepted(bench: PeopleBench) -> None:
     await bench.deliver(said("$pageview", ANON, 1))
 
     def refuse_all(operations: list[dict[str, object]]) -> Response:
@@ -142,7 +142,9 @@ async def test_a_merge_is_not_sent_as_long_as_the_one_who_stays_was_never_accept
     assert bench.customers() == [("ada", None)]
 
 
-async def test_without_merge_people_nobody_is_merged_and_later_events_are_the_identified_ones(bench: Bench) -> None:
+async def test_without_merge_people_nobody_is_merged_and_later_events_are_the_identified_ones(
+    bench: PeopleBench,
+) -> None:
     await bench.reconnect(merge_people=False)
     await bench.deliver(said("$pageview", ANON, 1), identify("ada", 2, ANON), said("late page", ANON, 3))
     assert bench.merges() == []
@@ -150,7 +152,7 @@ async def test_without_merge_people_nobody_is_merged_and_later_events_are_the_id
     assert names(bench, "ada") == ["$identify", "late page"]
 
 
-async def test_an_alias_does_not_make_an_identified_user_vanish(bench: Bench) -> None:
+async def test_an_alias_does_not_make_an_identified_user_vanish(bench: PeopleBench) -> None:
     counts = await bench.deliver(
         identify("ada", 1, "v1"), identify("bob", 2, "v2"), alias("ada", "bob", 3), said("x", "bob", 4)
     )
@@ -159,7 +161,7 @@ async def test_an_alias_does_not_make_an_identified_user_vanish(bench: Bench) ->
     assert counts.adjusted == {"join_refused": 1}
 
 
-async def test_an_identify_does_not_take_an_identified_user_for_the_visitor(bench: Bench) -> None:
+async def test_an_identify_does_not_take_an_identified_user_for_the_visitor(bench: PeopleBench) -> None:
     counts = await bench.deliver(identify("ada", 1, ANON), identify("bob", 2, "ada"))
     assert bench.customers() == [("ada", None), ("bob", None)]
     assert counts.adjusted == {"join_refused": 1}
@@ -167,31 +169,33 @@ async def test_an_identify_does_not_take_an_identified_user_for_the_visitor(benc
 
 
 @pytest.mark.parametrize(("who", "other"), [("ada", ANON), (ANON, "ada")], ids=["new id first", "old id first"])
-async def test_an_alias_of_nobody_identified_keeps_the_id_that_is_no_uuid(bench: Bench, who: str, other: str) -> None:
+async def test_an_alias_of_nobody_identified_keeps_the_id_that_is_no_uuid(
+    bench: PeopleBench, who: str, other: str
+) -> None:
     await bench.deliver(said("a", ANON, 1), said("b", "ada", 2), alias(who, other, 3))
     assert bench.customers() == [("ada", None)]
     assert sorted(names(bench, "ada")) == ["a", "b"]
 
 
-async def test_an_alias_keeps_who_is_identified_whichever_way_round(bench: Bench) -> None:
+async def test_an_alias_keeps_who_is_identified_whichever_way_round(bench: PeopleBench) -> None:
     await bench.deliver(identify(ANON, 1), said("b", "ada", 2), alias("ada", ANON, 3))
     assert bench.customers() == [(ANON, None)]
 
 
-async def test_a_dangerous_merge_joins_two_identified_users_and_is_counted_by_itself(bench: Bench) -> None:
+async def test_a_dangerous_merge_joins_two_identified_users_and_is_counted_by_itself(bench: PeopleBench) -> None:
     counts = await bench.deliver(identify("ada", 1, "v1"), identify("bob", 2, "v2"), dangerously("ada", "bob", 3))
     assert bench.customers() == [("ada", None)]
     assert counts.adjusted == {"merged_dangerously": 1}
 
 
-async def test_a_dangerous_merge_is_not_done_without_merge_people(bench: Bench) -> None:
+async def test_a_dangerous_merge_is_not_done_without_merge_people(bench: PeopleBench) -> None:
     await bench.reconnect(merge_people=False)
     await bench.deliver(identify("ada", 1, "v1"), identify("bob", 2, "v2"), dangerously("ada", "bob", 3))
     assert bench.customers() == [("ada", None), ("bob", None)]
     assert bench.merges() == []  # PostHog has one person, Customer.io two customers
 
 
-async def test_a_chain_of_joins_ends_in_one_customer(bench: Bench) -> None:
+async def test_a_chain_of_joins_ends_in_one_customer(bench: PeopleBench) -> None:
     ids = [f"anon-{n}" for n in range(6)]
     await bench.deliver(*[said("seen", one, n) for n, one in enumerate(ids)])
     await bench.deliver(*[dangerously(after, before, 10 + n) for n, (before, after) in enumerate(pairwise(ids))])
@@ -201,7 +205,7 @@ async def test_a_chain_of_joins_ends_in_one_customer(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations([("a", "b"), ("b", "c"), ("c", "a")], 3)))
-async def test_a_circle_of_aliases_is_one_customer(bench: Bench, order: list[tuple[str, str]]) -> None:
+async def test_a_circle_of_aliases_is_one_customer(bench: PeopleBench, order: list[tuple[str, str]]) -> None:
     await bench.deliver(*[said("seen", one, n) for n, one in enumerate("abc")])
     await bench.deliver(*[dangerously(who, other, 10 + n) for n, (who, other) in enumerate(order)])
     await bench.deliver(*[said("again", one, 20 + n) for n, one in enumerate("abc")])
@@ -210,7 +214,7 @@ async def test_a_circle_of_aliases_is_one_customer(bench: Bench, order: list[tup
     assert bench.server.workspace.without_effect == 0
 
 
-async def test_no_merge_is_ever_sent_twice_or_the_other_way_round(bench: Bench) -> None:
+async def test_no_merge_is_ever_sent_twice_or_the_other_way_round(bench: PeopleBench) -> None:
     await bench.deliver(said("seen", ANON, 1), identify("ada", 2, ANON))
     await bench.deliver(
         identify("ada", 3, ANON), identify(ANON, 4, "ada"), alias(ANON, "ada", 5), alias("ada", ANON, 6)
@@ -221,7 +225,7 @@ async def test_no_merge_is_ever_sent_twice_or_the_other_way_round(bench: Bench) 
     assert bench.server.workspace.without_effect == 0
 
 
-async def test_merges_that_wait_go_with_who_is_merged_before_them(bench: Bench) -> None:
+async def test_merges_that_wait_go_with_who_is_merged_before_them(bench: PeopleBench) -> None:
     """Ada's visitor is still to be merged into her when she becomes part of Bob."""
     await bench.deliver(said("seen", ANON, 1), identify("bob", 2))
     await bench.receive(identify("ada", 3, ANON), dangerously("bob", "ada", 4))
@@ -232,14 +236,14 @@ async def test_merges_that_wait_go_with_who_is_merged_before_them(bench: Bench) 
     assert {primary["id"] for primary, _ in bench.merges()} == {"bob"}  # type: ignore[index]
 
 
-async def test_two_visitors_of_one_user_are_both_merged(bench: Bench) -> None:
+async def test_two_visitors_of_one_user_are_both_merged(bench: PeopleBench) -> None:
     await bench.deliver(said("phone", "anon-1", 1), said("laptop", "anon-2", 2))
     await bench.deliver(identify("ada", 3, "anon-1"), identify("ada", 4, "anon-2"))
     assert bench.customers() == [("ada", None)]
     assert sorted(names(bench, "ada")) == ["$identify", "$identify", "laptop", "phone"]
 
 
-async def test_a_visitor_who_was_joined_is_not_taken_away_by_another_sign_up(bench: Bench) -> None:
+async def test_a_visitor_who_was_joined_is_not_taken_away_by_another_sign_up(bench: PeopleBench) -> None:
     """Two people at one browser: PostHog protects who is identified."""
     counts = await bench.deliver(identify("ada", 1, ANON), identify("bob", 2, ANON), said("x", ANON, 3))
     assert names(bench, "ada") == ["$identify", "x"]
@@ -247,7 +251,9 @@ async def test_a_visitor_who_was_joined_is_not_taken_away_by_another_sign_up(ben
     assert counts.adjusted == {"join_refused": 1}
 
 
-async def test_a_join_and_all_around_it_in_one_request_is_as_if_each_came_alone(bench: Bench, tmp_path: Path) -> None:
+async def test_a_join_and_all_around_it_in_one_request_is_as_if_each_came_alone(
+    bench: PeopleBench, tmp_path: Path
+) -> None:
     history = [
         said("a", ANON, 1, set={"ref": "ad"}),
         identify("ada", 2, ANON, plan="free"),
@@ -258,7 +264,7 @@ async def test_a_join_and_all_around_it_in_one_request_is_as_if_each_came_alone(
     ]
     await bench.deliver(*history)
     (tmp_path / "other").mkdir()
-    other = Bench(tmp_path / "other")
+    other = PeopleBench(tmp_path / "other")
     await other.connect()
     await other.deliver_each(*history)
     assert bench.customers() == other.customers() == [("ada", None)]
@@ -267,7 +273,7 @@ async def test_a_join_and_all_around_it_in_one_request_is_as_if_each_came_alone(
     await other.close()
 
 
-async def test_what_both_did_arrives_in_order_although_they_travelled_in_different_lanes(bench: Bench) -> None:
+async def test_what_both_did_arrives_in_order_although_they_travelled_in_different_lanes(bench: PeopleBench) -> None:
     other = next(name for n in range(100) if lane_of(name := f"anon-{n}") != lane_of("ada"))
     before = [said(f"before {n}", other, n) for n in range(40)]
     after = [said(f"after {n}", other, 50 + n) for n in range(40)]
@@ -276,7 +282,7 @@ async def test_what_both_did_arrives_in_order_although_they_travelled_in_differe
     assert theirs == [one.name for one in (*before, identify("ada", 49), *after)]
 
 
-async def test_who_became_part_of_whom_is_on_record(bench: Bench) -> None:
+async def test_who_became_part_of_whom_is_on_record(bench: PeopleBench) -> None:
     await bench.deliver(said("seen", ANON, 1), identify("ada", 2, ANON))
     visitor, ada = await bench.known(ANON), await bench.known("ada")
     assert visitor.joined_into == "ada"
@@ -284,14 +290,14 @@ async def test_who_became_part_of_whom_is_on_record(bench: Bench) -> None:
     assert bench.joined("ada") == {ANON}
 
 
-async def test_a_personless_event_joins_nobody(bench: Bench) -> None:
+async def test_a_personless_event_joins_nobody(bench: PeopleBench) -> None:
     event = said("$identify", "ada", 2, properties={"$anon_distinct_id": ANON}, personless=True)
     await bench.deliver(said("seen", ANON, 1), event)
     assert bench.merges() == []
     assert len(bench.customers()) == 2
 
 
-async def test_a_failure_that_is_retried_after_a_join_is_the_customers(bench: Bench) -> None:
+async def test_a_failure_that_is_retried_after_a_join_is_the_customers(bench: PeopleBench) -> None:
     await bench.deliver(said("first", ANON, 1))
     bench.server.script = [Response(207, {}, b'{"errors":[{"batch_index":0,"reason":"invalid","message":"no"}]}')]
     await bench.deliver(said("refused", ANON, 2))

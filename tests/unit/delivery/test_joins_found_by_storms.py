@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace
-from people_bench import Bench, alias, dangerously, identify, said
+from people_bench import PeopleBench, alias, dangerously, identify, said
 from sandbox_server import Operations
 
 from hogline.model import Response
@@ -18,20 +18,20 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    bench = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[PeopleBench]:
+    bench = PeopleBench(tmp_path)
     await bench.connect(identify_by_email=True)
     yield bench
     await bench.close()
 
 
-async def test_what_an_alias_sets_counts_whichever_way_round_it_is(bench: Bench) -> None:
+async def test_what_an_alias_sets_counts_whichever_way_round_it_is(bench: PeopleBench) -> None:
     await bench.deliver(identify("ada", 1, plan="free"), said("called", "crm", 2, set={"plan": "trial"}))
     await bench.deliver(replace(alias("crm", "ada", 3), set={"plan": "pro"}))
     assert bench.customer("ada").attributes == {"plan": "pro"}
 
 
-async def test_an_email_only_customer_who_was_linked_is_not_merged_into_itself(bench: Bench) -> None:
+async def test_an_email_only_customer_who_was_linked_is_not_merged_into_itself(bench: PeopleBench) -> None:
     """The identify that gives Ada the old account's email links both: there is nobody left to merge."""
     await bench.deliver(identify("old", 1, email="ada@example.com"))
     await bench.deliver(identify("ada", 2), dangerously("ada", "old", 3), said("ordered", "ada", 4))
@@ -39,7 +39,7 @@ async def test_an_email_only_customer_who_was_linked_is_not_merged_into_itself(b
     assert bench.server.workspace.without_effect == 0
 
 
-async def test_an_old_accounts_customer_is_not_merged_into_itself(bench: Bench) -> None:
+async def test_an_old_accounts_customer_is_not_merged_into_itself(bench: PeopleBench) -> None:
     """Whoever was no customer before becomes one under the email of the account that is merged."""
     await bench.reconnect(identify_by_email=True, anonymous_users="emails", hold_days=30)
     await bench.deliver(identify("old", 1, email="ada@example.com"))
@@ -51,7 +51,7 @@ async def test_an_old_accounts_customer_is_not_merged_into_itself(bench: Bench) 
 
 @pytest.mark.parametrize("later", [False, True])
 async def test_an_email_that_went_with_a_merged_customer_names_nobody_until_it_is_linked_again(
-    bench: Bench, *, later: bool
+    bench: PeopleBench, *, later: bool
 ) -> None:
     """Until the merge, Customer.io keeps the email for the old account and silently drops it for Ada; with the merge
     it is gone. What is sent under it then makes a second customer of her.
@@ -65,7 +65,7 @@ async def test_an_email_that_went_with_a_merged_customer_names_nobody_until_it_i
 
 
 async def test_a_request_that_is_sent_again_makes_nobody_a_customer_under_an_email_that_they_gave_up(
-    bench: Bench,
+    bench: PeopleBench,
 ) -> None:
     """It took effect, but its answer was lost: what it said under the old email must not be said again when that
     email is nobody's any more.

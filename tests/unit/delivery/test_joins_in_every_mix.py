@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace
-from people_bench import ANON, Bench, alias, dangerously, identify, said
+from people_bench import ANON, PeopleBench, alias, dangerously, identify, said
 from sandbox_server import Operations
 
 from hogline.core.lanes import lane_of
@@ -19,29 +19,29 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[PeopleBench]:
+    made = PeopleBench(tmp_path)
     yield made
     await made.close()
 
 
-async def change(bench: Bench, **options: object) -> None:
+async def change(bench: PeopleBench, **options: object) -> None:
     bench.connection = replace(bench.connection, options=bench.connection.options | options)
     await bench.state.change_connection(bench.connection)
     await bench.state.options_changed(bench.connection.id, bench.clock.time_ms())
 
 
-def names(bench: Bench, distinct_id: str) -> list[str]:
+def names(bench: PeopleBench, distinct_id: str) -> list[str]:
     return [one.name for one in bench.events_of(distinct_id)]
 
 
-async def settled(bench: Bench) -> None:
+async def settled(bench: PeopleBench) -> None:
     async with asyncio.timeout(5):
         while (await bench.counts()).settled < bench.journal.end:
             await asyncio.sleep(0.001)
 
 
-async def test_an_event_with_a_suppressed_email_makes_nobody_else_forgotten(bench: Bench) -> None:
+async def test_an_event_with_a_suppressed_email_makes_nobody_else_forgotten(bench: PeopleBench) -> None:
     await bench.connect()
     await bench.state.forget(["eve"], {bench.connection.id: 0}, emails={}, suppress=["eve", "eve@example.com"])
     await bench.receive(identify("bob", 1, None, plan="pro"))
@@ -55,7 +55,7 @@ async def test_an_event_with_a_suppressed_email_makes_nobody_else_forgotten(benc
     assert (bob.identified, bob.accepted) == (True, {"plan": "pro"})
 
 
-async def test_an_anonymous_id_that_is_refused_makes_no_failure_of_every_later_event(bench: Bench) -> None:
+async def test_an_anonymous_id_that_is_refused_makes_no_failure_of_every_later_event(bench: PeopleBench) -> None:
     await bench.connect(anonymous_users="anonymous-events")
     bench.server.refuses = lambda name, _: name == "anonymous_id"
     await bench.deliver(said("$pageview", "ada", 1))
@@ -64,7 +64,7 @@ async def test_an_anonymous_id_that_is_refused_makes_no_failure_of_every_later_e
     assert sum(counts.failures.values()) <= 1
 
 
-async def test_what_is_held_of_a_customer_goes_when_a_changed_choice_lets_them_qualify(bench: Bench) -> None:
+async def test_what_is_held_of_a_customer_goes_when_a_changed_choice_lets_them_qualify(bench: PeopleBench) -> None:
     await bench.connect(anonymous_users="all")
     await bench.deliver(said("a", "ada", 1))
     await change(bench, anonymous_users="identified", hold_days=30)
@@ -75,7 +75,7 @@ async def test_what_is_held_of_a_customer_goes_when_a_changed_choice_lets_them_q
 
 
 async def test_a_merge_is_not_sent_before_its_own_pause_because_an_earlier_one_of_the_joined_is_due(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: PeopleBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ada's merge is due at 30 s; at 29 s ada becomes part of boss, who was made only then."""
     await bench.connect()
@@ -102,7 +102,7 @@ async def test_a_merge_is_not_sent_before_its_own_pause_because_an_earlier_one_o
 
 
 async def test_merges_that_waited_while_merge_people_was_off_are_sent_when_it_is_on_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: PeopleBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bench.connect()
     await bench.receive(said("$pageview", ANON, 1), identify("ada", 2, ANON))
@@ -120,7 +120,9 @@ async def test_merges_that_waited_while_merge_people_was_off_are_sent_when_it_is
     assert bench.merges() == [({"id": "ada"}, {"id": ANON})]
 
 
-async def test_when_the_customer_for_whose_sake_an_alias_was_turned_is_refused_nobody_is_split(bench: Bench) -> None:
+async def test_when_the_customer_for_whose_sake_an_alias_was_turned_is_refused_nobody_is_split(
+    bench: PeopleBench,
+) -> None:
     await bench.connect()
     bench.server.script = [lambda operations: first_two_refused(bench, operations)]
     await bench.deliver(said("bad", "anna", 1), alias(BOB, "anna", 2), said("good", "anna", 3))
@@ -128,7 +130,7 @@ async def test_when_the_customer_for_whose_sake_an_alias_was_turned_is_refused_n
     assert len(bench.customers()) == 1, bench.customers()
 
 
-async def test_when_an_alias_turns_round_because_of_a_refusal_what_is_held_is_still_found(bench: Bench) -> None:
+async def test_when_an_alias_turns_round_because_of_a_refusal_what_is_held_is_still_found(bench: PeopleBench) -> None:
     """Nobody knows the direction before the answer: what the settlement says of absorbed and of people is one."""
     await bench.connect()
     bench.server.script = [lambda operations: first_two_refused(bench, operations)]
@@ -143,7 +145,7 @@ BOB = next(f"bob{n}" for n in range(1000) if lane_of(f"bob{n}") == lane_of("anna
 """Travels in the same lane, so all goes in one request."""
 
 
-def first_two_refused(bench: Bench, operations: Operations) -> Response:
+def first_two_refused(bench: PeopleBench, operations: Operations) -> Response:
     """All the others take effect."""
     for one in operations[2:]:
         bench.server._error_of(one)
@@ -152,7 +154,7 @@ def first_two_refused(bench: Bench, operations: Operations) -> Response:
     return Response(207, {}, msgspec.json.encode({"errors": errors}))
 
 
-async def test_a_dangerous_merge_that_releases_held_events_is_counted_by_itself_too(bench: Bench) -> None:
+async def test_a_dangerous_merge_that_releases_held_events_is_counted_by_itself_too(bench: PeopleBench) -> None:
     await bench.connect(anonymous_users="emails", hold_days=30)
     await bench.deliver(identify("ada", 1, "v1"), said("x", "ada", 2))
     await bench.deliver(identify("bob", 3, "v2", email="bob@example.com"))
@@ -161,7 +163,7 @@ async def test_a_dangerous_merge_that_releases_held_events_is_counted_by_itself_
     assert counts.adjusted.get("merged_dangerously") == 1
 
 
-async def test_what_does_not_fit_into_300_attributes_at_a_join_is_counted(bench: Bench) -> None:
+async def test_what_does_not_fit_into_300_attributes_at_a_join_is_counted(bench: PeopleBench) -> None:
     await bench.connect()
     await bench.deliver(said("a", ANON, 1, set={f"v{n}": n for n in range(200)}))
     await bench.deliver(said("b", "ada", 2, set={f"u{n}": n for n in range(200)}))
@@ -169,7 +171,7 @@ async def test_what_does_not_fit_into_300_attributes_at_a_join_is_counted(bench:
     assert counts.adjusted.get("too_many_attributes") == 100
 
 
-async def test_a_join_does_not_give_a_person_more_than_300_attributes_with_the_email(bench: Bench) -> None:
+async def test_a_join_does_not_give_a_person_more_than_300_attributes_with_the_email(bench: PeopleBench) -> None:
     await bench.connect()
     await bench.deliver(said("a", ANON, 1, set={"email": "ada@example.com"}))
     await bench.deliver(said("b", "ada", 2, set={f"u{n}": n for n in range(300)}))
@@ -177,13 +179,13 @@ async def test_a_join_does_not_give_a_person_more_than_300_attributes_with_the_e
     assert counts.failures == {}
 
 
-async def test_of_one_person_no_more_than_100_relationships_are_remembered(bench: Bench) -> None:
+async def test_of_one_person_no_more_than_100_relationships_are_remembered(bench: PeopleBench) -> None:
     await bench.connect(group_objects="order=1")
     await bench.deliver(*(said("ordered", "ada", n, properties={"$groups": {"order": f"o{n}"}}) for n in range(150)))
     assert len((await bench.known("ada")).relationships) <= 100
 
 
-async def test_attributes_that_were_removed_leave_room_for_others(bench: Bench) -> None:
+async def test_attributes_that_were_removed_leave_room_for_others(bench: PeopleBench) -> None:
     await bench.connect()
     many: dict[str, object] = {f"u{n}": n for n in range(300)}
     await bench.deliver(said("a", "ada", 1, set=many))
@@ -192,7 +194,7 @@ async def test_attributes_that_were_removed_leave_room_for_others(bench: Bench) 
     assert (counts.adjusted, bench.customer("ada").attributes) == ({}, {"plan": "pro"})
 
 
-async def test_what_is_refused_beside_a_held_event_is_not_lost_silently(bench: Bench) -> None:
+async def test_what_is_refused_beside_a_held_event_is_not_lost_silently(bench: PeopleBench) -> None:
     await bench.connect(anonymous_users="all")
     await bench.deliver(said("a", "ada", 1))
     await change(bench, anonymous_users="identified", hold_days=30)
@@ -201,7 +203,7 @@ async def test_what_is_refused_beside_a_held_event_is_not_lost_silently(bench: B
     assert counts.failures or counts.adjusted
 
 
-async def test_a_group_is_not_sent_again_with_old_values_when_its_held_event_is_released(bench: Bench) -> None:
+async def test_a_group_is_not_sent_again_with_old_values_when_its_held_event_is_released(bench: PeopleBench) -> None:
     await bench.connect(
         anonymous_users="identified",
         hold_days=30,
@@ -216,7 +218,9 @@ async def test_a_group_is_not_sent_again_with_old_values_when_its_held_event_is_
     assert [one["attributes"]["plan"] for one in sent] == ["free", "pro"]
 
 
-async def test_a_new_merge_of_somebody_keeps_its_pause_although_an_older_one_is_due_meanwhile(bench: Bench) -> None:
+async def test_a_new_merge_of_somebody_keeps_its_pause_although_an_older_one_is_due_meanwhile(
+    bench: PeopleBench,
+) -> None:
     """The second visitor is joined in a request that is still out when the first merge is due."""
     await bench.connect()
     other = "0190a000-0000-7000-8000-00000000bbbb"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from people_bench import Bench, identify, said
+from people_bench import PeopleBench, identify, said
 
 from hogline.core.changes import Failure
 from hogline.model import Response
@@ -18,14 +18,14 @@ named = pytest.mark.parametrize("names_field", [True, False], ids=["the answer n
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[PeopleBench]:
+    made = PeopleBench(tmp_path)
     await made.connect()
     yield made
     await made.close()
 
 
-async def letters(bench: Bench) -> list[Failure]:
+async def letters(bench: PeopleBench) -> list[Failure]:
     return await bench.state.failures(bench.connection.id)
 
 
@@ -35,7 +35,9 @@ def in_letter(letter: Failure) -> list[object]:
 
 
 @named
-async def test_an_identify_refused_for_one_attribute_is_sent_again_without_it(bench: Bench, names_field: bool) -> None:  # noqa: FBT001 - one case each
+async def test_an_identify_refused_for_one_attribute_is_sent_again_without_it(
+    bench: PeopleBench, names_field: bool  # noqa: FBT001 - one case each
+) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     bench.server.names_field = names_field
     counts = await bench.deliver(
@@ -47,7 +49,7 @@ async def test_an_identify_refused_for_one_attribute_is_sent_again_without_it(be
 
 
 @named
-async def test_the_failure_holds_only_the_attribute(bench: Bench, names_field: bool) -> None:  # noqa: FBT001 - one case each
+async def test_the_failure_holds_only_the_attribute(bench: PeopleBench, names_field: bool) -> None:  # noqa: FBT001 - one case each
     bench.server.refuses = lambda name, _: name == "bad"
     bench.server.names_field = names_field
     await bench.deliver(said("signed up", "ada", 1, set={"plan": "pro", "bad": "x", "seats": 3}))
@@ -55,7 +57,7 @@ async def test_the_failure_holds_only_the_attribute(bench: Bench, names_field: b
     assert in_letter(letter) == [{"bad": "x"}]
 
 
-async def test_several_refused_attributes_are_each_found(bench: Bench) -> None:
+async def test_several_refused_attributes_are_each_found(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, _: name.startswith("bad")
     bench.server.names_field = False
     values = {f"good_{n}": n for n in range(20)}
@@ -66,7 +68,9 @@ async def test_several_refused_attributes_are_each_found(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("names_field", "most"), [(True, 4), (False, 12)])
-async def test_300_attributes_with_one_bad_one_need_few_requests(bench: Bench, names_field: bool, most: int) -> None:  # noqa: FBT001 - one case each
+async def test_300_attributes_with_one_bad_one_need_few_requests(
+    bench: PeopleBench, names_field: bool, most: int  # noqa: FBT001 - one case each
+) -> None:
     bench.server.refuses = lambda name, _: name == "a_217"
     bench.server.names_field = names_field
     counts = await bench.deliver(said("signed up", "ada", 1, set={f"a_{n}": n for n in range(300)}))
@@ -74,7 +78,7 @@ async def test_300_attributes_with_one_bad_one_need_few_requests(bench: Bench, n
     assert counts.requests == len(bench.server.requests) <= most
 
 
-async def test_only_who_has_a_bad_value_is_sent_again(bench: Bench) -> None:
+async def test_only_who_has_a_bad_value_is_sent_again(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(
         *[said("a", f"user-{n}", n, set={"plan": "pro"} | ({"bad": 1} if n == 7 else {})) for n in range(30)]
@@ -84,14 +88,14 @@ async def test_only_who_has_a_bad_value_is_sent_again(bench: Bench) -> None:
     assert all(one.attributes == {"plan": "pro"} for one in bench.server.people)
 
 
-async def test_a_refused_attribute_does_not_count_as_sent(bench: Bench) -> None:
+async def test_a_refused_attribute_does_not_count_as_sent(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(said("a", "ada", 1, set={"plan": "pro", "bad": "x"}))
     ada = await bench.known("ada")
     assert (ada.accepted, ada.unsent, ada.refused) == ({"plan": "pro"}, {}, {"bad": "x"})
 
 
-async def test_a_refused_attribute_is_not_sent_again_until_it_changes(bench: Bench) -> None:
+async def test_a_refused_attribute_is_not_sent_again_until_it_changes(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, value: name == "bad" and value == "x"
     await bench.deliver(said("a", "ada", 1, set={"bad": "x"}))
     asked = len(bench.server.requests)
@@ -103,7 +107,7 @@ async def test_a_refused_attribute_is_not_sent_again_until_it_changes(bench: Ben
     assert counts.delivered == 2
 
 
-async def test_a_refused_attribute_is_sent_again_when_it_is_retried(bench: Bench) -> None:
+async def test_a_refused_attribute_is_sent_again_when_it_is_retried(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(said("a", "ada", 1, set={"plan": "pro", "bad": "x"}), said("b", "ada", 2))
     bench.server.refuses = None
@@ -114,7 +118,7 @@ async def test_a_refused_attribute_is_sent_again_when_it_is_retried(bench: Bench
     assert (await bench.known("ada")).refused == {}
 
 
-async def test_a_retry_does_not_bring_an_old_value_back(bench: Bench) -> None:
+async def test_a_retry_does_not_bring_an_old_value_back(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, value: name == "plan" and value == "old"
     await bench.deliver(said("a", "ada", 1, set={"plan": "old"}), said("b", "ada", 2, set={"plan": "new"}))
     bench.server.refuses = None
@@ -122,7 +126,7 @@ async def test_a_retry_does_not_bring_an_old_value_back(bench: Bench) -> None:
     assert bench.customer("ada").attributes == {"plan": "new"}
 
 
-async def test_a_retry_that_is_refused_again_stays_one_failure(bench: Bench) -> None:
+async def test_a_retry_that_is_refused_again_stays_one_failure(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(said("a", "ada", 1, set={"plan": "pro", "bad": "x"}))
     counts = await bench.retry_all()
@@ -131,7 +135,7 @@ async def test_a_retry_that_is_refused_again_stays_one_failure(bench: Bench) -> 
     assert in_letter(letter) == [{"bad": "x"}]
 
 
-async def test_the_next_event_in_the_same_request_is_not_misled(bench: Bench) -> None:
+async def test_the_next_event_in_the_same_request_is_not_misled(bench: PeopleBench) -> None:
     """It was planned as if all of the first identify were accepted."""
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(said("a", "ada", 1, set={"bad": "x", "plan": "free"}), said("b", "ada", 2, set={"plan": "pro"}))
@@ -139,20 +143,20 @@ async def test_the_next_event_in_the_same_request_is_not_misled(bench: Bench) ->
     assert (ada.accepted, ada.refused, ada.unsent) == ({"plan": "pro"}, {"bad": "x"}, {})
 
 
-async def test_a_person_whose_only_attribute_is_refused_exists_all_the_same(bench: Bench) -> None:
+async def test_a_person_whose_only_attribute_is_refused_exists_all_the_same(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(said("a", "ada", 1, set={"bad": "x"}))
     assert bench.customers() == [("ada", None)]
 
 
-async def test_an_identify_without_an_event_is_divided_too(bench: Bench) -> None:
+async def test_an_identify_without_an_event_is_divided_too(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     counts = await bench.deliver(said("$set", "ada", 1, set={"plan": "pro", "bad": "x"}))
     assert bench.customer("ada").attributes == {"plan": "pro"}
     assert counts.failures == {"invalid": 1}
 
 
-async def test_of_an_identify_with_nothing_good_in_it_the_customer_is_left(bench: Bench) -> None:
+async def test_of_an_identify_with_nothing_good_in_it_the_customer_is_left(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, _: name in {"bad", "worse"}
     counts = await bench.deliver(said("$set", "ada", 1, set={"bad": "x", "worse": "y"}))
     assert bench.customers() == [("ada", None)]
@@ -160,7 +164,7 @@ async def test_of_an_identify_with_nothing_good_in_it_the_customer_is_left(bench
 
 
 async def test_when_nearly_everything_is_refused_nothing_is_divided(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: PeopleBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That is a wrong configuration: dividing would only make it many more requests."""
     monkeypatch.setattr("hogline.delivery.carrier.MOST_DIVIDED", 49)
@@ -170,7 +174,7 @@ async def test_when_nearly_everything_is_refused_nothing_is_divided(
     assert counts.failures == {"invalid": 50}
 
 
-async def test_an_attribute_refused_for_a_held_events_user_does_not_lose_what_was_held(bench: Bench) -> None:
+async def test_an_attribute_refused_for_a_held_events_user_does_not_lose_what_was_held(bench: PeopleBench) -> None:
     await bench.reconnect(anonymous_users="identified", hold_days=30)
     bench.server.refuses = lambda name, _: name == "bad"
     await bench.deliver(said("a", "ada", 1, set={"bad": "x", "plan": "pro"}), said("b", "ada", 2))
@@ -180,7 +184,7 @@ async def test_an_attribute_refused_for_a_held_events_user_does_not_lose_what_wa
     assert counts.held == 0
 
 
-async def test_an_outage_while_it_is_divided_costs_time_only(bench: Bench) -> None:
+async def test_an_outage_while_it_is_divided_costs_time_only(bench: PeopleBench) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     bench.server.script = [lambda _: None, Response(503, {}, b""), Response(503, {}, b"")]
     counts = await bench.deliver(said("a", "ada", 1, set={"bad": "x", "plan": "pro"}))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from people_bench import Bench, identify, said
+from people_bench import PeopleBench, identify, said
 
 from hogline.core.lanes import lane_of
 from hogline.delivery.folder import Folder
@@ -23,14 +23,14 @@ MAIL = "team@example.com"
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[PeopleBench]:
+    made = PeopleBench(tmp_path)
     yield made
     await made.close()
 
 
 async def test_a_paused_or_waiting_connection_gives_up_nothing_of_a_user_who_qualified_in_time(
-    bench: Bench, tmp_path: Path
+    bench: PeopleBench, tmp_path: Path
 ) -> None:
     await bench.connect(anonymous_users="identified", hold_days=3)
     await bench.deliver(said("seen", "ada", 0))
@@ -48,7 +48,7 @@ async def test_a_paused_or_waiting_connection_gives_up_nothing_of_a_user_who_qua
     assert [one.name for one in bench.events_of("ada")] == ["seen", "$identify"]
 
 
-async def test_a_restart_does_not_change_who_has_an_email_that_two_claim(bench: Bench) -> None:
+async def test_a_restart_does_not_change_who_has_an_email_that_two_claim(bench: PeopleBench) -> None:
     """Eve's request hangs; ada's is accepted, with her email; then the process is killed. bob, who travels with eve,
     claims the same email later."""
     await bench.connect(identify_by_email=True)

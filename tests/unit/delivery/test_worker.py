@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 OPTIONS: dict[str, object] = {"site_id": "site", "api_key": "key"}
 
 
-class Bench:
+class WorkerBench:
     """A journal, a state and one connection; workers come and go."""
 
     def __init__(self, folder: Path) -> None:
@@ -79,8 +79,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[WorkerBench]:
+    made = WorkerBench(tmp_path)
     await made.connect()
     yield made
     await made.journal.close()
@@ -99,7 +99,7 @@ def assert_everything_in_order(server: Server, events_each: int) -> None:
         assert server.events_of(person) == list(range(events_each))
 
 
-async def test_what_is_received_is_delivered_in_each_persons_order(bench: Bench) -> None:
+async def test_what_is_received_is_delivered_in_each_persons_order(bench: WorkerBench) -> None:
     server = Server()
     async with bench.running(server):
         for first in range(0, 20, 5):
@@ -121,7 +121,7 @@ async def test_what_is_received_is_delivered_in_each_persons_order(bench: Bench)
     ],
     ids=["429", "500", "503", "408", "unreachable", "garbage"],
 )
-async def test_an_outage_costs_time_and_nothing_else(bench: Bench, trouble: Response | Unreachable) -> None:
+async def test_an_outage_costs_time_and_nothing_else(bench: WorkerBench, trouble: Response | Unreachable) -> None:
     server = Server(*[trouble] * 30)
     await bench.receive(*traffic(5))
     async with bench.running(server):
@@ -132,7 +132,7 @@ async def test_an_outage_costs_time_and_nothing_else(bench: Bench, trouble: Resp
     assert_everything_in_order(server, 5)
 
 
-async def test_retry_after_is_waited_for(bench: Bench) -> None:
+async def test_retry_after_is_waited_for(bench: WorkerBench) -> None:
     server = Server(failing(429, {"retry-after": "77"}))
     await bench.receive(event("ada"))
     begin = bench.clock.at_s
@@ -141,7 +141,7 @@ async def test_retry_after_is_waited_for(bench: Bench) -> None:
     assert bench.clock.at_s - begin >= 77
 
 
-async def test_refused_operations_become_failures_and_the_others_are_delivered(bench: Bench) -> None:
+async def test_refused_operations_become_failures_and_the_others_are_delivered(bench: WorkerBench) -> None:
     await bench.receive(event("ada", 0), event("ada", 1), event("ada", 2))
     server = Server(refusing(2))  # identify, event 0, event 1, event 2
     async with bench.running(server):
@@ -155,7 +155,9 @@ async def test_refused_operations_become_failures_and_the_others_are_delivered(b
 
 
 @pytest.mark.parametrize("culprit", [0, 17, 39])
-async def test_a_request_that_is_refused_whole_is_halved_until_the_culprit_is_alone(bench: Bench, culprit: int) -> None:
+async def test_a_request_that_is_refused_whole_is_halved_until_the_culprit_is_alone(
+    bench: WorkerBench, culprit: int
+) -> None:
     bad = f"person-{culprit}"
 
     def refuse_culprit(operations: list[dict[str, object]]) -> Response:
@@ -173,13 +175,13 @@ async def test_a_request_that_is_refused_whole_is_halved_until_the_culprit_is_al
     assert all(server.events_of(person) == [0, 1] for person in PEOPLE if person != bad)
 
 
-def main_of(bench: Bench, distinct_id: str) -> Customer:
+def main_of(bench: WorkerBench, distinct_id: str) -> Customer:
     told = bench.state.told(bench.connection.id, [distinct_id])[distinct_id]
     assert told.main is not None
     return told.main
 
 
-async def test_a_refused_identify_is_not_remembered_as_accepted(bench: Bench) -> None:
+async def test_a_refused_identify_is_not_remembered_as_accepted(bench: WorkerBench) -> None:
     await bench.receive(event("ada", 0, set={"plan": "pro"}))
     async with bench.running(Server(refusing(0))):
         await bench.settled(1)
@@ -187,7 +189,7 @@ async def test_a_refused_identify_is_not_remembered_as_accepted(bench: Bench) ->
     assert (dict(main.names), list(main.refused)) == ({}, ["plan"])
 
 
-async def test_what_follows_a_refusal_in_the_same_request_does_not_hide_it(bench: Bench) -> None:
+async def test_what_follows_a_refusal_in_the_same_request_does_not_hide_it(bench: WorkerBench) -> None:
     """What is refused is divided, and what is bad alone is remembered."""
     await bench.receive(event("ada", 0, set={"plan": "pro"}), event("ada", 1, set={"seats": 3}))
     async with bench.running(Server(refusing(0), refusing(0))):  # divided, the one with the plan is refused again
@@ -198,7 +200,7 @@ async def test_what_follows_a_refusal_in_the_same_request_does_not_hide_it(bench
 
 @pytest.mark.parametrize("status", [401, 403, 301, 302])
 async def test_wrong_credentials_or_endpoint_stop_the_connection_and_nothing_is_thrown_away(
-    bench: Bench, status: int
+    bench: WorkerBench, status: int
 ) -> None:
     server = Server(default=failing(status))
     await bench.receive(*traffic(1))
@@ -214,7 +216,7 @@ async def test_wrong_credentials_or_endpoint_stop_the_connection_and_nothing_is_
     assert_everything_in_order(good, 1)
 
 
-async def test_it_goes_on_where_it_stopped_and_counts_everything_once(bench: Bench) -> None:
+async def test_it_goes_on_where_it_stopped_and_counts_everything_once(bench: WorkerBench) -> None:
     first, second = Server(), Server()
     await bench.receive(*traffic(3))
     async with bench.running(first):
@@ -227,7 +229,7 @@ async def test_it_goes_on_where_it_stopped_and_counts_everything_once(bench: Ben
         assert first.events_of(person) + second.events_of(person) == list(range(6))
 
 
-async def test_what_is_not_settled_when_it_stops_is_sent_again_the_same(bench: Bench) -> None:
+async def test_what_is_not_settled_when_it_stops_is_sent_again_the_same(bench: WorkerBench) -> None:
     """The answer to the first requests never arrives; afterwards the same operations go out, byte for byte."""
 
     class Silent(Server):
@@ -254,7 +256,7 @@ async def test_what_is_not_settled_when_it_stops_is_sent_again_the_same(bench: B
     assert all(again[_key(one)] == one for one in silent.accepted if one["action"] != "identify")
 
 
-async def test_a_wrong_key_costs_one_request_however_much_waits(bench: Bench) -> None:
+async def test_a_wrong_key_costs_one_request_however_much_waits(bench: WorkerBench) -> None:
     class Distant(Server):
         async def send(self, request: Request) -> Response:
             answer = await super().send(request)
@@ -271,7 +273,7 @@ async def test_a_wrong_key_costs_one_request_however_much_waits(bench: Bench) ->
 
 
 async def test_a_shipment_that_is_just_being_planned_when_it_stops_is_not_sent(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody would wait for its answer, which may take for ever."""
     asked, planned, intend, server = asyncio.Event(), asyncio.Event(), bench.state.intend, Server()
@@ -292,7 +294,7 @@ async def test_a_shipment_that_is_just_being_planned_when_it_stops_is_not_sent(
     assert server.requests == []
 
 
-async def test_large_events_are_pulled_in_small_portions(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_events_are_pulled_in_small_portions(bench: WorkerBench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hogline.delivery.puller.WINDOW_BYTES", 500_000)
     monkeypatch.setattr("hogline.delivery.puller.PULL_BYTES", 300_000)
     for first in range(0, 400, 50):
@@ -316,7 +318,7 @@ def _key(operation: dict[str, object]) -> tuple[str, str]:
     return (str(operation["identifiers"]), str(operation["action"]))
 
 
-async def test_a_filtered_event_is_settled_without_a_request(bench: Bench) -> None:
+async def test_a_filtered_event_is_settled_without_a_request(bench: WorkerBench) -> None:
     await bench.state.remove_connection(bench.connection.id)
     await bench.connect(anonymous_users="identified")
     server = Server()
@@ -328,7 +330,7 @@ async def test_a_filtered_event_is_settled_without_a_request(bench: Bench) -> No
     assert await bench.state.find_people(bench.connection.id, "") == []
 
 
-async def test_one_event_that_we_fail_over_harms_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_event_that_we_fail_over_harms_no_other(bench: WorkerBench, monkeypatch: pytest.MonkeyPatch) -> None:
     people = CUSTOMERIO.people
     assert people is not None
     write: Callable[..., object] = people.event
@@ -346,7 +348,7 @@ async def test_one_event_that_we_fail_over_harms_no_other(bench: Bench, monkeypa
     assert (counts.delivered, counts.failures) == (80, {"internal_error": 40})
 
 
-async def test_batches_grow_by_themselves_under_load(bench: Bench) -> None:
+async def test_batches_grow_by_themselves_under_load(bench: WorkerBench) -> None:
     server = Server()
     await bench.receive(*traffic(50))
     async with bench.running(server):
@@ -354,7 +356,7 @@ async def test_batches_grow_by_themselves_under_load(bench: Bench) -> None:
     assert counts.requests <= 2_000 / 100
 
 
-async def test_an_email_is_an_identifier_only_once_it_was_accepted_under_the_id(bench: Bench) -> None:
+async def test_an_email_is_an_identifier_only_once_it_was_accepted_under_the_id(bench: WorkerBench) -> None:
     await bench.state.remove_connection(bench.connection.id)
     await bench.connect(identify_by_email=True)
     server = Server()
@@ -370,7 +372,7 @@ async def test_an_email_is_an_identifier_only_once_it_was_accepted_under_the_id(
 
 @pytest.mark.parametrize("call", ["read", "lanes"])
 async def test_a_disk_that_cannot_be_read_for_a_while_costs_time_only(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, call: str
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     store: object = bench.journal if call == "read" else bench.state
     whole = getattr(store, call)
@@ -395,7 +397,7 @@ async def test_a_disk_that_cannot_be_read_for_a_while_costs_time_only(
 
 
 async def test_what_comes_after_a_write_that_the_disk_refused_is_written_after_it(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small write may fit where a large one does not: it must not be overwritten by what was decided before it."""
     whole, refusals, told, written = bench.state.settle, 3, [], list[bool]()
@@ -440,7 +442,7 @@ async def test_what_comes_after_a_write_that_the_disk_refused_is_written_after_i
 
 
 async def test_a_disk_that_cannot_be_read_is_trouble_without_a_break(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, tries, told = bench.journal.read, 0, []
 

@@ -8,7 +8,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from people_bench import ANON, Bench, alias, identify, said
+from people_bench import ANON, PeopleBench, alias, identify, said
 
 from hogline.model import Identifier, Response
 from hogline.service import Service
@@ -18,18 +18,18 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[PeopleBench]:
+    made = PeopleBench(tmp_path)
     await made.connect()
     yield made
     await made.close()
 
 
-def names(bench: Bench, distinct_id: str = "ada") -> list[str]:
+def names(bench: PeopleBench, distinct_id: str = "ada") -> list[str]:
     return [one.name for one in bench.events_of(distinct_id)]
 
 
-async def test_an_identify_onto_itself(bench: Bench) -> None:
+async def test_an_identify_onto_itself(bench: PeopleBench) -> None:
     counts = await bench.deliver(said("x", "ada", 1), identify("ada", 2, "ada", plan="pro"), said("y", "ada", 3))
     assert bench.customers() == [("ada", None)]
     assert names(bench) == ["x", "$identify", "y"]
@@ -38,7 +38,7 @@ async def test_an_identify_onto_itself(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("lives", ["one", "each"], ids=["in one shipment", "across restarts"])
-async def test_an_alias_chain(bench: Bench, lives: str) -> None:
+async def test_an_alias_chain(bench: PeopleBench, lives: str) -> None:
     ids = [f"id-{n}" for n in range(8)]
     history = [said("seen", one, n) for n, one in enumerate(ids)]
     history += [alias(ids[n + 1], ids[n], 20 + n) for n in range(7)]
@@ -50,7 +50,7 @@ async def test_an_alias_chain(bench: Bench, lives: str) -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations("abc")), ids="".join)
-async def test_an_alias_circle(bench: Bench, order: tuple[str, ...]) -> None:
+async def test_an_alias_circle(bench: PeopleBench, order: tuple[str, ...]) -> None:
     one, two, three = order
     circle = [alias(one, two, 10), alias(two, three, 11), alias(three, one, 12), alias(one, three, 13)]
     await bench.deliver_each(*[said("seen", who, n) for n, who in enumerate(order)], *circle)
@@ -63,28 +63,28 @@ async def test_an_alias_circle(bench: Bench, order: tuple[str, ...]) -> None:
     "anon",
     ["", " ", "null", "None", "undefined", "'guest'", "GUEST", "[object Object]", "a\0b", "x" * 401, "cookieless_1"],
 )
-async def test_an_anonymous_id_that_posthog_refuses_to_merge(bench: Bench, anon: str) -> None:
+async def test_an_anonymous_id_that_posthog_refuses_to_merge(bench: PeopleBench, anon: str) -> None:
     counts = await bench.deliver(identify("ada", 1, anon), said("x", "bob", 2), identify("bob", 3, anon))
     assert bench.customers() == [("ada", None), ("bob", None)]
     assert (counts.delivered, bench.merges()) == (3, [])  # the event counts, the merge does not happen
 
 
 @pytest.mark.parametrize("anon", [["v1", "v2"], {"id": "v1"}, 7, True, None, 1.5], ids=repr)
-async def test_an_anonymous_id_that_is_no_text(bench: Bench, anon: object) -> None:
+async def test_an_anonymous_id_that_is_no_text(bench: PeopleBench, anon: object) -> None:
     event = said("$identify", "ada", 2, properties={"$anon_distinct_id": anon})
     counts = await bench.deliver(said("x", "v1", 1), event)
     assert bench.customers() == [("v1", None), ("ada", None)]
     assert counts.delivered == 2
 
 
-async def test_an_anonymous_id_that_is_identified_already(bench: Bench) -> None:
+async def test_an_anonymous_id_that_is_identified_already(bench: PeopleBench) -> None:
     counts = await bench.deliver(identify("ada", 1, ANON), identify("bob", 2, "ada"), said("x", "ada", 3))
     assert bench.customers() == [("ada", None), ("bob", None)]
     assert names(bench) == ["$identify", "x"]
     assert counts.adjusted == {"join_refused": 1}
 
 
-async def test_a_merge_whose_primary_is_never_accepted(bench: Bench) -> None:
+async def test_a_merge_whose_primary_is_never_accepted(bench: PeopleBench) -> None:
     def refuses_ada(operations: list[dict[str, object]]) -> Response | None:
         refused = [n for n, one in enumerate(operations) if one.get("identifiers") == {"id": "ada"}]
         if not refused:
@@ -110,7 +110,7 @@ EMAILS: dict[str, object] = {
 
 
 @pytest.mark.parametrize("email", EMAILS.values(), ids=EMAILS)
-async def test_an_email_that_is_none(bench: Bench, email: object) -> None:
+async def test_an_email_that_is_none(bench: PeopleBench, email: object) -> None:
     await bench.reconnect(identify_by_email=True)
     counts = await bench.deliver(said("x", "ada", 1, set={"email": email, "plan": "pro"}), said("y", "ada", 2))
     assert bench.customers() == [("ada", None)]
@@ -118,7 +118,7 @@ async def test_an_email_that_is_none(bench: Bench, email: object) -> None:
     assert (counts.delivered, counts.adjusted) == (2, {"invalid_email": 1})
 
 
-async def test_an_email_in_capitals(bench: Bench) -> None:
+async def test_an_email_in_capitals(bench: PeopleBench) -> None:
     await bench.reconnect(identify_by_email=True)
     await bench.deliver_each(
         said("x", "ada", 1, set={"email": "ADA@EXAMPLE.COM"}), said("y", "ada", 2, set={"email": "ada@example.com"})
@@ -127,13 +127,13 @@ async def test_an_email_in_capitals(bench: Bench) -> None:
     assert bench.server.people[0].events == 2
 
 
-async def test_400_attributes(bench: Bench) -> None:
+async def test_400_attributes(bench: PeopleBench) -> None:
     counts = await bench.deliver(said("x", "ada", 1, set={f"a{n}": n for n in range(400)}), said("y", "ada", 2))
     assert len(bench.customer("ada").attributes) == 300
     assert (counts.delivered, counts.adjusted) == (2, {"too_many_attributes": 100})
 
 
-async def test_400_attributes_over_a_join(bench: Bench) -> None:
+async def test_400_attributes_over_a_join(bench: PeopleBench) -> None:
     await bench.deliver(said("x", ANON, 1, set={f"a{n}": n for n in range(200)}))
     await bench.deliver(said("y", "ada", 2, set={f"b{n}": n for n in range(200)}))
     counts = await bench.deliver(identify("ada", 3, ANON))
@@ -144,7 +144,7 @@ async def test_400_attributes_over_a_join(bench: Bench) -> None:
     assert len(main.names) == 300
 
 
-async def test_held_events_of_a_person_who_is_forgotten(bench: Bench, tmp_path: Path) -> None:
+async def test_held_events_of_a_person_who_is_forgotten(bench: PeopleBench, tmp_path: Path) -> None:
     await bench.reconnect(anonymous_users="identified", hold_days=30)
     await bench.deliver(said("x", "ada", 1), said("y", "ada", 2))
     service = Service(
@@ -162,7 +162,7 @@ async def test_held_events_of_a_person_who_is_forgotten(bench: Bench, tmp_path: 
     assert (counts.delivered, counts.held, counts.filtered) == (1, 0, {"forgotten": 2})
 
 
-async def test_a_clock_that_goes_back_delays_no_merge_for_long(bench: Bench) -> None:
+async def test_a_clock_that_goes_back_delays_no_merge_for_long(bench: PeopleBench) -> None:
     """What is due at a time is looked for again within a minute, whatever the clock says."""
     await bench.deliver(said("x", ANON, 1))
     await bench.receive(identify("ada", 2, ANON))
@@ -186,7 +186,7 @@ async def test_a_clock_that_goes_back_delays_no_merge_for_long(bench: Bench) -> 
     assert max(slept) <= 60
 
 
-async def test_a_clock_that_goes_back_makes_no_event_older_than_it_is(bench: Bench) -> None:
+async def test_a_clock_that_goes_back_makes_no_event_older_than_it_is(bench: PeopleBench) -> None:
     """The events' own times order attributes; when they were received does not."""
     await bench.deliver(said("x", "ada", 100, set={"plan": "pro"}, received_s=200))
     await bench.deliver(said("y", "ada", 110, set={"plan": "team"}, received_s=150))
@@ -194,7 +194,7 @@ async def test_a_clock_that_goes_back_makes_no_event_older_than_it_is(bench: Ben
     assert [one.timestamp for one in bench.events_of("ada")] == [one.timestamp for one in bench.server.events]
 
 
-async def test_a_clock_that_goes_back_keeps_what_was_held_in_its_order(bench: Bench) -> None:
+async def test_a_clock_that_goes_back_keeps_what_was_held_in_its_order(bench: PeopleBench) -> None:
     await bench.reconnect(anonymous_users="identified", hold_days=30)
     await bench.deliver_each(
         said("first", "ada", 1, received_s=500), said("second", "ada", 2, received_s=10), identify("ada", 3)
@@ -202,7 +202,7 @@ async def test_a_clock_that_goes_back_keeps_what_was_held_in_its_order(bench: Be
     assert names(bench) == ["first", "second", "$identify"]
 
 
-async def test_somebody_joined_into_somebody_who_is_then_refused_is_not_lost(bench: Bench) -> None:
+async def test_somebody_joined_into_somebody_who_is_then_refused_is_not_lost(bench: PeopleBench) -> None:
     await bench.deliver(said("x", ANON, 1))
     bench.server.refuses = lambda _name, _value: True
     await bench.deliver(identify("ada", 2, ANON, plan="pro"))

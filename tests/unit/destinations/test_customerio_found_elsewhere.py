@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from customerio_cases import NOW_S, UUID, Made, actions, bodies, body, event, history, options, plan
-from people_bench import Bench, said
+from people_bench import PeopleBench, said
 
 from hogline.model import Event, Identifier, Response
 from hogline.posthog.lines import read_lines
@@ -141,7 +141,7 @@ def test_an_email_present_only_on_the_first_event_makes_one_customer(by_email: b
 
 @pytest.mark.anyio
 async def test_a_207_for_one_item_of_two_is_a_failure_for_that_one_alone(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
+    bench = PeopleBench(tmp_path)
     await bench.connect()
     await bench.deliver(said("hello", "ada", 1), said("hello", "bob", 2))
     bench.server.script = [lambda operations: _refusing(operations, "ada")]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from service_bench import GOOD, REGION, TOKEN, Bench, bench_in, rows_in
+from service_bench import GOOD, REGION, TOKEN, ServiceBench, bench_in, rows_in
 
 from hogline.backfill.runs import Prepared
 from hogline.backfill.runs import Wanted as WantedRun
@@ -40,13 +40,13 @@ LINES = [(1, IDENTIFY), (2, b"\xff\x00 no event"), (3, REFUSED)]
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def remote(bench: Bench) -> AsyncIterator[Service]:
+async def remote(bench: ServiceBench) -> AsyncIterator[Service]:
     async with bench.remote() as made:
         yield made
 
@@ -270,7 +270,7 @@ MISTAKES: dict[str, Callable[[Service], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("ask", MISTAKES.values(), ids=MISTAKES.keys())
 async def test_a_cannot_do_is_told_in_the_same_sentence(
-    bench: Bench, remote: Service, ask: Callable[[Service], Awaitable[object]]
+    bench: ServiceBench, remote: Service, ask: Callable[[Service], Awaitable[object]]
 ) -> None:
     await bench.service.connections.add("customerio", GOOD, name="shop")
     with pytest.raises(CannotDo) as directly:
@@ -281,7 +281,7 @@ async def test_a_cannot_do_is_told_in_the_same_sentence(
     assert "canary" not in str(by_socket.value)
 
 
-async def test_refused_credentials_are_told_and_nothing_is_kept(bench: Bench, remote: Service) -> None:
+async def test_refused_credentials_are_told_and_nothing_is_kept(bench: ServiceBench, remote: Service) -> None:
     bench.customerio.check = Response(401, {}, b"")
     with pytest.raises(CannotDo, match=r"rejected the credentials.*Nothing was saved\."):
         await remote.connections.add("customerio", GOOD)
@@ -303,7 +303,7 @@ async def test_refused_credentials_are_told_and_nothing_is_kept(bench: Bench, re
 )
 async def test_other_trouble_is_one_sentence_too_and_the_next_command_is_answered(
     *,
-    bench: Bench,
+    bench: ServiceBench,
     remote: Service,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -324,7 +324,7 @@ async def test_other_trouble_is_one_sentence_too_and_the_next_command_is_answere
 @pytest.mark.parametrize(
     "name", ["start", "close", "state", "backlogs.bound", "api_tokens.find", "addresses", "no_such_thing"]
 )
-async def test_what_is_no_question_of_a_user_cannot_be_called(bench: Bench, remote: Service, name: str) -> None:
+async def test_what_is_no_question_of_a_user_cannot_be_called(bench: ServiceBench, remote: Service, name: str) -> None:
     with pytest.raises(AttributeError):
         attrgetter(name)(remote)
     async with Talk(bench) as talk:
@@ -333,7 +333,7 @@ async def test_what_is_no_question_of_a_user_cannot_be_called(bench: Bench, remo
 
 @pytest.mark.parametrize("arguments", [((), {}), (("a", "b"), {}), ((), {"odd": 1}), (("a",), {"name": "b"})])
 async def test_a_call_with_wrong_arguments_fails_as_it_does_directly(
-    bench: Bench, remote: Service, arguments: tuple[tuple[object, ...], dict[str, object]]
+    bench: ServiceBench, remote: Service, arguments: tuple[tuple[object, ...], dict[str, object]]
 ) -> None:
     positional, named = arguments
     services: list[Any] = [bench.service, remote]  # whose arguments no checker looks at
@@ -345,7 +345,7 @@ async def test_a_call_with_wrong_arguments_fails_as_it_does_directly(
 class Talk:
     """A program that is none of our clients, at the socket of a bench."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: ServiceBench) -> None:
         self._socket = bench.socket
 
     async def __aenter__(self) -> Self:
@@ -392,7 +392,7 @@ GARBAGE: dict[str, object] = {
 
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
 @pytest.mark.usefixtures("remote")
-async def test_garbage_on_the_socket_is_answered_and_does_no_harm(bench: Bench, garbage: object) -> None:
+async def test_garbage_on_the_socket_is_answered_and_does_no_harm(bench: ServiceBench, garbage: object) -> None:
     async with Talk(bench) as talk:
         assert await talk.cannot_do(garbage) == NOT_UNDERSTOOD
         answer = await talk.answer(b'{"number":7,"function":"status.problems","arguments":{}}')
@@ -401,7 +401,7 @@ async def test_garbage_on_the_socket_is_answered_and_does_no_harm(bench: Bench, 
 
 @pytest.mark.parametrize("last_words", [b"x" * 100_000, b'{"number":1', b""], ids=["too long", "half", "nothing"])
 async def test_a_program_that_talks_too_long_or_hangs_up_harms_no_other(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, last_words: bytes
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch, last_words: bytes
 ) -> None:
     monkeypatch.setattr(control, "LONGEST_LINE_BYTES", 10_000)
     async with bench.remote() as remote:
@@ -413,7 +413,7 @@ async def test_a_program_that_talks_too_long_or_hangs_up_harms_no_other(
 
 
 async def test_more_than_fits_into_a_call_is_one_clear_sentence_and_the_next_one_is_answered(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "LONGEST_LINE_BYTES", 10_000)
     async with bench.remote() as remote:
@@ -422,12 +422,12 @@ async def test_more_than_fits_into_a_call_is_one_clear_sentence_and_the_next_one
         assert (await remote.project_tokens.show()).token == TOKEN
 
 
-async def test_the_socket_is_private_to_its_user(bench: Bench) -> None:
+async def test_the_socket_is_private_to_its_user(bench: ServiceBench) -> None:
     async with bench.offered():
         assert stat.S_IMODE(bench.socket.stat().st_mode) == 0o600
 
 
-async def test_the_socket_is_gone_when_the_process_ends(bench: Bench) -> None:
+async def test_the_socket_is_gone_when_the_process_ends(bench: ServiceBench) -> None:
     async with bench.offered():
         pass
     assert not bench.socket.exists()
@@ -450,25 +450,25 @@ async def test_at_the_socket_of_a_killed_process_nobody_answers(tmp_path: Path) 
             pass
 
 
-async def test_the_socket_of_a_killed_process_is_replaced(bench: Bench) -> None:
+async def test_the_socket_of_a_killed_process_is_replaced(bench: ServiceBench) -> None:
     left_behind(bench.socket)
     async with bench.remote() as remote:
         assert (await remote.project_tokens.show()).token == TOKEN
 
 
-async def test_a_path_too_long_for_a_socket_says_what_to_do(bench: Bench, tmp_path: Path) -> None:
+async def test_a_path_too_long_for_a_socket_says_what_to_do(bench: ServiceBench, tmp_path: Path) -> None:
     with pytest.raises(CannotDo, match=r"too long for a Unix socket .* Choose a shorter one\."):
         async with offered(bench.service, tmp_path / ("x" * 100) / "control.sock"):
             pass
 
 
-async def test_a_place_where_no_socket_can_be_says_what_to_do(bench: Bench) -> None:
+async def test_a_place_where_no_socket_can_be_says_what_to_do(bench: ServiceBench) -> None:
     with pytest.raises(CannotDo, match=r"Cannot create a socket in the data directory .* with --data\."):
         async with offered(bench.service, bench.socket.parent / "missing" / "control.sock"):
             pass
 
 
-async def waiting_check(bench: Bench, service: Service) -> asyncio.Task[CheckView]:
+async def waiting_check(bench: ServiceBench, service: Service) -> asyncio.Task[CheckView]:
     """A call that is under way until Customer.io is open again."""
     bench.customerio.open.clear()
     bench.customerio.asked.clear()
@@ -478,7 +478,7 @@ async def waiting_check(bench: Bench, service: Service) -> asyncio.Task[CheckVie
     return call
 
 
-async def test_two_who_call_at_once_do_not_wait_for_each_other(bench: Bench, remote: Service) -> None:
+async def test_two_who_call_at_once_do_not_wait_for_each_other(bench: ServiceBench, remote: Service) -> None:
     await bench.service.connections.add("customerio", GOOD, name="shop")
     slow = await waiting_check(bench, remote)
     async with reached(bench.socket) as second, asyncio.timeout(10):
@@ -488,7 +488,7 @@ async def test_two_who_call_at_once_do_not_wait_for_each_other(bench: Bench, rem
         assert await slow == await bench.service.connections.check("shop")
 
 
-async def test_calls_at_once_of_one_client_each_get_their_own_answer(bench: Bench, remote: Service) -> None:
+async def test_calls_at_once_of_one_client_each_get_their_own_answer(bench: ServiceBench, remote: Service) -> None:
     await bench.service.connections.add("customerio", GOOD, name="shop")
     check, token, problems = await asyncio.gather(
         remote.connections.check("shop"), remote.project_tokens.show(), remote.status.problems()
@@ -496,7 +496,7 @@ async def test_calls_at_once_of_one_client_each_get_their_own_answer(bench: Benc
     assert (check.name, token.token, problems) == ("shop", TOKEN, [])
 
 
-async def test_a_call_that_was_given_up_does_not_spoil_the_next(bench: Bench, remote: Service) -> None:
+async def test_a_call_that_was_given_up_does_not_spoil_the_next(bench: ServiceBench, remote: Service) -> None:
     await bench.service.connections.add("customerio", GOOD, name="shop")
     slow = await waiting_check(bench, remote)
     slow.cancel()
@@ -508,7 +508,7 @@ async def test_a_call_that_was_given_up_does_not_spoil_the_next(bench: Bench, re
         assert (await remote.connections.check("shop")).ok
 
 
-async def test_a_process_that_stops_while_a_call_is_under_way_says_so(bench: Bench) -> None:
+async def test_a_process_that_stops_while_a_call_is_under_way_says_so(bench: ServiceBench) -> None:
     await bench.service.connections.add("customerio", GOOD, name="shop")
     failures: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))

@@ -55,7 +55,7 @@ async def never(_: Request) -> Response:
     raise NotImplementedError
 
 
-class Bench:
+class FiguresBench:
     def __init__(self, folder: Path) -> None:
         self.clock = MovedClock()
         self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
@@ -132,13 +132,13 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[FiguresBench]:
+    made = FiguresBench(tmp_path)
     yield made
     await made.close()
 
 
-async def test_events_are_counted_in_the_minute_in_which_they_came(bench: Bench) -> None:
+async def test_events_are_counted_in_the_minute_in_which_they_came(bench: FiguresBench) -> None:
     await bench.connect()
     await bench.at(0)
     await bench.receive(3)
@@ -149,7 +149,7 @@ async def test_events_are_counted_in_the_minute_in_which_they_came(bench: Bench)
     assert await bench.minutes() == {0: 3, 2: 4}
 
 
-async def test_what_became_of_events_is_told_apart(bench: Bench) -> None:
+async def test_what_became_of_events_is_told_apart(bench: FiguresBench) -> None:
     shop = await bench.connect()
     await bench.at(0)
     await bench.receive(10)
@@ -162,7 +162,7 @@ async def test_what_became_of_events_is_told_apart(bench: Bench) -> None:
     assert (sum(view.held), max(view.pending), max(view.lag_s)) == (0, 0, 0.0)
 
 
-async def test_what_waits_and_for_how_long(bench: Bench) -> None:
+async def test_what_waits_and_for_how_long(bench: FiguresBench) -> None:
     await bench.connect()
     await bench.at(0)
     await bench.receive(5)
@@ -172,7 +172,7 @@ async def test_what_waits_and_for_how_long(bench: Bench) -> None:
     assert await bench.minutes("lag_s") == {0: 60.0, 1: 120.0}
 
 
-async def test_the_mean_time_of_requests(bench: Bench) -> None:
+async def test_the_mean_time_of_requests(bench: FiguresBench) -> None:
     await bench.connect()
     told: list[tuple[str, float]] = []
     listener = bench.sampler.heard(lambda connection, took_s: told.append((connection, took_s)))
@@ -187,7 +187,7 @@ async def test_the_mean_time_of_requests(bench: Bench) -> None:
     assert told == [("shop", 9.9), ("shop", 0.1), ("shop", 0.3)]
 
 
-async def test_request_times_at_50_and_95_percent(bench: Bench) -> None:
+async def test_request_times_at_50_and_95_percent(bench: FiguresBench) -> None:
     await bench.connect()
     listener = bench.sampler.heard(lambda *_: None)
     await bench.at(0)
@@ -214,7 +214,7 @@ def test_a_time_is_right_to_about_a_tenth(ms: float) -> None:
     assert max(ms, 0.8) * 0.88 <= found <= max(ms, 0.8) * 1.13
 
 
-async def test_failures_are_told_by_reason(bench: Bench) -> None:
+async def test_failures_are_told_by_reason(bench: FiguresBench) -> None:
     shop = await bench.connect()
     await bench.at(0)
     await bench.receive(3)
@@ -238,7 +238,7 @@ async def test_failures_are_told_by_reason(bench: Bench) -> None:
     ],
 )
 async def test_a_range_comes_in_the_finest_steps_that_are_kept(
-    bench: Bench, since_min: int, until_min: int, step_s: int, steps: int
+    bench: FiguresBench, since_min: int, until_min: int, step_s: int, steps: int
 ) -> None:
     await bench.connect()
     view = await bench.service.trends.show(
@@ -247,13 +247,13 @@ async def test_a_range_comes_in_the_finest_steps_that_are_kept(
     assert (view.period, view.step_s, len(view.times)) == ("range", step_s, steps)
 
 
-async def test_a_range_that_ends_before_it_begins_is_a_mistake(bench: Bench) -> None:
+async def test_a_range_that_ends_before_it_begins_is_a_mistake(bench: FiguresBench) -> None:
     await bench.connect()
     with pytest.raises(CannotDo, match="The range must begin before it ends"):
         await bench.service.trends.show("shop", since_ms=NOON_MS, until_ms=NOON_MS - 1_000)
 
 
-async def test_who_reads_sees_what_happened_a_moment_ago(bench: Bench) -> None:
+async def test_who_reads_sees_what_happened_a_moment_ago(bench: FiguresBench) -> None:
     await bench.connect()
     await bench.at(0)
     fresh = Fresh(bench.past, bench.sampler)
@@ -265,7 +265,7 @@ async def test_who_reads_sees_what_happened_a_moment_ago(bench: Bench) -> None:
     assert await bench.minutes() == {0: 3}
 
 
-async def test_a_failure_that_is_delivered_at_last_does_not_count_as_less_than_nothing(bench: Bench) -> None:
+async def test_a_failure_that_is_delivered_at_last_does_not_count_as_less_than_nothing(bench: FiguresBench) -> None:
     shop = await bench.connect()
     await bench.at(0)
     await bench.receive(3)
@@ -277,7 +277,7 @@ async def test_a_failure_that_is_delivered_at_last_does_not_count_as_less_than_n
     assert (await bench.service.trends.show("shop", "hour")).filtered["discarded"][-2] == 2
 
 
-async def test_a_restart_changes_nothing(bench: Bench) -> None:
+async def test_a_restart_changes_nothing(bench: FiguresBench) -> None:
     shop = await bench.connect()
     await bench.at(0)
     await bench.receive(2)
@@ -291,7 +291,7 @@ async def test_a_restart_changes_nothing(bench: Bench) -> None:
     assert await bench.minutes("delivered") == {0: 2}
 
 
-async def test_what_happened_while_nobody_looked_belongs_to_no_minute(bench: Bench) -> None:
+async def test_what_happened_while_nobody_looked_belongs_to_no_minute(bench: FiguresBench) -> None:
     await bench.connect()
     await bench.at(0)
     await bench.receive(1)
@@ -304,7 +304,7 @@ async def test_what_happened_while_nobody_looked_belongs_to_no_minute(bench: Ben
     assert await bench.minutes() == {0: 1, 30: 7}
 
 
-async def test_after_hours_of_sleep_the_change_belongs_to_the_time_of_waking(bench: Bench) -> None:
+async def test_after_hours_of_sleep_the_change_belongs_to_the_time_of_waking(bench: FiguresBench) -> None:
     await bench.connect()
     await bench.at(0)
     await bench.receive(5)
@@ -312,7 +312,7 @@ async def test_after_hours_of_sleep_the_change_belongs_to_the_time_of_waking(ben
     assert await bench.minutes() == {179: 5}
 
 
-async def test_a_clock_that_goes_back_counts_nothing_twice_and_nothing_less(bench: Bench) -> None:
+async def test_a_clock_that_goes_back_counts_nothing_twice_and_nothing_less(bench: FiguresBench) -> None:
     await bench.connect()
     await bench.at(0)
     await bench.receive(1)
@@ -325,7 +325,7 @@ async def test_a_clock_that_goes_back_counts_nothing_twice_and_nothing_less(benc
     assert await bench.minutes() == {9: 2, 10: 4, 29: 1}
 
 
-async def test_a_connection_that_is_made_between_two_looks_begins_at_nothing(bench: Bench) -> None:
+async def test_a_connection_that_is_made_between_two_looks_begins_at_nothing(bench: FiguresBench) -> None:
     await bench.receive(50)
     await bench.at(0)
     shop = await bench.connect()
@@ -336,7 +336,7 @@ async def test_a_connection_that_is_made_between_two_looks_begins_at_nothing(ben
     assert await bench.minutes("delivered") == {0: 2}
 
 
-async def test_a_new_connection_has_nothing_of_the_one_of_the_same_name_before(bench: Bench) -> None:
+async def test_a_new_connection_has_nothing_of_the_one_of_the_same_name_before(bench: FiguresBench) -> None:
     old = await bench.connect()
     listener = bench.sampler.heard(lambda *_: None)
     await bench.at(0)
@@ -356,7 +356,7 @@ async def test_a_new_connection_has_nothing_of_the_one_of_the_same_name_before(b
     assert await bench.minutes("requests") == {2: 1}
 
 
-async def test_what_is_removed_is_forgotten(bench: Bench) -> None:
+async def test_what_is_removed_is_forgotten(bench: FiguresBench) -> None:
     shop = await bench.connect()
     await bench.at(0)
     await bench.receive(9)
@@ -367,7 +367,7 @@ async def test_what_is_removed_is_forgotten(bench: Bench) -> None:
     assert kept == []
 
 
-async def test_what_is_removed_while_it_is_off_is_forgotten_at_the_next_start(bench: Bench) -> None:
+async def test_what_is_removed_while_it_is_off_is_forgotten_at_the_next_start(bench: FiguresBench) -> None:
     shop = await bench.connect()
     await bench.at(0)
     await bench.receive(9)
@@ -379,7 +379,7 @@ async def test_what_is_removed_while_it_is_off_is_forgotten_at_the_next_start(be
 
 
 async def test_what_could_not_be_kept_is_kept_with_the_next_minute(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: FiguresBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: object) -> None:
         raise Unwritable("The disk is full.")
@@ -402,7 +402,7 @@ async def test_what_could_not_be_kept_is_kept_with_the_next_minute(
 
 
 async def test_a_request_that_ends_while_the_history_is_written_counts_in_the_next_minute(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: FiguresBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bench.connect()
     listener = bench.sampler.heard(lambda *_: None)
@@ -422,7 +422,7 @@ async def test_a_request_that_ends_while_the_history_is_written_counts_in_the_ne
     assert await bench.minutes("request_ms") == {0: 100.0, 1: 500.0}
 
 
-async def test_it_looks_at_every_full_minute_and_when_it_stops(bench: Bench) -> None:
+async def test_it_looks_at_every_full_minute_and_when_it_stops(bench: FiguresBench) -> None:
     await bench.connect()
     bench.clock.ms += 12_500
     async with asyncio.timeout(10), bench.sampler.running():
@@ -438,7 +438,7 @@ async def test_it_looks_at_every_full_minute_and_when_it_stops(bench: Bench) -> 
     assert await bench.minutes() == {0: 1, 1: 2}
 
 
-async def test_trouble_with_the_disk_stops_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_trouble_with_the_disk_stops_nothing(bench: FiguresBench, monkeypatch: pytest.MonkeyPatch) -> None:
     async def full(*_: object) -> None:
         raise Unwritable("The disk is full.")
 
@@ -452,7 +452,9 @@ async def test_trouble_with_the_disk_stops_nothing(bench: Bench, monkeypatch: py
 
 
 @pytest.mark.parametrize(("period", "step_s", "steps"), [("hour", 60, 60), ("day", 600, 144), ("week", 3_600, 168)])
-async def test_every_series_has_a_value_for_every_time(bench: Bench, period: str, step_s: int, steps: int) -> None:
+async def test_every_series_has_a_value_for_every_time(
+    bench: FiguresBench, period: str, step_s: int, steps: int
+) -> None:
     shop = await bench.connect()
     await bench.at(0)
     await bench.receive(3)
@@ -470,12 +472,12 @@ async def test_every_series_has_a_value_for_every_time(bench: Bench, period: str
     assert (sum(view.received), sum(view.delivered), sum(view.filtered["allowlist"])) == (3, 2, 1)
 
 
-async def test_where_there_was_no_request_there_is_no_time_of_one(bench: Bench) -> None:
+async def test_where_there_was_no_request_there_is_no_time_of_one(bench: FiguresBench) -> None:
     await bench.connect()
     assert set((await bench.service.trends.show("shop", "day")).request_ms) == {None}
 
 
-async def test_the_sparkline_has_the_last_24_hours(bench: Bench) -> None:
+async def test_the_sparkline_has_the_last_24_hours(bench: FiguresBench) -> None:
     await bench.connect()
     await bench.at(0)
     for hour in (1, 3, 25):
@@ -486,14 +488,14 @@ async def test_the_sparkline_has_the_last_24_hours(bench: Bench) -> None:
     assert sparkline == [3, *[0] * 21, 25, 0]
 
 
-async def test_without_a_history_there_is_an_empty_plot(bench: Bench) -> None:
+async def test_without_a_history_there_is_an_empty_plot(bench: FiguresBench) -> None:
     await bench.connect()
     trends = Trends(None, bench.service.state, bench.service.clock)
     assert sum((await trends.show("shop")).received) == 0
     assert await trends.sparkline("shop") == [0] * 24
 
 
-async def test_the_history_of_no_connection_is_a_mistake(bench: Bench) -> None:
+async def test_the_history_of_no_connection_is_a_mistake(bench: FiguresBench) -> None:
     for ask in (bench.service.trends.show, bench.service.trends.sparkline):
         with pytest.raises(CannotDo, match="Connection 'nobody' not found"):
             await ask("nobody")

@@ -44,7 +44,7 @@ class MovedClock:
         await asyncio.sleep(0)
 
 
-class Bench:
+class HousekeepingBench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = MovedClock()
@@ -71,14 +71,14 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[HousekeepingBench]:
+    made = HousekeepingBench(tmp_path)
     yield made
     await made.journal.close()
     await made.state.close()
 
 
-async def test_settled_events_stay_for_the_days_of_retention_and_then_go(bench: Bench) -> None:
+async def test_settled_events_stay_for_the_days_of_retention_and_then_go(bench: HousekeepingBench) -> None:
     customerio = await bench.connect()
     keeping = bench.keeping(journal_retention_days=7)
     for _ in range(10):
@@ -95,7 +95,7 @@ async def test_settled_events_stay_for_the_days_of_retention_and_then_go(bench: 
 
 
 async def test_settled_events_beyond_the_bytes_of_retention_go_the_oldest_first(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: HousekeepingBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hogline.store.sqlite.journal.TRIMMED_AT_ONCE", 10)
     customerio = await bench.connect()
@@ -114,7 +114,7 @@ async def test_settled_events_beyond_the_bytes_of_retention_go_the_oldest_first(
 )
 @pytest.mark.parametrize("paused", [False, True], ids=["running", "paused"])
 async def test_what_a_connection_has_not_settled_is_never_deleted(
-    bench: Bench, settings: dict[str, object], *, paused: bool
+    bench: HousekeepingBench, settings: dict[str, object], *, paused: bool
 ) -> None:
     quick, slow = await bench.connect("quick"), await bench.connect("slow", paused=paused)
     await bench.receive(50)
@@ -126,7 +126,7 @@ async def test_what_a_connection_has_not_settled_is_never_deleted(
     assert [position for position, _ in await bench.journal.read(0, 100)] == list(range(21, 51))
 
 
-async def test_one_lane_that_lags_keeps_what_it_needs(bench: Bench) -> None:
+async def test_one_lane_that_lags_keeps_what_it_needs(bench: HousekeepingBench) -> None:
     customerio = await bench.connect()
     await bench.receive(50)
     await bench.settle(customerio, 30)
@@ -135,7 +135,7 @@ async def test_one_lane_that_lags_keeps_what_it_needs(bench: Bench) -> None:
     assert bench.journal.first == 31
 
 
-async def test_a_connection_that_never_settled_anything_keeps_all_since_it_was_made(bench: Bench) -> None:
+async def test_a_connection_that_never_settled_anything_keeps_all_since_it_was_made(bench: HousekeepingBench) -> None:
     await bench.receive(10)
     await bench.connect()
     await bench.receive(10)
@@ -143,13 +143,13 @@ async def test_a_connection_that_never_settled_anything_keeps_all_since_it_was_m
     assert bench.journal.first == 11
 
 
-async def test_without_a_connection_nobody_needs_anything(bench: Bench) -> None:
+async def test_without_a_connection_nobody_needs_anything(bench: HousekeepingBench) -> None:
     await bench.receive(10)
     await bench.keeping(journal_retention_bytes=0).once()
     assert bench.journal.first == 11
 
 
-async def test_what_is_replayed_stays_until_it_was_sent_again(bench: Bench) -> None:
+async def test_what_is_replayed_stays_until_it_was_sent_again(bench: HousekeepingBench) -> None:
     customerio = await bench.connect()
     await bench.receive(40)
     await bench.settle(customerio, 40)
@@ -162,7 +162,9 @@ async def test_what_is_replayed_stays_until_it_was_sent_again(bench: Bench) -> N
     assert bench.journal.first == 41
 
 
-async def test_a_clock_that_went_back_deletes_nothing_that_is_not_settled_nor_too_young(bench: Bench) -> None:
+async def test_a_clock_that_went_back_deletes_nothing_that_is_not_settled_nor_too_young(
+    bench: HousekeepingBench,
+) -> None:
     customerio = await bench.connect()
     for moved_s in (0.0, 3_600.0, -3_600.0, 0.0):
         bench.clock.at_s += moved_s
@@ -179,7 +181,7 @@ async def test_a_clock_that_went_back_deletes_nothing_that_is_not_settled_nor_to
 # When too much waits
 
 
-async def test_receiving_pauses_while_too_many_bytes_wait_and_goes_on_by_itself(bench: Bench) -> None:
+async def test_receiving_pauses_while_too_many_bytes_wait_and_goes_on_by_itself(bench: HousekeepingBench) -> None:
     customerio = await bench.connect()
     keeping = bench.keeping(journal_max_bytes=1_000_000)
     await keeping.append([BODY] * 90)
@@ -196,7 +198,7 @@ async def test_receiving_pauses_while_too_many_bytes_wait_and_goes_on_by_itself(
     assert await keeping.append([BODY]) == 111
 
 
-async def test_settled_events_that_are_kept_for_replays_do_not_pause_receiving(bench: Bench) -> None:
+async def test_settled_events_that_are_kept_for_replays_do_not_pause_receiving(bench: HousekeepingBench) -> None:
     customerio = await bench.connect()
     keeping = bench.keeping(journal_max_bytes=1_000_000)
     await bench.receive(300)
@@ -206,7 +208,7 @@ async def test_settled_events_that_are_kept_for_replays_do_not_pause_receiving(b
     assert await keeping.append([BODY]) == 301
 
 
-async def test_senders_are_told_503_and_when_to_come_again(bench: Bench) -> None:
+async def test_senders_are_told_503_and_when_to_come_again(bench: HousekeepingBench) -> None:
     await bench.connect()
     keeping = bench.keeping(journal_max_bytes=1_000_000)
     await bench.receive(110)
@@ -235,7 +237,7 @@ async def test_senders_are_told_503_and_when_to_come_again(bench: Bench) -> None
 
 @pytest.mark.parametrize("trouble", [Unwritable("The disk is full."), OSError("read"), ZeroDivisionError()], ids=repr)
 async def test_trouble_while_looking_after_the_journal_does_not_end_it(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+    bench: HousekeepingBench, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
     await bench.connect()
     await bench.receive(110)
@@ -262,7 +264,7 @@ async def test_trouble_while_looking_after_the_journal_does_not_end_it(
     assert running.cancelled()
 
 
-async def test_what_is_not_part_of_what_is_known_yet_stays(bench: Bench) -> None:
+async def test_what_is_not_part_of_what_is_known_yet_stays(bench: HousekeepingBench) -> None:
     await bench.receive(10)
     await bench.journal.append([BODY] * 5)
     bench.clock.at_s += 100 * 86_400
@@ -273,19 +275,19 @@ async def test_what_is_not_part_of_what_is_known_yet_stays(bench: Bench) -> None
 DAY_S = 86_400
 
 
-async def known(bench: Bench, *names: str) -> None:
+async def known(bench: HousekeepingBench, *names: str) -> None:
     people = {one: Person(one, {"plan": Fact("pro", 0, 1)}) for one in names}
     await bench.state.flush(Flush({}, people, bench.journal.end))
 
 
-async def seen_now(bench: Bench, *names: str) -> None:
+async def seen_now(bench: HousekeepingBench, *names: str) -> None:
     """As the folder keeps it."""
     day = bench.clock.time_ms() // 86_400_000
     await bench.state.flush(Flush({}, {}, bench.journal.end, dict.fromkeys(names, day)))
 
 
 async def test_people_who_were_not_seen_for_the_days_of_retention_go_by_and_by(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: HousekeepingBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(housekeeping, "PEOPLE_AT_ONCE", 2)
     await known(bench, *"abcde")
@@ -303,7 +305,7 @@ async def test_people_who_were_not_seen_for_the_days_of_retention_go_by_and_by(
     assert left[9:] == ["c"] * 3
 
 
-async def test_whoever_has_events_in_the_journal_stays(bench: Bench) -> None:
+async def test_whoever_has_events_in_the_journal_stays(bench: HousekeepingBench) -> None:
     await bench.receive(1)
     await known(bench, "a")
     keeping = bench.keeping(people_retention_days=30, journal_retention_days=1_000)
@@ -313,7 +315,7 @@ async def test_whoever_has_events_in_the_journal_stays(bench: Bench) -> None:
     assert bench.state.people(["a"])
 
 
-async def test_without_days_of_retention_everybody_stays(bench: Bench) -> None:
+async def test_without_days_of_retention_everybody_stays(bench: HousekeepingBench) -> None:
     await known(bench, "a")
     keeping = bench.keeping(people_retention_days=0)
     await keeping.once()
@@ -322,7 +324,7 @@ async def test_without_days_of_retention_everybody_stays(bench: Bench) -> None:
     assert bench.state.people(["a"])
 
 
-async def test_old_failures_go(bench: Bench) -> None:
+async def test_old_failures_go(bench: HousekeepingBench) -> None:
     connection = await bench.connect()
     letter = Failure(position=1, uuid="u", event=BODY, refusals=(Refusal("invalid"),), at_ms=bench.clock.time_ms())
     await bench.state.settle(Settlement(connection=connection.id, lanes={}, failures=[letter]))
@@ -335,7 +337,7 @@ async def test_old_failures_go(bench: Bench) -> None:
     assert (await bench.state.counts(connection.id)).filtered == {"failure_expired": 1}
 
 
-async def test_what_could_not_be_overwritten_is_overwritten_later(bench: Bench) -> None:
+async def test_what_could_not_be_overwritten_is_overwritten_later(bench: HousekeepingBench) -> None:
     connection = await bench.connect()
     await known(bench, "quince-4711")
     await bench.state.forget(["quince-4711"], {connection.id: 0}, emails={})

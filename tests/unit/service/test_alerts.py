@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
 from msgspec.structs import replace
-from service_bench import GOOD, Bench, bench_in
+from service_bench import GOOD, ServiceBench, bench_in
 
 from hogline.delivery.client import Client
 from hogline.service import CannotDo
@@ -212,14 +212,14 @@ async def test_a_place_that_does_not_take_them_is_named_without_a_secret(
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         await made.service.connections.add("customerio", GOOD, name="shop")
         yield made
 
 
 async def test_a_connection_that_stops_is_said_once_and_its_recovery(
-    bench: Bench, client: Client, tmp_path: Path
+    bench: ServiceBench, client: Client, tmp_path: Path
 ) -> None:
     service = bench.service
     async with receiver() as (url, got):
@@ -265,7 +265,7 @@ async def test_a_restart_repeats_nothing_and_says_what_is_over(
     assert [mail["subject"] for mail in inbox.mails] == [f"[Hogline] {sentence}" for sentence in said]
 
 
-async def test_what_reached_nobody_is_sent_again(bench: Bench, client: Client, tmp_path: Path) -> None:
+async def test_what_reached_nobody_is_sent_again(bench: ServiceBench, client: Client, tmp_path: Path) -> None:
     service = bench.service
     (connection,) = await service.state.connections()
     await service.workers.stop(connection.id)
@@ -278,14 +278,16 @@ async def test_what_reached_nobody_is_sent_again(bench: Bench, client: Client, t
     assert [each["summary"] for each in got] == [STOPPED.sentence]
 
 
-async def test_a_receiver_in_trouble_does_not_stop_the_watch(bench: Bench, client: Client, tmp_path: Path) -> None:
+async def test_a_receiver_in_trouble_does_not_stop_the_watch(
+    bench: ServiceBench, client: Client, tmp_path: Path
+) -> None:
     (connection,) = await bench.service.state.connections()
     await bench.service.workers.stop(connection.id)
     await note_stopped(bench.service.state, bench.service.clock, connection, "The key is wrong.")
     await bench.service.alerts.look(Notices(settings(tmp_path, alert_webhook="http://127.0.0.1:9/"), client.send))
 
 
-async def test_a_test_without_a_place_says_what_to_set(bench: Bench) -> None:
+async def test_a_test_without_a_place_says_what_to_set(bench: ServiceBench) -> None:
     with pytest.raises(CannotDo, match="Alerts go nowhere yet"):
         await bench.service.alerts.test()
 

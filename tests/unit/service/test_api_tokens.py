@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from service_bench import Bench, bench_in
+from service_bench import ServiceBench, bench_in
 
 from hogline.service import CannotDo, Service
 from hogline.store.base import Unusable
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         yield made
 
 
-async def test_a_token_is_known_by_its_name(bench: Bench) -> None:
+async def test_a_token_is_known_by_its_name(bench: ServiceBench) -> None:
     service = bench.service
     reports = await service.api_tokens.make(" reports ")
     other = await service.api_tokens.make("Büro №2")
@@ -35,14 +35,14 @@ async def test_a_token_is_known_by_its_name(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "hogapi_", "\ud800", "é"])
-async def test_another_token_is_not_known(bench: Bench, token: str) -> None:
+async def test_another_token_is_not_known(bench: ServiceBench, token: str) -> None:
     assert name_of(bench.service, token) is None
     made = await bench.service.api_tokens.make("reports")
     assert name_of(bench.service, token) is None
     assert name_of(bench.service, made.token + token) in {None, "reports" if not token else None}
 
 
-async def test_a_token_has_a_role_and_an_end(bench: Bench) -> None:
+async def test_a_token_has_a_role_and_an_end(bench: ServiceBench) -> None:
     made = await bench.service.api_tokens.make("reports", "operator", days=30)
     assert made.expires_ms == bench.service.clock.time_ms() + 30 * 86_400_000
     kept = ApiTokens(bench.folder)
@@ -53,7 +53,7 @@ async def test_a_token_has_a_role_and_an_end(bench: Bench) -> None:
     assert "hogapi_" not in repr(made)
 
 
-async def test_its_last_use_is_remembered_to_within_ten_minutes(bench: Bench) -> None:
+async def test_its_last_use_is_remembered_to_within_ten_minutes(bench: ServiceBench) -> None:
     made = await bench.service.api_tokens.make("reports")
     for _ in range(3):
         found = bench.service.api_tokens.find(made.token)
@@ -62,7 +62,7 @@ async def test_its_last_use_is_remembered_to_within_ten_minutes(bench: Bench) ->
     assert [one.used_ms for one in await bench.service.api_tokens.all()] == [bench.service.clock.time_ms()]
 
 
-async def test_tokens_of_the_time_before_roles_keep_what_they_could(bench: Bench, tmp_path: Path) -> None:
+async def test_tokens_of_the_time_before_roles_keep_what_they_could(bench: ServiceBench, tmp_path: Path) -> None:
     digest = hashlib.sha256(b"hogapi_old").hexdigest()
     (tmp_path / "api_tokens.json").write_text(f'[{{"name": "old", "made_ms": 1, "sha256": "{digest}"}}]')
     found = bench.service.api_tokens.find("hogapi_old")
@@ -71,7 +71,7 @@ async def test_tokens_of_the_time_before_roles_keep_what_they_could(bench: Bench
 
 
 @pytest.mark.parametrize("days", [0, -1, 3_651])
-async def test_an_end_that_is_none_is_one_sentence(bench: Bench, days: int) -> None:
+async def test_an_end_that_is_none_is_one_sentence(bench: ServiceBench, days: int) -> None:
     with pytest.raises(CannotDo, match="1 to 3,650 days"):
         await bench.service.api_tokens.make("reports", days=days)
 
@@ -81,21 +81,21 @@ def name_of(service: Service, token: str) -> str | None:
     return found.name if found else None
 
 
-async def test_a_revoked_token_is_not_known_any_more(bench: Bench) -> None:
+async def test_a_revoked_token_is_not_known_any_more(bench: ServiceBench) -> None:
     service = bench.service
     made = [(await service.api_tokens.make(name)).token for name in ("one", "two")]
     assert [token.name for token in await service.api_tokens.revoke("one")] == ["two"]
     assert [name_of(service, token) for token in made] == [None, "two"]
 
 
-async def test_the_token_itself_is_nowhere_on_disk(bench: Bench, tmp_path: Path) -> None:
+async def test_the_token_itself_is_nowhere_on_disk(bench: ServiceBench, tmp_path: Path) -> None:
     made = await bench.service.api_tokens.make("reports")
     files = [file for file in tmp_path.iterdir() if file.is_file()]
     assert "api_tokens.json" in {file.name for file in files}
     assert not any(made.token.encode() in file.read_bytes() for file in files)
 
 
-async def test_the_file_is_private(bench: Bench, tmp_path: Path) -> None:
+async def test_the_file_is_private(bench: ServiceBench, tmp_path: Path) -> None:
     await bench.service.api_tokens.make("reports")
     assert stat.S_IMODE((tmp_path / "api_tokens.json").stat().st_mode) == 0o600
 
@@ -110,7 +110,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("verb", "name", "sentence"), MISTAKES.values(), ids=MISTAKES.keys())
-async def test_what_cannot_be_done_is_one_sentence(bench: Bench, verb: str, name: str, sentence: str) -> None:
+async def test_what_cannot_be_done_is_one_sentence(bench: ServiceBench, verb: str, name: str, sentence: str) -> None:
     await bench.service.api_tokens.make("taken")
     ask = bench.service.api_tokens.make if verb == "make" else bench.service.api_tokens.revoke
     with pytest.raises(CannotDo, match=sentence):

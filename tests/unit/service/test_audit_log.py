@@ -9,7 +9,7 @@ from typing import get_args
 from unittest.mock import patch
 
 import pytest
-from service_bench import GOOD, TOKEN, Bench, bench_in, send_lines
+from service_bench import GOOD, TOKEN, ServiceBench, bench_in, send_lines
 
 from hogline.backfill.run_file import write_rows
 from hogline.backfill.runs import Prepared
@@ -37,7 +37,7 @@ ADA = Actor(name="ada", kind="account", role="admin", address="192.0.2.7")
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         await made.service.connections.add("customerio", {**GOOD, "api_key": "canary-key"}, name="shop")
         sending = await made.service.sendings.begin()
@@ -172,7 +172,9 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
 
 
 @pytest.mark.parametrize(("deed", "actions"), DEEDS_DONE.values(), ids=DEEDS_DONE.keys())
-async def test_what_is_done_is_noted_with_who_and_from_where(bench: Bench, deed: Deed, actions: list[str]) -> None:
+async def test_what_is_done_is_noted_with_who_and_from_where(
+    bench: ServiceBench, deed: Deed, actions: list[str]
+) -> None:
     before = len(await bench.service.audit.newest())
     await deed(permitted(bench.service, ADA))
     entries = (await bench.service.audit.newest())[: len(actions)]
@@ -252,7 +254,7 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
     assert changing - LOOKS_AND_OWN_DEEDS <= tested
 
 
-async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench: Bench) -> None:
+async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench: ServiceBench) -> None:
     await bench.service.connections.configure(
         "shop", {"hold_days": 7, "api_key": "canary-two", "event_allowlist": "a, b"}
     )
@@ -267,7 +269,7 @@ async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench:
     )
 
 
-async def test_nothing_personal_and_no_secret_is_in_its_file(bench: Bench, tmp_path: Path) -> None:
+async def test_nothing_personal_and_no_secret_is_in_its_file(bench: ServiceBench, tmp_path: Path) -> None:
     for name, (deed, _) in DEEDS_DONE.items():
         if name not in {"paused", "removed"}:  # the others need it
             await deed(permitted(bench.service, ADA))
@@ -277,7 +279,7 @@ async def test_nothing_personal_and_no_secret_is_in_its_file(bench: Bench, tmp_p
         assert secret.encode() not in kept
 
 
-async def test_whoever_knows_an_id_finds_who_looked_at_it(bench: Bench) -> None:
+async def test_whoever_knows_an_id_finds_who_looked_at_it(bench: ServiceBench) -> None:
     await permitted(bench.service, ADA).people.show("shop", PERSON)
     (entry,) = await bench.service.audit.newest(Wanted(person=PERSON))
     assert (entry.who, entry.action, len(entry.person)) == ("ada", "person_seen", 32)
@@ -299,7 +301,7 @@ async def test_looking_again_soon_is_not_noted_again(tmp_path: Path) -> None:
     await audit.close()
 
 
-async def test_a_command_beside_a_running_process_is_noted_under_its_system_user(bench: Bench) -> None:
+async def test_a_command_beside_a_running_process_is_noted_under_its_system_user(bench: ServiceBench) -> None:
     async with bench.remote() as remote:
         await remote.connections.pause("shop")
     (entry, *_) = await bench.service.audit.newest()
@@ -343,7 +345,7 @@ async def test_pages_go_both_ways(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_takes_nothing_keeps_nobody_from_acting(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async def full(*_: object, **__: object) -> None:
         raise Unwritable("The disk is full.")

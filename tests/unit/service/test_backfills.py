@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
-from service_bench import GOOD, RECEIVED_MS, Bench, bench_in
+from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 
 from hogline.backfill.run_file import write_rows
 from hogline.backfill.runs import Prepared, Run, Runs, Wanted
@@ -33,30 +33,30 @@ def body(number: int, who: str = "ada") -> bytes:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         await made.service.connections.add("customerio", GOOD | {"anonymous_users": "all"}, name="shop")
         yield made
 
 
-def rows_of(bench: Bench, number: int) -> Path:
+def rows_of(bench: ServiceBench, number: int) -> Path:
     return bench.service.backfills._runs.rows(number)
 
 
-async def begun(bench: Bench, *rows: bytes) -> RunView:
+async def begun(bench: ServiceBench, *rows: bytes) -> RunView:
     view = await bench.service.backfills.begin(WANTED)
     write_rows(rows_of(bench, view.number), rows)
     return view
 
 
-async def until(bench: Bench, number: int, state: str) -> RunView:
+async def until(bench: ServiceBench, number: int, state: str) -> RunView:
     async with asyncio.timeout(20):
         while (view := await bench.service.backfills.show(number)).state != state:
             await asyncio.sleep(0.01)
     return view
 
 
-async def test_a_run_with_damaged_rows_is_interrupted_says_why_and_can_be_resumed(bench: Bench) -> None:
+async def test_a_run_with_damaged_rows_is_interrupted_says_why_and_can_be_resumed(bench: ServiceBench) -> None:
     run = await begun(bench)
     rows_of(bench, run.number).write_bytes(b"\0\0\0\4\0\0\0\1spam")
     await bench.service.backfills.ready(run.number, Prepared(rows=1))
@@ -69,7 +69,9 @@ async def test_a_run_with_damaged_rows_is_interrupted_says_why_and_can_be_resume
     assert shop.delivered == 1
 
 
-async def test_the_end_of_a_run_is_saved_when_the_disk_takes_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_end_of_a_run_is_saved_when_the_disk_takes_it(
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put, refused = Runs.put, [OSError(28, "No space left on device")]
 
     def full(self: Runs, run: Run) -> None:
@@ -84,7 +86,7 @@ async def test_the_end_of_a_run_is_saved_when_the_disk_takes_it(bench: Bench, mo
     assert (refused, rows_of(bench, run.number).exists()) == ([], False)
 
 
-async def test_whoever_is_forgotten_while_files_are_read_does_not_come_back(bench: Bench) -> None:
+async def test_whoever_is_forgotten_while_files_are_read_does_not_come_back(bench: ServiceBench) -> None:
     service = bench.service
     await service.journal.append([body(1)])
     run = await begun(bench)
@@ -98,7 +100,7 @@ async def test_whoever_is_forgotten_while_files_are_read_does_not_come_back(benc
 
 
 async def test_nobody_is_half_forgotten_when_the_disk_is_too_full_for_it(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = bench.service
     await service.journal.append([body(1)])
@@ -124,7 +126,7 @@ async def test_rows_that_a_crash_left_of_an_ended_run_go_at_the_next_start(tmp_p
         assert not rows_of(bench, run.number).exists()
 
 
-async def test_a_command_goes_on_watching_while_the_destination_is_in_trouble(bench: Bench) -> None:
+async def test_a_command_goes_on_watching_while_the_destination_is_in_trouble(bench: ServiceBench) -> None:
     run = await begun(bench, body(1))
     seen: list[str] = []
     view = await bench.service.backfills.ready(run.number, Prepared(rows=1))

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
-from service_bench import GOOD, RECEIVED_MS, Bench, bench_in
+from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
@@ -23,7 +23,7 @@ FEW_BYTES = 100_000
 
 
 @asynccontextmanager
-async def two(folder: Path, **settings: object) -> AsyncIterator[Bench]:
+async def two(folder: Path, **settings: object) -> AsyncIterator[ServiceBench]:
     """One connection runs, the other is paused."""
     async with bench_in(folder, **settings) as bench:
         await bench.service.connections.add("customerio", GOOD | {"anonymous_users": "all"}, name="shop")
@@ -31,18 +31,18 @@ async def two(folder: Path, **settings: object) -> AsyncIterator[Bench]:
         yield bench
 
 
-async def receive(bench: Bench, events: int = EVENTS) -> None:
+async def receive(bench: ServiceBench, events: int = EVENTS) -> None:
     text = "x" * BYTES_EACH
     made = (Event(str(uuid4()), "opened", f"u{n % 7}", RECEIVED_MS, RECEIVED_MS, {"text": text}) for n in range(events))
     await bench.service.journal.append([encode_event(one) for one in made])
 
 
-async def status(bench: Bench, name: str) -> ConnectionStatus:
+async def status(bench: ServiceBench, name: str) -> ConnectionStatus:
     (found,) = [one for one in (await bench.service.status.show()).connections if one.name == name]
     return found
 
 
-async def delivered(bench: Bench, name: str) -> ConnectionStatus:
+async def delivered(bench: ServiceBench, name: str) -> ConnectionStatus:
     async with asyncio.timeout(20):
         while (found := await status(bench, name)).pending:
             await asyncio.sleep(0.01)

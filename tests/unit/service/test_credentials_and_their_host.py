@@ -12,7 +12,7 @@ from api_client import Client
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
-from service_bench import GOOD, Bench, bench_in
+from service_bench import GOOD, ServiceBench, bench_in
 
 from hogline.cli.app import app
 from hogline.delivery.client import Client as Sender
@@ -31,7 +31,7 @@ KEY = "the-stored-api-key"
 class Wire(Struct):
     """Notes where requests go, and answers as Customer.io would."""
 
-    bench: Bench
+    bench: ServiceBench
     seen: list[Request]
 
     async def send(self, request: Request) -> Response:

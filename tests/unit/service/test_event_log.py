@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from service_bench import GOOD, RECEIVED_MS, Bench, bench_in
+from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 from structlog.testing import capture_logs
 
 from hogline.model import Event
@@ -21,18 +21,20 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         await made.service.connections.add("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
         yield made
 
 
-async def receive(bench: Bench, *events: tuple[str, str], at_ms: int = RECEIVED_MS, **properties: object) -> None:
+async def receive(
+    bench: ServiceBench, *events: tuple[str, str], at_ms: int = RECEIVED_MS, **properties: object
+) -> None:
     bodies = [encode_event(Event(str(uuid4()), name, who, at_ms, at_ms, dict(properties))) for name, who in events]
     await bench.service.journal.append(bodies)
 
 
-async def settled(bench: Bench, name: str = "shop") -> None:
+async def settled(bench: ServiceBench, name: str = "shop") -> None:
     async with asyncio.timeout(10):
         while next(one for one in (await bench.service.status.show()).connections if one.name == name).pending:
             await asyncio.sleep(0)
@@ -42,7 +44,7 @@ def told(events: list[LoggedEvent]) -> list[tuple[int, str, str, str]]:
     return [(one.position, one.event, one.outcome, one.reason) for one in events]
 
 
-async def test_every_event_is_there_with_what_became_of_it(bench: Bench) -> None:
+async def test_every_event_is_there_with_what_became_of_it(bench: ServiceBench) -> None:
     await receive(bench, ("$identify", "ada"), ("ordered", "ada"), ("ordered", "bob"), ("refuse me", "ada"))
     await settled(bench)
     found = await bench.service.events.find("shop")
@@ -74,7 +76,7 @@ async def test_every_event_is_there_with_what_became_of_it(bench: Bench) -> None
         ({"until_ms": RECEIVED_MS}, []),
     ],
 )
-async def test_they_are_searched_by_anything(bench: Bench, asked: dict[str, object], found: list[int]) -> None:
+async def test_they_are_searched_by_anything(bench: ServiceBench, asked: dict[str, object], found: list[int]) -> None:
     await receive(bench, ("$identify", "ada"), ("ordered", "ada"), ("ordered", "bob"))
     event = Event(str(uuid4()), "refuse me", "ada", RECEIVED_MS, RECEIVED_MS, {}, {"email": "ada@example.com"})
     await bench.service.journal.append([encode_event(event)])
@@ -83,7 +85,7 @@ async def test_they_are_searched_by_anything(bench: Bench, asked: dict[str, obje
     assert [one.position for one in answer.events] == found
 
 
-async def test_pages_show_every_event_once_at_all_connections(bench: Bench) -> None:
+async def test_pages_show_every_event_once_at_all_connections(bench: ServiceBench) -> None:
     await bench.service.connections.add("customerio", {**GOOD, "anonymous_users": "all"}, name="other")
     await receive(bench, *(("ordered", f"user-{n}") for n in range(7)))
     await settled(bench)
@@ -98,7 +100,7 @@ async def test_pages_show_every_event_once_at_all_connections(bench: Bench) -> N
     assert sorted(seen) == sorted((n, name) for n in range(1, 8) for name in ("shop", "other"))
 
 
-async def test_one_event_has_its_input_its_operations_and_the_answer(bench: Bench) -> None:
+async def test_one_event_has_its_input_its_operations_and_the_answer(bench: ServiceBench) -> None:
     await receive(bench, ("$identify", "ada"), ("refuse me", "ada"), plan="free")
     await settled(bench)
     details = await bench.service.events.show("shop", 2)
@@ -111,7 +113,7 @@ async def test_one_event_has_its_input_its_operations_and_the_answer(bench: Benc
     assert operation.body["name"] == "refuse me"
 
 
-async def test_a_retry_is_another_attempt(bench: Bench) -> None:
+async def test_a_retry_is_another_attempt(bench: ServiceBench) -> None:
     await receive(bench, ("$identify", "ada"), ("refuse me", "ada"))
     await settled(bench)
     await bench.service.failures.retry("shop")
@@ -122,7 +124,7 @@ async def test_a_retry_is_another_attempt(bench: Bench) -> None:
     assert len((await bench.service.events.find("shop", outcome="failed")).events) == 1
 
 
-async def test_a_discarded_failure_is_none_anymore(bench: Bench) -> None:
+async def test_a_discarded_failure_is_none_anymore(bench: ServiceBench) -> None:
     await receive(bench, ("$identify", "ada"), ("refuse me", "ada"))
     await settled(bench)
     await bench.service.failures.discard("shop")
@@ -132,7 +134,7 @@ async def test_a_discarded_failure_is_none_anymore(bench: Bench) -> None:
     ]
 
 
-async def test_what_waits_says_for_what(bench: Bench) -> None:
+async def test_what_waits_says_for_what(bench: ServiceBench) -> None:
     await bench.service.connections.pause("shop")
     await receive(bench, ("ordered", "ada"), ("signed up", "ada"))
     found = await bench.service.events.find("shop", outcome="pending", name="ordered")
@@ -140,14 +142,14 @@ async def test_what_waits_says_for_what(bench: Bench) -> None:
     assert (await bench.service.events.show("shop", 1)).waits_for == "shop is paused."
 
 
-async def test_what_is_skipped_is_in_the_log(bench: Bench) -> None:
+async def test_what_is_skipped_is_in_the_log(bench: ServiceBench) -> None:
     await bench.service.connections.pause("shop")
     await receive(bench, ("ordered", "ada"))
     await bench.service.connections.resume("shop", from_now_on=True)
     assert told((await bench.service.events.find("shop")).events) == [(1, "ordered", "filtered", "skipped")]
 
 
-async def test_whoever_is_forgotten_is_not_in_the_log(bench: Bench) -> None:
+async def test_whoever_is_forgotten_is_not_in_the_log(bench: ServiceBench) -> None:
     await receive(bench, ("$identify", "ada"), ("ordered", "ada"), ("$identify", "bob"))
     await settled(bench)
     await bench.service.forgetting.forget("ada")
@@ -156,7 +158,7 @@ async def test_whoever_is_forgotten_is_not_in_the_log(bench: Bench) -> None:
         await bench.service.events.show("shop", 2)
 
 
-async def test_a_removed_connection_leaves_the_log(bench: Bench) -> None:
+async def test_a_removed_connection_leaves_the_log(bench: ServiceBench) -> None:
     await receive(bench, ("ordered", "ada"))
     await settled(bench)
     await bench.service.connections.remove("shop")
@@ -164,17 +166,17 @@ async def test_a_removed_connection_leaves_the_log(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["lost", "dead_letter"])
-async def test_an_outcome_that_is_none_is_an_error(bench: Bench, outcome: str) -> None:
+async def test_an_outcome_that_is_none_is_an_error(bench: ServiceBench, outcome: str) -> None:
     with pytest.raises(CannotDo, match="Unknown outcome"):
         await bench.service.events.find("shop", outcome=outcome)
 
 
-async def test_an_event_that_never_came_is_an_error(bench: Bench) -> None:
+async def test_an_event_that_never_came_is_an_error(bench: ServiceBench) -> None:
     with pytest.raises(CannotDo, match="no event with this number"):
         await bench.service.events.show("shop", 99)
 
 
-async def test_it_can_be_asked_over_the_socket(bench: Bench) -> None:
+async def test_it_can_be_asked_over_the_socket(bench: ServiceBench) -> None:
     await receive(bench, ("ordered", "ada"))
     await settled(bench)
     async with bench.remote() as remote:
@@ -183,7 +185,7 @@ async def test_it_can_be_asked_over_the_socket(bench: Bench) -> None:
         assert (await service.events.show("shop", 1)).event.event == "ordered"
 
 
-async def test_a_bug_in_the_log_does_not_stop_delivery(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_the_log_does_not_stop_delivery(bench: ServiceBench, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise ValueError("canary")
 
@@ -197,7 +199,7 @@ async def test_a_bug_in_the_log_does_not_stop_delivery(bench: Bench, monkeypatch
     assert (line["error"], "canary" in str(line)) == ("ValueError", False)
 
 
-async def test_a_log_that_cannot_be_written_catches_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_log_that_cannot_be_written_catches_up(bench: ServiceBench, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(*_: object, **__: object) -> None:
         raise Unwritable("The disk is full.")
 
@@ -213,7 +215,7 @@ async def test_a_log_that_cannot_be_written_catches_up(bench: Bench, monkeypatch
     ]
 
 
-async def test_a_failure_that_expires_is_none_anymore(bench: Bench) -> None:
+async def test_a_failure_that_expires_is_none_anymore(bench: ServiceBench) -> None:
     await receive(bench, ("$identify", "ada"), ("refuse me", "ada"))
     await settled(bench)
     (connection,) = await bench.service.state.connections()
@@ -224,7 +226,9 @@ async def test_a_failure_that_expires_is_none_anymore(bench: Bench) -> None:
     assert [(one.outcome, one.reason) for one in attempts] == [("failed", "invalid"), ("filtered", "failure_expired")]
 
 
-async def test_a_failure_that_is_delivered_later_is_delivered(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failure_that_is_delivered_later_is_delivered(
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await receive(bench, ("$identify", "ada"), ("refuse me", "ada"))
     await settled(bench)
     monkeypatch.setattr("service_bench._answer", lambda _: bench.customerio.check)

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from service_bench import GOOD, Bench, bench_in
+from service_bench import GOOD, ServiceBench, bench_in
 
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
@@ -23,7 +23,7 @@ NAMES = ("clicked", "refuse me", "ordered", "refuse me", "clicked")
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         await made.service.connections.add("customerio", GOOD)
         yield made
@@ -41,12 +41,12 @@ def event(n: int, name: str) -> Event:
     )
 
 
-async def receive(bench: Bench, *names: str) -> None:
+async def receive(bench: ServiceBench, *names: str) -> None:
     first = bench.service.journal.end
     await bench.service.journal.append([encode_event(event(first + n, name)) for n, name in enumerate(names)])
 
 
-async def status(bench: Bench) -> ConnectionStatus:
+async def status(bench: ServiceBench) -> ConnectionStatus:
     """It adds up."""
     (found,) = (await bench.service.status.show()).connections
     filtered, dead = sum(found.filtered.values()), sum(found.failures.values())
@@ -54,7 +54,7 @@ async def status(bench: Bench) -> ConnectionStatus:
     return found
 
 
-async def settled(bench: Bench) -> ConnectionStatus:
+async def settled(bench: ServiceBench) -> ConnectionStatus:
     async with asyncio.timeout(10):
         while (
             (await status(bench)).pending
@@ -66,7 +66,7 @@ async def settled(bench: Bench) -> ConnectionStatus:
 
 
 @pytest.fixture
-async def failures(bench: Bench) -> list[FailureView]:
+async def failures(bench: ServiceBench) -> list[FailureView]:
     await receive(bench, *NAMES)
     assert (await settled(bench)).failures == {"invalid": 2}
     return await bench.service.failures.find("customerio")
@@ -80,7 +80,7 @@ async def test_failures_are_listed_with_reason_event_and_person(failures: list[F
 
 
 async def test_they_are_listed_for_all_connections_by_reason_and_page_by_page(
-    bench: Bench, failures: list[FailureView]
+    bench: ServiceBench, failures: list[FailureView]
 ) -> None:
     assert await bench.service.failures.find() == failures
     assert await bench.service.failures.find(reason="invalid") == failures
@@ -89,7 +89,7 @@ async def test_they_are_listed_for_all_connections_by_reason_and_page_by_page(
     assert await bench.service.failures.find(after=failures[0].id) == failures[1:]
 
 
-async def test_one_is_shown_whole(bench: Bench, failures: list[FailureView]) -> None:
+async def test_one_is_shown_whole(bench: ServiceBench, failures: list[FailureView]) -> None:
     found = await bench.service.failures.show("customerio", failures[1].id)
     assert found.failure == failures[1]
     assert (found.properties, found.set, found.timestamp_ms) == ({"n": 3}, {"plan": "pro"}, NOW_MS + 3)
@@ -104,7 +104,11 @@ async def test_one_is_shown_whole(bench: Bench, failures: list[FailureView]) -> 
     [({}, 2), ({"reason": "invalid"}, 2), ({"reason": "other"}, 0), ({"ids": [4]}, 1), ({"ids": [3, 99]}, 0)],
 )
 async def test_all_those_of_a_reason_or_some_are_retried(
-    bench: Bench, failures: list[FailureView], monkeypatch: pytest.MonkeyPatch, chosen: dict[str, object], retried: int
+    bench: ServiceBench,
+    failures: list[FailureView],
+    monkeypatch: pytest.MonkeyPatch,
+    chosen: dict[str, object],
+    retried: int,
 ) -> None:
     monkeypatch.setattr("service_bench._answer", lambda _: bench.customerio.check)
     assert await bench.service.failures.retry("customerio", **chosen) == retried  # type: ignore[arg-type]
@@ -112,7 +116,7 @@ async def test_all_those_of_a_reason_or_some_are_retried(
     assert (after.delivered, sum(after.failures.values())) == (3 + retried, 2 - retried)
 
 
-async def test_a_retry_that_is_refused_again_changes_no_count(bench: Bench, failures: list[FailureView]) -> None:
+async def test_a_retry_that_is_refused_again_changes_no_count(bench: ServiceBench, failures: list[FailureView]) -> None:
     before = await status(bench)
     assert await bench.service.failures.retry("customerio") == 2
     after = await settled(bench)
@@ -121,7 +125,7 @@ async def test_a_retry_that_is_refused_again_changes_no_count(bench: Bench, fail
 
 
 async def test_a_retry_of_a_paused_connection_waits_until_it_is_resumed(
-    bench: Bench, failures: list[FailureView], monkeypatch: pytest.MonkeyPatch
+    bench: ServiceBench, failures: list[FailureView], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bench.service.connections.pause("customerio")
     assert await bench.service.failures.retry("customerio") == 2
@@ -131,7 +135,7 @@ async def test_a_retry_of_a_paused_connection_waits_until_it_is_resumed(
     assert (await settled(bench)).delivered == 5
 
 
-async def test_discarded_ones_count_as_filtered(bench: Bench, failures: list[FailureView]) -> None:
+async def test_discarded_ones_count_as_filtered(bench: ServiceBench, failures: list[FailureView]) -> None:
     assert await bench.service.failures.discard("customerio", ids=[2]) == 1
     found = await status(bench)
     assert (found.filtered, found.failures) == ({"discarded": 1}, {"invalid": 1})
@@ -144,7 +148,7 @@ async def test_discarded_ones_count_as_filtered(bench: Bench, failures: list[Fai
 @pytest.mark.parametrize(
     "call", ["failures.find", "failures.retry", "failures.discard", "failures.retrying", "replays.pending"]
 )
-async def test_an_unknown_connection_is_told(bench: Bench, call: str) -> None:
+async def test_an_unknown_connection_is_told(bench: ServiceBench, call: str) -> None:
     with pytest.raises(CannotDo, match="Connection 'other' not found"):
         await attrgetter(call)(bench.service)("other")
 
@@ -152,7 +156,7 @@ async def test_an_unknown_connection_is_told(bench: Bench, call: str) -> None:
 # replays
 
 
-async def test_a_replay_sends_what_was_received_in_that_time(bench: Bench) -> None:
+async def test_a_replay_sends_what_was_received_in_that_time(bench: ServiceBench) -> None:
     await receive(bench, "clicked", "ordered", "clicked")
     await settled(bench)
     assert await bench.service.replays.begin("customerio", since_ms=NOW_MS) == 3
@@ -160,7 +164,7 @@ async def test_a_replay_sends_what_was_received_in_that_time(bench: Bench) -> No
     assert (after.delivered, after.replayed) == (3, {"delivered": 3})
 
 
-async def test_a_replay_of_some_events_looks_at_all_and_sends_those(bench: Bench) -> None:
+async def test_a_replay_of_some_events_looks_at_all_and_sends_those(bench: ServiceBench) -> None:
     await receive(bench, "clicked", "ordered", "clicked")
     await settled(bench)
     assert await bench.service.replays.begin("customerio", since_ms=0, events=["ordered"]) == 3
@@ -169,7 +173,7 @@ async def test_a_replay_of_some_events_looks_at_all_and_sends_those(bench: Bench
 
 @pytest.mark.parametrize(("since_ms", "until_ms"), [(NOW_MS + 1, None), (0, NOW_MS), (NOW_MS + 5, NOW_MS)])
 async def test_where_nothing_was_received_nothing_is_replayed_and_that_is_told(
-    bench: Bench, since_ms: int, until_ms: int | None
+    bench: ServiceBench, since_ms: int, until_ms: int | None
 ) -> None:
     await receive(bench, "clicked")
     await settled(bench)
@@ -177,7 +181,7 @@ async def test_where_nothing_was_received_nothing_is_replayed_and_that_is_told(
         await bench.service.replays.begin("customerio", since_ms=since_ms, until_ms=until_ms)
 
 
-async def test_a_second_replay_waits_for_the_end_of_the_first(bench: Bench) -> None:
+async def test_a_second_replay_waits_for_the_end_of_the_first(bench: ServiceBench) -> None:
     await receive(bench, "clicked")
     await settled(bench)
     await bench.service.connections.pause("customerio")
@@ -190,7 +194,7 @@ async def test_a_second_replay_waits_for_the_end_of_the_first(bench: Bench) -> N
     assert await bench.service.replays.begin("customerio", since_ms=0) == 1
 
 
-async def test_what_came_before_the_connection_was_made_is_not_replayed(bench: Bench) -> None:
+async def test_what_came_before_the_connection_was_made_is_not_replayed(bench: ServiceBench) -> None:
     await receive(bench, "clicked", "clicked")
     await settled(bench)
     await bench.service.connections.remove("customerio")

@@ -46,7 +46,7 @@ def identify(at_s: int = 3) -> Event:
     return said("$identify", ADA, at_s, set={"email": MAIL}, **naming)
 
 
-class Bench:
+class ForgettingBench:
     """A service over real files; `close` and `open` are a restart."""
 
     def __init__(self, folder: Path) -> None:
@@ -114,8 +114,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path / "data")
+async def bench(tmp_path: Path) -> AsyncIterator[ForgettingBench]:
+    made = ForgettingBench(tmp_path / "data")
     await made.open()
     yield made
     await made.close()
@@ -130,7 +130,7 @@ HISTORY = [
 ]
 
 
-async def test_somebody_who_is_forgotten_is_deleted_at_customerio(bench: Bench) -> None:
+async def test_somebody_who_is_forgotten_is_deleted_at_customerio(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     forgotten = await bench.service.forgetting.forget(ADA)
@@ -139,7 +139,7 @@ async def test_somebody_who_is_forgotten_is_deleted_at_customerio(bench: Bench) 
     assert (forgotten.people, forgotten.events, forgotten.suppressed) == (2, 4, False)
 
 
-async def test_no_trace_of_them_is_left_in_any_file(bench: Bench) -> None:
+async def test_no_trace_of_them_is_left_in_any_file(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     assert bench.traces() == [ADA, MAIL, ANON]
@@ -149,7 +149,7 @@ async def test_no_trace_of_them_is_left_in_any_file(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("under", [ADA, ANON], ids=["by their id", "by an id that was joined"])
-async def test_all_ids_that_were_joined_are_forgotten_with_them(bench: Bench, under: str) -> None:
+async def test_all_ids_that_were_joined_are_forgotten_with_them(bench: ForgettingBench, under: str) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     forgotten = await bench.service.forgetting.forget(under)
@@ -158,7 +158,7 @@ async def test_all_ids_that_were_joined_are_forgotten_with_them(bench: Bench, un
     assert [one.id for one in bench.server.people] == ["bob"]
 
 
-async def test_a_customer_that_was_still_to_be_merged_is_deleted_too(bench: Bench) -> None:
+async def test_a_customer_that_was_still_to_be_merged_is_deleted_too(bench: ForgettingBench) -> None:
     await bench.connect(merge_people=False)
     await bench.deliver(*HISTORY)
     assert {one.id for one in bench.server.people} == {ADA, ANON, "bob"}
@@ -166,7 +166,7 @@ async def test_a_customer_that_was_still_to_be_merged_is_deleted_too(bench: Benc
     assert [one.id for one in bench.server.people] == ["bob"]
 
 
-async def test_held_events_of_a_person_who_is_forgotten_are_never_sent(bench: Bench) -> None:
+async def test_held_events_of_a_person_who_is_forgotten_are_never_sent(bench: ForgettingBench) -> None:
     await bench.connect(anonymous_users="identified", hold_days=30)
     await bench.deliver(said("a", ADA, 1), said("b", ADA, 2), said("c", "bob", 3))
     forgotten = await bench.service.forgetting.forget(ADA)
@@ -177,7 +177,7 @@ async def test_held_events_of_a_person_who_is_forgotten_are_never_sent(bench: Be
     assert [one.name for one in bench.server.events] == ["$identify"]
 
 
-async def test_counts_stay_exact_with_settled_waiting_held_and_failure_events(bench: Bench) -> None:
+async def test_counts_stay_exact_with_settled_waiting_held_and_failure_events(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.connect("holds", anonymous_users="identified", hold_days=30)
     await bench.connect("waits")
@@ -200,7 +200,7 @@ async def test_counts_stay_exact_with_settled_waiting_held_and_failure_events(be
     assert bench.traces() == []
 
 
-async def test_events_that_wait_are_not_sent_any_more_and_the_others_are(bench: Bench) -> None:
+async def test_events_that_wait_are_not_sent_any_more_and_the_others_are(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.service.connections.pause("customerio")
     await bench.receive(*HISTORY)
@@ -212,7 +212,7 @@ async def test_events_that_wait_are_not_sent_any_more_and_the_others_are(bench: 
     assert {one.id for one in bench.server.people} == {"bob"}
 
 
-async def test_events_that_are_received_while_somebody_is_forgotten_wait_and_are_sent(bench: Bench) -> None:
+async def test_events_that_are_received_while_somebody_is_forgotten_wait_and_are_sent(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await asyncio.gather(bench.service.forgetting.forget(ADA), bench.receive(said("meanwhile", "bob", 9)))
@@ -221,7 +221,7 @@ async def test_events_that_are_received_while_somebody_is_forgotten_wait_and_are
     assert (await bench.counts()).settled == bench.journal.end
 
 
-async def test_somebody_who_comes_back_is_somebody_new(bench: Bench) -> None:
+async def test_somebody_who_comes_back_is_somebody_new(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA)
@@ -231,7 +231,7 @@ async def test_somebody_who_comes_back_is_somebody_new(bench: Bench) -> None:
     assert (await bench.counts()).settled == bench.journal.end
 
 
-async def test_of_several_connections_all_are_told(bench: Bench) -> None:
+async def test_of_several_connections_all_are_told(bench: ForgettingBench) -> None:
     await bench.connect("one")
     await bench.connect("other", anonymous_users="identified")
     await bench.deliver(*HISTORY)
@@ -253,7 +253,7 @@ TROUBLES = {
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 async def test_when_customerio_does_not_delete_them_nothing_is_removed_here(
-    bench: Bench, trouble: Response | Unreachable
+    bench: ForgettingBench, trouble: Response | Unreachable
 ) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
@@ -270,7 +270,7 @@ async def test_when_customerio_does_not_delete_them_nothing_is_removed_here(
     assert bench.traces() == []
 
 
-async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_customer(bench: Bench) -> None:
+async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_customer(bench: ForgettingBench) -> None:
     """Events go by the email here. One that comes when the customer is gone makes another, of the email alone."""
     await bench.connect()
     await bench.deliver(*HISTORY)
@@ -291,7 +291,7 @@ async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_custo
 
 
 @pytest.mark.parametrize("who", ["nobody", "nobody@example.com", "  ", "@"])
-async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(bench: Bench, who: str) -> None:
+async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(bench: ForgettingBench, who: str) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     asked = len(bench.server.requests)
@@ -301,7 +301,7 @@ async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(benc
     assert not bench.state.suppressed
 
 
-async def test_somebody_suppressed_is_blocked_at_customerio(bench: Bench) -> None:
+async def test_somebody_suppressed_is_blocked_at_customerio(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     forgotten = await bench.service.forgetting.forget(ADA, suppress=True)
@@ -311,7 +311,7 @@ async def test_somebody_suppressed_is_blocked_at_customerio(bench: Bench) -> Non
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["at once", "after a restart"])
-async def test_somebody_suppressed_does_not_come_back(bench: Bench, restart: bool) -> None:  # noqa: FBT001 - one case each
+async def test_somebody_suppressed_does_not_come_back(bench: ForgettingBench, restart: bool) -> None:  # noqa: FBT001 - one case each
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
@@ -326,14 +326,14 @@ async def test_somebody_suppressed_does_not_come_back(bench: Bench, restart: boo
     assert await bench.service.people.find("ada") == []
 
 
-async def test_of_somebody_suppressed_only_a_hash_is_kept(bench: Bench) -> None:
+async def test_of_somebody_suppressed_only_a_hash_is_kept(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
     assert bench.traces() == []
 
 
-async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench: Bench) -> None:
+async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench: ForgettingBench) -> None:
     """What names their id as one to be joined is theirs too."""
     await bench.connect()
     await bench.deliver(*HISTORY)
@@ -345,7 +345,7 @@ async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench
     assert (await bench.counts()).filtered == {"suppressed": 2}
 
 
-async def test_somebody_suppressed_does_not_come_back_under_their_email(bench: Bench) -> None:
+async def test_somebody_suppressed_does_not_come_back_under_their_email(bench: ForgettingBench) -> None:
     await bench.connect(identify_by_email=True)
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
@@ -362,7 +362,7 @@ class Crash(BaseException):
 
 
 async def test_a_crash_before_the_journal_is_cleared_is_finished_at_the_next_start(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: ForgettingBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bench.connect()
     await bench.connect("waits")
@@ -387,7 +387,7 @@ async def test_a_crash_before_the_journal_is_cleared_is_finished_at_the_next_sta
 
 
 async def test_a_crash_before_anything_is_cleared_leaves_everything_as_it_was(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: ForgettingBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are gone at Customer.io by then; who asks again finishes it."""
     await bench.connect("one")
@@ -409,7 +409,7 @@ async def test_a_crash_before_anything_is_cleared_leaves_everything_as_it_was(
     assert [one.id for one in bench.server.people] == ["bob"]
 
 
-async def test_nothing_of_them_is_logged(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_nothing_of_them_is_logged(bench: ForgettingBench, capsys: pytest.CaptureFixture[str]) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     capsys.readouterr()
@@ -419,7 +419,7 @@ async def test_nothing_of_them_is_logged(bench: Bench, capsys: pytest.CaptureFix
     assert not any(one in said_of_it.out + said_of_it.err for one in (ADA, MAIL, ANON))
 
 
-async def test_ids_that_travelled_with_them_go_on_in_their_order(bench: Bench) -> None:
+async def test_ids_that_travelled_with_them_go_on_in_their_order(bench: ForgettingBench) -> None:
     """Bob was joined with Ada by an alias that PostHog refused: both travel in one lane, and still do."""
     await bench.connect()
     alias = said("$create_alias", "bob", 4, alias=ADA)
@@ -431,7 +431,7 @@ async def test_ids_that_travelled_with_them_go_on_in_their_order(bench: Bench) -
     assert (await bench.counts()).settled == bench.journal.end
 
 
-async def test_another_users_event_that_names_them_leaves_no_trace_of_them_either(bench: Bench) -> None:
+async def test_another_users_event_that_names_them_leaves_no_trace_of_them_either(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.deliver(said("$identify", "bob", 1), *HISTORY, said("$create_alias", "bob", 4, alias=ADA))
     await bench.service.forgetting.forget(ADA)

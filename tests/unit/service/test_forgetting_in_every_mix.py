@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sandbox_server import Operations
-from test_forgetting import ADA, ANON, MAIL, Bench, identify, said
+from test_forgetting import ADA, ANON, MAIL, ForgettingBench, identify, said
 
 from hogline.model import Response
 
@@ -16,18 +16,18 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path / "data")
+async def bench(tmp_path: Path) -> AsyncIterator[ForgettingBench]:
+    made = ForgettingBench(tmp_path / "data")
     await made.open()
     yield made
     await made.close()
 
 
-def ids(bench: Bench) -> list[str | None]:
+def ids(bench: ForgettingBench) -> list[str | None]:
     return [one.id or one.email for one in bench.server.people]
 
 
-async def test_a_connection_that_began_after_the_join_knows_of_it(bench: Bench) -> None:
+async def test_a_connection_that_began_after_the_join_knows_of_it(bench: ForgettingBench) -> None:
     await bench.connect("one", anonymous_users="identified")
     await bench.deliver(identify(1))
     await bench.connect("other")
@@ -37,7 +37,7 @@ async def test_a_connection_that_began_after_the_join_knows_of_it(bench: Bench) 
     assert ids(bench) == []
 
 
-async def test_a_customer_whose_merge_was_refused_is_deleted_too(bench: Bench) -> None:
+async def test_a_customer_whose_merge_was_refused_is_deleted_too(bench: ForgettingBench) -> None:
     await bench.connect(identify_by_email=True)
     await bench.deliver(said("a", ADA, 1, set={"email": MAIL}))
 
@@ -53,7 +53,7 @@ async def test_a_customer_whose_merge_was_refused_is_deleted_too(bench: Bench) -
     assert ids(bench) == []
 
 
-async def test_somebody_suppressed_does_not_come_back_under_an_email_they_had_before(bench: Bench) -> None:
+async def test_somebody_suppressed_does_not_come_back_under_an_email_they_had_before(bench: ForgettingBench) -> None:
     await bench.connect(identify_by_email=True)
     await bench.deliver(said("a", ADA, 1, set={"email": MAIL}))
     await bench.deliver(said("b", ADA, 2, set={"email": "new@lovelace.example"}))
@@ -62,7 +62,7 @@ async def test_somebody_suppressed_does_not_come_back_under_an_email_they_had_be
     assert ids(bench) == []
 
 
-async def test_a_failure_of_another_keeps_no_trace_in_what_was_refused(bench: Bench) -> None:
+async def test_a_failure_of_another_keeps_no_trace_in_what_was_refused(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.deliver(identify(1))
     naming = {"$anon_distinct_id": ADA}
@@ -80,7 +80,7 @@ async def test_a_failure_of_another_keeps_no_trace_in_what_was_refused(bench: Be
     assert ADA.encode() not in letter.refusals[0].operation
 
 
-async def test_a_customer_that_was_made_by_a_request_without_an_answer_is_deleted(bench: Bench) -> None:
+async def test_a_customer_that_was_made_by_a_request_without_an_answer_is_deleted(bench: ForgettingBench) -> None:
     await bench.connect()
 
     def done_and_no_answer(operations: Operations) -> Response:
@@ -99,7 +99,7 @@ async def test_a_customer_that_was_made_by_a_request_without_an_answer_is_delete
     assert ids(bench) == []
 
 
-async def test_the_live_view_does_not_show_somebody_who_is_forgotten(bench: Bench) -> None:
+async def test_the_live_view_does_not_show_somebody_who_is_forgotten(bench: ForgettingBench) -> None:
     await bench.connect()
     (connection,) = await bench.state.connections()
     feed = bench.service.workers.feed(connection.id)
@@ -110,7 +110,7 @@ async def test_the_live_view_does_not_show_somebody_who_is_forgotten(bench: Benc
     assert await feed.after(0, 0.001) == []
 
 
-async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench: Bench) -> None:
+async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench: ForgettingBench) -> None:
     """`hogline send` waits for its events; one of their users is forgotten meanwhile."""
     await bench.connect()
     tallies = bench.service.workers.tally()
@@ -130,7 +130,7 @@ async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench
     assert (tally.delivered, tally.filtered) == (1, {"forgotten": 1})
 
 
-async def test_whom_an_event_joined_that_still_waits_is_forgotten_too(bench: Bench) -> None:
+async def test_whom_an_event_joined_that_still_waits_is_forgotten_too(bench: ForgettingBench) -> None:
     await bench.connect()
     await bench.service.connections.pause("customerio")
     await bench.receive(said("$pageview", ANON, 1), identify(2), said("$pageview", ANON, 3))

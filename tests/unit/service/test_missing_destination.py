@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from service_bench import GOOD, RECEIVED_MS, Bench, bench_in, send_lines
+from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in, send_lines
 
 from hogline.destinations.catalogue import destination_of
 from hogline.service import CannotDo, Service
@@ -24,7 +24,7 @@ async def send(service: Service, line: bytes) -> None:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         await made.service.connections.add("customerio", GOOD, name="shop")
         await made.service.state.add_connection(
@@ -34,16 +34,16 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         yield made
 
 
-async def test_it_has_stopped_and_says_what_to_do(bench: Bench) -> None:
+async def test_it_has_stopped_and_says_what_to_do(bench: ServiceBench) -> None:
     shop, old = (await bench.service.status.show()).connections
     assert (shop.state, old.state, old.reason) == ("delivering", "stopped", SENTENCE)
 
 
-async def test_its_options_are_not_shown_since_nobody_knows_which_are_secret(bench: Bench) -> None:
+async def test_its_options_are_not_shown_since_nobody_knows_which_are_secret(bench: ServiceBench) -> None:
     assert (await bench.service.connections.all())[1].options == {}
 
 
-async def test_others_deliver(bench: Bench) -> None:
+async def test_others_deliver(bench: ServiceBench) -> None:
     await send(
         bench.service,
         b'{"event": "clicked", "distinct_id": "ada", "properties": {}, "timestamp": "2026-11-01T10:00:00Z"}',
@@ -51,7 +51,7 @@ async def test_others_deliver(bench: Bench) -> None:
     assert (await bench.service.people.find("ada"))[0].connection == "shop"
 
 
-async def test_what_needs_its_options_says_so(bench: Bench) -> None:
+async def test_what_needs_its_options_says_so(bench: ServiceBench) -> None:
     for ask in (bench.service.connections.check, bench.service.connections.resume, bench.service.previews.begin):
         with pytest.raises(CannotDo, match="is not installed"):
             await ask("old")
@@ -61,7 +61,7 @@ async def test_what_needs_its_options_says_so(bench: Bench) -> None:
     assert found.to_do == "Install its package, then `hogline resume old`. Or delete it: `hogline disconnect old`."
 
 
-async def test_forgetting_says_that_the_destination_may_still_have_them(bench: Bench) -> None:
+async def test_forgetting_says_that_the_destination_may_still_have_them(bench: ServiceBench) -> None:
     await send(
         bench.service,
         b'{"event": "$identify", "distinct_id": "ada", "properties": {}, "timestamp": "2026-11-01T10:00:00Z", "$set": {"email": "ada@example.com"}}',
@@ -72,7 +72,7 @@ async def test_forgetting_says_that_the_destination_may_still_have_them(bench: B
     ]
 
 
-async def test_it_can_be_disconnected(bench: Bench) -> None:
+async def test_it_can_be_disconnected(bench: ServiceBench) -> None:
     await bench.service.connections.remove("old")
     assert [one.name for one in await bench.service.connections.all()] == ["shop"]
 

@@ -42,7 +42,7 @@ class Clock:
         await asyncio.sleep(0.001 if seconds < 10 else 3_600)
 
 
-class Bench:
+class RetentionBench:
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
         self.settings = Settings(data=folder, people_retention_days=30, journal_retention_days=1)
@@ -93,8 +93,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[RetentionBench]:
+    made = RetentionBench(tmp_path)
     await made.service.start()
     await made.service.connections.add("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
     yield made
@@ -103,7 +103,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await made.state.close()
 
 
-async def test_events_of_long_ago_that_came_today_keep_their_people(bench: Bench) -> None:
+async def test_events_of_long_ago_that_came_today_keep_their_people(bench: RetentionBench) -> None:
     await bench.receive(("seen", "ann", {}), ("seen", "ben", {}))
     assert await bench.days_later(0) == ["ann", "ben"]
     assert await bench.days_later(20) == ["ann", "ben"]
@@ -112,7 +112,7 @@ async def test_events_of_long_ago_that_came_today_keep_their_people(bench: Bench
     assert await bench.days_later(20) == []
 
 
-async def test_whoever_is_seen_under_another_of_their_ids_stays_whole(bench: Bench) -> None:
+async def test_whoever_is_seen_under_another_of_their_ids_stays_whole(bench: RetentionBench) -> None:
     alias: dict[str, object] = {"alias": "phone"}
     await bench.receive(("seen", "phone", {}), ("$create_alias", "web", alias))
     assert await bench.days_later(0) == ["phone", "web"]
@@ -125,7 +125,7 @@ async def test_whoever_is_seen_under_another_of_their_ids_stays_whole(bench: Ben
     assert bench.state.ids(["phone", "web"]) == {}
 
 
-async def test_a_customer_stays(bench: Bench) -> None:
+async def test_a_customer_stays(bench: RetentionBench) -> None:
     await bench.receive(("$identify", "ann", {}), ("seen", "ben", {}))
     assert await bench.days_later(0) == ["ann", "ben"]
     assert await bench.days_later(500) == ["ann"]

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from unittest.mock import MagicMock
 
 import pytest
-from service_bench import GOOD, Bench, bench_in
+from service_bench import GOOD, ServiceBench, bench_in
 
 from hogline.console.api.endpoints import Endpoint
 from hogline.console.api.resources import ENDPOINTS
@@ -38,7 +38,7 @@ QUESTIONS = sorted(
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[ServiceBench]:
     async with bench_in(tmp_path) as made:
         await made.service.connections.add("customerio", GOOD, name="shop")
         yield made
@@ -61,7 +61,9 @@ CANNOT: list[tuple[Role, str]] = [
 
 
 @pytest.mark.parametrize(("role", "function"), CANNOT)
-async def test_what_a_role_may_not_is_refused_before_anything_happens(bench: Bench, role: Role, function: str) -> None:
+async def test_what_a_role_may_not_is_refused_before_anything_happens(
+    bench: ServiceBench, role: Role, function: str
+) -> None:
     theirs = permitted(bench.service, Actor(name="ada", kind="account", role=role))
     with pytest.raises(
         Forbidden, match=r"^This needs the role \w+; ada has the role \w+\. An admin can change that\.$"
@@ -69,7 +71,7 @@ async def test_what_a_role_may_not_is_refused_before_anything_happens(bench: Ben
         await attrgetter(function)(theirs)()
 
 
-async def test_what_is_asked_is_asked_in_their_name(bench: Bench) -> None:
+async def test_what_is_asked_is_asked_in_their_name(bench: ServiceBench) -> None:
     ada = Actor(name="ada", kind="account", role="operator", address="192.0.2.1")
     await permitted(bench.service, ada).connections.pause("shop")
     assert actor().name == "hogline"
@@ -85,7 +87,7 @@ async def test_what_is_asked_is_asked_in_their_name(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "name", ["start", "close", "api_tokens.find", "alerts.watch", "trail", "state", "addresses", "nothing"]
 )
-async def test_what_is_no_question_cannot_be_asked(bench: Bench, name: str) -> None:
+async def test_what_is_no_question_cannot_be_asked(bench: ServiceBench, name: str) -> None:
     with pytest.raises(AttributeError):
         attrgetter(name)(permitted(bench.service, system_user()))
 

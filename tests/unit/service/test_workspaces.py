@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from service_bench import GOOD, Bench, bench_in
+from service_bench import GOOD, ServiceBench, bench_in
 
 from hogline.model import Response
 from hogline.service import CannotDo
@@ -11,7 +11,7 @@ from hogline.service import CannotDo
 pytestmark = pytest.mark.anyio
 
 
-def in_workspace(bench: Bench, number: int) -> None:
+def in_workspace(bench: ServiceBench, number: int) -> None:
     body = b'{"url": "https://track.customer.io", "region": "us", "environment_id": %d}' % number
     bench.customerio.check = Response(200, {}, body)
 

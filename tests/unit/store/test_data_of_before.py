@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import apsw
 import msgspec
 import pytest
-from people_bench import Bench, identify
+from people_bench import PeopleBench, identify
 from structlog.testing import capture_logs
 from troubled_disk import troubled_disk
 
@@ -196,7 +196,7 @@ def people(was: dict[str, Any], *, joined: bool = False) -> Iterator[dict[str, A
 
 
 async def test_delivery_goes_on_where_it_stopped(folder: Path, old: dict[int, dict[str, Any]]) -> None:
-    bench = Bench(folder, vault(folder))
+    bench = PeopleBench(folder, vault(folder))
     _, bench.connection = await bench.state.connections()
     was = old[2]
     before, waiting = await bench.counts(), EVENTS - was["least"] - len(was["settled"])
