@@ -36,7 +36,8 @@ def in_letter(letter: Failure) -> list[object]:
 
 @named
 async def test_an_identify_refused_for_one_attribute_is_sent_again_without_it(
-    bench: PeopleBench, names_field: bool  # noqa: FBT001 - one case each
+    bench: PeopleBench,
+    names_field: bool,  # noqa: FBT001 - one case each
 ) -> None:
     bench.server.refuses = lambda name, _: name == "bad"
     bench.server.names_field = names_field
@@ -69,7 +70,9 @@ async def test_several_refused_attributes_are_each_found(bench: PeopleBench) -> 
 
 @pytest.mark.parametrize(("names_field", "most"), [(True, 4), (False, 12)])
 async def test_300_attributes_with_one_bad_one_need_few_requests(
-    bench: PeopleBench, names_field: bool, most: int  # noqa: FBT001 - one case each
+    bench: PeopleBench,
+    names_field: bool,  # noqa: FBT001 - one case each
+    most: int,
 ) -> None:
     bench.server.refuses = lambda name, _: name == "a_217"
     bench.server.names_field = names_field
