@@ -135,8 +135,9 @@ class Judge:
             return  # a retry, too, sets free what is held of anyone whom an ignored event made qualify
         wanted = dict(self._expected.totals())
         found = {"delivered": status.delivered, "held": status.held, **status.filtered}
-        if self._expected.options.get("delete_on"):
-            # Somebody may be a customer early, by what a later event said: then there is somebody to delete.
+        if self._expected.options.get("delete_on") or self._run.history.world.death_rate:
+            # Somebody may be a customer early, by what a later event said, or by what was due after a crash: then there
+            # is somebody to delete or to tell.
             for counts in (wanted, found):
                 counts["delivered"] = counts.get("delivered", 0) + counts.pop("nothing_to_send", 0)
         found = {name: count for name, count in found.items() if count}
@@ -270,7 +271,8 @@ class Judge:
             if nobodys and mine.is_customer and not self._connection.changed and "identify" not in self._there.refused:
                 self._wrong(f"events {sorted(nobodys)} are nobody's: {human}")
             lost = {n for n in mine.arrives if (self._owner.get(n) or 0) < 0 and not self._is_forgotten(n)}
-            if lost:
+            may_be_deleted = self._connection.blurred and self._expected.options.get("delete_on")
+            if lost and not may_be_deleted:
                 self._wrong(f"events {sorted(lost)} are of somebody who is gone: {human}")
         extra = {n for n in self._owner if n not in wanted and not self._is_forgotten(n)} - expected.optional
         if extra and not self._connection.blurred:
