@@ -103,8 +103,10 @@ async def tour(service: Service) -> dict[str, object]:
     await service.forgetting.unsuppress("eve")
     seen |= dict.fromkeys(("forgetting.suppress", "forgetting.unsuppress"), "done")
     seen["finder.who_is"] = await service.finder.who_is("zoë")
-    seen["connections.duplicate"] = await service.connections.duplicate("shop")
-    seen["connections.rename"] = await service.connections.rename("shop", "store")
+    seen |= {
+        "connections.duplicate": await service.connections.duplicate("shop"),
+        "connections.rename": await service.connections.rename("shop", "store"),
+    }
     await service.connections.remove("store")
     seen["connections.remove"] = await service.connections.all()
     return seen
