@@ -1,3 +1,3 @@
 """Hogline brings PostHog's events and people into Customer.io."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
