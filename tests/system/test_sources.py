@@ -69,7 +69,7 @@ class Fetching:
 
     async def later(self, by: timedelta) -> None:
         """Time passes, and what is due then is done."""
-        standings = self.sources._standings.values()
+        standings = self.bench.service.fetching._standings.values()
         await self.until(lambda: all(one.task is None or one.task.done() for one in standings))
         self.clock.wall_ms += by // timedelta(milliseconds=1)
         for standing in standings:
@@ -97,8 +97,8 @@ async def fetching(folder: Path, posthog: PostHog, *, connected: bool = True) ->
         if connected and not await bench.service.connections.all():
             await bench.service.connections.add("customerio", GOOD | {"anonymous_users": "all"}, name="shop")
         made = Fetching(bench, posthog)
-        made.sources._opens = partial(PostHogExports, sleep=lambda _: None)
-        running = asyncio.create_task(made.sources.run())
+        bench.service.fetching._opens = partial(PostHogExports, sleep=lambda _: None)
+        running = asyncio.create_task(bench.service.fetching.run())
         try:
             yield made
         finally:
@@ -147,8 +147,8 @@ async def test_after_a_pause_it_catches_up_a_day_at_a_time(tmp_path: Path, posth
         assert (await one.sources.pause("posthog")).state == "paused"
         one.clock.wall_ms += 9 * 86_400_000
         await one.sources.resume("posthog")
-        await one.until(lambda: posthog.exports != [] and one.sources._standing("posthog").due_s > 1_000)
-        await one.until(lambda: one.sources._sources()[0].up_to_ms > one.clock.wall_ms - 200_000)
+        await one.until(lambda: posthog.exports != [] and one.bench.service.fetching.standing("posthog").due_s > 1_000)
+        await one.until(lambda: one.bench.service.sources._sources()[0].up_to_ms > one.clock.wall_ms - 200_000)
         assert await one.numbers() == list(range(1, 40))
         assert len(posthog.exports) >= 9
 
@@ -218,11 +218,11 @@ async def test_without_a_connection_nothing_is_fetched_and_nothing_lost(tmp_path
     posthog.events = [event(1, NOW + MINUTE)]
     async with fetching(tmp_path, posthog, connected=False) as one:
         await one.add()
-        await one.until(lambda: one.sources._standing("posthog").due_s > 1_000)
+        await one.until(lambda: one.bench.service.fetching.standing("posthog").due_s > 1_000)
         view = await one.view()
         assert (view.state, view.reason) == ("waiting", "No connection is running. PostHog keeps the events.")
         await one.bench.service.connections.add("customerio", GOOD | {"anonymous_users": "all"}, name="shop")
-        await one.until(lambda: len(one.sources._connections) == 1)
+        await one.until(lambda: len(one.bench.service.fetching._connections) == 1)
         await one.later(5 * MINUTE)
         assert await one.numbers() == [1]
 

@@ -102,7 +102,7 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             at_console = None if settings.metrics else watching
             await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
         await stack.enter_async_context(_running(service.alerts.watch()))
-        await stack.enter_async_context(_running(service.sources.run()))
+        await stack.enter_async_context(_running(service.fetching.run()))
         yield service
 
 

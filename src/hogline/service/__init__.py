@@ -23,6 +23,7 @@ from hogline.service.dry_runs import DryRuns
 from hogline.service.event_log import Events
 from hogline.service.exporting import Exports
 from hogline.service.failures import Failures
+from hogline.service.fetching import Fetching
 from hogline.service.figures import Trends
 from hogline.service.files import Forecasts, Previews, Sendings
 from hogline.service.finding import Finder
@@ -150,7 +151,7 @@ class Service:
             addresses=addresses,
             trail=trail,
         )
-        self.sources = Sources(
+        self.fetching = Fetching(
             sources,
             settings.data,
             journal=journal,
@@ -158,8 +159,8 @@ class Service:
             clock=clock,
             workers=workers,
             seen=seen,
-            trail=trail,
         )
+        self.sources = Sources(sources, self.fetching, journal=journal, state=state, clock=clock, trail=trail)
         self.status = Statuses(
             journal=journal,
             state=state,
@@ -231,7 +232,7 @@ class Service:
             workers=workers,
             runner=runner,
             finder=self.finder,
-            sources=self.sources,
+            fetching=self.fetching,
             backfills=self.backfills,
             trail=trail,
         )

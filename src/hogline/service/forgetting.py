@@ -23,9 +23,9 @@ from hogline.model import Identifier, Operation, Settled, Stop
 from hogline.posthog.entry import decode_identity
 from hogline.service.backfills import Backfills
 from hogline.service.core import CannotDo, opened
+from hogline.service.fetching import Fetching
 from hogline.service.finding import Finder, Rewritten, Whole
 from hogline.service.runner import Runner
-from hogline.service.sources import Sources
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
 from hogline.store.cleaning import Cleaning
@@ -67,7 +67,7 @@ class Forgetting:
         workers: Workers,
         runner: Runner,
         finder: Finder,
-        sources: Sources,
+        fetching: Fetching,
         backfills: Backfills,
         trail: Trail,
     ) -> None:
@@ -82,7 +82,7 @@ class Forgetting:
         self._workers = workers
         self._runner = runner
         self._finder = finder
-        self._sources = sources
+        self._fetching = fetching
         self._backfills = backfills
         self._trail = trail
 
@@ -101,7 +101,7 @@ class Forgetting:
         async with self._runner.changing:
             connections = await self._state.connections()
             running = [one for one in connections if self._workers.runs(one.id)]
-            await self._sources.stop()
+            await self._fetching.stop()
             await self._backfills.stop()
             await asyncio.gather(*(self._workers.stop(one.id) for one in running))
             try:
@@ -118,7 +118,7 @@ class Forgetting:
                 for connection in running:
                     await self._runner.run(connection)
                 await self._backfills.continue_all()
-                self._sources.go_on()
+                self._fetching.go_on()
         log.info("a person was forgotten", connections=len(connections), suppressed=suppress)
         await self._trail.note("person_forgotten", {"suppressed": suppress}, person=who)
         at = [_at(whole, *each) for each in zip(there, customers, forgotten, strict=True)]
@@ -235,7 +235,7 @@ class Forgetting:
         """Remove a person from the runs, the state and the journal. The runs first: it needs space on the disk, and can
         be done again as long as the state knows them. Raises `CannotDo`."""
         await self._backfills.forget_rows(whole.ids)
-        self._sources.forget_rows(whole.ids)
+        self._fetching.forget_rows(whole.ids)
         forgotten = await self._state.forget(
             sorted(whole.ids),
             {one.connection.id: one.waiting for one in there},

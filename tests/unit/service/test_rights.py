@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 OWN = {"alerts.watch", "alerts.look", "backlogs.bound", "backlogs.skip", "api_tokens.note_use", "finder.chosen"}
 OWN |= {"finder.whole", "finder.in_journal", "backfills.cancel_all_of", "backfills.forget_rows", "backfills.start"}
 OWN |= {"backfills.continue_all"}
-OWN |= {"backfills.stop", "forgetting.start", "project_tokens.start", "sources.run", "sources.stop"}
+OWN |= {"backfills.stop", "forgetting.start", "project_tokens.start", "fetching.run", "fetching.stop"}
 OWN |= {"backfills.fail", "history.stop"}
 """Of the process, the API and other parts: no question of a user's."""
 QUESTIONS = sorted(

@@ -63,6 +63,10 @@ class Sources:
     def find(self, name: str) -> Source | None:
         return self._sources.get(name)
 
+    def get(self, name: str) -> Source:
+        """Raises `KeyError`."""
+        return self._sources[name]
+
     def put(self, source: Source) -> None:
         """Raises `Unusable` if it cannot be written."""
         self._write({**self._sources, source.name: source})
