@@ -20,7 +20,7 @@ from msgspec import Struct
 from hogline.backfill.views import Row
 from hogline.clock import SystemClock
 from hogline.model import Request, Response
-from hogline.posthog.lines import read_file_line
+from hogline.posthog.json_text import read_file_line
 from hogline.service import Service
 from hogline.settings import Settings
 from hogline.store.datadir.directory import DataDirectory

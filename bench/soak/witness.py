@@ -16,10 +16,10 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from hogline.sandbox import wire
-from hogline.sandbox.answers import as_json
 from hogline.sandbox.app import SandboxApp
 from hogline.sandbox.limits import Problem
 from hogline.sandbox.operations import Operation
+from hogline.sandbox.replies import as_json
 from hogline.sandbox.server import Sandbox
 from hogline.sandbox.settings import SandboxSettings, WorkspaceSettings
 from hogline.sandbox.workspace import Workspace

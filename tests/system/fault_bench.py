@@ -38,7 +38,7 @@ BEGIN_MS = 1_793_000_000_000
 WITHIN_S = 20
 
 Operation = dict[str, Any]
-Answer = Callable[["Wire", asyncio.StreamWriter, list[Operation]], Awaitable[None]]
+Reaction = Callable[["Wire", asyncio.StreamWriter, list[Operation]], Awaitable[None]]
 """Writes what the server says to a request with these operations."""
 
 
@@ -67,8 +67,8 @@ class Wire:
     """
 
     def __init__(self) -> None:
-        self.script: list[Answer] = []
-        self.otherwise: Answer = accepts
+        self.script: list[Reaction] = []
+        self.otherwise: Reaction = accepts
         self.accepted: list[Operation] = []
         self.requests: list[list[Operation]] = []
         self.arrived_s: list[float] = []
@@ -178,7 +178,7 @@ async def hangs(wire: Wire, writer: asyncio.StreamWriter, operations: list[Opera
         await asyncio.sleep(0.02)
 
 
-def says(answer: bytes, *, ends: bool = False, took_effect: bool = False) -> Answer:
+def says(answer: bytes, *, ends: bool = False, took_effect: bool = False) -> Reaction:
     """These bytes; `ends`: and nothing more on this connection."""
 
     async def say(wire: Wire, writer: asyncio.StreamWriter, operations: list[Operation]) -> None:

@@ -24,10 +24,10 @@ from cryptography.x509.oid import NameOID
 from fault_bench import (
     BEGIN_MS,
     PEOPLE,
-    Answer,
     Disk,
     FaultBench,
     Operation,
+    Reaction,
     Wire,
     bench_in,
     drips,
@@ -83,7 +83,7 @@ async def assert_waits_and_recovers(bench: FaultBench, held: Held, faults: int, 
 
 
 UNREADABLE = "cannot read"
-TEMPORARY: dict[str, tuple[Answer, str, str]] = {
+TEMPORARY: dict[str, tuple[Reaction, str, str]] = {
     "a reset before the request": (resets_before, "closed before an answer", "unreachable"),
     "a reset after the request": (resets_after, "closed before an answer", "unreachable"),
     "an end instead of an answer": (says(b"", ends=True), "closed before an answer", "unreachable"),
@@ -118,7 +118,7 @@ async def test_a_fault_that_may_pass_costs_time_and_nothing_else(bench: FaultBen
 
 @pytest.mark.parametrize("fault", [drips, hangs], ids=["a response that drips", "no response"])
 async def test_a_server_that_never_comes_to_an_end_is_given_up_and_asked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Answer
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Reaction
 ) -> None:
     monkeypatch.setattr("hogline.delivery.client.ANSWER_TIMEOUT_S", 0.3)
     async with bench_in(tmp_path) as bench:
@@ -261,7 +261,7 @@ async def test_every_kind_of_retry_after(bench: FaultBench, status: int, text: s
 # What is said of operations
 
 
-def refuses(person: str, answer: bytes) -> Answer:
+def refuses(person: str, answer: bytes) -> Reaction:
     """Gives this answer to every request with something of that person, who gets nothing."""
 
     async def answered(wire: Wire, writer: asyncio.StreamWriter, operations: list[Operation]) -> None:

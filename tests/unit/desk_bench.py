@@ -111,7 +111,7 @@ class Life:
             start_s=0,
             suppressed=self.suppressed,
         )
-        self.fold.keeps = self.desk.rules.keeps
+        self.fold.learning = self.desk.rules.learning
         return self
 
     def change(self, options: object) -> Life:

@@ -188,8 +188,8 @@ class PeopleBench:
     @asynccontextmanager
     async def running(self, merge_delay_s: float = 0.0) -> AsyncIterator[Worker[Any]]:
         assert CUSTOMERIO.people is not None
-        keeps = CUSTOMERIO.people.rules(CUSTOMERIO.read_options(self.connection.options)).keeps
-        folder = Folder(self.journal, self.state, self.clock, keeps=keeps)
+        keeps = CUSTOMERIO.people.rules(CUSTOMERIO.read_options(self.connection.options)).learning
+        folder = Folder(self.journal, self.state, self.clock, learning=keeps)
         folder.start()
         worker = self.worker(merge_delay_s, folder)
         task = asyncio.create_task(worker.run())

@@ -15,7 +15,7 @@ import msgspec
 from hogline.destinations.base import Unreachable
 from hogline.model import Request, Response
 from hogline.sandbox import v1, v2, views
-from hogline.sandbox.answers import Answer
+from hogline.sandbox.replies import SandboxReply
 from hogline.sandbox.settings import SandboxSettings, WorkspaceSettings
 from hogline.sandbox.workspace import Workspace
 
@@ -126,5 +126,5 @@ class SandboxServer:
         return [operation for operation in self.accepted if operation.get("action") == action]
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: SandboxReply) -> Response:
     return Response(answer.status, dict(answer.headers), answer.body)

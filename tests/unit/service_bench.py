@@ -17,7 +17,7 @@ from declared import assert_declared
 from hogline.backfill.views import BadLine, Row
 from hogline.destinations.base import Send
 from hogline.model import Request, Response
-from hogline.posthog.lines import read_file_line
+from hogline.posthog.json_text import read_file_line
 from hogline.posthog.received import Unreadable
 from hogline.runtime.control_socket import offered, reached
 from hogline.service import Service

@@ -156,9 +156,9 @@ class Feeder:
         kept = [row for row in rows if row != FORGOTTEN]
         if self._suppressed:
             kept = [row for row in kept if not is_kept_out(decode_event(row), self._suppressed)]
-        inlet = _Inlet(self._journal, taken)
+        journal = _WithProgress(self._journal, taken)
         while True:
-            writing = asyncio.ensure_future(self._seen.append_bodies(inlet, kept, repeats=not self._live))
+            writing = asyncio.ensure_future(self._seen.append_bodies(journal, kept, repeats=not self._live))
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
@@ -172,7 +172,7 @@ class Feeder:
                 return
 
 
-class _Inlet:
+class _WithProgress:
     """The journal, for rows of a run."""
 
     def __init__(self, journal: Journal, taken: Taken) -> None:

@@ -17,7 +17,7 @@ from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.given import begun
 from hogline.model import Operation
 from hogline.posthog.entry import Entry
-from hogline.posthog.lines import read_lines
+from hogline.posthog.json_text import read_text
 from hogline.posthog.received import Received, Unreadable
 from hogline.posthog.uuids import Uuids, told_apart
 from hogline.store.base import Connection, State
@@ -54,7 +54,7 @@ class Preview:
         bad: list[BadLine] = []
         for number, line in lines:
             try:
-                batch = read_lines(line, self._clock.time_ms())
+                batch = read_text(line, self._clock.time_ms())
             except Unreadable as problem:
                 bad.append(BadLine(number, problem.sentence))
                 continue

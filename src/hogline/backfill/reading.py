@@ -19,7 +19,7 @@ from hogline.backfill.persons import NoPerson, PersonRow, is_person, read_person
 from hogline.backfill.unpacking import UnknownFile
 from hogline.backfill.views import BadRow
 from hogline.posthog.entry import Entry
-from hogline.posthog.lines import read_file_line, read_file_row
+from hogline.posthog.json_text import read_file_line, read_file_row
 from hogline.posthog.received import Batch, Unreadable
 from hogline.posthog.repair import decode
 

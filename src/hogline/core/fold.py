@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from hogline.core.known import EVER, Fact, Id, Known, Person
-from hogline.destinations.base import KEEPS, Keeps
+from hogline.destinations.base import DEFAULT_LEARNING, Learning
 from hogline.emails import written_address
 from hogline.model import same_value
 from hogline.posthog.entry import NOTHING, Entry, Said
@@ -38,11 +38,14 @@ class Suppressed(Protocol):
     def __call__(self, text: str, /) -> bool: ...
 
 
-def never_known(entry: Entry) -> bool:
-    """Whether an event says nothing about anyone, whatever the options: a recording, or a cookieless visitor, whose id
-    changes every day."""
-    who = entry.distinct_id
-    return not who or is_cookieless(who) or not_analytics(entry.name.strip()) is not None
+def never_sent(entry: Entry) -> str | None:
+    """Why an event is sent for nobody and teaches nothing, whatever the options: it is PostHog's own, or a cookieless
+    visitor's, whose id changes every day. None if it may be sent."""
+    if entry.name.startswith("$") or entry.name[:1].isspace():
+        internal = not_analytics(entry.name.strip())
+        if internal is not None:
+            return internal
+    return "cookieless" if is_cookieless(entry.distinct_id) else None
 
 
 def names_suppressed(entry: Entry, suppressed: Suppressed, email_property: str = EMAIL) -> bool:
@@ -86,12 +89,18 @@ def other_of(entry: Entry) -> str | None:
 
 
 class Fold:
-    def __init__(self, known: Known, *, suppressed: Suppressed, keeps: Keeps = KEEPS) -> None:
-        """Change `keeps` or who is suppressed only when everything is flushed: folding again after a crash must have
+    def __init__(self, known: Known, *, suppressed: Suppressed, learning: Learning = DEFAULT_LEARNING) -> None:
+        """Change `learning` or who is suppressed only when everything is flushed: folding again after a crash must have
         the same result."""
         self.known = known
         self.suppressed = suppressed
-        self.keeps = keeps
+        self.learning = learning
+
+    def _is_nobodys(self, entry: Entry) -> bool:
+        """Whether an event says nothing about anyone that Hogline may know."""
+        if not entry.distinct_id or never_sent(entry) is not None:
+            return True
+        return names_suppressed(entry, self.suppressed, self.learning.email_property)
 
     def fold(self, position: int, entry: Entry) -> None:
         """Fold the event at the next position."""
@@ -104,7 +113,7 @@ class Fold:
             if entry.name != "$identify" and entry.name.strip() != "$identify":
                 return
             said = NOTHING
-        if said.personless or never_known(entry) or names_suppressed(entry, self.suppressed, self.keeps.email_property):
+        if said.personless or self._is_nobodys(entry):
             return
         person = before = known.person(known.who(entry.distinct_id))
         if person.identified_at == EVER and (said.identified or entry.name.strip() == "$identify"):
@@ -122,7 +131,7 @@ class Fold:
             known.put(person)
 
     def _learn(self, position: int, entry: Entry, said: Said, person: Person) -> Person:
-        ms, email_property = entry.time_ms, self.keeps.email_property
+        ms, email_property = entry.time_ms, self.learning.email_property
         values = {name: value for name, value in said.set.items() if name not in {EMAIL, email_property}}
         values.update({name: None for name in said.unset if name != EMAIL})
         if email_property in said.unset:
@@ -130,17 +139,17 @@ class Fold:
             values[EMAIL] = None
         elif (email := self._email(said, person)) is not None:
             values[EMAIL] = email
-        if self.keeps.protects_emails and EMAIL in values and replaces_email(entry, person, values[EMAIL]):
+        if self.learning.protects_emails and EMAIL in values and replaces_email(entry, person, values[EMAIL]):
             del values[EMAIL]
         facts, version = learned(person.facts, values, ms, position)
         changed = version or person.version
         properties = person.properties
-        if self.keeps.properties and said.person:
+        if self.learning.properties and said.person:
             own = {EMAIL, email_property, *said.set}
             rest = {name: value for name, value in said.person.items() if name not in own}
             properties, version = learned(properties, rest, ms, position)
             changed = version or changed
-        if self.keeps.set_once and said.set_once:
+        if self.learning.set_once and said.set_once:
             facts, version = learned_once(facts, properties, said, position, {EMAIL, email_property})
             changed = version or changed
         if facts is person.facts and properties is person.properties:
@@ -153,7 +162,7 @@ class Fold:
     def _email(self, said: Said, person: Person) -> str | None:
         """The email in an event: the one it sets; otherwise the one PostHog's person has, which is as new as the event;
         otherwise that of `$set_once`."""
-        name = self.keeps.email_property
+        name = self.learning.email_property
         email = written_address(said.set[name]) if name in said.set else None
         if email is None and said.person:
             email = written_address(said.person.get(name))

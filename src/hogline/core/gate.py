@@ -11,17 +11,6 @@ from hogline.core.removing import would_return
 from hogline.core.told import Told
 from hogline.destinations.base import Rules
 from hogline.posthog.entry import NOTHING, Entry, Said, event_of
-from hogline.posthog.identity import is_cookieless
-from hogline.posthog.meaning import not_analytics
-
-
-def never_sent(entry: Entry) -> str | None:
-    """Why an event is sent for nobody and teaches nothing, whatever the options; None if it may be sent."""
-    if entry.name.startswith("$") or entry.name[:1].isspace():
-        internal = not_analytics(entry.name.strip())
-        if internal is not None:
-            return internal
-    return "cookieless" if is_cookieless(entry.distinct_id) else None
 
 
 def is_ignored(entry: Entry, person: Person, rules: Rules) -> bool:
@@ -38,7 +27,7 @@ def is_ignored(entry: Entry, person: Person, rules: Rules) -> bool:
         for place in (said.set, said.person):
             if name in place:
                 return place[name]
-        if name in {EMAIL, rules.keeps.email_property}:
+        if name in {EMAIL, rules.learning.email_property}:
             return person.email
         fact = person.facts.get(name) or person.properties.get(name)
         return None if fact is None else fact.value
@@ -58,7 +47,7 @@ def kept_away(item: Item, entry: Entry, person: Person, parts: Sequence[Told], r
 
 def says_something(said: Said, rules: Rules) -> bool:
     """Whether an event says something about its person."""
-    once = said.set_once if rules.keeps.set_once else None
+    once = said.set_once if rules.learning.set_once else None
     return bool(said.set or said.unset or said.person or once) and not said.personless
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hogline.core.fold import EMAIL, asks_too_much, replaces_email
 from hogline.core.known import Person
-from hogline.destinations.base import Keeps, Rules
+from hogline.destinations.base import Learning, Rules
 from hogline.emails import written_address
 from hogline.posthog.email_names import emails_elsewhere
 from hogline.posthog.entry import Entry, Said
@@ -16,10 +16,10 @@ _CHANGING = frozenset({"$identify", "$set"})
 def hints(position: int, entry: Entry, person: Person, rules: Rules) -> list[str]:
     """Everything to count: besides emails, an event that should change its person but has no `$set`, if only that is
     looked at; and an id that many people share. `person`: as they are known now."""
-    said, keeps = entry.said, rules.keeps
-    found = [] if said is None else about_email(position, entry, said, person, keeps)
-    silent = said is not None and not said.set and entry.name in _CHANGING and not keeps.properties
-    if silent and said is not None and any(name != keeps.email_property and name[:1] != "$" for name in said.person):
+    said, learning = entry.said, rules.learning
+    found = [] if said is None else about_email(position, entry, said, person, learning)
+    silent = said is not None and not said.set and entry.name in _CHANGING and not learning.properties
+    if silent and said is not None and any(name != learning.email_property and name[:1] != "$" for name in said.person):
         found.append("set_missing")
     if entry.public and rules.removal(entry.name.strip()) is not None:
         found.append("removal_from_public_token")
@@ -28,11 +28,11 @@ def hints(position: int, entry: Entry, person: Person, rules: Rules) -> list[str
     return found
 
 
-def about_email(position: int, entry: Entry, said: Said, person: Person, keeps: Keeps) -> list[str]:
+def about_email(position: int, entry: Entry, said: Said, person: Person, learning: Learning) -> list[str]:
     """An email that is invalid or not accepted, a join that its sender may not ask for, and properties in which a
     person without an email seems to have one. `person`: as they are known now."""
-    adjusted, name = list[str](), keeps.email_property
-    if keeps.protects_emails and (name in said.set or name in said.unset):
+    adjusted, name = list[str](), learning.email_property
+    if learning.protects_emails and (name in said.set or name in said.unset):
         email = None if name in said.unset else written_address(said.set[name])
         learned = person.facts.get(EMAIL)
         if (learned is None or learned.at < position) and replaces_email(entry, person, email):

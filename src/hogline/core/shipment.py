@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from hogline.core.changes import Intent
 from hogline.core.draft import Draft, Roster
-from hogline.core.fold import Suppressed, names_suppressed, other_of
-from hogline.core.gate import is_visitor, kept_away, never_sent, not_qualified, says_something
+from hogline.core.fold import Suppressed, names_suppressed, never_sent, other_of
+from hogline.core.gate import is_visitor, kept_away, not_qualified, says_something
 from hogline.core.hints import hints
 from hogline.core.items import TOO_LONG, Effect, Item, Source, without_lessons
 from hogline.core.known import Known, Person
@@ -141,7 +141,7 @@ class Shipment:
         draft.recent.append((item.position, reason) if reason else item.position)
 
     def _is_suppressed(self, entry: Entry) -> bool:
-        return self._suppresses and names_suppressed(entry, self._suppressed, self._rules.keeps.email_property)
+        return self._suppresses and names_suppressed(entry, self._suppressed, self._rules.learning.email_property)
 
     def _quiet(self, person: str, position: int) -> Draft | None:
         """Someone new in this shipment who is a customer, has been told everything, and whose events are sent; None for

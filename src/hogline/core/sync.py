@@ -260,7 +260,7 @@ class Sync:
         values: dict[str, object] = {}
         marks: dict[str, Mark] = {}
         newest_ms, facts = 0, person.facts
-        if self._rules.keeps.properties and person.properties:
+        if self._rules.learning.properties and person.properties:
             facts = {**{name: one for name, one in person.properties.items() if name not in facts}, **facts}
         if self._rules.mapping:
             facts = mapped(facts, person.id, self._rules.mapping)

@@ -13,7 +13,7 @@ import structlog
 from hogline.clock import Clock
 from hogline.core.fold import Fold
 from hogline.core.known import Known
-from hogline.destinations.base import KEEPS, Keeps
+from hogline.destinations.base import DEFAULT_LEARNING, Learning
 from hogline.posthog.entry import Entry, decode_entry
 from hogline.posthog.weight import weight_bytes
 from hogline.store.base import READ_BYTES, Journal, State, Unwritable
@@ -70,7 +70,7 @@ class Folder:
         state: State,
         clock: Clock,
         *,
-        keeps: Keeps = KEEPS,
+        learning: Learning = DEFAULT_LEARNING,
         retains: bool = False,
     ) -> None:
         """`retains`: inactive people are removed, so the day of each id is written."""
@@ -78,7 +78,7 @@ class Folder:
         self._state = state
         self._clock = clock
         self.known = Known(state, state.folded())
-        self._fold = Fold(self.known, suppressed=state.suppressed, keeps=keeps)
+        self._fold = Fold(self.known, suppressed=state.suppressed, learning=learning)
         self._troubles: dict[str, str] = {}
         self._must = journal.end
         self._grown = asyncio.Event()
@@ -110,11 +110,11 @@ class Folder:
         except Unwritable as trouble:
             log.warning("what is known could not be written", reason=str(trouble))
 
-    async def keep(self, keeps: Keeps) -> None:
+    async def learn(self, learning: Learning) -> None:
         """What has to be known from now on."""
-        if keeps != self._fold.keeps:
+        if learning != self._fold.learning:
             await self.flush()
-            self._fold.keeps = keeps
+            self._fold.learning = learning
 
     # folding
 

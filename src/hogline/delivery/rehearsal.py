@@ -69,7 +69,7 @@ class Rehearsal:
         self._fold = Fold(
             self._known,
             suppressed=suppressed,
-            keeps=self._desk.rules.keeps,
+            learning=self._desk.rules.learning,
         )
         self._people, self._options = one.destination.people, one.options
         self._met: set[str] = set()

@@ -18,7 +18,7 @@ from hogline.delivery.installed import Installed
 from hogline.delivery.retried import Retried
 from hogline.delivery.tally import Notes, Tally
 from hogline.delivery.worker import Worker
-from hogline.destinations.base import InvalidOptions, Keeps, Send
+from hogline.destinations.base import InvalidOptions, Learning, Send
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.store.forgetting import Expired
 from hogline.telemetry.delivery import RequestListener, nobody
@@ -59,7 +59,7 @@ class Workers:
         self._retried: dict[int, Retried] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
         self._folder: Folder | None = None
-        self._keeps = Keeps()
+        self._learning = Learning()
 
     # what is known
 
@@ -67,15 +67,17 @@ class Workers:
     def folder(self) -> Folder:
         """Runs from its first use on."""
         if self._folder is None:
-            self._folder = Folder(self._journal, self._state, self._clock, keeps=self._keeps, retains=self._retains)
+            self._folder = Folder(
+                self._journal, self._state, self._clock, learning=self._learning, retains=self._retains
+            )
             self._folder.start()
         return self._folder
 
-    async def keep(self, keeps: Keeps) -> None:
+    async def learn(self, learning: Learning) -> None:
         """What has to be known about people from now on."""
-        self._keeps = keeps
+        self._learning = learning
         if self._folder is not None:
-            await self._folder.keep(keeps)
+            await self._folder.learn(learning)
 
     def fold(self) -> None:
         """From now on, read what events say about people, with or without connections."""

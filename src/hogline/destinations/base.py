@@ -152,7 +152,7 @@ class Limits(Struct, frozen=True):
     """What a request adds around the operations. There is one byte between two of them."""
 
 
-class Keeps(NamedTuple):
+class Learning(NamedTuple):
     """What has to be known about people for the connections' options."""
 
     properties: bool = False
@@ -165,7 +165,7 @@ class Keeps(NamedTuple):
     """What `$set_once` says, if nothing else is known."""
 
 
-KEEPS = Keeps()
+DEFAULT_LEARNING = Learning()
 """What is known if no option asks for more."""
 
 
@@ -199,7 +199,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     merge_people: Literal["no", "own", "all"] = "own"
     """Which customers of a person are merged: those that Hogline made, or also those that another tool may have
     made."""
-    keeps: Keeps = KEEPS
+    learning: Learning = DEFAULT_LEARNING
     """What it needs to know about people."""
     has_groups: bool = False
     mapping: tuple[Mapped, ...] = ()

@@ -6,7 +6,7 @@ apart by its keys. This room knows no clock, no network, no disk, no tokens and 
 
 from hogline.posthog.capture import CaptureHints, Envelope, open_capture, read_capture, read_envelope
 from hogline.posthog.identity import uuid7
-from hogline.posthog.lines import read_line, read_lines, read_webhook
+from hogline.posthog.json_text import read_one, read_text, read_webhook
 from hogline.posthog.received import Batch, Received, Unreadable, encode_repaired
 
 __all__ = [
@@ -19,8 +19,8 @@ __all__ = [
     "open_capture",
     "read_capture",
     "read_envelope",
-    "read_line",
-    "read_lines",
+    "read_one",
+    "read_text",
     "read_webhook",
     "uuid7",
 ]

@@ -16,8 +16,8 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from hogline.sandbox import wire
-from hogline.sandbox.answers import Answer, as_json, meta_error
 from hogline.sandbox.people import FailedChange, Person
+from hogline.sandbox.replies import SandboxReply, as_json, meta_error
 from hogline.sandbox.workspace import Workspace
 
 ATTRIBUTES_PATH = "/v1/customers/attributes"
@@ -50,7 +50,7 @@ class AppApi:
         else:
             await wire.respond(send, self._answer(scope, body))
 
-    def _answer(self, scope: Scope, body: bytes) -> Answer:
+    def _answer(self, scope: Scope, body: bytes) -> SandboxReply:
         scheme, _, key = (wire.header(scope, b"authorization") or b"").partition(b" ")
         workspace = self._workspaces.get(key.strip().decode("latin-1")) if scheme.lower() == b"bearer" else None
         if workspace is None:
@@ -65,7 +65,7 @@ class AppApi:
         return _activities(workspace, query) if scope["method"] == "GET" else meta_error(405)
 
 
-def _attributes(workspace: Workspace, query: dict[str, str], body: bytes) -> Answer:
+def _attributes(workspace: Workspace, query: dict[str, str], body: bytes) -> SandboxReply:
     kind = query.get("id_type", "id")
     try:
         ids = msgspec.json.decode(body, type=_Ids).ids
@@ -98,7 +98,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _activities(workspace: Workspace, query: dict[str, str]) -> Answer:
+def _activities(workspace: Workspace, query: dict[str, str]) -> SandboxReply:
     try:
         start, limit = int(query.get("start") or 0), min(int(query.get("limit") or 10), MOST_ACTIVITIES)
     except ValueError:

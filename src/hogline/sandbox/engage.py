@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 from starlette.types import Receive, Scope, Send
 
 from hogline.sandbox import wire
-from hogline.sandbox.answers import Answer, as_json, phrase
+from hogline.sandbox.replies import SandboxReply, as_json, phrase
 from hogline.sandbox.requestlog import LoggedRequest, RequestLog
 from hogline.sandbox.script import Director
 from hogline.sandbox.scripted import carry_out
@@ -172,7 +172,7 @@ class _Exchange:
         self.path: str = scope["path"]
         self.delivers = self.path == EVENTS_PATH
 
-    def answer(self, refuse: Sequence[str]) -> Answer:
+    def answer(self, refuse: Sequence[str]) -> SandboxReply:
         method = {EVENTS_PATH: "POST", LISTS_PATH: "GET"}.get(self.path)
         if method is None:
             return error(404)
@@ -187,15 +187,15 @@ class _Exchange:
         if posted.event in refuse or posted.distinct_id in refuse:
             return _refused("refused by the sandbox's script")
         self._engage.accept(posted, self._body)
-        return Answer(200, operations=1)
+        return SandboxReply(200, operations=1)
 
     def operations(self) -> int:
         return int(self.delivers)
 
-    def error(self, status: int) -> Answer:
+    def error(self, status: int) -> SandboxReply:
         return error(status)
 
-    def note(self, answer: Answer) -> None:
+    def note(self, answer: SandboxReply) -> None:
         request = LoggedRequest(
             time=self._engage.clock(),
             site_id=self._engage.settings.public_key if self.authorized else None,
@@ -208,12 +208,12 @@ class _Exchange:
         self._engage.log.add(request, delivers=self.delivers, refused=answer.refused)
 
 
-def error(status: int, sentence: str | None = None) -> Answer:
+def error(status: int, sentence: str | None = None) -> SandboxReply:
     """The form of Engage's errors."""
     return as_json({"error": sentence or phrase(status)}, status)
 
 
-def _refused(sentence: str) -> Answer:
+def _refused(sentence: str) -> SandboxReply:
     return msgspec.structs.replace(error(400, sentence), operations=1, refused=1)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from hogline.sandbox import wire
-from hogline.sandbox.answers import JSON, Answer
+from hogline.sandbox.replies import JSON, SandboxReply
 from hogline.sandbox.script import Director, ScriptedAnswer
 
 _AS_USUAL = ScriptedAnswer()
@@ -27,7 +27,7 @@ class Exchange(Protocol):
     delivers: bool
     """Whether it carries what is delivered; only such requests are limited and delayed."""
 
-    def answer(self, refuse: Sequence[str]) -> Answer:
+    def answer(self, refuse: Sequence[str]) -> SandboxReply:
         """Let it take effect, and say what is usual. What bears one of these names is refused."""
         ...
 
@@ -35,11 +35,11 @@ class Exchange(Protocol):
         """How many it holds, without letting them take effect."""
         ...
 
-    def error(self, status: int) -> Answer:
+    def error(self, status: int) -> SandboxReply:
         """What this status usually looks like."""
         ...
 
-    def note(self, answer: Answer) -> None:
+    def note(self, answer: SandboxReply) -> None:
         """Remember what was answered."""
         ...
 
@@ -68,11 +68,11 @@ async def carry_out(
         await wire.respond(send, answer)
 
 
-def _answer(scripted: ScriptedAnswer, exchange: Exchange) -> Answer:
+def _answer(scripted: ScriptedAnswer, exchange: Exchange) -> SandboxReply:
     if scripted.takes_effect():
         answer = exchange.answer(scripted.refuse_names)
     else:
-        answer = Answer(503, operations=exchange.operations())
+        answer = SandboxReply(503, operations=exchange.operations())
     if scripted.status is not None:
         answer = _in_place_of(answer, scripted, scripted.status, exchange.error(scripted.status).body)
     if scripted.reset is not None:
@@ -80,7 +80,7 @@ def _answer(scripted: ScriptedAnswer, exchange: Exchange) -> Answer:
     return answer
 
 
-def _in_place_of(usual: Answer, scripted: ScriptedAnswer, status: int, error: bytes) -> Answer:
+def _in_place_of(usual: SandboxReply, scripted: ScriptedAnswer, status: int, error: bytes) -> SandboxReply:
     """The scripted answer in place of the usual one, whose counts stay."""
     headers = {"content-type": JSON} | {name.lower(): value for name, value in scripted.headers.items()}
     headers.pop("content-length", None)
@@ -93,4 +93,4 @@ def _in_place_of(usual: Answer, scripted: ScriptedAnswer, status: int, error: by
         body = msgspec.json.encode(scripted.body)
     else:
         body = b"{}" if status < 400 else error
-    return Answer(status, body, tuple(headers.items()), usual.operations, usual.refused)
+    return SandboxReply(status, body, tuple(headers.items()), usual.operations, usual.refused)

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 from starlette.types import Receive, Scope, Send
 
 from hogline.sandbox import v1, v2, wire
-from hogline.sandbox.answers import UNAUTHORIZED, Answer, as_json, meta_error
+from hogline.sandbox.replies import UNAUTHORIZED, SandboxReply, as_json, meta_error
 from hogline.sandbox.requestlog import LoggedRequest, RequestLog
 from hogline.sandbox.script import Director
 from hogline.sandbox.scripted import carry_out
@@ -49,16 +49,16 @@ class Exchange:
         self.path: str = scope["path"]
         self.delivers = self.path != REGION_PATH
 
-    def answer(self, refuse: Sequence[str]) -> Answer:
+    def answer(self, refuse: Sequence[str]) -> SandboxReply:
         return UNAUTHORIZED if self.member is None else self._track.answer(self, self.member.workspace, refuse)
 
     def operations(self) -> int:
         return v2.count(self.body) if self.path == "/api/v2/batch" else int(self.delivers)
 
-    def error(self, status: int) -> Answer:
+    def error(self, status: int) -> SandboxReply:
         return meta_error(status)
 
-    def note(self, answer: Answer) -> None:
+    def note(self, answer: SandboxReply) -> None:
         self._track.note(self, answer)
 
 
@@ -106,7 +106,7 @@ class Track:
         scheme, _, credentials = (wire.header(scope, b"authorization") or b"").partition(b" ")
         return self._by_credentials.get(credentials.strip()) if scheme.lower() == b"basic" else None
 
-    def answer(self, exchange: Exchange, workspace: Workspace, refuse: Sequence[str]) -> Answer:
+    def answer(self, exchange: Exchange, workspace: Workspace, refuse: Sequence[str]) -> SandboxReply:
         """Let the request take effect, and say what the Track API would. Operations with these names are refused."""
         scope, path = exchange.scope, exchange.path
         if path == REGION_PATH:
@@ -126,7 +126,7 @@ class Track:
             return meta_error(404)
         return v1.answer(workspace, scope["method"], parts[3:], exchange.body, frozenset(refuse))
 
-    def _region(self, scope: Scope, workspace: Workspace) -> Answer:
+    def _region(self, scope: Scope, workspace: Workspace) -> SandboxReply:
         settings = workspace.settings
         url = settings.url
         if url is None and settings.region == self.settings.region:
@@ -140,7 +140,7 @@ class Track:
             }
         )
 
-    def note(self, exchange: Exchange, answer: Answer) -> None:
+    def note(self, exchange: Exchange, answer: SandboxReply) -> None:
         member = exchange.member
         request = LoggedRequest(
             time=self.clock(),
@@ -159,7 +159,7 @@ def _raw_path(scope: Scope) -> bytes:
     return raw
 
 
-def _redirect(scope: Scope, workspace: Workspace) -> Answer:
+def _redirect(scope: Scope, workspace: Workspace) -> SandboxReply:
     """To the host of the workspace's own region, as Customer.io does with the credentials of the other one."""
     location = HOSTS[workspace.settings.region] + _raw_path(scope).decode("latin-1")
-    return Answer(301, b"", (("location", location),))
+    return SandboxReply(301, b"", (("location", location),))

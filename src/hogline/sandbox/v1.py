@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 import msgspec
 from msgspec import Raw, Struct
 
-from hogline.sandbox.answers import Answer, meta_error, refused_v1
 from hogline.sandbox.limits import V1_DATA_BYTES, Problem, is_address
 from hogline.sandbox.operations import Device, Operation, Relationship, check_text, shape_problem
+from hogline.sandbox.replies import SandboxReply, meta_error, refused_v1
 from hogline.sandbox.v2 import check_script
 from hogline.sandbox.workspace import Workspace
 
@@ -54,7 +54,7 @@ _encode = msgspec.json.Encoder().encode
 
 def answer(
     workspace: Workspace, method: str, parts: list[str], body: bytes, refuse: AbstractSet[str] = frozenset()
-) -> Answer:
+) -> SandboxReply:
     """`parts` is the path after `/api/v1/`, split at its slashes and then percent-decoded."""
     try:
         check_text(body)
@@ -73,7 +73,7 @@ def answer(
         return refused_v1(shape_problem(error, "body"))
     except (msgspec.DecodeError, RecursionError):
         return refused_v1(Problem("invalid", "body", "the request body must be valid JSON"))
-    return Answer(200, operations=1)
+    return SandboxReply(200, operations=1)
 
 
 def _operations(

@@ -6,15 +6,15 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Raw
 
-from hogline.sandbox.answers import Answer, refused_in_part, refused_whole
 from hogline.sandbox.limits import Problem
 from hogline.sandbox.operations import Operation, read_batch, read_entity, read_operation
+from hogline.sandbox.replies import SandboxReply, refused_in_part, refused_whole
 from hogline.sandbox.workspace import Workspace
 
 _NOTHING: AbstractSet[str] = frozenset()
 
 
-def batch(workspace: Workspace, body: bytes, refuse: AbstractSet[str] = _NOTHING) -> Answer:
+def batch(workspace: Workspace, body: bytes, refuse: AbstractSet[str] = _NOTHING) -> SandboxReply:
     """Operations take effect in their order in the batch. `refuse`: names that are refused by a script."""
     try:
         texts = read_batch(body)
@@ -33,14 +33,14 @@ def batch(workspace: Workspace, body: bytes, refuse: AbstractSet[str] = _NOTHING
     return refused_in_part(problems, len(texts))
 
 
-def entity(workspace: Workspace, body: bytes, refuse: AbstractSet[str] = _NOTHING) -> Answer:
+def entity(workspace: Workspace, body: bytes, refuse: AbstractSet[str] = _NOTHING) -> SandboxReply:
     try:
         operation = read_entity(body)
         check_script(operation, refuse)
         workspace.perform(operation)
     except Problem as problem:
         return refused_whole(problem)
-    return Answer(200, operations=1)
+    return SandboxReply(200, operations=1)
 
 
 def count(body: bytes) -> int:

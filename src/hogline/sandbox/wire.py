@@ -11,7 +11,7 @@ from typing import cast
 
 from starlette.types import Message, Receive, Scope, Send
 
-from hogline.sandbox.answers import Answer
+from hogline.sandbox.replies import SandboxReply
 
 ABORT = "hogline.sandbox.abort"
 """The ASGI extension by which the server lets an application cut the connection."""
@@ -57,18 +57,18 @@ def header(scope: Scope, name: bytes) -> bytes | None:
     return None
 
 
-def start(answer: Answer) -> Message:
+def start(answer: SandboxReply) -> Message:
     headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
     headers.append((b"content-length", b"%d" % len(answer.body)))
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
-async def respond(send: Send, answer: Answer) -> None:
+async def respond(send: Send, answer: SandboxReply) -> None:
     await send(start(answer))
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def drip(send: Send, answer: Answer, seconds: float, stopping: asyncio.Event) -> None:
+async def drip(send: Send, answer: SandboxReply, seconds: float, stopping: asyncio.Event) -> None:
     """Sends the head immediately, and the body in up to twenty pieces over this many seconds."""
     await send(start(answer))
     size = max(1, -(-len(answer.body) // _DRIPS))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from hogline.core.fold import never_known
 from hogline.core.gate import not_sent
 from hogline.core.known import EVER, Fact, Known, Person
 from hogline.core.mapping import mapped
@@ -16,8 +15,9 @@ from hogline.delivery.workers import Workers
 from hogline.destinations.base import People as PeopleOf
 from hogline.destinations.base import Rules
 from hogline.destinations.catalogue import destination_of
-from hogline.model import UNKNOWN, Event, Identifier
-from hogline.posthog.entry import decode_event, entry_of
+from hogline.model import UNKNOWN, Identifier
+from hogline.posthog.entry import decode_event
+from hogline.posthog.identity import is_cookieless
 from hogline.service.core import CannotDo, connection_named, opened
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
@@ -228,14 +228,13 @@ class Looked:
     def _not_sent(self, person: Person, told: Told) -> str | None:
         if told.main is None and not self._people.takes(Identifier("id", person.id)):
             return "identifier_too_long"
-        blank = Event("", "", person.id, 0, 0, {})
-        if never_known(entry_of(blank)):
+        if is_cookieless(person.id):
             return "cookieless"
         return not_sent(person, told, EVER - 1, self._rules)
 
     def _facts(self, person: Person) -> dict[str, Fact]:
         facts = dict(person.facts)
-        if self._rules.keeps.properties:
+        if self._rules.learning.properties:
             facts = {**person.properties, **facts}
         return facts
 

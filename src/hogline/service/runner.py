@@ -10,7 +10,7 @@ import structlog
 from hogline.clock import Clock
 from hogline.delivery.installed import installed
 from hogline.delivery.workers import Workers
-from hogline.destinations.base import InvalidOptions, Keeps
+from hogline.destinations.base import InvalidOptions, Learning
 from hogline.service.core import note_stopped
 from hogline.store.base import Connection, State
 
@@ -41,9 +41,9 @@ class Runner:
         for connection in await self._state.connections():
             with suppress(InvalidOptions):  # it is stopped, and says so
                 if (rules := installed(connection).rules) is not None:
-                    wanted.append(rules.keeps)
-        await self._workers.keep(
-            Keeps(
+                    wanted.append(rules.learning)
+        await self._workers.learn(
+            Learning(
                 any(one.properties for one in wanted),
                 min({one.email_property for one in wanted} - {"email"}, default="email"),
                 any(one.protects_emails for one in wanted),

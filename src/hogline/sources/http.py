@@ -38,7 +38,7 @@ from hogline.sources.sdk import sdk_routes
 from hogline.sources.seen import SeenUuids
 from hogline.sources.tokens import TokenCheck
 from hogline.sources.webhooks import webhook_routes
-from hogline.store.base import Inlet, Unwritable
+from hogline.store.base import Appender, Unwritable
 from hogline.store.forgetting import NOBODY, Suppressed
 from hogline.telemetry.internal_errors import kind_and_place
 from hogline.telemetry.receiving import ReceivingWatch
@@ -47,7 +47,7 @@ _GO_AHEAD = reply_json(200, {"status": 1})
 
 
 def create_app(
-    journal: Inlet,
+    journal: Appender,
     tokens: TokenCheck,
     ready: Callable[[], Awaitable[list[str]]],
     clock: Callable[[], int],

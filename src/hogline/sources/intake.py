@@ -23,7 +23,7 @@ from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
 from hogline.sources.tokens import TokenCheck
 from hogline.sources.turns import Crowded, Turns
-from hogline.store.base import Inlet
+from hogline.store.base import Appender
 from hogline.store.forgetting import Suppressed
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ WRONG_TOKEN = problem(401, "Unknown token. Run `hogline token` to see the right 
 
 
 class Intake(Struct, frozen=True):
-    journal: Inlet
+    journal: Appender
     tokens: TokenCheck
     clock: Callable[[], int]
     """Milliseconds since 1970."""

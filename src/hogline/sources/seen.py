@@ -9,7 +9,7 @@ from typing import Protocol
 from hogline.posthog.entry import decode_entry, decode_identity
 from hogline.posthog.received import Received
 from hogline.posthog.uuids import REPEATED, WINDOW, Seen, Uuids, marked, told_apart
-from hogline.store.base import Inlet, Unwritable
+from hogline.store.base import Appender, Unwritable
 
 _READ_AT_ONCE = 200
 
@@ -32,10 +32,10 @@ class SeenUuids:
         self._loading = asyncio.Lock()
 
     async def append(
-        self, inlet: Inlet, received: Sequence[Received], refused: Mapping[str, int] | None = None
+        self, journal: Appender, received: Sequence[Received], refused: Mapping[str, int] | None = None
     ) -> tuple[int, list[Received]]:
-        """Keep events, each under a uuid that no other has, and count what was refused. Returns as `Inlet.append` does,
-        and the events as they were kept. Raises `Unwritable`.
+        """Keep events, each under a uuid that no other has, and count what was refused. Returns as `Appender.append`
+        does, and the events as they were kept. Raises `Unwritable`.
         """
         if self._journal is not None:
             await self.load()
@@ -43,14 +43,14 @@ class SeenUuids:
         uuids = self._uuids
         told = [told_apart(each, uuids) for each in received]
         try:
-            return await inlet.append([each.body for each in told], refused), told
+            return await journal.append([each.body for each in told], refused), told
         except Unwritable:
             for each in told:
                 if REPEATED not in each.entry.repaired:
                     uuids.lose(each.entry.uuid)
             raise
 
-    async def append_bodies(self, inlet: Inlet, bodies: Sequence[bytes], *, repeats: bool = True) -> int:
+    async def append_bodies(self, journal: Appender, bodies: Sequence[bytes], *, repeats: bool = True) -> int:
         """The same for events as the journal keeps them; of most nothing but the identity is decoded. Without
         `repeats`, those are left out.
         """
@@ -70,7 +70,7 @@ class SeenUuids:
             if repeats or not is_repeat:
                 told.append(known.body)
         try:
-            return await inlet.append(told)
+            return await journal.append(told)
         except Unwritable:
             for uuid in new:
                 uuids.lose(uuid)

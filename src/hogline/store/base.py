@@ -36,12 +36,23 @@ from hogline.store.values import (
 )
 
 __all__ = [
-    "ALWAYS", "READ_BYTES", "Connection", "Counts", "Inlet", "Journal", "NameTaken", "Replay", "Span", "State",
-    "TokenKind", "Unusable", "Unwritable",
+    "ALWAYS",
+    "READ_BYTES",
+    "Appender",
+    "Connection",
+    "Counts",
+    "Journal",
+    "NameTaken",
+    "Replay",
+    "Span",
+    "State",
+    "TokenKind",
+    "Unusable",
+    "Unwritable",
 ]  # fmt: skip
 
 
-class Inlet(Protocol):
+class Appender(Protocol):
     """The part of a journal that receiving needs."""
 
     async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
@@ -54,7 +65,7 @@ class Inlet(Protocol):
         ...
 
 
-class Journal(Inlet, Protocol):
+class Journal(Appender, Protocol):
     """The durable, ordered log of received events. Positions are 1, 2, 3, …, without gaps, and are never used again.
 
     A store never removes an event by itself: `runtime.housekeeping` calls `trim`, and forgetting calls `rewrite`.
@@ -63,7 +74,7 @@ class Journal(Inlet, Protocol):
     async def append(
         self, events: Sequence[bytes], refused: Mapping[str, int] | None = None, taken: Taken | None = None
     ) -> int:
-        """As `Inlet.append`. `taken`: these are older events of a run; written with them is how far it is then."""
+        """As `Appender.append`. `taken`: these are older events of a run; written with them is how far it is then."""
         ...
 
     @property

@@ -12,7 +12,7 @@ from customerio_cases import NOW_S, UUID, Made, actions, bodies, body, event, hi
 from people_bench import PeopleBench, said
 
 from hogline.model import Event, Identifier, Response
-from hogline.posthog.lines import read_lines
+from hogline.posthog.json_text import read_text
 
 
 def identifiers(*plans: Made) -> set[str]:
@@ -101,7 +101,7 @@ def test_a_40_kb_event_is_sent_by_the_route_that_takes_it() -> None:
     ],
 )
 def test_an_event_without_any_identity_is_refused_at_the_door_and_counted(line: bytes) -> None:
-    batch = read_lines(line, NOW_S * 1_000)
+    batch = read_text(line, NOW_S * 1_000)
     assert (len(batch.received), batch.refused) == (0, {"distinct_id_missing": 1})
 
 

@@ -113,12 +113,12 @@ OPTIONS = st.builds(
     event_allowlist=st.sampled_from(["", "order, $set"]),
     date_attributes=st.sampled_from(["created_at", "plan, n1"]),
 )
-Answer: TypeAlias = Literal["accepts", "refuses", "is lost"]
-ANSWERS: st.SearchStrategy[Answer] = st.sampled_from(["accepts", "refuses", "is lost"])
+Fate: TypeAlias = Literal["accepts", "refuses", "is lost"]
+ANSWERS: st.SearchStrategy[Fate] = st.sampled_from(["accepts", "refuses", "is lost"])
 HISTORIES = st.lists(st.tuples(EVENTS, ANSWERS), min_size=1, max_size=5)
 
 
-def say(life: Life, it: Event, answer: Answer) -> list[Operation]:
+def say(life: Life, it: Event, answer: Fate) -> list[Operation]:
     """All that goes out of an event, until it is settled."""
     shipment = life.out(it)
     sent = list(shipment.operations)
@@ -131,7 +131,7 @@ def say(life: Life, it: Event, answer: Answer) -> list[Operation]:
     return sent
 
 
-def lived(who: str, past: list[tuple[Spoken, Answer]], chosen: Options) -> tuple[Life, list[Operation]]:
+def lived(who: str, past: list[tuple[Spoken, Fate]], chosen: Options) -> tuple[Life, list[Operation]]:
     life, sent = Life(chosen), []
     for it, answer in past:
         sent += say(life, it.event(who), answer)
@@ -141,7 +141,7 @@ def lived(who: str, past: list[tuple[Spoken, Answer]], chosen: Options) -> tuple
 @EXAMPLES
 @given(WHO, HISTORIES, OPTIONS)
 def test_every_operation_and_every_person_keeps_customerios_limits(
-    who: str, past: list[tuple[Spoken, Answer]], chosen: Options
+    who: str, past: list[tuple[Spoken, Fate]], chosen: Options
 ) -> None:
     life, operations = lived(who, past, chosen)
     for operation in operations:
@@ -170,7 +170,7 @@ def test_every_operation_and_every_person_keeps_customerios_limits(
 @EXAMPLES
 @given(WHO, HISTORIES, EVENTS, OPTIONS)
 def test_an_event_is_delivered_filtered_or_a_failure_and_only_delivered_ones_are_sent(
-    who: str, past: list[tuple[Spoken, Answer]], it: Spoken, chosen: Options
+    who: str, past: list[tuple[Spoken, Fate]], it: Spoken, chosen: Options
 ) -> None:
     life, _ = lived(who, past, chosen)
     made: Made = life.say(it.event(who))
@@ -184,7 +184,7 @@ def test_an_event_is_delivered_filtered_or_a_failure_and_only_delivered_ones_are
 @EXAMPLES
 @given(WHO, HISTORIES, OPTIONS)
 def test_the_same_history_is_the_same_operations_byte_for_byte(
-    who: str, past: list[tuple[Spoken, Answer]], chosen: Options
+    who: str, past: list[tuple[Spoken, Fate]], chosen: Options
 ) -> None:
     assert lived(who, past, chosen)[1] == lived(who, past, chosen)[1]
 
@@ -192,7 +192,7 @@ def test_the_same_history_is_the_same_operations_byte_for_byte(
 @EXAMPLES
 @given(WHO, HISTORIES, EVENTS, OPTIONS)
 def test_learning_the_same_event_twice_changes_nothing(
-    who: str, past: list[tuple[Spoken, Answer]], it: Spoken, chosen: Options
+    who: str, past: list[tuple[Spoken, Fate]], it: Spoken, chosen: Options
 ) -> None:
     life, _ = lived(who, past, chosen)
     life.say(it.event(who))
@@ -213,7 +213,7 @@ def test_once_all_is_accepted_nothing_is_said_again(who: str, past: list[Spoken]
 
 @EXAMPLES
 @given(HISTORIES, OPTIONS)
-def test_one_person_stays_one_customer(past: list[tuple[Spoken, Answer]], chosen: Options) -> None:
+def test_one_person_stays_one_customer(past: list[tuple[Spoken, Fate]], chosen: Options) -> None:
     life = Life(chosen)
     for it, answer in past:
         before = life.customer()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hogline.model import Event
-from hogline.posthog import read_line
+from hogline.posthog import read_one
 from hogline.posthog.email_names import EMAIL_NAMES, emails_elsewhere
 from hogline.posthog.entry import encode_event, entry_of
 from hogline.posthog.forgetting import without
@@ -57,7 +57,7 @@ def test_another_id_is_text_as_javascript_writes_it(value, text):
 )
 def test_another_id_that_is_a_number_is_text_from_the_door_on(name, key):
     line = {"event": name, "distinct_id": "u1", "uuid": UUID, "properties": {key: 42, "total": 42}}
-    read = read_line(json.dumps(line).encode(), 0).event
+    read = read_one(json.dumps(line).encode(), 0).event
     assert read.properties == {key: "42", "total": 42}
     assert read.repaired == ("distinct_id_as_text",)
     assert other_id(name, read.properties) == other_id(name, {key: 42}) == "42"
@@ -67,7 +67,7 @@ def test_only_events_about_ids_name_another_id():
     assert other_id("order completed", {"alias": 42, "$anon_distinct_id": 42}) is None
     assert other_id("$identify", {"alias": 42}) is None
     line = {"event": "order completed", "distinct_id": "u1", "properties": {"alias": 42}}
-    assert read_line(json.dumps(line).encode(), 0).event.properties == {"alias": 42}
+    assert read_one(json.dumps(line).encode(), 0).event.properties == {"alias": 42}
 
 
 @pytest.mark.parametrize("alias", [42, "42", 42.0, ["42"]])

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hogline.posthog.lines import read_file_line, read_file_row
+from hogline.posthog.json_text import read_file_line, read_file_row
 from hogline.posthog.times import below_ms_us
 
 NOW_MS = 1_793_527_200_000

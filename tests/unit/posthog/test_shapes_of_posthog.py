@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hogline.posthog import Unreadable, read_line, read_lines, read_webhook
+from hogline.posthog import Unreadable, read_one, read_text, read_webhook
 from hogline.posthog.entry import decode_event
-from hogline.posthog.lines import read_file_line
+from hogline.posthog.json_text import read_file_line
 from hogline.posthog.shapes import Shape, shape_of
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -59,7 +59,7 @@ ONE_EVENT_IN_EVERY_SHAPE: dict[Shape, dict[str, object]] = {
 def test_every_shape_becomes_the_same_event(shape):
     row = ONE_EVENT_IN_EVERY_SHAPE[shape]
     assert shape_of(row) is shape
-    received = read_line(json.dumps(row).encode(), NOW_MS)
+    received = read_one(json.dumps(row).encode(), NOW_MS)
     event = received.event
     assert decode_event(received.body) == event
     assert (event.uuid, event.name, event.distinct_id) == (UUID, "order completed", "user-1")
@@ -92,7 +92,7 @@ def test_shapes_are_told_apart_by_their_keys(row, shape):
 
 @pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.iterdir()))
 def test_every_sample_is_read_whole(name):
-    batches = [read_lines(line, NOW_MS) for line in (SAMPLES / name).read_bytes().splitlines()]
+    batches = [read_text(line, NOW_MS) for line in (SAMPLES / name).read_bytes().splitlines()]
     events = [received.event for batch in batches for received in batch.received]
     assert len(events) >= 2
     assert not any(batch.refused for batch in batches)
@@ -114,7 +114,7 @@ def test_what_stands_at_the_top_wins_name_by_name():
         "$set_once": {"d": 2},
         "$unset": ["y", "z"],
     }
-    event = read_line(json.dumps(row).encode(), NOW_MS).event
+    event = read_one(json.dumps(row).encode(), NOW_MS).event
     assert event.set == {"a": 1, "b": 2}
     assert event.set_once == {"c": 1, "d": 2}
     assert event.unset == ("x", "y", "z")
@@ -123,7 +123,7 @@ def test_what_stands_at_the_top_wins_name_by_name():
 
 def test_a_set_of_a_wrong_kind_at_the_top_does_not_hide_the_one_in_the_properties():
     row = {**COMMON, "properties": {"$set": {"a": 1}}, "$set": None}
-    event = read_line(json.dumps(row).encode(), NOW_MS).event
+    event = read_one(json.dumps(row).encode(), NOW_MS).event
     assert event.set == {"a": 1}
     assert event.repaired == ("set_not_an_object",)
 
@@ -133,7 +133,7 @@ def test_a_set_of_a_wrong_kind_at_the_top_does_not_hide_the_one_in_the_propertie
 )
 def test_only_the_boolean_false_takes_the_person_away(value, personless):
     row = {**COMMON, "properties": {"$process_person_profile": value}}
-    event = read_line(json.dumps(row).encode(), NOW_MS).event
+    event = read_one(json.dumps(row).encode(), NOW_MS).event
     assert event.personless is personless
     assert event.properties == {"$process_person_profile": value}
 
@@ -141,7 +141,7 @@ def test_only_the_boolean_false_takes_the_person_away(value, personless):
 @pytest.mark.parametrize(("mode", "personless"), [("propertyless", True), ("full", False), ("force_upgrade", False)])
 def test_kafka_says_by_its_mode_that_there_is_no_person(mode, personless):
     row = {**ONE_EVENT_IN_EVERY_SHAPE[Shape.CLICKHOUSE], "person_mode": mode}
-    assert read_line(json.dumps(row).encode(), NOW_MS).event.personless is personless
+    assert read_one(json.dumps(row).encode(), NOW_MS).event.personless is personless
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_kafka_says_by_its_mode_that_there_is_no_person(mode, personless):
 )
 def test_a_column_of_json_text(column, kept, repaired):
     row = {**ONE_EVENT_IN_EVERY_SHAPE[Shape.CLICKHOUSE], "properties": column}
-    event = read_line(json.dumps(row).encode(), NOW_MS).event
+    event = read_one(json.dumps(row).encode(), NOW_MS).event
     assert event.repaired == repaired
     assert event.properties == kept
 
@@ -168,7 +168,7 @@ def test_a_column_of_json_text(column, kept, repaired):
 def test_a_broken_column_refuses_the_row(column, text):
     row = {**ONE_EVENT_IN_EVERY_SHAPE[Shape.EXPORT], column: text}
     with pytest.raises(Unreadable) as refused:
-        read_line(json.dumps(row).encode(), NOW_MS)
+        read_one(json.dumps(row).encode(), NOW_MS)
     assert column in refused.value.sentence
     assert refused.value.reason == f"{column}_unreadable"
 
@@ -176,7 +176,7 @@ def test_a_broken_column_refuses_the_row(column, text):
 def test_ids_are_only_cut_where_posthog_has_not_done_it_yet():
     for shape, length in ((Shape.CAPTURE, 200), (Shape.APP_EVENT, 300)):
         row = {**ONE_EVENT_IN_EVERY_SHAPE[shape], "distinct_id": "x" * 300}
-        assert len(read_line(json.dumps(row).encode(), NOW_MS).event.distinct_id) == length
+        assert len(read_one(json.dumps(row).encode(), NOW_MS).event.distinct_id) == length
 
 
 WEBHOOK_EVENT = {**COMMON, "properties": {"total": 12.5, "$set": {"plan": "pro"}}, "timestamp": ISO}
@@ -194,7 +194,7 @@ WEBHOOK_EVENT = {**COMMON, "properties": {"total": 12.5, "$set": {"plan": "pro"}
     ],
 )
 def test_a_webhook_however_its_body_was_edited(body):
-    event = read_line(json.dumps(body).encode(), NOW_MS).event
+    event = read_one(json.dumps(body).encode(), NOW_MS).event
     assert (event.uuid, event.name, event.distinct_id, event.timestamp_ms) == (UUID, "order completed", "user-1", AT_MS)
     assert (event.properties, event.set) == ({"total": 12.5}, {"plan": "pro"})
 
@@ -211,24 +211,24 @@ def test_a_webhook_however_its_body_was_edited(body):
 @pytest.mark.parametrize("shape", [Shape.WEBHOOK, Shape.APP_EVENT])
 def test_the_person_may_be_json_text(shape, person):
     row = {**ONE_EVENT_IN_EVERY_SHAPE[shape], "person": person}
-    event = read_line(json.dumps(row).encode(), NOW_MS).event
+    event = read_one(json.dumps(row).encode(), NOW_MS).event
     assert (event.person_properties, event.repaired) == (PERSON, ())
 
 
 def test_an_event_that_only_looks_like_json_text_is_one_without_a_user():
     with pytest.raises(Unreadable, match="distinct_id") as refused:
-        read_line(b'{"event": "{event}", "person": "{person}"}', NOW_MS)
+        read_one(b'{"event": "{event}", "person": "{person}"}', NOW_MS)
     assert refused.value.reason == "distinct_id_missing"
 
 
 def test_properties_of_a_webhook_that_are_broken_text_refuse_it():
     with pytest.raises(Unreadable, match="properties"):
-        read_line(json.dumps({"event": {**COMMON, "properties": "{event.properties}"}}).encode(), NOW_MS)
+        read_one(json.dumps({"event": {**COMMON, "properties": "{event.properties}"}}).encode(), NOW_MS)
 
 
 def test_column_names_may_be_in_capitals():
     row = {**ONE_EVENT_IN_EVERY_SHAPE[Shape.CLICKHOUSE], "properties": {"Total": 1}}
-    event = read_line(json.dumps({name.upper(): value for name, value in row.items()}).encode(), NOW_MS).event
+    event = read_one(json.dumps({name.upper(): value for name, value in row.items()}).encode(), NOW_MS).event
     assert (event.uuid, event.timestamp_ms, event.properties) == (UUID, AT_MS, {"Total": 1})
     assert event.person_properties == PERSON
 
@@ -275,25 +275,25 @@ def test_a_last_page_may_be_empty_and_a_row_may_be_none():
 
 @pytest.mark.parametrize("own", ["order-1", 7, None, "", UUID[:-1]])
 def test_an_id_that_is_no_uuid_is_none_of_posthogs(own):
-    event = read_line(json.dumps({"event": "x", "distinct_id": "u", "id": own}).encode(), NOW_MS, lambda _: "new").event
+    event = read_one(json.dumps({"event": "x", "distinct_id": "u", "id": own}).encode(), NOW_MS, lambda _: "new").event
     assert event.uuid == "new"
 
 
 @pytest.mark.parametrize("person", [None, [], "x", {"properties": None}, {}])
 def test_a_person_may_be_missing(person):
     row = {**ONE_EVENT_IN_EVERY_SHAPE[Shape.WEBHOOK], "person": person}
-    assert read_line(json.dumps(row).encode(), NOW_MS).event.person_properties == {}
+    assert read_one(json.dumps(row).encode(), NOW_MS).event.person_properties == {}
 
 
 def test_chains_and_addresses_of_a_wrong_kind_are_left_out():
     row = {**COMMON, "properties": {}, "elements_chain": 1, "url": None}
-    event = read_line(json.dumps(row).encode(), NOW_MS).event
+    event = read_one(json.dumps(row).encode(), NOW_MS).event
     assert (event.elements_chain, event.url) == ("", "")
 
 
 def test_integers_beyond_64_bits_in_any_place_are_text():
     row = {**COMMON, "properties": {"$set": {"n": 2**64}, "n": [2**65]}, "person": {"properties": {"n": 2**66}}}
-    event = read_line(json.dumps(row).encode(), NOW_MS).event
+    event = read_one(json.dumps(row).encode(), NOW_MS).event
     assert event.set == {"n": str(2**64)}
     assert event.properties == {"n": [str(2**65)]}
     assert event.person_properties == {"n": str(2**66)}
@@ -331,7 +331,7 @@ class TestLinesOfAFile:
 class TestLines:
     def test_a_batch_in_a_line_is_several_events(self):
         batch = {"api_key": "t", "sent_at": "2026-11-01T12:00:00Z", "batch": [{**COMMON, "timestamp": ISO}, None]}
-        lines = read_lines(json.dumps(batch).encode(), NOW_MS)
+        lines = read_text(json.dumps(batch).encode(), NOW_MS)
         # Whoever wrote the file did so long ago: nothing is corrected by today's clock.
         assert [received.event.timestamp_ms for received in lines.received] == [AT_MS]
         assert lines.refused == {"not_an_event": 1}
@@ -339,13 +339,13 @@ class TestLines:
 
     def test_an_array_may_mix_shapes(self):
         rows = list(ONE_EVENT_IN_EVERY_SHAPE.values())
-        assert len(read_lines(json.dumps(rows).encode(), NOW_MS).received) == 5
+        assert len(read_text(json.dumps(rows).encode(), NOW_MS).received) == 5
         assert len(read_webhook(json.dumps(rows).encode(), NOW_MS).received) == 5
 
     @pytest.mark.parametrize("line", [b"[]", b'{"batch": []}', b'{"batch": null}', b"{", b"", b"\xff"])
     def test_a_line_without_events_is_unreadable(self, line):
         with pytest.raises(Unreadable):
-            read_lines(line, NOW_MS)
+            read_text(line, NOW_MS)
 
     @pytest.mark.parametrize(
         "line",
@@ -359,4 +359,4 @@ class TestLines:
     )
     def test_one_event_is_expected_of_read_line(self, line):
         with pytest.raises(Unreadable):
-            read_line(line, NOW_MS)
+            read_one(line, NOW_MS)

@@ -14,7 +14,7 @@ import tracemalloc
 import pytest
 from receiving import PUBLIC_TOKEN, TOKEN, Inbox, captured, zipped
 
-from hogline.posthog import bounds, read_line, repair, weight
+from hogline.posthog import bounds, read_one, repair, weight
 from hogline.posthog.entry import Entry, decode_entry
 from hogline.posthog.received import Unreadable
 from hogline.sources.budget import Budget
@@ -137,7 +137,7 @@ def test_the_webhook_and_files_refuse_it_too():
     large = json.dumps(captured(properties={"a": "x" * 1_000_001})).encode()
     assert inbox.webhook(large).status == 413
     with pytest.raises(Unreadable, match="too large"):
-        read_line(large, 0)
+        read_one(large, 0)
 
 
 class TestWeight:
@@ -145,18 +145,18 @@ class TestWeight:
         "properties", [{}, {"a": "b", "c": 1.5}, {"text": "Привет, мир! " * 200}, {"a": "[" * 900}]
     )
     def test_an_ordinary_event_weighs_its_bytes(self, properties):
-        received = read_line(json.dumps(captured(properties=properties)).encode(), 0)
+        received = read_one(json.dumps(captured(properties=properties)).encode(), 0)
         assert weight.weight_bytes(received.body, decode_entry(received.body)) == len(received.body)
 
     @pytest.mark.parametrize("case", ["arrays", "objects"])
     def test_attributes_of_nothing_but_brackets_weigh_what_they_take_and_data_takes_its_bytes(self, case):
         small = HEAVY[case][: len(HEAVY[case]) // 3].rpartition(b",")[0] + b"]"
-        body = read_line(event_of(b'0,"$set":{"a":%s}' % small), 0).body
+        body = read_one(event_of(b'0,"$set":{"a":%s}' % small), 0).body
         decoded: list[Entry] = []
         taken = peak_mb(lambda: decoded.append(decode_entry(body))) * 1e6
         assert len(body) < weight.weight_bytes(body, decoded[0])
         assert taken / 16 < weight.weight_bytes(body, decoded[0]) < taken
-        data = read_line(event_of(small), 0).body
+        data = read_one(event_of(small), 0).body
         assert weight.weight_bytes(data, decode_entry(data)) == len(data)
 
 

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import msgspec
 
-from hogline.destinations.base import GroupPlan, Keeps, Removal, Rules, Written
+from hogline.destinations.base import GroupPlan, Learning, Removal, Rules, Written
 from hogline.destinations.customerio import groups, limits, operations, pages
 from hogline.destinations.customerio.data import event_data, left_out
 from hogline.destinations.customerio.options import Options
@@ -51,7 +51,7 @@ class CustomerIoPeople:
             by_email=options.identify_by_email,
             merge_people=options.merge_people,
             has_groups=bool(options.group_objects),
-            keeps=Keeps(
+            learning=Learning(
                 options.attributes_from == "person", options.email_property, options.protect_emails, options.set_once
             ),
             view=crc32(_encode(view)),

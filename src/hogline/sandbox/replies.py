@@ -1,4 +1,4 @@
-"""Answers of the Track API as values, and the error bodies in their documented forms. Pure."""
+"""What the Track API says, as values, and the error bodies in their documented forms. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ JSON = "application/json; charset=utf-8"
 _encode = msgspec.json.Encoder().encode
 
 
-class Answer(Struct, gc=False):
+class SandboxReply(Struct, gc=False):
+    """What the sandbox says to one request. (What a destination makes of a response is a `model.Answer`.)"""
+
     status: int
     body: bytes = b"{}"
     headers: tuple[tuple[str, str], ...] = (("content-type", JSON),)
@@ -24,34 +26,34 @@ class Answer(Struct, gc=False):
     refused: int = 0
 
 
-def refused_whole(problem: Problem, operations: int = 1) -> Answer:
+def refused_whole(problem: Problem, operations: int = 1) -> SandboxReply:
     """v2's 400: nothing of the request was accepted."""
-    return Answer(400, _encode({"errors": [_error(problem)]}), operations=operations, refused=operations)
+    return SandboxReply(400, _encode({"errors": [_error(problem)]}), operations=operations, refused=operations)
 
 
-def refused_in_part(problems: Iterable[tuple[int, Problem]], operations: int) -> Answer:
+def refused_in_part(problems: Iterable[tuple[int, Problem]], operations: int) -> SandboxReply:
     """v2's 207: what is listed was refused, all else was accepted. 200 if nothing is listed."""
     errors = [{"batch_index": index, **_error(problem)} for index, problem in problems]
     if not errors:
-        return Answer(200, operations=operations)
-    return Answer(207, _encode({"errors": errors}), operations=operations, refused=len(errors))
+        return SandboxReply(200, operations=operations)
+    return SandboxReply(207, _encode({"errors": errors}), operations=operations, refused=len(errors))
 
 
-def refused_v1(problem: Problem) -> Answer:
+def refused_v1(problem: Problem) -> SandboxReply:
     """v1's 400, which has sentences only."""
-    return Answer(400, _encode({"meta": {"errors": [problem.message]}}), operations=1, refused=1)
+    return SandboxReply(400, _encode({"meta": {"errors": [problem.message]}}), operations=1, refused=1)
 
 
-def meta_error(status: int, sentence: str | None = None) -> Answer:
+def meta_error(status: int, sentence: str | None = None) -> SandboxReply:
     """The form of everything that is not about an operation: credentials, routes, scripted failures."""
-    return Answer(status, _encode({"meta": {"error": sentence or phrase(status)}}))
+    return SandboxReply(status, _encode({"meta": {"error": sentence or phrase(status)}}))
 
 
 UNAUTHORIZED = meta_error(401, "Unauthorized request")
 
 
-def as_json(value: object, status: int = 200) -> Answer:
-    return Answer(status, _encode(value))
+def as_json(value: object, status: int = 200) -> SandboxReply:
+    return SandboxReply(status, _encode(value))
 
 
 def _error(problem: Problem) -> dict[str, str]:

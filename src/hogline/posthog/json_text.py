@@ -33,7 +33,7 @@ _READERS: Mapping[Shape, _Read] = {
 }
 
 
-def read_lines(line: bytes, received_ms: int, new_uuid: NewUuid = uuid7, *, batch_events: int | None = None) -> Batch:
+def read_text(line: bytes, received_ms: int, new_uuid: NewUuid = uuid7, *, batch_events: int | None = None) -> Batch:
     """All events of a JSON text that just came.
 
     Raises `Unreadable` if the text as a whole cannot be read; events that cannot be kept are counted.
@@ -45,7 +45,7 @@ def read_file_line(line: bytes, number: int, received_ms: int) -> Batch:
     """All events of a line in a file, which happened some time: each says when. One without a uuid gets one made of the
     line and its place, so that the same file gives the same events when it is read again.
 
-    Raises as `read_lines` does.
+    Raises as `read_text` does.
     """
     return _read_text(line, _receipts_of_file(lambda: line, number, received_ms), None)
 
@@ -108,9 +108,9 @@ def _timestamp_of(value: object) -> object:
     return found
 
 
-def read_line(line: bytes, received_ms: int, new_uuid: NewUuid = uuid7) -> Received:
+def read_one(line: bytes, received_ms: int, new_uuid: NewUuid = uuid7) -> Received:
     """The one event of a JSON text. Raises `Unreadable` if there is none, or more than one."""
-    batch = read_lines(line, received_ms, new_uuid)
+    batch = read_text(line, received_ms, new_uuid)
     if batch.problem is not None:
         raise batch.problem
     if len(batch.received) != 1:
@@ -129,7 +129,7 @@ def read_webhook(
 ) -> Batch:
     """The same for the body of a webhook, which may be compressed. Raises `Unreadable`."""
     text = inflate(body, content_encoding=content_encoding, limit_bytes=unpacked_bytes)
-    return read_lines(text, received_ms, new_uuid, batch_events=batch_events)
+    return read_text(text, received_ms, new_uuid, batch_events=batch_events)
 
 
 def _values(value: object) -> Sequence[object]:
