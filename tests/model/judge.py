@@ -137,9 +137,10 @@ class Judge:
         found = {"delivered": status.delivered, "held": status.held, **status.filtered}
         if self._expected.options.get("delete_on") or self._run.history.world.death_rate:
             # Somebody may be a customer early, by what a later event said, or by what was due after a crash: then there
-            # is somebody to delete or to tell.
+            # is somebody to delete or to tell. A failure from before a deletion is not retried.
             for counts in (wanted, found):
-                counts["delivered"] = counts.get("delivered", 0) + counts.pop("nothing_to_send", 0)
+                alike = ("delivered", "nothing_to_send", "deleted")
+                counts["delivered"] = sum(counts.pop(name, 0) for name in alike)
         found = {name: count for name, count in found.items() if count}
         wanted = {name: count for name, count in wanted.items() if count}
         if found != wanted:
