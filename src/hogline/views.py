@@ -195,6 +195,8 @@ class PeoplePage(Struct, frozen=True, kw_only=True):
     """People about whom something is known."""
     cut: bool = False
     """There are more matches than were looked at."""
+    stopped: bool = False
+    """The search stopped before everyone was looked at."""
 
 
 class PersonEvent(Struct, frozen=True, kw_only=True):

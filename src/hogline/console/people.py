@@ -22,7 +22,7 @@ from hogline.views import ConnectionView, PersonDetails
 ON_A_PAGE = 50
 
 
-FIELDS = ("q", "attribute", "value", "show")
+FIELDS = ("q", "attribute", "value", "show", "all")
 EVERYONE = "everyone"
 
 
@@ -37,6 +37,7 @@ async def people(request: Request) -> Response:
             attribute=asked["attribute"],
             value=asked["value"],
             everyone=asked["show"] == EVERYONE,
+            thorough=bool(asked["all"]),
             cursor=at,
             limit=ON_A_PAGE,
         )

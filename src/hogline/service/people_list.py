@@ -31,6 +31,8 @@ ROUNDS_BEFORE_MATCHES = 10
 """So that those who were seen lately come first, even if nobody looked at the list before."""
 MOST_MATCHES = 500
 COUNT_WITHIN_S = 0.05
+SEARCH_WITHIN_S = 0.1
+"""Enough for some 100,000 people. After that, the page asks before it searches the rest."""
 _CURSOR = re.compile(r"|[<>@]\d{1,18}|[-+].*", re.DOTALL)
 NAMES = ("name", "full_name", "$name", "fullName")
 FIRST_NAMES = ("first_name", "firstName", "firstname", "$first_name")
@@ -229,11 +231,13 @@ class PeopleLists:
         attribute: str = "",
         value: str = "",
         everyone: bool = False,
+        thorough: bool = False,
         cursor: str = "",
         limit: int = 50,
     ) -> PeoplePage:
         """Customers of a connection, or everyone who is known, those seen last first: all, or those with this text in a
-        distinct_id or email, and this value of an attribute. `cursor`: as another page says. Raises `CannotDo`.
+        distinct_id or email, and this value of an attribute. `thorough`: look at all
+        of them, however long it takes. `cursor`: as another page says. Raises `CannotDo`.
         """
         one = await connection_named(self._state, connection)
         if not _CURSOR.fullmatch(cursor):
@@ -245,11 +249,18 @@ class PeopleLists:
             return PeoplePage(people=[], next="", previous="", customers=None, known=None)
         self._seen = self._seen or LastSeen(self._journal)
         listing = Listing(looked, self._state, self._journal, self._seen, everyone=everyone)
-        cut = False
+        cut = stopped = False
         if text or attribute:
-            names = await self._matching(one.id, text, attribute, value)
-            cut = len(names) >= MOST_MATCHES
-            people, further, back = await listing.matches(names, cursor, limit)
+            found = await self._state.search_people(
+                one.id,
+                text,
+                attribute,
+                typed(value) if attribute else (),
+                limit=MOST_MATCHES,
+                within_s=None if thorough else SEARCH_WITHIN_S,
+            )
+            cut, stopped = len(found.ids) >= MOST_MATCHES, not found.is_whole
+            people, further, back = await listing.matches(found.ids, cursor, limit)
         else:
             people, further, back = await listing.page(cursor, limit)
         counts = await self._counting.of(one.id)
@@ -260,14 +271,5 @@ class PeopleLists:
             customers=counts.customers if counts else None,
             known=counts.known if counts else None,
             cut=cut,
+            stopped=stopped,
         )
-
-    async def _matching(self, connection: int, text: str, attribute: str, value: str) -> list[str]:
-        if not attribute:
-            return await self._state.find_people(connection, text, limit=MOST_MATCHES)
-        found = await self._state.people_with(attribute, typed(value), limit=MOST_MATCHES)
-        if not text:
-            return found
-        low = text.casefold()
-        emails = {name: person.email or "" for name, person in self._state.people(found).items()}
-        return [name for name in found if low in name.casefold() or low in emails.get(name, "").casefold()]

@@ -309,11 +309,6 @@ class State(Forgets, Resends, Lists, Protocol):
 
     # people
 
-    async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[str]:
-        """Ids that contain a text, or whose email does, ignoring case; in order, the first `limit` after `after`. All
-        ids count that have a `Person`, an `Id`, or a `Told` of this connection."""
-        ...
-
     async def options_changed(self, connection: int, now_ms: int) -> None:
         """The connection's options changed: add everyone with held events to `again`, as `release`, and set
         `Told.due_ms` to now where it is `WAITS_MS`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,6 +15,12 @@ class PeopleCounts(Struct, frozen=True):
     """People about whom something is known."""
 
 
+class PeopleFound(Struct, frozen=True):
+    ids: list[str]
+    is_whole: bool
+    """False: the time was up before everyone was looked at."""
+
+
 class Lists(Protocol):
     async def people_in_order(
         self, connection: int, *, told: bool, after: str = "", before: str | None = None, limit: int = 100
@@ -23,10 +30,24 @@ class Lists(Protocol):
         """
         ...
 
-    async def people_with(self, attribute: str, values: list[object], *, limit: int = 100) -> list[str]:
-        """People with one of these values for an attribute, in the order of their ids. It reads everything that is
-        known, up to the last of them.
-        """
+    async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[str]:
+        """Ids that contain a text, or whose email does, ignoring case; in order, the first `limit` after `after`. All
+        ids count that have a `Person`, an `Id`, or a `Told` of this connection. It reads all ids and emails."""
+        ...
+
+    async def search_people(
+        self,
+        connection: int,
+        text: str,
+        attribute: str = "",
+        values: Sequence[object] = (),
+        *,
+        limit: int = 100,
+        within_s: float | None = None,
+    ) -> PeopleFound:
+        """As `find_people`; with an attribute, only people who have one of these values for it. `within_s`: how long
+        to look. People with exactly this id, or with this email at the connection's destination, come first, even when
+        the time is up."""
         ...
 
     async def count_people(self, connection: int) -> PeopleCounts:

@@ -21,6 +21,7 @@ from hogline.core.known import Fact, Person
 from hogline.core.sync import fingerprint
 from hogline.core.told import Customer, Mark, Told
 from hogline.model import Request, Response
+from hogline.service import people_list
 from hogline.service.last_seen import LastSeen
 
 pytestmark = pytest.mark.anyio
@@ -173,6 +174,23 @@ async def test_people_are_found_by_an_attribute(browser: Browser) -> None:
         assert rows_of((await browser.get(f"{PEOPLE}?{query}")).text) == found, query
 
 
+@pytest.mark.parametrize("query", ["q=nobody", "attribute=plan&value=none"])
+async def test_a_search_that_takes_long_stops_and_says_so(
+    browser: Browser, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people_list, "SEARCH_WITHIN_S", 0)
+    await settle(browser, identified("zoe", email="zoe@example.com", plan="pro"))
+    await known(browser, *(Person(f"user {n}", {"plan": Fact("pro", 0, 1)}) for n in range(3_000)))
+    page = (await browser.get(f"{PEOPLE}?{query}")).text
+    assert "No match so far Not everyone was searched." in words(page)
+    more = html.unescape(re.findall(r'href="([^"]*all=1)"', page)[0])
+    assert "No customer matches." in words((await browser.get(more)).text)
+    for whole in ("zoe", "ZOE@example.com", "zoe&attribute=plan&value=pro"):
+        found = (await browser.get(f"{PEOPLE}?q={whole}")).text
+        assert rows_of(found) == ["zoe"], whole
+        assert "Not everyone was searched." in words(found)
+
+
 async def test_a_forgotten_person_is_in_no_list(browser: Browser) -> None:
     await settle(browser, identified("ada"), identified("ben"))
     assert rows_of((await browser.get(PEOPLE)).text) == ["ben", "ada"]
@@ -272,7 +290,7 @@ async def test_everyone_is_sent_again_by_a_button_and_stopped_by_another(browser
     reply = await browser.post("/connections/shop/people/resend")
     assert (reply.status, reply.headers["location"]) == (303, "/connections/shop/people")
     said = words((await browser.get("/connections/shop/people")).text)
-    assert "Everyone is sent again, beside live events, which go first." in said
+    assert "Everyone is sent again. Live events still go first." in said
     assert "0 of 2 people are sent again. It goes on once shop runs. Stop" in said
     await browser.post("/connections/shop/people/resend/cancel")
     assert "Stopped. 0 of 2 people were sent again." in words((await browser.get("/connections/shop/people")).text)

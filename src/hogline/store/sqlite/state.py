@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -21,7 +20,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import Suppressed
 from hogline.store.sqlite import conversion, records
 from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, touch, transaction, value
-from hogline.store.sqlite.directory import SqliteLists
+from hogline.store.sqlite.directory import SqliteLists, folded
 from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
 from hogline.store.sqlite.resending import SqliteResends
 from hogline.store.sqlite.scrub import Scrub, scrub, step
@@ -43,27 +42,6 @@ _CHOSEN = (
 )
 _RETRY = f"UPDATE dead_letters SET retrying = 1 {_CHOSEN} RETURNING position"  # noqa: S608  # parts are ours, values are bound
 _DISCARD = f"DELETE FROM dead_letters {_CHOSEN} AND NOT retrying RETURNING position"  # noqa: S608  # as above
-_EVERYBODY = (
-    "SELECT person FROM (SELECT person FROM told WHERE connection = ?1 AND person > ?2"
-    " UNION SELECT id FROM known WHERE id > ?2 UNION SELECT id FROM ids WHERE id > ?2) ORDER BY person LIMIT ?3"
-)
-# SQLite's LIKE only knows the case of ASCII letters. Where there are others, `folded` compares too. That is rare, and
-# ten times as slow.
-_SEARCH = (
-    "SELECT person FROM ("
-    "SELECT id AS person FROM known INDEXED BY known_by_id_and_email WHERE id > ?2"
-    " AND (id LIKE ?4 ESCAPE '\\' OR email LIKE ?4 ESCAPE '\\'"
-    " OR (length(id) <> octet_length(id) OR length(email) <> octet_length(email))"
-    " AND (instr(folded(id), ?5) OR instr(folded(email), ?5)))"
-    " UNION SELECT person FROM told WHERE connection = ?1 AND person > ?2 AND (person LIKE ?4 ESCAPE '\\'"
-    " OR length(person) <> octet_length(person) AND instr(folded(person), ?5))"
-    " UNION SELECT id FROM ids WHERE id > ?2 AND (id LIKE ?4 ESCAPE '\\'"
-    " OR length(id) <> octet_length(id) AND instr(folded(id), ?5))"
-    ") ORDER BY person LIMIT ?3"
-)
-_WILD = re.compile(r"[%_\\]")
-_LONGEST_PATTERN_BYTES = 50_000
-"""SQLite's own limit."""
 _CONNECTIONS = (
     "SELECT id, name, destination, options, enabled, stopped, start, created_ms, workspace, since_ms FROM connections"
 )
@@ -83,7 +61,7 @@ class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, SqliteLists, rec
         self._written = open_database(path, "state", vfs, conversions={7: convert})
         self._read = open_database(path, "state", vfs)
         self._searched = open_database(path, "state", vfs)
-        self._searched.create_scalar_function("folded", _folded, 1, deterministic=True)
+        self._searched.create_scalar_function("folded", folded, 1, deterministic=True)
         records.RecordReader.__init__(self, self._read)
         self._searching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-search")
         self.suppressed = Suppressed(vault.fingerprint, suppressed_hashes(self._read))
@@ -363,20 +341,6 @@ class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, SqliteLists, rec
         row = (connection, replay.settled, replay.last, msgspec.json.encode(replay.events).decode())
         await self._write(lambda database: database.execute("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?)", row))
 
-    # people
-
-    async def find_people(self, connection: int, text: str, *, after: str = "", limit: int = 100) -> list[str]:
-        if not text:
-            with reading():
-                found = [person for (person,) in rows(self._read, _EVERYBODY, (connection, after, limit))]
-        else:
-            folded = text.casefold()
-            pattern = "%" + _WILD.sub(r"\\\g<0>", folded) + "%"
-            if len(pattern.encode()) > _LONGEST_PATTERN_BYTES:
-                return []  # no id is that long
-            found = await self._search(_SEARCH, (connection, after, limit, pattern, folded))
-        return found
-
     async def _search(self, sql: str, bindings: tuple[apsw.SQLiteValue, ...]) -> list[Any]:
         """The single column of what was found, in the search thread."""
 
@@ -385,12 +349,6 @@ class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, SqliteLists, rec
                 return [found for (found,) in rows(self._searched, sql, bindings)]
 
         return await asyncio.get_running_loop().run_in_executor(self._searching, search)
-
-
-def _folded(*texts: apsw.SQLiteValue) -> apsw.SQLiteValue:
-    """A text in comparable case; NULL stays NULL."""
-    (text,) = texts
-    return text.casefold() if isinstance(text, str) else text
 
 
 def _remove_token(id_: int, database: apsw.Connection) -> None:

@@ -15,7 +15,7 @@ from hogline.core.ledger import Row
 from hogline.core.told import Customer, Mark, Told
 from hogline.model import Identifier, same_value
 from hogline.store.base import State
-from hogline.store.directory import PeopleCounts
+from hogline.store.directory import PeopleCounts, PeopleFound
 from hogline.store.resending import Resending
 from hogline.testing.stores.words import NOW_MS, Store, installed, known, learn, told
 
@@ -344,12 +344,48 @@ async def test_people_are_found_by_the_value_of_an_attribute(state: State) -> No
     people["other"] = Person("other", {"pro": Fact("plan", 0, 1), "plan2": Fact("pro", 0, 1)})
     people["property"] = Person("property", {}, properties={"plan": Fact("pro", 0, 1)})
     await state.flush(Flush({}, people, 0))
-    assert await state.people_with("plan", ["pro"]) == ["property", "user 0"]
-    assert await state.people_with("plan", ["3", 3]) == ["user 2"]
-    assert await state.people_with("plan", ["true", True]) == ["user 4"]
-    assert await state.people_with("plan", ["x" * 300]) == ["user 8"]
-    assert await state.people_with("plan", ["pro", 3], limit=2) == ["property", "user 0"]
-    assert await state.people_with("plan", []) == []
+
+    async def with_plan(values: list[object], *, text: str = "", limit: int = 100) -> list[str]:
+        found = await state.search_people(1, text, "plan", values, limit=limit)
+        assert found.is_whole
+        return found.ids
+
+    assert await with_plan(["pro"], text="USER") == ["user 0"]
+    assert await with_plan(["pro"], text="user 0") == ["user 0"]
+    assert await with_plan([3], text="user 0") == []
+    assert await with_plan(["pro"]) == ["property", "user 0"]
+    assert await with_plan(["3", 3]) == ["user 2"]
+    assert await with_plan(["true", True]) == ["user 4"]
+    assert await with_plan(["x" * 300]) == ["user 8"]
+    assert await with_plan(["pro", 3], limit=2) == ["property", "user 0"]
+    assert await with_plan([]) == []
+
+
+async def test_a_search_stops_when_its_time_is_up_and_finds_whole_ids_and_emails_all_the_same(state: State) -> None:
+    one, other = await installed(state, "one"), await installed(state, "other")
+    people = [known(f"user {n:04}", f"User{n:04}@example.org", plan="pro") for n in range(3_000)]
+    await learn(state, *people, zed=Id("user 2999", 3))
+    row = Row("user 2999", "accepted", Identifier("id", "user 2999"), others=0)
+    await state.settle(
+        Settlement(connection=one.id, lanes={}, told={"yan": told("yan")}, ledger={"who@example.org": row})
+    )
+
+    async def found(text: str, *attribute: object, connection: int = one.id, within_s: float | None = 0) -> PeopleFound:
+        name, values = ("plan", attribute) if attribute else ("", ())
+        return await state.search_people(connection, text, name, values, within_s=within_s)
+
+    assert not (await found("nobody")).is_whole
+    assert await found("nobody", within_s=None) == PeopleFound([], is_whole=True)
+    assert not (await found("nobody", "pro")).is_whole
+    assert (await found("user 2999")).ids[0] == "user 2999"
+    assert (await found("user 2999", "pro")).ids[0] == "user 2999"
+    assert "user 2999" not in (await found("user 2999", "free")).ids
+    assert ((await found("zed")).ids, (await found("yan")).ids) == (["zed"], ["yan"])
+    assert ((await found("Who@Example.org")).ids, (await found("yan", connection=other.id)).ids) == (["user 2999"], [])
+    others = {f"other {n:04}": told(f"other {n:04}") for n in range(3_000)}
+    await state.settle(Settlement(connection=one.id, lanes={}, told=others))
+    assert len((await found("user0")).ids) == 100  # those who match do not wait for those who do not
+    assert await found("user 0000", within_s=None) == PeopleFound(["user 0000"], is_whole=True)
 
 
 async def test_everyone_is_added_to_those_who_are_sent_again_in_portions(store: Store, state: State) -> None:
