@@ -32,11 +32,18 @@ class Scribe:
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
         self._compared = False
+        self._news = asyncio.Event()
+        self._news.set()  # what a crash left
         self._writing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """From now on, take what is noted."""
         self._writing = asyncio.create_task(self._run(), name="event log")
+
+    def wake(self) -> None:
+        """Something was noted. What other parts note (a failure that is discarded, say) comes with it, or when somebody
+        reads."""
+        self._news.set()
 
     async def close(self) -> None:
         """Take what is left, and stop. If the disk fails, the next start catches up."""
@@ -67,14 +74,18 @@ class Scribe:
     async def _run(self) -> None:
         while True:
             pause_s = EVERY_S
+            await self._news.wait()
+            self._news.clear()
             try:
                 await self.catch_up()
             except Unwritable as trouble:
                 log.warning("the event log cannot be written", reason=str(trouble))
                 pause_s = TRY_AGAIN_S
+                self._news.set()
             except Exception as error:  # a bug in what is only looked at must not stop anything
                 log.error("the event log failed", error=type(error).__name__)  # noqa: TRY400  # the kind says it
                 pause_s = TRY_AGAIN_S
+                self._news.set()
             await self._clock.sleep(pause_s)
 
     async def catch_up(self) -> None:

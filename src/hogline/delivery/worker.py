@@ -62,11 +62,11 @@ class Worker(Generic[OptionsT]):
         tallies: AbstractSet[Notes] = frozenset(),
         feed: Feed | None = None,
         listener: RequestListener = nobody,
-        logs: bool = False,
+        noting: Callable[[], None] | None = None,
     ) -> None:
         """`merge_delay_s`: how long a merge waits when both customers are accepted. `tallies`: anyone who waits for
-        events, now or later. `feed`: anyone who watches. `listener` gets each request. `logs`: what happened to
-        each event is noted for the event log.
+        events, now or later. `feed`: anyone who watches. `listener` gets each request. `noting`: called
+        whenever what happened to events was noted for the event log; None: nothing is.
         """
         self._connection = connection
         self._destination = destination
@@ -88,7 +88,7 @@ class Worker(Generic[OptionsT]):
         """One of those at a time."""
         self._fuse = Fuse()
         self._tallies = tallies
-        self._logs = logs
+        self._noting = noting
         self._feed = feed or Feed(clock)
         self._watch = DeliveryWatch(connection.name, clock, listener)
         self._carrier = Carrier(destination, options, send=send, gate=gate, clock=clock, watch=self._watch)
@@ -267,7 +267,7 @@ class Worker(Generic[OptionsT]):
 
     def _noted(self, shipment: Shipment, outcomes: Sequence[OperationOutcome], began_ms: int) -> Noted | None:
         """For the event log."""
-        if not self._logs:
+        if self._noting is None:
             return None
         try:
             people, at_ms = self._destination.people, self._clock.time_ms()
@@ -287,6 +287,8 @@ class Worker(Generic[OptionsT]):
         if (runs := self._journal.backfilled.count(settled.outcomes, shipment.items)) or book is not None:
             settlement = replace(settlement, runs=runs, noted=book)
         await self._persist(lambda: self._state.settle(settlement))
+        if book is not None and self._noting is not None:
+            self._noting()
         desk.settled(shipment, settled)
         if self._puller is not None:
             self._puller.kept(settled.settlement)

@@ -41,10 +41,10 @@ class Workers:
         merge_delay_s: float,
         retains: bool = False,
         listener: RequestListener = nobody,
-        logs: bool = False,
+        noting: Callable[[], None] | None = None,
     ) -> None:
-        """`retains`: inactive people are removed. `logs`: what happens to each event is noted."""
-        self._logs = logs
+        """`retains`: inactive people are removed. `noting`: as for a `Worker`."""
+        self._noting = noting
         self._journal = journal
         self._state = state
         self._send = send
@@ -133,7 +133,7 @@ class Workers:
             tallies=self._tallies.setdefault(connection.id, set()),
             feed=self.feed(connection.id),
             listener=self._listener,
-            logs=self._logs,
+            noting=self._noting,
         )
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
         self._running[connection.id] = (worker, task)

@@ -123,6 +123,7 @@ class Service:
         self.cleaning = Cleaning(journal, state, events)
         self.seen_uuids = seen = SeenUuids(journal)
         """Shared by everything that receives events."""
+        self._event_log = event_log = None if events is None else Scribe(state, events, clock)
         self.workers = workers = Workers(
             journal=journal,
             state=state,
@@ -132,9 +133,8 @@ class Service:
             merge_delay_s=settings.merge_delay_s,
             retains=settings.people_retention_days > 0,
             listener=listener,
-            logs=events is not None,
+            noting=None if event_log is None else event_log.wake,
         )
-        self._event_log = event_log = None if events is None else Scribe(state, events, clock)
         self._runner = runner = Runner(workers, state, clock, delivers=delivers)
         self.retention = Retention(workers, runner.changing)
         """For housekeeping."""
