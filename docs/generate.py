@@ -72,21 +72,21 @@ SETTINGS_HEAD = """\
 
 *Written by `docs/generate.py` from `src/hogline/settings.py`. Do not edit.*
 
-Every setting is an environment variable. `<NAME>_FILE` names a file that holds the value instead, which is the way for
-secrets; the variable itself wins over the file. `--data` on the command line wins over both.
+Every setting is an environment variable. `<NAME>_FILE` names a file that holds the value instead, which is how you
+should pass secrets; the variable itself overrides the file. `--data` on the command line overrides both.
 
 | variable | default | what it is |
 |---|---|---|
 """
 
 SETTINGS_TAIL = """
-The data directory is, unless set otherwise, `~/.local/share/hogline` on Linux and
-`~/Library/Application Support/hogline` on macOS. It is made with mode 0700 and holds `journal.db`, `state.db`,
-`history.db`, `audit.db`, `secret.key`, `console.json` (accounts, with hashed passwords), `api_tokens.json` (hashes),
-`first-password` until you set another, and, while Hogline serves, `control.sock`. Back up all of it, with `secret.key`:
-without that key the stored credentials cannot be read. Hogline refuses a directory or files of another user, files that
-are symbolic links, and files that everybody can read or write; a copy that was unpacked with wide permissions needs
-`chmod 600` first.
+The data directory is, unless set otherwise, `~/.local/share/hogline` on Linux and `~/Library/Application
+Support/hogline` on macOS. Hogline creates it with mode 0700. It contains `journal.db`, `state.db`, `history.db`,
+`audit.db`, `secret.key`, `console.json` (accounts, with hashed passwords), `api_tokens.json` (hashes), `first-password`
+until you set a password, and, while `hogline serve` runs, `control.sock`. Back up all of it, including `secret.key`:
+without that key, nobody can read the stored credentials. Hogline refuses a directory or files that another user owns,
+files that are symbolic links, and files that everybody can read or write. If you unpacked a copy with such permissions,
+run `chmod 600` on its files first.
 
 `hogline connect` reads the secrets of the new connection from the environment if you do not give them as options: from
 `HOGLINE_<DESTINATION>_<OPTION>`, or from the file that `HOGLINE_<DESTINATION>_<OPTION>_FILE` names. For example,

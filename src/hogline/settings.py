@@ -87,10 +87,11 @@ class Settings(BaseSettings):
     )
     alert_webhook: SecretStr | None = Field(default=None, description="A URL that alerts are posted to.")
     alert_webhook_format: Literal["json", "slack"] = Field(
-        default="json", description="What is posted: JSON, or a text as Slack and compatible services take it."
+        default="json",
+        description="The format of these posts: JSON, or a text message for Slack and compatible services.",
     )
     alert_lag_minutes: int = Field(
-        default=15, ge=1, le=100_000, description="Alert if a connection is further behind, in minutes."
+        default=15, ge=1, le=100_000, description="Alert if a connection is more than this many minutes behind."
     )
     alert_failures_percent: int = Field(
         default=20, ge=1, le=100, description="Alert if more of the events of the last ten minutes fail, in percent."

@@ -188,7 +188,7 @@ class Life:
         return self.known.person(self.who(distinct_id))
 
     def values(self, distinct_id: str = "u1") -> dict[str, object]:
-        """What is known of them; what was taken away is null."""
+        """What is known of them; what was removed is null."""
         return {name: fact.value for name, fact in self.person(distinct_id).facts.items()}
 
     def told(self, distinct_id: str = "u1") -> Told:

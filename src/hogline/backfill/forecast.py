@@ -30,7 +30,7 @@ MOST_HELD_BYTES = 100_000_000
 
 
 def choices(destination: str) -> tuple[Choice, ...]:
-    """What can be compared for a destination; nothing if it does not let one choose whom to send."""
+    """What can be compared for a destination; nothing if you cannot choose who is sent there."""
     return next((option.choices for option in destination_of(destination).options if option.key == WHOM), ())
 
 

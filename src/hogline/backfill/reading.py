@@ -1,6 +1,6 @@
 """The events of files, one after the other, and what holds none.
 
-Whatever the format, an event is read by the one function that reads events (`posthog.lines`).
+Whatever the format, an event is read by the one function that reads events (`posthog.json_text`).
 """
 
 from __future__ import annotations

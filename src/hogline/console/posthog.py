@@ -21,7 +21,7 @@ WEBHOOK_BODY = '{"event": "{event}", "person": "{person}"}'
 
 BROWSER = """\
 <script>
-  // Loads posthog-js from Hogline, and keeps what the page says until it is there.
+  // Loads posthog-js from Hogline, and keeps calls until it has loaded.
   !function (w, d) {
     if (w.posthog && w.posthog.__SV) return
     var methods = 'alias capture captureException debug getFeatureFlag get_distinct_id get_session_id group ' +

@@ -244,7 +244,7 @@ class Shipment:
         return True
 
     def _is_customer(self, draft: Draft) -> bool:
-        """Whether they are one by now, or someone who was joined into them here is."""
+        """Whether they are one by now, or someone who was merged into them here is."""
         drafts = (self.roster.drafts[name] for name in self.roster.names(draft))
         return any(one.told.is_customer or (one.synced and one.told.main is not None) for one in drafts)
 

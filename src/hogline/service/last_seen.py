@@ -1,4 +1,4 @@
-"""Who was seen last: the order of people, kept in memory from the events that came last. Nothing is written for it.
+"""Who was seen last: the order of people, kept in memory, from the most recent events. Nothing is written for it.
 
 It reads the journal backwards as far as somebody looks, and forwards for what came since. Knows distinct_ids only:
 whose they are is asked when they are shown.

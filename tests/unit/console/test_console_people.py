@@ -1,4 +1,4 @@
-"""People: found, shown as whom the destination knows them or why not, one of them whole, and forgotten."""
+"""People: found, shown with how they are sent or why not, one of them in full, and forgotten."""
 
 from __future__ import annotations
 

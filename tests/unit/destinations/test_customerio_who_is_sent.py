@@ -1,4 +1,4 @@
-"""Who is sent, and as whom: the tables of the rules, a row each."""
+"""Who is sent, and under which identifier: the tables of the rules, a row each."""
 
 from __future__ import annotations
 
