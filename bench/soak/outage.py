@@ -28,6 +28,7 @@ from hogline.settings import Settings
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import SkippingClock
 from hogline.views import ConnectionStatus
 
 BEGIN_MS = 1_793_000_000_000
@@ -38,28 +39,10 @@ WRONG_KEY = Response(401, {}, b'{"meta": {"error": "Unauthorized request"}}')
 MB = 1_000_000
 
 
-class MovedClock:
-    """Sleeping moves it; nobody waits."""
-
-    def __init__(self) -> None:
-        self.at_s = 0.0
-
-    def now_s(self) -> float:
-        return self.at_s
-
-    def time_ms(self) -> int:
-        return BEGIN_MS + int(self.at_s * 1_000)
-
-    async def sleep(self, seconds: float) -> None:
-        until = self.at_s + seconds
-        await asyncio.sleep(0)
-        self.at_s = max(self.at_s, until)
-
-
 class CustomerIo:
     """Answers as `says`; of what it accepts it remembers each person's last number, and whether one came too early."""
 
-    def __init__(self, clock: MovedClock) -> None:
+    def __init__(self, clock: SkippingClock) -> None:
         self._clock = clock
         self._asked_s = 0.0
         self.longest_silence_s = 0.0
@@ -147,7 +130,7 @@ def _as_posthog_sends(event: Event) -> bytes:
 
 
 class Hogline:
-    def __init__(self, folder: Path, clock: MovedClock, customerio: CustomerIo) -> None:
+    def __init__(self, folder: Path, clock: SkippingClock, customerio: CustomerIo) -> None:
         self.folder = folder
         self.clock = clock
         self.journal = SqliteJournal(folder / "journal.db", clock.time_ms)
@@ -181,7 +164,7 @@ class Hogline:
 
 
 @asynccontextmanager
-async def hogline(folder: Path, clock: MovedClock, customerio: CustomerIo) -> AsyncIterator[Hogline]:
+async def hogline(folder: Path, clock: SkippingClock, customerio: CustomerIo) -> AsyncIterator[Hogline]:
     async with AsyncExitStack() as stack:
         made = Hogline(folder, clock, customerio)
         stack.push_async_callback(made.journal.close)
@@ -214,7 +197,7 @@ class OutageFigures(Struct, frozen=True, kw_only=True):
 
 async def outage(folder: Path, *, events: int, people: int = 500, hours: float = 72, seed: int = 1) -> OutageFigures:
     """Customer.io goes away, events come in evenly for so many hours, then it is back."""
-    clock, senders = MovedClock(), Senders(people, seed)
+    clock, senders = SkippingClock(BEGIN_MS, now_s=0.0), Senders(people, seed)
     customerio = CustomerIo(clock)
     async with hogline(folder, clock, customerio) as running:
         customerio.says = AWAY
@@ -265,7 +248,7 @@ class WrongKeyFigures(Struct, frozen=True, kw_only=True):
 
 async def wrong_key(folder: Path, *, events: int, people: int = 100, seed: int = 1) -> WrongKeyFigures:
     """The key is taken back; for a day events come in; then the right one is given."""
-    clock, senders = MovedClock(), Senders(people, seed)
+    clock, senders = SkippingClock(BEGIN_MS, now_s=0.0), Senders(people, seed)
     customerio = CustomerIo(clock)
     async with hogline(folder, clock, customerio) as running:
         await running.journal.append(senders.events(people, clock.time_ms()))

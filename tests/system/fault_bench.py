@@ -30,6 +30,7 @@ from hogline.store.cleaning import Cleaning
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import SkippingClock
 from hogline.testing.processes import assert_adds_up
 
 REGION = b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}'
@@ -40,25 +41,6 @@ WITHIN_S = 20
 Operation = dict[str, Any]
 Reaction = Callable[["Wire", asyncio.StreamWriter, list[Operation]], Awaitable[None]]
 """Writes what the server says to a request with these operations."""
-
-
-class MovedClock:
-    """Sleeping moves it. `off_ms`: how far the wall clock is from the truth."""
-
-    def __init__(self) -> None:
-        self.at_s = 1_000.0
-        self.off_ms = 0
-
-    def now_s(self) -> float:
-        return self.at_s
-
-    def time_ms(self) -> int:
-        return BEGIN_MS + int(self.at_s * 1_000) + self.off_ms
-
-    async def sleep(self, seconds: float) -> None:
-        until = self.at_s + seconds
-        await asyncio.sleep(0)
-        self.at_s = max(self.at_s, until)
 
 
 class Wire:
@@ -72,7 +54,7 @@ class Wire:
         self.accepted: list[Operation] = []
         self.requests: list[list[Operation]] = []
         self.arrived_s: list[float] = []
-        self.clock: MovedClock | None = None
+        self.clock: SkippingClock | None = None
         self.port = 0
         self._ids: set[object] = set()
         self._open: set[asyncio.StreamWriter] = set()
@@ -194,7 +176,7 @@ def says(answer: bytes, *, ends: bool = False, took_effect: bool = False) -> Rea
 
 class FaultBench:
     def __init__(self, folder: Path, vfs: str | None = None) -> None:
-        self.clock = MovedClock()
+        self.clock = SkippingClock(BEGIN_MS + 1_000_000)
         self.wire = Wire()
         self.wire.clock = self.clock
         self.detours: list[str] = []

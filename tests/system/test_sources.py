@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 import pytest
 from posthog_emulator import KEY, PROJECT, PostHog, emulated
-from service_bench import GOOD, RECEIVED_MS, MovedClock, ServiceBench, bench_in
+from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 
 from hogline.backfill import posthog_query
 from hogline.backfill.posthog import PostHogExports
@@ -27,6 +27,7 @@ from hogline.store.base import Unusable
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources as Kept
+from hogline.testing.clock import SkippingClock
 from hogline.testing.processes import all_events, connect, hogline, hogline_json, serving, status, until
 from hogline.views import SourceView
 
@@ -62,7 +63,7 @@ class Fetching:
         self.bench = bench
         self.posthog = posthog
         self.sources = bench.service.sources
-        self.clock = cast("MovedClock", bench.service.clock)
+        self.clock = cast("SkippingClock", bench.service.clock)
 
     async def add(self, key: str = KEY, **more: Any) -> SourceView:
         return await self.sources.add(self.posthog.url, PROJECT, key, **more)
@@ -71,7 +72,7 @@ class Fetching:
         """Time passes, and what is due then is done."""
         standings = self.bench.service.fetching._standings.values()
         await self.until(lambda: all(one.task is None or one.task.done() for one in standings))
-        self.clock.wall_ms += by // timedelta(milliseconds=1)
+        self.clock.off_ms += by // timedelta(milliseconds=1)
         for standing in standings:
             standing.due_s = 0.0
         await self.until(lambda: all(one.due_s > 0 for one in standings))
@@ -123,7 +124,7 @@ async def test_what_reached_posthog_since_the_last_time_is_fetched_once_and_in_o
         await one.later(5 * MINUTE)
         assert await one.numbers() == [1, 2, 3, 4, 5]
         view = await one.view()
-        assert (view.state, view.reason, view.by, view.fetched_ms) == ("fetching", None, "exports", one.clock.wall_ms)
+        assert (view.state, view.reason, view.by, view.fetched_ms) == ("fetching", None, "exports", one.clock.time_ms())
         intervals = [export["body"]["data_interval_start"] for export in posthog.exports]
         assert len(set(intervals)) == len(intervals)
 
@@ -145,10 +146,10 @@ async def test_after_a_pause_it_catches_up_a_day_at_a_time(tmp_path: Path, posth
     async with fetching(tmp_path, posthog) as one:
         await one.add()
         assert (await one.sources.pause("posthog")).state == "paused"
-        one.clock.wall_ms += 9 * 86_400_000
+        one.clock.off_ms += 9 * 86_400_000
         await one.sources.resume("posthog")
         await one.until(lambda: posthog.exports != [] and one.bench.service.fetching.standing("posthog").due_s > 1_000)
-        await one.until(lambda: one.bench.service.sources._sources()[0].up_to_ms > one.clock.wall_ms - 200_000)
+        await one.until(lambda: one.bench.service.sources._sources()[0].up_to_ms > one.clock.time_ms() - 200_000)
         assert await one.numbers() == list(range(1, 40))
         assert len(posthog.exports) >= 9
 

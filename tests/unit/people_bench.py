@@ -16,7 +16,6 @@ from declared import assert_declared
 from msgspec import Struct
 from msgspec.structs import replace
 from sandbox_server import SandboxServer
-from service_bench import MovedClock
 
 from hogline.core.known import EVER, Known, Person
 from hogline.core.sync import fingerprint
@@ -33,6 +32,7 @@ from hogline.store.base import Connection, Counts, Replay
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import SkippingClock
 
 NOON_MS = 1_793_000_000_000
 CREDENTIALS: dict[str, object] = {"site_id": "site", "api_key": "key"}
@@ -130,18 +130,11 @@ class Seen(Struct):
         return {name: one.value for name, one in self.person.facts.items() if name not in said_}
 
 
-class Clock(MovedClock):
-    """Its time of day is moved too."""
-
-    def time_ms(self) -> int:
-        return NOON_MS + round(self.now_s() * 1_000)
-
-
 class PeopleBench:
     """A journal, a state, one connection and the Customer.io that it delivers to."""
 
     def __init__(self, folder: Path, vault: Vault | None = None) -> None:
-        self.clock = Clock()
+        self.clock = SkippingClock(NOON_MS + 1_000_000)
         self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
         self.state = SqliteState(folder / "state.db", vault or Vault(Vault.new_key()))
         self.server = SandboxServer(clock=lambda: self.clock.time_ms() / 1_000)

@@ -30,6 +30,7 @@ from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.figures import SqliteFigures
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import SkippingClock
 
 RECEIVED_MS = 1_793_527_200_000
 TOKEN = "hog_bench"
@@ -65,25 +66,6 @@ async def send_lines(service: Service, handle: str, lines: Iterable[tuple[int, b
     rows, refused, bad = rows_in(lines)
     await service.sendings.send(handle, rows, refused)
     return bad
-
-
-class MovedClock:
-    """Sleeping moves it; nobody waits."""
-
-    def __init__(self) -> None:
-        self._at_s = 1_000.0
-        self.wall_ms = RECEIVED_MS
-
-    def now_s(self) -> float:
-        return self._at_s
-
-    def time_ms(self) -> int:
-        return self.wall_ms
-
-    async def sleep(self, seconds: float) -> None:
-        until = self._at_s + seconds
-        await asyncio.sleep(0)
-        self._at_s = max(self._at_s, until)
 
 
 class CustomerIo:
@@ -143,7 +125,7 @@ async def bench_in(folder: Path, **settings: object) -> AsyncIterator[ServiceBen
     directory = DataDirectory(folder)
     async with AsyncExitStack() as stack:
         stack.enter_context(directory)
-        clock = MovedClock()
+        clock = SkippingClock(RECEIVED_MS, date_moves=False)
         journal = SqliteJournal(directory.journal, clock.time_ms)
         stack.push_async_callback(journal.close)
         vault = directory.vault(None)

@@ -9,13 +9,13 @@ from uuid import UUID
 import msgspec
 import pytest
 import service_bench
-from service_bench import MovedClock
 
 from hogline.backfill.preview import NO_CONNECTION, Preview
 from hogline.backfill.views import PreviewedEvent, Row
 from hogline.delivery.installed import installed
 from hogline.model import Response
 from hogline.store.base import Connection
+from hogline.testing.clock import SkippingClock
 
 
 def said(name: str, distinct_id: str, number: int = 0, /, **properties: object) -> dict[str, object]:
@@ -46,7 +46,7 @@ def connection(**options: object) -> Connection:
 
 async def previewed(story: Sequence[Mapping[str, object]], **options: object) -> list[PreviewedEvent]:
     """Of a connection with these options that knows nobody yet."""
-    return await Preview(None, [installed(connection(**options))], MovedClock()).rows(rows_of(story))
+    return await Preview(None, [installed(connection(**options))], SkippingClock(date_moves=False)).rows(rows_of(story))
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:

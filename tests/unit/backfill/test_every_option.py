@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 from exports import history, json_lines, read, shuffled
-from service_bench import GOOD, MovedClock, bench_in
+from service_bench import GOOD, bench_in
 
 from hogline.backfill.forecast import Forecast
 from hogline.backfill.preview import Preview
 from hogline.backfill.views import Row
 from hogline.destinations.customerio.declared import OPTIONS
 from hogline.model import Request, Response
+from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +26,7 @@ ROWS = history(8)
 
 
 def combinations() -> list[dict[str, object]]:
-    """Every choice and every switch of whom to send, and as whom; and held events."""
+    """Every choice and every switch of who is sent, and how; and held events."""
     switches: dict[str, Sequence[object]] = {"hold_days": (0, 30)}
     for option in OPTIONS:
         if option.instead or option.key in {"tracking_endpoint", "page_names", "set_once"}:
@@ -79,9 +80,9 @@ async def test_preview_and_forecast_read_in_the_same_order(tmp_path: Path) -> No
     for rows in (ROWS, shuffled(ROWS)):
         (tmp_path / "e.jsonl").write_bytes(b"".join(json_lines(rows)))
         found, _ = read(tmp_path / "e.jsonl")
-        forecast = Forecast(None, MovedClock(), hold_max_bytes=0)
+        forecast = Forecast(None, SkippingClock(date_moves=False), hold_max_bytes=0)
         await forecast.rows(found)
-        previewed = await Preview(None, [], MovedClock()).rows(found)
+        previewed = await Preview(None, [], SkippingClock(date_moves=False)).rows(found)
         seen.append((await forecast.view(), [msgspec.structs.replace(event, line=0) for event in previewed]))
     assert seen[0] == seen[1]
     identified = next(choice for choice in seen[0][0].choices if choice.choice == "identified")

@@ -19,6 +19,7 @@ from hogline.sources.seen import SeenUuids
 from hogline.store.backfilled import Backfilled, Taken
 from hogline.store.base import Unwritable
 from hogline.store.forgetting import NOBODY
+from hogline.testing.clock import SkippingClock
 
 
 def body(number: int, distinct_id: str = "u1") -> bytes:
@@ -67,24 +68,9 @@ class Target:
         return 10.0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.at_s = 0.0
-
-    def now_s(self) -> float:
-        return self.at_s
-
-    def time_ms(self) -> int:
-        return 0
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
-        self.at_s += seconds
-
-
 class FeederBench:
     def __init__(self, folder: Path, rows: Sequence[bytes], *, share: int = 50) -> None:
-        self.journal, self.target, self.clock = Journal(), Target(), Clock()
+        self.journal, self.target, self.clock = Journal(), Target(), SkippingClock(0, now_s=0.0)
         self.file, self.share = folder / "rows", share
         write_rows(self.file, rows)
         self.task: asyncio.Task[None] | None = None
@@ -160,12 +146,12 @@ def test_no_more_than_its_share_of_the_requests_is_used(tmp_path: Path) -> None:
     async def work() -> None:
         bench = FeederBench(tmp_path, [body(number) for number in range(200)])
 
-        class Still(Clock):
+        class Still(SkippingClock):
             async def sleep(self, seconds: float) -> None:
                 del seconds
                 await asyncio.sleep(0)
 
-        bench.clock = Still()
+        bench.clock = Still(0, now_s=0.0)
         bench.feeder = bench.made()
         await bench.turns()
         bench.target.requests, bench.target.position = 5, 50

@@ -1,4 +1,4 @@
-"""A forecast shows what a file of events comes to under each choice of whom to send, before it is sent."""
+"""A forecast shows what a file of events comes to under each choice of who is sent, before anything is."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 from preview_cases import connection, lines_of, recorded, rows_of, said
-from service_bench import GOOD, MovedClock, ServiceBench, bench_in, rows_in, send_lines
+from service_bench import GOOD, ServiceBench, bench_in, rows_in, send_lines
 
 from hogline.backfill.forecast import Forecast
 from hogline.backfill.views import ChoiceForecast, ForecastView
 from hogline.cli.previews import print_forecast
 from hogline.service import CannotDo, Service
 from hogline.store.base import Connection
+from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +46,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def forecast(
     story: Sequence[Mapping[str, object]], made_for: Connection | None = None, hold_max_bytes: int = 10_000_000
 ) -> dict[str, ChoiceForecast]:
-    made = Forecast(made_for, MovedClock(), hold_max_bytes=hold_max_bytes)
+    made = Forecast(made_for, SkippingClock(date_moves=False), hold_max_bytes=hold_max_bytes)
     await made.rows(rows_of(story))
     return by_choice(await made.view())
 
@@ -130,7 +131,7 @@ def customers(asked: Sequence[dict[str, Any]]) -> set[str]:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
 async def test_every_shape_can_be_forecast(sample: Path) -> None:
-    made = Forecast(None, MovedClock(), hold_max_bytes=0)
+    made = Forecast(None, SkippingClock(date_moves=False), hold_max_bytes=0)
     await made.rows(rows_in(enumerate(sample.read_bytes().splitlines(), 1))[0])
     assert by_choice(await made.view())["all"].customers > 0
 
@@ -156,7 +157,7 @@ async def test_held_events_wait_for_who_never_qualifies_and_are_delivered_for_wh
 
 
 async def test_a_held_event_counts_as_delivered_once_it_is_set_free_however_late() -> None:
-    made = Forecast(connection(hold_days=30), MovedClock(), hold_max_bytes=10_000)
+    made = Forecast(connection(hold_days=30), SkippingClock(date_moves=False), hold_max_bytes=10_000)
     await made.rows(rows_of([said("looked", "a", 0), said("looked", "b", 1)]))
     assert [one.held for one in (await made.view()).choices] == [0, 2, 2, 0]
     await made.rows(rows_of([said("$identify", "a", 2), said("$identify", "a", 3, anon="tab")]))
@@ -198,7 +199,7 @@ async def test_a_long_file_comes_to_the_same_in_portions_as_at_once() -> None:
         for n in range(4_500)
     ]
     lines = [(number, msgspec.json.encode({**event, "timestamp": None})) for number, event in enumerate(story, 1)]
-    whole, portions = (Forecast(None, MovedClock(), hold_max_bytes=0) for _ in range(2))
+    whole, portions = (Forecast(None, SkippingClock(date_moves=False), hold_max_bytes=0) for _ in range(2))
     await whole.rows(rows_in(lines)[0])
     for first in range(0, len(lines), 400):
         await portions.rows(rows_in(lines[first : first + 400])[0])
@@ -267,7 +268,7 @@ async def test_a_forecast_that_was_ended_or_abandoned_is_not_under_way(bench: Se
 async def test_the_table_has_a_column_for_each_choice_and_says_what_is_billed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    made = Forecast(connection(anonymous_users="emails"), MovedClock(), hold_max_bytes=0)
+    made = Forecast(connection(anonymous_users="emails"), SkippingClock(date_moves=False), hold_max_bytes=0)
     await made.rows(rows_of(STORY))
     print_forecast(await made.view())
     shown = capsys.readouterr().out.splitlines()

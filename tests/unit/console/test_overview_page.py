@@ -187,7 +187,9 @@ async def test_an_outage_tells_since_when_and_when_it_is_tried_next(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service_bench._answer", lambda _: Response(503, {}, b""))
-    monkeypatch.setattr("service_bench.MovedClock.sleep", lambda *_: asyncio.Event().wait())  # nobody tries again
+    monkeypatch.setattr(
+        "hogline.testing.clock.SkippingClock.sleep", lambda *_: asyncio.Event().wait()
+    )  # nobody tries again
     await browser.receive("signed up")
     async with asyncio.timeout(10):
         while (await browser.bench.service.connections.all())[0].state != "retrying":

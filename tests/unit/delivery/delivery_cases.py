@@ -55,26 +55,6 @@ class Worker(StoredWorker[Any]):
             await self._folder.close()
 
 
-class MovedClock:
-    """Sleeping moves it; nobody waits."""
-
-    def __init__(self) -> None:
-        self.at_s = 1_000.0
-        self.slept: list[float] = []
-
-    def now_s(self) -> float:
-        return self.at_s
-
-    def time_ms(self) -> int:
-        return 1_793_000_000_000 + int(self.at_s * 1_000)
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        until = self.at_s + seconds
-        await asyncio.sleep(0)
-        self.at_s = max(self.at_s, until)
-
-
 class Server:
     """Remembers what it accepted. `script` answers requests in turn: a Response, an Unreachable, or a function of the
     operations; when it is used up, everything is accepted."""

@@ -4,23 +4,23 @@ import asyncio
 from collections import deque
 
 import pytest
-from delivery_cases import MovedClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hogline.delivery.gate import Gate, Rate
+from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
 
 
-def gate(clock: MovedClock, per_second: int = 100) -> Gate:
+def gate(clock: SkippingClock, per_second: int = 100) -> Gate:
     return Gate(Rate(per_second, clock), clock, lambda: 0.5)
 
 
 @given(st.integers(1, 200), st.lists(st.floats(0, 0.5), min_size=1, max_size=400))
 @settings(deadline=None)
 def test_never_more_than_the_rate_in_any_second(per_second: int, pauses: list[float]) -> None:
-    clock = MovedClock()
+    clock = SkippingClock()
     rate = Rate(per_second, clock)
     passed: deque[float] = deque()
     for pause in pauses:
@@ -34,7 +34,7 @@ def test_never_more_than_the_rate_in_any_second(per_second: int, pauses: list[fl
 
 @pytest.mark.parametrize("per_second", [10, 100, 1_000])
 def test_under_load_at_least_95_percent_of_the_rate_is_used(per_second: int) -> None:
-    clock = MovedClock()
+    clock = SkippingClock()
     rate = Rate(per_second, clock)
     begin = clock.at_s
     for _ in range(per_second * 20):
@@ -44,7 +44,7 @@ def test_under_load_at_least_95_percent_of_the_rate_is_used(per_second: int) -> 
 
 
 async def test_while_all_is_well_nobody_waits_for_another() -> None:
-    clock = MovedClock()
+    clock = SkippingClock()
     door = gate(clock)
     door.succeeded()
     async with door.passing(), door.passing():
@@ -52,7 +52,7 @@ async def test_while_all_is_well_nobody_waits_for_another() -> None:
 
 
 async def test_after_a_failure_it_waits_and_says_why() -> None:
-    clock = MovedClock()
+    clock = SkippingClock()
     door = gate(clock)
     async with door.passing():
         door.failed("It is down.", None)
@@ -65,7 +65,7 @@ async def test_after_a_failure_it_waits_and_says_why() -> None:
 
 
 async def test_failures_of_requests_that_were_out_together_count_as_one() -> None:
-    clock = MovedClock()
+    clock = SkippingClock()
     door = gate(clock)
     for _ in range(30):
         door.failed("It is down.", None)
@@ -76,7 +76,7 @@ async def test_failures_of_requests_that_were_out_together_count_as_one() -> Non
 
 
 async def test_in_trouble_one_tries_and_afterwards_all_go_at_once() -> None:
-    clock = MovedClock()
+    clock = SkippingClock()
     door = gate(clock)
     inside = most_in_trouble = most_after = 0
     well = False
@@ -106,7 +106,7 @@ async def test_in_trouble_one_tries_and_afterwards_all_go_at_once() -> None:
 
 async def test_who_leaves_by_an_exception_lets_nobody_else_try() -> None:
     """The probe was told that the key is wrong: the others are about to be stopped, and must not ask as well."""
-    door = gate(MovedClock())
+    door = gate(SkippingClock())
     door.failed("It is down.", None)
     tried = []
 
@@ -126,7 +126,7 @@ async def test_who_leaves_by_an_exception_lets_nobody_else_try() -> None:
 
 
 async def test_new_shipments_wait_until_somebody_got_through() -> None:
-    clock = MovedClock()
+    clock = SkippingClock()
     door = gate(clock)
     door.failed("It is down.", None)
     opening = asyncio.ensure_future(door.wait_open())
@@ -139,7 +139,7 @@ async def test_new_shipments_wait_until_somebody_got_through() -> None:
 
 
 async def test_it_says_since_when_and_when_it_tries_again() -> None:
-    clock = MovedClock()
+    clock = SkippingClock()
     door = gate(clock)
     began_ms = clock.time_ms()
     assert (door.since_ms, door.next_try_ms) == (began_ms, None)

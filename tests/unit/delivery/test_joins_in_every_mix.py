@@ -86,13 +86,13 @@ async def test_a_merge_is_not_sent_before_its_own_pause_because_an_earlier_one_o
         await settled(bench)
         await bench.receive(identify("ada", 2, ANON))
         await settled(bench)
-    bench.clock._at_s += 29
+    bench.clock.at_s += 29
     async with bench.running(merge_delay_s=30):
         await bench.receive(identify("boss", 31), dangerously("boss", "ada", 31))
         await settled(bench)
     joined_ms = bench.clock.time_ms()
     assert bench.merges() == []
-    bench.clock._at_s += 1.5
+    bench.clock.at_s += 1.5
     async with bench.running(merge_delay_s=30):
         for _ in range(100):
             await asyncio.sleep(0.001)
@@ -245,7 +245,7 @@ async def test_a_new_merge_of_somebody_keeps_its_pause_although_an_older_one_is_
     bench.clock.sleep = sleep  # type: ignore[method-assign]
 
     def move(seconds: float) -> None:
-        bench.clock._at_s += seconds
+        bench.clock.at_s += seconds
         for until, event in waits:
             if until <= bench.clock.now_s():
                 event.set()

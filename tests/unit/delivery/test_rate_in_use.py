@@ -7,11 +7,9 @@ whatever this machine does beside.
 from __future__ import annotations
 
 import asyncio
-import heapq
 from bisect import bisect_left
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import count
 from typing import Any
 
 import pytest
@@ -26,6 +24,7 @@ from hogline.store.backfilled import Backfilled
 from hogline.store.base import Connection, Counts, Replay
 from hogline.store.forgetting import NOBODY
 from hogline.store.memory import MemoryStore
+from hogline.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -37,24 +36,8 @@ EVENT_BYTES = 12_000
 """A request is full with forty of them."""
 
 
-class VirtualClock:
-    """Sleepers wake in the order of their times; `run` moves time on whenever everything else is done."""
-
-    def __init__(self) -> None:
-        self.at_s = 1_000.0
-        self._numbers = count()
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
-
-    def now_s(self) -> float:
-        return self.at_s
-
-    def time_ms(self) -> int:
-        return 1_793_000_000_000 + int(self.at_s * 1_000)
-
-    async def sleep(self, seconds: float) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self.at_s + seconds, next(self._numbers), future))
-        await future
+class VirtualClock(ManualClock):
+    """`run` moves time on whenever everything else is done."""
 
     async def run(self, seconds: float) -> None:
         ready: Any = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # what is about to run
@@ -63,13 +46,10 @@ class VirtualClock:
             await asyncio.sleep(0)
             if ready:
                 continue
-            if not self._sleepers or self._sleepers[0][0] > end_s:
+            if not self._sleeping or self._sleeping[0][0] > end_s:
                 self.at_s = end_s
                 return
-            until_s, _, future = heapq.heappop(self._sleepers)
-            self.at_s = max(self.at_s, until_s)
-            if not future.done():
-                future.set_result(None)
+            self.wake_next()
 
 
 class LongJournal:
@@ -226,7 +206,7 @@ async def delivering(server: DistantServer, per_second: int, event_bytes: int) -
 async def test_while_events_wait_nearly_every_allowed_request_is_used_and_none_beyond(
     per_second: int, seconds: int, latency_ms: int
 ) -> None:
-    server = DistantServer(VirtualClock(), latency_ms / 1_000)
+    server = DistantServer(VirtualClock(1_793_000_000_000, now_s=1_000), latency_ms / 1_000)
     async with delivering(server, per_second, EVENT_BYTES):
         await server.clock.run(1)
         begin_s = server.clock.at_s
@@ -238,7 +218,7 @@ async def test_while_events_wait_nearly_every_allowed_request_is_used_and_none_b
 
 async def test_after_a_pause_the_first_second_is_not_beyond_the_rate_either() -> None:
     """The bucket is full then: its burst and the flow behind it share the second."""
-    server = DistantServer(VirtualClock(), 0.05)
+    server = DistantServer(VirtualClock(1_793_000_000_000, now_s=1_000), 0.05)
     async with delivering(server, 100, EVENT_BYTES):
         await server.clock.run(1.5)
     assert server.most_in_a_second() <= 100
@@ -248,7 +228,7 @@ async def test_too_fast_is_answered_with_half_the_rate_and_the_whole_one_comes_b
     """Customer.io allows less than what is set: nothing is lost, most requests are accepted, and where it allows
     more again, more is used.
     """
-    server = DistantServer(VirtualClock(), 0.05, too_fast=15)
+    server = DistantServer(VirtualClock(1_793_000_000_000, now_s=1_000), 0.05, too_fast=15)
     async with delivering(server, 20, EVENT_BYTES):
         await server.clock.run(20)
         first_s = server.refused_s[0]
@@ -264,7 +244,7 @@ async def test_too_fast_is_answered_with_half_the_rate_and_the_whole_one_comes_b
 
 
 async def test_many_429_of_requests_that_were_out_together_halve_the_rate_once() -> None:
-    server = DistantServer(VirtualClock(), 0.2)
+    server = DistantServer(VirtualClock(1_793_000_000_000, now_s=1_000), 0.2)
     async with delivering(server, 50, EVENT_BYTES):
         await server.clock.run(2)
         server.too_fast = 0

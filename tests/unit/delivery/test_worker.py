@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from delivery_cases import MovedClock, Server, Worker, event, failing, refusing
+from delivery_cases import Server, Worker, event, failing, refusing
 
 from hogline.core.changes import Intent, Settlement
 from hogline.core.told import Customer
@@ -23,6 +23,7 @@ from hogline.store.base import Connection, Counts, Unwritable
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +34,7 @@ class WorkerBench:
     """A journal, a state and one connection; workers come and go."""
 
     def __init__(self, folder: Path) -> None:
-        self.clock = MovedClock()
+        self.clock = SkippingClock(1_793_001_000_000)
         self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
         self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
         self.connection: Connection

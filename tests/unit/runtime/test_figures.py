@@ -21,34 +21,14 @@ from hogline.store.figures import Figure, bucket, percentile_ms
 from hogline.store.sqlite.figures import SqliteFigures
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
 NOON_MS = 1_793_534_400_000
+NOON_S = NOON_MS / 1_000
 MINUTE_MS = 60_000
 REFUSAL = Refusal("invalid", "It is invalid.")
-
-
-class MovedClock:
-    """Moved by the test; who sleeps waits until it is woken."""
-
-    def __init__(self) -> None:
-        self.ms = NOON_MS
-        self.slept: list[float] = []
-        self.wake = asyncio.Event()
-        self.sleeps = asyncio.Event()
-
-    def now_s(self) -> float:
-        return self.ms / 1_000
-
-    def time_ms(self) -> int:
-        return self.ms
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.sleeps.set()
-        await self.wake.wait()
-        self.wake.clear()
 
 
 async def never(_: Request) -> Response:
@@ -57,7 +37,7 @@ async def never(_: Request) -> Response:
 
 class FiguresBench:
     def __init__(self, folder: Path) -> None:
-        self.clock = MovedClock()
+        self.clock = ManualClock(NOON_MS, now_s=NOON_S)
         self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
         self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
         self.past = SqliteFigures(folder / "history.db")
@@ -87,7 +67,7 @@ class FiguresBench:
             options={},
             paused=False,
             start=self.journal.end,
-            now_ms=self.clock.ms,
+            now_ms=self.clock.time_ms(),
         )
 
     async def receive(self, events: int) -> None:
@@ -120,8 +100,13 @@ class FiguresBench:
 
     async def at(self, minutes: float) -> None:
         """The sampler looks so long after noon."""
-        self.clock.ms = NOON_MS + int(minutes * MINUTE_MS)
+        self.clock.at_s = NOON_S + minutes * 60
         await self.sampler.once()
+
+    async def sleep_number(self, number: int) -> None:
+        """Returns once the sampler sleeps for the first, second, … time."""
+        while len(self.clock.slept) < number:
+            await asyncio.sleep(0.001)
 
     async def minutes(self, series: str = "received") -> dict[int, object]:
         """What the last hour's plot has, by minutes after noon, without what is 0."""
@@ -424,17 +409,15 @@ async def test_a_request_that_ends_while_the_history_is_written_counts_in_the_ne
 
 async def test_it_looks_at_every_full_minute_and_when_it_stops(bench: FiguresBench) -> None:
     await bench.connect()
-    bench.clock.ms += 12_500
+    bench.clock.at_s += 12.5
     async with asyncio.timeout(10), bench.sampler.running():
-        await bench.clock.sleeps.wait()
-        bench.clock.sleeps.clear()
+        await bench.sleep_number(1)
         await bench.receive(1)
-        bench.clock.ms = NOON_MS + MINUTE_MS
-        bench.clock.wake.set()
-        await bench.clock.sleeps.wait()
+        await bench.clock.advance(47.5)
+        await bench.sleep_number(2)
         assert bench.clock.slept == [47.5, 60.0]
         await bench.receive(2)
-        bench.clock.ms += 5_000
+        bench.clock.at_s += 5
     assert await bench.minutes() == {0: 1, 1: 2}
 
 
@@ -445,10 +428,9 @@ async def test_trouble_with_the_disk_stops_nothing(bench: FiguresBench, monkeypa
     await bench.connect()
     monkeypatch.setattr(bench.past, "add", full)
     async with asyncio.timeout(10), bench.sampler.running():
-        await bench.clock.sleeps.wait()
-        bench.clock.sleeps.clear()
-        bench.clock.wake.set()
-        await bench.clock.sleeps.wait()  # it goes on
+        await bench.sleep_number(1)
+        await bench.clock.advance(60)
+        await bench.sleep_number(2)  # it continues
 
 
 @pytest.mark.parametrize(("period", "step_s", "steps"), [("hour", 60, 60), ("day", 600, 144), ("week", 3_600, 168)])
@@ -463,7 +445,7 @@ async def test_every_series_has_a_value_for_every_time(
     view = await bench.service.trends.show("shop", period)  # type: ignore[arg-type]  # a text here
     assert (view.step_s, len(view.times)) == (step_s, steps)
     assert {b - a for a, b in zip(view.times, view.times[1:], strict=False)} == {step_s}
-    assert view.times[-1] <= bench.clock.ms / 1_000 < view.times[-1] + step_s
+    assert view.times[-1] <= bench.clock.time_ms() / 1_000 < view.times[-1] + step_s
     everything: list[Sequence[object]] = [
         view.received, view.delivered, *view.filtered.values(), view.held, view.failures, view.pending, view.lag_s,
         view.requests, view.request_ms, view.request_p50_ms, view.request_p95_ms,

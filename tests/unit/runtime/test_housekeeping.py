@@ -22,6 +22,7 @@ from hogline.store.cleaning import Cleaning
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
 
@@ -29,25 +30,10 @@ DAY_S = 86_400.0
 BODY = b"x" * 10_000
 
 
-class MovedClock:
-    def __init__(self) -> None:
-        self.at_s = 0.0
-
-    def now_s(self) -> float:
-        return self.at_s
-
-    def time_ms(self) -> int:
-        return 1_793_000_000_000 + int(self.at_s * 1_000)
-
-    async def sleep(self, seconds: float) -> None:
-        self.at_s += seconds
-        await asyncio.sleep(0)
-
-
 class HousekeepingBench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.clock = MovedClock()
+        self.clock = SkippingClock(1_793_000_000_000)
         self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
         self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
 

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from sandbox_server import Operations, SandboxServer
-from service_bench import GOOD, TOKEN, MovedClock
+from service_bench import GOOD, TOKEN
 
 from hogline.destinations.base import Unreachable
 from hogline.model import Event, Response
@@ -22,6 +22,7 @@ from hogline.store.base import Counts, Journal, State
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +61,7 @@ class ForgettingBench:
     async def open(self) -> None:
         self._stack = AsyncExitStack()
         directory = self._stack.enter_context(DataDirectory(self.folder))
-        clock = MovedClock()
+        clock = SkippingClock(date_moves=False)
         self.journal = SqliteJournal(directory.journal, clock.time_ms)
         self._stack.push_async_callback(self.journal.close)
         self.state = SqliteState(directory.state, directory.vault(None))

@@ -19,24 +19,16 @@ from hogline.settings import Settings
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
 
-DAY_MS = 86_400_000
+DAY_S = 86_400
 LONG_AGO_MS = 1_000
 
 
-class Clock:
-    """Moved by the test alone; who sleeps is woken at once."""
-
-    def __init__(self) -> None:
-        self.ms = 1_793_527_200_000
-
-    def now_s(self) -> float:
-        return self.ms / 1_000
-
-    def time_ms(self) -> int:
-        return self.ms
+class ImpatientClock(ManualClock):
+    """Short sleeps end right away; long ones never do."""
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0.001 if seconds < 10 else 3_600)
@@ -44,7 +36,7 @@ class Clock:
 
 class RetentionBench:
     def __init__(self, folder: Path) -> None:
-        self.clock = Clock()
+        self.clock = ImpatientClock()
         self.settings = Settings(data=folder, people_retention_days=30, journal_retention_days=1)
         self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
         self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
@@ -68,7 +60,7 @@ class RetentionBench:
     async def receive(self, *events: tuple[str, str, dict[str, object]]) -> None:
         """Each with the time of long ago, whenever it comes. All of them are settled then."""
         bodies = [
-            encode_event(Event(str(uuid4()), name, who, LONG_AGO_MS, self.clock.ms, said, set={"plan": "pro"}))
+            encode_event(Event(str(uuid4()), name, who, LONG_AGO_MS, self.clock.time_ms(), said, set={"plan": "pro"}))
             for name, who, said in events
         ]
         end = await self.journal.append(bodies)
@@ -78,7 +70,7 @@ class RetentionBench:
 
     async def days_later(self, days: int) -> list[str]:
         """Who is known then, once everybody was looked at."""
-        self.clock.ms += days * DAY_MS
+        self.clock.at_s += days * DAY_S
         keeping = Housekeeping(
             self.journal,
             self.state,

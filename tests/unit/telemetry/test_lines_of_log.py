@@ -25,7 +25,9 @@ Lines = list[dict[str, object]]
 UUIDS = [str(UUID(int=n)) for n in range(45)]
 
 
-class Clock(SystemClock):
+class TickingClock(SystemClock):
+    """It moves whenever it is read."""
+
     def __init__(self) -> None:
         self.at_s = 0.0
 
@@ -52,7 +54,7 @@ def test_a_received_request_is_a_line_with_its_events(lines: Lines) -> None:
 
 def test_many_events_stand_in_several_lines_and_none_is_left_out(lines: Lines) -> None:
     ReceivingWatch().answered("7-1", "/batch", 200, 0.0, UUIDS)
-    with DeliveryWatch("shop", Clock()).shipment(UUIDS):
+    with DeliveryWatch("shop", TickingClock()).shipment(UUIDS):
         pass
     for kind in ("received", "shipment"):
         told = [line["uuids"] for line in lines if line["event"] == kind]
@@ -89,7 +91,7 @@ async def test_a_request_sent_is_a_line_and_tells_the_listener(
     answer: type[Awaitable[Response]], status: str, lines: Lines
 ) -> None:
     told: list[tuple[str, float]] = []
-    watch = DeliveryWatch("shop", Clock(), lambda connection, took_s: told.append((connection, took_s)))
+    watch = DeliveryWatch("shop", TickingClock(), lambda connection, took_s: told.append((connection, took_s)))
     with watch.shipment(UUIDS):
         if status == "207":
             assert (await watch.timed(answer(), 3, 500)).status == 207
@@ -109,7 +111,7 @@ async def test_a_request_sent_is_a_line_and_tells_the_listener(
 async def test_without_debug_lines_only_the_listener_is_told(lines: Lines) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("info"))
     told: list[str] = []
-    watch = DeliveryWatch("shop", Clock(), lambda connection, _: told.append(connection))
+    watch = DeliveryWatch("shop", TickingClock(), lambda connection, _: told.append(connection))
     with watch.shipment(iter(UUIDS)):
         await watch.timed(answering(Response(200, {}, b"")), 3, 500)
     ReceivingWatch().answered("1", "/batch", 200, 0.0, UUIDS)
@@ -119,7 +121,7 @@ async def test_without_debug_lines_only_the_listener_is_told(lines: Lines) -> No
 
 
 def test_a_connections_waiting_and_going_on_is_a_line_each_time_it_changes(lines: Lines) -> None:
-    watch = DeliveryWatch("shop", Clock())
+    watch = DeliveryWatch("shop", TickingClock())
     for trouble in (None, None, "A", "A", "B", None, None, "A"):
         watch.standing(trouble)
     assert [(line["log_level"], line["event"], line.get("reason")) for line in lines] == [

@@ -25,7 +25,7 @@ import msgspec
 from hogline.delivery.lanes import LANES, lane_of
 from hogline.delivery.routes import Routes
 from hogline.store.secrets import Vault
-from people_bench import CREDENTIALS, NOON_MS, Clock
+from people_bench import CREDENTIALS, NOON_MS
 from sandbox_server import SandboxServer
 
 from hogline.delivery.gate import Gate, Rate
@@ -35,6 +35,7 @@ from hogline.model import Event, decode_event, encode_event
 from hogline.posthog.joins import join_of
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
+from hogline.testing.clock import SkippingClock
 
 OPTIONS = (
     ("emails", {"identify_by_email": True}),
@@ -71,7 +72,7 @@ def event(n, name, who, properties, said):
 async def main(folder: Path, count: int, people: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    key, clock = Vault.new_key(), Clock()
+    key, clock = Vault.new_key(), SkippingClock(NOON_MS + 1_000_000)
     (folder / "secret.key").write_text(key)
     journal = SqliteJournal(folder / "journal.db", clock.time_ms)
     state = SqliteState(folder / "state.db", Vault(key))
