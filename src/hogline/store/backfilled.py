@@ -84,11 +84,15 @@ class Backfilled:
             return {}
         retried = {item.position for item in items if item.source is Source.RETRY}
         counts: dict[int, Counter[str]] = {}
+        first, last, run = 1, 0, 0  # most have the run of the one before
         for outcome in outcomes:
-            if outcome.position not in retried and (run := self._run_at(outcome.position)):
+            if not first <= outcome.position <= last:
+                first, last, run = self._around(outcome.position)
+            if run and outcome.position not in retried:
                 counter = counts.setdefault(run, Counter())
                 counter[_counted(outcome.kind, outcome.reason)] += 1
-                counter.update(f"adjusted {reason}" for reason in outcome.adjusted)
+                for reason in outcome.adjusted:
+                    counter[f"adjusted {reason}"] += 1
         seen = {outcome.position for outcome in outcomes}
         for item in items:
             if item.source is not Source.HELD or item.position in seen or item.held:
@@ -101,11 +105,16 @@ class Backfilled:
 
     def _run_at(self, position: int) -> int:
         """0: not an older event."""
+        return self._around(position)[2]
+
+    def _around(self, position: int) -> tuple[int, int, int]:
+        """Positions with this one among them that have the same run (0: none): the first, the last, and the run."""
         stretches = self.stretches
-        if position > stretches[-1].last:
-            return 0
-        stretch = stretches[bisect_right(stretches, position, key=lambda one: one.first) - 1]
-        return stretch.run if stretch.first <= position <= stretch.last else 0
+        place = bisect_right(stretches, position, key=lambda one: one.first)
+        if place and position <= stretches[place - 1].last:
+            found = stretches[place - 1]
+            return found.first, found.last, found.run
+        return position, position, 0
 
 
 def _counted(kind: str, reason: str) -> str:

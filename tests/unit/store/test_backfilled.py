@@ -49,10 +49,13 @@ def test_what_became_of_older_events_is_counted_by_run_and_live_ones_are_not() -
         Outcome(7, "failed", "invalid"),
         Outcome(12, "delivered", ""),
         Outcome(13, "delivered", ""),
+        Outcome(9, "held", "no_email"),
+        Outcome(10, "delivered", ""),
+        Outcome(2, "delivered", ""),
     ]
     counts = made().count(outcomes, [item(Source.JOURNAL, 3)])
     assert counts == {
-        7: {"delivered": 1, "adjusted name_cut": 1, "filtered no_email": 1, "held": 1, "failed invalid": 1},
+        7: {"delivered": 1, "adjusted name_cut": 1, "filtered no_email": 1, "held": 2, "failed invalid": 1},
         8: {"delivered": 1},
     }
     assert made().count(outcomes, []) == {}
