@@ -5,6 +5,8 @@ the rest.
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,22 @@ from posthog_emulator import KEY, PROJECT, PostHog, emulated
 from service_bench import GOOD, bench_in
 
 from hogline.backfill.sorter import Sorter
-from hogline.testing.processes import all_events, connect, hogline, people
+from hogline.testing.processes import all_events, connect, environment, hogline, hogline_json, people, status
+
+_CHANGES_ITS_FILE = """
+import sys
+from hogline.backfill.sorter import Sorter
+from hogline.cli.app import main
+add = Sorter.add
+def changing(self, record):
+    if not self.count:
+        with open(sys.argv[-1], "ab") as file:
+            file.write(b"\\n")
+    add(self, record)
+Sorter.add = changing
+main()
+"""
+"""The command, with a file that grows as soon as its first row was read."""
 
 
 def backfill(data: Path, *sources: str | Path, code: int = 0, **more: Any) -> dict[str, Any]:
@@ -52,6 +69,24 @@ def test_bad_rows_and_files_are_named_and_all_else_is_delivered_once(data: Path,
     assert len(all_events(sandbox)) == 181
     assert backfill(data, folder, code=1)["run"]["number"] == 1
     assert len(all_events(sandbox)) == 181
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_sent_until_you_run_the_command_again(
+    data: Path, sandbox: str, tmp_path: Path
+) -> None:
+    connect(data, sandbox, "--anonymous-users", "all")
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"".join(event_rows(20)))
+    command = [sys.executable, "-c", _CHANGES_ITS_FILE, "backfill", "customerio", str(file)]
+    done = subprocess.run(command, env=environment(data), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"{file.name} was changed while it was read. Run the command again. Nothing was sent." in " ".join(
+        done.stderr.split()
+    )
+    assert [run["state"] for run in hogline_json(data, "backfills")["runs"]] == ["cancelled"]
+    assert (status(data)["received"], all_events(sandbox)) == (0, [])
+    assert backfill(data, file)["run"]["state"] == "finished"
+    assert len(all_events(sandbox)) == 180
 
 
 def test_a_bucket_or_credential_that_is_missing_is_one_sentence_and_nothing_is_sent(
