@@ -1,7 +1,8 @@
 """`hogline backfill` of a million events of 50,000 people as PostHog exports them: read, sorted, planned, kept and sent
 to a sink that accepts everything, by the one command; beside it, in one run, the official client's prebuilt batches.
 
-`HISTORY_EVENTS` in the environment is another number of events. `history-large` is ten times as many.
+`HISTORY_EVENTS` in the environment is another number of events, of 20 for each person. `history-large` has ten times as
+many events of the same people.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from bench.processes import Cost, get, peak_mb, run
 from bench.serve import sink
 from bench.traffic import events
 
-EVENTS, PEOPLE, TIMES, RUNS = int(os.environ.get("HISTORY_EVENTS", "1000000")), 50_000, 10, 3
+EVENTS, EACH, TIMES, RUNS = int(os.environ.get("HISTORY_EVENTS", "1000000")), 20, 10, 3
+PEOPLE = EVENTS // EACH
+"""Somebody new costs more than another event, so a shorter run has fewer people."""
 YARDSTICK_EVENTS = 200_000
 """Of so many, because it has them all in memory."""
 T = TypeVar("T")
@@ -53,7 +56,8 @@ def main() -> None:
         folder = Path(made)
         files = _elsewhere(_files, folder, EVENTS)
         with sink(0) as where:
-            official = median(_elsewhere(yardstick.batches, where, YARDSTICK_EVENTS, PEOPLE // 5) for _ in range(RUNS))
+            of = YARDSTICK_EVENTS, YARDSTICK_EVENTS // EACH
+            official = median(_elsewhere(yardstick.batches, where, *of) for _ in range(RUNS))
         print(f"  the official client, prebuilt batches of {yardstick.BATCH}: {official:,.0f} events/s")
         alone = {}
         for title, file in files.items():

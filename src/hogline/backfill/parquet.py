@@ -54,6 +54,7 @@ def rows_of(stream: BinaryIO, name: str) -> Rows:
             watched.fail()
             yield number + 1, f"The file is damaged here: rows {number + 1:,} to {end:,} cannot be read."
         number = end
+    pa.default_memory_pool().release_unused()  # what Arrow keeps for more files would last as long as the process
 
 
 class _Watched(io.RawIOBase):

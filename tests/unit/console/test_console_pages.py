@@ -8,14 +8,11 @@ from pathlib import Path
 
 import pytest
 from console_bench import Browser, Reply, console_in
-from events_bench import words
-from service_bench import GOOD, REGION, TOKEN
+from service_bench import GOOD, REGION
 
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Response
 from hogline.service.core import connection_named
-from hogline.sources.http import create_app
-from hogline.sources.tokens import TokenCheck
 
 pytestmark = pytest.mark.anyio
 
@@ -253,30 +250,6 @@ async def test_connect_posthog_gives_what_to_paste_and_the_newest_event(browser:
     assert "Received:" in page
     assert "signed up" in page
     assert "user-7" in page
-
-
-async def test_connect_posthog_shows_what_was_rejected_and_how_to_correct_it(browser: Browser) -> None:
-    service, console = browser.bench.service, browser.app
-    page = (await browser.get("/connect-posthog")).text
-    assert "Requests that Hogline rejected" not in page
-    tokens = TokenCheck([TOKEN])
-    browser.app = create_app(  # type: ignore[assignment]  # it is asked in the same way
-        service.journal, tokens, service.status.problems, service.clock.time_ms, rejections=service.rejections
-    )
-    for _ in range(9):
-        assert (await browser.ask("POST", "/webhook/hog_wrong", {}, b'{"event": {}}')).status == 401
-    unfilled = b'{"event": "{event}", "person": "{person}"}'
-    assert (await browser.ask("POST", f"/webhook/{TOKEN}", {}, unfilled)).status == 400
-    browser.app = console
-    refresh = re.findall(r'data-refresh="([^"]+)"', page)[0]
-    said = words((await browser.get(refresh)).text)
-    token = (
-        "/webhook/&lt;token&gt; , 401, 9 times, 2026-11-01 10:00:00 UTC : Unknown token. Run `hogline token` to see the"
-    )
-    assert token in said
-    assert "/webhook/&lt;token&gt; , 400, 2026-11-01 10:00:00 UTC : " in said
-    assert "Waiting for the first event." in said
-    assert "hog_wrong" not in said
 
 
 async def test_without_its_scripts_the_console_works(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -357,35 +357,6 @@ async def test_the_report_says_what_could_not_be_reached(browser: Browser, tmp_p
     assert "Other files in the data directory still name them: copy.txt. Delete them yourself." in said
 
 
-async def test_forgetting_counts_confirmed_customers_and_names_every_connection(browser: Browser) -> None:
-    joins = {"$anon_distinct_id": "visitor"}
-    await settle(
-        browser,
-        {"event": "seen", "distinct_id": "visitor"},
-        {"event": "$identify", "distinct_id": "ada", "properties": {**joins, "$set": {"email": "ada@example.com"}}},
-    )
-    await browser.bench.service.connections.add("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
-    asked = words((await browser.get(f"{FORGET}?id=ada")).text)
-    assert "shop : deletes the profile ada" in asked
-    assert "mail : Hogline cannot delete people in Engage. Delete this user there." in asked
-    said = words((await browser.post(FORGET, id="ada")).text)
-    assert "One person with 2 ids." in said
-    assert "shop 1 customer deleted, confirmed by Customer.io 2 ids" in said
-    assert "mail Hogline cannot delete people in Engage. Delete this user there." in said
-
-
-async def test_an_event_from_before_a_person_was_identified_does_not_deny_it(browser: Browser) -> None:
-    await settle(browser, {"event": "seen", "distinct_id": "ada"})
-    await settle(browser, identified("ada"))
-    said = words((await browser.get(f"{PERSON}ada")).text)
-    assert "Identified Yes" in said
-    assert "is not identified yet" not in said
-    event = words((await browser.get("/connections/shop/events/1")).text)
-    assert (
-        "not_identified This connection only sends identified people, and this person was not identified when" in event
-    )
-
-
 async def test_whoever_is_not_known_any_more_is_not_forgotten_twice(browser: Browser) -> None:
     reply = await browser.post(FORGET, id="nobody")
     assert reply.status == 422

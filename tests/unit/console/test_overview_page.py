@@ -161,18 +161,6 @@ async def test_failures_are_shown_by_reason_over_time(browser: Browser) -> None:
     assert figures(page, "range")["New failures"] == "5"
 
 
-async def test_failures_of_a_day_and_those_to_retry_have_different_names(browser: Browser) -> None:
-    past = browser.bench.service.figures
-    assert past is not None
-    await send(browser, *(b'{"event": "refuse me", "distinct_id": "zoe"}' for _ in range(3)))
-    await past.add([Figure(1, "failed", 1, "invalid")], NOW_S - 60)
-    page = (await browser.get(OVERVIEW)).text
-    of_the_day, to_retry = figures(page, "range"), figures(page)
-    assert (of_the_day["New failures"], to_retry["Failures"]) == ("1", "3")
-    assert not {"Failed", "Failures"} & of_the_day.keys()
-    assert not {"Failed", "New failures"} & to_retry.keys()
-
-
 async def test_request_times_are_told_at_50_and_95_percent(browser: Browser) -> None:
     past = browser.bench.service.figures
     assert past is not None
