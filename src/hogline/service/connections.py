@@ -278,9 +278,18 @@ def _changes(
     destination: Destination[Any], before: Mapping[str, object], now: Mapping[str, object]
 ) -> dict[str, object]:
     """For the audit log: what each option was and is (null: its default). Of a secret, only that it was set."""
-    secret = {option.key for option in destination.options if option.secret}
-    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-    return {key: "set anew" if key in secret else [before.get(key), now.get(key)] for key in changed}
+    options = {option.key: option for option in destination.options}
+
+    def chosen(values: Mapping[str, object], key: str) -> object:
+        value, default = values.get(key), options[key].default if key in options else None
+        return None if value == default or (value == "" and not default) else value
+
+    found: dict[str, object] = {}
+    for key in sorted(before.keys() | now.keys()):
+        was, becomes = chosen(before, key), chosen(now, key)
+        if was != becomes:
+            found[key] = "set anew" if key in options and options[key].secret else [was, becomes]
+    return found
 
 
 def _notes(destination: Destination[Any], before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:

@@ -254,6 +254,26 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
     assert changing - LOOKS_AND_OWN_DEEDS <= tested
 
 
+async def test_of_a_new_connection_only_what_differs_from_the_defaults_is_noted(bench: ServiceBench) -> None:
+    await bench.service.connections.add(
+        "customerio",
+        {
+            "site_id": "s",
+            "api_key": "k",
+            "anonymous_users": "emails",
+            "hold_days": 0,
+            "events": "",
+            "event_properties": "",
+        },
+        name="new",
+    )
+    found = await bench.service.audit.newest(Wanted(action="connection_made"))
+    (made,) = [one for one in found if one.connection == "new"]
+    assert made.details["options"] == {
+        "api_key": "set anew", "site_id": "set anew", "anonymous_users": [None, "emails"], "event_properties": [None, ""]
+    }  # fmt: skip
+
+
 async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench: ServiceBench) -> None:
     await bench.service.connections.configure(
         "shop", {"hold_days": 7, "api_key": "canary-two", "event_allowlist": "a, b"}
