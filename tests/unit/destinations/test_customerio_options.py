@@ -197,6 +197,13 @@ def test_one_mistake_is_one_sentence() -> None:
     assert [problem.key for problem in caught.value.problems] == ["tracking_endpoint", "anonymous_users"]
 
 
+@pytest.mark.parametrize(
+    ("given", "read"), [("yes", True), ("True", True), (" no ", False), ("false", False), ("", False)]
+)
+def test_yes_and_no_may_be_text(given: str, read: bool) -> None:  # noqa: FBT001  # a parameter
+    assert options(protect_emails=given).protect_emails is read
+
+
 def test_a_colon_may_stand_in_the_api_key() -> None:
     assert options(api_key="a:b").authorization == "Basic " + base64.b64encode(b"site:a:b").decode()
 
