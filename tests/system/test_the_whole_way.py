@@ -103,7 +103,7 @@ def test_commands_do_the_same_beside_a_running_process_and_without(data: Path, s
         beside = play()
     alone[2]["state"] = beside[2]["state"] = ""  # type: ignore[index]  # `not_running` and `delivering`
     alone[2]["reason"] = beside[2]["reason"] = None  # type: ignore[index]
-    del alone[3]["since_ms"], beside[3]["since_ms"]  # type: ignore[attr-defined]  # they were paused one after the other
+    del alone[3]["since_ms"], beside[3]["since_ms"]  # type: ignore[index]  # they were paused one after the other
     assert alone == beside
 
 
