@@ -26,7 +26,7 @@ from hogline.settings import Settings
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
-from hogline.views import PersonView
+from hogline.views.people import PersonView
 
 GOOD: dict[str, object] = {"site_id": "site", "api_key": "key"}
 _REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')

@@ -29,7 +29,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 from hogline.testing.clock import SkippingClock
-from hogline.views import ConnectionStatus
+from hogline.views.connections import ConnectionStatus
 
 BEGIN_MS = 1_793_000_000_000
 REGION = Response(200, {}, b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}')

@@ -15,7 +15,7 @@ from stage import Stage
 from windows import visit
 
 from hogline.console.posthog import BROWSER, filled
-from hogline.views import ReceivedEvent
+from hogline.views.events import ReceivedEvent
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from .customerio import NEVER_TAKEN, Customer
 from .truth import Human
 
 if TYPE_CHECKING:
-    from hogline.views import PersonView
+    from hogline.views.people import PersonView
 
     from .run import Connection, Run
 

@@ -36,7 +36,8 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite import database
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
-from hogline.views import ConnectionStatus, PersonView
+from hogline.views.connections import ConnectionStatus
+from hogline.views.people import PersonView
 
 from .customerio import CustomerIo
 from .history import World

@@ -29,7 +29,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources as Kept
 from hogline.testing.clock import SkippingClock
 from hogline.testing.processes import all_events, connect, hogline, hogline_json, serving, status, until
-from hogline.views import SourceView
+from hogline.views.connections import SourceView
 
 NOW = datetime.fromtimestamp(RECEIVED_MS / 1_000, UTC)
 MINUTE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from hogline.service import Service
 from hogline.service.attributes import STANDINGS, attributes
 from hogline.service.exporting import as_json
 from hogline.service.forgetting import counted, left
-from hogline.views import ForgottenView, PersonView
+from hogline.views.people import ForgottenView, PersonView
 
 _DEFAULT = Common()
 

@@ -12,7 +12,7 @@ from hogline.backfill.posthog import SCOPES
 from hogline.cli.common import Common, Json, ask, moment, out, print_json
 from hogline.cli.posthog import Host, Project, personal_key
 from hogline.cli.spans import milliseconds
-from hogline.views import SourceView
+from hogline.views.connections import SourceView
 
 _DEFAULT = Common()
 

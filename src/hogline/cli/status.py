@@ -22,7 +22,7 @@ from hogline.runtime.control_socket import is_remote
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo
 from hogline.settings import Settings
-from hogline.views import ConnectionStatus, Status, TokenView
+from hogline.views.connections import ConnectionStatus, Status, TokenView
 
 _DEFAULT = Common()
 WATCH_EVERY_S = 1.0

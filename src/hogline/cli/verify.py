@@ -18,7 +18,7 @@ from hogline.runtime.control_socket import is_remote
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo, Service
 from hogline.settings import from_environment
-from hogline.views import Difference, Verified
+from hogline.views.people import Difference, Verified
 
 _DEFAULT = Common()
 AT_ONCE = 1_000

@@ -23,7 +23,7 @@ from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS, destination_of
 from hogline.service import CannotDo, Service
 from hogline.service.connections import ChangedMeanwhile, SecretsNeeded
-from hogline.views import CheckView, ConnectionView
+from hogline.views.connections import CheckView, ConnectionView
 
 
 @dataclass(frozen=True, kw_only=True)

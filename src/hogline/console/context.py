@@ -20,7 +20,7 @@ from hogline.service.rights import permitted, require
 from hogline.settings import Settings
 from hogline.sources.addresses import TrustedProxies
 from hogline.store.datadir.accounts import Account
-from hogline.views import ConnectionView
+from hogline.views.connections import ConnectionView
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from hogline.console.pages import go, page
 from hogline.console.shown import WORDS
 from hogline.reasons import SENDING_STATES
 from hogline.service import CannotDo, Service
-from hogline.views import ConnectionView
+from hogline.views.connections import ConnectionView
 
 ON_A_PAGE = 50
 MOST_REASONS = 8

@@ -22,7 +22,7 @@ from hogline.console.pages import fragment, page
 from hogline.console.shown import WORDS
 from hogline.service import CannotDo
 from hogline.telemetry.internal_errors import kind_and_place
-from hogline.views import LiveEvent, LiveEvents
+from hogline.views.events import LiveEvent, LiveEvents
 
 log = structlog.get_logger("hogline.console")
 

@@ -19,7 +19,7 @@ from hogline.console.days import days_of
 from hogline.console.pages import PART, again, go, page
 from hogline.service import CannotDo, Service
 from hogline.service.figures import PERIODS, Period, TrendsView
-from hogline.views import ConnectionStatus
+from hogline.views.connections import ConnectionStatus
 
 FILTERED_COLOURS = ("plot-3", "plot-6", "plot-7", "plot-8")
 FAILED_COLOURS = ("plot-5", "plot-1", "plot-3", "plot-6", "plot-4", "plot-7", "plot-2", "plot-8")

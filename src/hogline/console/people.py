@@ -17,7 +17,8 @@ from hogline.service import CannotDo, Service
 from hogline.service.attributes import STANDINGS, attributes
 from hogline.service.exporting import as_json
 from hogline.service.forgetting import left
-from hogline.views import ConnectionView, PersonDetails
+from hogline.views.connections import ConnectionView
+from hogline.views.people import PersonDetails
 
 ON_A_PAGE = 50
 

@@ -16,7 +16,7 @@ from hogline.console.sparkline import Sparkline, sparkline
 from hogline.destinations.base import Destination
 from hogline.destinations.catalogue import DESTINATIONS, PROBLEMS, destination_of
 from hogline.service import CannotDo
-from hogline.views import ConnectionStatus
+from hogline.views.connections import ConnectionStatus
 
 
 @dataclass(frozen=True)

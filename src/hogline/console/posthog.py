@@ -14,7 +14,7 @@ from hogline.console.context import console_of, form_of, require_right, service_
 from hogline.console.pages import page
 from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS
 from hogline.service import CannotDo
-from hogline.views import PostHogView
+from hogline.views.connections import PostHogView
 
 WEBHOOK_BODY = '{"event": "{event}", "person": "{person}"}'
 """As PostHog's HTTP Webhook destination proposes it."""

@@ -18,7 +18,7 @@ from hogline.console.shown import WORDS
 from hogline.posthog.bounds import NotJson
 from hogline.posthog.repair import decode
 from hogline.service import CannotDo, Service
-from hogline.views import FailureDetails, ReceivedEvent
+from hogline.views.events import FailureDetails, ReceivedEvent
 
 MOST_EVENTS = 200
 """More are for `hogline preview`."""

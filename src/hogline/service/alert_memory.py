@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from hogline.store.datadir.private_files import write_whole
-from hogline.views import AlertView
+from hogline.views.connections import AlertView
 
 log = structlog.get_logger("hogline.alerts")
 

@@ -19,7 +19,7 @@ from hogline.service.notices import CannotSend, Notices
 from hogline.service.status import Statuses
 from hogline.settings import Settings
 from hogline.store.base import Journal
-from hogline.views import AlertView, ConnectionStatus, SourceView
+from hogline.views.connections import AlertView, ConnectionStatus, SourceView
 
 log = structlog.get_logger("hogline.alerts")
 

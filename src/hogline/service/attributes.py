@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hogline.views import PersonView
+from hogline.views.people import PersonView
 
 STANDINGS: Mapping[str, str] = {
     "accepted": "Accepted",

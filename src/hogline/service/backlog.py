@@ -20,7 +20,7 @@ from hogline.settings import Settings
 from hogline.store.base import Connection, Journal, State
 from hogline.store.event_log import checksum
 from hogline.store.positions import settled_position
-from hogline.views import BacklogView
+from hogline.views.connections import BacklogView
 
 log = structlog.get_logger("hogline.service")
 

@@ -23,7 +23,7 @@ from hogline.service.runner import Runner
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, NameTaken, State
 from hogline.store.cleaning import Cleaning
-from hogline.views import CheckView, ConnectionView
+from hogline.views.connections import CheckView, ConnectionView
 
 # Only the names of options are logged: their values include secrets.
 log = structlog.get_logger("hogline.service")

@@ -27,7 +27,7 @@ from hogline.settings import Settings
 from hogline.store.backup import last_backup_ms
 from hogline.store.base import Connection, Journal, State
 from hogline.store.positions import lag_ms
-from hogline.views import FindingView
+from hogline.views.connections import FindingView
 
 DAY_S = 86_400
 SLOW_SYNC_MS = 20.0

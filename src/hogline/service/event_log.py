@@ -17,7 +17,7 @@ from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
 from hogline.store.event_log import Attempt, Found, OutcomeKind, Query
 from hogline.store.positions import settled_position
-from hogline.views import EventAttempt, LiveOperation, LoggedEvent, LoggedEventDetails, LoggedEvents
+from hogline.views.events import EventAttempt, LiveOperation, LoggedEvent, LoggedEventDetails, LoggedEvents
 
 MOST = 200
 PENDING = "pending"

@@ -22,7 +22,7 @@ from hogline.service.finding import Finder
 from hogline.service.people import Looked, look_at
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
-from hogline.views import CustomerView
+from hogline.views.people import CustomerView
 
 FORMAT = "hogline.person/1"
 PART_BYTES = 4_000_000

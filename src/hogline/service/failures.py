@@ -12,7 +12,7 @@ from hogline.posthog.entry import decode_event
 from hogline.service.core import CannotDo, connection_named
 from hogline.service.trail import Trail
 from hogline.store.base import ALWAYS, Connection, Span, State
-from hogline.views import FailureDetails, FailureView, RefusalView, RetriedView
+from hogline.views.events import FailureDetails, FailureView, RefusalView, RetriedView
 
 MOST_IDS_NOTED = 20
 MOST_COUNTED = 1_000

@@ -33,7 +33,7 @@ from hogline.store.base import Connection, Journal, State, Unusable, Unwritable
 from hogline.store.datadir.sources import Fetched, Source
 from hogline.store.datadir.sources import Sources as Kept
 from hogline.telemetry.internal_errors import kind_and_place
-from hogline.views import SourceState
+from hogline.views.connections import SourceState
 
 log = structlog.get_logger("hogline.service")
 

@@ -14,7 +14,7 @@ from hogline.posthog.forgetting import emails_of, without
 from hogline.service.core import CannotDo
 from hogline.service.trail import Trail
 from hogline.store.base import Journal, State
-from hogline.views import SomebodyView
+from hogline.views.people import SomebodyView
 
 MOST_NAMED = 20
 

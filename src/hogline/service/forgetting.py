@@ -31,7 +31,7 @@ from hogline.store.base import Connection, Journal, State
 from hogline.store.cleaning import Cleaning
 from hogline.store.forgetting import Forgotten
 from hogline.store.strays import strays_with
-from hogline.views import ForgottenAt, ForgottenView
+from hogline.views.people import ForgottenAt, ForgottenView
 
 log = structlog.get_logger("hogline.service")
 

@@ -11,7 +11,7 @@ from hogline.model import Event
 from hogline.posthog.entry import decode_event
 from hogline.service.core import connection_named
 from hogline.store.base import Journal, State
-from hogline.views import LiveEvent, LiveEvents, LiveOperation, ReceivedEvent
+from hogline.views.events import LiveEvent, LiveEvents, LiveOperation, ReceivedEvent
 
 LONGEST_WAIT_S = 10.0
 

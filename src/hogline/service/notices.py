@@ -15,7 +15,7 @@ import msgspec
 from hogline.destinations.base import Send, Unreachable
 from hogline.model import Request
 from hogline.settings import Settings
-from hogline.views import AlertView
+from hogline.views.connections import AlertView
 
 TIMEOUT_S = 20.0
 

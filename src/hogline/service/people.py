@@ -21,7 +21,7 @@ from hogline.posthog.identity import is_cookieless
 from hogline.service.core import CannotDo, connection_named, opened
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
-from hogline.views import CustomerView, PersonDetails, PersonEvent, PersonView
+from hogline.views.people import CustomerView, PersonDetails, PersonEvent, PersonView
 
 MOST_JOINED = 100
 

@@ -22,7 +22,7 @@ from hogline.service.people import Looked, look_at
 from hogline.service.trail import Trail
 from hogline.store.base import Journal, State
 from hogline.store.directory import PeopleCounts
-from hogline.views import ListedPerson, PeoplePage, PersonView
+from hogline.views.people import ListedPerson, PeoplePage, PersonView
 
 AT_ONCE = 200
 ROUNDS = 40

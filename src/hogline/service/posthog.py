@@ -16,7 +16,7 @@ from hogline.service.core import Addresses, CannotDo
 from hogline.service.project_tokens import ProjectTokens
 from hogline.service.trail import Trail
 from hogline.store.base import Journal
-from hogline.views import PostHogView
+from hogline.views.connections import PostHogView
 
 log = structlog.get_logger("hogline.service")
 

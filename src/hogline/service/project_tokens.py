@@ -9,7 +9,7 @@ from hogline.service.trail import Trail
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import State, TokenKind
 from hogline.store.tokens import BadKey, Token, made_here, new_token, read_key
-from hogline.views import TokenView
+from hogline.views.connections import TokenView
 
 log = structlog.get_logger("hogline.service")
 

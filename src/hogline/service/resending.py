@@ -11,7 +11,7 @@ from hogline.service.core import CannotDo, connection_named
 from hogline.service.people import look_at
 from hogline.service.trail import Trail
 from hogline.store.base import State
-from hogline.views import PersonView
+from hogline.views.people import PersonView
 
 _MOST_COUNTED = 1_000
 

@@ -17,7 +17,7 @@ from hogline.service.trail import Trail
 from hogline.store.base import Journal, State
 from hogline.store.datadir.sources import Source
 from hogline.store.datadir.sources import Sources as Kept
-from hogline.views import SourceView
+from hogline.views.connections import SourceView
 
 EVERY_S = 300
 LEAST_EVERY_S = 60

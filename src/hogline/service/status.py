@@ -13,7 +13,8 @@ from hogline.service.sources import Sources
 from hogline.sources.rejections import Rejections
 from hogline.store.base import Connection, Journal, State
 from hogline.store.positions import lag_ms
-from hogline.views import ConnectionStatus, RejectionView, Status
+from hogline.views.connections import ConnectionStatus, Status
+from hogline.views.events import RejectionView
 
 
 class Statuses:

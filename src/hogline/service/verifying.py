@@ -16,7 +16,7 @@ from hogline.model import Request, Response
 from hogline.service.core import CannotDo, connection_named, opened
 from hogline.service.people import Believed, Looked, look_at
 from hogline.store.base import Connection, State
-from hogline.views import Difference, Verified
+from hogline.views.people import Difference, Verified
 
 T = TypeVar("T")
 

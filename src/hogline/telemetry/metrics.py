@@ -25,7 +25,7 @@ from hogline import __version__
 from hogline.telemetry import names
 from hogline.telemetry.internal_errors import kind_and_place
 from hogline.telemetry.vocabulary import Vocabulary
-from hogline.views import ConnectionStatus, Status
+from hogline.views.connections import ConnectionStatus, Status
 
 log = structlog.get_logger("hogline.metrics")
 

@@ -14,7 +14,7 @@ from service_bench import GOOD
 from hogline.console import live_events
 from hogline.console.live_events import ENDED, MOST_AT_ONCE, Broadcast, message
 from hogline.service import CannotDo
-from hogline.views import LiveEvent, LiveEvents
+from hogline.views.events import LiveEvent, LiveEvents
 
 pytestmark = pytest.mark.anyio
 

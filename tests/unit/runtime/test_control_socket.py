@@ -23,7 +23,7 @@ from hogline.service import CannotDo, Service
 from hogline.service.rights import RIGHTS
 from hogline.store.audit import Wanted
 from hogline.store.base import Unusable, Unwritable
-from hogline.views import CheckView
+from hogline.views.connections import CheckView
 
 pytestmark = pytest.mark.anyio
 

@@ -24,7 +24,7 @@ from hogline.service.alerts import WINDOW_S, Reading, Rules
 from hogline.service.core import note_stopped
 from hogline.service.notices import CannotSend, Notices
 from hogline.settings import Settings
-from hogline.views import AlertView, ConnectionStatus
+from hogline.views.connections import AlertView, ConnectionStatus
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
-from hogline.views import ConnectionStatus
+from hogline.views.connections import ConnectionStatus
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from hogline.model import Response
 from hogline.service import doctor
 from hogline.service.doctor import _clock, _kind_of_file_system, _sync_speed
 from hogline.store.backup import Keys, make
-from hogline.views import FindingView
+from hogline.views.connections import FindingView
 
 NOW_S = 1_793_527_200
 

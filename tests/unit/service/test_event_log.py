@@ -15,7 +15,7 @@ from hogline.model import Event
 from hogline.posthog.entry import encode_event
 from hogline.service import CannotDo, Service
 from hogline.store.base import Unwritable
-from hogline.views import LoggedEvent
+from hogline.views.events import LoggedEvent
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,8 @@ from service_bench import GOOD, ServiceBench, bench_in
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
 from hogline.service import CannotDo
-from hogline.views import ConnectionStatus, FailureView
+from hogline.views.connections import ConnectionStatus
+from hogline.views.events import FailureView
 
 pytestmark = pytest.mark.anyio
 

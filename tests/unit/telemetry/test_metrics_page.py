@@ -14,7 +14,7 @@ from hogline import __version__
 from hogline.telemetry import names
 from hogline.telemetry.metrics import ASK_WITHIN_S, FRESH_S, Metrics
 from hogline.telemetry.vocabulary import MOST_WORDS
-from hogline.views import ConnectionStatus, Status
+from hogline.views.connections import ConnectionStatus, Status
 
 pytestmark = pytest.mark.anyio
 

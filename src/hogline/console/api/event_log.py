@@ -9,7 +9,7 @@ from msgspec import Meta
 from hogline.console.api.common import After, Text, TimeMs, existing
 from hogline.console.api.endpoints import ApiError
 from hogline.service import CannotDo, Service
-from hogline.views import LoggedEventDetails, LoggedEvents
+from hogline.views.events import LoggedEventDetails, LoggedEvents
 
 Outcome = Literal["", "delivered", "filtered", "held", "failed", "pending"]
 Number = Annotated[int, Meta(ge=1, le=2**63 - 1, description="The event's position in the list.")]

@@ -1,0 +1,161 @@
+"""What Hogline answers about events: failures, live events and the event log."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class RejectionView(Struct, frozen=True, kw_only=True):
+    """Requests from senders that were rejected, with the same reason on the same route."""
+
+    route: str
+    """Empty: unknown."""
+    status: int
+    sentence: str
+    """What was wrong, and what to do."""
+    times: int
+    first_ms: int
+    last_ms: int
+
+
+class FailureView(Struct, frozen=True, kw_only=True):
+    """A failure."""
+
+    connection: str
+    id: int
+    reason: str
+    event: str
+    distinct_id: str
+    uuid: str
+    at_ms: int
+    answer: str = ""
+    """What the destination, or Hogline, said first."""
+
+
+class RetriedView(Struct, frozen=True, kw_only=True):
+    """What happened to retried failures."""
+
+    begun_ms: int
+    total: int
+    delivered: int
+    failed: int
+    """Failures again."""
+    filtered: int
+    """Left out or held by now, by the connection's options."""
+    left: int
+    """Still to be sent."""
+
+
+class RefusalView(Struct, frozen=True, kw_only=True):
+    reason: str
+    message: str
+    field: str
+    operation: object
+    """The operation as sent; None if there was none."""
+
+
+class FailureDetails(Struct, frozen=True, kw_only=True):
+    """A failure in full."""
+
+    failure: FailureView
+    refusals: list[RefusalView]
+    properties: dict[str, object]
+    set: dict[str, object]
+    timestamp_ms: int
+
+
+class ReceivedEvent(Struct, frozen=True, kw_only=True):
+    """An event as it was received."""
+
+    position: int
+    uuid: str
+    event: str
+    distinct_id: str
+    timestamp_ms: int
+    properties: dict[str, object]
+    set: dict[str, object]
+
+
+class LiveOperation(Struct, frozen=True):
+    """An operation as it was sent."""
+
+    action: str
+    route: str
+    body: object
+    refused: str | None
+    """The destination's reason; None: accepted."""
+
+
+class LiveEvent(Struct, frozen=True, kw_only=True):
+    """An event that was just processed."""
+
+    number: int
+    at_ms: int
+    uuid: str
+    event: str
+    distinct_id: str
+    timestamp_ms: int
+    outcome: str
+    """`delivered`, `filtered`, `held` or `failed`."""
+    rule: str | None
+    """Why it was filtered, held or rejected."""
+    adjusted: list[str]
+    properties: dict[str, object]
+    set: dict[str, object]
+    operations: list[LiveOperation]
+
+
+class LiveEvents(Struct, frozen=True, kw_only=True):
+    last: int
+    """Pass it as `after` to get newer events."""
+    skipped: int
+    """Events not shown, because there were too many at the same time."""
+    events: list[LiveEvent]
+
+
+class LoggedEvent(Struct, frozen=True, kw_only=True):
+    """What happened to one event at one connection."""
+
+    connection: str
+    position: int
+    """Its number among all received events."""
+    at_ms: int
+    """When that was decided; 0: not yet."""
+    outcome: str
+    """`delivered`, `filtered`, `held`, `failed` or `pending`."""
+    reason: str
+    """Why it was filtered, held or failed."""
+    event: str
+    distinct_id: str
+    uuid: str
+    timestamp_ms: int
+    received_ms: int
+
+
+class LoggedEvents(Struct, frozen=True, kw_only=True):
+    events: list[LoggedEvent]
+    """Newest first."""
+    before: int | None
+    """Pass it as `before` to get older ones; None: these were the last."""
+
+
+class EventAttempt(Struct, frozen=True, kw_only=True):
+    """One time that an event was sent, or decided upon."""
+
+    began_ms: int
+    at_ms: int
+    outcome: str
+    reason: str
+    operations: list[LiveOperation]
+
+
+class LoggedEventDetails(Struct, frozen=True, kw_only=True):
+    """One event: as it was received, and all that became of it."""
+
+    event: LoggedEvent
+    properties: dict[str, object]
+    set: dict[str, object]
+    attempts: list[EventAttempt]
+    """Oldest first."""
+    waits_for: str
+    """Why nothing became of it yet, or of its next attempt; empty: it is done."""
