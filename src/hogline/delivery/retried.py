@@ -18,22 +18,35 @@ class Retried:
         self.filtered = 0
         """Or held."""
         self._left: set[int] = set()
+        self._expected = 0
         self._early: list[Outcome] = []
 
+    def expect(self) -> None:
+        """A claim follows. Until then, everything that is settled may belong to it."""
+        self._expected += 1
+
     def claim(self, positions: Sequence[int]) -> None:
-        """These are being retried."""
+        """These are being retried; maybe none."""
         new = set(positions) - self._left
         self.total += len(new)
         self._left |= new
-        early, self._early = self._early, []
-        self._count(early)
+        self._count(self._early)
+        self._expected -= 1
+        if not self._expected:
+            self._early = []
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
         """Events were settled."""
-        if self.total:
-            self._count(outcomes)
-        else:
-            self._early += outcomes
+        if self.is_over:
+            return
+        settled = list(outcomes)
+        self._count(settled)
+        if self._expected:
+            self._early += settled
+
+    @property
+    def is_over(self) -> bool:
+        return not self._left and not self._expected
 
     def _count(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:

@@ -226,13 +226,15 @@ class Workers:
         return self._feeds.setdefault(connection, Feed(self._clock))
 
     def retries(self, connection: int) -> Retried:
-        """To be told, from now on, of failures that are being retried. Goes on with those that are under way."""
+        """Watches, from now on, failures that are being retried, along with those that are under way. Call its `claim`,
+        whatever happens."""
         retried = self._retried.get(connection)
-        if retried is None or not retried.left:
+        if retried is None or retried.is_over:
             if retried is not None:
                 self.listen_no_more(connection, retried)
             retried = self._retried[connection] = Retried(self._clock.time_ms())
             self.listen(connection, retried)
+        retried.expect()
         return retried
 
     def retried(self, connection: int) -> Retried | None:

@@ -179,7 +179,7 @@ class Service:
 
         self.finder = Finder(journal, state, workers, trail)
         self.people = People(journal, state, workers, trail)
-        self.people_list = PeopleLists(journal, state, workers, trail)
+        self.people_list = PeopleLists(journal, state, clock, workers, trail)
         self.resending = Resending(state, workers, trail)
         self.verification = Verification(state, send, clock, workers)
         self.events = Events(

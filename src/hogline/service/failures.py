@@ -82,11 +82,13 @@ class Failures:
         `retried` shows what becomes of them.
         """
         one = await connection_named(self._state, connection)
-        watched = self._workers.retries(one.id)
-        retried = await self._state.retry_failures(
-            one.id, reason=reason, positions=ids, within=_span(since_ms, until_ms)
-        )
-        watched.claim(retried)
+        watched, retried = self._workers.retries(one.id), list[int]()
+        try:
+            retried = await self._state.retry_failures(
+                one.id, reason=reason, positions=ids, within=_span(since_ms, until_ms)
+            )
+        finally:
+            watched.claim(retried)
         self._workers.ask_again(one.id)
         await self._trail.note("failures_retried", _chosen(len(retried), reason, ids), connection=connection)
         return len(retried)

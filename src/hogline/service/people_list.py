@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import msgspec
 
+from hogline.clock import Clock
 from hogline.delivery.workers import Workers
 from hogline.posthog.entry import decode_event
 from hogline.service.core import CannotDo, connection_named
@@ -42,15 +42,16 @@ LAST_NAMES = ("last_name", "lastName", "lastname", "$last_name")
 class Counting:
     """How many people each connection has. Counted beside everything else, and not more often than it is worth."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, clock: Clock) -> None:
         self._state = state
+        self._clock = clock
         self._counts: dict[int, tuple[PeopleCounts, float]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     async def of(self, connection: int) -> PeopleCounts | None:
         """As far as that is known in a moment; None: not yet."""
         known = self._counts.get(connection)
-        if connection not in self._tasks and (known is None or time.monotonic() >= known[1]):
+        if connection not in self._tasks and (known is None or self._clock.now_s() >= known[1]):
             self._tasks[connection] = asyncio.create_task(self._count(connection))
         if task := self._tasks.get(connection):
             await asyncio.wait([task], timeout=COUNT_WITHIN_S)
@@ -58,11 +59,11 @@ class Counting:
         return found[0] if found else None
 
     async def _count(self, connection: int) -> None:
-        began_s = time.monotonic()
+        began_s = self._clock.now_s()
         try:
             counts = await self._state.count_people(connection)
-            took_s = time.monotonic() - began_s
-            self._counts[connection] = (counts, time.monotonic() + 20 * took_s)
+            now_s = self._clock.now_s()
+            self._counts[connection] = (counts, now_s + 20 * (now_s - began_s))
         finally:
             del self._tasks[connection]
 
@@ -215,13 +216,13 @@ def typed(value: str) -> list[object]:
 
 
 class PeopleLists:
-    def __init__(self, journal: Journal, state: State, workers: Workers, trail: Trail) -> None:
+    def __init__(self, journal: Journal, state: State, clock: Clock, workers: Workers, trail: Trail) -> None:
         self._journal = journal
         self._state = state
         self._workers = workers
         self._trail = trail
         self._seen: LastSeen | None = None
-        self._counting = Counting(state)
+        self._counting = Counting(state, clock)
 
     async def show(
         self,
