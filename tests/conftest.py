@@ -15,6 +15,17 @@ if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_us
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
+MEASURED = ("unit", "conformance")
+"""Folders whose tests show that every branch is covered. In the others, measuring it would cost half of the time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.path.relative_to(here).parts[0] not in MEASURED:
+            item.add_marker("no_cover")
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

@@ -10,8 +10,6 @@ from .__main__ import live
 
 HISTORIES, AT_ONCE = 2_000, 125
 
-pytestmark = pytest.mark.no_cover  # half of their time would go into measuring what the unit tests cover anyway
-
 
 @pytest.mark.parametrize("first", range(0, HISTORIES, AT_ONCE))
 def test_random_lives_end_as_posthog_has_it(first: int) -> None:
