@@ -131,13 +131,16 @@ class Judge:
             self._wrong(f"{status.state}: {status.reason}")
         if self._connection.blurred or letters or self._run.forgot or self._there.refused:
             return
-        if self._connection.retried and self._expected.options.get("ignore_when"):
-            return  # a retry, too, sets free what is held of anyone whom an ignored event made qualify
+        again = self._connection.retried or self._connection.replayed
+        if again and self._expected.options.get("ignore_when"):
+            return  # what is sent again sets free what is held of anyone whom an ignored event made qualify
         wanted = dict(self._expected.totals())
         found = {"delivered": status.delivered, "held": status.held, **status.filtered}
-        if self._expected.options.get("delete_on") or self._run.history.world.death_rate:
-            # Somebody may be a customer early, by what a later event said, or by what was due after a crash: then there
-            # is somebody to delete or to tell. A failure from before a deletion is not retried.
+        may_be_early = self._run.history.world.death_rate or self._connection.replayed
+        if self._expected.options.get("delete_on") or may_be_early:
+            # Somebody may be a customer early, by what a later event said, by what was due after a crash, or by a
+            # replay, which goes by today's gates: then there is somebody to delete or to tell. A failure from before a
+            # deletion is not retried.
             for counts in (wanted, found):
                 alike = ("delivered", "nothing_to_send", "deleted")
                 counts["delivered"] = sum(counts.pop(name, 0) for name in alike)
@@ -194,12 +197,20 @@ class Judge:
                     self._wrong(f"is no customer: {human}")
             elif len(customers) > 1 and not self._is_apart():
                 self._wrong(f"{len(customers)} customers: {human}: {', '.join(map(str, customers))}")
-            elif len(customers) == 1:
+            elif len(customers) == 1 and not self._is_left_over(human):
                 self._has_what_posthog_has(human, customers[0])
         for customer in self._customers.values():
             known = customer.key in of_somebody or customer.key in self._there.strange
             if not known and not self._may_be_somebodys(customer):
                 self._wrong(f"a stranger: {customer}")
+
+    def _is_left_over(self, human: Human) -> bool:
+        """Whether somebody is no customer by the options that came while they were to become one. A request without an
+        answer may have made one all the same."""
+        if not self._connection.blurred:
+            return False
+        shown = self._run.hogline.person(self._connection.name, human.first_id)
+        return shown is None or shown.customer is None
 
     def _may_be_again(self, human: Human) -> bool:
         """Whether events that were sent again may have made somebody a customer, who is judged as of today then."""
