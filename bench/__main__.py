@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import crowd, events, history, people, people_bytes, pure, send, serve, viewers
+from bench import console, crowd, events, history, people, people_bytes, pure, send, serve, viewers
 
 BENCHMARKS = {
     "pure": pure.main,
@@ -17,10 +17,11 @@ BENCHMARKS = {
     "history": history.main,
     "history-large": history.large,
     "events": events.main,
+    "console": console.main,
 }
 
 
-LARGE = {"history-large"}
+LARGE = {"history-large", "console"}
 """Take too long to run without being asked for."""
 
 

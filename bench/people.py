@@ -6,7 +6,7 @@ import asyncio
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
@@ -21,6 +21,7 @@ from hogline.model import Identifier
 from hogline.runtime.serve import serving
 from hogline.service import Service
 from hogline.settings import Settings
+from hogline.store.base import State
 
 PEOPLE = 1_000_000
 RUNS = 9
@@ -61,25 +62,29 @@ async def _measure(folder: Path) -> None:
             start=0,
             now_ms=0,
         )
-        await _learn(service, connection.id)
+        await learn(service.state, connection.id, person_ids())
         await _ask_all(service, browser)
 
 
-async def _learn(service: Service, connection: int) -> None:
-    """Half of them anonymous, half customers with an email; in the order of their ids, as that is quickest to write."""
-    choose = random.Random(7)
-    ids = sorted(f"{choose.getrandbits(128):032x}" for _ in range(PEOPLE))
-    for begin in range(0, PEOPLE, AT_ONCE):
+async def learn(state: State, connection: int, ids: Sequence[str]) -> None:
+    """Half of them anonymous, half customers with an email. In the order of their ids, as that is quickest to write."""
+    for begin in range(0, len(ids), AT_ONCE):
         numbered = [*enumerate(ids[begin : begin + AT_ONCE], begin)]
         people = {one: _person(one, f"person.{n}@example.com" if n % 2 else None) for n, one in numbered}
-        await service.state.flush(Flush({}, people, 0))
+        await state.flush(Flush({}, people, 0))
         customers = {n: Identifier("id", one) for n, one in numbered if n % 2}
         told = {
             key.value: Told(Customer("id", key.value, "accepted", f"person.{n}@example.com"))
             for n, key in customers.items()
         }
         ledger = {f"person.{n}@example.com": Row(key.value, "accepted", key, 0) for n, key in customers.items()}
-        await service.state.settle(Settlement(connection=connection, lanes={}, told=told, ledger=ledger))
+        await state.settle(Settlement(connection=connection, lanes={}, told=told, ledger=ledger))
+
+
+def person_ids() -> list[str]:
+    """In order, as that is quickest to write."""
+    choose = random.Random(7)
+    return sorted(f"{choose.getrandbits(128):032x}" for _ in range(PEOPLE))
 
 
 def _person(distinct_id: str, email: str | None) -> Person:

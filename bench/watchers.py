@@ -1,5 +1,6 @@
 """Many viewers of a live page: `python -m bench.watchers CONSOLE PASSWORD HOW_MANY`. Says `ready` when all look on, and
-how many events each was shown when a line comes in.
+how many events each was shown when a line comes in. As static/updates.js does, each asks for the page when something
+has changed.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ import sys
 
 import aiohttp
 
-STREAM = "/connections/customerio/live/stream?after=0"
+STREAM, PAGE = "/changes", "/connections/customerio/live"
 
 
 async def main(console: str, password: str, how_many: int) -> None:
     shown = [0] * how_many
-    connector = aiohttp.TCPConnector(limit=how_many + 1)
+    connector = aiohttp.TCPConnector(limit=2 * how_many + 1)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         headers = {"sec-fetch-site": "same-origin"}
         async with session.post(f"{console}/sign-in", data={"password": password}, headers=headers) as answer:
@@ -25,8 +26,10 @@ async def main(console: str, password: str, how_many: int) -> None:
             async with session.get(console + STREAM, timeout=aiohttp.ClientTimeout(None)) as stream:
                 assert stream.status == 200
                 async for chunk in stream.content.iter_any():
+                    if b"event: changed" in chunk:
+                        async with session.get(console + PAGE, headers={"x-part": "1"}) as page:
+                            shown[number] += (await page.read()).count(b'id="event-')
                     opened[number].set()
-                    shown[number] += chunk.count(b'id="event-')
 
         watching = [asyncio.create_task(watch(number)) for number in range(how_many)]
         await asyncio.gather(*(one.wait() for one in opened))

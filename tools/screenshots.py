@@ -68,16 +68,14 @@ LIVE: tuple[dict[str, object], ...] = (
 
 
 async def live_is_ready(page: Page, _stage: Stage) -> None:
-    await page.locator("#live-tools").wait_for()
+    await page.locator("#live-pause").wait_for()
 
 
 async def events_come(page: Page, stage: Stage) -> None:
     """Some events while the page is open, one of them unfolded."""
-    await page.locator("#live[data-open]").wait_for(state="attached")
-    for event in LIVE:
-        seen = await page.locator("#live > li").count()
-        await stage.receive(event)
-        await page.locator("#live > li").nth(seen).wait_for()
+    await page.locator("html[data-listening]").wait_for(state="attached")
+    await stage.receive(*LIVE)
+    await page.locator("#live > li").first.get_by_text("order completed").wait_for()
     await page.locator("#live > li").nth(1).locator("summary").click()
 
 

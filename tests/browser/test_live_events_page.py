@@ -1,4 +1,4 @@
-"""Live events in a browser: as they come, paused, filtered, unfolded; at most 200 of them."""
+"""Live events in a browser: those from before, new ones as they come, held still, chosen, after a restart."""
 
 from __future__ import annotations
 
@@ -13,76 +13,57 @@ LIVE = "/connections/shop/live"
 
 async def opened(page: Page, stage: Stage, **options: object) -> None:
     await stage.connect("shop", **options)
+    await stage.receive({"event": "before", "distinct_id": "ada"})
     await page.goto(LIVE)
-    await expect(page.locator("#live")).to_have_attribute("data-open", "")
+    await page.locator("html[data-listening]").wait_for(state="attached")
 
 
-async def test_an_event_shows_the_moment_it_is_settled_with_all_about_it(page: Page, stage: Stage) -> None:
+async def test_events_show_without_having_been_looked_for_with_all_about_them(page: Page, stage: Stage) -> None:
     await opened(page, stage)
-    await expect(page.locator("#live-empty")).to_contain_text("Waiting for events")
+    names = page.locator("#live .event-name")
+    await expect(names).to_have_text(["before"])
     await stage.receive({"event": "<script>alert(1)</script>", "distinct_id": "ada", "properties": {"total": 49}})
+    await expect(names).to_have_text(["<script>alert(1)</script>", "before"])
     row = page.locator("#live > li").first
-    await expect(row).to_contain_text("<script>alert(1)</script>")
     await expect(row.locator(".state")).to_have_text("Delivered")
-    await expect(page.locator("#live-empty")).to_be_hidden()
     await row.locator("summary").click()
     await expect(row.locator(".operation").last).to_contain_text('"total": 49')
     await expect(row.locator(".operation").last).to_contain_text("accepted")
     assert not (await row.locator("summary time").inner_text()).endswith("UTC")
 
 
-async def test_the_newest_is_on_top_and_nothing_comes_twice(page: Page, stage: Stage) -> None:
+async def test_the_list_holds_still_while_it_is_paused_or_an_event_is_open(page: Page, stage: Stage) -> None:
     await opened(page, stage)
-    for n in range(3):
-        await stage.receive({"event": f"event {n}", "distinct_id": "ada"})
-        await expect(page.locator("#live > li")).to_have_count(n + 1)
-    await expect(page.locator("#live .event-name")).to_have_text(["event 2", "event 1", "event 0"])
-    await page.reload()
-    await expect(page.locator("#live")).to_have_attribute("data-open", "")
-    await stage.receive({"event": "event 3", "distinct_id": "ada"})
-    await expect(page.locator("#live .event-name")).to_have_text(["event 3", "event 2", "event 1", "event 0"])
-
-
-async def test_while_it_is_paused_events_are_counted_and_shown_afterwards(page: Page, stage: Stage) -> None:
-    await opened(page, stage)
+    names, said = page.locator("#live .event-name"), page.locator("#live-said")
     await page.get_by_role("button", name="Pause").click()
-    await stage.receive({"event": "event 0", "distinct_id": "ada"})
-    await expect(page.locator("#live-said")).to_have_text("Paused: 1 new.")
-    await expect(page.locator("#live > li")).to_have_count(0)
+    await expect(said).to_have_text("Paused.")
+    await stage.receive({"event": "second", "distinct_id": "ada"})
+    await expect(names).to_have_text(["before"])
     await page.get_by_role("button", name="Resume").click()
-    await expect(page.locator("#live > li")).to_have_count(1)
-    await expect(page.locator("#live-said")).to_have_text("")
+    await expect(names).to_have_text(["second", "before"])
+    await expect(said).to_have_text("")
+    await page.locator("#live summary").last.click()
+    await expect(said).to_have_text("Paused while an event is open.")
+    await stage.receive({"event": "third", "distinct_id": "ada"})
+    await expect(names).to_have_text(["second", "before"])
+    await page.locator("#live summary").last.click()
+    await expect(names).to_have_text(["third", "second", "before"])
 
 
-async def test_events_are_filtered_by_text_and_outcome(page: Page, stage: Stage) -> None:
-    await opened(page, stage, event_allowlist="ordered")
-    await stage.receive({"event": "ordered", "distinct_id": "ada", "properties": {"coupon": "SPRING"}})
+async def test_the_server_chooses_and_goes_on_choosing(page: Page, stage: Stage) -> None:
+    await opened(page, stage, events="*, -seen")
     await stage.receive({"event": "seen", "distinct_id": "ben"})
-    names = page.locator("#live > li:not([hidden]) .event-name")
-    await expect(names).to_have_count(2)
-    await page.get_by_label("Filter by result").select_option("filtered")
+    names = page.locator("#live .event-name")
+    await page.get_by_label("Result").select_option("filtered")
     await expect(names).to_have_text(["seen"])
-    await stage.receive({"event": "ordered", "distinct_id": "cy"}, {"event": "left", "distinct_id": "cy"})
-    await expect(names).to_have_text(["left", "seen"])
-    await page.get_by_label("Filter by result").select_option("")
-    await page.get_by_label("Filter by text").fill("spring")
-    await expect(names).to_have_text(["ordered"])
-    await page.get_by_label("Filter by text").fill("nothing like this")
-    await expect(page.locator("#live-none")).to_be_visible()
-
-
-async def test_there_are_at_most_200_on_the_page_and_it_says_how_many_are_not(page: Page, stage: Stage) -> None:
-    await opened(page, stage)
-    item = await page.evaluate(
-        "count => { source.dispatchEvent(new MessageEvent('events', {data: Array.from({length: count}, (_, n) =>"
-        " `<li id='event-made-${n}' data-outcome='delivered'>x</li>`).join('')})); return list.children.length; }",
-        250,
-    )
-    assert item == 200
-    many: list[dict[str, object]] = [{"event": f"event {n}", "distinct_id": f"user-{n}"} for n in range(100)]
-    await stage.receive(*many)
-    await expect(page.locator("#live-said")).to_contain_text("not shown (too many at once).")
-    await expect(page.locator("#live > li")).to_have_count(200)
+    await stage.receive({"event": "ordered", "distinct_id": "cy"}, {"event": "seen", "distinct_id": "cy"})
+    await expect(names).to_have_text(["seen", "seen"])
+    await page.get_by_label("Result").select_option("")
+    await page.get_by_label("Person").fill("cy")
+    await expect(names).to_have_text(["seen", "ordered"])
+    assert page.url.endswith("?person=cy")
+    await page.get_by_label("Person").fill("nobody")
+    await expect(page.locator("#live-events")).to_contain_text("No match")
 
 
 async def test_a_session_that_ends_leads_to_the_door(page: Page, stage: Stage) -> None:

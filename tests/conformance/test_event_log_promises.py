@@ -125,7 +125,7 @@ async def test_only_the_newest_outcome_is_found_but_all_attempts_are_kept(log: E
     await add(log, shipped(noted(1), at_ms=2_000))
     assert await positions(log, kind="failed") == []
     assert await positions(log) == [2, 1]
-    attempts = await log.attempts(1, 1)
+    attempts = (await log.attempts(1, [1, 2]))[1]
     assert [(one.began_ms, one.at_ms, one.kind, one.reason) for one in attempts] == [
         (950, 1_000, "failed", "invalid"),
         (1_950, 2_000, "delivered", ""),
@@ -134,7 +134,26 @@ async def test_only_the_newest_outcome_is_found_but_all_attempts_are_kept(log: E
         [("event", "", b'{"n":1}', "invalid")],
         [("event", "", b'{"n":1}', "")],
     ]
-    assert await log.attempts(1, 99) == []
+    assert await log.attempts(1, [99]) == {}
+
+
+async def test_many_events_of_several_shipments_are_looked_up_together(log: EventLog) -> None:
+    await add(log, shipped(noted(1), noted(2), noted(FAR + 3)))
+    await add(log, shipped(noted(FAR + 4, "failed", "invalid")))
+    await add(log, shipped(noted(FAR + 4)))
+    found = await log.attempts(1, [FAR + 4, FAR + 3, 2, 5])
+    assert {position: [one.kind for one in each] for position, each in found.items()} == {
+        2: ["delivered"],
+        FAR + 3: ["delivered"],
+        FAR + 4: ["failed", "delivered"],
+    }
+
+
+async def test_what_was_adjusted_is_kept_and_forgotten(log: EventLog) -> None:
+    made = Noted(positions=[1, 2], sent=Sent(adjusted={1: ["shortened"], 2: ["shortened"]}))
+    await add(log, Unlogged(next(numbers), 1, *packed(made)))
+    await log.forget([1])
+    assert [each[0].adjusted for each in (await log.attempts(1, [1, 2])).values()] == [["shortened"]]
 
 
 async def test_an_event_that_is_sent_again_after_a_crash_is_found_once(log: EventLog) -> None:
@@ -148,7 +167,7 @@ async def test_what_the_journal_lets_go_goes(log: EventLog) -> None:
     await add(log, shipped(noted(3), noted(4)))
     await log.trim(4)
     assert await positions(log) == [4]
-    assert (await log.attempts(1, 2), len(await log.attempts(1, 4))) == ([], 1)
+    assert {position: len(each) for position, each in (await log.attempts(1, [2, 4])).items()} == {4: 1}
 
 
 async def test_whoever_is_forgotten_leaves_nothing_and_others_stay(log: EventLog, tmp_path: Path) -> None:
@@ -156,8 +175,8 @@ async def test_whoever_is_forgotten_leaves_nothing_and_others_stay(log: EventLog
     await log.forget([1])
     await log.forget([])
     assert await positions(log) == [2]
-    assert await log.attempts(1, 1) == []
-    assert [one.sent for one in await log.attempts(1, 2)] == [[("event", "", b'{"n":2}', "")]]
+    attempts = await log.attempts(1, [1, 2])
+    assert [[one.sent for one in each] for each in attempts.values()] == [[[("event", "", b'{"n":2}', "")]]]
     assert await log.clean()
 
 
@@ -173,7 +192,7 @@ async def test_what_is_decided_later_is_the_newest_outcome(log: EventLog) -> Non
     await add(log, Unlogged(next(numbers), 1, *changed([1], ("filtered", "discarded"))))
     assert await positions(log, kind="failed") == []
     assert await positions(log, kind="filtered", reason="discarded", people=["ada"]) == [1]
-    found = [(one.kind, one.reason, one.at_ms, len(one.sent)) for one in await log.attempts(1, 1)]
+    found = [(one.kind, one.reason, one.at_ms, len(one.sent)) for one in (await log.attempts(1, [1]))[1]]
     assert found == [("failed", "invalid", 1_000, 1), ("filtered", "discarded", 9_000, 0)]
 
 
@@ -182,7 +201,8 @@ async def test_nothing_is_taken_twice(log: EventLog) -> None:
     await add(log, first)
     assert log.taken == first.number
     await add(log, first, second)
-    assert (log.taken, len(await log.attempts(1, 1)), len(await log.attempts(1, 2))) == (second.number, 1, 1)
+    assert log.taken == second.number
+    assert [len(each) for each in (await log.attempts(1, [1, 2])).values()] == [1, 1]
 
 
 async def test_a_state_from_an_older_backup_gives_numbers_again(log: EventLog) -> None:
@@ -190,7 +210,7 @@ async def test_a_state_from_an_older_backup_gives_numbers_again(log: EventLog) -
     await add(log, first, shipped(noted(2)))
     await log.go_back(first.number)
     await add(log, shipped(noted(2))._replace(number=first.number + 1))
-    assert len(await log.attempts(1, 2)) == 2
+    assert len((await log.attempts(1, [2]))[2]) == 2
 
 
 async def test_what_is_older_than_the_journal_is_not_taken(log: EventLog) -> None:

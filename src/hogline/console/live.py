@@ -20,6 +20,8 @@ from hogline.service import Service
 STILL_HERE_S = 20.0
 """Proxies and browsers give up a stream that says nothing."""
 EVERY_S = 1.0
+EVERY_VIEWER_S = 0.05
+"""So much longer for each page that is open: together, they never keep delivery from its work."""
 CHANGED = "event: changed\ndata: \n\n"
 
 
@@ -32,6 +34,11 @@ class Pulse:
         self._looking = asyncio.Lock()
         self._seen: object = None
         self._until_s = 0.0
+        self.viewers = 0
+
+    def pause_s(self) -> float:
+        """Between two looks for one viewer."""
+        return max(self._every_s, EVERY_VIEWER_S * self.viewers)
 
     async def look(self, *, fresh: bool = False) -> object:
         """`fresh`: not what was seen a moment ago."""
@@ -64,22 +71,29 @@ async def stream(request: Request) -> StreamingResponse:
     pulse = pulse_of(request)
     # What is compared with later has to be of now: it may change and change back.
     await pulse.look(fresh=True)
-    return changes(request, pulse.look)
+    return StreamingResponse(_watched(request, pulse), media_type="text/event-stream")
 
 
-def changes(request: Request, look: Callable[[], Awaitable[object]], *, every_s: float = EVERY_S) -> StreamingResponse:
-    """Sends `event: changed` immediately (something may have happened since the page was rendered), and whenever `look`
+async def _watched(request: Request, pulse: Pulse) -> AsyncIterator[str]:
+    pulse.viewers += 1
+    try:
+        async for said in changes(request, pulse.look, pulse.pause_s):
+            yield said
+    finally:
+        pulse.viewers -= 1
+
+
+async def changes(
+    request: Request, look: Callable[[], Awaitable[object]], pause_s: Callable[[], float]
+) -> AsyncIterator[str]:
+    """`event: changed` immediately (something may have happened since the page was rendered), and whenever `look`
     returns a different value. Ends with the session, and when Hogline stops.
     """
-    return StreamingResponse(_changes(request, look, every_s), media_type="text/event-stream")
-
-
-async def _changes(request: Request, look: Callable[[], Awaitable[object]], every_s: float) -> AsyncIterator[str]:
     console = console_of(request)
     before = await look()
     yield CHANGED
     silent_s = 0.0
-    while not await _is_set_within(console.stopping, every_s):
+    while not await _is_set_within(console.stopping, every_s := pause_s()):
         if console.sessions.find(request) is None:
             yield CHANGED  # the page asks, and is told that its session has ended
             return

@@ -64,11 +64,6 @@ _environment = Environment(
 )
 
 
-def fragment(template: str, **context: object) -> str:
-    """Part of a page, for a stream."""
-    return _environment.get_template(template).render(context)
-
-
 async def page(request: Request, template: str, *, status: int = 200, **context: object) -> HTMLResponse:
     """The page. A connection's page gives its context that `connection`, and its route's name as `section`."""
     console = console_of(request)

@@ -59,6 +59,8 @@ class Sent(Struct, frozen=True, kw_only=True, array_like=True):
     """By place in the lists, those that were not in a batch."""
     rejected: Mapping[int, str] = {}
     """By place in the lists, why the destination rejected them."""
+    adjusted: Mapping[int, Sequence[str]] = {}
+    """By position, what was changed of events before they were sent."""
 
 
 class Noted(Struct, frozen=True, kw_only=True):

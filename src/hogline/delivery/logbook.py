@@ -61,6 +61,7 @@ def _sent(
         bodies=[operation.body for operation in operations],
         paths={place: operation.path for place, operation in enumerate(operations) if operation.path},
         rejected=rejected,
+        adjusted={item.position: item.adjusted for item in shipment.items if item.adjusted},
     )
     return (only(sent, lambda position: position > 0) if 0 in positions else sent), refused
 

@@ -7,7 +7,7 @@ gather in the state and the scribe catches up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 import structlog
@@ -59,9 +59,9 @@ class Scribe:
         await self.catch_up()
         return await self._log.find(query, limit)
 
-    async def attempts(self, connection: int, position: int) -> list[Attempt]:
+    async def attempts(self, connection: int, positions: Sequence[int]) -> dict[int, list[Attempt]]:
         await self.catch_up()
-        return await self._log.attempts(connection, position)
+        return await self._log.attempts(connection, positions)
 
     async def forget(self, positions: Collection[int]) -> None:
         await self.catch_up()

@@ -23,7 +23,6 @@ from hogline.core.items import OperationOutcome
 from hogline.core.settle import Outcome
 from hogline.core.shipment import Shipment
 from hogline.delivery.carrier import Carrier, Stopped
-from hogline.delivery.feed import Feed
 from hogline.delivery.folder import Folder
 from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
@@ -60,13 +59,12 @@ class Worker(Generic[OptionsT]):
         clock: Clock,
         merge_delay_s: float = 30.0,
         tallies: AbstractSet[Notes] = frozenset(),
-        feed: Feed | None = None,
         listener: RequestListener = nobody,
         noting: Callable[[], None] | None = None,
     ) -> None:
         """`merge_delay_s`: how long a merge waits when both customers are accepted. `tallies`: anyone who waits for
-        events, now or later. `feed`: anyone who watches. `listener` gets each request. `noting`: called
-        whenever what happened to events was noted for the event log; None: nothing is.
+        events, now or later. `listener` gets each request. `noting`: called whenever what happened to events was noted
+        for the event log; None: nothing is.
         """
         self._connection = connection
         self._destination = destination
@@ -89,7 +87,6 @@ class Worker(Generic[OptionsT]):
         self._fuse = Fuse()
         self._tallies = tallies
         self._noting = noting
-        self._feed = feed or Feed(clock)
         self._watch = DeliveryWatch(connection.name, clock, listener)
         self._carrier = Carrier(destination, options, send=send, gate=gate, clock=clock, watch=self._watch)
         self.requests = 0
@@ -294,7 +291,6 @@ class Worker(Generic[OptionsT]):
             self._puller.kept(settled.settlement)
         for tally in self._tallies:
             tally.note(settled.outcomes)
-        self._feed.note(shipment, self._destination.people, outcomes)
         self._wake.set()
         self._fuse.note(isinstance(outcome, Refusal) for outcome in outcomes)
         if self._fuse.blown:

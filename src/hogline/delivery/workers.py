@@ -11,7 +11,6 @@ import structlog
 
 from hogline.clock import Clock
 from hogline.delivery.carrier import Stopped
-from hogline.delivery.feed import Feed
 from hogline.delivery.folder import Folder
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.installed import Installed
@@ -55,7 +54,6 @@ class Workers:
         self._listener = listener
         """Gets each delivery request."""
         self._tallies: dict[int, set[Notes]] = {}
-        self._feeds: dict[int, Feed] = {}
         self._retried: dict[int, Retried] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
         self._folder: Folder | None = None
@@ -131,7 +129,6 @@ class Workers:
             merge_delay_s=self._merge_delay_s,
             # Anyone who waits keeps waiting when the connection is stopped and started again.
             tallies=self._tallies.setdefault(connection.id, set()),
-            feed=self.feed(connection.id),
             listener=self._listener,
             noting=self._noting,
         )
@@ -220,10 +217,6 @@ class Workers:
         """Up to which position everything is settled, and the number of requests; None: it is not running."""
         running = self._running.get(connection)
         return (running[0].settled, running[0].requests) if running else None
-
-    def feed(self, connection: int) -> Feed:
-        """The connection's feed. It continues when the connection is stopped and started again."""
-        return self._feeds.setdefault(connection, Feed(self._clock))
 
     def retries(self, connection: int) -> Retried:
         """Watches, from now on, failures that are being retried, along with those that are under way. Call its `claim`,

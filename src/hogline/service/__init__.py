@@ -175,7 +175,7 @@ class Service:
             settings, journal=journal, send=send, clock=clock, statuses=self.status, addresses=addresses
         )
         self.doctor = Doctor(settings, journal=journal, state=state, send=send, clock=clock, addresses=addresses)
-        self.live = Live(journal, state, workers)
+        self.live = Live(journal)
 
         self.finder = Finder(journal, state, workers, trail)
         self.people = People(journal, state, workers, trail)

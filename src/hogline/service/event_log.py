@@ -17,7 +17,7 @@ from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
 from hogline.store.event_log import Attempt, Found, OutcomeKind, Query
 from hogline.store.positions import settled_position
-from hogline.views.events import EventAttempt, LiveOperation, LoggedEvent, LoggedEventDetails, LoggedEvents
+from hogline.views.events import EventAttempt, LoggedEvent, LoggedEventDetails, LoggedEvents, SentOperation
 
 MOST = 200
 PENDING = "pending"
@@ -92,7 +92,7 @@ class Events:
         event = await self._received(position)
         if event is None or position <= one.start:
             raise CannotDo(f"{connection} has no event with this number, or the journal no longer has it.")
-        attempts = await self._event_log.attempts(one.id, position) if self._event_log is not None else []
+        attempts = (await self._attempts(one, [position])).get(position, [])
         await self._trail.note("person_seen", connection=connection, person=event.distinct_id)
         found = Found(one.id, position, 0, PENDING, "")
         if attempts:
@@ -100,19 +100,39 @@ class Events:
             found = Found(one.id, position, last.at_ms, last.kind, last.reason)
         elif position <= await settled_position(one, self._state):
             found = Found(one.id, position, 0, "unknown", "")
+        return self._details(one, self._view_of(one, found, event), event, attempts)
+
+    async def newest(
+        self, connection: str, *, name: str = "", person: str = "", outcome: str = "", limit: int = 50
+    ) -> list[LoggedEventDetails]:
+        """The newest events with everything about them, newest first; chosen as for `find`. Raises `CannotDo`."""
+        one = await connection_named(self._state, connection)
+        found = await self.find(connection, name=name, person=person, outcome=outcome, limit=limit)
+        attempts = await self._attempts(one, [each.position for each in found.events])
+        received = [(each, await self._received(each.position)) for each in found.events]
+        return [
+            self._details(one, each, event, attempts.get(each.position, []))
+            for each, event in received
+            if event is not None
+        ]
+
+    async def _attempts(self, connection: Connection, positions: Sequence[int]) -> dict[int, list[Attempt]]:
+        return await self._event_log.attempts(connection.id, positions) if self._event_log is not None else {}
+
+    def _details(
+        self, connection: Connection, view: LoggedEvent, event: Event, attempts: Sequence[Attempt]
+    ) -> LoggedEventDetails:
         return LoggedEventDetails(
-            event=await self._view_of(one, found, event),
+            event=view,
             properties=event.properties,
             set=event.set,
             attempts=[_attempt(attempt) for attempt in attempts],
-            waits_for=self._waits_for(one) if found.kind == PENDING else "",
+            waits_for=self._waits_for(connection) if view.outcome == PENDING else "",
         )
 
     async def _ids(self, person: str) -> list[str]:
         """All ids of the people whom a distinct_id or an email may mean; or itself."""
-        if not person:
-            return []
-        return [*dict.fromkeys([*(id_ for one in await self._finder.who_is(person) for id_ in one.ids), person])]
+        return sorted({*await self._finder.ids(person), person}) if person else []
 
     async def _logged(self, chosen: Sequence[Connection], query: Query, limit: int) -> LoggedEvents:
         by_id = {one.id: one for one in chosen}
@@ -122,7 +142,7 @@ class Events:
             for each in found:
                 event = await self._received(each.position)
                 if event is not None and _fits(event, query):
-                    events.append(await self._view_of(by_id[each.connection], each, event))
+                    events.append(self._view_of(by_id[each.connection], each, event))
             if len(found) <= limit or len(events) > limit:
                 break
             query = msgspec.structs.replace(query, before=found[-1].position)
@@ -133,12 +153,13 @@ class Events:
         events = []
         for one in chosen:
             after = max(await settled_position(one, self._state), query.after)
-            for position, body in await self._journal.read(after, 1_000):
-                event = decode_event(body)
-                wanted = position < query.before and event.distinct_id and _fits(event, query)
-                if wanted and not (self._event_log and await self._event_log.attempts(one.id, position)):
+            read = [(position, decode_event(body)) for position, body in await self._journal.read(after, 1_000)]
+            # Lanes do not settle in the journal's order: some behind the first that waits are done.
+            done = await self._attempts(one, [position for position, _ in read])
+            for position, event in read:
+                if position < query.before and event.distinct_id and _fits(event, query) and position not in done:
                     found = Found(one.id, position, 0, PENDING, "")
-                    events.append(await self._view_of(one, found, event))
+                    events.append(self._view_of(one, found, event))
         events.sort(key=lambda event: -event.position)
         return _page(events, limit)
 
@@ -147,7 +168,7 @@ class Events:
         event = decode_event(rows[0][1]) if rows and rows[0][0] == position else None
         return event if event is not None and event.distinct_id else None  # else it is forgotten
 
-    async def _view_of(self, connection: Connection, found: Found, event: Event) -> LoggedEvent:
+    def _view_of(self, connection: Connection, found: Found, event: Event) -> LoggedEvent:
         return LoggedEvent(
             connection=connection.name,
             position=found.position,
@@ -189,8 +210,9 @@ def _attempt(attempt: Attempt) -> EventAttempt:
         at_ms=attempt.at_ms,
         outcome=attempt.kind,
         reason=attempt.reason,
+        adjusted=list(attempt.adjusted),
         operations=[
-            LiveOperation(action, path or "batch", msgspec.json.decode(body), refused or None)
+            SentOperation(action, path or "batch", msgspec.json.decode(body), refused or None)
             for action, path, body, refused in attempt.sent
         ],
     )

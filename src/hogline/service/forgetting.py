@@ -243,8 +243,6 @@ class Forgetting:
             suppress=suppress,
         )
         await self._leave_journal(whole.journal.rewritten)
-        for one in there:
-            self._workers.feed(one.connection.id).forget()
         return list(forgotten.values())
 
     async def _only_theirs(self, whole: Whole) -> set[str]:

@@ -1,19 +1,13 @@
-"""Events as they arrive, and the most recent ones, for the live page."""
+"""Events as they were received, the most recent ones."""
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Struct
 
-from hogline.delivery.feed import Shown
-from hogline.delivery.workers import Workers
 from hogline.model import Event
 from hogline.posthog.entry import decode_event
-from hogline.service.core import connection_named
-from hogline.store.base import Journal, State
-from hogline.views.events import LiveEvent, LiveEvents, LiveOperation, ReceivedEvent
-
-LONGEST_WAIT_S = 10.0
+from hogline.store.base import Journal
+from hogline.views.events import ReceivedEvent
 
 
 class ArrivalView(Struct, frozen=True, kw_only=True):
@@ -27,20 +21,8 @@ class ArrivalView(Struct, frozen=True, kw_only=True):
 
 
 class Live:
-    def __init__(self, journal: Journal, state: State, workers: Workers) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._state = state
-        self._workers = workers
-
-    async def events(self, connection: str, *, after: int = -1, wait_s: float = 0.0) -> LiveEvents:
-        """Events that were settled after this number (-1: from now on). Waits up to 10 seconds for the first one. If
-        there are too many at the same time, some are skipped.
-        """
-        one = await connection_named(self._state, connection)
-        feed = self._workers.feed(one.id)
-        told = await feed.after(feed.last if after < 0 else after, min(wait_s, LONGEST_WAIT_S))
-        last = told[-1].number if told else feed.last if after < 0 else after
-        return LiveEvents(last=last, skipped=feed.skipped, events=[_view(event) for event in told])
 
     async def received(self, *, after: int = -1, limit: int = 10) -> list[ReceivedEvent]:
         """Events after this position, in order (-1: the most recent ones), of those still in the journal."""
@@ -76,38 +58,4 @@ def _received(position: int, event: Event) -> ReceivedEvent:
         timestamp_ms=event.timestamp_ms,
         properties=event.properties,
         set=event.set,
-    )
-
-
-def _view(told: Shown) -> LiveEvent:
-    event = told.event
-    refused = [refusal for _, refusal in told.operations if refusal is not None]
-    reasons = [refusal.reason for refusal in (*told.refusals, *refused)]
-    if reasons:
-        outcome, rule = "failed", reasons[0]
-    elif told.filtered is not None:
-        outcome, rule = "held" if told.held else "filtered", told.filtered
-    else:
-        outcome, rule = "delivered", None
-    return LiveEvent(
-        number=told.number,
-        at_ms=told.at_ms,
-        uuid=event.uuid,
-        event=event.name,
-        distinct_id=event.distinct_id,
-        timestamp_ms=event.timestamp_ms,
-        outcome=outcome,
-        rule=rule,
-        adjusted=list(told.adjusted),
-        properties=event.properties,
-        set=event.set,
-        operations=[
-            LiveOperation(
-                operation.action,
-                operation.path or "batch",
-                msgspec.json.decode(operation.body),
-                refusal.reason if refusal else None,
-            )
-            for operation, refusal in told.operations
-        ],
     )

@@ -76,6 +76,7 @@ class Attempt(NamedTuple):
     kind: str
     reason: str
     sent: Sequence[SentOperation]
+    adjusted: Sequence[str] = ()
 
 
 class EventLog(Protocol):
@@ -100,8 +101,10 @@ class EventLog(Protocol):
         """
         ...
 
-    async def attempts(self, connection: int, position: int) -> list[Attempt]:
-        """All that happened to an event, oldest first. Raises `Unwritable`."""
+    async def attempts(self, connection: int, positions: Sequence[int]) -> dict[int, list[Attempt]]:
+        """All that happened to these events, by position, oldest first; without those that nothing is known of. Raises
+        `Unwritable`.
+        """
         ...
 
     async def trim(self, first: int) -> None:
@@ -135,7 +138,7 @@ def packed(noted: Noted) -> tuple[bytes, bytes]:
 
 
 def packed_sent(sent: Sent) -> bytes:
-    packed: bytes = zstd.compress(_pack(sent), 1) if sent.positions else b""
+    packed: bytes = zstd.compress(_pack(sent), 1) if sent.positions or sent.adjusted else b""
     return packed
 
 
@@ -148,6 +151,7 @@ def only(sent: Sent, wanted: Callable[[int], bool]) -> Sent:
         bodies=[sent.bodies[place] for place in kept],
         paths={n: sent.paths[place] for n, place in enumerate(kept) if place in sent.paths},
         rejected={n: sent.rejected[place] for n, place in enumerate(kept) if place in sent.rejected},
+        adjusted={position: reasons for position, reasons in sent.adjusted.items() if wanted(position)},
     )
 
 
@@ -165,8 +169,8 @@ def read_sent(sent: bytes) -> Sent:
     return _sent.decode(zstd.decompress(sent)) if sent else _NOTHING
 
 
-def sent_for(position: int, sent: bytes) -> list[SentOperation]:
-    found = only(read_sent(sent), position.__eq__)
+def sent_for(position: int, sent: Sent) -> list[SentOperation]:
+    found = only(sent, position.__eq__)
     return [
         (action, found.paths.get(place, ""), body, found.rejected.get(place, ""))
         for place, (action, body) in enumerate(zip(found.actions, found.bodies, strict=True))

@@ -1,4 +1,4 @@
-"""What Hogline answers about events: failures, live events and the event log."""
+"""What Hogline answers about events: failures and the event log."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ReceivedEvent(Struct, frozen=True, kw_only=True):
     set: dict[str, object]
 
 
-class LiveOperation(Struct, frozen=True):
+class SentOperation(Struct, frozen=True):
     """An operation as it was sent."""
 
     action: str
@@ -84,33 +84,6 @@ class LiveOperation(Struct, frozen=True):
     body: object
     refused: str | None
     """The destination's reason; None: accepted."""
-
-
-class LiveEvent(Struct, frozen=True, kw_only=True):
-    """An event that was just processed."""
-
-    number: int
-    at_ms: int
-    uuid: str
-    event: str
-    distinct_id: str
-    timestamp_ms: int
-    outcome: str
-    """`delivered`, `filtered`, `held` or `failed`."""
-    rule: str | None
-    """Why it was filtered, held or rejected."""
-    adjusted: list[str]
-    properties: dict[str, object]
-    set: dict[str, object]
-    operations: list[LiveOperation]
-
-
-class LiveEvents(Struct, frozen=True, kw_only=True):
-    last: int
-    """Pass it as `after` to get newer events."""
-    skipped: int
-    """Events not shown, because there were too many at the same time."""
-    events: list[LiveEvent]
 
 
 class LoggedEvent(Struct, frozen=True, kw_only=True):
@@ -146,7 +119,9 @@ class EventAttempt(Struct, frozen=True, kw_only=True):
     at_ms: int
     outcome: str
     reason: str
-    operations: list[LiveOperation]
+    adjusted: list[str]
+    """What was changed of it before it was sent."""
+    operations: list[SentOperation]
 
 
 class LoggedEventDetails(Struct, frozen=True, kw_only=True):

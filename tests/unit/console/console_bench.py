@@ -95,7 +95,7 @@ class Browser:
                 reply.headers = dict(pairs)
                 reply.cookies = [value for name, value in pairs if name == "set-cookie"]
             else:
-                reply.text += message.get("body", b"").decode()
+                reply.text += message.get("body", b"").decode(errors="replace")  # it may be compressed
 
         await self.app(scope, receive, send)
         self._keep(reply.cookies)

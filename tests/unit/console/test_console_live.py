@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 from console_bench import Browser, console_in
 from starlette.requests import Request
 
-from hogline.console.live import CHANGED, changes
+from hogline.console.live import CHANGED, EVERY_S, Pulse, changes
 
 pytestmark = pytest.mark.anyio
 
@@ -38,10 +37,9 @@ class Looked:
 
 
 async def said(browser: Browser, look: Looked, most: int) -> list[str]:
-    stream = cast("AsyncIterator[str]", changes(request_of(browser), look, every_s=0.001).body_iterator)
     heard: list[str] = []
     async with asyncio.timeout(10):
-        async for each in stream:
+        async for each in changes(request_of(browser), look, lambda: 0.001):
             heard.append(each)
             if len(heard) == most:
                 break
@@ -88,3 +86,15 @@ async def test_the_pages_streams_are_event_streams(browser: Browser) -> None:
         reply = await browser.get(path)  # which hangs up at once
         assert reply.headers["content-type"].startswith("text/event-stream")
         assert reply.text.startswith("event: changed")
+
+
+@pytest.mark.parametrize(("viewers", "pause_s"), [(1, EVERY_S), (20, EVERY_S), (100, 5 * EVERY_S)])
+async def test_many_viewers_look_less_often(browser: Browser, viewers: int, pause_s: float) -> None:
+    pulse = Pulse(browser.bench.service)
+    pulse.viewers = viewers
+    assert pulse.pause_s() == pytest.approx(pause_s)
+
+
+async def test_whoever_leaves_is_not_counted_anymore(browser: Browser) -> None:
+    await browser.get("/changes")
+    assert browser.app.state.pulse.viewers == 0

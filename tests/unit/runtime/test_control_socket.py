@@ -123,7 +123,7 @@ async def tour_of_events(service: Service) -> dict[str, object]:
     return {
         "forecasts.of_received": await service.forecasts.of_received("customerio", {"hold_days": 3}),
         "people_list.show": await service.people_list.show("shop", everyone=True),
-        "live.events": await service.live.events("shop", after=0),
+        "events.newest": await service.events.newest("shop"),
         "live.received": await service.live.received(limit=3),
         "events.find": [(each.position, each.event, each.outcome) for each in logged],
         "events.show": (await service.events.show("shop", logged[0].position)).event.event,

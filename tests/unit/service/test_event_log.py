@@ -85,6 +85,14 @@ async def test_they_are_searched_by_anything(bench: ServiceBench, asked: dict[st
     assert [one.position for one in answer.events] == found
 
 
+async def test_somebody_is_found_by_email_whether_or_not_they_are_a_customer(bench: ServiceBench) -> None:
+    visitor = Event(str(uuid4()), "seen", "visitor", RECEIVED_MS, RECEIVED_MS, {}, {"email": "Eve@example.com"})
+    await bench.service.journal.append([encode_event(visitor)])
+    await settled(bench)
+    found = await bench.service.events.find("shop", person="eve@example.com")
+    assert told(found.events) == [(1, "seen", "filtered", "not_identified")]
+
+
 async def test_pages_show_every_event_once_at_all_connections(bench: ServiceBench) -> None:
     await bench.service.connections.add("customerio", {**GOOD, "anonymous_users": "all"}, name="other")
     await receive(bench, *(("ordered", f"user-{n}") for n in range(7)))

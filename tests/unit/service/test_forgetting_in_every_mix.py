@@ -99,17 +99,6 @@ async def test_a_customer_that_was_made_by_a_request_without_an_answer_is_delete
     assert ids(bench) == []
 
 
-async def test_the_live_view_does_not_show_somebody_who_is_forgotten(bench: ForgettingBench) -> None:
-    await bench.connect()
-    (connection,) = await bench.state.connections()
-    feed = bench.service.workers.feed(connection.id)
-    await feed.after(0, 0.001)
-    await bench.deliver(said("a", ADA, 1, set={"email": MAIL}))
-    assert [one.event.distinct_id for one in await feed.after(0, 0.001)] == [ADA]
-    await bench.service.forgetting.forget(ADA)
-    assert await feed.after(0, 0.001) == []
-
-
 async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench: ForgettingBench) -> None:
     """`hogline send` waits for its events; one of their users is forgotten meanwhile."""
     await bench.connect()

@@ -10,7 +10,7 @@ const LEAST_PAUSE_MS = 500;
 const MOST_PAUSE_MS = 3_000;
 const EVERY_MS = 30_000;
 /** What the user or this script may have changed: it stays. */
-const KEPT = { DETAILS: ["open"], DIALOG: ["open"], BUTTON: ["aria-busy"], FORM: ["aria-busy"] };
+const KEPT = { DETAILS: ["open"], DIALOG: ["open"], BUTTON: ["aria-busy"], FORM: ["aria-busy"], DIV: ["data-held"] };
 
 /** Where the page is fetched from. */
 const here = () => document.querySelector("[data-refresh]")?.dataset.refresh ?? location.pathname + location.search;
@@ -88,8 +88,6 @@ function sentenceOf(text) {
   return fresh.getElementById("error-sentence")?.textContent ?? AWAY;
 }
 
-document.addEventListener("hogline:away", (event) => notice(event.detail ? AWAY : ""));
-
 // What changed on the server
 
 let isAsking = false;
@@ -106,7 +104,7 @@ async function refresh() {
   const at = here();
   try {
     const text = await ask(at);
-    if (text !== null && at === here()) take(text, "[data-live]");
+    if (text !== null && at === here()) take(text, "[data-live]:not([data-held])");
   } finally {
     // A slow server is asked less often.
     setTimeout(() => {
@@ -115,6 +113,8 @@ async function refresh() {
     }, Math.min(Math.max(LEAST_PAUSE_MS, 2 * (performance.now() - begun)), MOST_PAUSE_MS));
   }
 }
+
+document.addEventListener("hogline:refresh", refresh);
 
 let source = null;
 

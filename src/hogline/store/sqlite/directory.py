@@ -60,6 +60,7 @@ _WHOLE = (
     "SELECT id FROM known WHERE id = ?2 UNION SELECT id FROM ids WHERE id = ?2"
     " UNION SELECT person FROM told WHERE connection = ?1 AND person = ?2"
     " UNION SELECT person FROM ledger WHERE connection = ?1 AND email = ?3"
+    " UNION SELECT id FROM known INDEXED BY known_by_email WHERE email = ?3"
 )
 _LOOK_AT_CLOCK = 10_000
 """After this many steps of SQLite's machine: a few hundred people."""
@@ -149,7 +150,7 @@ class SqliteLists:
                 yield person.id
 
     def _whole(self, connection: int, text: str, attribute: str, values: Sequence[object]) -> list[str]:
-        """Those whose id or customer's email is this text. Four look-ups, however many people there are."""
+        """Those whose id or email is this text. Five look-ups, however many people there are."""
         found = [str(one) for (one,) in rows(self._searched, _WHOLE, (connection, text, text.lower()))]
         if not attribute:
             return found

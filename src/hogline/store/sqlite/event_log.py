@@ -19,9 +19,9 @@ import apsw
 import msgspec
 
 from hogline.core.changes import Noted
-from hogline.store.event_log import Attempt, Found, Query, Unlogged, only, packed_sent, read_noted, read_sent, sent_for
+from hogline.store.event_log import Attempt, Found, Query, Unlogged, only, packed_sent, read_noted, read_sent
 from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction, value
-from hogline.store.sqlite.event_search import BLOCK_BITS, MASK, SIZE, key_of, search
+from hogline.store.sqlite.event_search import BLOCK_BITS, MASK, SIZE, attempts, key_of, search
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.writer import Writer
 
@@ -143,32 +143,8 @@ class SqliteEventLog:
     async def find(self, query: Query, limit: int) -> list[Found]:
         return await self._look(lambda: search(self._read, dict(self._outcomes), query, limit))
 
-    async def attempts(self, connection: int, position: int) -> list[Attempt]:
-        return await self._look(lambda: self._attempts(connection, position))
-
-    def _attempts(self, connection: int, position: int) -> list[Attempt]:
-        names = {id_: key for key, id_ in self._outcomes.items()}
-        if position < value(self._read, "SELECT first FROM progress"):
-            return []
-        tried = rows(
-            self._read,
-            "SELECT shipment, outcome FROM earlier WHERE connection = ? AND position = ? ORDER BY shipment",
-            (connection, position),
-        )
-        found = rows(
-            self._read,
-            "SELECT outcomes, shipments FROM results WHERE id = ?",
-            (key_of(connection, position >> BLOCK_BITS),),
-        )
-        place = position & MASK
-        tried += [(array("I", numbers)[place], array("H", outcomes)[place]) for outcomes, numbers in found]
-        sql = "SELECT began_ms, at_ms, sent FROM shipments WHERE id = ?"
-        return [
-            Attempt(began_ms, at_ms, *names[outcome], sent_for(position, sent))
-            for number, outcome in tried
-            if outcome
-            for began_ms, at_ms, sent in rows(self._read, sql, (number,))
-        ]
+    async def attempts(self, connection: int, positions: Sequence[int]) -> dict[int, list[Attempt]]:
+        return await self._look(lambda: attempts(self._read, dict(self._outcomes), connection, positions))
 
 
 class Blocks:

@@ -1,14 +1,16 @@
-"""Searching the event log's blocks: from the newest to the oldest, one glance at each array."""
+"""Reading the event log: a search goes through the blocks from the newest to the oldest, with one glance at each array;
+what happened to single events is looked up."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import groupby
 
 import apsw
 import msgspec
 
-from hogline.store.event_log import Found, Query, checksum
+from hogline.store.event_log import Attempt, Found, Query, checksum, read_sent, sent_for
 from hogline.store.sqlite.database import rows, value
 
 BLOCK_BITS = 12
@@ -103,3 +105,47 @@ def _with_times(
         Found(connection, position, times.get(number, 0), *names[outcome])
         for position, connection, outcome, number in found
     ]
+
+
+def attempts(
+    database: apsw.Connection, outcomes: Mapping[tuple[str, str], int], connection: int, positions: Sequence[int]
+) -> dict[int, list[Attempt]]:
+    """As `EventLog.attempts`. What was sent is unpacked once for each shipment, however many of its events are asked
+    for."""
+    names = {id_: key for key, id_ in outcomes.items()}
+    found: dict[int, list[Attempt]] = {}
+    for number, tried in sorted(_shipments_of(database, connection, positions).items()):
+        sql = "SELECT began_ms, at_ms, sent FROM shipments WHERE id = ?"
+        for began_ms, at_ms, packed in rows(database, sql, (number,)):
+            sent = read_sent(packed)
+            for position, outcome in tried:
+                attempt = Attempt(
+                    began_ms, at_ms, *names[outcome], sent_for(position, sent), sent.adjusted.get(position, ())
+                )
+                found.setdefault(position, []).append(attempt)
+    return found
+
+
+def _shipments_of(
+    database: apsw.Connection, connection: int, positions: Sequence[int]
+) -> dict[int, list[tuple[int, int]]]:
+    """The numbers of all shipments that these events were in: with what, there, became of which."""
+    first = value(database, "SELECT first FROM progress")
+    wanted = sorted({position for position in positions if position >= first})
+    found: dict[int, list[tuple[int, int]]] = {}
+    chosen = msgspec.json.encode(wanted).decode()
+    sql = (
+        "SELECT shipment, position, outcome FROM earlier"
+        " WHERE connection = ? AND position IN (SELECT value FROM json_each(?))"
+    )
+    for number, position, outcome in rows(database, sql, (connection, chosen)):
+        found.setdefault(number, []).append((position, outcome))
+    for block, some in groupby(wanted, lambda position: position >> BLOCK_BITS):
+        places = list(some)
+        sql = "SELECT outcomes, shipments FROM results WHERE id = ?"
+        for results, numbers in rows(database, sql, (key_of(connection, block),)):
+            became, shipments = array("H", results), array("I", numbers)
+            for position in places:
+                if outcome := became[position & MASK]:
+                    found.setdefault(shipments[position & MASK], []).append((position, outcome))
+    return found

@@ -23,8 +23,8 @@ from hogline.store.sqlite.unlogged import note_change
 T = TypeVar("T")
 
 _HAS_EMAIL = (
-    "SELECT id FROM known INDEXED BY known_by_id_and_email WHERE email = ?1"
-    " UNION SELECT person FROM told WHERE person IN (?1, ?2)"
+    "SELECT id FROM known INDEXED BY known_by_email WHERE email = ?1"
+    " UNION SELECT person FROM connections CROSS JOIN told ON told.connection = connections.id AND person IN (?1, ?2)"
 )
 _HAD_EMAIL = "SELECT person FROM told WHERE instr(body, CAST(?1 AS BLOB)) OR instr(body, CAST(?2 AS BLOB))"
 
@@ -86,7 +86,7 @@ class SqliteForgetting:
         return forgotten
 
     async def with_email(self, email: str, *, ever: bool = False) -> list[str]:
-        """Reads whole tables, which takes seconds with millions of people, so it runs in another thread."""
+        """`ever` reads a whole table, which takes seconds with millions of people, so it runs in another thread."""
         email = email.strip()
         found = await self._search(_HAD_EMAIL if ever else _HAS_EMAIL, (email.lower(), email))
         if not ever:

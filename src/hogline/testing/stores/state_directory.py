@@ -190,6 +190,7 @@ async def test_a_search_stops_when_its_time_is_up_and_finds_whole_ids_and_emails
     assert "user 2999" not in (await found("user 2999", "free")).ids
     assert ((await found("zed")).ids, (await found("yan")).ids) == (["zed"], ["yan"])
     assert ((await found("Who@Example.org")).ids, (await found("yan", connection=other.id)).ids) == (["user 2999"], [])
+    assert (await found("user2998@EXAMPLE.org")).ids == ["user 2998"]  # customer or not
     others = {f"other {n:04}": told(f"other {n:04}") for n in range(3_000)}
     await state.settle(Settlement(connection=one.id, lanes={}, told=others))
     assert len((await found("user0")).ids) == 100  # those who match do not wait for those who do not
