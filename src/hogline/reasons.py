@@ -201,6 +201,11 @@ def why_event_not_sent(reason: str) -> str:
     return _WHEN_IT_CAME.get(reason) or why_not_sent(reason)
 
 
+def why_sent_again(answer: str) -> str:
+    """Why an event had to be sent again, in a sentence. `answer`: a status, or `unreachable`."""
+    return "No response." if answer == "unreachable" else f"The response was {answer}."
+
+
 def why_adjusted(reason: str) -> str:
     """What was changed, in a sentence; empty if it is not known."""
     known = ADJUSTED.get(reason) or _of_destinations(reason)

@@ -156,6 +156,20 @@ async def test_what_was_adjusted_is_kept_and_forgotten(log: EventLog) -> None:
     assert [each[0].adjusted for each in (await log.attempts(1, [1, 2])).values()] == [["shortened"]]
 
 
+async def test_requests_in_vain_are_kept_for_the_events_in_them_and_forgotten(log: EventLog) -> None:
+    made = Noted(
+        positions=[1, 2], sent=Sent(positions=[1, 2], actions=["event"] * 2, bodies=[b"1", b"2"],
+        retries=[(500, "503", [1, 2]), (600, "unreachable", [1])])
+    )  # fmt: skip
+    await add(log, Unlogged(next(numbers), 1, *packed(made)))
+    found = await log.attempts(1, [1, 2])
+    assert [found[position][0].retries for position in (1, 2)] == [[(500, "503"), (600, "unreachable")], [(500, "503")]]
+    await log.forget([1])
+    assert {position: each[0].retries for position, each in (await log.attempts(1, [1, 2])).items()} == {
+        2: [(500, "503")]
+    }
+
+
 async def test_an_event_that_is_sent_again_after_a_crash_is_found_once(log: EventLog) -> None:
     for _ in range(2):
         await add(log, shipped(noted(1), noted(2)))

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from hogline.cli.audit import read_moment
 from hogline.cli.common import Common, Json, ask, moment, out, print_json
-from hogline.reasons import why_event_not_sent
+from hogline.reasons import why_event_not_sent, why_sent_again
+from hogline.views.events import EventRetry
 
 _DEFAULT = Common()
 _COLOURS = {"delivered": "green", "failed": "red", "held": "yellow", "pending": "yellow"}
@@ -104,6 +105,7 @@ def show(
         if values:
             out.print(f"  {title}  {msgspec.json.encode(values).decode()}", markup=False)
     for attempt in found.attempts:
+        _print_retries(attempt.retries)
         result = Text(attempt.outcome, style=_COLOURS.get(attempt.outcome, "dim"))
         out.print(Text.assemble("  ", moment(attempt.at_ms), "  ", result, "  ", (attempt.reason, "dim")))
         if attempt.reason and attempt.outcome in {"filtered", "held"}:
@@ -111,5 +113,12 @@ def show(
         for one in attempt.operations:
             answer = f"rejected: {one.refused}" if one.refused else "accepted"
             out.print(f"    {one.action} ({answer})  {msgspec.json.encode(one.body).decode()}", markup=False)
+    _print_retries(found.retries)
     if found.waits_for:
-        out.print(f"  pending: {found.waits_for}", style="yellow", markup=False)
+        next_try = f" Next try: {moment(found.next_try_ms)}." if found.next_try_ms else ""
+        out.print(f"  pending: {found.waits_for}{next_try}", style="yellow", markup=False)
+
+
+def _print_retries(retries: list[EventRetry]) -> None:
+    for retry in retries:
+        out.print(f"  {moment(retry.at_ms)}  sent. {why_sent_again(retry.answer)} Hogline tries again.", style="dim")

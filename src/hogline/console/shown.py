@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hogline.reasons import why_adjusted, why_event_not_sent, why_not_sent, why_refused
+from hogline.reasons import why_adjusted, why_event_not_sent, why_not_sent, why_refused, why_sent_again
 
 OUTCOMES = {
     "delivered": ("good", "Delivered"),
@@ -36,6 +36,7 @@ WORDS: dict[str, Any] = {
     "why_not_sent": why_not_sent,
     "why_event_not_sent": why_event_not_sent,
     "why_refused": why_refused,
+    "why_sent_again": why_sent_again,
     "outcomes": OUTCOMES,
 }
 """What templates of these pages are given besides their own."""

@@ -61,6 +61,9 @@ class Sent(Struct, frozen=True, kw_only=True, array_like=True):
     """By place in the lists, why the destination rejected them."""
     adjusted: Mapping[int, Sequence[str]] = {}
     """By position, what was changed of events before they were sent."""
+    retries: Sequence[tuple[int, str, Sequence[int]]] = ()
+    """Requests that had to be sent again: when (milliseconds since 1970), what came back (a status, or `unreachable`),
+    and the positions of the events in them."""
 
 
 class Noted(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from hogline.clock import Clock
 from hogline.core.items import OperationOutcome
@@ -20,6 +20,11 @@ OptionsT = TypeVar("OptionsT")
 
 MOST_DIVIDED = 100
 """More rejected operations than this in one shipment are not single bad values: something is wrong with all of them."""
+
+
+Retried: TypeAlias = Callable[[Sequence[Operation], str, bool], None]
+"""Called for a request that has to be sent again: with its operations, what came back (a status, or `unreachable`), and
+whether it may have taken effect."""
 
 
 class Stopped(Exception):
@@ -54,13 +59,12 @@ class Carrier(Generic[OptionsT]):
         return requests, retries
 
     async def carry(
-        self, operations: Sequence[Operation], doubt: Callable[[], None] = lambda: None
+        self, operations: Sequence[Operation], retried: Retried = lambda *_: None
     ) -> list[OperationOutcome]:
         """The outcome of each operation. A rejected operation that may contain something good is divided until what is
-        bad is alone; of an identify with nothing good in it, the customer remains. `doubt` is called when a request is
-        sent again that may have taken effect. Raises `Stopped`.
+        bad is alone; of an identify with nothing good in it, the customer remains. Raises `Stopped`.
         """
-        outcomes: list[OperationOutcome] = list(await self._deliver_all(operations, doubt))
+        outcomes: list[OperationOutcome] = list(await self._deliver_all(operations, retried))
         refused = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
         if len(refused) > MOST_DIVIDED:
             return outcomes
@@ -68,7 +72,7 @@ class Carrier(Generic[OptionsT]):
         parts = [(index, part) for index, refusal in refused for part in self._parts(operations[index], refusal)]
         while parts:
             smaller: list[tuple[int, Operation]] = []
-            answers = await self._deliver_all([part for _, part in parts], doubt)
+            answers = await self._deliver_all([part for _, part in parts], retried)
             for (index, part), answer in zip(parts, answers, strict=True):
                 divided = self._parts(part, answer)
                 smaller += [(index, one) for one in divided]
@@ -78,7 +82,7 @@ class Carrier(Generic[OptionsT]):
         for index, answered in found.items():
             outcomes[index] = tuple(answered)
         bare = [(index, one) for index, _ in refused if (one := self._bare(operations[index], found.get(index, ())))]
-        for (index, one), answer in zip(bare, await self._deliver_all([one for _, one in bare], doubt), strict=True):
+        for (index, one), answer in zip(bare, await self._deliver_all([one for _, one in bare], retried), strict=True):
             if answer is None:
                 whole = ((operations[index], dict(refused)[index]),)
                 outcomes[index] = (*found.get(index, whole), (one, None))
@@ -96,13 +100,13 @@ class Carrier(Generic[OptionsT]):
         accepted = any(answer is None for _, answer in parts)
         return people.bare(operation) if people is not None and not accepted else None
 
-    async def _deliver_all(self, operations: Sequence[Operation], doubt: Callable[[], None]) -> list[Refusal | None]:
+    async def _deliver_all(self, operations: Sequence[Operation], retried: Retried) -> list[Refusal | None]:
         outcomes: list[Refusal | None] = []
         for some in pack(operations, self._destination.limits):
-            outcomes += await self._deliver(some, doubt)
+            outcomes += await self._deliver(some, retried)
         return outcomes
 
-    async def _deliver(self, operations: list[Operation], doubt: Callable[[], None]) -> list[Refusal | None]:
+    async def _deliver(self, operations: list[Operation], retried: Retried) -> list[Refusal | None]:
         """The outcome of each, however long it takes. If a request is rejected as a whole, it is halved until the
         causes are alone.
         """
@@ -110,7 +114,7 @@ class Carrier(Generic[OptionsT]):
         rest = [operations]
         while rest:
             part = rest.pop()
-            answer = await self._ask(part)
+            answer = await self._ask(part, retried)
             match answer:
                 case Settled():
                     outcomes += answer.outcomes
@@ -120,12 +124,10 @@ class Carrier(Generic[OptionsT]):
                     half = len(part) // 2
                     rest += [part[half:], part[:half]]
                 case Retry():
-                    if not answer.throttled:
-                        doubt()
                     rest.append(part)
         return outcomes
 
-    async def _ask(self, operations: list[Operation]) -> Settled | Refused | Retry:
+    async def _ask(self, operations: list[Operation], retried: Retried) -> Settled | Refused | Retry:
         async with self._gate.passing():
             request = self._destination.request(operations, self._options, self._now_s())
             self.requests += 1
@@ -142,6 +144,7 @@ class Carrier(Generic[OptionsT]):
             match answer:
                 case Retry():
                     self._retries[status] += 1
+                    retried(operations, status, not answer.throttled)
                     self._gate.failed(answer.reason, answer.after_s, too_fast=answer.throttled)
                 case Stop():
                     raise Stopped(answer.reason)

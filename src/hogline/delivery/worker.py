@@ -28,6 +28,7 @@ from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
 from hogline.delivery.logbook import noted
 from hogline.delivery.puller import Puller
+from hogline.delivery.retries import Retries
 from hogline.delivery.tally import Notes
 from hogline.destinations.base import Destination, Send
 from hogline.model import Refusal
@@ -77,6 +78,7 @@ class Worker(Generic[OptionsT]):
         self._merge_delay_ms = round(merge_delay_s * 1_000)
         self._wake = asyncio.Event()
         self._shipping: set[asyncio.Task[None]] = set()
+        self._retries = Retries(clock)
         self._closing = asyncio.Event()
         self._unwritable: str | None = None
         self._unwritable_since_ms = 0
@@ -225,6 +227,10 @@ class Worker(Generic[OptionsT]):
             for shipping in late:
                 shipping.cancel()
 
+    def retries(self, position: int) -> list[tuple[int, str]]:
+        """Failed tries to send an event that is under way: when (milliseconds since 1970), and what came back."""
+        return self._retries.for_event(position)
+
     def ask_again(self) -> None:
         """Failures are to be retried, a replay has started, or people are to be resent. The state says what."""
         if self._puller is not None:
@@ -258,9 +264,10 @@ class Worker(Generic[OptionsT]):
         with self._watch.shipment(item.entry.uuid for item in shipment.items if item.entry is not None):
             if (intent := shipment.intent) is not None:
                 await self._persist(lambda: self._state.intend(intent))
-            outcomes = await self._carrier.carry(shipment.operations, shipment.doubt)
-            self._watch.standing(self.trouble)
-            await self._settle(desk, shipment, outcomes, began_ms)
+            with self._retries.of(shipment) as retried:
+                outcomes = await self._carrier.carry(shipment.operations, retried)
+                self._watch.standing(self.trouble)
+                await self._settle(desk, shipment, outcomes, began_ms)
 
     def _noted(self, shipment: Shipment, outcomes: Sequence[OperationOutcome], began_ms: int) -> Noted | None:
         """For the event log."""
@@ -268,7 +275,8 @@ class Worker(Generic[OptionsT]):
             return None
         try:
             people, at_ms = self._destination.people, self._clock.time_ms()
-            return noted(shipment, people, outcomes, began_ms=began_ms, at_ms=at_ms)
+            found = noted(shipment, people, outcomes, began_ms=began_ms, at_ms=at_ms)
+            return found and self._retries.with_those(shipment, found)
         except Exception as error:  # a bug in what is only looked at must not stop delivery
             log.error("the event log failed", connection=self._connection.name, error=type(error).__name__)  # noqa: TRY400  # the kind says it
             return None

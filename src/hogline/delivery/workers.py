@@ -183,6 +183,11 @@ class Workers:
         running = self._running.get(connection)
         return running[0].since_ms if running else 0
 
+    def tried(self, connection: int, position: int) -> list[tuple[int, str]]:
+        """Failed tries to send an event that is under way: when (milliseconds since 1970), and what came back."""
+        running = self._running.get(connection)
+        return running[0].retries(position) if running else []
+
     def next_try_ms(self, connection: int) -> int | None:
         """When the destination is tried again; None: it is not in trouble."""
         running = self._running.get(connection)

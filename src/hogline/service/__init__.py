@@ -183,7 +183,12 @@ class Service:
         self.resending = Resending(state, workers, trail)
         self.verification = Verification(state, send, clock, workers)
         self.events = Events(
-            journal=journal, state=state, event_log=event_log, finder=self.finder, runner=runner, trail=trail
+            journal=journal,
+            state=state,
+            event_log=event_log,
+            workers=workers,
+            runner=runner,
+            trail=trail,
         )
         self.exports = Exports(journal, state, clock, self.finder, trail)
         self.failures = Failures(state, workers, trail)

@@ -8,16 +8,17 @@ from typing import get_args
 import msgspec
 
 from hogline.delivery.scribe import Scribe
+from hogline.delivery.workers import Workers
 from hogline.model import Event
 from hogline.posthog.entry import decode_event
 from hogline.service.core import CannotDo, connection_named
-from hogline.service.finding import Finder
+from hogline.service.finding import ids_of
 from hogline.service.runner import Runner
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
 from hogline.store.event_log import Attempt, Found, OutcomeKind, Query
 from hogline.store.positions import settled_position
-from hogline.views.events import EventAttempt, LoggedEvent, LoggedEventDetails, LoggedEvents, SentOperation
+from hogline.views.events import EventAttempt, EventRetry, LoggedEvent, LoggedEventDetails, LoggedEvents, SentOperation
 
 MOST = 200
 PENDING = "pending"
@@ -33,7 +34,7 @@ class Events:
         journal: Journal,
         state: State,
         event_log: Scribe | None,
-        finder: Finder,
+        workers: Workers,
         runner: Runner,
         trail: Trail,
     ) -> None:
@@ -41,7 +42,7 @@ class Events:
         self._journal = journal
         self._state = state
         self._event_log = event_log
-        self._finder = finder
+        self._workers = workers
         self._runner = runner
         self._trail = trail
 
@@ -128,11 +129,13 @@ class Events:
             set=event.set,
             attempts=[_attempt(attempt) for attempt in attempts],
             waits_for=self._waits_for(connection) if view.outcome == PENDING else "",
+            retries=_retries(self._workers.tried(connection.id, view.position)),
+            next_try_ms=self._workers.next_try_ms(connection.id) if view.outcome == PENDING else None,
         )
 
     async def _ids(self, person: str) -> list[str]:
         """All ids of the people whom a distinct_id or an email may mean; or itself."""
-        return sorted({*await self._finder.ids(person), person}) if person else []
+        return sorted({*await ids_of(person, self._state, self._workers), person}) if person else []
 
     async def _logged(self, chosen: Sequence[Connection], query: Query, limit: int) -> LoggedEvents:
         by_id = {one.id: one for one in chosen}
@@ -204,6 +207,10 @@ def _page(events: list[LoggedEvent], limit: int) -> LoggedEvents:
     return LoggedEvents(events=events, before=events[-1].position if more else None)
 
 
+def _retries(tried: Sequence[tuple[int, str]]) -> list[EventRetry]:
+    return [EventRetry(at_ms, answer) for at_ms, answer in tried]
+
+
 def _attempt(attempt: Attempt) -> EventAttempt:
     return EventAttempt(
         began_ms=attempt.began_ms,
@@ -211,6 +218,7 @@ def _attempt(attempt: Attempt) -> EventAttempt:
         outcome=attempt.kind,
         reason=attempt.reason,
         adjusted=list(attempt.adjusted),
+        retries=_retries(attempt.retries),
         operations=[
             SentOperation(action, path or "batch", msgspec.json.decode(body), refused or None)
             for action, path, body, refused in attempt.sent

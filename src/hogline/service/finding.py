@@ -89,15 +89,6 @@ class Finder:
             await self._trail.note("person_seen", person=text)
         return found
 
-    async def ids(self, text: str) -> set[str]:
-        """All ids of the person with this id, or of everyone who has this email now. Reads no events."""
-        await self._workers.flush()
-        known = Known(self._state, EVER)
-        members = known.members(text)
-        if len(members) > 1 or known.is_known(known.who(text)) or "@" not in text:
-            return members
-        return {one for each in await self._state.with_email(text) for one in known.members(each)}
-
     async def chosen(self, text: str, *, everybody: bool = False) -> Whole:
         """The person meant by this text. `everybody`: treat all people with this email as one. Raises `Nobody` and,
         without `everybody`, `Several`.
@@ -159,6 +150,16 @@ class Finder:
             elif any(needle in (body if left is None else left) for needle in needles):
                 mentions += 1
         return InJournal(rewritten, emails, mentions)
+
+
+async def ids_of(text: str, state: State, workers: Workers) -> set[str]:
+    """All ids of the person with this id, or of everyone who has this email now. Reads no events."""
+    await workers.flush()
+    known = Known(state, EVER)
+    members = known.members(text)
+    if len(members) > 1 or known.is_known(known.who(text)) or "@" not in text:
+        return members
+    return {one for each in await state.with_email(text) for one in known.members(each)}
 
 
 def _view(whole: Whole) -> SomebodyView:

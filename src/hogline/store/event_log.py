@@ -77,6 +77,8 @@ class Attempt(NamedTuple):
     reason: str
     sent: Sequence[SentOperation]
     adjusted: Sequence[str] = ()
+    retries: Sequence[tuple[int, str]] = ()
+    """Failed tries before: when (milliseconds since 1970), and what came back: a status, or `unreachable`."""
 
 
 class EventLog(Protocol):
@@ -152,6 +154,11 @@ def only(sent: Sent, wanted: Callable[[int], bool]) -> Sent:
         paths={n: sent.paths[place] for n, place in enumerate(kept) if place in sent.paths},
         rejected={n: sent.rejected[place] for n, place in enumerate(kept) if place in sent.rejected},
         adjusted={position: reasons for position, reasons in sent.adjusted.items() if wanted(position)},
+        retries=[
+            (at_ms, answer, left)
+            for at_ms, answer, positions in sent.retries
+            if (left := [position for position in positions if wanted(position)])
+        ],
     )
 
 

@@ -112,6 +112,14 @@ class LoggedEvents(Struct, frozen=True, kw_only=True):
     """Pass it as `before` to get older ones; None: these were the last."""
 
 
+class EventRetry(Struct, frozen=True):
+    """One failed try to send an event."""
+
+    at_ms: int
+    answer: str
+    """The status, or `unreachable`."""
+
+
 class EventAttempt(Struct, frozen=True, kw_only=True):
     """One time that an event was sent, or decided upon."""
 
@@ -122,6 +130,8 @@ class EventAttempt(Struct, frozen=True, kw_only=True):
     adjusted: list[str]
     """What was changed of it before it was sent."""
     operations: list[SentOperation]
+    retries: list[EventRetry]
+    """Failed tries before that, at most the last 20."""
 
 
 class LoggedEventDetails(Struct, frozen=True, kw_only=True):
@@ -133,4 +143,8 @@ class LoggedEventDetails(Struct, frozen=True, kw_only=True):
     attempts: list[EventAttempt]
     """Oldest first."""
     waits_for: str
-    """Why nothing became of it yet, or of its next attempt; empty: it is done."""
+    """Why nothing became of it yet; empty: something did."""
+    retries: list[EventRetry] = []
+    """While it is pending: its failed tries so far."""
+    next_try_ms: int | None = None
+    """While it is pending: when it is sent again; None: that is not known, or nothing keeps it from being sent."""

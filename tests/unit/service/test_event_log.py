@@ -11,7 +11,7 @@ import pytest
 from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 from structlog.testing import capture_logs
 
-from hogline.model import Event
+from hogline.model import Event, Request, Response
 from hogline.posthog.entry import encode_event
 from hogline.service import CannotDo, Service
 from hogline.store.base import Unwritable
@@ -119,6 +119,34 @@ async def test_one_event_has_its_input_its_operations_and_the_answer(bench: Serv
     assert operation.refused == "invalid"
     assert isinstance(operation.body, dict)
     assert operation.body["name"] == "refuse me"
+
+
+async def test_each_time_it_was_sent_in_vain_is_there_while_it_is_under_way_and_afterwards(bench: ServiceBench) -> None:
+    answers = [Response(503, {}, b""), Response(429, {}, b""), Response(200, {}, b"{}")]
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def instead(_: Request) -> Response:
+        if len(answers) == 3:
+            return answers.pop(0)
+        if len(answers) == 2:
+            asked.set()
+            await go_on.wait()
+        return answers.pop(0)
+
+    bench.customerio.instead = instead
+    await receive(bench, ("$identify", "ada"))
+    await asked.wait()
+    details = await bench.service.events.show("shop", 1)
+    assert details.event.outcome == "pending"
+    assert [(one.at_ms, one.answer) for one in details.retries] == [(RECEIVED_MS, "503")]
+    assert "503" in details.waits_for
+    assert details.next_try_ms is not None
+    go_on.set()
+    await settled(bench)
+    details = await bench.service.events.show("shop", 1)
+    (attempt,) = details.attempts
+    assert [one.answer for one in attempt.retries] == ["503", "429"]
+    assert (attempt.outcome, details.retries, details.next_try_ms) == ("delivered", [], None)
 
 
 async def test_a_retry_is_another_attempt(bench: ServiceBench) -> None:

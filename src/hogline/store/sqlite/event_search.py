@@ -120,7 +120,12 @@ def attempts(
             sent = read_sent(packed)
             for position, outcome in tried:
                 attempt = Attempt(
-                    began_ms, at_ms, *names[outcome], sent_for(position, sent), sent.adjusted.get(position, ())
+                    began_ms,
+                    at_ms,
+                    *names[outcome],
+                    sent=sent_for(position, sent),
+                    adjusted=sent.adjusted.get(position, ()),
+                    retries=[(at_ms, answer) for at_ms, answer, some in sent.retries if position in some],
                 )
                 found.setdefault(position, []).append(attempt)
     return found
