@@ -104,6 +104,7 @@ REJECTED: Mapping[str, Reason] = {
     "too_many_events": Reason("The request had over 10,000 events."),
     "empty_batch": Reason("The batch had no events."),
     "not_an_event": Reason("It was not a JSON object, or a batch inside a batch."),
+    "template_not_filled": Reason("A webhook's body still had {event} in it, because PostHog had not filled it in."),
     "event_without_name": Reason("`event` was missing, blank or not text."),
     "distinct_id_missing": Reason("`distinct_id` was missing or blank."),
     "timestamp_missing": Reason("An event in a file had no timestamp."),

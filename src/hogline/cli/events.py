@@ -53,6 +53,8 @@ def list_(
     if json:
         print_json(found)
         return
+    if found.trouble:
+        out.print(found.trouble, style="yellow")
     if not found.events:
         out.print("No events.")
         return

@@ -50,6 +50,7 @@ async def events(request: Request) -> Response:
         connection=connection,
         section="events",
         events=found.events,
+        trouble=found.trouble,
         older=urlencode({**chosen, "before": found.before}) if found.before else "",
         asked=asked,
         chosen=chosen,

@@ -1,7 +1,7 @@
 """The scribe takes what the state has noted for the event log, in large batches and behind everyone's back.
 
 Nobody waits for it: what is settled is on disk with its note, in one transaction. If the log cannot be written, notes
-gather in the state and the scribe catches up.
+gather in the state up to a bound, and the scribe catches up later. Meanwhile, readers get what is in the log.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ TRY_AGAIN_S = 5.0
 AT_ONCE = 500
 """Shipments, at most."""
 AT_ONCE_BYTES = 2_000_000
+MOST_WAITING_BYTES = 500_000_000
+"""What waits in the state for a log that cannot be written."""
 
 
 class Scribe:
@@ -35,6 +37,8 @@ class Scribe:
         self._news = asyncio.Event()
         self._news.set()  # what a crash left
         self._writing: asyncio.Task[None] | None = None
+        self.trouble: str | None = None
+        """Why the log does not have what happened last; None: it has."""
 
     def start(self) -> None:
         """From now on, take what is noted."""
@@ -56,11 +60,11 @@ class Scribe:
     # the log, with everything that is settled; what it promises, see `EventLog`
 
     async def find(self, query: Query, limit: int) -> list[Found]:
-        await self.catch_up()
+        await self._catch_up_if_possible()
         return await self._log.find(query, limit)
 
     async def attempts(self, connection: int, positions: Sequence[int]) -> dict[int, list[Attempt]]:
-        await self.catch_up()
+        await self._catch_up_if_possible()
         return await self._log.attempts(connection, positions)
 
     async def forget(self, positions: Collection[int]) -> None:
@@ -80,6 +84,7 @@ class Scribe:
                 await self.catch_up()
             except Unwritable as trouble:
                 log.warning("the event log cannot be written", reason=str(trouble))
+                await self._bound_what_waits()
                 pause_s = TRY_AGAIN_S
                 self._news.set()
             except Exception as error:  # a bug in what is only looked at must not stop anything
@@ -88,8 +93,25 @@ class Scribe:
                 self._news.set()
             await self._clock.sleep(pause_s)
 
+    async def _catch_up_if_possible(self) -> None:
+        with suppress(Unwritable):
+            await self.catch_up()
+
+    async def _bound_what_waits(self) -> None:
+        with suppress(Unwritable):
+            if dropped := await self._state.drop_unlogged(MOST_WAITING_BYTES):
+                log.error("the event log will have a gap", shipments=dropped)
+
     async def catch_up(self) -> None:
         """Returns when the log has all that was noted before the call. Raises `Unwritable`."""
+        try:
+            await self._take_all()
+        except Unwritable as trouble:
+            self.trouble = str(trouble)
+            raise
+        self.trouble = None
+
+    async def _take_all(self) -> None:
         async with self._one_at_a_time:
             if not self._compared:
                 newest = await self._state.logged(self._log.taken)

@@ -20,6 +20,7 @@ from hogline.posthog.received import Batch, Collected, Receipt, Received, Unread
 from hogline.posthog.repair import decode, repair
 from hogline.posthog.shapes import Shape, named_as_usual, shape_of
 from hogline.posthog.times import below_ms_us
+from hogline.posthog.unfilled import check_filled
 from hogline.posthog.unpack import inflate
 
 _Read: TypeAlias = Callable[[dict[str, object], Receipt, list[str]], Event]
@@ -129,6 +130,7 @@ def read_webhook(
 ) -> Batch:
     """The same for the body of a webhook, which may be compressed. Raises `Unreadable`."""
     text = inflate(body, content_encoding=content_encoding, limit_bytes=unpacked_bytes)
+    check_filled(text)
     return read_text(text, received_ms, new_uuid, batch_events=batch_events)
 
 

@@ -18,7 +18,15 @@ from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
 from hogline.store.event_log import Attempt, Found, OutcomeKind, Query
 from hogline.store.positions import settled_position
-from hogline.views.events import EventAttempt, EventRetry, LoggedEvent, LoggedEventDetails, LoggedEvents, SentOperation
+from hogline.views.events import (
+    EventAttempt,
+    EventRetry,
+    LoggedEvent,
+    LoggedEventDetails,
+    LoggedEvents,
+    NewestEvents,
+    SentOperation,
+)
 
 MOST = 200
 PENDING = "pending"
@@ -83,9 +91,9 @@ class Events:
             after=after,
             before=end,
         )
-        if outcome == PENDING:
-            return await self._pending_events(chosen, query, limit)
-        return await self._logged(chosen, query, limit)
+        pending = outcome == PENDING
+        found = await (self._pending_events(chosen, query) if pending else self._logged(chosen, query, limit))
+        return msgspec.structs.replace(_page(found, limit), trouble=self._trouble())
 
     async def show(self, connection: str, position: int) -> LoggedEventDetails:
         """One event: as it was received, what was sent for it, and what was answered. Raises `CannotDo`."""
@@ -105,17 +113,25 @@ class Events:
 
     async def newest(
         self, connection: str, *, name: str = "", person: str = "", outcome: str = "", limit: int = 50
-    ) -> list[LoggedEventDetails]:
-        """The newest events with everything about them, newest first; chosen as for `find`. Raises `CannotDo`."""
+    ) -> NewestEvents:
+        """The newest events with everything about them; chosen as for `find`. Raises `CannotDo`."""
         one = await connection_named(self._state, connection)
         found = await self.find(connection, name=name, person=person, outcome=outcome, limit=limit)
         attempts = await self._attempts(one, [each.position for each in found.events])
         received = [(each, await self._received(each.position)) for each in found.events]
-        return [
+        details = [
             self._details(one, each, event, attempts.get(each.position, []))
             for each, event in received
             if event is not None
         ]
+        return NewestEvents(events=details, trouble=found.trouble)
+
+    def _trouble(self) -> str:
+        if self._event_log is None:
+            return "The event log is off (HOGLINE_EVENT_LOG), so only pending events are found."
+        if self._event_log.trouble is not None:
+            return f"The newest results are missing because the event log cannot be written. {self._event_log.trouble}"
+        return ""
 
     async def _attempts(self, connection: Connection, positions: Sequence[int]) -> dict[int, list[Attempt]]:
         return await self._event_log.attempts(connection.id, positions) if self._event_log is not None else {}
@@ -137,7 +153,7 @@ class Events:
         """All ids of the people whom a distinct_id or an email may mean; or itself."""
         return sorted({*await ids_of(person, self._state, self._workers), person}) if person else []
 
-    async def _logged(self, chosen: Sequence[Connection], query: Query, limit: int) -> LoggedEvents:
+    async def _logged(self, chosen: Sequence[Connection], query: Query, limit: int) -> list[LoggedEvent]:
         by_id = {one.id: one for one in chosen}
         events: list[LoggedEvent] = []
         for _ in range(MOST_ROUNDS):
@@ -149,9 +165,9 @@ class Events:
             if len(found) <= limit or len(events) > limit:
                 break
             query = msgspec.structs.replace(query, before=found[-1].position)
-        return _page(events, limit)
+        return events
 
-    async def _pending_events(self, chosen: Sequence[Connection], query: Query, limit: int) -> LoggedEvents:
+    async def _pending_events(self, chosen: Sequence[Connection], query: Query) -> list[LoggedEvent]:
         """Of each connection the oldest that wait, newest first: they are what it does next."""
         events = []
         for one in chosen:
@@ -164,7 +180,7 @@ class Events:
                     found = Found(one.id, position, 0, PENDING, "")
                     events.append(self._view_of(one, found, event))
         events.sort(key=lambda event: -event.position)
-        return _page(events, limit)
+        return events
 
     async def _received(self, position: int) -> Event | None:
         rows = await self._journal.read(position - 1, 1)

@@ -299,6 +299,12 @@ class State(Forgets, Resends, Lists, Protocol):
         and `most_bytes` of what was sent, but always at least one if there is any."""
         ...
 
+    async def drop_unlogged(self, most_bytes: int) -> int:
+        """The event log cannot take anything: remove the oldest of what waits for it, as far as all of it takes more
+        than that. Returns how many were removed.
+        """
+        ...
+
     async def logged(self, up_to: int) -> int:
         """The event log has everything up to this number. Returns the newest number that was ever given."""
         ...

@@ -110,6 +110,8 @@ class LoggedEvents(Struct, frozen=True, kw_only=True):
     """Newest first."""
     before: int | None
     """Pass it as `before` to get older ones; None: these were the last."""
+    trouble: str = ""
+    """Why results of the newest events are missing, in a sentence; empty: none are."""
 
 
 class EventRetry(Struct, frozen=True):
@@ -148,3 +150,10 @@ class LoggedEventDetails(Struct, frozen=True, kw_only=True):
     """While it is pending: its failed tries so far."""
     next_try_ms: int | None = None
     """While it is pending: when it is sent again; None: that is not known, or nothing keeps it from being sent."""
+
+
+class NewestEvents(Struct, frozen=True, kw_only=True):
+    events: list[LoggedEventDetails]
+    """Newest first."""
+    trouble: str
+    """As in `LoggedEvents`."""

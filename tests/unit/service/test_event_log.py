@@ -243,12 +243,35 @@ async def test_a_log_that_cannot_be_written_catches_up(bench: ServiceBench, monk
         broken.setattr("hogline.store.sqlite.event_log.SqliteEventLog.take", fails)
         await receive(bench, ("$identify", "ada"), ("ordered", "ada"))
         await settled(bench)
-        with pytest.raises(Unwritable):
-            await bench.service.events.find("shop")
+        found = await bench.service.events.find("shop")
+        assert found.events == []
+        assert (
+            found.trouble == "The newest results are missing because the event log cannot be written. The disk is full."
+        )
     assert told((await bench.service.events.find("shop")).events) == [
         (2, "ordered", "delivered", ""),
         (1, "$identify", "delivered", ""),
     ]
+
+
+async def test_what_waits_for_a_log_that_cannot_be_written_is_bounded_and_leaves_a_gap(
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise Unwritable("The disk is full.")
+
+    with monkeypatch.context() as trouble, capture_logs() as said:
+        trouble.setattr("hogline.store.sqlite.event_log.SqliteEventLog.take", full)
+        trouble.setattr("hogline.delivery.scribe.MOST_WAITING_BYTES", 0)
+        await receive(bench, ("$identify", "ada"))
+        await settled(bench)
+        async with asyncio.timeout(10):
+            while {"event": "the event log will have a gap", "shipments": 1, "log_level": "error"} not in said:
+                await asyncio.sleep(0)
+    await receive(bench, ("ordered", "ada"))
+    await settled(bench)
+    assert told((await bench.service.events.find("shop")).events) == [(2, "ordered", "delivered", "")]
+    assert (await bench.service.events.show("shop", 1)).event.outcome == "unknown"
 
 
 async def test_a_failure_that_expires_is_none_anymore(bench: ServiceBench) -> None:
@@ -301,3 +324,4 @@ async def test_it_keeps_nothing_for_a_log_that_is_off(tmp_path: Path) -> None:
         await bench.service.state.discard_failures(1)
     async with bench_in(tmp_path, event_log=False) as bench:
         assert await bench.service.state.unlogged(0, 10) == []
+        assert "HOGLINE_EVENT_LOG" in (await bench.service.events.find("shop")).trouble

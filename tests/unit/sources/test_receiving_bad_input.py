@@ -302,6 +302,34 @@ def test_an_unreadable_webhook_is_counted(inbox):
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b'{"event": {event}, "person": {person}}',
+        b'{"event": "{event}", "person": "{person}"}',
+        b'{"event": "{ event }"}',
+        b"{event}",
+        b'"{event}"',
+        b'{"event": "$pageview", "distinct_id": "{event.distinct_id}"}',
+        b'{"event": "$pageview", "distinct_id": "ada", "properties": "{event.properties}"}',
+        b'{"event": {"event": "{event.event}", "distinct_id": "ada"}, "person": {}}',
+        b'{"event": {"event": "seen", "distinct_id": "{person.id}"}}',
+    ],
+)
+def test_a_body_that_posthog_has_not_filled_in_says_what_to_do_and_makes_nobody(inbox, body):
+    reply = inbox.webhook(body)
+    assert reply.status == 400
+    assert "PostHog did not fill in {event}" in reply.error
+    assert "templating" in reply.error
+    assert inbox.journal.refused == {"template_not_filled": 1}
+    assert inbox.journal.events == []
+
+
+@pytest.mark.parametrize("place", ["title", "$current_url"])
+def test_a_template_in_an_events_data_is_just_text(inbox, place):
+    assert inbox.webhook(json.dumps(captured(properties={place: "{event}"})).encode()).status == 200
+
+
+@pytest.mark.parametrize(
     ("body", "status"), [(b"[null]", 400), (b"7", 400), (b'{"batch": [{"batch": []}]}', 400), (b'{"batch": 1}', 400)]
 )
 def test_a_webhook_that_is_no_event_is_refused(inbox, body, status):

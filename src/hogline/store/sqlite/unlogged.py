@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 _SENT = 3
 """The column that is large."""
+_DROP = (
+    "DELETE FROM unlogged WHERE number <= (SELECT max(number) FROM (SELECT number,"
+    " sum(length(noted) + length(sent)) OVER (ORDER BY number DESC) AS bytes FROM unlogged) WHERE bytes > ?)"
+)
 
 
 def note(database: apsw.Connection, connection: int, noted: Noted) -> None:
@@ -46,6 +50,13 @@ class SqliteNotes:
         with reading():
             found = few_rows(self._read, sql, (after, limit), most_bytes=most_bytes, sized=_SENT)
         return [Unlogged(*row) for row in found]
+
+    async def drop_unlogged(self, most_bytes: int) -> int:
+        def job(database: apsw.Connection) -> int:
+            database.execute(_DROP, (most_bytes,))
+            return database.changes()
+
+        return await self._write(job)
 
     async def logged(self, up_to: int) -> int:
         return await self._write(partial(_drop, up_to))

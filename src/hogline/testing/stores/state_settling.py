@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from hogline.core.changes import Settlement
+from hogline.core.changes import Noted, Settlement
 from hogline.model import Refusal
 from hogline.store.base import Counts, State, Unwritable
 from hogline.testing.stores.words import Store, installed, letter, told
@@ -217,3 +217,16 @@ async def test_what_became_of_older_events_is_counted_by_run(store: Store, state
         assert await one.run_counts(connection.id, 8) == {}
         assert await one.counts(connection.id) == Counts(delivered=4)
     await other.close()
+
+
+async def test_of_what_waits_for_the_event_log_the_oldest_goes_when_it_is_too_much(state: State) -> None:
+    connection = await installed(state)
+    for position in (1, 2, 3):
+        await state.settle(Settlement(connection=connection.id, lanes={}, noted=Noted(positions=[position])))
+    waiting = await state.unlogged(0, 10)
+    size_bytes = sum(len(one.noted) + len(one.sent) for one in waiting)
+    assert await state.drop_unlogged(size_bytes) == 0
+    assert await state.drop_unlogged(size_bytes - 1) == 1
+    assert await state.unlogged(0, 10) == waiting[1:]
+    assert await state.drop_unlogged(0) == 2
+    assert await state.unlogged(0, 10) == []
