@@ -11,9 +11,9 @@ from urllib.request import urlopen
 import msgspec
 from msgspec import Struct
 
-from bench.processes import run
 from bench.soak.households import NAMES, REFUSED, Household, Households, Human
 from bench.soak.traffic import which
+from hogline.testing.processes import hogline
 
 PAGE = 50_000
 
@@ -154,7 +154,7 @@ class _Workspace:
 
 def counts(data: Path) -> dict[str, Counts]:
     """What `hogline status` says, by connection."""
-    said = msgspec.json.decode(run(data, "status", "--json").output, type=_Status)
+    said = msgspec.json.decode(hogline(data, "status", "--json").stdout, type=_Status)
     return {one.name: one for one in said.connections}
 
 

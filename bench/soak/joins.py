@@ -7,23 +7,25 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from typing import IO
 from unittest.mock import patch
 from urllib.request import Request, urlopen
 
 import msgspec
 from msgspec import Struct
 
-from bench.processes import run
 from bench.soak import faults, joined
 from bench.soak.households import Households
 from bench.soak.joined import Choice, Verdict
-from bench.soak.process import Process
-from bench.soak.storm import STANDSTILL_S, Storm, _json, _Raging
+from bench.soak.process import Process, Started
+from bench.soak.storm import STANDSTILL_S, Storm, _Raging
+from hogline.testing.processes import hogline, hogline_json
 
 MERGE_DELAY_S = "1"
 
@@ -70,10 +72,10 @@ class Outcome(Struct, frozen=True):
 class _Witness(Process):
     """The sandbox with a memory for merges."""
 
-    def __init__(self, data: Path, log: Path) -> None:
-        super().__init__("sandbox", data, log)
+    def _launched(self, env: dict[str, str], out: IO[bytes]) -> Started:
         names = [one.name for one in CONNECTIONS]
-        self._command = [sys.executable, str(Path(__file__).with_name("witness.py")), *names]
+        command = [sys.executable, str(Path(__file__).with_name("witness.py")), *names]
+        return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
 
 class _UntilMerged(_Raging):
@@ -96,7 +98,7 @@ class _UntilMerged(_Raging):
 
 def _left(data: Path) -> tuple[int, int]:
     """How many events are pending, and for how many people something is due."""
-    pending = sum(int(one["pending"]) for one in _json(data, "status")["connections"])
+    pending = sum(int(one["pending"]) for one in hogline_json(data, "status")["connections"])
     with closing(sqlite3.connect(f"file:{data / 'state.db'}?mode=ro", uri=True)) as database:
         # What waits for other options is due in some hundred million years.
         (due,) = database.execute("SELECT count(*) FROM told WHERE due_ms BETWEEN 1 AND 1 << 60").fetchone()
@@ -116,14 +118,16 @@ def killed(work: Path, *, kills: int, households: int, events_each: int, faults_
             _follow(url, one, faults.script(source, faults_each, 1 if last else 600))
 
     storm = Storm(traffic=traffic, kills=kills, seed=seed, each_start=each_start)
-    customerio = _Witness(data, work / "witness.log")
+    customerio = _Witness("sandbox", data, work / "witness.log")
     customerio.start()
     try:
         with patch.dict(os.environ, HOGLINE_MERGE_DELAY_S=MERGE_DELAY_S):
             url = customerio.wait_ready()
             for one in CONNECTIONS:
-                run(data, "connect", "customerio", "--tracking-endpoint", url, *one.arguments())
-            raging = _UntilMerged(storm, url, Process("serve", data, work / "serve.log"), _json(data, "token")["token"])
+                hogline(data, "connect", "customerio", "--tracking-endpoint", url, *one.arguments())
+            raging = _UntilMerged(
+                storm, url, Process("serve", data, work / "serve.log"), hogline_json(data, "token")["token"]
+            )
             try:
                 during_start = raging.kill_all()
                 raging.finish(data)

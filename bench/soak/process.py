@@ -7,31 +7,36 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import IO
 
-from bench.processes import HOGLINE, environment
+from bench.processes import environment
+from hogline.testing import forked
 
 _URL = re.compile(rb"at (http://[\d.:]+)")
 WITHIN_S = 60.0
+
+Started = forked.Command | subprocess.Popen[bytes]
 
 
 class Process:
     def __init__(self, command: str, data: Path, log: Path, *options: str) -> None:
         """`log`: the file that keeps all that it ever says."""
-        self._command = [*HOGLINE, command, *options]
+        self._arguments = [command, *options]
         self._data = data
         self._log = log
         self._from = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Started | None = None
         self.startup_s = 1.0
         """How long the last whole start took."""
 
     def start(self) -> None:
         with self._log.open("ab") as out:
             self._from = out.tell()
-            self._process = subprocess.Popen(
-                self._command, env=environment(self._data), stdin=subprocess.DEVNULL, stdout=out, stderr=out
-            )
+            self._process = self._launched(environment(self._data), out)
         self._started_s = time.monotonic()
+
+    def _launched(self, env: dict[str, str], out: IO[bytes]) -> Started:
+        return forked.start(self._arguments, env, stdout=out, stderr=out)
 
     def wait_ready(self) -> str:
         """The URL at which it listens. Raises AssertionError if it ends, or says nothing for a minute."""
@@ -47,7 +52,7 @@ class Process:
             time.sleep(0.005)
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Started:
         assert self._process is not None, "it was not started"
         return self._process
 

@@ -7,15 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from bench.processes import run
 from bench.soak.process import Process
 from bench.soak.traffic import Sender, Target, Traffic
 from bench.soak.verdict import Verdict, judge
+from hogline.testing.processes import connect, hogline_json
 
 SENDERS = 6
 STANDSTILL_S = 120.0
@@ -50,9 +48,8 @@ def rage(storm: Storm, work: Path) -> Outcome:
     customerio.start()
     try:
         url = customerio.wait_ready()
-        run(data, "connect", "customerio", "--site-id", "sandbox-site", "--api-key", "sandbox-key",
-            "--tracking-endpoint", url)  # fmt: skip
-        raging = _Raging(storm, url, Process("serve", data, work / "serve.log"), _json(data, "token")["token"])
+        connect(data, url)
+        raging = _Raging(storm, url, Process("serve", data, work / "serve.log"), hogline_json(data, "token")["token"])
         try:
             during_start = raging.kill_all()
             raging.finish(data)
@@ -126,7 +123,7 @@ class _Raging:
         self._target.url = self._victim.wait_ready()
         self._until(lambda: not any(sender.is_alive() for sender in self.senders))
         before, since_s = -1, time.monotonic()
-        while pending := int(_json(data, "status")["connections"][0]["pending"]):
+        while pending := int(hogline_json(data, "status")["connections"][0]["pending"]):
             if pending != before:
                 before, since_s = pending, time.monotonic()
             assert time.monotonic() < since_s + STANDSTILL_S, f"{pending} events stay pending"
@@ -142,7 +139,3 @@ class _Raging:
         for sender in self.senders:
             with suppress(RuntimeError):  # it was never started
                 sender.join(STANDSTILL_S)
-
-
-def _json(data: Path, *arguments: str) -> Any:  # noqa: ANN401  # JSON
-    return msgspec.json.decode(run(data, *arguments, "--json").output)

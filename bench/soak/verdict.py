@@ -12,8 +12,8 @@ from urllib.request import urlopen
 import msgspec
 from msgspec import Struct
 
-from bench.processes import run
 from bench.soak.traffic import REFUSED_NAME, Traffic, sets_attribute, which
+from hogline.testing.processes import hogline
 
 PAGE = 50_000
 
@@ -135,7 +135,7 @@ def judge(traffic: Traffic, url: str, data: Path) -> Verdict:
         found.note(seen)
     latest = {person.id: person.attributes.get("latest") for person in _pages(f"{url}/sandbox/people", _Attributed)}
     dead = _failures(data)
-    status = msgspec.json.decode(run(data, "status", "--json").output, type=_Connections).connections[0]
+    status = msgspec.json.decode(hogline(data, "status", "--json").stdout, type=_Connections).connections[0]
     numbers = {person: found.numbers.get(person, []) for person in range(traffic.people)}
     wanted = {
         person: {n for n in range(traffic.events_each) if not traffic.is_refused(person, n)} for person in numbers
@@ -172,7 +172,7 @@ def judge(traffic: Traffic, url: str, data: Path) -> Verdict:
 
 
 def _failures(data: Path) -> list[_Letter]:
-    listed = run(data, "failures", "customerio", "--limit", "1000000", "--json").output
+    listed = hogline(data, "failures", "customerio", "--limit", "1000000", "--json").stdout
     return msgspec.json.decode(listed, type=_Failures).failures
 
 

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from history_rows import event_rows, person_rows, shuffled
 
-from hogline.testing import processes
+from hogline.testing import forked, processes
 from hogline.testing.processes import (
-    HOGLINE,
     all_events,
     connect,
     environment,
@@ -132,12 +131,11 @@ def test_a_dry_run_says_what_the_run_then_does(data: Path, sandbox: str, tmp_pat
 def test_interrupted_it_is_paused_and_the_same_command_continues(data: Path, sandbox: str, tmp_path: Path) -> None:
     connect(data, sandbox, "--max-requests-per-second", "2")
     file = written(tmp_path, "events.jsonl", shuffled(event_rows(1_000)))
-    with subprocess.Popen(
-        [*HOGLINE, "backfill", "customerio", str(file)], env=environment(data), stderr=subprocess.PIPE
-    ) as running:
+    with forked.start(["backfill", "customerio", str(file)], environment(data), stderr=subprocess.PIPE) as running:
+        assert running.stderr is not None
         until(lambda: len(all_events(sandbox)) > 0)
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=30)
+        said = running.stderr.read()
     assert b"Run 1 is paused. The same command continues it." in said
     assert running.returncode == 130
     before = run_of(data)
@@ -165,7 +163,7 @@ def test_beside_a_running_server_it_is_watched_paused_and_cancelled(data: Path, 
 def test_a_run_whose_command_is_killed_goes_on_in_the_server(data: Path, sandbox: str, tmp_path: Path) -> None:
     connect(data, sandbox, "--max-requests-per-second", "5")
     file = written(tmp_path, "events.jsonl", shuffled(event_rows(500)))
-    with subprocess.Popen([*HOGLINE, "backfill", "customerio", str(file)], env=environment(data)) as running:
+    with forked.start(["backfill", "customerio", str(file)], environment(data)) as running:
         until(lambda: len(all_events(sandbox)) > 0)
         running.kill()
     with serving(data):
@@ -178,7 +176,7 @@ SENDING = re.compile(rb"^Sending|events sent")
 
 def killed(command: list[str], data: Path, *, after_s: float, sending: bool) -> bool:
     """Run a command and kill it a moment after it began, or after it began to send. False: it ended before."""
-    with subprocess.Popen([*HOGLINE, *command], env=environment(data), stderr=subprocess.PIPE) as process:
+    with forked.start(command, environment(data), stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         while sending and not SENDING.search(line := process.stderr.readline()):
             if not line:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from pathlib import Path
 from uuid import uuid4
 
 from hogline.testing.processes import (
-    HOGLINE,
     all_events,
     connect,
+    ended,
     environment,
     hogline,
     hogline_json,
@@ -70,13 +69,7 @@ def test_what_was_backed_up_is_what_is_restored(data: Path, sandbox: str, tmp_pa
     samples = Path("samples/webhook.jsonl").absolute()
     hogline(data, "send", samples)
     before = (status(data), hogline_json(data, "people"), hogline_json(data, "token"))
-    packed = subprocess.run(
-        [*HOGLINE, "backup", "-"],
-        env=environment(data, HOGLINE_BACKUP_PASSPHRASE=PASSPHRASE),
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
+    packed = ended(["backup", "-"], environment(data, HOGLINE_BACKUP_PASSPHRASE=PASSPHRASE))
     restored = tmp_path / "restored"
     hogline(restored, "restore", "-", stdin=packed.stdout, HOGLINE_BACKUP_PASSPHRASE=PASSPHRASE)
     assert (status(restored), hogline_json(restored, "people"), hogline_json(restored, "token")) == before

@@ -15,7 +15,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from hogline.testing.processes import HOGLINE, connect, environment, get, hogline, hogline_json, until
+from hogline.testing import forked
+from hogline.testing.processes import connect, environment, get, hogline, hogline_json, until
 
 PEOPLE = 300
 
@@ -85,8 +86,8 @@ def test_a_stream_that_does_not_end_is_sent_as_it_comes(data: Path, sandbox: str
     reader, writer = os.pipe()
     with (
         os.fdopen(writer, "wb", buffering=0) as stream,
-        subprocess.Popen(
-            [*HOGLINE, "send", "-", "--as-it-comes"], env=environment(data), stdin=reader, stdout=subprocess.PIPE
+        forked.start(
+            ["send", "-", "--as-it-comes"], environment(data), stdin=reader, stdout=subprocess.PIPE
         ) as sending,
     ):
         os.close(reader)
@@ -96,7 +97,8 @@ def test_a_stream_that_does_not_end_is_sent_as_it_comes(data: Path, sandbox: str
                 until(partial(arrived, number))
         finally:
             stream.close()
-        out, _ = sending.communicate(timeout=30)
+        assert sending.stdout is not None
+        out = sending.stdout.read()
     assert b"2 delivered" in out
     assert sending.returncode == 0
 

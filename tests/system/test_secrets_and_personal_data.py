@@ -75,14 +75,14 @@ class Printed:
         ]
 
     def run(
-        self, *arguments: str, code: int = 0, env: dict[str, str] | None = None, command: tuple[str, ...] = HOGLINE
+        self, *arguments: str, code: int = 0, env: dict[str, str] | None = None, command: tuple[str, ...] = ()
     ) -> str:
-        done = subprocess.run(
-            [*command, *arguments],
-            env=environment(self.data, **(env or {})),
-            capture_output=True,
-            timeout=60,
-            check=False,
+        """`command`: instead of `hogline`."""
+        own = environment(self.data, **(env or {}))
+        done = (
+            subprocess.run([*command, *arguments], env=own, capture_output=True, timeout=60, check=False)
+            if command
+            else processes.ended([*arguments], own)
         )
         self.pieces.append((" ".join(arguments), done.stdout + done.stderr))
         assert done.returncode == code, done

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from hogline.testing import forked
 from hogline.testing.processes import (
     HOGLINE,
     WITHIN_S,
@@ -78,7 +79,7 @@ class Log:
 def logging_to(file: Path, data: Path, level: str = "debug") -> Iterator[tuple[Running, Log]]:
     env = environment(data, HOGLINE_LOG_FORMAT="json", HOGLINE_LOG_LEVEL=level)
     with file.open("wb") as err:
-        process = subprocess.Popen([*HOGLINE, "serve"], env=env, stdin=subprocess.DEVNULL, stderr=err)
+        process = forked.start(["serve"], env, stderr=err)
     try:
         until(lambda: b"Sign in" in file.read_bytes())
         url = file.read_text().split("Receiving at ")[1].split(";")[0]

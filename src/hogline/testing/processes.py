@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 from urllib.request import Request, urlopen
 
 import msgspec
+
+from hogline.testing import forked
 
 HOGLINE = (sys.executable, "-m", "hogline")
 WITHIN_S = 30.0
@@ -30,18 +33,25 @@ def environment(data: Path, **more: str) -> dict[str, str]:
 def hogline(
     data: Path, *arguments: str | Path, code: int = 0, stdin: bytes | None = None, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
-    done = subprocess.run(
-        [*HOGLINE, *map(str, arguments)],
-        env=environment(data, **more),
-        input=stdin,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    """Run one command to its end, and look at its exit code."""
+    done = ended([*map(str, arguments)], environment(data, **more), stdin)
     result = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
     assert result.returncode == code, (result.stdout, result.stderr)
     return result
+
+
+def ended(arguments: list[str], env: dict[str, str], stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run one command to its end; what it read and wrote, and its exit code."""
+    with TemporaryFile() as out, TemporaryFile() as err:
+        given = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+        command = forked.start(arguments, env, stdin=given, stdout=out, stderr=err)
+        if command.stdin is not None:
+            with suppress(BrokenPipeError), command.stdin as pipe:  # it ended before it had read all
+                pipe.write(stdin or b"")
+        code = command.wait(60)
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(["hogline", *arguments], code, out.read(), err.read())
 
 
 def hogline_json(data: Path, *arguments: str | Path, code: int = 0, stdin: bytes | None = None) -> Any:
@@ -65,7 +75,7 @@ def assert_adds_up(found: dict[str, Any]) -> None:
 class Running:
     """A process that goes on until it is stopped, and the URL that it said it has."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+    def __init__(self, process: forked.Command, url: str) -> None:
         self.process = process
         self.url = url
 
@@ -83,7 +93,7 @@ class Running:
 def started(arguments: list[str], env: dict[str, str], stream: str, says: str) -> Iterator[Running]:
     """`says`: what its first words look like, with the URL as a group; they come on that stream."""
     pipes: dict[str, Any] = {stream: subprocess.PIPE}
-    process = subprocess.Popen([*HOGLINE, *arguments], env=env, stdin=subprocess.DEVNULL, **pipes)
+    process = forked.start(arguments, env, **pipes)
     try:
         said: IO[bytes] = getattr(process, stream)
         heard, match = "", None

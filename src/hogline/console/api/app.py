@@ -7,6 +7,7 @@ knows how to call an endpoint, but not what it does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -54,10 +55,14 @@ class Api:
         self._proxies = proxies or TrustedProxies()
         self._service = service
         self._endpoints = endpoints
-        self._description = msgspec.json.encode(describe(endpoints))
         self._allowance = Allowance(now_s, at_once=at_once, per_s=per_s)
         self._failing = Allowance(now_s, at_once=20, per_s=0.2)
         """Requests with a token that is not valid, by address. A valid one never waits for them."""
+
+    @cached_property
+    def _description(self) -> bytes:
+        """Written when it is first asked for: it takes a tenth of a second, and few ask."""
+        return msgspec.json.encode(describe(self._endpoints))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
