@@ -158,11 +158,11 @@ def _fork(control: socket.socket) -> list[str] | None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     children: dict[int, socket.socket] = {}
     while True:
-        ready = select.select([control, noted], [], [])[0]
+        ready = select.select([control.fileno(), noted], [], [])[0]
         if noted in ready:
             os.read(noted, 4_096)
             _reap(children)
-        if control not in ready:
+        if control.fileno() not in ready:
             continue
         byte, files, _, _ = socket.recv_fds(control, 1, 4)
         if not byte:
