@@ -41,7 +41,7 @@ demo: install  ## watch a small shop's events become people in a sandbox Custome
 	@$(BIN)/hogline demo $(ARGS)
 
 test: install  ## run all tests; the pure packages need full branch coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
 
 test-fresh:  ## run the README's first command on bare Debian, with current and future releases

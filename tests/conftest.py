@@ -19,11 +19,19 @@ MEASURED = ("unit", "conformance")
 """Folders whose tests show that every branch is covered. In the others, measuring it would cost half of the time."""
 
 
+SLOWEST = ("crash", "browser", "model", "system")
+"""Folders in the order of how long their tests take. They go first, so that no worker is left with a long one."""
+
+
+@pytest.hookimpl(trylast=True)  # behind the one that shuffles them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
+    folders = {item: item.path.relative_to(here).parts[0] for item in items if item.path.is_relative_to(here)}
     for item in items:
-        if item.path.is_relative_to(here) and item.path.relative_to(here).parts[0] not in MEASURED:
+        if folders.get(item, MEASURED[0]) not in MEASURED:
             item.add_marker("no_cover")
+    order = {folder: number for number, folder in enumerate(SLOWEST)}
+    items.sort(key=lambda item: order.get(folders.get(item, ""), len(order)))
 
 
 @pytest.fixture

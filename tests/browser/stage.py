@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -67,11 +67,14 @@ async def staged(data: Path) -> AsyncIterator[Stage]:
         await client.close()
 
 
-async def found_by_axe(page: Page, *, every: bool = False) -> list[str]:
-    """What axe-core finds on the page that is serious or critical, or `every` finding: the rule, and where."""
+async def found_by_axe(page: Page, *, every: bool = False, rules: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds on the page that is serious or critical, or `every` finding: the rule, and where. `rules`:
+    look only for these.
+    """
     # Through the protocol, not as a script of the page: its content security policy holds in tests too.
     await page.evaluate((package("axe-core") / "axe.min.js").read_text("utf-8"))
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    only = {"runOnly": {"type": "rule", "values": [*rules]}} if rules else {}
+    found = await page.evaluate("options => axe.run(document, options)", {"resultTypes": ["violations"], **only})
     return [
         f"{violation['id']}: {node['html'][:200]}"
         for violation in found["violations"]

@@ -22,7 +22,8 @@ from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
 
-ROWS = history(8)
+PEOPLE = 3
+ROWS = history(PEOPLE)
 
 
 def combinations() -> list[dict[str, object]]:
@@ -86,4 +87,4 @@ async def test_preview_and_forecast_read_in_the_same_order(tmp_path: Path) -> No
         seen.append((await forecast.view(), [msgspec.structs.replace(event, line=0) for event in previewed]))
     assert seen[0] == seen[1]
     identified = next(choice for choice in seen[0][0].choices if choice.choice == "identified")
-    assert (identified.delivered, identified.filtered) == (6 * 8, {"not_identified": 3 * 8})
+    assert (identified.delivered, identified.filtered) == (6 * PEOPLE, {"not_identified": 3 * PEOPLE})

@@ -32,8 +32,8 @@ OK = Response(200, {}, b"{}")
 PEOPLE = 400
 AHEAD = 4_000
 """So many events wait at any time."""
-EVENT_BYTES = 12_000
-"""A request is full with forty of them."""
+EVENT_BYTES = 30_000
+"""A request is full with sixteen of them."""
 
 
 class VirtualClock(ManualClock):
