@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -43,9 +42,6 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, f
 
 
 def run(work: Coroutine[object, object, T]) -> T:
-    # Events are many small values without cycles: at Python's own thresholds a fifth of the time goes into looking
-    # through those that are on their way.
-    gc.set_threshold(50_000, 20, 50)
     # The threads that write have to win the interpreter's lock back after every statement. While events are planned
     # they would wait Python's 5 ms each time, and everybody who waits for their commit with them.
     sys.setswitchinterval(0.000_5)
