@@ -13,9 +13,9 @@ from typing import Protocol
 from hogline.backfill.run_file import read_rows
 from hogline.clock import Clock
 from hogline.core.settle import Outcome
-from hogline.posthog.entry import FORGOTTEN, decode_event
+from hogline.posthog.entry import FORGOTTEN
 from hogline.sources.seen import SeenUuids
-from hogline.sources.suppression import is_kept_out
+from hogline.sources.suppression import let_in_bodies
 from hogline.store.backfilled import Taken
 from hogline.store.base import Journal, Unwritable
 from hogline.store.forgetting import Suppressed
@@ -153,9 +153,7 @@ class Feeder:
     async def _take(self, rows: Sequence[bytes]) -> None:
         """Keep these rows. However long the disk refuses it."""
         taken = Taken(self._run, self.taken + len(rows), self._connection)
-        kept = [row for row in rows if row != FORGOTTEN]
-        if self._suppressed:
-            kept = [row for row in kept if not is_kept_out(decode_event(row), self._suppressed)]
+        kept = let_in_bodies([row for row in rows if row != FORGOTTEN], self._suppressed)
         journal = _WithProgress(self._journal, taken)
         while True:
             writing = asyncio.ensure_future(self._seen.append_bodies(journal, kept, repeats=not self._live))

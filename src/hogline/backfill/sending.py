@@ -9,9 +9,9 @@ from hogline.backfill.views import Delivery, Row
 from hogline.clock import Clock
 from hogline.delivery.tally import Tally
 from hogline.posthog.entry import decode_entry
-from hogline.posthog.received import Batch, Received
+from hogline.posthog.received import Received
 from hogline.sources.seen import SeenUuids
-from hogline.sources.suppression import let_in
+from hogline.sources.suppression import REASON, let_in_bodies
 from hogline.store.base import Connection, Journal
 from hogline.store.forgetting import Suppressed
 
@@ -38,11 +38,13 @@ class Sending:
 
     async def keep(self, rows: Sequence[Row], refused: Mapping[str, int]) -> None:
         """Keep these events; `refused` were read and cannot be kept, by reason."""
-        received, kept_out = let_in(Batch([received_in(row) for row in rows], dict(refused)), self._suppressed)
-        if received or kept_out:
-            end, _ = await self._seen.append(self._journal, received, kept_out)
+        kept = let_in_bodies([row.body for row in rows], self._suppressed)
+        if len(kept) < len(rows):
+            refused = {**refused, REASON: len(rows) - len(kept)}
+        if kept or refused:
+            end = await self._seen.append_bodies(self._journal, kept, refused)
             for tally in self.tallies.values():
-                tally.claim(range(end - len(received) + 1, end + 1))
+                tally.claim(range(end - len(kept) + 1, end + 1))
 
     async def wait(self, wait_s: float) -> None:
         """Returns when all is settled, or after that time."""

@@ -50,7 +50,14 @@ class SeenUuids:
                     uuids.lose(each.entry.uuid)
             raise
 
-    async def append_bodies(self, journal: Appender, bodies: Sequence[bytes], *, repeats: bool = True) -> int:
+    async def append_bodies(
+        self,
+        journal: Appender,
+        bodies: Sequence[bytes],
+        refused: Mapping[str, int] | None = None,
+        *,
+        repeats: bool = True,
+    ) -> int:
         """The same for events as the journal keeps them; of most nothing but the identity is decoded. Without
         `repeats`, those are left out.
         """
@@ -70,7 +77,7 @@ class SeenUuids:
             if repeats or not is_repeat:
                 told.append(known.body)
         try:
-            return await journal.append(told)
+            return await journal.append(told, refused)
         except Unwritable:
             for uuid in new:
                 uuids.lose(uuid)
