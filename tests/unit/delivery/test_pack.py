@@ -4,7 +4,7 @@ from delivery_cases import operation, sizes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hogline.delivery.pack import Room, pack
+from hogline.delivery.pack import pack
 from hogline.destinations.base import Limits
 
 LIMITS = Limits(request_bytes=1_000, operations=5, envelope_bytes=12)
@@ -46,20 +46,5 @@ def test_packing_keeps_everything_in_order_and_within_the_limits(shapes: list[tu
         assert len(group) == 1 or all(one.path is None for one in group)
 
 
-def test_a_room_takes_the_first_event_however_large_and_nothing_after_it() -> None:
-    room = Room(LIMITS)
-    assert room.takes([operation(2_000)])
-    assert not room.takes([operation(1)])
-    assert room.full
-
-
-def test_an_event_without_operations_takes_no_room() -> None:
-    room = Room(LIMITS)
-    assert all(room.takes([]) for _ in range(10))
-    assert not room.full
-
-
-def test_an_operation_that_travels_alone_ends_a_shipment() -> None:
-    room = Room(LIMITS)
-    assert room.takes([operation(), operation(path="/alone")])
-    assert room.full
+def test_an_operation_that_is_too_large_is_alone() -> None:
+    assert sizes(pack([operation(), operation(2_000), operation(1)], LIMITS)) == [1, 1, 1]
