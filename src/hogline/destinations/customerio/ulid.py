@@ -10,13 +10,14 @@ _DIGITS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _DIGIT_OF = bytes(_DIGITS[byte % 32] for byte in range(256))
 
 
-def _halving() -> list[tuple[int, int, int]]:
+def _halving() -> list[tuple[int, int]]:
     """How 32 digits of five bits are spread over 32 bytes: the upper half of all digits moves away from the lower one,
-    then the same in each half, and so on. Masks of both, and the distance in bits."""
+    then the same in each half, and so on. The upper one's mask; and how many times it is added, so that it is there
+    once, but moved."""
     steps = []
     for digits in (16, 8, 4, 2, 1):
         lower = sum(((1 << 5 * digits) - 1) << place for place in range(0, 256, 16 * digits))
-        steps.append((lower << 5 * digits, lower, 3 * digits))
+        steps.append((lower << 5 * digits, (1 << 3 * digits) - 1))
     return steps
 
 
@@ -28,6 +29,6 @@ def ulid(uuid: str) -> bytes:
     if len(uuid) != 36:
         raise ValueError("An event's uuid has 36 characters.")
     bits = int(uuid.replace("-", ""), 16)
-    for upper, lower, by in _STEPS:
-        bits = (bits & upper) << by | bits & lower
+    for upper, times in _STEPS:
+        bits += (bits & upper) * times
     return bits.to_bytes(26, "big").translate(_DIGIT_OF)
