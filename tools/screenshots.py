@@ -75,7 +75,7 @@ async def events_come(page: Page, stage: Stage) -> None:
     """Some events while the page is open, one of them unfolded."""
     await page.locator("html[data-listening]").wait_for(state="attached")
     await stage.receive(*LIVE)
-    await page.locator("#live > li").first.get_by_text("order completed").wait_for()
+    await page.locator("#live > li").first.locator(".event-name", has_text="order completed").wait_for()
     await page.locator("#live > li").nth(1).locator("summary").click()
 
 

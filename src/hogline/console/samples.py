@@ -11,6 +11,11 @@ class Sample(Struct, frozen=True):
     title: str
     text: str
 
+    @property
+    def is_single(self) -> bool:
+        """Just one event."""
+        return not self.text.startswith("[")
+
 
 SAMPLES: Mapping[str, Sample] = {
     "custom": Sample(

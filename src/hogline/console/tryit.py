@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import UTC, datetime
-
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,12 +9,11 @@ from starlette.routing import Route
 from hogline.backfill.views import BadLine, PreviewedEvent
 from hogline.console.context import connection_of, form_of, service_of
 from hogline.console.pages import page
+from hogline.console.picked import picked
 from hogline.console.samples import SAMPLES
 from hogline.console.shown import WORDS
 from hogline.posthog.bounds import NotJson
 from hogline.posthog.repair import decode
-from hogline.service import CannotDo, Service
-from hogline.views.events import FailureDetails, ReceivedEvent
 
 MOST_EVENTS = 200
 """More are for `hogline preview`."""
@@ -45,43 +40,13 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def as_sent(found: ReceivedEvent | FailureDetails) -> str:
-    """An event that came in, as an SDK sends it."""
-    if isinstance(found, ReceivedEvent):
-        name, distinct_id, uuid = found.event, found.distinct_id, found.uuid
-    else:
-        name, distinct_id, uuid = found.failure.event, found.failure.distinct_id, found.failure.uuid
-    event: dict[str, object] = {"event": name, "distinct_id": distinct_id, "uuid": uuid}
-    with suppress(ValueError, OverflowError, OSError):  # a time far away: without one it is now
-        event["timestamp"] = datetime.fromtimestamp(found.timestamp_ms / 1_000, UTC).isoformat(timespec="milliseconds")
-    event["properties"] = {**found.properties, **({"$set": found.set} if found.set else {})}
-    return msgspec.json.format(msgspec.json.encode(event), indent=2).decode()
-
-
 async def try_page(request: Request) -> Response:
     """Empty, or with an event that was picked: `sample`, `received` (its position) or `failure` (its id)."""
     connection, query = await connection_of(request), request.query_params
     text = SAMPLES[query["sample"]].text if query.get("sample") in SAMPLES else ""
     if not text:
-        text = await _picked(service_of(request), connection.name, query.get("received", ""), query.get("failure", ""))
+        text = await picked(service_of(request), connection.name, query.get("received", ""), query.get("failure", ""))
     return await _page(request, text)
-
-
-async def _picked(service: Service, connection: str, position: str, failure: str) -> str:
-    """The event that a link names; empty if it is gone."""
-    if _is_number(position):
-        found = await service.live.received(after=int(position) - 1, limit=1)
-        return next((as_sent(event) for event in found if event.position == int(position)), "")
-    if _is_number(failure):
-        try:
-            return as_sent(await service.failures.show(connection, int(failure)))
-        except CannotDo:
-            return ""
-    return ""
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 async def try_it(request: Request) -> Response:

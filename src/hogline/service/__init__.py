@@ -40,6 +40,7 @@ from hogline.service.runner import Runner
 from hogline.service.sources import Sources
 from hogline.service.status import Statuses
 from hogline.service.trail import Trail
+from hogline.service.trials import Trials
 from hogline.service.verifying import Verification
 from hogline.settings import Settings
 from hogline.sources.rejections import Rejections
@@ -88,6 +89,7 @@ class Service:
     sources: Sources
     status: Statuses
     trends: Trends
+    trials: Trials
     verification: Verification
 
     def __init__(
@@ -192,6 +194,7 @@ class Service:
         )
         self.exports = Exports(journal, state, clock, self.finder, trail)
         self.failures = Failures(state, workers, trail)
+        self.trials = Trials(state, send, clock, trail)
         self.replays = Replays(journal, state, workers, trail)
 
         self.previews = Previews(state, clock)

@@ -14,6 +14,7 @@ DEEDS: Mapping[str, str] = {
     "connection_made": "Created a connection",
     "options_changed": "Changed options",
     "options_tested": "Tested options",
+    "event_tried": "Sent a test event",
     "connection_enabled": "Resumed a connection",
     "connection_disabled": "Paused a connection",
     "connection_removed": "Removed a connection",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from msgspec.structs import replace
@@ -13,11 +11,21 @@ from msgspec.structs import replace
 from hogline.clock import Clock
 from hogline.delivery.scribe import Scribe
 from hogline.delivery.workers import Workers
-from hogline.destinations.base import Check, Destination, Send
-from hogline.destinations.catalogue import DESTINATIONS, destination_of
-from hogline.destinations.given import begun, grown, modern, over
+from hogline.destinations.base import Check, Send
+from hogline.destinations.catalogue import destination_of
+from hogline.destinations.given import begun, grown
 from hogline.service.backfills import Backfills
 from hogline.service.backlog import Backlogs
+from hogline.service.connection_options import (
+    changes_of,
+    destination_named,
+    differences,
+    given,
+    host_of,
+    notes_of,
+    over_its_own,
+    shown,
+)
 from hogline.service.core import CannotDo, connection_named, evolved, opened, read_options
 from hogline.service.runner import Runner
 from hogline.service.trail import Trail
@@ -29,14 +37,6 @@ from hogline.views.connections import CheckView, ConnectionView
 log = structlog.get_logger("hogline.service")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-
-class SecretsNeeded(CannotDo):
-    """Stored credentials would go to another host. `problems` has a sentence for each option to enter again."""
-
-    def __init__(self, sentence: str, problems: Mapping[str, str]) -> None:
-        super().__init__(sentence)
-        self.problems = problems
 
 
 class ChangedMeanwhile(CannotDo):
@@ -81,7 +81,7 @@ class Connections:
         """Create a connection. The credentials are checked first; if they are rejected, nothing is saved. Without a
         name, it gets the destination's.
         """
-        chosen = _destination(destination)
+        chosen = destination_named(destination)
         options = begun(chosen.options, options)
         parsed = read_options(chosen, options)
         name = name or await self._free_name(destination)
@@ -106,7 +106,7 @@ class Connections:
         await self._runner.run(connection)
         await self._trail.note(
             "connection_made",
-            {"destination": destination, "options": _changes(chosen, {}, options)},
+            {"destination": destination, "options": changes_of(chosen, {}, options)},
             connection=name,
         )
         return self._view(connection)
@@ -147,9 +147,9 @@ class Connections:
         them. Raises `ChangedMeanwhile` if they are different now.
         """
         connection = await connection_named(self._state, name)
-        if seen is not None and seen != _shown(connection):
-            raise ChangedMeanwhile(name, _differences(seen, _shown(connection)))
-        kept = _over_its_own(connection, options)
+        if seen is not None and seen != shown(connection):
+            raise ChangedMeanwhile(name, differences(seen, shown(connection)))
+        kept = over_its_own(connection, options)
         destination = destination_of(connection.destination)
         parsed = read_options(destination, kept)
         check = await destination.check(parsed, self._send)
@@ -158,21 +158,21 @@ class Connections:
         workspace = _same_workspace(connection, check)
         changed = await self._change(name, was=connection, options=kept, stopped=None, workspace=workspace)
         log.info("connection changed", connection=name, options=sorted(options))
-        changes = _changes(destination, connection.options, kept)
+        changes = changes_of(destination, connection.options, kept)
         await self._trail.note("options_changed", {"options": changes}, connection=name)
-        return replace(changed, notes=_notes(destination, connection.options, kept))
+        return replace(changed, notes=notes_of(destination, connection.options, kept))
 
     async def test(self, destination: str, options: dict[str, object], name: str = "") -> CheckView:
         """Check whether the destination accepts these options. Nothing is saved. With a connection's name, they are
         combined with its stored options, as `configure` does.
         """
-        given = _given(options)
+        values = given(options)
         if name:
             connection = await connection_named(self._state, name)
-            destination, given = connection.destination, _over_its_own(connection, options)
-        chosen = _destination(destination)
-        parsed = read_options(chosen, given)
-        await self._trail.note("options_tested", {"host": _host(chosen, given)}, connection=name)
+            destination, values = connection.destination, over_its_own(connection, options)
+        chosen = destination_named(destination)
+        parsed = read_options(chosen, values)
+        await self._trail.note("options_tested", {"host": host_of(chosen, values)}, connection=name)
         check = await chosen.check(parsed, self._send)
         return CheckView(name=name, ok=check.outcome == "ok", outcome=check.outcome, sentence=check.sentence)
 
@@ -217,7 +217,7 @@ class Connections:
         async with self._runner.changing:
             connection = await connection_named(self._state, name)
             if was is not None and was.options != connection.options:
-                raise ChangedMeanwhile(name, _differences(_shown(was), _shown(connection)))
+                raise ChangedMeanwhile(name, differences(shown(was), shown(connection)))
             await self._workers.stop(connection.id)
             if skip:
                 await self._backlogs.skip(connection)
@@ -252,96 +252,8 @@ class Connections:
             paused=connection.paused,
             state=state,
             reason=reason,
-            options=_shown(connection),
+            options=shown(connection),
         )
-
-
-def _shown(connection: Connection) -> dict[str, object]:
-    """The options without secrets."""
-    options = destination_of(connection.destination).options
-    declared = {option.key: option for option in options if not option.secret}
-    return {
-        key: value
-        for key, value in grown(options, connection.options).items()
-        # That it has a default of today only says that it is new.
-        if key in declared and (declared[key].before is None or value != declared[key].default)
-    }
-
-
-def _differences(was: Mapping[str, object], now: Mapping[str, object]) -> dict[str, tuple[object, object]]:
-    return {
-        key: (was.get(key), now.get(key)) for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)
-    }
-
-
-def _changes(
-    destination: Destination[Any], before: Mapping[str, object], now: Mapping[str, object]
-) -> dict[str, object]:
-    """For the audit log: what each option was and is (null: its default). Of a secret, only that it was set."""
-    options = {option.key: option for option in destination.options}
-
-    def chosen(values: Mapping[str, object], key: str) -> object:
-        value, default = values.get(key), options[key].default if key in options else None
-        return None if value == default or (value == "" and not default) else value
-
-    found: dict[str, object] = {}
-    for key in sorted(before.keys() | now.keys()):
-        was, becomes = chosen(before, key), chosen(now, key)
-        if was != becomes:
-            found[key] = "set anew" if key in options and options[key].secret else [was, becomes]
-    return found
-
-
-def _notes(destination: Destination[Any], before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """What a change of options does to what is at the destination already, a sentence for each."""
-    was, becomes = modern(destination.options, grown(destination.options, before)), modern(destination.options, now)
-    changed = [
-        option
-        for option in destination.options
-        if was.get(option.key, option.default) != becomes.get(option.key, option.default)
-    ]
-    return list(dict.fromkeys(option.changing for option in changed if option.changing))
-
-
-def _given(options: Mapping[str, object]) -> dict[str, object]:
-    return {key: value for key, value in options.items() if value is not None}
-
-
-def _over_its_own(connection: Connection, options: Mapping[str, object]) -> dict[str, object]:
-    """The connection's options with these on top; None removes one.
-
-    Everything that combines stored credentials with other options goes through here: credentials are only ever sent to
-    the host they were entered for. Raises `SecretsNeeded` for a different host without new ones.
-    """
-    destination = destination_of(connection.destination)
-    given = over(destination.options, grown(destination.options, connection.options), options)
-    stored = {option.key: option for option in destination.options if option.secret and option.key not in options}
-    if not stored:
-        return given
-    before, now = (_host(destination, values) for values in (connection.options, given))
-    if now != before:
-        titles = " and ".join(option.title for option in stored.values())
-        raise SecretsNeeded(
-            f"The stored credentials were entered for {before} and are not sent to {now}. Enter {titles} again.",
-            {
-                key: f"Enter {option.title} again. The stored one is only sent to {before}."
-                for key, option in stored.items()
-            },
-        )
-    return given
-
-
-def _host(destination: Destination[Any], values: Mapping[str, object]) -> str:
-    """Scheme, host and port that requests go to."""
-    url = urlsplit(destination.base_url(read_options(destination, values)))
-    return f"{url.scheme}://{url.netloc}"
-
-
-def _destination(key: str) -> Destination[Any]:
-    chosen = DESTINATIONS.get(key)
-    if chosen is None:
-        raise CannotDo(f"Unknown destination {key!r}. Choose one of: {', '.join(DESTINATIONS)}.")
-    return chosen
 
 
 def _taken(name: str) -> str:

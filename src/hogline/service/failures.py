@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -82,15 +83,13 @@ class Failures:
         `retried` shows what becomes of them.
         """
         one = await connection_named(self._state, connection)
-        watched, retried = self._workers.retries(one.id), list[int]()
+        watched, retried, within = self._workers.retries(one.id), list[int](), _span(since_ms, until_ms)
         try:
-            retried = await self._state.retry_failures(
-                one.id, reason=reason, positions=ids, within=_span(since_ms, until_ms)
-            )
+            retried = await self._state.retry_failures(one.id, reason=reason, positions=ids, within=within)
         finally:
             watched.claim(retried)
         self._workers.ask_again(one.id)
-        await self._trail.note("failures_retried", _chosen(len(retried), reason, ids), connection=connection)
+        await self._trail.note("failures_retried", _chosen(len(retried), reason, ids, within), connection=connection)
         return len(retried)
 
     async def retrying(self, connection: str) -> int:
@@ -129,10 +128,9 @@ class Failures:
     ) -> int:
         """Delete failures for good. Their events count as filtered (`discarded`). Returns how many."""
         one = await connection_named(self._state, connection)
-        discarded = await self._state.discard_failures(
-            one.id, reason=reason, positions=ids, within=_span(since_ms, until_ms)
-        )
-        await self._trail.note("failures_discarded", _chosen(discarded, reason, ids), connection=connection)
+        within = _span(since_ms, until_ms)
+        discarded = await self._state.discard_failures(one.id, reason=reason, positions=ids, within=within)
+        await self._trail.note("failures_discarded", _chosen(discarded, reason, ids, within), connection=connection)
         return discarded
 
 
@@ -140,11 +138,23 @@ def _span(since_ms: int, until_ms: int) -> Span:
     return Span(since_ms, until_ms or ALWAYS.until_ms)
 
 
-def _chosen(n: int, reason: str, ids: list[int] | None) -> dict[str, object]:
+def _chosen(n: int, reason: str, ids: list[int] | None, within: Span) -> dict[str, object]:
     """For the audit log: how many, and which. A reason that the destination gave is only kept if it is one word."""
+    chosen: dict[str, object] = {"failures": n}
     if ids is not None:
-        return {"failures": n, "ids": ids[:MOST_IDS_NOTED]}
-    return {"failures": n} | ({"reason": reason if _WORD.fullmatch(reason) else "other"} if reason else {})
+        chosen["ids"] = ids[:MOST_IDS_NOTED]
+    elif reason:
+        chosen["reason"] = reason if _WORD.fullmatch(reason) else "other"
+    if within.since_ms:
+        chosen["since"] = _moment(within.since_ms)
+    if within.until_ms != ALWAYS.until_ms:
+        chosen["before"] = _moment(within.until_ms)
+    return chosen
+
+
+def _moment(ms: int) -> str:
+    """UTC; of a day's beginning only the day."""
+    return f"{datetime.fromtimestamp(ms / 1_000, UTC):%Y-%m-%d %H:%M}".removesuffix(" 00:00")
 
 
 def _failure_view(connection: Connection, letter: Failure) -> FailureView:

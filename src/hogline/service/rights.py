@@ -145,6 +145,8 @@ RIGHTS = (
             "connections.add",
             "connections.configure",
             "connections.test",
+            "trials.send",
+            "audit.changes",
             "connections.remove",
             "connections.rename",
             "connections.duplicate",

@@ -19,6 +19,7 @@ Action: TypeAlias = Literal[
     "connection_made",
     "options_changed",
     "options_tested",
+    "event_tried",
     "connection_enabled",
     "connection_disabled",
     "connection_removed",

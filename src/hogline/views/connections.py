@@ -154,3 +154,31 @@ class PostHogView(Struct, frozen=True, kw_only=True):
     totals: dict[str, int] = {}
     """Events of the last seven days by outcome, in PostHog's words."""
     errors: list[str] = []
+
+
+class SentRequest(Struct, frozen=True, kw_only=True):
+    """A request that was sent, without secrets, and the response."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: object
+    accepted: bool
+    """Everything in it was."""
+    sentence: str
+    """What the response means."""
+    status: int | None = None
+    """None: there was no response."""
+    response: object = ""
+    took_ms: int = 0
+
+
+class TrialView(Struct, frozen=True, kw_only=True):
+    """One event that was sent to see what happens."""
+
+    event: str
+    distinct_id: str
+    uuid: str
+    not_sent: str
+    """Why the event is not sent, in a sentence; empty: it is."""
+    requests: list[SentRequest] = field(default_factory=list)

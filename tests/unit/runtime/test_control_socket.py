@@ -103,7 +103,10 @@ async def tour(service: Service) -> dict[str, object]:
     await service.forgetting.unsuppress("eve")
     seen |= dict.fromkeys(("forgetting.suppress", "forgetting.unsuppress"), "done")
     seen["finder.who_is"] = await service.finder.who_is("zoë")
+    tried = await service.trials.send("customerio", GOOD, '{"event": "seen", "distinct_id": "ann"}')
     seen |= {
+        "trials.send": (tried.event, [one.sentence for one in tried.requests]),
+        "audit.changes": [one.action for one in await service.audit.changes("shop")],
         "connections.duplicate": await service.connections.duplicate("shop"),
         "connections.rename": await service.connections.rename("shop", "store"),
     }

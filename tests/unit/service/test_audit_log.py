@@ -139,6 +139,10 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
         ["options_changed"],
     ),
     "tested": (lambda service: service.connections.test("customerio", {}, "shop"), ["options_tested"]),
+    "an event tried": (
+        lambda service: service.trials.send("customerio", {}, '{"event": "seen", "distinct_id": "a"}', "shop"),
+        ["event_tried"],
+    ),
     "resumed": (lambda service: service.connections.resume("shop"), ["connection_enabled"]),
     "paused": (lambda service: service.connections.pause("shop"), ["connection_disabled"]),
     "renamed": (rename, ["connection_renamed", "connection_renamed"]),
@@ -185,6 +189,17 @@ async def test_what_is_done_is_noted_with_who_and_from_where(
         assert entry.at_ms == bench.service.clock.time_ms()
 
 
+async def test_a_retry_or_discard_of_some_days_names_them(bench: ServiceBench) -> None:
+    day_ms = 1_793_491_200_000  # 2026-11-01
+    await bench.service.failures.retry("shop", since_ms=day_ms, until_ms=day_ms + 86_400_000)
+    await bench.service.failures.discard("shop", reason="invalid", until_ms=day_ms + 90_000_000)
+    said = [what_was_done(one.action, one.connection, one.details) for one in await bench.service.audit.newest(limit=2)]
+    assert said == [
+        "Discarded failures: shop, reason invalid, before 2026-11-02 01:00",
+        "Retried failures: shop, since 2026-11-01, before 2026-11-02",
+    ]
+
+
 LOOKS_AND_OWN_DEEDS = {
     "accounts.change_own_password",  # notes `account_password_set`
     "connections.check",
@@ -192,6 +207,7 @@ LOOKS_AND_OWN_DEEDS = {
     "posthog.status",
     "audit.newest",
     "audit.since",
+    "audit.changes",
     "alerts.test",
     "project_tokens.show",
     "accounts.all",

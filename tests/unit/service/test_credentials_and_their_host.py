@@ -19,7 +19,7 @@ from hogline.delivery.client import Client as Sender
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.model import Request, Response
 from hogline.service import CannotDo
-from hogline.service.connections import SecretsNeeded, _over_its_own
+from hogline.service.connection_options import SecretsNeeded, over_its_own
 from hogline.store.base import Connection
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +168,6 @@ def test_whatever_is_mixed_no_stored_secret_goes_to_another_host(
     )
     given_now: dict[str, object] = {**{secrets[n]: "new" for n in again}, endpoint: after}
     with suppress(SecretsNeeded):
-        used = _over_its_own(connection, given_now)
+        used = over_its_own(connection, given_now)
         bases = [sort.base_url(sort.read_options(values)).split("/")[:3] for values in (stored, used)]
         assert bases[0] == bases[1] or "stored" not in used.values()
