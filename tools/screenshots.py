@@ -67,16 +67,18 @@ LIVE: tuple[dict[str, object], ...] = (
 )
 
 
-async def live_is_ready(page: Page, _stage: Stage) -> None:
-    await page.locator("#live-pause").wait_for()
-
-
 async def events_come(page: Page, stage: Stage) -> None:
     """Some events while the page is open, one of them unfolded."""
     await page.locator("html[data-listening]").wait_for(state="attached")
     await stage.receive(*LIVE)
     await page.locator("#live > li").first.locator(".event-name", has_text="order completed").wait_for()
     await page.locator("#live > li").nth(1).locator("summary").click()
+
+
+async def test_event_sent(page: Page, _stage: Stage) -> None:
+    await page.get_by_text("Send a test event", exact=True).click()
+    await page.get_by_role("button", name="Send test event").click()
+    await page.locator("#outcome .exchange").wait_for()
 
 
 async def first_failure(page: Page, _stage: Stage) -> None:
@@ -113,7 +115,7 @@ PAGES = (
     Shot("forget", "/connections/customerio/forget?id=user-1"),
     Shot("events", "/connections/customerio/events"),
     Shot("event", "/connections/customerio/events/1"),
-    Shot("live-nothing", "/connections/customerio/live", live_is_ready),
+    Shot("live-no-match", "/connections/customerio/live?name=telegraph"),
     Shot("live", "/connections/customerio/live", events_come),
     Shot("failures", "/connections/customerio/failures"),
     Shot("failures-reason", "/connections/customerio/failures?reason=identifier_too_long"),
@@ -121,6 +123,7 @@ PAGES = (
     Shot("discard", "/connections/customerio/failures/discard"),
     Shot("try", "/connections/customerio/try?sample=sign-up", tried),
     Shot("settings", "/connections/customerio/settings"),
+    Shot("settings-test-event", "/connections/customerio/settings", test_event_sent),
     Shot("disconnect", "/connections/customerio/disconnect"),
     Shot("api-tokens", "/api-tokens"),
     Shot("accounts", "/accounts"),

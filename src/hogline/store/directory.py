@@ -46,8 +46,7 @@ class Lists(Protocol):
         within_s: float | None = None,
     ) -> PeopleFound:
         """As `find_people`; with an attribute, only people who have one of these values for it. `within_s`: how long
-        to look. People with exactly this id, or with this email at the connection's destination, come first, even when
-        the time is up."""
+        to look. People with exactly this id or email come first, even when the time is up."""
         ...
 
     async def count_people(self, connection: int) -> PeopleCounts:

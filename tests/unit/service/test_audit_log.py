@@ -196,7 +196,7 @@ async def test_a_retry_or_discard_of_some_days_names_them(bench: ServiceBench) -
     said = [what_was_done(one.action, one.connection, one.details) for one in await bench.service.audit.newest(limit=2)]
     assert said == [
         "Discarded failures: shop, reason invalid, before 2026-11-02 01:00",
-        "Retried failures: shop, since 2026-11-01, before 2026-11-02",
+        "Retried failures: shop, failures 1, since 2026-11-01, before 2026-11-02",
     ]
 
 
@@ -229,6 +229,7 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
         "connections.add",
         "connections.configure",
         "connections.test",
+        "trials.send",
         "connections.resume",
         "connections.pause",
         "connections.remove",

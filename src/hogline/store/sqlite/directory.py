@@ -28,6 +28,11 @@ _ALL = (
 )
 # Of a packed record the second byte begins the main customer: it is nil for people who are none.
 _COUNT = "SELECT count(*) FROM told WHERE connection = ? AND substr(body, 2, 1) <> x'c0' AND length(body) > 1"
+# People who taught nothing: there is only what they were told.
+_UNKNOWN = (
+    "SELECT count(*) FROM told WHERE connection = ?"
+    " AND NOT EXISTS (SELECT 1 FROM known INDEXED BY known_by_id_and_email WHERE id = person)"
+)
 
 _EVERYBODY = (
     "SELECT person FROM (SELECT person FROM told WHERE connection = :connection AND person > :after"
@@ -159,9 +164,8 @@ class SqliteLists:
 
     async def count_people(self, connection: int) -> PeopleCounts:
         def look() -> PeopleCounts:
-            return PeopleCounts(
-                value(self._searched, _COUNT, (connection,)), value(self._searched, "SELECT count(*) FROM known")
-            )
+            known = value(self._searched, "SELECT count(*) FROM known") + value(self._searched, _UNKNOWN, (connection,))
+            return PeopleCounts(value(self._searched, _COUNT, (connection,)), known)
 
         return await self._in_thread(look)
 

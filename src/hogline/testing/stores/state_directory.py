@@ -142,7 +142,7 @@ async def test_customers_and_all_who_are_known_are_counted(state: State) -> None
         Settlement(connection=one.id, lanes={}, told={**customers, "cleo": Told(), "dan": Told(has_held=True)})
     )
     await state.flush(Flush({}, {name: Person(name) for name in ("ada", "eve", "fay")}, 0))
-    assert await state.count_people(one.id) == PeopleCounts(customers=2, known=3)
+    assert await state.count_people(one.id) == PeopleCounts(customers=2, known=6)
     assert await state.count_people(other.id) == PeopleCounts(customers=0, known=3)
 
 
