@@ -75,7 +75,7 @@ async def events_come(page: Page, stage: Stage) -> None:
     await page.locator("#live > li").nth(1).locator("summary").click()
 
 
-async def test_event_sent(page: Page, _stage: Stage) -> None:
+async def event_tested(page: Page, _stage: Stage) -> None:
     await page.get_by_text("Send a test event", exact=True).click()
     await page.get_by_role("button", name="Send test event").click()
     await page.locator("#outcome .exchange").wait_for()
@@ -123,7 +123,7 @@ PAGES = (
     Shot("discard", "/connections/customerio/failures/discard"),
     Shot("try", "/connections/customerio/try?sample=sign-up", tried),
     Shot("settings", "/connections/customerio/settings"),
-    Shot("settings-test-event", "/connections/customerio/settings", test_event_sent),
+    Shot("settings-test-event", "/connections/customerio/settings", event_tested),
     Shot("disconnect", "/connections/customerio/disconnect"),
     Shot("api-tokens", "/api-tokens"),
     Shot("accounts", "/accounts"),
