@@ -19,9 +19,10 @@ LOGGED = {**OUTCOMES, "pending": ("warn", "Pending")}
 """The same for the event log."""
 
 
-def as_json(value: object) -> str:
-    """Over several lines, for people."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+def as_json(value: object, most: int = 0) -> str:
+    """Over several lines, for people; at most so many characters (0: all)."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    return f"{text[:most]}\n…" if 0 < most < len(text) else text
 
 
 def in_short(value: object) -> str:

@@ -55,6 +55,14 @@ async def test_events_from_before_anybody_looked_are_there_with_all_about_them(b
     assert f'<a href="{LIVE}">Reload</a>' in page
 
 
+async def test_a_restart_loses_none_of_them(tmp_path: Path) -> None:
+    async with console_in(tmp_path) as before:
+        await before.bench.service.connections.add("customerio", GOOD, name="shop")
+        await settle(before, {"event": "ordered", "distinct_id": "ada"})
+    async with console_in(tmp_path) as after:
+        assert "Delivered ordered ada identify event" in words((await after.get(LIVE)).text)
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -101,6 +109,12 @@ async def test_what_waits_is_shown_when_it_is_asked_for(browser: Browser) -> Non
 async def test_what_was_adjusted_is_said(browser: Browser) -> None:
     await settle(browser, {"event": "ordered", "distinct_id": "ada", "properties": {"$set": {"email": "ada"}}})
     assert "Adjusted: invalid_email" in words((await browser.get(LIVE)).text)
+
+
+async def test_of_a_large_event_only_the_beginning_is_shown(browser: Browser) -> None:
+    await settle(browser, {"event": "seen", "distinct_id": "ada", "properties": {"text": "x" * 100_000}})
+    assert len((await browser.get(LIVE)).text) < 30_000
+    assert "x" * 100_000 in (await browser.get("/connections/shop/events/1")).text
 
 
 async def test_what_stands_in_events_is_text(browser: Browser) -> None:
