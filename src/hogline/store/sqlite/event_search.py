@@ -4,7 +4,7 @@ what happened to single events is looked up."""
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 
 import apsw
@@ -18,7 +18,7 @@ SIZE = 1 << BLOCK_BITS
 MASK = SIZE - 1
 # From the newest block on; SQLite keeps the order of a cross join, so nothing is sorted and reading can end early.
 _BLOCKS = (
-    "SELECT block, value, outcomes, shipments, {names}, {people} FROM events CROSS JOIN json_each(?1)"
+    "SELECT block, value, {names}, {people} FROM events CROSS JOIN json_each(?1)"
     " CROSS JOIN results ON results.id = (value << 40) + block WHERE block BETWEEN ?2 AND ?3 AND seen & ?4"
     " ORDER BY block DESC"
 )
@@ -40,7 +40,7 @@ def search(database: apsw.Connection, outcomes: Mapping[tuple[str, str], int], q
         return []
     found: list[tuple[int, int, int, int]] = []
     matches, last = _matcher(query), -1
-    for block, connection, results, shipments, names, people in database.execute(
+    for block, connection, names, people in database.execute(
         _BLOCKS.format(names="events.names" if query.names else "''", people="events.people" if query.people else "''"),
         (
             msgspec.json.encode(sorted(query.connections)).decode(),
@@ -52,8 +52,10 @@ def search(database: apsw.Connection, outcomes: Mapping[tuple[str, str], int], q
         if block != last and len(found) >= limit:  # a block of all connections: an event's lines stay together
             break
         last, start = block, block << BLOCK_BITS
-        became, numbers = array("H", results), array("I", shipments)
-        for place in matches(names, people):
+        if not (places := matches(names, people)):
+            continue
+        became, numbers = _results(database, connection, block)
+        for place in places:
             position = start + place
             if became[place] in wanted and after < position < query.before:
                 found.append((position, connection, became[place], numbers[place]))
@@ -61,13 +63,20 @@ def search(database: apsw.Connection, outcomes: Mapping[tuple[str, str], int], q
     return _with_times(database, {id_: key for key, id_ in outcomes.items()}, found[:limit])
 
 
-def _matcher(query: Query) -> Callable[[bytes, bytes], Iterable[int]]:
+def _results(database: apsw.Connection, connection: int, block: int) -> tuple[array[int], array[int]]:
+    """What became of the events of a block, and in which shipments."""
+    sql = "SELECT outcomes, shipments FROM results WHERE id = ?"
+    ((outcomes, shipments),) = rows(database, sql, (key_of(connection, block),))
+    return array("H", outcomes), array("I", shipments)
+
+
+def _matcher(query: Query) -> Callable[[bytes, bytes], Sequence[int]]:
     """Gives the places in a block, newest first, that may fit."""
     names = [checksum(one) for one in query.names]
     people = [checksum(one) for one in query.people]
     everything = range(SIZE - 1, -1, -1)
 
-    def matches(name_array: bytes, people_array: bytes) -> Iterable[int]:
+    def matches(name_array: bytes, people_array: bytes) -> Sequence[int]:
         if people:
             places = _places(people_array, people)
             if names:
@@ -84,14 +93,15 @@ def _places(numbers: bytes, wanted: Collection[int]) -> list[int]:
     places: list[int] = []
     for number in wanted:
         needle = array("I", [number]).tobytes()
-        if numbers.count(needle) > SIZE // 16:
-            places += [place for place, one in enumerate(array("I", numbers)) if one == number]
-            continue
-        at = numbers.find(needle)
+        at, here = numbers.find(needle), list[int]()
         while at >= 0:
+            if len(here) > SIZE // 16:  # so many that it is quicker to look at each
+                here = [place for place, one in enumerate(array("I", numbers)) if one == number]
+                break
             if at % 4 == 0:
-                places.append(at // 4)
+                here.append(at // 4)
             at = numbers.find(needle, at + 1)
+        places += here
     return sorted(places, reverse=True)
 
 
