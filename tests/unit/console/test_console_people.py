@@ -20,6 +20,7 @@ from hogline.core.changes import Flush, Settlement
 from hogline.core.known import Fact, Person
 from hogline.core.sync import fingerprint
 from hogline.core.told import Customer, Mark, Told
+from hogline.destinations.engage import ENGAGE
 from hogline.model import Request, Response
 from hogline.service import people_list
 from hogline.service.last_seen import LastSeen
@@ -311,6 +312,17 @@ async def test_forgetting_says_first_what_will_happen(browser: Browser) -> None:
         assert "shop : deletes the profile ada and every profile merged with it." in said
         assert "Also under pad ." in said
     assert len(await browser.bench.service.people.find()) == 2
+
+
+async def test_forgetting_lists_every_connection_also_those_that_cannot_forget(browser: Browser) -> None:
+    service = browser.bench.service
+    await settle(browser, identified("ada"))
+    await service.connections.add("engage", {"public_key": "p", "secret_key": "s"}, name="mail")
+    await service.connections.add("customerio", GOOD, name="store", paused=True)
+    said = words((await browser.get(f"{FORGET}?id=ada")).text)
+    assert "shop : deletes the profile ada ." in said
+    assert f"mail : {ENGAGE.cannot_forget}" in said
+    assert "store : nothing to delete" in said
 
 
 async def test_forgetting_removes_and_says_what_was_removed(browser: Browser) -> None:
