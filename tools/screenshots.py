@@ -78,6 +78,7 @@ async def events_come(page: Page, stage: Stage) -> None:
 
 async def event_tested(page: Page, _stage: Stage) -> None:
     await page.get_by_text("Send a test event", exact=True).click()
+    await page.get_by_label("Event", exact=True).select_option("sample-custom")
     await page.get_by_role("button", name="Send test event").click()
     await page.locator("#outcome .exchange").wait_for()
 

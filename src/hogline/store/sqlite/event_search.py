@@ -64,7 +64,7 @@ def search(database: apsw.Connection, outcomes: Mapping[tuple[str, str], int], q
 
 
 def _results(database: apsw.Connection, connection: int, block: int) -> tuple[array[int], array[int]]:
-    """What became of the events of a block, and in which shipments."""
+    """The results of the events of a block, and the shipments that they were in."""
     sql = "SELECT outcomes, shipments FROM results WHERE id = ?"
     ((outcomes, shipments),) = rows(database, sql, (key_of(connection, block),))
     return array("H", outcomes), array("I", shipments)
