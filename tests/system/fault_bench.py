@@ -17,20 +17,15 @@ from uuid import UUID
 
 import apsw
 import msgspec
+from harness import Serviced
 
 from hogline.delivery.client import Client
 from hogline.model import Event, Request, Response
-from hogline.posthog.entry import encode_event
 from hogline.runtime.housekeeping import Housekeeping
-from hogline.service import Service
-from hogline.settings import Settings
 from hogline.sources.http import create_app
 from hogline.sources.tokens import TokenCheck
 from hogline.store.cleaning import Cleaning
-from hogline.store.datadir.secrets import Vault
-from hogline.store.sqlite.journal import SqliteJournal
-from hogline.store.sqlite.state import SqliteState
-from hogline.testing.clock import SkippingClock
+from hogline.testing.clock import ManualClock, SkippingClock
 from hogline.testing.processes import assert_adds_up
 
 REGION = b'{"url": "https://track.customer.io", "region": "us", "environment_id": 1}'
@@ -54,7 +49,7 @@ class Wire:
         self.accepted: list[Operation] = []
         self.requests: list[list[Operation]] = []
         self.arrived_s: list[float] = []
-        self.clock: SkippingClock | None = None
+        self.clock: ManualClock | None = None
         self.port = 0
         self._ids: set[object] = set()
         self._open: set[asyncio.StreamWriter] = set()
@@ -174,18 +169,14 @@ def says(answer: bytes, *, ends: bool = False, took_effect: bool = False) -> Rea
     return say
 
 
-class FaultBench:
+class FaultBench(Serviced):
     def __init__(self, folder: Path, vfs: str | None = None) -> None:
-        self.clock = SkippingClock(BEGIN_MS + 1_000_000)
         self.wire = Wire()
-        self.wire.clock = self.clock
         self.detours: list[str] = []
         """The next deliveries go to these addresses instead."""
-        self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms, vfs=vfs)
-        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()), vfs=vfs)
-        self.settings = Settings(data=folder)
         self.client = Client()
-        self.service = self._service()
+        super().__init__(folder, SkippingClock(BEGIN_MS + 1_000_000), send=self.send, vfs=vfs)
+        self.wire.clock = self.clock
         self.housekeeping = Housekeeping(
             self.journal,
             self.state,
@@ -198,25 +189,15 @@ class FaultBench:
             self.housekeeping, TokenCheck(["token"]), self.service.status.problems, self.clock.time_ms
         )
 
-    def _service(self) -> Service:
-        return Service(
-            self.settings, journal=self.journal, state=self.state, send=self.send, clock=self.clock, delivers=True
-        )
-
     async def send(self, request: Request) -> Response:
         if self.detours and request.method == "POST":
             detour = self.detours.pop(0)
             request = msgspec.structs.replace(request, url=request.url.replace(self.wire.url, detour))
         return await self.client.send(request)
 
-    async def restart(self) -> None:
-        await self.service.close(0)
-        self.service = self._service()
-        await self.service.start()
-
-    async def receive(self, first: int, last: int) -> None:
+    async def receive_from_all(self, first: int, last: int) -> None:
         """Everybody's events with these numbers, in turn."""
-        await self.journal.append([encode_event(event(who, n)) for n in range(first, last) for who in PEOPLE])
+        await self.receive(*(event(who, n) for n in range(first, last) for who in PEOPLE))
 
     async def status(self) -> Any:
         (status,) = (await self.service.status.show()).connections
@@ -250,11 +231,9 @@ async def bench_in(folder: Path, vfs: str | None = None, **options: object) -> A
     """A bench with one running connection to its wire."""
     async with AsyncExitStack() as stack:
         bench = FaultBench(folder, vfs)
-        stack.push_async_callback(bench.journal.close)
-        stack.push_async_callback(bench.state.close)
         stack.push_async_callback(bench.client.close)
         await stack.enter_async_context(bench.wire.listening())
-        stack.push_async_callback(lambda: bench.service.close(0))
+        stack.push_async_callback(bench.close)
         await bench.service.start()
         await bench.service.connections.add(
             "customerio", {"site_id": "site", "api_key": "key", "tracking_endpoint": bench.wire.url} | options

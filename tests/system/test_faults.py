@@ -69,7 +69,7 @@ class Held:
 
 async def assert_waits_and_recovers(bench: FaultBench, held: Held, faults: int, reason: str, status: str) -> None:
     """While the fault lasts nothing is lost and the status says why; afterwards all is delivered in order."""
-    await bench.receive(0, EACH)
+    await bench.receive_from_all(0, EACH)
     async with asyncio.timeout(15):
         await held.asked.wait()
     seen = await bench.status()
@@ -252,7 +252,7 @@ def in_seconds(seconds: float) -> str:
 async def test_every_kind_of_retry_after(bench: FaultBench, status: int, text: str, least: float, most: float) -> None:
     answer = http(status, b"{}", retry_after="WHEN").replace(b"WHEN", text.encode())
     bench.wire.script = [says(answer)]
-    await bench.receive(0, 1)
+    await bench.receive_from_all(0, 1)
     await bench.until(lambda found: found.pending == 0)
     first, second = bench.wire.arrived_s[:2]
     assert least <= second - first <= most
@@ -303,7 +303,7 @@ async def test_what_is_refused_without_saying_which_is_halved_until_the_culprits
     bench: FaultBench, answer: bytes, reason: str
 ) -> None:
     bench.wire.otherwise = refuses("person-3", answer)
-    await bench.receive(0, EACH)
+    await bench.receive_from_all(0, EACH)
     status = await bench.until(lambda found: found.pending == 0)
     assert (status.state, status.delivered, status.failures) == ("delivering", ALL - EACH, {reason: EACH})
     assert bench.wire.by_person() == {who: ns for who, ns in IN_ORDER.items() if who != "person-3"}
@@ -319,7 +319,7 @@ async def test_one_culprit_costs_at_most_twice_the_logarithm_in_requests(bench: 
         writer.write(http(400 if any(map(is_culprit, operations)) else 200))
 
     bench.wire.otherwise = answered
-    await bench.receive(0, EACH)
+    await bench.receive_from_all(0, EACH)
     status = await bench.until(lambda found: found.pending == 0)
     assert (status.delivered, status.failures) == (ALL - 1, {"refused_400": 1})
     halved = next(operations for operations in bench.wire.requests if any(map(is_culprit, operations)))
@@ -336,7 +336,7 @@ async def test_errors_in_a_success_refuse_those_operations_and_no_other(bench: F
         writer.write(http(status, msgspec.json.encode({"errors": found})))
 
     bench.wire.otherwise = answered
-    await bench.receive(0, EACH)
+    await bench.receive_from_all(0, EACH)
     found = await bench.until(lambda found: found.pending == 0)
     assert (found.delivered, found.failures) == (ALL - len(PEOPLE), {"invalid": len(PEOPLE)})
     assert bench.wire.by_person() == {who: [0, 2, 3] for who in PEOPLE}
@@ -348,7 +348,7 @@ async def test_errors_in_a_success_refuse_those_operations_and_no_other(bench: F
 )  # fmt: skip
 async def test_a_success_in_other_words_is_one(bench: FaultBench, answer: bytes) -> None:
     bench.wire.otherwise = says(answer, took_effect=True)
-    await bench.receive(0, EACH)
+    await bench.receive_from_all(0, EACH)
     status = await bench.until(lambda found: found.pending == 0)
     assert (status.state, status.delivered, status.retries) == ("delivering", ALL, {})
     assert bench.wire.by_person() == IN_ORDER
@@ -362,14 +362,14 @@ async def test_a_wrong_configuration_stops_the_connection_within_one_request_unt
     bench: FaultBench, status: int
 ) -> None:
     bench.wire.otherwise = says(http(status, b"{}", location="https://elsewhere.invalid/"))
-    await bench.receive(0, EACH)
+    await bench.receive_from_all(0, EACH)
     stopped = await bench.until(lambda found: found.state == "stopped")
     assert str(status) in stopped.reason
     assert (stopped.pending, stopped.failures, stopped.delivered) == (ALL, {}, 0)
     assert len(bench.wire.requests) == 1
     assert await bench.service.status.problems() == [f"customerio: {stopped.reason}"]
 
-    await bench.receive(EACH, EACH + 1)
+    await bench.receive_from_all(EACH, EACH + 1)
     await bench.restart()
     assert (await bench.status()).state == "stopped"
     assert len(bench.wire.requests) == 1
@@ -419,7 +419,7 @@ async def test_a_disk_that_takes_nothing_is_never_answered_with_2xx_and_it_goes_
     async with bench_in(tmp_path, disk.name) as bench:
         held = Held()
         bench.wire.script = [held]
-        await bench.receive(0, EACH)
+        await bench.receive_from_all(0, EACH)
         await held.asked.wait()
         disk.trouble, disk.fails = trouble, fails
 
@@ -446,7 +446,7 @@ async def test_stopping_with_a_disk_that_takes_nothing_ends_and_loses_nothing(
 ) -> None:
     disk_trouble, fails, _ = DISK[name]
     async with bench_in(tmp_path, disk.name) as bench:
-        await bench.receive(0, EACH)
+        await bench.receive_from_all(0, EACH)
         disk.trouble, disk.fails = disk_trouble, fails
         await bench.until(lambda found: found.state == "retrying" or found.pending == 0)
         await bench.service.close(0)
@@ -461,7 +461,7 @@ async def test_stopping_with_a_disk_that_takes_nothing_ends_and_loses_nothing(
 async def test_a_database_that_another_program_locks(bench: FaultBench, tmp_path: Path, file: str) -> None:
     bench.journal._written.set_busy_timeout(20)
     bench.state._written.set_busy_timeout(20)
-    await bench.receive(0, 1)
+    await bench.receive_from_all(0, 1)
     await bench.until(lambda found: found.pending == 0)
     other = apsw.Connection(str(tmp_path / file))
     other.execute("BEGIN IMMEDIATE")
@@ -470,7 +470,7 @@ async def test_a_database_that_another_program_locks(bench: FaultBench, tmp_path
         assert status == 503
         assert b"retry-after" in headers
     else:
-        await bench.receive(1, 2)
+        await bench.receive_from_all(1, 2)
         seen = await bench.until(lambda found: found.state == "retrying")
         assert "locked by another program" in seen.reason
     other.execute("ROLLBACK")
@@ -486,13 +486,13 @@ async def test_a_database_that_another_program_locks(bench: FaultBench, tmp_path
 @pytest.mark.parametrize("first_ms", [3_600_000, -3_600_000], ids=["forth and back", "back and forth"])
 async def test_a_clock_that_jumps_an_hour_and_back_changes_nothing(bench: FaultBench, first_ms: int) -> None:
     bench.wire.script = [says(http(503, b"{}"))] * 2
-    await bench.receive(0, 1)
+    await bench.receive_from_all(0, 1)
     bench.clock.off_ms = first_ms
     assert (await bench.post(WEBHOOK))[0] == 200
-    await bench.receive(1, 2)
+    await bench.receive_from_all(1, 2)
     await bench.housekeeping.once()
     bench.clock.off_ms = 0
-    await bench.receive(2, EACH)
+    await bench.receive_from_all(2, EACH)
     await bench.housekeeping.once()
     after = await bench.until(lambda found: found.pending == 0)
     assert (after.delivered, after.failures, after.lag_s) == (ALL + 1, {}, 0.0)

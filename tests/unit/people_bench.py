@@ -13,6 +13,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from declared import assert_declared
+from harness import OneConnection
 from msgspec import Struct
 from msgspec.structs import replace
 from sandbox_server import SandboxServer
@@ -26,12 +27,9 @@ from hogline.delivery.worker import Worker
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.ulid import ulid
 from hogline.model import Event, Identifier
-from hogline.posthog.entry import encode_event
 from hogline.sandbox.views import EventView, PersonView
-from hogline.store.base import Connection, Counts, Replay
+from hogline.store.base import Counts, Replay
 from hogline.store.datadir.secrets import Vault
-from hogline.store.sqlite.journal import SqliteJournal
-from hogline.store.sqlite.state import SqliteState
 from hogline.testing.clock import SkippingClock
 
 NOON_MS = 1_793_000_000_000
@@ -130,20 +128,12 @@ class Seen(Struct):
         return {name: one.value for name, one in self.person.facts.items() if name not in said_}
 
 
-class PeopleBench:
-    """A journal, a state, one connection and the Customer.io that it delivers to."""
+class PeopleBench(OneConnection):
+    """With the Customer.io that it delivers to."""
 
     def __init__(self, folder: Path, vault: Vault | None = None) -> None:
-        self.clock = SkippingClock(NOON_MS + 1_000_000)
-        self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
-        self.state = SqliteState(folder / "state.db", vault or Vault(Vault.new_key()))
+        super().__init__(folder, SkippingClock(NOON_MS + 1_000_000), vault)
         self.server = SandboxServer(clock=lambda: self.clock.time_ms() / 1_000)
-        self.connection: Connection
-
-    async def connect(self, **options: object) -> None:
-        self.connection = await self.state.add_connection(
-            name="customerio", destination="customerio", options=CREDENTIALS | options, paused=False, start=0, now_ms=0
-        )
 
     async def reconnect(self, **options: object) -> None:
         """With other options, and nobody known."""
@@ -158,11 +148,7 @@ class PeopleBench:
 
     async def close(self) -> None:
         await assert_declared(self.journal, self.state)
-        await self.journal.close()
-        await self.state.close()
-
-    async def receive(self, *events: Event) -> None:
-        await self.journal.append([encode_event(one) for one in events])
+        await super().close()
 
     def worker(self, merge_delay_s: float, folder: Folder) -> Worker[Any]:
         return Worker(
@@ -222,9 +208,6 @@ class PeopleBench:
 
     async def due(self) -> list[tuple[str, int]]:
         return [(one, at_ms) for one, at_ms in self.state.due(self.connection.id, 100) if at_ms < WAITS_MS]
-
-    async def counts(self) -> Counts:
-        return await self.state.counts(self.connection.id)
 
     @property
     def _known(self) -> Known:

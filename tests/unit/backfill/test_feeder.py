@@ -68,7 +68,7 @@ class Target:
         return 10.0
 
 
-class FeederBench:
+class Feeding:
     def __init__(self, folder: Path, rows: Sequence[bytes], *, share: int = 50) -> None:
         self.journal, self.target, self.clock = Journal(), Target(), SkippingClock(0, now_s=0.0)
         self.file, self.share = folder / "rows", share
@@ -112,7 +112,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_more_is_taken_than_what_is_soon_settled(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = FeederBench(tmp_path, [body(number) for number in range(200)])
+        bench = Feeding(tmp_path, [body(number) for number in range(200)])
         await bench.turns()
         assert bench.journal.end == 50
         bench.target.position = 30
@@ -130,7 +130,7 @@ def test_no_more_is_taken_than_what_is_soon_settled(tmp_path: Path) -> None:
 
 def test_while_live_events_wait_nothing_is_taken(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = FeederBench(tmp_path, [body(number) for number in range(100)])
+        bench = Feeding(tmp_path, [body(number) for number in range(100)])
         bench.journal.bodies = [body(1_000 + number) for number in range(6)]
         await bench.turns()
         assert (bench.journal.end, bench.feeder.waits) == (6, "live events go first")
@@ -144,7 +144,7 @@ def test_while_live_events_wait_nothing_is_taken(tmp_path: Path) -> None:
 
 def test_no_more_than_its_share_of_the_requests_is_used(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = FeederBench(tmp_path, [body(number) for number in range(200)])
+        bench = Feeding(tmp_path, [body(number) for number in range(200)])
 
         class Still(SkippingClock):
             async def sleep(self, seconds: float) -> None:
@@ -167,7 +167,7 @@ def test_no_more_than_its_share_of_the_requests_is_used(tmp_path: Path) -> None:
 
 def test_while_the_connection_does_not_run_it_waits(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = FeederBench(tmp_path, [body(1)])
+        bench = Feeding(tmp_path, [body(1)])
         bench.target.runs = False
         await bench.turns()
         assert (bench.journal.end, bench.feeder.waits) == (0, "the connection is not running")
@@ -178,7 +178,7 @@ def test_while_the_connection_does_not_run_it_waits(tmp_path: Path) -> None:
 
 def test_made_anew_it_goes_on_behind_what_the_journal_took(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = FeederBench(tmp_path, [body(number) for number in range(100)])
+        bench = Feeding(tmp_path, [body(number) for number in range(100)])
         await bench.turns()
         await bench.stop()
         taken = bench.journal.end
@@ -194,7 +194,7 @@ def test_made_anew_it_goes_on_behind_what_the_journal_took(tmp_path: Path) -> No
 
 def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = FeederBench(tmp_path, [body(number) for number in range(10)])
+        bench = Feeding(tmp_path, [body(number) for number in range(10)])
         bench.journal.failures = 3
         await bench.turns()
         assert bench.journal.bodies == [body(number) for number in range(10)]
@@ -205,7 +205,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
 
 def test_repeats_are_marked_and_forgotten_rows_are_left_out(tmp_path: Path) -> None:
     async def work() -> None:
-        bench = FeederBench(tmp_path, [body(1), FORGOTTEN, body(1), body(2)])
+        bench = Feeding(tmp_path, [body(1), FORGOTTEN, body(1), body(2)])
         await bench.turns()
         assert [REPEATED.encode() in one for one in bench.journal.bodies] == [False, True, False]
         assert bench.journal.backfilled.taken == {7: 4}
@@ -218,7 +218,7 @@ def test_stopped_while_it_writes_it_ends_when_that_is_known(tmp_path: Path) -> N
     """Else whoever goes on would take the same rows again."""
 
     async def work() -> None:
-        bench = FeederBench(tmp_path, [body(number) for number in range(20)])
+        bench = Feeding(tmp_path, [body(number) for number in range(20)])
         append, may_write, asked = bench.journal.append, asyncio.Event(), asyncio.Event()
 
         async def slow(*given: Any) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from delivery_cases import Server, event
-from test_worker import WorkerBench
+from test_worker import ConnectionAtWork
 
 from hogline.delivery import resender
 from hogline.model import Request, Response
@@ -23,9 +23,9 @@ PEOPLE = 25
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerBench]:
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ConnectionAtWork]:
     monkeypatch.setattr(resender, "PORTION", 4)
-    made = WorkerBench(tmp_path)
+    made = ConnectionAtWork(tmp_path)
     await made.connect(anonymous_users="identified")
     names = [f"user {n:02}" for n in range(PEOPLE)]
     await made.receive(*(event(name, n, name="$identify", set={"n": n}) for n, name in enumerate(names)))
@@ -56,13 +56,13 @@ def identified(server: Server) -> list[str]:
     return [one["identifiers"]["id"] for request in server.requests for one in request if one["action"] == "identify"]  # type: ignore[index]
 
 
-async def until_over(bench: WorkerBench) -> None:
+async def until_over(bench: ConnectionAtWork) -> None:
     async with asyncio.timeout(20):
         while bench.state.resending(1) is not None or bench.state.again(1, 1):
             await asyncio.sleep(0.002)
 
 
-async def test_every_customer_is_sent_once_with_everything(bench: WorkerBench) -> None:
+async def test_every_customer_is_sent_once_with_everything(bench: ConnectionAtWork) -> None:
     server = Server()
     await bench.state.resend_everyone(1)
     async with bench.running(server):
@@ -71,7 +71,7 @@ async def test_every_customer_is_sent_once_with_everything(bench: WorkerBench) -
     assert sorted(one["attributes"]["n"] for request in server.requests for one in request) == list(range(PEOPLE))  # type: ignore[index]
 
 
-async def test_it_begins_while_the_connection_runs_and_takes_one_portion_at_a_time(bench: WorkerBench) -> None:
+async def test_it_begins_while_the_connection_runs_and_takes_one_portion_at_a_time(bench: ConnectionAtWork) -> None:
     server = Server()
     async with bench.running(server) as worker:
         await bench.state.resend_everyone(1)
@@ -81,7 +81,7 @@ async def test_it_begins_while_the_connection_runs_and_takes_one_portion_at_a_ti
     assert max(len(request) for request in server.requests) <= 4
 
 
-async def test_after_a_crash_it_goes_on_where_it_was(bench: WorkerBench) -> None:
+async def test_after_a_crash_it_goes_on_where_it_was(bench: ConnectionAtWork) -> None:
     """Killed again and again at any point: nobody is left out, and only what was on its way goes twice."""
     answered, kills = list[str](), 0
     await bench.state.resend_everyone(1)
@@ -101,7 +101,7 @@ async def test_after_a_crash_it_goes_on_where_it_was(bench: WorkerBench) -> None
     assert len(answered) <= PEOPLE + 4 * kills
 
 
-async def test_it_stops_when_it_is_cancelled(bench: WorkerBench) -> None:
+async def test_it_stops_when_it_is_cancelled(bench: ConnectionAtWork) -> None:
     server = Server()
     await bench.state.resend_everyone(1)
     await bench.state.resend_more(1, 4)
@@ -111,7 +111,7 @@ async def test_it_stops_when_it_is_cancelled(bench: WorkerBench) -> None:
     assert identified(server) == [f"user {n:02}" for n in range(4)]
 
 
-async def test_live_events_go_first_where_many_wait(bench: WorkerBench) -> None:
+async def test_live_events_go_first_where_many_wait(bench: ConnectionAtWork) -> None:
     lanes = SimpleNamespace(waiting=resender.MOST_WAITING + 1)
     desk: Any = SimpleNamespace(lanes=lanes)
     pulled = asyncio.Event()
@@ -129,7 +129,7 @@ async def test_live_events_go_first_where_many_wait(bench: WorkerBench) -> None:
     assert bench.state.resending(1) == Resending(people=PEOPLE, asked=4)
 
 
-async def test_a_full_disk_only_delays_it(bench: WorkerBench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_only_delays_it(bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch) -> None:
     more, refused = bench.state.resend_more, [Unwritable("full"), Unwritable("full")]
 
     async def on_a_full_disk(connection: int, most: int) -> int:

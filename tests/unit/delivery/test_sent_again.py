@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from delivery_cases import OK, Server, event, failing, refusing
-from test_worker import PEOPLE, WorkerBench, assert_everything_in_order, traffic
+from test_worker import PEOPLE, ConnectionAtWork, assert_everything_in_order, traffic
 
 from hogline.core.changes import Failure, Settlement
 from hogline.model import Request, Response
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[WorkerBench]:
-    made = WorkerBench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[ConnectionAtWork]:
+    made = ConnectionAtWork(tmp_path)
     await made.connect()
     yield made
     await made.journal.close()
@@ -44,7 +44,7 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-async def accounted(bench: WorkerBench, **expected: object) -> Counts:
+async def accounted(bench: ConnectionAtWork, **expected: object) -> Counts:
     """The equation holds, nothing is pending, and these counts are as expected."""
     counts = await bench.counts()
     assert counts.settled == bench.journal.end - bench.connection.start
@@ -52,11 +52,11 @@ async def accounted(bench: WorkerBench, **expected: object) -> Counts:
     return counts
 
 
-async def letters(bench: WorkerBench, *, retrying: bool = False) -> list[Failure]:
+async def letters(bench: ConnectionAtWork, *, retrying: bool = False) -> list[Failure]:
     return await bench.state.failures(bench.connection.id, retrying=retrying)
 
 
-async def refused(bench: WorkerBench, *numbers: int) -> Server:
+async def refused(bench: ConnectionAtWork, *numbers: int) -> Server:
     """Ada's first five events are received; those of these numbers are refused."""
     server = Server(refusing(*(n + 1 for n in numbers)))  # the identify goes first
     await bench.receive(*(event("ada", n) for n in range(5)))
@@ -66,11 +66,11 @@ async def refused(bench: WorkerBench, *numbers: int) -> Server:
     return server
 
 
-async def retry(bench: WorkerBench, *positions: int) -> int:
+async def retry(bench: ConnectionAtWork, *positions: int) -> int:
     return len(await bench.state.retry_failures(bench.connection.id, positions=positions or None))
 
 
-async def none_retrying(bench: WorkerBench) -> None:
+async def none_retrying(bench: ConnectionAtWork) -> None:
     async with asyncio.timeout(20):
         while await letters(bench, retrying=True):
             await asyncio.sleep(0.002)
@@ -83,7 +83,7 @@ def ulids(server: Server) -> list[object]:
 # failures
 
 
-async def test_a_retried_failure_that_is_accepted_is_none_any_more_and_keeps_its_id(bench: WorkerBench) -> None:
+async def test_a_retried_failure_that_is_accepted_is_none_any_more_and_keeps_its_id(bench: ConnectionAtWork) -> None:
     def accept_everything(operations: list[dict[str, object]]) -> Response:
         return OK
 
@@ -98,7 +98,7 @@ async def test_a_retried_failure_that_is_accepted_is_none_any_more_and_keeps_its
     assert ulids(server) == [one["id"] for one in sent]
 
 
-async def test_one_that_is_refused_again_stays_a_failure_and_can_be_retried_again(bench: WorkerBench) -> None:
+async def test_one_that_is_refused_again_stays_a_failure_and_can_be_retried_again(bench: ConnectionAtWork) -> None:
     await refused(bench, 2)
     await retry(bench)
     async with bench.running(Server(failing(400))):
@@ -112,7 +112,7 @@ async def test_one_that_is_refused_again_stays_a_failure_and_can_be_retried_agai
     await accounted(bench, delivered=5, failures={})
 
 
-async def test_a_retry_waits_out_an_outage_like_everything_else(bench: WorkerBench) -> None:
+async def test_a_retry_waits_out_an_outage_like_everything_else(bench: ConnectionAtWork) -> None:
     await refused(bench, 2)
     await retry(bench)
     async with bench.running(Server(*[failing(503)] * 5)):
@@ -120,14 +120,14 @@ async def test_a_retry_waits_out_an_outage_like_everything_else(bench: WorkerBen
     await accounted(bench, delivered=5, failures={}, retries={"503": 5})
 
 
-def said_of(bench: WorkerBench, distinct_id: str) -> tuple[list[str], list[str]]:
+def said_of(bench: ConnectionAtWork, distinct_id: str) -> tuple[list[str], list[str]]:
     """The attributes of somebody that were accepted, and those that were refused."""
     told = bench.state.told(bench.connection.id, [distinct_id])[distinct_id]
     assert told.main is not None
     return list(told.main.names), list(told.main.refused)
 
 
-async def test_attributes_that_were_refused_are_sent_again_with_the_retry(bench: WorkerBench) -> None:
+async def test_attributes_that_were_refused_are_sent_again_with_the_retry(bench: ConnectionAtWork) -> None:
     await bench.receive(event("ada", 0, set={"plan": "pro"}))
     async with bench.running(Server(refusing(0))):
         await bench.settled(1)
@@ -140,7 +140,7 @@ async def test_attributes_that_were_refused_are_sent_again_with_the_retry(bench:
     await accounted(bench, delivered=1, failures={})
 
 
-async def test_attributes_that_are_refused_again_are_remembered_as_refused(bench: WorkerBench) -> None:
+async def test_attributes_that_are_refused_again_are_remembered_as_refused(bench: ConnectionAtWork) -> None:
     await bench.receive(event("ada", 0, set={"plan": "pro"}))
     async with bench.running(Server(refusing(0))):
         await bench.settled(1)
@@ -153,7 +153,7 @@ async def test_attributes_that_are_refused_again_are_remembered_as_refused(bench
 
 @pytest.mark.parametrize("apart_ms", [1, 5_000], ids=["the same second", "seconds apart"])
 async def test_an_older_update_that_is_retried_does_not_undo_newer_attributes(
-    bench: WorkerBench, apart_ms: int
+    bench: ConnectionAtWork, apart_ms: int
 ) -> None:
     newer_ms = event("ada").timestamp_ms + apart_ms
     await bench.receive(event("ada", 0, set={"plan": "pro"}))
@@ -173,7 +173,7 @@ async def test_an_older_update_that_is_retried_does_not_undo_newer_attributes(
     await accounted(bench, delivered=2, failures={})
 
 
-async def test_a_retry_that_was_asked_for_while_nothing_ran_is_done_at_the_next_start(bench: WorkerBench) -> None:
+async def test_a_retry_that_was_asked_for_while_nothing_ran_is_done_at_the_next_start(bench: ConnectionAtWork) -> None:
     await refused(bench, 0, 4)
     assert await retry(bench) == 2
     await accounted(bench, delivered=3, failures={"invalid": 2})
@@ -183,7 +183,7 @@ async def test_a_retry_that_was_asked_for_while_nothing_ran_is_done_at_the_next_
 
 
 async def test_a_crash_after_the_retry_was_sent_and_before_it_was_settled_sends_it_once_more(
-    bench: WorkerBench,
+    bench: ConnectionAtWork,
 ) -> None:
     await refused(bench, 2)
     await retry(bench)
@@ -200,7 +200,7 @@ async def test_a_crash_after_the_retry_was_sent_and_before_it_was_settled_sends_
     await accounted(bench, delivered=5, failures={})
 
 
-async def test_asking_twice_while_the_first_retry_is_on_its_way_sends_it_once(bench: WorkerBench) -> None:
+async def test_asking_twice_while_the_first_retry_is_on_its_way_sends_it_once(bench: ConnectionAtWork) -> None:
     await refused(bench, 2)
     silent = Silent()
     worker = bench.worker(silent)
@@ -217,7 +217,7 @@ async def test_asking_twice_while_the_first_retry_is_on_its_way_sends_it_once(be
 
 
 async def test_asking_again_in_the_moment_of_its_settlement_is_no_second_retry(
-    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer is there and the settlement on its way to the disk: the state still calls it retrying."""
     await refused(bench, 2)
@@ -240,7 +240,7 @@ async def test_asking_again_in_the_moment_of_its_settlement_is_no_second_retry(
     await accounted(bench, delivered=5, failures={})
 
 
-async def test_unknown_ids_are_none(bench: WorkerBench) -> None:
+async def test_unknown_ids_are_none(bench: ConnectionAtWork) -> None:
     await refused(bench, 2)
     assert await retry(bench, 1, 99, -1) == 0
     assert await bench.state.discard_failures(bench.connection.id, positions=[1, 99, -1]) == 0
@@ -248,7 +248,7 @@ async def test_unknown_ids_are_none(bench: WorkerBench) -> None:
     await accounted(bench, delivered=4, failures={"invalid": 1})
 
 
-async def test_a_discarded_failure_counts_as_filtered_and_is_not_sent(bench: WorkerBench) -> None:
+async def test_a_discarded_failure_counts_as_filtered_and_is_not_sent(bench: ConnectionAtWork) -> None:
     await refused(bench, 1, 2)
     assert await bench.state.discard_failures(bench.connection.id, positions=[2]) == 1
     await accounted(bench, delivered=3, filtered={"discarded": 1}, failures={"invalid": 1})
@@ -262,7 +262,7 @@ async def test_a_discarded_failure_counts_as_filtered_and_is_not_sent(bench: Wor
 
 
 @pytest.mark.parametrize("answer", [OK, failing(400)], ids=["accepted", "refused again"])
-async def test_discarding_one_that_is_on_its_way_harms_nothing(bench: WorkerBench, answer: Response) -> None:
+async def test_discarding_one_that_is_on_its_way_harms_nothing(bench: ConnectionAtWork, answer: Response) -> None:
     await refused(bench, 2)
     await retry(bench)
 
@@ -280,7 +280,7 @@ async def test_discarding_one_that_is_on_its_way_harms_nothing(bench: WorkerBenc
 
 
 async def test_more_retries_than_fit_into_memory_at_once_are_all_sent_in_each_persons_order(
-    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hogline.delivery.puller.WINDOW_BYTES", 5_000)
     monkeypatch.setattr("hogline.delivery.puller.PULL", 30)
@@ -304,19 +304,19 @@ async def test_more_retries_than_fit_into_memory_at_once_are_all_sent_in_each_pe
 # replays
 
 
-async def delivered(bench: WorkerBench, events_each: int) -> None:
+async def delivered(bench: ConnectionAtWork, events_each: int) -> None:
     await bench.receive(*traffic(events_each))
     async with bench.running(Server()):
         await bench.settled(events_each * len(PEOPLE))
 
 
-async def no_replay(bench: WorkerBench) -> None:
+async def no_replay(bench: ConnectionAtWork) -> None:
     async with asyncio.timeout(20):
         while await bench.state.replay(bench.connection.id):
             await asyncio.sleep(0.002)
 
 
-async def test_a_replay_sends_the_same_events_again_and_counts_them_beside(bench: WorkerBench) -> None:
+async def test_a_replay_sends_the_same_events_again_and_counts_them_beside(bench: ConnectionAtWork) -> None:
     await delivered(bench, 3)
     await bench.state.begin_replay(bench.connection.id, Replay(settled=0, last=120))
     server = Server()
@@ -332,7 +332,7 @@ async def test_a_replay_sends_the_same_events_again_and_counts_them_beside(bench
     ids=["until", "the middle", "since", "since and until"],
 )
 async def test_a_replay_sends_what_lies_between_its_ends(
-    bench: WorkerBench, settled: int, last: int, numbers: list[int]
+    bench: ConnectionAtWork, settled: int, last: int, numbers: list[int]
 ) -> None:
     await delivered(bench, 3)
     await bench.state.begin_replay(bench.connection.id, Replay(settled=settled, last=last))
@@ -344,7 +344,7 @@ async def test_a_replay_sends_what_lies_between_its_ends(
 
 
 @pytest.mark.parametrize("names", [("ordered",), ("ordered", "nothing of that name"), ("nothing of that name",)])
-async def test_a_replay_of_some_names_sends_those_and_ends(bench: WorkerBench, names: tuple[str, ...]) -> None:
+async def test_a_replay_of_some_names_sends_those_and_ends(bench: ConnectionAtWork, names: tuple[str, ...]) -> None:
     await bench.receive(*(event("ada", n, name="ordered" if n % 7 == 0 else "clicked") for n in range(50)))
     async with bench.running(Server()):
         await bench.settled(50)
@@ -356,7 +356,7 @@ async def test_a_replay_of_some_names_sends_those_and_ends(bench: WorkerBench, n
     await accounted(bench, delivered=50)
 
 
-async def test_a_replay_during_live_traffic_keeps_the_order_of_what_is_new(bench: WorkerBench) -> None:
+async def test_a_replay_during_live_traffic_keeps_the_order_of_what_is_new(bench: ConnectionAtWork) -> None:
     await delivered(bench, 3)
     server = Server()
     async with bench.running(server) as worker:
@@ -374,7 +374,7 @@ async def test_a_replay_during_live_traffic_keeps_the_order_of_what_is_new(bench
 
 
 async def test_a_replay_goes_on_after_a_restart_where_it_was(
-    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hogline.delivery.puller.PULL", 40)
     monkeypatch.setattr("hogline.delivery.puller.WINDOW_BYTES", 4_000)
@@ -405,7 +405,7 @@ async def test_a_replay_goes_on_after_a_restart_where_it_was(
     await accounted(bench, delivered=400)
 
 
-async def test_a_replay_across_a_part_of_the_journal_that_is_gone_ends(bench: WorkerBench) -> None:
+async def test_a_replay_across_a_part_of_the_journal_that_is_gone_ends(bench: ConnectionAtWork) -> None:
     await delivered(bench, 3)
     await bench.journal.trim(100, received_before_ms=bench.clock.time_ms() + 1, most_bytes=0)
     await bench.state.begin_replay(bench.connection.id, Replay(settled=0, last=120))
@@ -414,7 +414,7 @@ async def test_a_replay_across_a_part_of_the_journal_that_is_gone_ends(bench: Wo
     await accounted(bench, delivered=120, replayed={"delivered": 20})
 
 
-async def test_what_is_refused_in_a_replay_is_counted_and_makes_no_failure(bench: WorkerBench) -> None:
+async def test_what_is_refused_in_a_replay_is_counted_and_makes_no_failure(bench: ConnectionAtWork) -> None:
     await delivered(bench, 1)
     await bench.state.begin_replay(bench.connection.id, Replay(settled=0, last=40))
     async with bench.running(Server(refusing(0, 1))):
@@ -423,7 +423,7 @@ async def test_what_is_refused_in_a_replay_is_counted_and_makes_no_failure(bench
 
 
 async def test_asking_for_something_else_in_the_moment_a_replay_ends_does_not_begin_it_again(
-    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await delivered(bench, 1)
     await bench.state.begin_replay(bench.connection.id, Replay(settled=0, last=40))
@@ -445,7 +445,7 @@ async def test_asking_for_something_else_in_the_moment_a_replay_ends_does_not_be
 
 
 async def test_a_full_disk_delays_the_end_of_a_replay_that_had_nothing_to_send(
-    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await delivered(bench, 1)
     await bench.state.begin_replay(bench.connection.id, Replay(settled=0, last=40, events=("none",)))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from delivery_cases import Server, Worker, event, failing, refusing
+from harness import OneConnection
 
 from hogline.core.changes import Intent, Settlement
 from hogline.core.told import Customer
@@ -18,11 +19,8 @@ from hogline.delivery.gate import Gate, Rate
 from hogline.destinations.base import Unreachable
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, Request, Response
-from hogline.posthog.entry import Entry, encode_event
-from hogline.store.base import Connection, Counts, Unwritable
-from hogline.store.datadir.secrets import Vault
-from hogline.store.sqlite.journal import SqliteJournal
-from hogline.store.sqlite.state import SqliteState
+from hogline.posthog.entry import Entry
+from hogline.store.base import Counts, Unwritable
 from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
@@ -30,19 +28,11 @@ pytestmark = pytest.mark.anyio
 OPTIONS: dict[str, object] = {"site_id": "site", "api_key": "key"}
 
 
-class WorkerBench:
-    """A journal, a state and one connection; workers come and go."""
+class ConnectionAtWork(OneConnection):
+    """Workers come and go."""
 
     def __init__(self, folder: Path) -> None:
-        self.clock = SkippingClock(1_793_001_000_000)
-        self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
-        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
-        self.connection: Connection
-
-    async def connect(self, **options: object) -> None:
-        self.connection = await self.state.add_connection(
-            name="customerio", destination="customerio", options=OPTIONS | options, paused=False, start=0, now_ms=0
-        )
+        super().__init__(folder, SkippingClock(1_793_001_000_000))
 
     def worker(self, server: Server) -> Worker:
         return Worker(
@@ -55,12 +45,6 @@ class WorkerBench:
             gate=Gate(Rate(100, self.clock), self.clock, lambda: 0.5),
             clock=self.clock,
         )
-
-    async def receive(self, *events: Event) -> None:
-        await self.journal.append([encode_event(one) for one in events])
-
-    async def counts(self) -> Counts:
-        return await self.state.counts(self.connection.id)
 
     async def settled(self, events: int) -> Counts:
         async with asyncio.timeout(20):
@@ -80,12 +64,11 @@ class WorkerBench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[WorkerBench]:
-    made = WorkerBench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[ConnectionAtWork]:
+    made = ConnectionAtWork(tmp_path)
     await made.connect()
     yield made
-    await made.journal.close()
-    await made.state.close()
+    await made.close()
 
 
 PEOPLE = [f"person-{n}" for n in range(40)]
@@ -100,7 +83,7 @@ def assert_everything_in_order(server: Server, events_each: int) -> None:
         assert server.events_of(person) == list(range(events_each))
 
 
-async def test_what_is_received_is_delivered_in_each_persons_order(bench: WorkerBench) -> None:
+async def test_what_is_received_is_delivered_in_each_persons_order(bench: ConnectionAtWork) -> None:
     server = Server()
     async with bench.running(server):
         for first in range(0, 20, 5):
@@ -122,7 +105,7 @@ async def test_what_is_received_is_delivered_in_each_persons_order(bench: Worker
     ],
     ids=["429", "500", "503", "408", "unreachable", "garbage"],
 )
-async def test_an_outage_costs_time_and_nothing_else(bench: WorkerBench, trouble: Response | Unreachable) -> None:
+async def test_an_outage_costs_time_and_nothing_else(bench: ConnectionAtWork, trouble: Response | Unreachable) -> None:
     server = Server(*[trouble] * 30)
     await bench.receive(*traffic(5))
     async with bench.running(server):
@@ -133,7 +116,7 @@ async def test_an_outage_costs_time_and_nothing_else(bench: WorkerBench, trouble
     assert_everything_in_order(server, 5)
 
 
-async def test_retry_after_is_waited_for(bench: WorkerBench) -> None:
+async def test_retry_after_is_waited_for(bench: ConnectionAtWork) -> None:
     server = Server(failing(429, {"retry-after": "77"}))
     await bench.receive(event("ada"))
     begin = bench.clock.at_s
@@ -142,7 +125,7 @@ async def test_retry_after_is_waited_for(bench: WorkerBench) -> None:
     assert bench.clock.at_s - begin >= 77
 
 
-async def test_refused_operations_become_failures_and_the_others_are_delivered(bench: WorkerBench) -> None:
+async def test_refused_operations_become_failures_and_the_others_are_delivered(bench: ConnectionAtWork) -> None:
     await bench.receive(event("ada", 0), event("ada", 1), event("ada", 2))
     server = Server(refusing(2))  # identify, event 0, event 1, event 2
     async with bench.running(server):
@@ -157,7 +140,7 @@ async def test_refused_operations_become_failures_and_the_others_are_delivered(b
 
 @pytest.mark.parametrize("culprit", [0, 17, 39])
 async def test_a_request_that_is_refused_whole_is_halved_until_the_culprit_is_alone(
-    bench: WorkerBench, culprit: int
+    bench: ConnectionAtWork, culprit: int
 ) -> None:
     bad = f"person-{culprit}"
 
@@ -176,13 +159,13 @@ async def test_a_request_that_is_refused_whole_is_halved_until_the_culprit_is_al
     assert all(server.events_of(person) == [0, 1] for person in PEOPLE if person != bad)
 
 
-def main_of(bench: WorkerBench, distinct_id: str) -> Customer:
+def main_of(bench: ConnectionAtWork, distinct_id: str) -> Customer:
     told = bench.state.told(bench.connection.id, [distinct_id])[distinct_id]
     assert told.main is not None
     return told.main
 
 
-async def test_a_refused_identify_is_not_remembered_as_accepted(bench: WorkerBench) -> None:
+async def test_a_refused_identify_is_not_remembered_as_accepted(bench: ConnectionAtWork) -> None:
     await bench.receive(event("ada", 0, set={"plan": "pro"}))
     async with bench.running(Server(refusing(0))):
         await bench.settled(1)
@@ -190,7 +173,7 @@ async def test_a_refused_identify_is_not_remembered_as_accepted(bench: WorkerBen
     assert (dict(main.names), list(main.refused)) == ({}, ["plan"])
 
 
-async def test_what_follows_a_refusal_in_the_same_request_does_not_hide_it(bench: WorkerBench) -> None:
+async def test_what_follows_a_refusal_in_the_same_request_does_not_hide_it(bench: ConnectionAtWork) -> None:
     """What is refused is divided, and what is bad alone is remembered."""
     await bench.receive(event("ada", 0, set={"plan": "pro"}), event("ada", 1, set={"seats": 3}))
     async with bench.running(Server(refusing(0), refusing(0))):  # divided, the one with the plan is refused again
@@ -201,7 +184,7 @@ async def test_what_follows_a_refusal_in_the_same_request_does_not_hide_it(bench
 
 @pytest.mark.parametrize("status", [401, 403, 301, 302])
 async def test_wrong_credentials_or_endpoint_stop_the_connection_and_nothing_is_thrown_away(
-    bench: WorkerBench, status: int
+    bench: ConnectionAtWork, status: int
 ) -> None:
     server = Server(default=failing(status))
     await bench.receive(*traffic(1))
@@ -217,7 +200,7 @@ async def test_wrong_credentials_or_endpoint_stop_the_connection_and_nothing_is_
     assert_everything_in_order(good, 1)
 
 
-async def test_it_goes_on_where_it_stopped_and_counts_everything_once(bench: WorkerBench) -> None:
+async def test_it_goes_on_where_it_stopped_and_counts_everything_once(bench: ConnectionAtWork) -> None:
     first, second = Server(), Server()
     await bench.receive(*traffic(3))
     async with bench.running(first):
@@ -230,7 +213,7 @@ async def test_it_goes_on_where_it_stopped_and_counts_everything_once(bench: Wor
         assert first.events_of(person) + second.events_of(person) == list(range(6))
 
 
-async def test_what_is_not_settled_when_it_stops_is_sent_again_the_same(bench: WorkerBench) -> None:
+async def test_what_is_not_settled_when_it_stops_is_sent_again_the_same(bench: ConnectionAtWork) -> None:
     """The answer to the first requests never arrives; afterwards the same operations go out, byte for byte."""
 
     class Silent(Server):
@@ -257,7 +240,7 @@ async def test_what_is_not_settled_when_it_stops_is_sent_again_the_same(bench: W
     assert all(again[_key(one)] == one for one in silent.accepted if one["action"] != "identify")
 
 
-async def test_a_wrong_key_costs_one_request_however_much_waits(bench: WorkerBench) -> None:
+async def test_a_wrong_key_costs_one_request_however_much_waits(bench: ConnectionAtWork) -> None:
     class Distant(Server):
         async def send(self, request: Request) -> Response:
             answer = await super().send(request)
@@ -274,7 +257,7 @@ async def test_a_wrong_key_costs_one_request_however_much_waits(bench: WorkerBen
 
 
 async def test_a_shipment_that_is_just_being_planned_when_it_stops_is_not_sent(
-    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody would wait for its answer, which may take for ever."""
     asked, planned, intend, server = asyncio.Event(), asyncio.Event(), bench.state.intend, Server()
@@ -295,7 +278,9 @@ async def test_a_shipment_that_is_just_being_planned_when_it_stops_is_not_sent(
     assert server.requests == []
 
 
-async def test_large_events_are_pulled_in_small_portions(bench: WorkerBench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_events_are_pulled_in_small_portions(
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("hogline.delivery.puller.WINDOW_BYTES", 500_000)
     monkeypatch.setattr("hogline.delivery.puller.PULL_BYTES", 300_000)
     for first in range(0, 400, 50):
@@ -319,7 +304,7 @@ def _key(operation: dict[str, object]) -> tuple[str, str]:
     return (str(operation["identifiers"]), str(operation["action"]))
 
 
-async def test_a_filtered_event_is_settled_without_a_request(bench: WorkerBench) -> None:
+async def test_a_filtered_event_is_settled_without_a_request(bench: ConnectionAtWork) -> None:
     await bench.state.remove_connection(bench.connection.id)
     await bench.connect(anonymous_users="identified")
     server = Server()
@@ -331,7 +316,9 @@ async def test_a_filtered_event_is_settled_without_a_request(bench: WorkerBench)
     assert await bench.state.find_people(bench.connection.id, "") == []
 
 
-async def test_one_event_that_we_fail_over_harms_no_other(bench: WorkerBench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_event_that_we_fail_over_harms_no_other(
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     people = CUSTOMERIO.people
     assert people is not None
     write: Callable[..., object] = people.event
@@ -349,7 +336,7 @@ async def test_one_event_that_we_fail_over_harms_no_other(bench: WorkerBench, mo
     assert (counts.delivered, counts.failures) == (80, {"internal_error": 40})
 
 
-async def test_batches_grow_by_themselves_under_load(bench: WorkerBench) -> None:
+async def test_batches_grow_by_themselves_under_load(bench: ConnectionAtWork) -> None:
     server = Server()
     await bench.receive(*traffic(50))
     async with bench.running(server):
@@ -357,7 +344,7 @@ async def test_batches_grow_by_themselves_under_load(bench: WorkerBench) -> None
     assert counts.requests <= 2_000 / 100
 
 
-async def test_an_email_is_an_identifier_only_once_it_was_accepted_under_the_id(bench: WorkerBench) -> None:
+async def test_an_email_is_an_identifier_only_once_it_was_accepted_under_the_id(bench: ConnectionAtWork) -> None:
     await bench.state.remove_connection(bench.connection.id)
     await bench.connect(identify_by_email=True)
     server = Server()
@@ -373,7 +360,7 @@ async def test_an_email_is_an_identifier_only_once_it_was_accepted_under_the_id(
 
 @pytest.mark.parametrize("call", ["read", "lanes"])
 async def test_a_disk_that_cannot_be_read_for_a_while_costs_time_only(
-    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch, call: str
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     store: object = bench.journal if call == "read" else bench.state
     whole = getattr(store, call)
@@ -398,7 +385,7 @@ async def test_a_disk_that_cannot_be_read_for_a_while_costs_time_only(
 
 
 async def test_what_comes_after_a_write_that_the_disk_refused_is_written_after_it(
-    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small write may fit where a large one does not: it must not be overwritten by what was decided before it."""
     whole, refusals, told, written = bench.state.settle, 3, [], list[bool]()
@@ -443,7 +430,7 @@ async def test_what_comes_after_a_write_that_the_disk_refused_is_written_after_i
 
 
 async def test_a_disk_that_cannot_be_read_is_trouble_without_a_break(
-    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+    bench: ConnectionAtWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, tries, told = bench.journal.read, 0, []
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from harness import Stores
 
 from hogline.core.changes import Failure, Flush, Settlement
 from hogline.core.known import Fact, Person
@@ -19,9 +20,6 @@ from hogline.sources.http import create_app
 from hogline.sources.tokens import TokenCheck
 from hogline.store.base import Connection, Replay, Unwritable
 from hogline.store.cleaning import Cleaning
-from hogline.store.datadir.secrets import Vault
-from hogline.store.sqlite.journal import SqliteJournal
-from hogline.store.sqlite.state import SqliteState
 from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
@@ -30,25 +28,14 @@ DAY_S = 86_400.0
 BODY = b"x" * 10_000
 
 
-class HousekeepingBench:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.clock = SkippingClock(1_793_000_000_000)
-        self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
-        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
-
+class Kept(Stores):
     def keeping(self, **settings: object) -> Housekeeping:
         cleaning = Cleaning(self.journal, self.state)
         chosen = Settings(data=self.folder, **settings)  # type: ignore[arg-type]
         return Housekeeping(self.journal, self.state, chosen, self.clock, cleaning, people=self.state)
 
-    async def connect(self, name: str = "customerio", *, paused: bool = False) -> Connection:
-        return await self.state.add_connection(
-            name=name, destination="customerio", options={}, paused=paused, start=self.journal.end, now_ms=0
-        )
-
-    async def receive(self, events: int) -> None:
-        await self.journal.append([BODY] * events)
+    async def fill(self, events: int) -> None:
+        await self.receive_bytes(*[BODY] * events)
         await self.state.flush(Flush({}, {}, self.journal.end))  # as the folder does
 
     async def settle(self, connection: Connection, position: int) -> None:
@@ -57,18 +44,17 @@ class HousekeepingBench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[HousekeepingBench]:
-    made = HousekeepingBench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[Kept]:
+    made = Kept(tmp_path, SkippingClock(1_793_000_000_000))
     yield made
-    await made.journal.close()
-    await made.state.close()
+    await made.close()
 
 
-async def test_settled_events_stay_for_the_days_of_retention_and_then_go(bench: HousekeepingBench) -> None:
-    customerio = await bench.connect()
+async def test_settled_events_stay_for_the_days_of_retention_and_then_go(bench: Kept) -> None:
+    customerio = await bench.install()
     keeping = bench.keeping(journal_retention_days=7)
     for _ in range(10):
-        await bench.receive(3)
+        await bench.fill(3)
         bench.clock.at_s += DAY_S
     await bench.settle(customerio, 30)
     await keeping.once()
@@ -76,16 +62,16 @@ async def test_settled_events_stay_for_the_days_of_retention_and_then_go(bench: 
     bench.clock.at_s += 20 * DAY_S
     await keeping.once()
     assert bench.journal.first == 31
-    await bench.receive(1)
+    await bench.fill(1)
     assert bench.journal.end == 31
 
 
 async def test_settled_events_beyond_the_bytes_of_retention_go_the_oldest_first(
-    bench: HousekeepingBench, monkeypatch: pytest.MonkeyPatch
+    bench: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hogline.store.sqlite.journal.TRIMMED_AT_ONCE", 10)
-    customerio = await bench.connect()
-    await bench.receive(100)
+    customerio = await bench.install()
+    await bench.fill(100)
     await bench.settle(customerio, 100)
     before = await bench.journal.size_bytes()
     await bench.keeping(journal_retention_bytes=before).once()
@@ -100,10 +86,10 @@ async def test_settled_events_beyond_the_bytes_of_retention_go_the_oldest_first(
 )
 @pytest.mark.parametrize("paused", [False, True], ids=["running", "paused"])
 async def test_what_a_connection_has_not_settled_is_never_deleted(
-    bench: HousekeepingBench, settings: dict[str, object], *, paused: bool
+    bench: Kept, settings: dict[str, object], *, paused: bool
 ) -> None:
-    quick, slow = await bench.connect("quick"), await bench.connect("slow", paused=paused)
-    await bench.receive(50)
+    quick, slow = await bench.install("quick"), await bench.install("slow", paused=paused)
+    await bench.fill(50)
     bench.clock.at_s += 1_000 * DAY_S
     await bench.settle(quick, 50)
     await bench.settle(slow, 20)
@@ -112,32 +98,32 @@ async def test_what_a_connection_has_not_settled_is_never_deleted(
     assert [position for position, _ in await bench.journal.read(0, 100)] == list(range(21, 51))
 
 
-async def test_one_lane_that_lags_keeps_what_it_needs(bench: HousekeepingBench) -> None:
-    customerio = await bench.connect()
-    await bench.receive(50)
+async def test_one_lane_that_lags_keeps_what_it_needs(bench: Kept) -> None:
+    customerio = await bench.install()
+    await bench.fill(50)
     await bench.settle(customerio, 30)
     await bench.state.settle(Settlement(connection=customerio.id, lanes=dict.fromkeys(range(1, LANES), 50)))
     await bench.keeping(journal_retention_bytes=0).once()
     assert bench.journal.first == 31
 
 
-async def test_a_connection_that_never_settled_anything_keeps_all_since_it_was_made(bench: HousekeepingBench) -> None:
-    await bench.receive(10)
-    await bench.connect()
-    await bench.receive(10)
+async def test_a_connection_that_never_settled_anything_keeps_all_since_it_was_made(bench: Kept) -> None:
+    await bench.fill(10)
+    await bench.install()
+    await bench.fill(10)
     await bench.keeping(journal_retention_bytes=0).once()
     assert bench.journal.first == 11
 
 
-async def test_without_a_connection_nobody_needs_anything(bench: HousekeepingBench) -> None:
-    await bench.receive(10)
+async def test_without_a_connection_nobody_needs_anything(bench: Kept) -> None:
+    await bench.fill(10)
     await bench.keeping(journal_retention_bytes=0).once()
     assert bench.journal.first == 11
 
 
-async def test_what_is_replayed_stays_until_it_was_sent_again(bench: HousekeepingBench) -> None:
-    customerio = await bench.connect()
-    await bench.receive(40)
+async def test_what_is_replayed_stays_until_it_was_sent_again(bench: Kept) -> None:
+    customerio = await bench.install()
+    await bench.fill(40)
     await bench.settle(customerio, 40)
     await bench.state.begin_replay(customerio.id, Replay(settled=9, last=30))
     keeping = bench.keeping(journal_retention_bytes=0)
@@ -149,12 +135,12 @@ async def test_what_is_replayed_stays_until_it_was_sent_again(bench: Housekeepin
 
 
 async def test_a_clock_that_went_back_deletes_nothing_that_is_not_settled_nor_too_young(
-    bench: HousekeepingBench,
+    bench: Kept,
 ) -> None:
-    customerio = await bench.connect()
+    customerio = await bench.install()
     for moved_s in (0.0, 3_600.0, -3_600.0, 0.0):
         bench.clock.at_s += moved_s
-        await bench.receive(5)
+        await bench.fill(5)
     await bench.settle(customerio, 12)
     keeping = bench.keeping(journal_retention_days=1)
     await keeping.once()
@@ -167,8 +153,8 @@ async def test_a_clock_that_went_back_deletes_nothing_that_is_not_settled_nor_to
 # When too much waits
 
 
-async def test_receiving_pauses_while_too_many_bytes_wait_and_goes_on_by_itself(bench: HousekeepingBench) -> None:
-    customerio = await bench.connect()
+async def test_receiving_pauses_while_too_many_bytes_wait_and_goes_on_by_itself(bench: Kept) -> None:
+    customerio = await bench.install()
     keeping = bench.keeping(journal_max_bytes=1_000_000)
     await keeping.append([BODY] * 90)
     await keeping.once()
@@ -184,20 +170,20 @@ async def test_receiving_pauses_while_too_many_bytes_wait_and_goes_on_by_itself(
     assert await keeping.append([BODY]) == 111
 
 
-async def test_settled_events_that_are_kept_for_replays_do_not_pause_receiving(bench: HousekeepingBench) -> None:
-    customerio = await bench.connect()
+async def test_settled_events_that_are_kept_for_replays_do_not_pause_receiving(bench: Kept) -> None:
+    customerio = await bench.install()
     keeping = bench.keeping(journal_max_bytes=1_000_000)
-    await bench.receive(300)
+    await bench.fill(300)
     await bench.settle(customerio, 300)
     await keeping.once()
     assert bench.journal.first == 1
     assert await keeping.append([BODY]) == 301
 
 
-async def test_senders_are_told_503_and_when_to_come_again(bench: HousekeepingBench) -> None:
-    await bench.connect()
+async def test_senders_are_told_503_and_when_to_come_again(bench: Kept) -> None:
+    await bench.install()
     keeping = bench.keeping(journal_max_bytes=1_000_000)
-    await bench.receive(110)
+    await bench.fill(110)
     await keeping.once()
 
     async def well() -> list[str]:
@@ -223,10 +209,10 @@ async def test_senders_are_told_503_and_when_to_come_again(bench: HousekeepingBe
 
 @pytest.mark.parametrize("trouble", [Unwritable("The disk is full."), OSError("read"), ZeroDivisionError()], ids=repr)
 async def test_trouble_while_looking_after_the_journal_does_not_end_it(
-    bench: HousekeepingBench, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+    bench: Kept, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
-    await bench.connect()
-    await bench.receive(110)
+    await bench.install()
+    await bench.fill(110)
     keeping = bench.keeping(journal_max_bytes=1_000_000)
     trim, troubles = bench.journal.trim, [trouble, trouble]
 
@@ -250,8 +236,8 @@ async def test_trouble_while_looking_after_the_journal_does_not_end_it(
     assert running.cancelled()
 
 
-async def test_what_is_not_part_of_what_is_known_yet_stays(bench: HousekeepingBench) -> None:
-    await bench.receive(10)
+async def test_what_is_not_part_of_what_is_known_yet_stays(bench: Kept) -> None:
+    await bench.fill(10)
     await bench.journal.append([BODY] * 5)
     bench.clock.at_s += 100 * 86_400
     await bench.keeping(journal_retention_days=7).once()
@@ -261,19 +247,19 @@ async def test_what_is_not_part_of_what_is_known_yet_stays(bench: HousekeepingBe
 DAY_S = 86_400
 
 
-async def known(bench: HousekeepingBench, *names: str) -> None:
+async def known(bench: Kept, *names: str) -> None:
     people = {one: Person(one, {"plan": Fact("pro", 0, 1)}) for one in names}
     await bench.state.flush(Flush({}, people, bench.journal.end))
 
 
-async def seen_now(bench: HousekeepingBench, *names: str) -> None:
+async def seen_now(bench: Kept, *names: str) -> None:
     """As the folder keeps it."""
     day = bench.clock.time_ms() // 86_400_000
     await bench.state.flush(Flush({}, {}, bench.journal.end, dict.fromkeys(names, day)))
 
 
 async def test_people_who_were_not_seen_for_the_days_of_retention_go_by_and_by(
-    bench: HousekeepingBench, monkeypatch: pytest.MonkeyPatch
+    bench: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(housekeeping, "PEOPLE_AT_ONCE", 2)
     await known(bench, *"abcde")
@@ -291,8 +277,8 @@ async def test_people_who_were_not_seen_for_the_days_of_retention_go_by_and_by(
     assert left[9:] == ["c"] * 3
 
 
-async def test_whoever_has_events_in_the_journal_stays(bench: HousekeepingBench) -> None:
-    await bench.receive(1)
+async def test_whoever_has_events_in_the_journal_stays(bench: Kept) -> None:
+    await bench.fill(1)
     await known(bench, "a")
     keeping = bench.keeping(people_retention_days=30, journal_retention_days=1_000)
     await keeping.once()
@@ -301,7 +287,7 @@ async def test_whoever_has_events_in_the_journal_stays(bench: HousekeepingBench)
     assert bench.state.people(["a"])
 
 
-async def test_without_days_of_retention_everybody_stays(bench: HousekeepingBench) -> None:
+async def test_without_days_of_retention_everybody_stays(bench: Kept) -> None:
     await known(bench, "a")
     keeping = bench.keeping(people_retention_days=0)
     await keeping.once()
@@ -310,8 +296,8 @@ async def test_without_days_of_retention_everybody_stays(bench: HousekeepingBenc
     assert bench.state.people(["a"])
 
 
-async def test_old_failures_go(bench: HousekeepingBench) -> None:
-    connection = await bench.connect()
+async def test_old_failures_go(bench: Kept) -> None:
+    connection = await bench.install()
     letter = Failure(position=1, uuid="u", event=BODY, refusals=(Refusal("invalid"),), at_ms=bench.clock.time_ms())
     await bench.state.settle(Settlement(connection=connection.id, lanes={}, failures=[letter]))
     keeping = bench.keeping(failures_retention_days=10)
@@ -323,8 +309,8 @@ async def test_old_failures_go(bench: HousekeepingBench) -> None:
     assert (await bench.state.counts(connection.id)).filtered == {"failure_expired": 1}
 
 
-async def test_what_could_not_be_overwritten_is_overwritten_later(bench: HousekeepingBench) -> None:
-    connection = await bench.connect()
+async def test_what_could_not_be_overwritten_is_overwritten_later(bench: Kept) -> None:
+    connection = await bench.install()
     await known(bench, "quince-4711")
     await bench.state.forget(["quince-4711"], {connection.id: 0}, emails={})
     await bench.keeping(people_retention_days=400).once()

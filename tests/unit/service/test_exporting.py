@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_forgetting import ADA, ANON, HISTORY, MAIL, ForgettingBench, said
+from test_forgetting import ADA, ANON, HISTORY, MAIL, Forgetting, said
 
 from hogline.service import CannotDo, exporting
 from hogline.service.exporting import as_json
@@ -17,20 +17,20 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[ForgettingBench]:
-    made = ForgettingBench(tmp_path / "data")
-    await made.open()
+async def bench(tmp_path: Path) -> AsyncIterator[Forgetting]:
+    made = Forgetting(tmp_path / "data")
+    await made.begin()
     yield made
     await made.close()
 
 
-async def exported(bench: ForgettingBench, who: str, **more: bool) -> Any:
+async def exported(bench: Forgetting, who: str, **more: bool) -> Any:
     export = await bench.service.exports.person(who, **more)
     return json.loads(b"".join([piece async for piece in as_json(export, bench.service.exports.events)]))
 
 
 @pytest.mark.parametrize("who", [ADA, MAIL, ANON])
-async def test_it_has_everything_of_them_and_nothing_of_others(bench: ForgettingBench, who: str) -> None:
+async def test_it_has_everything_of_them_and_nothing_of_others(bench: Forgetting, who: str) -> None:
     await bench.connect("one")
     await bench.connect("holds", anonymous_users="identified", hold_days=30)
     bench.server.refuses = lambda name, _: name == "bad"
@@ -52,19 +52,19 @@ async def test_it_has_everything_of_them_and_nothing_of_others(bench: Forgetting
     assert "bob" not in json.dumps(found)
 
 
-async def test_what_is_held_is_in_it(bench: ForgettingBench) -> None:
+async def test_what_is_held_is_in_it(bench: Forgetting) -> None:
     await bench.connect("holds", anonymous_users="identified", hold_days=30)
     await bench.deliver(said("a", ADA, 1), said("b", ADA, 2), said("c", "bob", 3))
     assert [one["event"] for one in (await exported(bench, ADA))["held_events"]] == ["a", "b"]
 
 
-async def test_events_are_in_it_without_any_connection(bench: ForgettingBench) -> None:
+async def test_events_are_in_it_without_any_connection(bench: Forgetting) -> None:
     await bench.receive(*HISTORY)
     found = await exported(bench, MAIL)
     assert (found["people"], len(found["events"])) == ([], 4)
 
 
-async def test_it_comes_in_parts_of_bounded_size(bench: ForgettingBench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_comes_in_parts_of_bounded_size(bench: Forgetting, monkeypatch: pytest.MonkeyPatch) -> None:
     await bench.connect("one", anonymous_users="identified", hold_days=30)
     await bench.connect("other", anonymous_users="identified", hold_days=30)
     await bench.deliver(*(said(f"{n}", ADA, n, text="x" * 1_000) for n in range(30)))
@@ -83,14 +83,14 @@ async def test_it_comes_in_parts_of_bounded_size(bench: ForgettingBench, monkeyp
 
 
 async def test_an_event_larger_than_a_part_is_a_part_by_itself(
-    bench: ForgettingBench, monkeypatch: pytest.MonkeyPatch
+    bench: Forgetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exporting, "PART_BYTES", 10)
     await bench.receive(*HISTORY)
     assert len((await exported(bench, MAIL))["events"]) == 4
 
 
-async def test_of_several_people_all_are_exported_if_that_is_said(bench: ForgettingBench) -> None:
+async def test_of_several_people_all_are_exported_if_that_is_said(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY, said("a", "carl", 6, set={"email": MAIL}))
     with pytest.raises(CannotDo, match="2 people have this email"):
@@ -99,11 +99,11 @@ async def test_of_several_people_all_are_exported_if_that_is_said(bench: Forgett
 
 
 @pytest.mark.parametrize("after", ["what", "events:x:y", "events:x:-1", "events:x:" + "9" * 5_000, ":"])
-async def test_a_wrong_place_to_go_on_is_refused(bench: ForgettingBench, after: str) -> None:
+async def test_a_wrong_place_to_go_on_is_refused(bench: Forgetting, after: str) -> None:
     with pytest.raises(CannotDo, match="Start again"):
         await bench.service.exports.events([ADA], after=after)
 
 
-async def test_nobody_found_is_a_mistake(bench: ForgettingBench) -> None:
+async def test_nobody_found_is_a_mistake(bench: Forgetting) -> None:
     with pytest.raises(CannotDo, match="No person has this"):
         await exported(bench, "nobody")

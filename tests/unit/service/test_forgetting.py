@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
+from harness import Serviced
 from sandbox_server import Operations, SandboxServer
 from service_bench import GOOD, TOKEN
 
 from hogline.destinations.base import Unreachable
 from hogline.model import Event, Response
-from hogline.posthog.entry import encode_event
-from hogline.service import CannotDo, Service
+from hogline.service import CannotDo
 from hogline.settings import Settings
-from hogline.store.base import Counts, Journal, State
-from hogline.store.datadir.directory import DataDirectory
-from hogline.store.sqlite.journal import SqliteJournal
-from hogline.store.sqlite.state import SqliteState
+from hogline.store.base import Counts
 from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
@@ -47,45 +43,25 @@ def identify(at_s: int = 3) -> Event:
     return said("$identify", ADA, at_s, set={"email": MAIL}, **naming)
 
 
-class ForgettingBench:
-    """A service over real files; `close` and `open` are a restart."""
+class Forgetting(Serviced):
+    """`close` and `begin` are a restart."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        folder.mkdir()
         self.server = SandboxServer()
-        self.service: Service
-        self.journal: Journal
-        self.state: State
-        self._stack = AsyncExitStack()
-
-    async def open(self) -> None:
-        self._stack = AsyncExitStack()
-        directory = self._stack.enter_context(DataDirectory(self.folder))
-        clock = SkippingClock(date_moves=False)
-        self.journal = SqliteJournal(directory.journal, clock.time_ms)
-        self._stack.push_async_callback(self.journal.close)
-        self.state = SqliteState(directory.state, directory.vault(None))
-        self._stack.push_async_callback(self.state.close)
-        await self.state.add_token(TOKEN)
-        self.service = Service(
-            Settings(data=self.folder, merge_delay_s=0),
-            journal=self.journal,
-            state=self.state,
+        super().__init__(
+            folder,
+            SkippingClock(date_moves=False),
             send=self.server.send,
-            clock=clock,
-            delivers=True,
+            settings=Settings(data=folder, merge_delay_s=0),
         )
-        self._stack.push_async_callback(self.service.close)
-        await self.service.start()
 
-    async def close(self) -> None:
-        await self._stack.aclose()
+    async def begin(self) -> None:
+        await self.state.add_token(TOKEN)
+        await self.service.start()
 
     async def connect(self, name: str = "customerio", **options: object) -> None:
         await self.service.connections.add("customerio", GOOD | options, name=name)
-
-    async def receive(self, *events: Event) -> None:
-        await self.journal.append([encode_event(one) for one in events])
 
     async def settled(self) -> None:
         """Returns once every connection that is not paused has nothing left to do."""
@@ -115,9 +91,9 @@ class ForgettingBench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[ForgettingBench]:
-    made = ForgettingBench(tmp_path / "data")
-    await made.open()
+async def bench(tmp_path: Path) -> AsyncIterator[Forgetting]:
+    made = Forgetting(tmp_path / "data")
+    await made.begin()
     yield made
     await made.close()
 
@@ -131,7 +107,7 @@ HISTORY = [
 ]
 
 
-async def test_somebody_who_is_forgotten_is_deleted_at_customerio(bench: ForgettingBench) -> None:
+async def test_somebody_who_is_forgotten_is_deleted_at_customerio(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     forgotten = await bench.service.forgetting.forget(ADA)
@@ -140,7 +116,7 @@ async def test_somebody_who_is_forgotten_is_deleted_at_customerio(bench: Forgett
     assert (forgotten.people, forgotten.events, forgotten.suppressed) == (2, 4, False)
 
 
-async def test_no_trace_of_them_is_left_in_any_file(bench: ForgettingBench) -> None:
+async def test_no_trace_of_them_is_left_in_any_file(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     assert bench.traces() == [ADA, MAIL, ANON]
@@ -150,7 +126,7 @@ async def test_no_trace_of_them_is_left_in_any_file(bench: ForgettingBench) -> N
 
 
 @pytest.mark.parametrize("under", [ADA, ANON], ids=["by their id", "by an id that was joined"])
-async def test_all_ids_that_were_joined_are_forgotten_with_them(bench: ForgettingBench, under: str) -> None:
+async def test_all_ids_that_were_joined_are_forgotten_with_them(bench: Forgetting, under: str) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     forgotten = await bench.service.forgetting.forget(under)
@@ -159,7 +135,7 @@ async def test_all_ids_that_were_joined_are_forgotten_with_them(bench: Forgettin
     assert [one.id for one in bench.server.people] == ["bob"]
 
 
-async def test_a_customer_that_was_still_to_be_merged_is_deleted_too(bench: ForgettingBench) -> None:
+async def test_a_customer_that_was_still_to_be_merged_is_deleted_too(bench: Forgetting) -> None:
     await bench.connect(merge_people=False)
     await bench.deliver(*HISTORY)
     assert {one.id for one in bench.server.people} == {ADA, ANON, "bob"}
@@ -167,7 +143,7 @@ async def test_a_customer_that_was_still_to_be_merged_is_deleted_too(bench: Forg
     assert [one.id for one in bench.server.people] == ["bob"]
 
 
-async def test_held_events_of_a_person_who_is_forgotten_are_never_sent(bench: ForgettingBench) -> None:
+async def test_held_events_of_a_person_who_is_forgotten_are_never_sent(bench: Forgetting) -> None:
     await bench.connect(anonymous_users="identified", hold_days=30)
     await bench.deliver(said("a", ADA, 1), said("b", ADA, 2), said("c", "bob", 3))
     forgotten = await bench.service.forgetting.forget(ADA)
@@ -178,7 +154,7 @@ async def test_held_events_of_a_person_who_is_forgotten_are_never_sent(bench: Fo
     assert [one.name for one in bench.server.events] == ["$identify"]
 
 
-async def test_counts_stay_exact_with_settled_waiting_held_and_failure_events(bench: ForgettingBench) -> None:
+async def test_counts_stay_exact_with_settled_waiting_held_and_failure_events(bench: Forgetting) -> None:
     await bench.connect()
     await bench.connect("holds", anonymous_users="identified", hold_days=30)
     await bench.connect("waits")
@@ -201,7 +177,7 @@ async def test_counts_stay_exact_with_settled_waiting_held_and_failure_events(be
     assert bench.traces() == []
 
 
-async def test_events_that_wait_are_not_sent_any_more_and_the_others_are(bench: ForgettingBench) -> None:
+async def test_events_that_wait_are_not_sent_any_more_and_the_others_are(bench: Forgetting) -> None:
     await bench.connect()
     await bench.service.connections.pause("customerio")
     await bench.receive(*HISTORY)
@@ -213,7 +189,7 @@ async def test_events_that_wait_are_not_sent_any_more_and_the_others_are(bench: 
     assert {one.id for one in bench.server.people} == {"bob"}
 
 
-async def test_events_that_are_received_while_somebody_is_forgotten_wait_and_are_sent(bench: ForgettingBench) -> None:
+async def test_events_that_are_received_while_somebody_is_forgotten_wait_and_are_sent(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await asyncio.gather(bench.service.forgetting.forget(ADA), bench.receive(said("meanwhile", "bob", 9)))
@@ -222,7 +198,7 @@ async def test_events_that_are_received_while_somebody_is_forgotten_wait_and_are
     assert (await bench.counts()).settled == bench.journal.end
 
 
-async def test_somebody_who_comes_back_is_somebody_new(bench: ForgettingBench) -> None:
+async def test_somebody_who_comes_back_is_somebody_new(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA)
@@ -232,7 +208,7 @@ async def test_somebody_who_comes_back_is_somebody_new(bench: ForgettingBench) -
     assert (await bench.counts()).settled == bench.journal.end
 
 
-async def test_of_several_connections_all_are_told(bench: ForgettingBench) -> None:
+async def test_of_several_connections_all_are_told(bench: Forgetting) -> None:
     await bench.connect("one")
     await bench.connect("other", anonymous_users="identified")
     await bench.deliver(*HISTORY)
@@ -254,7 +230,7 @@ TROUBLES = {
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 async def test_when_customerio_does_not_delete_them_nothing_is_removed_here(
-    bench: ForgettingBench, trouble: Response | Unreachable
+    bench: Forgetting, trouble: Response | Unreachable
 ) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
@@ -271,7 +247,7 @@ async def test_when_customerio_does_not_delete_them_nothing_is_removed_here(
     assert bench.traces() == []
 
 
-async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_customer(bench: ForgettingBench) -> None:
+async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_customer(bench: Forgetting) -> None:
     """Events go by the email here. One that comes when the customer is gone makes another, of the email alone."""
     await bench.connect()
     await bench.deliver(*HISTORY)
@@ -292,7 +268,7 @@ async def test_an_event_that_follows_a_removal_without_an_answer_leaves_no_custo
 
 
 @pytest.mark.parametrize("who", ["nobody", "nobody@example.com", "  ", "@"])
-async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(bench: ForgettingBench, who: str) -> None:
+async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(bench: Forgetting, who: str) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     asked = len(bench.server.requests)
@@ -302,7 +278,7 @@ async def test_whoever_is_not_known_cannot_be_forgotten_and_nobody_is_asked(benc
     assert not bench.state.suppressed
 
 
-async def test_somebody_suppressed_is_blocked_at_customerio(bench: ForgettingBench) -> None:
+async def test_somebody_suppressed_is_blocked_at_customerio(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     forgotten = await bench.service.forgetting.forget(ADA, suppress=True)
@@ -312,13 +288,14 @@ async def test_somebody_suppressed_is_blocked_at_customerio(bench: ForgettingBen
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["at once", "after a restart"])
-async def test_somebody_suppressed_does_not_come_back(bench: ForgettingBench, restart: bool) -> None:  # noqa: FBT001 - one case each
+async def test_somebody_suppressed_does_not_come_back(bench: Forgetting, restart: bool) -> None:  # noqa: FBT001 - one case each
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
     if restart:
         await bench.close()
-        await bench.open()
+        bench.open()
+        await bench.begin()
     asked = len(bench.server.requests)
     await bench.deliver(said("back", ADA, 10, set={"plan": "pro"}), said("back", ANON, 11))
     counts = await bench.counts()
@@ -327,14 +304,14 @@ async def test_somebody_suppressed_does_not_come_back(bench: ForgettingBench, re
     assert await bench.service.people.find("ada") == []
 
 
-async def test_of_somebody_suppressed_only_a_hash_is_kept(bench: ForgettingBench) -> None:
+async def test_of_somebody_suppressed_only_a_hash_is_kept(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
     assert bench.traces() == []
 
 
-async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench: ForgettingBench) -> None:
+async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench: Forgetting) -> None:
     """What names their id as one to be joined is theirs too."""
     await bench.connect()
     await bench.deliver(*HISTORY)
@@ -346,7 +323,7 @@ async def test_somebody_suppressed_does_not_come_back_as_somebodys_visitor(bench
     assert (await bench.counts()).filtered == {"suppressed": 2}
 
 
-async def test_somebody_suppressed_does_not_come_back_under_their_email(bench: ForgettingBench) -> None:
+async def test_somebody_suppressed_does_not_come_back_under_their_email(bench: Forgetting) -> None:
     await bench.connect(identify_by_email=True)
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
@@ -363,7 +340,7 @@ class Crash(BaseException):
 
 
 async def test_a_crash_before_the_journal_is_cleared_is_finished_at_the_next_start(
-    bench: ForgettingBench, monkeypatch: pytest.MonkeyPatch
+    bench: Forgetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bench.connect()
     await bench.connect("waits")
@@ -378,7 +355,8 @@ async def test_a_crash_before_the_journal_is_cleared_is_finished_at_the_next_sta
         await bench.service.forgetting.forget(ADA)
     assert ADA in bench.traces()
     await bench.close()
-    await bench.open()
+    bench.open()
+    await bench.begin()
     assert bench.traces() == []
     assert await bench.state.forgetting() == []
     await bench.service.connections.resume("waits")
@@ -388,7 +366,7 @@ async def test_a_crash_before_the_journal_is_cleared_is_finished_at_the_next_sta
 
 
 async def test_a_crash_before_anything_is_cleared_leaves_everything_as_it_was(
-    bench: ForgettingBench, monkeypatch: pytest.MonkeyPatch
+    bench: Forgetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are gone at Customer.io by then; who asks again finishes it."""
     await bench.connect("one")
@@ -403,14 +381,15 @@ async def test_a_crash_before_anything_is_cleared_leaves_everything_as_it_was(
     with pytest.raises(Crash):
         await bench.service.forgetting.forget(ADA)
     await bench.close()
-    await bench.open()
+    bench.open()
+    await bench.begin()
     assert [await bench.counts(name) for name in ("one", "other")] == before
     await bench.service.forgetting.forget(ADA)
     assert bench.traces() == []
     assert [one.id for one in bench.server.people] == ["bob"]
 
 
-async def test_nothing_of_them_is_logged(bench: ForgettingBench, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_nothing_of_them_is_logged(bench: Forgetting, capsys: pytest.CaptureFixture[str]) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     capsys.readouterr()
@@ -420,7 +399,7 @@ async def test_nothing_of_them_is_logged(bench: ForgettingBench, capsys: pytest.
     assert not any(one in said_of_it.out + said_of_it.err for one in (ADA, MAIL, ANON))
 
 
-async def test_ids_that_travelled_with_them_go_on_in_their_order(bench: ForgettingBench) -> None:
+async def test_ids_that_travelled_with_them_go_on_in_their_order(bench: Forgetting) -> None:
     """Bob was joined with Ada by an alias that PostHog refused: both travel in one lane, and still do."""
     await bench.connect()
     alias = said("$create_alias", "bob", 4, alias=ADA)
@@ -432,7 +411,7 @@ async def test_ids_that_travelled_with_them_go_on_in_their_order(bench: Forgetti
     assert (await bench.counts()).settled == bench.journal.end
 
 
-async def test_another_users_event_that_names_them_leaves_no_trace_of_them_either(bench: ForgettingBench) -> None:
+async def test_another_users_event_that_names_them_leaves_no_trace_of_them_either(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(said("$identify", "bob", 1), *HISTORY, said("$create_alias", "bob", 4, alias=ADA))
     await bench.service.forgetting.forget(ADA)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sandbox_server import Operations
-from test_forgetting import ADA, ANON, MAIL, ForgettingBench, identify, said
+from test_forgetting import ADA, ANON, MAIL, Forgetting, identify, said
 
 from hogline.model import Response
 
@@ -16,18 +16,18 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[ForgettingBench]:
-    made = ForgettingBench(tmp_path / "data")
-    await made.open()
+async def bench(tmp_path: Path) -> AsyncIterator[Forgetting]:
+    made = Forgetting(tmp_path / "data")
+    await made.begin()
     yield made
     await made.close()
 
 
-def ids(bench: ForgettingBench) -> list[str | None]:
+def ids(bench: Forgetting) -> list[str | None]:
     return [one.id or one.email for one in bench.server.people]
 
 
-async def test_a_connection_that_began_after_the_join_knows_of_it(bench: ForgettingBench) -> None:
+async def test_a_connection_that_began_after_the_join_knows_of_it(bench: Forgetting) -> None:
     await bench.connect("one", anonymous_users="identified")
     await bench.deliver(identify(1))
     await bench.connect("other")
@@ -37,7 +37,7 @@ async def test_a_connection_that_began_after_the_join_knows_of_it(bench: Forgett
     assert ids(bench) == []
 
 
-async def test_a_customer_whose_merge_was_refused_is_deleted_too(bench: ForgettingBench) -> None:
+async def test_a_customer_whose_merge_was_refused_is_deleted_too(bench: Forgetting) -> None:
     await bench.connect(identify_by_email=True)
     await bench.deliver(said("a", ADA, 1, set={"email": MAIL}))
 
@@ -53,7 +53,7 @@ async def test_a_customer_whose_merge_was_refused_is_deleted_too(bench: Forgetti
     assert ids(bench) == []
 
 
-async def test_somebody_suppressed_does_not_come_back_under_an_email_they_had_before(bench: ForgettingBench) -> None:
+async def test_somebody_suppressed_does_not_come_back_under_an_email_they_had_before(bench: Forgetting) -> None:
     await bench.connect(identify_by_email=True)
     await bench.deliver(said("a", ADA, 1, set={"email": MAIL}))
     await bench.deliver(said("b", ADA, 2, set={"email": "new@lovelace.example"}))
@@ -62,7 +62,7 @@ async def test_somebody_suppressed_does_not_come_back_under_an_email_they_had_be
     assert ids(bench) == []
 
 
-async def test_a_failure_of_another_keeps_no_trace_in_what_was_refused(bench: ForgettingBench) -> None:
+async def test_a_failure_of_another_keeps_no_trace_in_what_was_refused(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(identify(1))
     naming = {"$anon_distinct_id": ADA}
@@ -80,7 +80,7 @@ async def test_a_failure_of_another_keeps_no_trace_in_what_was_refused(bench: Fo
     assert ADA.encode() not in letter.refusals[0].operation
 
 
-async def test_a_customer_that_was_made_by_a_request_without_an_answer_is_deleted(bench: ForgettingBench) -> None:
+async def test_a_customer_that_was_made_by_a_request_without_an_answer_is_deleted(bench: Forgetting) -> None:
     await bench.connect()
 
     def done_and_no_answer(operations: Operations) -> Response:
@@ -99,7 +99,7 @@ async def test_a_customer_that_was_made_by_a_request_without_an_answer_is_delete
     assert ids(bench) == []
 
 
-async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench: ForgettingBench) -> None:
+async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench: Forgetting) -> None:
     """`hogline send` waits for its events; one of their users is forgotten meanwhile."""
     await bench.connect()
     tallies = bench.service.workers.tally()
@@ -119,7 +119,7 @@ async def test_whoever_waits_for_sent_events_is_told_of_forgotten_ones_too(bench
     assert (tally.delivered, tally.filtered) == (1, {"forgotten": 1})
 
 
-async def test_whom_an_event_joined_that_still_waits_is_forgotten_too(bench: ForgettingBench) -> None:
+async def test_whom_an_event_joined_that_still_waits_is_forgotten_too(bench: Forgetting) -> None:
     await bench.connect()
     await bench.service.connections.pause("customerio")
     await bench.receive(said("$pageview", ANON, 1), identify(2), said("$pageview", ANON, 3))

@@ -8,17 +8,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from harness import Serviced
 from sandbox_server import SandboxServer
 from service_bench import GOOD
 
 from hogline.model import Event
-from hogline.posthog.entry import encode_event
 from hogline.runtime.housekeeping import Housekeeping
-from hogline.service import Service
 from hogline.settings import Settings
-from hogline.store.datadir.secrets import Vault
-from hogline.store.sqlite.journal import SqliteJournal
-from hogline.store.sqlite.state import SqliteState
 from hogline.testing.clock import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -34,36 +30,15 @@ class ImpatientClock(ManualClock):
         await asyncio.sleep(0.001 if seconds < 10 else 3_600)
 
 
-class RetentionBench:
-    def __init__(self, folder: Path) -> None:
-        self.clock = ImpatientClock()
-        self.settings = Settings(data=folder, people_retention_days=30, journal_retention_days=1)
-        self.journal = SqliteJournal(folder / "journal.db", self.clock.time_ms)
-        self.state = SqliteState(folder / "state.db", Vault(Vault.new_key()))
-        self.service = self._service()
-
-    def _service(self) -> Service:
-        return Service(
-            self.settings,
-            journal=self.journal,
-            state=self.state,
-            send=SandboxServer().send,
-            clock=self.clock,
-            delivers=True,
-        )
-
-    async def restart(self) -> None:
-        await self.service.close()
-        self.service = self._service()
-        await self.service.start()
-
-    async def receive(self, *events: tuple[str, str, dict[str, object]]) -> None:
+class Retained(Serviced):
+    async def deliver(self, *events: tuple[str, str, dict[str, object]]) -> None:
         """Each with the time of long ago, whenever it comes. All of them are settled then."""
-        bodies = [
-            encode_event(Event(str(uuid4()), name, who, LONG_AGO_MS, self.clock.time_ms(), said, set={"plan": "pro"}))
-            for name, who, said in events
-        ]
-        end = await self.journal.append(bodies)
+        end = await self.receive(
+            *(
+                Event(str(uuid4()), name, who, LONG_AGO_MS, self.clock.time_ms(), said, set={"plan": "pro"})
+                for name, who, said in events
+            )
+        )
         async with asyncio.timeout(10):
             while (await self.state.counts(1)).settled < end:
                 await asyncio.sleep(0.001)
@@ -85,39 +60,38 @@ class RetentionBench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[RetentionBench]:
-    made = RetentionBench(tmp_path)
+async def bench(tmp_path: Path) -> AsyncIterator[Retained]:
+    settings = Settings(data=tmp_path, people_retention_days=30, journal_retention_days=1)
+    made = Retained(tmp_path, ImpatientClock(), send=SandboxServer().send, settings=settings)
     await made.service.start()
     await made.service.connections.add("customerio", {**GOOD, "anonymous_users": "identified"}, name="shop")
     yield made
-    await made.service.close()
-    await made.journal.close()
-    await made.state.close()
+    await made.close()
 
 
-async def test_events_of_long_ago_that_came_today_keep_their_people(bench: RetentionBench) -> None:
-    await bench.receive(("seen", "ann", {}), ("seen", "ben", {}))
+async def test_events_of_long_ago_that_came_today_keep_their_people(bench: Retained) -> None:
+    await bench.deliver(("seen", "ann", {}), ("seen", "ben", {}))
     assert await bench.days_later(0) == ["ann", "ben"]
     assert await bench.days_later(20) == ["ann", "ben"]
-    await bench.receive(("seen", "ben", {}))
+    await bench.deliver(("seen", "ben", {}))
     assert await bench.days_later(15) == ["ben"]
     assert await bench.days_later(20) == []
 
 
-async def test_whoever_is_seen_under_another_of_their_ids_stays_whole(bench: RetentionBench) -> None:
+async def test_whoever_is_seen_under_another_of_their_ids_stays_whole(bench: Retained) -> None:
     alias: dict[str, object] = {"alias": "phone"}
-    await bench.receive(("seen", "phone", {}), ("$create_alias", "web", alias))
+    await bench.deliver(("seen", "phone", {}), ("$create_alias", "web", alias))
     assert await bench.days_later(0) == ["phone", "web"]
     assert await bench.days_later(20) == ["phone", "web"]
-    await bench.receive(("seen", "phone", {}))
+    await bench.deliver(("seen", "phone", {}))
     await bench.restart()
     assert await bench.days_later(15) == ["phone", "web"]
     assert await bench.days_later(20) == []
-    await bench.receive(("seen", "phone", {}))
+    await bench.deliver(("seen", "phone", {}))
     assert bench.state.ids(["phone", "web"]) == {}
 
 
-async def test_a_customer_stays(bench: RetentionBench) -> None:
-    await bench.receive(("$identify", "ann", {}), ("seen", "ben", {}))
+async def test_a_customer_stays(bench: Retained) -> None:
+    await bench.deliver(("$identify", "ann", {}), ("seen", "ben", {}))
     assert await bench.days_later(0) == ["ann", "ben"]
     assert await bench.days_later(500) == ["ann"]

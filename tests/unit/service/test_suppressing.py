@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from service_bench import send_lines
-from test_forgetting import ADA, ANON, HISTORY, MAIL, ForgettingBench, said
+from test_forgetting import ADA, ANON, HISTORY, MAIL, Forgetting, said
 
 from hogline.destinations.base import Unreachable
 from hogline.service import CannotDo
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[ForgettingBench]:
-    made = ForgettingBench(tmp_path / "data")
-    await made.open()
+async def bench(tmp_path: Path) -> AsyncIterator[Forgetting]:
+    made = Forgetting(tmp_path / "data")
+    await made.begin()
     yield made
     await made.close()
 
 
-async def send(bench: ForgettingBench, *events: dict[str, object]) -> None:
+async def send(bench: Forgetting, *events: dict[str, object]) -> None:
     """As `hogline send` does."""
     handle = await bench.service.sendings.begin()
     lines = [(number, json.dumps(event).encode()) for number, event in enumerate(events, 1)]
@@ -37,7 +37,7 @@ def line(who: str, **more: object) -> dict[str, object]:
     return {"event": "back", "distinct_id": who, "timestamp": "2026-11-01T12:00:00Z", "properties": {}, **more}
 
 
-async def test_what_comes_from_a_file_is_not_kept_either(bench: ForgettingBench) -> None:
+async def test_what_comes_from_a_file_is_not_kept_either(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
@@ -48,7 +48,7 @@ async def test_what_comes_from_a_file_is_not_kept_either(bench: ForgettingBench)
     assert bench.traces() == []
 
 
-async def test_it_holds_for_connections_that_are_made_later_or_again(bench: ForgettingBench) -> None:
+async def test_it_holds_for_connections_that_are_made_later_or_again(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
@@ -61,7 +61,7 @@ async def test_it_holds_for_connections_that_are_made_later_or_again(bench: Forg
         assert await bench.service.people.find("ada", connection=name) == []
 
 
-async def test_an_email_that_somebody_else_has_too_does_not_keep_them_away(bench: ForgettingBench) -> None:
+async def test_an_email_that_somebody_else_has_too_does_not_keep_them_away(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY, said("a", "carl", 6, set={"email": MAIL}))
     await bench.service.forgetting.forget(ADA, suppress=True)
@@ -72,7 +72,7 @@ async def test_an_email_that_somebody_else_has_too_does_not_keep_them_away(bench
     assert bench.state.suppressed(ANON)
 
 
-async def test_somebody_who_was_never_known_can_be_kept_away(bench: ForgettingBench) -> None:
+async def test_somebody_who_was_never_known_can_be_kept_away(bench: Forgetting) -> None:
     await bench.connect()
     await bench.service.forgetting.suppress("eve@example.com")
     await bench.service.forgetting.suppress("eve-1")
@@ -81,7 +81,7 @@ async def test_somebody_who_was_never_known_can_be_kept_away(bench: ForgettingBe
     assert {("email", "eve@example.com"), ("id", "eve-1")} <= set(bench.server.workspace.people.suppressed())
 
 
-async def test_whoever_is_known_is_to_be_forgotten_instead(bench: ForgettingBench) -> None:
+async def test_whoever_is_known_is_to_be_forgotten_instead(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     for who in (ADA, MAIL, ANON):
@@ -92,7 +92,7 @@ async def test_whoever_is_known_is_to_be_forgotten_instead(bench: ForgettingBenc
 
 
 @pytest.mark.parametrize("by", [ADA, MAIL, MAIL.upper(), ANON])
-async def test_whoever_is_taken_back_comes_in_again_under_all_their_ids(bench: ForgettingBench, by: str) -> None:
+async def test_whoever_is_taken_back_comes_in_again_under_all_their_ids(bench: Forgetting, by: str) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
@@ -102,7 +102,7 @@ async def test_whoever_is_taken_back_comes_in_again_under_all_their_ids(bench: F
     assert [one.distinct_id for one in await bench.service.people.find("ada")] == [ADA]
 
 
-async def test_the_destination_is_told_first_and_if_it_refuses_nothing_changes(bench: ForgettingBench) -> None:
+async def test_the_destination_is_told_first_and_if_it_refuses_nothing_changes(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
     await bench.service.forgetting.forget(ADA, suppress=True)
@@ -119,7 +119,7 @@ async def test_the_destination_is_told_first_and_if_it_refuses_nothing_changes(b
     assert bench.server.workspace.people.suppressed() == []
 
 
-async def test_whoever_is_not_suppressed_cannot_be_taken_back(bench: ForgettingBench) -> None:
+async def test_whoever_is_not_suppressed_cannot_be_taken_back(bench: Forgetting) -> None:
     for who in ("nobody", " "):
         with pytest.raises(CannotDo, match=r"not suppressed|Give an id"):
             await bench.service.forgetting.unsuppress(who)
