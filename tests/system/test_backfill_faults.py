@@ -22,7 +22,23 @@ from posthog_emulator import KEY, PROJECT, PostHog, emulated
 from service_bench import GOOD, bench_in
 
 from hogline.backfill.sorter import Sorter
-from hogline.testing.processes import all_events, connect, environment, hogline, hogline_json, people, status
+from hogline.testing.processes import all_events, connect, environment, hogline, hogline_json, people, status, until
+
+_WAITS_AFTER_THE_FIRST_ROW = """
+import os, sys, time
+from hogline.backfill.sorter import Sorter
+from hogline.cli.app import main
+add = Sorter.add
+def waiting(self, record):
+    if not self.count:
+        open(os.environ["TEST_FLAG"], "w").close()
+        while os.path.exists(os.environ["TEST_FLAG"]):
+            time.sleep(0.01)
+    add(self, record)
+Sorter.add = waiting
+main()
+"""
+"""The command; as soon as its first row was read it makes a file and waits until that is gone."""
 
 _CHANGES_ITS_FILE = """
 import sys
@@ -113,10 +129,9 @@ def test_a_bucket_or_credential_that_is_missing_is_one_sentence_and_nothing_is_s
     assert all_events(sandbox) == []
 
 
-@pytest.mark.anyio
-async def test_a_bucket_that_goes_away_in_the_middle_ends_the_run_with_the_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> ThreadedMotoServer:
+    """A server with the bucket `exports`, and the environment in which it is found. Whoever takes it stops it."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -131,10 +146,36 @@ async def test_a_bucket_that_goes_away_in_the_middle_ends_the_run_with_the_reaso
     for part in range(3):
         client.put_object(Bucket="exports", Key=f"p/{part}.jsonl", Body=b"".join(event_rows(5)))
     client.close()
+    return server
+
+
+def test_a_bucket_that_goes_away_in_the_middle_ends_the_command_with_the_reason(
+    data: Path, sandbox: str, bucket: ThreadedMotoServer, tmp_path: Path
+) -> None:
+    connect(data, sandbox)
+    flag = tmp_path / "flag"
+    command = [sys.executable, "-c", _WAITS_AFTER_THE_FIRST_ROW, "backfill", "customerio", "s3://exports/p/"]
+    more = {**environment(data), "TEST_FLAG": str(flag)}
+    with subprocess.Popen(command, env=more, stderr=subprocess.PIPE, text=True) as running:
+        until(flag.exists)
+        bucket.stop()
+        flag.unlink()
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "s3://exports/p/" in said
+    assert " ".join(said.split()).endswith("Nothing was sent.")
+    assert [run["state"] for run in hogline_json(data, "backfills")["runs"]] == ["cancelled"]
+    assert (status(data)["received"], all_events(sandbox)) == (0, [])
+
+
+@pytest.mark.anyio
+async def test_a_bucket_that_goes_away_in_the_middle_ends_the_run_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: ThreadedMotoServer
+) -> None:
     add = Sorter.add
 
     def last(self: Sorter, record: bytes) -> None:
-        server.stop()
+        bucket.stop()
         add(self, record)
 
     monkeypatch.setattr(Sorter, "add", last)

@@ -33,9 +33,10 @@ class Target(Protocol):
     """The connections that a run is for."""
 
     def settled(self) -> tuple[int, int] | None:
-        """The position up to which all of them settled everything, and their requests so far; None: one of them does
-        not run."""
+        """The position up to which all that run settled everything, and their requests so far; None: none runs."""
         ...
+
+    def all_run(self) -> bool: ...
 
     def requests_per_second(self) -> float: ...
 
@@ -147,8 +148,11 @@ class Feeder:
 
     def _is_settled(self) -> bool:
         found = self._target.settled()
-        self.waits = "the connection is not running" if found is None else None
-        return found is not None and not self._unsettled(found[0])
+        if found is None or not self._target.all_run():
+            self.waits = "the connection is not running" if found is None else "a connection is not running"
+            return False
+        self.waits = None
+        return not self._unsettled(found[0])
 
     async def _take(self, rows: Sequence[bytes]) -> None:
         """Keep these rows. However long the disk refuses it."""

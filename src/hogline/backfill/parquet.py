@@ -32,6 +32,7 @@ def rows_of(stream: BinaryIO, name: str) -> Rows:
         raise CannotRead(
             f"{name} is a Parquet file. Reading it needs pyarrow: pip install 'hogline[parquet]'."
         ) from None
+    pa.set_memory_pool(pa.system_memory_pool())  # its own keeps 30 MB more for itself
     watched = _Watched(stream)
     try:
         file = parquet.ParquetFile(watched, buffer_size=_BUFFER_BYTES)

@@ -24,7 +24,7 @@ from hogline.posthog.received import Batch, Unreadable
 from hogline.posthog.repair import decode
 
 MOST_BAD_KEPT = 10_000
-PEOPLE = "The file has people, not events. Only `hogline backfill` reads them, before the events."
+PEOPLE = "The file has people, not events. Only `hogline backfill` and `hogline send` read them, before the events."
 
 Unit: TypeAlias = Literal["line", "event", "row"]
 

@@ -25,7 +25,19 @@ FOLDER = "backfills"
 _READER = "reader"
 """Locked by the process that reads the files."""
 MOST_BAD_KEPT = 100
+MOST_OVER_KEPT = 200
+"""Runs that are over; older ones are dropped."""
 DEFAULT_SHARE = 50
+
+
+class Reread(Struct, frozen=True):
+    """How the process that delivers a run can read its files again. It holds no key and no signature."""
+
+    source: str
+    asked: list[str]
+    """What its key is made of, beside the files."""
+    before_ms: int | None
+    """Only what happened before; None: all."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -39,6 +51,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """The same for the same files and options; empty: it is never the same run."""
     share: int = DEFAULT_SHARE
     """Percent of the connection's requests a second."""
+    reread: Reread | None = None
+    """None: only who started it can read its files."""
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -60,7 +74,10 @@ class Run(Struct, frozen=True, kw_only=True):
     number: int
     wanted: Wanted
     connection: int
-    """0: every one that runs."""
+    """0: every one."""
+    connections: tuple[int, ...] = ()
+    """The run is over when these settled its events: the one that it names, or those that ran when it began. Empty: it
+    is older than this, and names one."""
     state: RunState
     created_ms: int
     touched_ms: int
@@ -72,6 +89,15 @@ class Run(Struct, frozen=True, kw_only=True):
     finished_ms: int = 0
     problem: str = ""
     """Why its files could not be read, if that is why it ended."""
+
+    @property
+    def followed(self) -> tuple[int, ...]:
+        """The connections whose results count."""
+        return self.connections or (self.connection,)
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in {"finished", "cancelled"}
 
 
 @contextmanager
@@ -134,6 +160,10 @@ class Runs:
     def remove(self, number: int) -> None:
         self._runs.pop(number, None)
         shutil.rmtree(self.folder(number), ignore_errors=True)
+
+    def outdated(self) -> list[int]:
+        """Runs that are over, beyond the newest `MOST_OVER_KEPT`."""
+        return [run.number for run in self if run.is_over][:-MOST_OVER_KEPT]
 
     def same(self, connection: int, key: str) -> Run | None:
         """The newest run with this key that was not cancelled."""

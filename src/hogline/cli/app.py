@@ -46,7 +46,7 @@ COMMANDS = {
     "status": "status:status",
     "people": "people:people",
     "source": "sources:source",
-    "send": "files:send",
+    "send": "send:send",
     "backfill": "backfill:backfill",
     "backfills": "backfills:backfills",
     "verify": "verify:verify",

@@ -28,6 +28,7 @@ from hogline.service import CannotDo, Service
 
 _DEFAULT = Common()
 SAY_EVERY_S = 1.0
+STDIN_NAME = "standard input"
 
 
 def backfill(
@@ -84,15 +85,17 @@ def backfill(
     if dry_run:
         show_dry_run(connection, files, before_ms, percent(share), price, json=json, common=common)
         return
-    asked = [*(persons or ()), "", *map(_absolute, sources), str(since), str(until), older_than]
-    wanted = Wanted(connection=connection, sources=_shown(files, sources), key=_key(files, asked), share=percent(share))
-    view = run(_backfilled(wanted, files, Window(before_ms), again=again, json=json, common=common))
+    asked = [*(persons or ()), "", *map(absolute, sources), str(since), str(until), older_than]
+    shown, key = shown_names(files, sources), run_key(files, asked)
+    wanted = Wanted(connection=connection, sources=shown, key=key, share=percent(share))
+    view = run(backfilled(wanted, files, Window(before_ms), again=again, json=json, common=common))
     report(view, json=json)
 
 
-async def _backfilled(
+async def backfilled(
     wanted: Wanted, files: Sequence[File], window: Window, *, again: bool, json: bool, common: Common
 ) -> RunView:
+    """Begin or continue a run, and watch it until it is over or cannot go on without you. Raises `CannotDo`."""
     settings = common.settings()
     async with service_for(settings, delivers=True) as service:
         view = await service.backfills.begin(wanted, again=again)
@@ -140,12 +143,13 @@ async def followed(service: Service, view: RunView, progress: Progress) -> RunVi
     try:
         while view.state == "sending":
             progress.sending(view)
-            if all(one.state not in SENDING_STATES for one in view.connections):
+            if all(one.state not in SENDING_STATES for one in view.connections if one.pending):
                 break
             view = await service.backfills.show(view.number, SAY_EVERY_S)
     except asyncio.CancelledError:
         await service.backfills.pause(view.number)
-        err.print(f"Run {view.number} is paused. The same command continues it.")
+        how = f"`hogline backfills resume {view.number}`" if STDIN_NAME in view.sources else "The same command"
+        err.print(f"Run {view.number} is paused. {how} continues it.")
         raise
     return view
 
@@ -166,21 +170,22 @@ def report(view: RunView, *, json: bool) -> None:
         raise Failed
 
 
-def _key(files: Sequence[File], asked: Sequence[str]) -> str:
+def run_key(files: Sequence[File], asked: Sequence[str]) -> str:
+    """The same for the same files and questions. Raises `CannotDo`."""
     try:
         return key_of(files, asked)
     except CannotRead as problem:
         raise CannotDo(str(problem)) from None
 
 
-def _absolute(source: str) -> str:
+def absolute(source: str) -> str:
     return source if "://" in source or source == "-" else str(Path(source).resolve())
 
 
-def _shown(files: Sequence[File], sources: Sequence[str]) -> list[str]:
+def shown_names(files: Sequence[File], sources: Sequence[str]) -> list[str]:
     """Without the query of an address, which may hold a signature."""
     if len(files) <= 20:
-        return [file.name or "standard input" for file in files]
+        return [file.name or STDIN_NAME for file in files]
     return [source.partition("?")[0] if "://" in source else source for source in sources]
 
 

@@ -13,9 +13,8 @@ from hogline.backfill.views import BadRow, Delivery
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
 from hogline.cli.previews import print_forecast, print_preview
 from hogline.cli.rows import read, rows_of
-from hogline.reasons import SENDING_STATES, state_word
+from hogline.reasons import state_word
 from hogline.runtime.wiring import service_for
-from hogline.service import Service
 
 _DEFAULT = Common()
 MOST_BAD_ROWS_SHOWN = 20
@@ -47,77 +46,6 @@ Since = Annotated[
     Parameter(help="With posthog://: export what PostHog received from this time on, such as 2026-01-01 (UTC)."),
 ]
 Until = Annotated[datetime | None, Parameter(help="With posthog://: up to this time (default: now).")]
-
-
-def send(
-    *files: Files,
-    since: Since = None,
-    until: Until = None,
-    as_it_comes: AsItComes = False,
-    json: Json = False,
-    common: Common = _DEFAULT,
-) -> None:
-    """Send files of events to every active connection, and wait until it is done.
-
-    All files are read first and their events are sorted by time, then uuid. Lines that cannot be read are listed; the
-    other events are still delivered. Exits with 1 if there are failures, or if a line has no event or no time.
-    """
-    reading = read(files, as_it_comes=as_it_comes, since=since, until=until)
-
-    async def work() -> list[Delivery]:
-        settings = common.settings()
-        async with service_for(settings, delivers=True) as service:
-            handle = await service.sendings.begin()
-            try:
-                refused = dict[str, int]()
-                async for rows in rows_of(
-                    reading,
-                    settings.data,
-                    as_it_comes=as_it_comes,
-                    quiet=json,
-                    meanwhile=lambda: service.sendings.show(handle, 0),
-                ):
-                    await service.sendings.send(handle, rows, _newly(reading, refused))
-                await service.sendings.send(handle, [], _newly(reading, refused))
-                return await _settled(service, handle, quiet=json)
-            finally:
-                await service.sendings.end(handle)
-
-    deliveries = run(work())
-    if json:
-        print_json({"connections": deliveries, "bad_lines": reading.first_bad})
-    else:
-        for delivery in deliveries:
-            print_delivery(delivery)
-    _print_bad(reading)
-    if reading.bad or any(delivery.failures or delivery.pending for delivery in deliveries):
-        raise Failed
-
-
-def _newly(reading: Reading, told: dict[str, int]) -> dict[str, int]:
-    """What was refused and is not told yet, by reason; then it is."""
-    new = {reason: n - told.get(reason, 0) for reason, n in list(reading.refused.items()) if n > told.get(reason, 0)}
-    for reason, n in new.items():
-        told[reason] = told.get(reason, 0) + n
-    return new
-
-
-async def _settled(service: Service, handle: str, *, quiet: bool) -> list[Delivery]:
-    """Wait and report progress. Returns early when a connection cannot continue without you."""
-    said = ""
-    while True:
-        deliveries = await service.sendings.show(handle, 2.0)
-        open_ = [delivery for delivery in deliveries if delivery.pending]
-        if all(delivery.state not in SENDING_STATES for delivery in open_):
-            return deliveries
-        says = "; ".join(
-            f"{delivery.connection}: {delivery.pending:,} pending"
-            + (f" ({delivery.reason})" if delivery.reason else "")
-            for delivery in open_
-        )
-        if says != said and not quiet:
-            err.print(says, style="dim", markup=False)
-            said = says
 
 
 def print_delivery(delivery: Delivery) -> None:

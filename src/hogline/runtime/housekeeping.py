@@ -24,6 +24,7 @@ log = structlog.get_logger("hogline.journal")
 EVERY_S = 5.0
 _DAY_MS = 86_400_000
 FAILURES_AT_ONCE = 1_000
+SAMPLED_EVENTS = 100
 PEOPLE_AT_ONCE = 2_000
 EVERYBODY_EVERY_S = 6 * 3_600.0
 
@@ -155,10 +156,17 @@ class Housekeeping:
         return settled
 
     async def _unsettled_bytes(self, settled: int) -> int:
-        """An estimate: events that wait are as large as all that are there."""
+        """An estimate: events that wait are as large as all that are there, or as the first of them, whichever is more.
+        Of older events, only empty places may be there."""
         events = self._journal.end - self._journal.first + 1
         waiting = self._journal.end - max(settled, self._journal.first - 1)
-        return await self._journal.size_bytes() * waiting // events if events else 0
+        if not waiting:
+            return 0
+        first = await self._journal.read(settled, SAMPLED_EVENTS)
+        return max(
+            await self._journal.size_bytes() * waiting // events,
+            sum(len(body) for _, body in first) * waiting // len(first),
+        )
 
     async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
         """The journal's `append`, for what receives: raises `Unwritable` while too many events wait."""

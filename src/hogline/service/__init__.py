@@ -255,6 +255,8 @@ class Service:
             self._event_log.start()
         await self._runner.start()
         await self.backfills.start()
+        if self._delivers:
+            self.history.go_on()
         await self.cleaning.finish()
 
     async def close(self, within_s: float = 20.0) -> None:

@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from hogline.backfill.feeder import Feeder
 from hogline.backfill.runs import MOST_BAD_KEPT, Prepared, Run, Runs, RunState, Wanted
-from hogline.backfill.views import Delivery, RunView
+from hogline.backfill.views import RunView
 from hogline.clock import Clock
 from hogline.delivery.workers import Workers
 from hogline.posthog.forgetting import without
 from hogline.service.core import CannotDo, connection_named
 from hogline.service.run_target import RunTarget
+from hogline.service.run_views import RunViews
 from hogline.service.runner import Runner
 from hogline.service.trail import Trail
 from hogline.settings import Settings
@@ -54,6 +55,7 @@ class Backfills:
         self._seen = seen
         self._trail = trail
         self._runs = Runs(settings.data)
+        self._views = RunViews(journal, state, runner)
         self._feeders: dict[int, tuple[Feeder, asyncio.Task[None]]] = {}
         self._gone: set[str] = set()
         """Ids that were forgotten while files are read: their rows may come yet."""
@@ -63,7 +65,7 @@ class Backfills:
     async def start(self) -> None:
         """Deliver every run that is not paused."""
         for run in self._runs:
-            if run.state in {"finished", "cancelled"}:  # a crash, or a command that still read, may have left rows
+            if run.is_over:  # a crash, or a command that still read, may have left rows
                 self._runs.drop_rows(run.number)
         await self.continue_all()
 
@@ -86,10 +88,11 @@ class Backfills:
         """
         if not 1 <= wanted.share <= 100:
             raise CannotDo("--share must be a percentage from 1 to 100.")
-        connection = await connection_named(self._state, wanted.connection) if wanted.connection else None
-        if connection is None and not await self._running_connections():
+        if wanted.connection:
+            connections = [await connection_named(self._state, wanted.connection)]
+        elif not (connections := await self._running_connections()):
             raise CannotDo("No connection is running. See `hogline connections`.")
-        target = connection.id if connection is not None else 0
+        target = connections[0].id if wanted.connection else 0
         same = self._runs.same(target, wanted.key)
         if same is not None and same.state in {"sending", "paused"}:
             return await self.resume(same.number, share=wanted.share)
@@ -101,18 +104,23 @@ class Backfills:
                     "Another command is reading these files for the same connection. Wait for it or stop it."
                 )
             self._runs.remove(same.number)
+        await self._drop_outdated()
         now_ms = self._clock.time_ms()
         run = Run(
             number=self._next_number(),
             wanted=wanted,
             connection=target,
+            connections=tuple(one.id for one in connections),
             state="reading",
             created_ms=now_ms,
             touched_ms=now_ms,
         )
         self._runs.put(run)
         self._begun[run.number] = now_ms
-        await self._trail.note("backfill_begun", {"run": run.number, "connection": wanted.connection})
+        if wanted.connection:
+            await self._trail.note("backfill_begun", {"run": run.number, "connection": wanted.connection})
+        else:
+            await self._trail.note("file_sent", {"connections": [one.name for one in connections]})
         return await self._run_view(run)
 
     async def note_read(self, number: int, read: int) -> None:
@@ -180,12 +188,39 @@ class Backfills:
 
     # how it works
 
+    def unread(self) -> list[Run]:
+        """Runs whose files were being read when Hogline stopped, and can be read again here."""
+        return [run for run in self._runs if run.wanted.reread is not None and self._is_abandoned(run)]
+
+    async def read_again(self, number: int, key: str) -> None:
+        """The files of a run are read again, from the beginning; they may have changed, and then so has its key."""
+        async with self._runner.changing:
+            run = self._run_of(number, {"reading"})
+            self._runs.put(replace(run, wanted=replace(run.wanted, key=key), read=0, touched_ms=self._clock.time_ms()))
+
+    async def _drop_outdated(self) -> None:
+        """Many small runs must not add up."""
+        if outdated := self._runs.outdated():
+            await self._state.drop_runs(outdated)
+            await self._journal.drop_runs(outdated)
+            for number in outdated:
+                self._runs.remove(number)
+
     async def cancel_all_of(self, connection: int) -> None:
         """The connection is about to be removed: end its runs."""
         for run in list(self._runs):
-            if run.connection == connection and run.state not in {"finished", "cancelled"}:
+            if run.is_over or connection not in run.followed:
+                continue
+            others = tuple(other for other in run.followed if other != connection)
+            if others:
+                await self._stop_feeder(run.number)
+                await self._turn(replace(run, connections=others), run.state)
+            else:
                 await self._turn(run, "cancelled")
                 self._runs.drop_rows(run.number)
+
+    async def _followed(self, run: Run) -> list[Connection]:
+        return [one for one in await self._state.connections() if one.id in run.followed]
 
     async def _running_connections(self) -> list[Connection]:
         return [one for one in await self._state.connections() if self._workers.runs(one.id)]
@@ -211,8 +246,8 @@ class Backfills:
         if state != "sending":
             await self._stop_feeder(run.number)
         now_ms = self._clock.time_ms()
-        finished_ms = now_ms if state in {"finished", "cancelled"} else 0
-        run = replace(run, state=state, prepared=prepared or run.prepared, touched_ms=now_ms, finished_ms=finished_ms)
+        run = replace(run, state=state, prepared=prepared or run.prepared, touched_ms=now_ms)
+        run = replace(run, finished_ms=now_ms if run.is_over else 0)
         self._runs.put(run)
         if state == "sending":
             await self._feed(run)
@@ -221,13 +256,13 @@ class Backfills:
     async def _feed(self, run: Run) -> None:
         if self._is_fed(run) or not self._runner.delivers:
             return
-        connections = [one for one in await self._state.connections() if run.connection in {0, one.id}]
+        connections = await self._followed(run)
         feeder = Feeder(
             run.number,
             self._runs.rows(run.number),
             connection=run.connection,
             share=run.wanted.share,
-            target=RunTarget(self._workers, run.connection, connections),
+            target=RunTarget(self._workers, connections),
             journal=self._journal,
             seen=self._seen,
             suppressed=self._state.suppressed,
@@ -299,63 +334,8 @@ class Backfills:
                 f"The rows of a run cannot be rewritten ({error.strerror}). Make room on the disk, then try again."
             ) from None
 
-    # how it is shown
-
     async def _run_view(self, run: Run) -> RunView:
-        prepared, feeding = run.prepared or Prepared(rows=0), self._feeders.get(run.number)
-        taken = self._journal.backfilled.taken.get(run.number, 0)
-        reason = feeding[0].waits if feeding and run.state == "sending" else None
-        if run.problem:
-            reason = run.problem
-        is_broken = run.state == "sending" and feeding is not None and feeding[1].done()
-        if run.state == "sending" and not self._runner.delivers:
-            reason = "Start `hogline serve`, or run the command again."
-        return RunView(
-            number=run.number,
-            connection=run.wanted.connection,
-            sources=run.wanted.sources,
-            share=run.wanted.share,
-            state="interrupted" if is_broken or self._is_abandoned(run) else run.state,
-            reason=reason,
-            created_ms=run.created_ms,
-            finished_ms=run.finished_ms,
-            read=max(run.read, prepared.rows),
-            rows=prepared.rows,
-            people=prepared.people,
-            taken=taken,
-            requests=feeding[0].requests if feeding else 0,
-            left_out=prepared.left_out,
-            bad=prepared.bad,
-            first_bad=prepared.first_bad,
-            connections=[
-                await self._delivery(run, one, prepared.rows)
-                for one in await self._state.connections()
-                if run.connection in {0, one.id}
-            ],
-        )
-
-    async def _delivery(self, run: Run, connection: Connection, rows: int) -> Delivery:
-        counts = await self._state.run_counts(connection.id, run.number)
-
-        def of(kind: str) -> dict[str, int]:
-            return {name.removeprefix(f"{kind} "): n for name, n in counts.items() if name.startswith(f"{kind} ")}
-
-        filtered, failures, held = of("filtered"), of("failed"), counts.get("held", 0)
-        delivered = counts.get("delivered", 0)
-        settled = delivered + held + sum(filtered.values()) + sum(failures.values())
-        not_kept = rows - settled if run.state == "finished" else 0
-        if not_kept > 0:
-            filtered["suppressed"] = filtered.get("suppressed", 0) + not_kept
-        state, reason = self._runner.standing(connection)
-        return Delivery(
-            connection=connection.name,
-            events=rows,
-            delivered=delivered,
-            filtered=filtered,
-            held=held,
-            failures=failures,
-            adjusted=of("adjusted"),
-            pending=max(0, rows - settled) if run.state in {"sending", "paused"} else 0,
-            state=state,
-            reason=reason,
-        )
+        feeder, task = self._feeders.get(run.number, (None, None))
+        is_broken = run.state == "sending" and task is not None and task.done()
+        interrupted = is_broken or self._is_abandoned(run)
+        return await self._views.of(run, await self._followed(run), feeder, interrupted=interrupted)

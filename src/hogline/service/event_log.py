@@ -158,13 +158,18 @@ class Events:
         events: list[LoggedEvent] = []
         for _ in range(MOST_ROUNDS):
             found = await self._event_log.find(query, limit + 1) if self._event_log is not None else []
+            kept = False
             for each in found:
                 event = await self._received(each.position)
+                kept = kept or event is not None
                 if event is not None and _fits(event, query):
                     events.append(self._view_of(by_id[each.connection], each, event))
             if len(found) <= limit or len(events) > limit:
                 break
-            query = msgspec.structs.replace(query, before=found[-1].position)
+            # The journal may have emptied a whole run of older events, which can be millions.
+            last = found[-1].position
+            before = last if kept else self._journal.backfilled.begins(last)
+            query = msgspec.structs.replace(query, before=before)
         return events
 
     async def _pending_events(self, chosen: Sequence[Connection], query: Query) -> list[LoggedEvent]:

@@ -284,11 +284,14 @@ class _Target:
     def settled(self) -> tuple[int, int] | None:
         return self._now().settled()
 
+    def all_run(self) -> bool:
+        return self._now().all_run()
+
     def requests_per_second(self) -> float:
         return self._now().requests_per_second()
 
     def _now(self) -> RunTarget:
-        return RunTarget(self._workers, 0, self._connections())
+        return RunTarget(self._workers, self._connections())
 
 
 def _utc(ms: int) -> datetime:

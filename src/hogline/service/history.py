@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hogline.backfill.background import started
 from hogline.backfill.files import CannotRead, File, files_of
 from hogline.backfill.posthog import SCHEME, PostHogExports
 from hogline.backfill.prepare import Preparation, Window, key_of
-from hogline.backfill.runs import DEFAULT_SHARE, FOLDER, Wanted, held_by_reader
+from hogline.backfill.runs import DEFAULT_SHARE, FOLDER, Reread, Wanted, held_by_reader
 from hogline.backfill.views import RunView
 from hogline.clock import Clock
 from hogline.service.backfills import Backfills
@@ -58,18 +58,28 @@ class History:
         except CannotRead as problem:
             raise CannotDo(str(problem)) from None
         shown = source.partition("?")[0] if "://" in source else source
-        view = await self._backfills.begin(Wanted(connection=connection, sources=[shown], key=same, share=share))
+        before_ms = now_ms - older_than_hours * 3_600_000 if older_than_hours else None
+        # A key or a signature is not kept, so such a run has to be started again.
+        reread = None if source.startswith(SCHEME) or shown != source else Reread(source, asked, before_ms)
+        wanted = Wanted(connection=connection, sources=[shown], key=same, share=share, reread=reread)
+        view = await self._backfills.begin(wanted)
         if view.state == "reading":
-            before_ms = now_ms - older_than_hours * 3_600_000 if older_than_hours else None
-            folder = self._data / FOLDER / f"{view.number:06}"
-            preparation = Preparation(files, folder, now_ms, Window(before_ms))
-            task = asyncio.create_task(self._read(view.number, preparation), name=f"reading {view.number}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._read(view.number, files, before_ms), view.number)
         return view
 
+    def go_on(self) -> None:
+        """Read again what was being read when Hogline stopped."""
+        for run in self._backfills.unread():
+            assert run.wanted.reread is not None  # `unread` says so
+            self._start(self._read_again(run.number, run.wanted.reread), run.number)
+
+    def _start(self, reading: Coroutine[None, None, None], number: int) -> None:
+        task = asyncio.create_task(reading, name=f"reading {number}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def stop(self) -> None:
-        """Read no more. What is not read to its end has to be started again."""
+        """Read no more. `go_on` reads again what was not read to its end."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -83,7 +93,20 @@ class History:
         since, until = (datetime.fromtimestamp(ms / 1_000, UTC) for ms in (since_ms, now_ms))
         return PostHogExports(source, key).files(since, until)
 
-    async def _read(self, number: int, preparation: Preparation) -> None:
+    async def _read_again(self, number: int, reread: Reread) -> None:
+        try:
+            files = await started(lambda: files_of([reread.source]))
+            await self._backfills.read_again(number, await started(lambda: key_of(files, reread.asked)))
+        except CannotDo:  # it was cancelled
+            return
+        except CannotRead as problem:
+            await self._backfills.fail(number, f"{problem} Nothing was sent.")
+            return
+        await self._read(number, files, reread.before_ms)
+
+    async def _read(self, number: int, files: Sequence[File], before_ms: int | None) -> None:
+        folder = self._data / FOLDER / f"{number:06}"
+        preparation = Preparation(files, folder, self._clock.time_ms(), Window(before_ms))
         try:
             with held_by_reader(preparation.folder):
                 preparing = started(preparation.prepare)

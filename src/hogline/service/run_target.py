@@ -12,19 +12,21 @@ from hogline.store.base import Connection
 
 
 class RunTarget:
-    """The connections of a run that are running: the one it names, or all."""
+    """The connections of a run. One that does not run holds up no other."""
 
-    def __init__(self, workers: Workers, connection: int, connections: Sequence[Connection]) -> None:
+    def __init__(self, workers: Workers, connections: Sequence[Connection]) -> None:
         self._workers = workers
-        self._connection = connection
         self._connections = connections
 
     def settled(self) -> tuple[int, int] | None:
         found = [self._workers.settled(one.id) for one in self._connections]
         running = [one for one in found if one is not None]
-        if not running or (self._connection and len(running) < len(found)):
+        if not running:
             return None
         return min(settled for settled, _ in running), max(requests for _, requests in running)
+
+    def all_run(self) -> bool:
+        return all(self._workers.runs(one.id) for one in self._connections)
 
     def requests_per_second(self) -> float:
         rates = []

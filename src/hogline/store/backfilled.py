@@ -60,6 +60,10 @@ class Backfilled:
         """Everything up to here is gone."""
         self.stretches = [one for one in self.stretches if one.last > last]
 
+    def drop(self, runs: Collection[int]) -> None:
+        """How far these are no longer matters."""
+        self.taken = {run: rows for run, rows in self.taken.items() if run not in runs}
+
     def of(self, run: int) -> list[Stretch]:
         return [one for one in self.stretches if one.run == run]
 
@@ -102,6 +106,10 @@ class Backfilled:
                 counter["held"] -= 1
                 counter[_what_became(item)] += 1
         return counts
+
+    def begins(self, position: int) -> int:
+        """The first of the older events that this one is among; itself, if it is none."""
+        return self._around(position)[0]
 
     def _run_at(self, position: int) -> int:
         """0: not an older event."""

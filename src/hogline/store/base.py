@@ -105,6 +105,10 @@ class Journal(Appender, Protocol):
         """
         ...
 
+    async def drop_runs(self, runs: Collection[int]) -> None:
+        """Forget how far these runs are. Raises `Unwritable`."""
+        ...
+
     async def wait(self, after: int) -> None:
         """Returns as soon as there is an event after this position."""
         ...
@@ -119,8 +123,9 @@ class Journal(Appender, Protocol):
 
     async def trim(self, settled: int, *, received_before_ms: int, most_bytes: int) -> int:
         """Remove some of the oldest events, never one after `settled`: those appended before that time, and more as
-        long as all events together take more than `most_bytes`. Returns how many. Removes them in several short
-        transactions.
+        long as all events together take more than `most_bytes`: first older events of runs, which files still have, and
+        in whose place `entry.FORGOTTEN` is left; then the oldest of all. Returns how many. Removes them in several
+        short transactions.
         """
         ...
 
@@ -311,6 +316,10 @@ class State(Forgets, Resends, Lists, Protocol):
 
     async def run_counts(self, connection: int, run: int) -> dict[str, int]:
         """The results of a run's events at this connection: the sums of `Settlement.runs`."""
+        ...
+
+    async def drop_runs(self, runs: Collection[int]) -> None:
+        """Forget the results of these runs, at all connections."""
         ...
 
     # people

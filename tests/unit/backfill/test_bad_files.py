@@ -166,7 +166,9 @@ def test_an_export_of_people_is_told_from_one_of_events(tmp_path: Path) -> None:
     lines = [msgspec.json.encode(person) + b"\n" for person in people.to_pylist() * 50]
     (tmp_path / "persons.jsonl").write_bytes(b"".join(lines))
     _, reading = read(tmp_path)
-    sentence = "The file has people, not events. Only `hogline backfill` reads them, before the events."
+    sentence = (
+        "The file has people, not events. Only `hogline backfill` and `hogline send` read them, before the events."
+    )
     assert said(reading) == [("line", 1, sentence), ("row", 1, sentence)]
 
 

@@ -64,6 +64,9 @@ class Target:
     def settled(self) -> tuple[int, int] | None:
         return (self.position, self.requests) if self.runs else None
 
+    def all_run(self) -> bool:
+        return self.runs
+
     def requests_per_second(self) -> float:
         return 10.0
 

@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
 from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 
+from hogline.backfill import runs
 from hogline.backfill.run_file import write_rows
 from hogline.backfill.runs import Prepared, Run, Runs, Wanted
 from hogline.backfill.views import RunView
@@ -21,6 +23,7 @@ from hogline.cli.progress import Progress
 from hogline.model import Event
 from hogline.posthog.entry import decode_event, encode_event
 from hogline.service import CannotDo, Service
+from hogline.service.history import History
 
 pytestmark = pytest.mark.anyio
 
@@ -144,3 +147,95 @@ async def test_a_command_goes_on_watching_while_the_destination_is_in_trouble(be
     with Progress(json=True) as progress:
         assert (await followed(service, retrying, progress)).state == "finished"
     assert seen == ["asked"]
+
+
+async def test_a_run_that_was_being_read_when_hogline_stopped_is_read_again_at_the_next_start(tmp_path: Path) -> None:
+    file, data = tmp_path / "old.jsonl", tmp_path / "data"
+    file.write_bytes(b'{"event": "ordered", "distinct_id": "ada", "timestamp": "2026-10-01T10:00:00Z"}\n')
+    async with bench_in(data) as bench:
+        await bench.service.connections.add("customerio", GOOD | {"anonymous_users": "all"}, name="shop")
+        with patch.object(History, "_read", new=_reads_for_ever):
+            run = await bench.service.history.start("shop", str(file))
+            await asyncio.sleep(0)
+        assert run.state == "reading"
+    async with bench_in(data) as bench:
+        (shop,) = (await until(bench, run.number, "finished")).connections
+        assert shop.delivered == 1
+        assert (await bench.service.history.start("shop", str(file))).number == run.number
+
+
+async def test_a_run_whose_files_are_gone_at_the_next_start_ends_with_the_reason(tmp_path: Path) -> None:
+    file, data = tmp_path / "old.jsonl", tmp_path / "data"
+    file.write_bytes(b'{"event": "ordered", "distinct_id": "ada", "timestamp": "2026-10-01T10:00:00Z"}\n')
+    async with bench_in(data) as bench:
+        await bench.service.connections.add("customerio", GOOD, name="shop")
+        with patch.object(History, "_read", new=_reads_for_ever):
+            run = await bench.service.history.start("shop", str(file))
+    file.unlink()
+    async with bench_in(data) as bench:
+        view = await until(bench, run.number, "cancelled")
+        assert view.reason is not None
+        assert view.reason.endswith("No such file or directory. Nothing was sent.")
+
+
+async def _reads_for_ever(*_: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_run_to_every_connection_waits_for_one_that_is_paused_and_holds_up_no_other(
+    bench: ServiceBench,
+) -> None:
+    service = bench.service
+    await service.connections.add("customerio", GOOD | {"anonymous_users": "all"}, name="other")
+    run = await service.backfills.begin(Wanted(sources=["old.jsonl"], key=""))
+    write_rows(rows_of(bench, run.number), [body(1), body(2)])
+    await service.connections.pause("other")
+    await service.backfills.ready(run.number, Prepared(rows=2))
+    async with asyncio.timeout(20):
+        while (view := await service.backfills.show(run.number)).reason != "a connection is not running":
+            await asyncio.sleep(0.01)
+    assert [(one.connection, one.delivered, one.pending) for one in view.connections] == [
+        ("shop", 2, 0),
+        ("other", 0, 2),
+    ]
+    await service.connections.resume("other")
+    view = await until(bench, run.number, "finished")
+    assert [one.delivered for one in view.connections] == [2, 2]
+
+
+async def test_a_run_to_every_connection_goes_on_without_one_that_is_removed(bench: ServiceBench) -> None:
+    service = bench.service
+    await service.connections.add("customerio", GOOD, name="other")
+    run = await service.backfills.begin(Wanted(sources=["old.jsonl"], key=""))
+    write_rows(rows_of(bench, run.number), [body(1)])
+    await service.connections.pause("other")
+    await service.backfills.ready(run.number, Prepared(rows=1))
+    await service.connections.remove("other")
+    view = await until(bench, run.number, "finished")
+    assert [(one.connection, one.delivered) for one in view.connections] == [("shop", 1)]
+
+
+async def test_a_renamed_connection_keeps_its_runs(bench: ServiceBench) -> None:
+    run = await begun(bench, body(1))
+    await bench.service.connections.rename("shop", "store")
+    await bench.service.backfills.ready(run.number, Prepared(rows=1))
+    assert (await until(bench, run.number, "finished")).connection == "store"
+    again = await bench.service.backfills.begin(replace(WANTED, connection="store"))
+    assert (again.number, again.state) == (run.number, "finished")
+
+
+async def test_of_runs_that_are_over_only_the_newest_are_kept(
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MOST_OVER_KEPT", 2)
+    service = bench.service
+    for number in range(1, 5):
+        run = await service.backfills.begin(replace(WANTED, key=str(number)))
+        write_rows(rows_of(bench, run.number), [body(number)])
+        await service.backfills.ready(run.number, Prepared(rows=1))
+        await until(bench, run.number, "finished")
+    assert [one.number for one in await service.backfills.all()] == [4, 3, 2]
+    assert set(service.journal.backfilled.taken) == {2, 3, 4}
+    (shop,) = await service.state.connections()
+    assert [await service.state.run_counts(shop.id, run) for run in (1, 2)] == [{}, {"delivered": 1}]
+    assert not rows_of(bench, 1).parent.exists()

@@ -14,7 +14,9 @@ from structlog.testing import capture_logs
 from hogline.model import Event, Request, Response
 from hogline.posthog.entry import encode_event
 from hogline.service import CannotDo, Service
+from hogline.store.backfilled import Taken
 from hogline.store.base import Unwritable
+from hogline.store.sqlite.journal import SqliteJournal
 from hogline.views.events import LoggedEvent
 
 pytestmark = pytest.mark.anyio
@@ -325,3 +327,13 @@ async def test_it_keeps_nothing_for_a_log_that_is_off(tmp_path: Path) -> None:
     async with bench_in(tmp_path, event_log=False) as bench:
         assert await bench.service.state.unlogged(0, 10) == []
         assert "HOGLINE_EVENT_LOG" in (await bench.service.events.find("shop")).trouble
+
+
+async def test_events_before_a_run_that_the_journal_emptied_are_found(bench: ServiceBench) -> None:
+    await receive(bench, ("$identify", "ada"))
+    bodies = [encode_event(Event(str(uuid4()), "ordered", "ada", RECEIVED_MS, RECEIVED_MS, {})) for _ in range(60)]
+    await bench.service.journal.append(bodies, taken=Taken(1, 60, 0))
+    await settled(bench)
+    assert isinstance(bench.service.journal, SqliteJournal)
+    await bench.service.journal._empty(bench.service.journal.end)
+    assert [one.position for one in (await bench.service.events.find("shop", limit=1)).events] == [1]

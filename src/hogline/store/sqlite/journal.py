@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import apsw
 
+from hogline.posthog.entry import FORGOTTEN
 from hogline.store.backfilled import Backfilled, Stretch, Taken
 from hogline.store.base import READ_BYTES
 from hogline.store.sqlite.database import few_rows, open_database, reading, rows, touch, transaction, value
@@ -32,11 +34,21 @@ class _Trim(NamedTuple):
     last: int
 
 
+class _Empty(NamedTuple):
+    first: int
+    last: int
+
+
 class _Rewrite(NamedTuple):
     bodies: Mapping[int, bytes]
 
 
-_Job: TypeAlias = _Append | _Trim | _Rewrite | Scrub
+class _DropRuns(NamedTuple):
+    runs: Collection[int]
+
+
+_Write: TypeAlias = _Append | _Trim | _Empty | _Rewrite | _DropRuns
+_Job: TypeAlias = _Write | Scrub
 
 
 def _now_ms() -> int:
@@ -61,6 +73,8 @@ class SqliteJournal:
             value(self._read, "SELECT received_ms FROM events WHERE position = ?", (self._end,)) or 0
         )
         self._grown = asyncio.Event()
+        self._emptied = 0
+        """Up to here, older events were emptied."""
         self._writer: Writer[_Job] = Writer(
             self._perform, name="journal-writer", probe=partial(touch, self._written), written=self._reached
         )
@@ -105,6 +119,9 @@ class SqliteJournal:
                 sized=1,
             )
 
+    async def drop_runs(self, runs: Collection[int]) -> None:
+        await self._writer.write(_DropRuns(runs))
+
     async def wait(self, after: int) -> None:
         while self._end <= after:
             await self._grown.wait()
@@ -133,12 +150,26 @@ class SqliteJournal:
         while (first := self.first) <= settled:
             old = min(await self.position_at(received_before_ms) - 1, settled, first + TRIMMED_AT_ONCE - 1)
             if old < first and await self.size_bytes() > most_bytes:
+                if emptied := await self._empty(settled):
+                    removed += emptied
+                    continue
                 old = min(settled, first + TRIMMED_AT_ONCE - 1)
             if old < first:
                 break
             await self._writer.write(_Trim(old))
             removed += old - first + 1
         return removed
+
+    async def _empty(self, settled: int) -> int:
+        """Empty the next older events. Returns how many; 0: there are none left."""
+        for stretch in self.backfilled.stretches:
+            first, last = max(stretch.first, self._emptied + 1, self.first), min(stretch.last, settled)
+            if stretch.run > 0 and first <= last:
+                last = min(last, first + TRIMMED_AT_ONCE - 1)
+                await self._writer.write(_Empty(first, last))
+                self._emptied = last
+                return last - first + 1
+        return 0
 
     async def naming(self, texts: Collection[str], *, after: int = 0) -> AsyncIterator[tuple[int, bytes]]:
         needles = [text.encode("utf-8", "surrogatepass").lower() for text in texts]
@@ -170,7 +201,7 @@ class SqliteJournal:
         written = self._write([job for job in jobs if not isinstance(job, Scrub)])
         return [step(job, self._written) if isinstance(job, Scrub) else next(written) for job in jobs]
 
-    def _write(self, jobs: list[_Append | _Trim | _Rewrite]) -> Iterator[object]:
+    def _write(self, jobs: list[_Write]) -> Iterator[object]:
         appends = [job for job in jobs if isinstance(job, _Append)]
         events = tuple(body for append in appends for body in append.events)
         if len(appends) < len(jobs) or any(append.refused or append.taken for append in appends):
@@ -184,6 +215,8 @@ class SqliteJournal:
             for job in jobs:
                 if isinstance(job, _Trim):
                     self.backfilled.trim(job.last)
+                elif isinstance(job, _DropRuns):
+                    self.backfilled.drop(job.runs)
         else:
             self._insert(events, appends)  # one statement is a transaction by itself
         position = self._last() - len(events)
@@ -221,16 +254,29 @@ class SqliteJournal:
                 )
             yield first, before, taken
 
-    def _beside(self, job: _Append | _Trim | _Rewrite) -> None:
+    def _beside(self, job: _Write) -> None:
         match job:
             case _Trim():
                 self._written.execute("DELETE FROM events WHERE position <= ?", (job.last,))
                 self._written.execute("DELETE FROM backfilled WHERE last <= ?", (job.last,))
+            case _Empty():
+                # Removed and written again: SQLite frees no page if it overwrites events by shorter ones.
+                span = (job.first, job.last)
+                sql = "SELECT position, received_ms FROM events WHERE position BETWEEN ? AND ?"
+                kept = json.dumps(list(rows(self._written, sql, span)))
+                self._written.execute("DELETE FROM events WHERE position BETWEEN ? AND ?", span)
+                self._written.execute(
+                    "INSERT INTO events (position, received_ms, body) SELECT value ->> 0, value ->> 1, ?2"
+                    " FROM json_each(?1)",
+                    (kept, FORGOTTEN),
+                )
             case _Rewrite():
                 self._written.executemany(
                     "UPDATE events SET body = ? WHERE position = ?",
                     ((body, position) for position, body in job.bodies.items()),
                 )
+            case _DropRuns():
+                self._written.executemany("DELETE FROM backfills WHERE run = ?", [(run,) for run in job.runs])
             case _Append():
                 self._count(job.refused)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -253,6 +253,12 @@ class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, SqliteLists, rec
     async def run_counts(self, connection: int, run: int) -> dict[str, int]:
         sql = "SELECT reason, n FROM counters WHERE connection = ? AND kind = ? ORDER BY reason"
         return dict(rows(self._read, sql, (connection, f"run {run}")))
+
+    async def drop_runs(self, runs: Collection[int]) -> None:
+        def drop(database: apsw.Connection) -> None:
+            database.executemany("DELETE FROM counters WHERE kind = ?", [(f"run {run}",) for run in runs])
+
+        await self._write(drop)
 
     async def counts(self, connection: int) -> Counts:
         found = rows(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hogline.posthog.entry import FORGOTTEN
 from hogline.store.backfilled import Stretch, Taken
 from hogline.store.base import READ_BYTES, Journal
 from hogline.testing.stores.words import Store, body
@@ -210,6 +211,43 @@ async def test_how_far_a_run_of_older_events_is_is_kept_with_its_events(store: S
             assert one.backfilled.of(7) == [Stretch(2, 3, 7, 1), Stretch(5, 6, 7, 1)]
     finally:
         await other.close()
+
+
+async def test_how_far_a_run_was_goes_when_it_is_dropped(store: Store, journal: Journal) -> None:
+    for run in (7, 8):
+        await journal.append([body(run)], taken=Taken(run, 1, 1))
+    await journal.drop_runs([7])
+    other = await store.journal()
+    try:
+        for one in (journal, other):
+            assert one.backfilled.taken == {8: 1}
+            assert len(one.backfilled.stretches) == 2
+    finally:
+        await other.close()
+
+
+async def test_where_space_is_short_older_events_make_room_before_live_ones_go(store: Store, journal: Journal) -> None:
+    large = [body(n) + bytes(8_000) for n in range(1, 61)]
+    await journal.append(large[:20])
+    await journal.append(large[20:40], taken=Taken(7, 20, 1))
+    await journal.append(large[40:50], taken=Taken(-1, 10, 0))  # from a source: these are live
+    await journal.append(large[50:60], taken=Taken(8, 10, 1))
+    size_bytes = await journal.size_bytes()
+    times = [await journal.received_at(position) for position in range(1, 61)]
+    assert await journal.trim(50, received_before_ms=0, most_bytes=size_bytes - 140_000) == 20
+    assert await journal.size_bytes() <= size_bytes - 140_000
+    other = await store.journal()
+    try:
+        for one in (journal, other):
+            found = await one.read(0, 100, 2**62)
+            assert [position for position, _ in found] == list(range(1, 61))
+            assert [kept for _, kept in found] == [*large[:20], *[FORGOTTEN] * 20, *large[40:]]
+            assert [await one.received_at(position) for position in range(1, 61)] == times
+            assert (one.first, one.end) == (1, 60)
+    finally:
+        await other.close()
+    await journal.trim(60, received_before_ms=0, most_bytes=size_bytes // 2)
+    assert journal.first == 61
 
 
 async def test_where_older_events_stand_goes_with_them(store: Store, journal: Journal) -> None:

@@ -216,6 +216,10 @@ async def test_what_became_of_older_events_is_counted_by_run(store: Store, state
         assert await one.run_counts(connection.id, 7) == {"delivered": 4, "filtered x": 2}
         assert await one.run_counts(connection.id, 8) == {}
         assert await one.counts(connection.id) == Counts(delivered=4)
+    await state.drop_runs([7])
+    for one in (state, other):
+        assert await one.run_counts(connection.id, 7) == {}
+        assert await one.counts(connection.id) == Counts(delivered=4)
     await other.close()
 
 
