@@ -192,8 +192,9 @@ async def test_a_run_to_every_connection_waits_for_one_that_is_paused_and_holds_
     await service.connections.pause("other")
     await service.backfills.ready(run.number, Prepared(rows=2))
     async with asyncio.timeout(20):
-        while (view := await service.backfills.show(run.number)).reason != "a connection is not running":
+        while (view := await service.backfills.show(run.number)).connections[0].pending:
             await asyncio.sleep(0.01)
+    assert (view.state, view.reason) == ("sending", "a connection is not running")
     assert [(one.connection, one.delivered, one.pending) for one in view.connections] == [
         ("shop", 2, 0),
         ("other", 0, 2),
@@ -239,3 +240,19 @@ async def test_of_runs_that_are_over_only_the_newest_are_kept(
     (shop,) = await service.state.connections()
     assert [await service.state.run_counts(shop.id, run) for run in (1, 2)] == [{}, {"delivered": 1}]
     assert not rows_of(bench, 1).parent.exists()
+
+
+async def test_a_file_that_is_sent_again_continues_if_it_is_not_over_and_else_is_sent_again(
+    bench: ServiceBench,
+) -> None:
+    service, wanted = bench.service, Wanted(sources=["old.jsonl"], key="file")
+    run = await service.backfills.begin(wanted, again=True)
+    write_rows(rows_of(bench, run.number), [body(1)])
+    await service.connections.pause("shop")
+    await service.backfills.ready(run.number, Prepared(rows=1))
+    await service.backfills.pause(run.number)
+    await service.connections.resume("shop")
+    assert (await service.backfills.begin(wanted, again=True)).number == run.number
+    await until(bench, run.number, "finished")
+    again = await service.backfills.begin(wanted, again=True)
+    assert (again.number, again.state) == (run.number + 1, "reading")
