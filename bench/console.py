@@ -29,7 +29,7 @@ from hogline.settings import Settings
 from hogline.store.datadir.accounts import ConsoleAccounts
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.event_log import Unlogged, checksum, packed
-from hogline.store.figures import Figure, Kind
+from hogline.store.figures import Figure, FigureKind
 from hogline.store.opening import Stores, opened
 
 EVENTS, FAILURES = 10_000_000, 20_000
@@ -202,7 +202,7 @@ async def _settle(stores: Stores, connection: int, now_ms: int) -> None:
         )
     )
     await stores.state.flush(Flush({}, {}, EVENTS))
-    kinds: tuple[tuple[Kind, int, str], ...] = (
+    kinds: tuple[tuple[FigureKind, int, str], ...] = (
         ("received", 800, ""),
         ("delivered", 780, ""),
         ("filtered", 16, "not_identified"),

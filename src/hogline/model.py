@@ -45,13 +45,13 @@ class Event(Struct, frozen=True, array_like=True):
     """It came with the public token, which is in every page and app, so anyone could have made it up."""
 
 
-Kind: TypeAlias = Literal["id", "email"]
+IdentifierKind: TypeAlias = Literal["id", "email"]
 
 
 class Identifier(NamedTuple):
     """An identifier by which a destination knows someone."""
 
-    kind: Kind
+    kind: IdentifierKind
     value: str
 
     @property

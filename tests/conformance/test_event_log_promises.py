@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hogline.core.changes import Noted, Sent
-from hogline.store.event_log import EventLog, Outcome, OutcomeKind, Query, Unlogged, changed, checksum, packed
+from hogline.store.event_log import EventLog, EventOutcome, OutcomeKind, Query, Unlogged, changed, checksum, packed
 from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.event_search import BLOCK_BITS
 
@@ -32,7 +32,7 @@ async def log(opens: Callable[[], EventLog]) -> AsyncIterator[EventLog]:
     await opened.close()
 
 
-Event = tuple[int, int, int, Outcome]
+Event = tuple[int, int, int, EventOutcome]
 numbers = count(1)
 
 

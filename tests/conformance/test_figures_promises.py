@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hogline.store.figures import HOUR_S, HOURS_KEPT_S, MINUTE_S, MINUTES_KEPT_S, Figure, Figures, Kind, Point
+from hogline.store.figures import HOUR_S, HOURS_KEPT_S, MINUTE_S, MINUTES_KEPT_S, Figure, FigureKind, Figures, Point
 from hogline.store.sqlite.figures import SqliteFigures
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +58,7 @@ async def test_what_is_added_twice_adds_up(history: Figures) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pending", "lag_ms"])
-async def test_of_what_waits_a_longer_time_shows_the_most(history: Figures, kind: Kind) -> None:
+async def test_of_what_waits_a_longer_time_shows_the_most(history: Figures, kind: FigureKind) -> None:
     for n, at_s in ((5, 0), (9, 1), (2, 60)):
         await history.add([Figure(1, kind, n)], NOON_S + at_s)
     assert [point.n for point in await everything(history)] == [9, 2]

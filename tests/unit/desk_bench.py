@@ -13,7 +13,7 @@ from hogline.core.desk import Desk
 from hogline.core.fold import Fold, Suppressed
 from hogline.core.items import Item, OperationOutcome, Source
 from hogline.core.known import Known, Person
-from hogline.core.settle import Settled
+from hogline.core.settle import SettledShipment
 from hogline.core.shipment import Shipment
 from hogline.core.told import NOBODY, WAITS_MS, Told
 from hogline.destinations.base import Destination
@@ -67,7 +67,7 @@ def event(
 class Made:
     """What a shipment came to; `filtered`, `adjusted`, `held` and `reasons` are those of its last event."""
 
-    def __init__(self, shipment: Shipment, settled: Settled) -> None:
+    def __init__(self, shipment: Shipment, settled: SettledShipment) -> None:
         self.operations = tuple(shipment.operations)
         self.items = shipment.items
         self.settled = settled

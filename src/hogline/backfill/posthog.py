@@ -107,7 +107,7 @@ class PostHogExports:
         """
         try:
             self._asked("GET", f"{_EXPORTS}00000000-0000-0000-0000-000000000000/")
-        except Refused as refused:
+        except ExportRefused as refused:
             if refused.status not in {403, 404}:
                 raise
 
@@ -224,7 +224,7 @@ class PostHogExports:
                 if refused.code == 404 and place == _EXPORTS:
                     raise _Missing from None
                 if pause_s is None or (refused.code != 429 and refused.code < 500):
-                    raise Refused(self._why(refused.code, text), refused.code) from None
+                    raise ExportRefused(self._why(refused.code, text), refused.code) from None
                 self._sleep(max(pause_s, _seconds(headers.get("retry-after"))))
             except (URLError, HTTPException, ConnectionError, TimeoutError):
                 # An export that was asked for may have begun, and costs its rows: it is not asked for again.
@@ -249,7 +249,7 @@ class PostHogExports:
                 return f"PostHog rejected the request (HTTP {status}): {_line(body.decode(errors='replace'))}"
 
 
-class Refused(CannotRead):
+class ExportRefused(CannotRead):
     """PostHog answered that it will not."""
 
     def __init__(self, sentence: str, status: int) -> None:

@@ -19,7 +19,7 @@ _DELIMITERS = ",;\t|"
 _NEEDED = {"event", "distinct_id"}
 
 
-class Row(Struct, frozen=True):
+class TableRow(Struct, frozen=True):
     line: int
     """Where it begins, counted from 1."""
     body: bytes
@@ -45,7 +45,7 @@ def _has_backslashes(head: bytes) -> bool:
     return b'"{\\"' in head and b'"{""' not in head
 
 
-def rows(stream: BinaryIO, delimiter: str, *, first_line: int, most_bytes: int) -> Iterator[Row]:
+def rows(stream: BinaryIO, delimiter: str, *, first_line: int, most_bytes: int) -> Iterator[TableRow]:
     """The rows of a table whose header is the first line of the stream, and that line `first_line` of the file."""
     csv.field_size_limit(most_bytes)
     head, rest = read_ahead(stream, CHUNK_BYTES)
@@ -62,10 +62,10 @@ def rows(stream: BinaryIO, delimiter: str, *, first_line: int, most_bytes: int) 
         except StopIteration:
             return
         except csv.Error:
-            yield Row(line, b"", "This row is not valid CSV. Is a quote missing?")
+            yield TableRow(line, b"", "This row is not valid CSV. Is a quote missing?")
             continue
         if len(values) > len(names):
-            yield Row(line, b"", "This row has more values than the header has columns.")
+            yield TableRow(line, b"", "This row has more values than the header has columns.")
         elif any(values):
             event = {name: value for name, value in zip(names, values, strict=False) if value}
-            yield Row(line, json.dumps(event).encode())
+            yield TableRow(line, json.dumps(event).encode())

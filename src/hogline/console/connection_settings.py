@@ -15,7 +15,7 @@ from starlette.routing import Route
 from hogline.console.connections import resume_or_ask, settings_url, url_of
 from hogline.console.context import connection_of, form_of, require_right, service_of
 from hogline.console.forms import changes_of, fields, only_changed, problems_of, typed
-from hogline.console.options_form import NOTHING_YET, TESTS, Outcome, outcome_of_test, seen_lately
+from hogline.console.options_form import NOTHING_YET, TESTS, FormResult, outcome_of_test, seen_lately
 from hogline.console.pages import go, page
 from hogline.console.samples import SAMPLES
 from hogline.console.shown import WORDS
@@ -58,7 +58,7 @@ async def change(request: Request) -> Response:
     opened, seen = _options_in(form, "opened"), _options_in(form, "seen")
     problems = problems_of(destination, values, secrets_are_set=True)
     if problems:
-        return await _settings_page(request, connection, values, Outcome(problems=problems), opened)
+        return await _settings_page(request, connection, values, FormResult(problems=problems), opened)
     try:
         if do in TESTS:
             outcome = await outcome_of_test(service, form, destination.key, values, connection.name)
@@ -75,14 +75,14 @@ async def change(request: Request) -> Response:
     return go(request, settings_url(request), " ".join([f"Saved {connection.name}.", *changed.notes]))
 
 
-def _outcome_of(error: CannotDo, destination: Destination[Any]) -> Outcome:
+def _outcome_of(error: CannotDo, destination: Destination[Any]) -> FormResult:
     match error:
         case ChangedMeanwhile():
-            return Outcome(sentence=str(error), changed=changes_of(destination, error.changes))
+            return FormResult(sentence=str(error), changed=changes_of(destination, error.changes))
         case SecretsNeeded():
-            return Outcome(problems=dict(error.problems))
+            return FormResult(problems=dict(error.problems))
         case _:
-            return Outcome(sentence=str(error))
+            return FormResult(sentence=str(error))
 
 
 def _options_in(form: FormData, name: str) -> dict[str, object] | None:
@@ -98,7 +98,7 @@ async def _settings_page(
     request: Request,
     connection: ConnectionView,
     values: dict[str, object],
-    outcome: Outcome,
+    outcome: FormResult,
     opened: dict[str, object] | None = None,
     *,
     copy: Copy | None = None,

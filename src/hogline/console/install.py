@@ -13,7 +13,7 @@ from hogline.backfill.forecast import WHOM
 from hogline.console.connections import url_of
 from hogline.console.context import form_of, require_right, service_of
 from hogline.console.forms import fields, problems_of, typed
-from hogline.console.options_form import NOTHING_YET, TESTS, Outcome, outcome_of_test, seen_lately
+from hogline.console.options_form import NOTHING_YET, TESTS, FormResult, outcome_of_test, seen_lately
 from hogline.console.pages import go, page
 from hogline.console.samples import SAMPLES
 from hogline.console.shown import WORDS
@@ -44,14 +44,14 @@ async def install(request: Request) -> Response:
         return await _forecast(request, destination, values, name, str(form.get("price", "")))
     problems = problems_of(destination, values)
     if problems:
-        return await _install_page(request, destination, values, name, Outcome(problems=problems))
+        return await _install_page(request, destination, values, name, FormResult(problems=problems))
     try:
         if do in TESTS:
             outcome = await outcome_of_test(service, form, destination.key, values)
             return await _install_page(request, destination, values, name, outcome)
         made = await service.connections.add(destination.key, values, name=name, paused=do != "start")
     except CannotDo as error:
-        return await _install_page(request, destination, values, name, Outcome(sentence=str(error)))
+        return await _install_page(request, destination, values, name, FormResult(sentence=str(error)))
     if not made.paused:
         return go(request, url_of(request, "connect-posthog"), f"{made.name} is ready. Now send events from PostHog.")
     return go(request, url_of(request, "home"), f"Saved {made.name}. It sends nothing until you resume it.")
@@ -67,9 +67,9 @@ async def _forecast(
         a_month = float(price) if price else None
     except (CannotDo, ValueError) as error:
         sentence = str(error) if isinstance(error, CannotDo) else "A price must be a number, such as 0.009."
-        return await _install_page(request, destination, values, name, Outcome(sentence=sentence), price=price)
+        return await _install_page(request, destination, values, name, FormResult(sentence=sentence), price=price)
     return await _install_page(
-        request, destination, values, name, Outcome(forecast=found, a_month=a_month), price=price
+        request, destination, values, name, FormResult(forecast=found, a_month=a_month), price=price
     )
 
 
@@ -82,7 +82,7 @@ async def _install_page(
     destination: Destination[Any],
     values: dict[str, object],
     name: str,
-    outcome: Outcome,
+    outcome: FormResult,
     *,
     price: str = "",
 ) -> Response:

@@ -21,7 +21,7 @@ MOST_TO_TRY = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class FormResult:
     """What came of a form that was not taken, or only tested."""
 
     check: CheckView | None = None
@@ -41,21 +41,23 @@ class Outcome:
         return 422 if self.sentence or self.problems else 200
 
 
-NOTHING_YET = Outcome()
+NOTHING_YET = FormResult()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class SeenLately:
     """Of the newest events: the most frequent names first, and events to try."""
 
     names: list[str]
     events: list[ReceivedEvent]
 
 
-async def seen_lately(service: Service) -> Seen:
+async def seen_lately(service: Service) -> SeenLately:
     received = await service.live.received(limit=LOOKED_AT)
     names = Counter(event.event for event in received)
-    return Seen(names=[name for name, _ in names.most_common(MOST_SUGGESTED)], events=received[: -MOST_TO_TRY - 1 : -1])
+    return SeenLately(
+        names=[name for name, _ in names.most_common(MOST_SUGGESTED)], events=received[: -MOST_TO_TRY - 1 : -1]
+    )
 
 
 TESTS = frozenset({"test", "send"})
@@ -63,12 +65,12 @@ TESTS = frozenset({"test", "send"})
 
 async def outcome_of_test(
     service: Service, form: FormData, destination: str, values: dict[str, object], name: str = ""
-) -> Outcome:
+) -> FormResult:
     """`do`: `test` checks the credentials; `send` sends the event that was chosen or typed, for real. Raises
     `CannotDo`.
     """
     if form.get("do") == "test":
-        return Outcome(check=await service.connections.test(destination, values, name))
+        return FormResult(check=await service.connections.test(destination, values, name))
     text = str(form.get("trial-json", "")).strip()
     kind, _, which = str(form.get("trial-event", "")).partition("-")
     if not text and kind == "received":
@@ -77,4 +79,4 @@ async def outcome_of_test(
         text = SAMPLES[which].text
     if not text:
         raise CannotDo("Choose an event to send, or paste one as JSON.")
-    return Outcome(trial=await service.trials.send(destination, values, text, name))
+    return FormResult(trial=await service.trials.send(destination, values, text, name))

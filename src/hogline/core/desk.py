@@ -22,7 +22,7 @@ from hogline.core.known import EVER, Known
 from hogline.core.lanes import Lane, Lanes, lane_of
 from hogline.core.records import RecordReads, Records
 from hogline.core.removing import removal_of
-from hogline.core.settle import Settled, Times, settle
+from hogline.core.settle import SettledShipment, Times, settle
 from hogline.core.shipment import Shipment
 from hogline.core.told import NOBODY, Told
 from hogline.destinations.base import Destination, Rules
@@ -286,7 +286,7 @@ class Desk:
         *,
         requests: int = 0,
         retries: Mapping[str, int] | None = None,
-    ) -> Settled:
+    ) -> SettledShipment:
         """What to write when every operation has its outcome. Call `settled` once it is written. From now on, an email
         belongs to the person that this says. Until it is written, another shipment may take an email that this frees,
         and is written after it."""
@@ -306,7 +306,7 @@ class Desk:
             shipment.roster.rows.add(email)  # to be remembered until it is on disk
         return settled
 
-    def settled(self, shipment: Shipment, settled: Settled) -> None:
+    def settled(self, shipment: Shipment, settled: SettledShipment) -> None:
         """It is on disk, so others may go now."""
         settlement = settled.settlement
         records = self.records

@@ -35,7 +35,7 @@ class Outcome(Struct, frozen=True, gc=False):
     """What was shortened, left out or renamed in it, as reasons to count by."""
 
 
-class Settled(NamedTuple):
+class SettledShipment(NamedTuple):
     settlement: Settlement
     outcomes: list[Outcome]
     spoken: set[str]
@@ -74,7 +74,7 @@ def settle(
     requests: int = 0,
     retries: Mapping[str, int] | None = None,
     replay_settled: int | None = None,
-) -> Settled:
+) -> SettledShipment:
     refusals: dict[int, list[Refusal]] = {}
     effects: dict[str, list[tuple[Effect, bool]]] = {}
     adjusted: Counter[str] = Counter()
@@ -118,7 +118,7 @@ def settle(
         absorbed={goes: shipment.roster.root(stays) for stays, goes in shipment.roster.joins},
         again_done=[(item.source.value, item.who) for item in asides if item.source is not Source.DUE],
     )
-    return Settled(settlement, counted.outcomes, spoken)
+    return SettledShipment(settlement, counted.outcomes, spoken)
 
 
 def _truth(

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hogline.model import Identifier, Kind
+from hogline.model import Identifier, IdentifierKind
 
 MOST_GONE = 100
 MOST_EMAILS = 20
@@ -41,7 +41,7 @@ class Moment(NamedTuple):
 class Customer(Struct, frozen=True, gc=False):
     """One customer at the destination."""
 
-    kind: Kind
+    kind: IdentifierKind
     value: str
     state: Literal["wanted", "accepted", "leaving", "kept"] = "wanted"
     """`wanted`: on disk before the first request. `accepted`: an identify was. `leaving`: it is being merged into the

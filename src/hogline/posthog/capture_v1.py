@@ -36,7 +36,7 @@ _DETAILS = {
 """PostHog's words for our reasons; others stand for themselves."""
 
 
-class Outcome(Struct, frozen=True, omit_defaults=True):
+class EventResult(Struct, frozen=True, omit_defaults=True):
     """The result of an event. `warning`: kept, but corrected. `drop`: not kept, and a retry will not help."""
 
     result: Literal["ok", "warning", "drop"]
@@ -45,7 +45,7 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
 
 class BatchV1(Struct, frozen=True):
     batch: Batch
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, EventResult]
     """By uuid, as sent; an event sent without a uuid has no entry."""
 
 
@@ -91,7 +91,7 @@ def read_capture_v1(
     envelope = _Envelope(hints.token, value.get("created_at"), _library(hints.sdk), known_time(hints.sent_at))
     receipt = Receipt(received_ms, new_uuid, public=public)
     collected = Collected()
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, EventResult] = {}
     for entry in entries:
         reasons: list[str] = []
         whole = repair(entry, reasons) if decoded.suspicious else entry
@@ -121,15 +121,17 @@ def _library(sdk: str) -> Mapping[str, str]:
     return {"$lib": name, "$lib_version": version} if name and slash and version else {}
 
 
-def _read(entry: object, envelope: _Envelope, receipt: Receipt, reasons: list[str], collected: Collected) -> Outcome:
+def _read(
+    entry: object, envelope: _Envelope, receipt: Receipt, reasons: list[str], collected: Collected
+) -> EventResult:
     try:
         captured = _as_captured(event_object(entry), envelope, reasons)
         event = capture.read(captured, receipt, reasons, sent_ms=envelope.sent_ms, token=envelope.token)
         collected.keep(event)
     except Unreadable as problem:
         collected.refuse(problem)
-        return Outcome("drop", _DETAILS.get(problem.reason, problem.reason))
-    return Outcome("warning", ", ".join(event.repaired)) if event.repaired else Outcome("ok")
+        return EventResult("drop", _DETAILS.get(problem.reason, problem.reason))
+    return EventResult("warning", ", ".join(event.repaired)) if event.repaired else EventResult("ok")
 
 
 def _as_captured(event: dict[str, object], envelope: _Envelope, reasons: list[str]) -> dict[str, object]:
@@ -147,6 +149,6 @@ def _as_captured(event: dict[str, object], envelope: _Envelope, reasons: list[st
     return captured
 
 
-def encode_outcomes(outcomes: Mapping[str, Outcome]) -> bytes:
+def encode_outcomes(outcomes: Mapping[str, EventResult]) -> bytes:
     """The answer's body."""
     return msgspec.json.encode({"results": outcomes})

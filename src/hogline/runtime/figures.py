@@ -17,7 +17,7 @@ from msgspec import Struct, field
 
 from hogline.clock import Clock
 from hogline.store.base import Connection, Journal, State
-from hogline.store.figures import MINUTE_S, Figure, Figures, Kind, Point, bucket
+from hogline.store.figures import MINUTE_S, Figure, FigureKind, Figures, Point, bucket
 from hogline.store.positions import lag_ms
 from hogline.telemetry.delivery import RequestListener
 from hogline.telemetry.internal_errors import kind_and_place
@@ -31,7 +31,7 @@ class _Seen(Struct, frozen=True):
     """A connection's counters at one time, and what waited then."""
 
     name: str
-    counters: dict[tuple[Kind, str], int]
+    counters: dict[tuple[FigureKind, str], int]
     pending: int = 0
     lag_ms: int = 0
 
@@ -113,7 +113,7 @@ class Sampler:
     async def _look(self, connection: Connection, now_ms: int) -> _Seen:
         counts = await self._state.counts(connection.id)
         received = self._journal.end - connection.start
-        counters: dict[tuple[Kind, str], int] = {
+        counters: dict[tuple[FigureKind, str], int] = {
             ("received", ""): received,
             ("delivered", ""): counts.delivered,
             ("held", ""): counts.held,

@@ -10,14 +10,14 @@ from contextvars import ContextVar
 
 from msgspec import Struct
 
-from hogline.store.audit import Kind
+from hogline.store.audit import ActorKind
 from hogline.store.datadir.roles import Role
 
 
 class Actor(Struct, frozen=True, kw_only=True):
     name: str
     """The name of an account, an API token, or the system user who ran a command."""
-    kind: Kind
+    kind: ActorKind
     role: Role
     address: str = ""
     """Where the request came from; empty: this machine's command line."""

@@ -48,7 +48,7 @@ class Reading(Struct, frozen=True):
     """Of the disk of the data directory."""
 
 
-class Rules:
+class AlertRules:
     """Turns readings into alerts: by key, a sentence for each. Remembers the last ten minutes."""
 
     def __init__(self, settings: Settings) -> None:
@@ -118,13 +118,13 @@ class Alerts:
         self._clock = clock
         self._statuses = statuses
         self._addresses = addresses
-        self._rules = Rules(settings)
+        self._rules = AlertRules(settings)
         self._memory = Memory(settings.data)
         self._since_s = clock.now_s()
 
     async def all(self) -> list[AlertView]:
         """What is wrong now."""
-        found = Rules(self._settings).alerts(await self._reading())
+        found = AlertRules(self._settings).alerts(await self._reading())
         return [AlertView(key=key, state="raised", sentence=sentence) for key, sentence in found.items()]
 
     async def test(self) -> list[str]:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from hogline.backfill.background import started
 from hogline.backfill.feeder import Feeder
 from hogline.backfill.files import CannotRead
-from hogline.backfill.posthog import PostHogExports, Refused
+from hogline.backfill.posthog import ExportRefused, PostHogExports
 from hogline.backfill.prepare import Preparation, Window
 from hogline.backfill.run_file import change_rows
 from hogline.backfill.runs import FOLDER, Prepared
@@ -153,7 +153,7 @@ class Fetching:
                 source = await self._read(source, standing)
             if source.fetched is not None:
                 source = await self._take(source, source.fetched, standing)
-        except Refused as problem:
+        except ExportRefused as problem:
             again = " Then run `hogline source add posthog` again, with the new key." if problem.status == 401 else ""
             trouble = f"{problem}{again}"
         except (CannotRead, Unusable, Unwritable) as problem:

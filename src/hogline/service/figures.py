@@ -11,7 +11,16 @@ from msgspec import Struct
 from hogline.clock import Clock
 from hogline.service.core import CannotDo, connection_named
 from hogline.store.base import State
-from hogline.store.figures import HOUR_S, HOURS_KEPT_S, MINUTE_S, MINUTES_KEPT_S, Figures, Kind, Point, percentile_ms
+from hogline.store.figures import (
+    HOUR_S,
+    HOURS_KEPT_S,
+    MINUTE_S,
+    MINUTES_KEPT_S,
+    FigureKind,
+    Figures,
+    Point,
+    percentile_ms,
+)
 
 
 class TrendsView(Struct, frozen=True, kw_only=True):
@@ -143,7 +152,7 @@ def _up(at_s: int, step_s: int) -> int:
     return at_s + -at_s % step_s
 
 
-def _series(times: Sequence[int], points: Iterable[Point], kind: Kind) -> list[int]:
+def _series(times: Sequence[int], points: Iterable[Point], kind: FigureKind) -> list[int]:
     """Over all reasons."""
     found = Counter[int]()
     for point in points:
@@ -152,7 +161,7 @@ def _series(times: Sequence[int], points: Iterable[Point], kind: Kind) -> list[i
     return [found[at_s] for at_s in times]
 
 
-def _by_reason(times: Sequence[int], points: Sequence[Point], kind: Kind) -> dict[str, list[int]]:
+def _by_reason(times: Sequence[int], points: Sequence[Point], kind: FigureKind) -> dict[str, list[int]]:
     return {
         reason: _series(times, [point for point in points if point.reason == reason], kind)
         for reason in sorted({point.reason for point in points if point.kind == kind and point.reason})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from hogline.service.actor import Actor, actor
-from hogline.store.audit import Action, Audit, Noted
+from hogline.store.audit import Action, Audit, AuditNote
 from hogline.store.base import Unwritable
 
 log = structlog.get_logger("hogline.audit")
@@ -55,7 +55,7 @@ class Trail:
     ) -> None:
         """`person`: the distinct_id or email of the person concerned. `who`: who did it, if not the current actor."""
         who, now_ms = who or actor(), self._now_ms()
-        noted = Noted(
+        noted = AuditNote(
             at_ms=now_ms,
             who=who.name,
             kind=who.kind,
@@ -72,7 +72,7 @@ class Trail:
         except Unwritable as trouble:
             log.error("an entry of the audit log could not be saved", action=action, reason=str(trouble))  # noqa: TRY400  # the reason says it
 
-    def _is_new(self, noted: Noted) -> bool:
+    def _is_new(self, noted: AuditNote) -> bool:
         what = (noted.who, noted.address, noted.action, noted.connection, noted.person, str(noted.details))
         last_ms = self._looked.pop(what, None)
         if last_ms is not None and noted.at_ms - last_ms < AGAIN_AFTER_MS:

@@ -57,7 +57,7 @@ Action: TypeAlias = Literal[
     "account_role_changed",
     "account_password_set",
 ]
-Kind: TypeAlias = Literal["account", "token", "system"]
+ActorKind: TypeAlias = Literal["account", "token", "system"]
 
 MOST_ENTRIES = 1_000_000
 MOST_FAILED = 10_000
@@ -65,13 +65,13 @@ MOST_FAILED = 10_000
 OF_STRANGERS: frozenset[Action] = frozenset({"sign_in_failed", "api_token_refused"})
 
 
-class Noted(Struct, frozen=True, kw_only=True):
+class AuditNote(Struct, frozen=True, kw_only=True):
     """Something that was done, not stored yet."""
 
     at_ms: int
     who: str
     """The name of an account or an API token, or the system user who ran a command."""
-    kind: Kind
+    kind: ActorKind
     address: str
     """Where the request came from; empty: this machine's command line."""
     action: Action
@@ -81,7 +81,7 @@ class Noted(Struct, frozen=True, kw_only=True):
     details: Mapping[str, object] = {}
 
 
-class AuditEntry(Noted, frozen=True, kw_only=True):
+class AuditEntry(AuditNote, frozen=True, kw_only=True):
     number: int
     """1, 2, 3, … in the order of noting."""
 
@@ -97,7 +97,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Audit(Protocol):
-    async def add(self, noted: Noted, *, keep_since_ms: int) -> None:
+    async def add(self, noted: AuditNote, *, keep_since_ms: int) -> None:
         """Store an entry. Delete those older than `keep_since_ms`, and the oldest if there are too many. Raises
         `Unwritable`."""
         ...

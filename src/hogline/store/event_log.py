@@ -26,7 +26,7 @@ else:
 OutcomeKind: TypeAlias = Literal["delivered", "filtered", "held", "failed"]
 
 
-Outcome: TypeAlias = tuple[OutcomeKind, str]
+EventOutcome: TypeAlias = tuple[OutcomeKind, str]
 """With the reason, if it was not delivered."""
 
 SentOperation: TypeAlias = tuple[str, str, bytes, str]
@@ -162,7 +162,7 @@ def only(sent: Sent, wanted: Callable[[int], bool]) -> Sent:
     )
 
 
-def changed(positions: Iterable[int], outcome: Outcome) -> tuple[bytes, bytes]:
+def changed(positions: Iterable[int], outcome: EventOutcome) -> tuple[bytes, bytes]:
     """Packed: something else was decided about events that were logged before."""
     found = list(positions)
     return packed(Noted(positions=found, others=dict.fromkeys(found, outcome)))

@@ -12,14 +12,14 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-Kind: TypeAlias = Literal[
+FigureKind: TypeAlias = Literal[
     "received", "delivered", "filtered", "held", "failed", "requests", "request_ms", "took", "pending", "lag_ms"
 ]
 """`filtered` and `failed` (events that became failures) have a reason. `request_ms`: the total time of all `requests`.
 `took`: how many of them took about so long; the reason is the number of a `bucket`.
 """
 
-PEAKS: frozenset[Kind] = frozenset({"pending", "lag_ms"})
+PEAKS: frozenset[FigureKind] = frozenset({"pending", "lag_ms"})
 """Over a longer time, these are the maximum; all others are added up."""
 
 MINUTE_S = 60
@@ -53,7 +53,7 @@ class Figure(Struct, frozen=True):
     """One figure of one connection."""
 
     connection: int
-    kind: Kind
+    kind: FigureKind
     n: int
     reason: str = ""
 
@@ -63,7 +63,7 @@ class Point(Struct, frozen=True):
 
     at_s: int
     """When the period begins, in seconds since 1970; a multiple of its length."""
-    kind: Kind
+    kind: FigureKind
     reason: str
     n: int
 

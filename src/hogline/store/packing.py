@@ -15,12 +15,12 @@ from msgspec import Struct
 from hogline.core.known import EVER, Fact, Id, Person
 from hogline.core.ledger import Row
 from hogline.core.told import Customer, Mark, Moment, Recent, Told
-from hogline.model import Identifier, Kind
+from hogline.model import Identifier, IdentifierKind
 
 T = TypeVar("T")
 
 _pack = msgspec.msgpack.Encoder().encode
-_KINDS: tuple[Kind, ...] = ("id", "email")
+_KINDS: tuple[IdentifierKind, ...] = ("id", "email")
 _STATES = ("accepted", "wanted", "leaving", "kept")
 _ROWS = ("accepted", "wanted", "leaving", "left")
 

@@ -6,13 +6,13 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from hogline.model import Kind
+from hogline.model import IdentifierKind
 
 
 class CustomerView(Struct, frozen=True):
     """Under which identifier a destination knows somebody."""
 
-    kind: Kind
+    kind: IdentifierKind
     value: str
 
 

@@ -20,7 +20,7 @@ from service_bench import GOOD, ServiceBench, bench_in
 from hogline.delivery.client import Client
 from hogline.service import CannotDo
 from hogline.service.alert_memory import AGAIN_AFTER_MS, REMIND_AFTER_MS, Memory, news
-from hogline.service.alerts import WINDOW_S, Reading, Rules
+from hogline.service.alerts import WINDOW_S, AlertRules, Reading
 from hogline.service.core import note_stopped
 from hogline.service.notices import CannotSend, Notices
 from hogline.settings import Settings
@@ -68,16 +68,16 @@ def settings(tmp_path: Path, **values: object) -> Settings:
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, seen: Reading, said: list[str]) -> None:
-    rules = Rules(settings(tmp_path, alert_nothing_received_hours=2))
+    rules = AlertRules(settings(tmp_path, alert_nothing_received_hours=2))
     assert list(rules.alerts(seen).values()) == said
 
 
 def test_silence_is_no_alert_unless_asked_for(tmp_path: Path) -> None:
-    assert Rules(settings(tmp_path)).alerts(reading(WELL, last_received_s=1e6)) == {}
+    assert AlertRules(settings(tmp_path)).alerts(reading(WELL, last_received_s=1e6)) == {}
 
 
 def test_the_share_of_failures_is_that_of_the_last_ten_minutes(tmp_path: Path) -> None:
-    rules = Rules(settings(tmp_path))
+    rules = AlertRules(settings(tmp_path))
     assert rules.alerts(reading(replace(WELL, delivered=1_000, failures={"invalid": 500}))) == {}
     bad = replace(WELL, delivered=1_070, failures={"invalid": 530})
     assert list(rules.alerts(reading(bad, now_s=60.0)).values()) == [

@@ -21,7 +21,7 @@ from hogline.service.audit_sentences import DEEDS, what_was_done
 from hogline.service.rights import RIGHTS, permitted
 from hogline.service.trail import AGAIN_AFTER_MS, Trail
 from hogline.store import audit as store
-from hogline.store.audit import Noted, Wanted
+from hogline.store.audit import AuditNote, Wanted
 from hogline.store.base import Unwritable
 from hogline.store.sqlite.audit import SqliteAudit
 
@@ -346,8 +346,8 @@ async def test_a_command_beside_a_running_process_is_noted_under_its_system_user
     assert entry.who not in {"", "hogline"}
 
 
-def noted(at_ms: int, action: store.Action = "sign_in") -> Noted:
-    return Noted(at_ms=at_ms, who="ada", kind="account", address="", action=action)
+def noted(at_ms: int, action: store.Action = "sign_in") -> AuditNote:
+    return AuditNote(at_ms=at_ms, who="ada", kind="account", address="", action=action)
 
 
 async def test_old_entries_go_and_strangers_push_out_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

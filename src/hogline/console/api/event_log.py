@@ -11,7 +11,7 @@ from hogline.console.api.endpoints import ApiError
 from hogline.service import CannotDo, Service
 from hogline.views.events import LoggedEventDetails, LoggedEvents
 
-Outcome = Literal["", "delivered", "filtered", "held", "failed", "pending"]
+OutcomeWanted = Literal["", "delivered", "filtered", "held", "failed", "pending"]
 Number = Annotated[int, Meta(ge=1, le=2**63 - 1, description="The event's position in the list.")]
 
 
@@ -20,7 +20,7 @@ async def events(  # noqa: PLR0917  # parameters of a query have names
     name: Text,
     event: Text = "",
     person: Text = "",
-    outcome: Outcome = "",
+    outcome: OutcomeWanted = "",
     reason: Text = "",
     since_ms: TimeMs = 0,
     until_ms: TimeMs = 0,

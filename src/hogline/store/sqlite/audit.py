@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from hogline.store.audit import MOST_ENTRIES, MOST_FAILED, OF_STRANGERS, AuditEntry, Noted, Wanted
+from hogline.store.audit import MOST_ENTRIES, MOST_FAILED, OF_STRANGERS, AuditEntry, AuditNote, Wanted
 from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction
 from hogline.store.sqlite.writer import Writer
 
@@ -31,7 +31,7 @@ class SqliteAudit:
         with transaction(self._written):
             return [job(self._written) for job in jobs]
 
-    async def add(self, noted: Noted, *, keep_since_ms: int) -> None:
+    async def add(self, noted: AuditNote, *, keep_since_ms: int) -> None:
         row = (
             noted.at_ms, noted.who, noted.kind, noted.address, noted.action, noted.connection, noted.person,
             msgspec.json.encode(noted.details).decode(),

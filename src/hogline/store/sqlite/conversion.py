@@ -22,7 +22,7 @@ from hogline.core.ledger import Row
 from hogline.core.sync import fingerprint
 from hogline.core.told import MOST_GONE, MOST_RECENT, NOBODY, WAITS_MS, Customer, Mark, Recent, Told
 from hogline.emails import address
-from hogline.model import Identifier, Kind
+from hogline.model import Identifier, IdentifierKind
 from hogline.posthog.entry import decode_entry
 from hogline.store.sqlite import records
 from hogline.store.sqlite.database import rows, value
@@ -32,7 +32,7 @@ AT_ONCE = 5_000
 
 
 class _Identifier(Struct):
-    kind: Kind
+    kind: IdentifierKind
     value: str
 
     @property

@@ -9,7 +9,7 @@ from typing import TypeVar
 import apsw
 
 from hogline.core.changes import Noted
-from hogline.store.event_log import Outcome, Unlogged, changed, packed
+from hogline.store.event_log import EventOutcome, Unlogged, changed, packed
 from hogline.store.sqlite.database import few_rows, reading, value
 from hogline.store.values import READ_BYTES
 
@@ -27,7 +27,7 @@ def note(database: apsw.Connection, connection: int, noted: Noted) -> None:
     _add(database, connection, packed(noted))
 
 
-def note_change(database: apsw.Connection, connection: int, positions: Iterable[int], outcome: Outcome) -> None:
+def note_change(database: apsw.Connection, connection: int, positions: Iterable[int], outcome: EventOutcome) -> None:
     """Something else is decided about events that were noted before."""
     if found := list(positions):
         _add(database, connection, changed(found, outcome))
