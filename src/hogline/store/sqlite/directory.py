@@ -31,7 +31,7 @@ _COUNT = "SELECT count(*) FROM told WHERE connection = ? AND substr(body, 2, 1) 
 # People who taught nothing: there is only what they were told.
 _UNKNOWN = (
     "SELECT count(*) FROM told WHERE connection = ?"
-    " AND NOT EXISTS (SELECT 1 FROM known INDEXED BY known_by_id_and_email WHERE id = person)"
+    " AND NOT EXISTS (SELECT 1 FROM known WHERE id = person)"
 )
 
 _EVERYBODY = (
@@ -42,10 +42,14 @@ _EVERYBODY = (
 # ten times as slow.
 _SEARCHES = (
     (
-        "SELECT id AS person FROM known INDEXED BY known_by_id_and_email WHERE id > :after"
+        "SELECT id AS person FROM known INDEXED BY known_by_email_and_id WHERE email IS NOT NULL AND id > :after"
         " AND (id LIKE :pattern ESCAPE '\\' OR email LIKE :pattern ESCAPE '\\'"
         " OR (length(id) <> octet_length(id) OR length(email) <> octet_length(email))"
         " AND (instr(folded(id), :low) OR instr(folded(email), :low)))"
+    ),
+    (
+        "SELECT id FROM known INDEXED BY known_by_email_and_id WHERE email IS NULL AND id > :after"
+        " AND (id LIKE :pattern ESCAPE '\\' OR length(id) <> octet_length(id) AND instr(folded(id), :low))"
     ),
     (
         "SELECT person FROM told WHERE connection = :connection AND person > :after"
@@ -65,7 +69,7 @@ _WHOLE = (
     "SELECT id FROM known WHERE id = ?2 UNION SELECT id FROM ids WHERE id = ?2"
     " UNION SELECT person FROM told WHERE connection = ?1 AND person = ?2"
     " UNION SELECT person FROM ledger WHERE connection = ?1 AND email = ?3"
-    " UNION SELECT id FROM known INDEXED BY known_by_email WHERE email = ?3"
+    " UNION SELECT id FROM known INDEXED BY known_by_email_and_id WHERE email = ?3"
 )
 _LOOK_AT_CLOCK = 10_000
 """After this many steps of SQLite's machine: a few hundred people."""

@@ -23,7 +23,7 @@ from hogline.store.sqlite.unlogged import note_change
 T = TypeVar("T")
 
 _HAS_EMAIL = (
-    "SELECT id FROM known INDEXED BY known_by_email WHERE email = ?1"
+    "SELECT id FROM known INDEXED BY known_by_email_and_id WHERE email = ?1"
     " UNION SELECT person FROM connections CROSS JOIN told ON told.connection = connections.id AND person IN (?1, ?2)"
 )
 _HAD_EMAIL = "SELECT person FROM told WHERE instr(body, CAST(?1 AS BLOB)) OR instr(body, CAST(?2 AS BLOB))"
