@@ -281,9 +281,12 @@ async def test_on_a_disk_that_gets_full_the_old_data_stay_as_they_are(
         with pytest.raises(Unusable, match="full"):
             opened(folder, vfs=disk.name)
         assert not list(folder.glob("*.part*"))
-    # Whole as it was, or whole as it is: all may be written when there is no room to go on.
+    # Whole as it was, or converted whole: later versions, which only add, each have their own transaction.
     found = content(folder / "state.db")
-    assert found == before or (part > 0.9 and found == after)
+    converted = ("known", "ids", "told", "ledger", "held", "lanes", "counters", "dead_letters")
+    assert found == before or (
+        part > 0.9 and [found[each] for each in converted] == [after[each] for each in converted]
+    )
     state = opened(folder)
     assert content(folder / "state.db") == after
     await state.close()

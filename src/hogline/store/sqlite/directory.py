@@ -29,10 +29,7 @@ _ALL = (
 # Of a packed record the second byte begins the main customer: it is nil for people who are none.
 _COUNT = "SELECT count(*) FROM told WHERE connection = ? AND substr(body, 2, 1) <> x'c0' AND length(body) > 1"
 # People who taught nothing: there is only what they were told.
-_UNKNOWN = (
-    "SELECT count(*) FROM told WHERE connection = ?"
-    " AND NOT EXISTS (SELECT 1 FROM known WHERE id = person)"
-)
+_UNKNOWN = "SELECT count(*) FROM told WHERE connection = ? AND NOT EXISTS (SELECT 1 FROM known WHERE id = person)"
 
 _EVERYBODY = (
     "SELECT person FROM (SELECT person FROM told WHERE connection = :connection AND person > :after"
