@@ -33,13 +33,13 @@ def verify(
     sample: Annotated[int, Parameter(help="How many people to compare, chosen at random.")] = 1_000,
     all_: Annotated[bool, Parameter(name="--all", negative="", help="Compare all people.")] = False,
     recheck_after: Annotated[
-        str, Parameter(help="Ask again about differences after this time: changes take up to a minute to be visible.")
+        str, Parameter(help="Check differences again after this time: changes take up to a minute to be visible.")
     ] = "1m",
     resend: Annotated[bool, Parameter(negative="", help="Send people that differ again, without asking.")] = False,
     json: Json = False,
     common: Common = _DEFAULT,
 ) -> None:
-    """Compare what Hogline believes Customer.io has with what it has: people, emails and attributes.
+    """Compare what Hogline believes Customer.io has with what it really has: people, emails and attributes.
 
     Needs an App API key of the workspace: HOGLINE_CUSTOMERIO_APP_API_KEY, or Hogline asks for it. It is not saved.
     Exits with 1 if something differs.

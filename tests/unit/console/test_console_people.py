@@ -292,7 +292,7 @@ async def test_everyone_is_sent_again_by_a_button_and_stopped_by_another(browser
     assert (reply.status, reply.headers["location"]) == (303, "/connections/shop/people")
     said = words((await browser.get("/connections/shop/people")).text)
     assert "Everyone is sent again. Live events still go first." in said
-    assert "0 of 2 people are sent again. It goes on once shop runs. Stop" in said
+    assert "0 of 2 people sent again. It continues once shop is running. Stop" in said
     await browser.post("/connections/shop/people/resend/cancel")
     assert "Stopped. 0 of 2 people were sent again." in words((await browser.get("/connections/shop/people")).text)
 

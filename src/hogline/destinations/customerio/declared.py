@@ -61,7 +61,7 @@ _WHO = (
         default=False,
         instead="identify_by",
         becomes=("id", "email"),
-        hint="An older name of --identify-by email.",
+        hint="The old name of --identify-by email.",
     ),
     Option(
         key="anonymous_users",
@@ -115,7 +115,7 @@ _WHO = (
         ),
         hint="When PostHog merges an anonymous user into an identified one, merge their customers. Customer.io cannot"
         " undo that. The last choice is for a workspace that another tool filled with the same distinct_ids.",
-        changing="Merges that waited are done from now on, if you allow them. What is merged stays merged.",
+        changing="Merges that were waiting are done from now on, if you allow them. Merged customers stay merged.",
     ),
     Option(
         key="delete_on",
@@ -160,7 +160,7 @@ _EVENTS = (
         title="PostHog Event Allowlist",
         kind="text",
         instead="events",
-        hint="An older name of --events.",
+        hint="The old name of --events.",
     ),
     Option(
         key="page_names",
