@@ -7,7 +7,7 @@ imports this module. It knows no clock, network or disk.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -48,7 +48,7 @@ class Event(Struct, frozen=True, array_like=True):
 IdentifierKind: TypeAlias = Literal["id", "email"]
 
 
-class Identifier(NamedTuple):
+class Identifier(Struct, frozen=True, order=True, array_like=True, gc=False):
     """An identifier by which a destination knows someone."""
 
     kind: IdentifierKind

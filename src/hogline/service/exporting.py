@@ -295,7 +295,8 @@ def _person(connection: Connection, looked: Looked, name: str) -> ExportedPerson
         destination=destination_of(connection.destination).title,
         distinct_id=name,
         customers=[
-            CustomerView(*one) for one in dict.fromkeys((*(one.identifier for one in told.customers), *told.gone))
+            CustomerView(one.kind, one.value)
+            for one in dict.fromkeys((*(one.identifier for one in told.customers), *told.gone))
         ],
         emails=list(told.emails),
         accepted=sorted(view.attributes.keys() - said) if view.customer is not None else [],

@@ -167,15 +167,15 @@ class Looked:
             distinct_id=name,
             email=person.email,
             identified=person.identified_at != EVER,
-            customer=None if main is None or main.state != "accepted" else CustomerView(*main.identifier),
+            customer=None if main is None or main.state != "accepted" else CustomerView(main.kind, main.value),
             not_sent=self._not_sent(person, told),
             attributes={fact: one.value for fact, one in self._facts(person).items()},
             unsent=sorted(unsent),
             refused=sorted(refused),
             left_out=left_out,
             email_not_sent=None if email in {"unsent", "refused"} else email,
-            to_merge=[CustomerView(*one.identifier) for one in told.others if one.state != "kept"],
-            merged=[CustomerView(*one) for one in told.gone],
+            to_merge=[CustomerView(one.kind, one.value) for one in told.others if one.state != "kept"],
+            merged=[CustomerView(one.kind, one.value) for one in told.gone],
         )
 
     def believed(self, distinct_id: str) -> Believed | None:
@@ -215,7 +215,7 @@ class Looked:
             distinct_id=distinct_id,
             email=None,
             identified=False,
-            customer=None if became is None else CustomerView(*own),
+            customer=None if became is None else CustomerView(own.kind, own.value),
             not_sent=None,
             attributes={},
             unsent=[],
