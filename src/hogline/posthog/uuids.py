@@ -43,12 +43,12 @@ class Uuids:
         key, owner = _key(uuid), hash((name, distinct_id))
         if self._lost and key in self._lost:
             self._lost.discard(key)
-            self._newer.put(key, owner)
+            self._newer.put(key, owner, replaces=True)
             return Seen.NEW
-        known = self._newer.get(key)
+        before = self._older.get(key)
+        known = self._newer.put(key, owner if before is None else before)
         if known is None:
-            known = self._older.get(key)
-            self._newer.put(key, owner if known is None else known)
+            known = before
             if self._newer.count >= self._window:
                 self._newer, self._older = _Table(), self._newer
         if known is None:
@@ -83,16 +83,22 @@ class _Table:
             slot = (slot + 1) & mask
         return self._values[slot]
 
-    def put(self, key: int, value: int) -> None:
-        """The key must not be 0."""
-        if 2 * self.count > self._mask:
-            self._grow()
-        keys, mask = self._keys, self._mask
+    def put(self, key: int, value: int, *, replaces: bool = False) -> int | None:
+        """Returns what the key had before, which stays unless this `replaces` it. The key must not be 0."""
+        keys, values, mask = self._keys, self._values, self._mask
         slot = key & mask
-        while (found := keys[slot]) and found != key:
+        while found := keys[slot]:
+            if found == key:
+                known = values[slot]
+                if replaces:
+                    values[slot] = value
+                return known
             slot = (slot + 1) & mask
-        keys[slot], self._values[slot] = key, value
-        self.count += not found
+        keys[slot], values[slot] = key, value
+        self.count += 1
+        if 2 * self.count > mask:
+            self._grow()
+        return None
 
     def _grow(self) -> None:
         keys, values = self._keys, self._values
