@@ -81,7 +81,7 @@ MUTANTS = (
     ),
     Mutant(
         "An email that was somebody else's never names a customer",
-        "sync", "        if row.person != draft.person or row.others:\n            return False\n",
+        "identifiers", "        if row.person != draft.person or row.others:\n            return False\n",
         '        if row.state == "left":\n            return True\n        if row.person != draft.person or row.others:\n            return False\n',
     ),
     Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid or linked.missing else seen", "seen=seen"),
@@ -104,7 +104,15 @@ MUTANTS = (
 """,
         found_by_failing=True,
     ),
-    Mutant("Anyone who is known by an email alone changes it only if identified", "sync", " and known and may_be_joined(person.id)", " and may_be_joined(person.id)"),
+    Mutant("Anyone who is known by an email alone changes it only if identified", "identifiers", " and known and may_be_joined(person.id)", " and may_be_joined(person.id)"),
+    # a person property as the id
+    Mutant("A value of the property is one person's", "identifiers", "            taken = row.person != draft.person\n", "            taken = False\n"),
+    Mutant("A value that is somebody's distinct_id is taken", "identifiers", "self._suppressed(wanted.value) or self._names_another(draft, wanted.value)", "self._suppressed(wanted.value)"),
+    Mutant("A distinct_id that is the id of another's customer names nobody else", "identifiers", "if row is not None and row.person != draft.person:\n            return DISTINCT_ID_TAKEN", "if False:\n            return DISTINCT_ID_TAKEN"),
+    Mutant("Of two values of the property the first stays", "identifiers", 'main.kind == "id" and row_name(main.key) not in draft.told.claims', 'main.kind == "id"', found_by_failing=True),
+    Mutant("What was merged away is not claimed again", "identifiers", " or wanted in gone:", ":"),
+    Mutant("After a join, the customer that a property identifies stays", "identifiers", "if (claimed := self._claimed(draft)) is not None:", "if (claimed := self._claimed(draft)) is not None and False:", found_by_failing=True),
+    Mutant("Claims are moved in a join", "truth", "for name in (*theirs.emails, *theirs.claims):", "for name in theirs.emails:"),
     Mutant("A refused email goes back to nobody", "truth", "                self.rows[effect.email] = None\n", "                pass\n"),
     Mutant("After a lost answer, a refusal of an email proves nothing", "truth", "            if not doubt and not linked:", "            if not linked:"),
     # what is said

@@ -45,7 +45,7 @@ class Event(Struct, frozen=True, array_like=True):
     """It came with the public token, which is in every page and app, so anyone could have made it up."""
 
 
-IdentifierKind: TypeAlias = Literal["id", "email"]
+IdentifierKind: TypeAlias = Literal["id", "email", "cio_id"]
 
 
 class Identifier(Struct, frozen=True, order=True, array_like=True, gc=False):

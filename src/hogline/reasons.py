@@ -85,6 +85,8 @@ ADJUSTED: Mapping[str, Reason] = {
     "merge_refused": Reason("The destination rejected a merge. Hogline does not try it again."),
     "identify_refused": Reason("The destination rejected an identify that followed a merge."),
     "email_change_not_sent": Reason("The customer is only known by another email, which cannot be changed."),
+    "id_change_not_sent": Reason("The customer already has another id, which stays."),
+    "id_taken": Reason("Another person's customer has this id, so the customer keeps their distinct_id as the id."),
     "email_taken": Reason("Another person's customer has this email, so it was not sent."),
     "email_on_other_customer": Reason("Another customer of the same person has this email until the two are merged."),
     "too_many_attributes": Reason("The person has more than 300 attributes. The rest was left out."),

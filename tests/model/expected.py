@@ -34,6 +34,8 @@ class Expected:
         self._truth = truth
         self.options = {name: value for name, value in options.items() if value is not None}
         self._standings: dict[int, tuple[Human, Standing]] = {}
+        self.claims = self._by_property()
+        """Whether customers are, or were, identified by the property `user_id`."""
         self.left_out = self._left_out()
         """Attributes that are not sent, or were not for a while: the destination has any value of theirs, or none."""
         self.outcomes: dict[int, str] = {}
@@ -66,6 +68,9 @@ class Expected:
 
     def _left_out(self) -> set[str]:
         return {name[1:] for name in str(self.options.get("attribute_names", "")).split(",") if name.startswith("-")}
+
+    def _by_property(self) -> bool:
+        return self.options.get("identify_by") == "property:user_id"
 
     @property
     def mode(self) -> object:
@@ -167,6 +172,7 @@ class Expected:
             self.options.pop("events", None)
         self.options = {name: value for name, value in (self.options | options).items() if value is not None}
         self.left_out |= self._left_out()
+        self.claims = self.claims or self._by_property()
         for human in self._truth.humans:
             self.release(human)
 

@@ -34,6 +34,12 @@ class Event:
         named = (self.set.get("email"), self.person_email, self.who if "@" in self.who else None)
         return frozenset(one.strip().lower() for one in named if isinstance(one, str))
 
+    @property
+    def named(self) -> frozenset[str]:
+        """Everything by which somebody who is blocked may be meant."""
+        user_id = self.set.get("user_id")
+        return self.emails if user_id is None else self.emails | {str(user_id)}
+
     def __str__(self) -> str:
         said = [f"{name} {value}" for name, value in self.set.items()] + [f"-{name}" for name in self.unset]
         said += [f"once {name} {value}" for name, value in self.once.items()] + ["test"] * self.test

@@ -31,6 +31,10 @@ class Judge:
         self._events = self._there.events
         self._owner = dict(self._events)
         self._problems: list[str] = []
+        ids = {one for human in [*self._humans, *run.forgotten] for one in human.ids}
+        said = {one for human in [*self._humans, *run.forgotten] for one in human.user_ids}
+        self._ids_collide = self._expected.claims and bool(ids & said)
+        """Somebody's property is somebody's distinct_id. Whoever is not the customer of that id fails."""
 
     def _wrong(self, problem: str) -> None:
         self._problems.append(problem)
@@ -93,7 +97,7 @@ class Judge:
     def _is_blocked(self, n: int) -> bool:
         """Whether an event says something of whoever was suppressed since: it may have been under way then."""
         event, truth = self._run.events[n], self._run.truth
-        return truth.is_suppressed(event) or bool(event.emails & truth.perhaps_suppressed)
+        return truth.is_suppressed(event) or bool(event.named & truth.perhaps_suppressed)
 
     def _was_forgotten(self, n: int) -> bool:
         """Whether an event came under an id whose owner was forgotten, before or after."""
@@ -107,12 +111,20 @@ class Judge:
             if key in self._customers and n in whose:
                 people[key][id(whose[n])] = whose[n]
         for customer in self._customers.values():
-            if customer.id is not None:
+            if customer.id is not None and self._expected.claims:
+                named = self._named(customer.id)
+                people[customer.key].update((id(human), human) for human in named if len(named) == 1)
+            elif customer.id is not None:
                 human = self._run.truth.human(customer.id)
                 people[customer.key][id(human)] = human
         for key, mixed in people.items():
             if len(mixed) > 1:
                 self._wrong(f"two people in one: {self._customers[key]} is {' and '.join(map(str, mixed.values()))}")
+
+    def _named(self, customer_id: str) -> list[Human]:
+        """Whom a customer's id may mean: its own, or whoever's property ever had this value."""
+        said = self._expected.claims
+        return [one for one in self._humans if customer_id in one.ids or (said and customer_id in one.user_ids)]
 
     def _each_event_is_there_once(self) -> None:
         seen = set()
@@ -166,7 +178,7 @@ class Judge:
         mine = self._expected.of(human)
         keys = {self._owner.get(n) for n in mine.arrives}
         of_events = set(keys)
-        keys |= {one.key for one in self._customers.values() if one.id in human.ids}
+        keys |= {one.key for one in self._customers.values() if one.id is not None and self._named(one.id) == [human]}
         alone = {email for email in human.emails if sum(email in other.emails for other in self._humans) == 1}
         keys |= {one.key for one in self._customers.values() if one.id is None and (one.email or "").lower() in alone}
         found = [self._customers[key] for key in keys if key in self._customers]
@@ -181,7 +193,8 @@ class Judge:
     def _merges_strangers(self) -> bool:
         """Whether customers that another tool made of visitors are surely merged."""
         asks = self._expected.options.get("merge_people") == "all" and not self._is_named_by_email()
-        return asks and "merge" not in self._there.refused
+        # Anyone known by a property is another customer without a merge in PostHog.
+        return asks and "merge" not in self._there.refused and not self._expected.claims
 
     def _each_is_one_customer(self) -> None:
         of_somebody: set[int] = set()
@@ -193,7 +206,7 @@ class Judge:
                     self._wrong(f"no customer, and is one: {human}: {customers[0]}")
                 continue
             if not customers:
-                if not self._connection.blurred and not self._customers_that_may_be(human):
+                if not (self._connection.blurred or self._ids_collide or self._customers_that_may_be(human)):
                     self._wrong(f"is no customer: {human}")
             elif len(customers) > 1 and not self._is_apart():
                 self._wrong(f"{len(customers)} customers: {human}: {', '.join(map(str, customers))}")
@@ -205,9 +218,9 @@ class Judge:
                 self._wrong(f"a stranger: {customer}")
 
     def _is_left_over(self, human: Human) -> bool:
-        """Whether somebody is no customer by the options that came while they were to become one. A request without an
-        answer may have made one all the same."""
-        if not self._connection.blurred:
+        """Whether somebody is no customer by the options that came while they were to become one, or because another
+        has their id. There may be one all the same: by a request without an answer, or from before a join."""
+        if not self._connection.blurred and not self._ids_collide:
             return False
         shown = self._run.hogline.person(self._connection.name, human.first_id)
         return shown is None or shown.customer is None
@@ -219,15 +232,22 @@ class Judge:
         return "event" in self._there.refused and self._expected.may_be_customer(human)
 
     def _may_be_somebodys(self, customer: Customer) -> bool:
-        """An email alone, which several had."""
+        """An email alone, which several had; or a value of the property."""
+        if customer.id is not None and len(self._named(customer.id)) > 1:
+            return True
         email = (customer.email or "").lower()
         return customer.id is None and any(
             email in human.emails and self._expected.of(human).is_customer for human in self._humans
         )
 
     def _customers_that_may_be(self, human: Human) -> list[Customer]:
-        """Known by nothing but an email that several had: whose it is, only Hogline knows."""
-        return [one for one in self._customers.values() if one.id is None and (one.email or "").lower() in human.emails]
+        """Known by nothing but an email that several had, or a value of the property: whose it is, only Hogline knows."""
+        return [
+            one
+            for one in self._customers.values()
+            if (one.id is None and (one.email or "").lower() in human.emails)
+            or (self._expected.claims and one.id in human.user_ids)
+        ]
 
     def _is_apart(self) -> bool:
         return not self._expected.merges or "merge" in self._there.refused
@@ -252,8 +272,8 @@ class Judge:
         if id(human) in asked or any((other.email or "").lower() == email for other in others):
             return False
         had = [other for other in others if email in other.emails]
-        if had and self._is_apart():
-            return False  # a customer that is not merged keeps its email
+        if had and (self._is_apart() or self._ids_collide):
+            return False  # a customer that is not merged, or not told anything, keeps its email
         if self._is_named_by_email():
             # What was said while customers were not named by emails is told with the next event.
             always = self._expected.by_email and not self._connection.renamed
@@ -274,13 +294,14 @@ class Judge:
             missing = {n for n in mine.arrives if n not in self._owner and not self._is_blocked(n)}
             if "event" in self._there.refused and not mine.is_customer and not expected.may_be_customer(human):
                 missing = set()  # a retry makes no customer of whoever does not qualify by today's options
-            if missing and not self._connection.blurred:
+            if missing and not self._connection.blurred and not self._ids_collide:
                 self._wrong(f"events {sorted(missing)} are missing: {human}")
             # An anonymous id works once: what comes under it after its first owner was forgotten stays nobody's.
             nobodys = {
                 n for n in mine.arrives if n in self._owner and self._owner[n] is None and not self._was_forgotten(n)
             }
-            if nobodys and mine.is_customer and not self._connection.changed and "identify" not in self._there.refused:
+            unsure = self._connection.changed or self._ids_collide or "identify" in self._there.refused
+            if nobodys and mine.is_customer and not unsure:
                 self._wrong(f"events {sorted(nobodys)} are nobody's: {human}")
             lost = {n for n in mine.arrives if (self._owner.get(n) or 0) < 0 and not self._is_forgotten(n)}
             may_be_deleted = self._connection.blurred and self._expected.options.get("delete_on")
@@ -291,7 +312,7 @@ class Judge:
             self._wrong(f"events {sorted(extra)} should not have arrived")
 
     def _events_came_in_order(self) -> None:
-        if self._there.refused or self._connection.changed or self._connection.replayed:
+        if self._there.refused or self._connection.changed or self._connection.replayed or self._ids_collide:
             return
         placed = self._there.placed
         for n, before in self._expected.before.items():

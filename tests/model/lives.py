@@ -38,6 +38,7 @@ CHOICES = ("all", "identified", "emails", "anonymous-events")
 ATTRIBUTES = ("plan", "city", "code")
 SHARED_EMAILS = ("a@x.com", "b@x.com", "c@x.com")
 IGNORED = "test exact true"
+BY_PROPERTY = "property:user_id"
 ALLOWED = "page,final,$identify"
 THEMES = ("plain", "plain", "late", "again", "options", "killed", "apart")
 
@@ -104,6 +105,8 @@ class _Shop:
     visitor: Callable[[int], str] = visitor
     deletes: bool = False
     """Accounts are deleted all the time, and their owners go on at once."""
+    named: Random | None = None
+    """For histories in which the property `user_id` identifies customers."""
     emails: int = 0
 
     def __post_init__(self) -> None:
@@ -146,6 +149,8 @@ class _Shop:
         if more.get("other") is not None and name != "$merge_dangerously" and chance.random() < 0.04:
             more["other"] = 7
             self.steps.append(Say(Event("page", "7", {"plan": 3})))
+        if self.named is not None and self.named.random() < 0.3:
+            said = {**(said or {}), "user_id": _user_id(self.named)}
         if self.extras.random() < 0.05:
             self.steps.append(Say(Event("gone", self.extras.choice([who, *self.users]))))
         if self.extras.random() < 0.08:
@@ -230,7 +235,10 @@ class _Shop:
             again: list[Step] = [Replay(), Replay(), Retry(), Repeat(chance.randint(1, 6))]
             self.steps.append(chance.choice(again))
         elif self.theme == "options" and luck < 0.15:
-            self.steps.append(Configure(_changed(chance), at_rest=chance.random() < 0.6))
+            changed, at_rest = _changed(chance), chance.random() < 0.6
+            if self.named is not None and "identify_by_email" in changed:
+                changed = {"identify_by": self.named.choice(["id", BY_PROPERTY])}
+            self.steps.append(Configure(changed, at_rest=at_rest))
         elif self.theme == "killed" and luck < 0.15:
             self.steps += [Wait(chance.choice([0, 0.05, 1])), Kill()]
 
@@ -250,6 +258,21 @@ class _Shop:
 
 def _killed_or_restarted(chance: Random) -> Step:
     return Restart() if chance.random() < 0.3 else Kill()
+
+
+def _user_id(chance: Random) -> object:
+    """A value of the property: few, so that people share them; sometimes somebody's distinct_id."""
+    return chance.choice(["k1", "k2", "k3", 41] if chance.random() < 0.94 else ["u1", "u2", "crm1"])
+
+
+def _named_by_property(seed: int, options: dict[str, object]) -> Random | None:
+    """In some histories, customers are identified by the property `user_id`."""
+    chance = Random(f"named {seed}")
+    if chance.random() > 0.15:
+        return None
+    del options["identify_by_email"]
+    options["identify_by"] = BY_PROPERTY
+    return chance
 
 
 def _changed(chance: Random) -> dict[str, object]:
@@ -284,7 +307,9 @@ def _shop(chance: Random, seed: int) -> History:
     merges_all = theme != "apart" and extras.random() < 0.2
     if merges_all:
         options["merge_people"] = "all"
-    shop = _Shop(chance, theme, extras, visitor=modern_visitor if merges_all else visitor, deletes=deletes)
+    named = _named_by_property(seed, options)
+    seen_as = modern_visitor if merges_all else visitor
+    shop = _Shop(chance, theme, extras, visitor=seen_as, deletes=deletes, named=named)
     rules = {
         shop.browse: 25, shop.sign_in: 17, shop.sign_out: 5, shop.buy: 8, shop.get_an_email: 14, shop.lose_something: 9,
         shop.use_another_account: 6, shop.alias: 12,
@@ -307,8 +332,10 @@ def _crowd(chance: Random, seed: int) -> History:
     if options["anonymous_users"] in {"identified", "emails"} and chance.random() < 0.5:
         options["hold_days"] = 30
     steps: list[Step] = []
+    named = _named_by_property(seed, options)
     for _ in range(chance.randint(6, 24)):
-        steps += _said_in_a_crowd(chance)
+        said = _said_in_a_crowd(chance)
+        steps += [_with_user_id(named, step) for step in said] if named is not None else said
         steps += _meanwhile_in_a_crowd(chance)
     return History(_world(chance, seed, options), tuple(steps))
 
@@ -333,6 +360,16 @@ def _said_in_a_crowd(chance: Random) -> list[Step]:
         (2, Configure({"identify_by_email": chance.random() < 0.5}, at_rest=chance.random() < 0.5)),
     ]
     return chance.choices([[step] for _, step in rules], [often for often, _ in rules])[0]
+
+
+def _with_user_id(chance: Random, step: Step) -> Step:
+    match step:
+        case Say(event) if chance.random() < 0.4:
+            return Say(replace(event, set={**event.set, "user_id": _user_id(chance)}))
+        case Configure():
+            return Configure({"identify_by": chance.choice(["id", BY_PROPERTY])}, at_rest=step.at_rest)
+        case _:
+            return step
 
 
 def _meanwhile_in_a_crowd(chance: Random) -> list[Step]:

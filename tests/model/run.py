@@ -102,7 +102,7 @@ class Run:
 
     def _take(self, step: Step) -> None:
         if isinstance(step, Say):
-            if step.event.emails & self.truth.perhaps_suppressed and not self.truth.is_suppressed(step.event):
+            if step.event.named & self.truth.perhaps_suppressed and not self.truth.is_suppressed(step.event):
                 return
             self.events.append(step.event)
             self._outbox.append((len(self.events) - 1, step.event))
@@ -195,7 +195,7 @@ class Run:
         if not step.at_rest or not connection.enabled:
             connection.blurred = True
         connection.changed = True
-        connection.renamed = connection.renamed or "identify_by_email" in step.options
+        connection.renamed = connection.renamed or bool({"identify_by", "identify_by_email"} & step.options.keys())
         connection.expected.configure(step.options)
         self.hogline.ask(lambda service: service.connections.configure("connection-1", step.options))
 
@@ -209,8 +209,8 @@ class Run:
 
     def _forget(self, who: str, *, suppress: bool) -> None:
         """A forgotten person's customers can only be deleted where the destination answers."""
-        if self.truth.is_only_an_email(who):
-            return  # whoever has it would be meant: what is forgotten here are ids
+        if self.truth.is_only_an_email(who) or any(who in human.user_ids for human in self.truth.humans):
+            return  # whoever has it would be meant: what is forgotten here are distinct_ids
         self.hogline.failures.clear()
         for connection in self.connections.values():
             connection.customerio.to_refuse.clear()

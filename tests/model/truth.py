@@ -48,6 +48,8 @@ class Human:
     """Newest value of each and the time of the event that said so (milliseconds). None: removed. `email` is one."""
     emails: set[str] = field(default_factory=set)
     """In small letters: all that they ever had."""
+    user_ids: set[str] = field(default_factory=set)
+    """All values that the property `user_id` ever had, as text."""
 
     @property
     def email(self) -> str | None:
@@ -80,8 +82,8 @@ class Truth:
         self._suppressed: set[str] = set()
         """Ids and emails, as written and in small letters."""
         self.perhaps_suppressed: set[str] = set()
-        """Emails that somebody suppressed had before their last one, or that others had, too, but do not have now:
-        whether those are blocked is open."""
+        """Emails that somebody suppressed had before their last one, or that others had, too, but do not have now; and
+        values of their property `user_id`: whether those are blocked is open."""
 
     @property
     def humans(self) -> list[Human]:
@@ -150,6 +152,7 @@ class Truth:
         human.identified = human.identified or other.identified
         human.emailed = human.emailed or other.emailed
         human.emails |= other.emails
+        human.user_ids |= other.user_ids
         human.ids |= other.ids
         for distinct_id in other.ids:
             self._humans[distinct_id] = human
@@ -168,6 +171,8 @@ class Truth:
             before, ms = human.attributes.get(name, (None, -(10**15)))
             if before is None:
                 human.attributes[name] = (value, ms)
+        if (user_id := human.attributes.get("user_id", (None, 0))[0]) is not None:
+            human.user_ids.add(text_of(user_id))
         if human.email is not None:
             human.emailed = True
             human.emails.add(human.email.lower())
@@ -183,7 +188,7 @@ class Truth:
             ids = {one.lower() for other in self.humans for one in other.ids}
             now = ids | {other.email.lower() for other in self.humans if other.email}
             ever = ids | {email for other in self.humans for email in other.emails}
-            self.perhaps_suppressed |= (human.emails | said) - now
+            self.perhaps_suppressed |= ((human.emails | said) - now) | human.user_ids
             if human.email is not None and human.email.lower() not in ever:
                 self._block(human.email)
         return human

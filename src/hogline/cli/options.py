@@ -74,7 +74,8 @@ def _type(option: Option) -> Any:  # noqa: ANN401  # a type
 def _help(destination: Destination[Any], option: Option) -> str:
     said = [option.hint]
     if option.choices:
-        said.append(f"One of: {', '.join(choice.value for choice in option.choices)}.")
+        values = [choice.value for choice in option.choices] + [option.example] * bool(option.other)
+        said.append(f"One of: {', '.join(values)}.")
     if option.secret:
         told = [f"Set {variable} or {variable}_FILE instead, or" for variable in variables(destination, option)[-1:]]
         said.append(

@@ -25,8 +25,6 @@ class Field:
     option: Option
     value: str
     """As it is typed; of a secret, nothing; of a yes or no, `yes` or nothing."""
-    takes_others: bool
-    """A choice that another value than its choices is possible for."""
     is_set: bool
     problem: str
     is_first_problem: bool = False
@@ -38,7 +36,7 @@ class Field:
 
     @property
     def is_other(self) -> bool:
-        return self.takes_others and self.value not in {choice.value for choice in self.option.choices}
+        return bool(self.option.other) and self.value not in {choice.value for choice in self.option.choices}
 
 
 def fields(
@@ -55,7 +53,6 @@ def fields(
         Field(
             option=option,
             value="" if option.secret else _typed(values.get(option.key, option.default)),
-            takes_others=option.kind == "choice" and _takes_others(destination, option),
             is_set=option.secret and secrets_are_set,
             problem=(problems or {}).get(option.key, ""),
             is_first_problem=option.key == first,
@@ -91,11 +88,6 @@ def problems_of(
     except InvalidOptions as invalid:
         return {problem.key: problem.sentence for problem in reversed(invalid.problems)}
     return {}
-
-
-def _takes_others(destination: Destination[Any], option: Option) -> bool:
-    """Whether the choices are only suggestions: the destination itself knows."""
-    return option.key not in problems_of(destination, {option.key: "https://another.invalid"}, secrets_are_set=True)
 
 
 @dataclass(frozen=True)

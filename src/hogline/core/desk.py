@@ -20,12 +20,14 @@ from hogline.core.forward import Forwarded
 from hogline.core.items import ELSEWHERE, OVERLOADED, Item, OperationOutcome, Source
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import Lane, Lanes, lane_of
+from hogline.core.ledger import row_name
 from hogline.core.records import RecordReads, Records
 from hogline.core.removing import removal_of
 from hogline.core.settle import SettledShipment, Times, settle
 from hogline.core.shipment import Shipment
 from hogline.core.told import NOBODY, Told
 from hogline.destinations.base import Destination, Rules
+from hogline.model import Identifier
 from hogline.posthog.entry import Entry
 
 MOST_EVENTS = 2_000
@@ -108,8 +110,12 @@ class Desk:
                 speaking.update(item.people)
             lanes.add(item)
         self.records.load(people)
-        emails = [known.person(one).email for one in speaking] if self._people is not None else []
-        self.records.ledger.load({one.lower() for one in emails if one is not None})
+        if self._people is not None:
+            emails = (known.person(one).email for one in speaking)
+            names = {one.lower() for one in emails if one is not None}
+            stored = self.records.stored
+            names.update(row_name(Identifier("id", one)) for one in people if stored(one) is None)
+            self.records.ledger.load(names)
 
     def load(self, people: Sequence[str]) -> None:
         """Read what is stored about these people in few steps: they are about to be sent again."""
@@ -339,4 +345,4 @@ def _intended(draft: Draft, was: Told, due_ms: int) -> Told | None:
 
 def _structure(told: Told) -> object:
     main = told.main.key if told.main is not None else None
-    return main, tuple((one.key, one.state) for one in told.others), told.anonymous, told.emails
+    return main, tuple((one.key, one.state) for one in told.others), told.anonymous, told.emails, told.claims

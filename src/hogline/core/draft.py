@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hogline.core.ledger import Row
+from hogline.core.items import TOO_LONG
+from hogline.core.ledger import Row, row_name
 from hogline.core.records import Records
 from hogline.core.told import MOST_EMAILS, NOBODY, Told
 from hogline.destinations.base import Rules
-from hogline.model import Identifier
+from hogline.model import Identifier, Refusal
 
 
 class Draft(Struct, gc=False):
@@ -22,7 +23,9 @@ class Draft(Struct, gc=False):
     synced: bool = False
     """Known was compared with Told: once in each shipment."""
     address: Identifier | None = None
-    """The identifier for all operations of this shipment; None: the destination accepts none of theirs."""
+    """The identifier for all operations of this shipment; None: they have none that the destination accepts."""
+    nobody: Refusal = TOO_LONG
+    """Why they have none."""
     head: bytes = b""
     """How their events start."""
     key: Identifier | None = None
@@ -46,7 +49,7 @@ class Roster:
         """Who stays, and who is part of them from here on."""
         self._into: dict[str, str] = {}
         self.rows: set[str] = set()
-        """Emails whose rows in the ledger change."""
+        """Names of the ledger's rows that change."""
 
     def draft(self, person: str) -> Draft:
         found = self.drafts.get(person)
@@ -77,9 +80,9 @@ class Roster:
         """The person, and those who joined them here."""
         return [draft.person] + [goes for _, goes in self.joins if self.root(goes) == draft.person]
 
-    def row(self, email: str) -> Row | None:
-        """Whose an email is. People who were joined in this shipment are one."""
-        row = self.records.ledger.row(email)
+    def row(self, name: str) -> Row | None:
+        """Whose an identifier is. People who were joined in this shipment are one."""
+        row = self.records.ledger.row(name)
         return row._replace(person=self.root(row.person)) if row is not None and self._into else row
 
     def keep(self, draft: Draft, email: str, row: Row) -> None:
@@ -87,6 +90,14 @@ class Roster:
         self.rows.add(email)
         if email not in draft.told.emails:
             draft.told = replace(draft.told, emails=(*draft.told.emails, email))
+
+    def claim(self, draft: Draft, identifier: Identifier) -> None:
+        """An identifier that is no email is this person's."""
+        name = row_name(identifier)
+        if name not in draft.told.claims or self.row(name) is None:
+            self.records.ledger.put(name, Row(draft.person, "accepted", identifier, others=0))
+            self.rows.add(name)
+            draft.told = replace(draft.told, claims=tuple(dict.fromkeys((*draft.told.claims, name))))
 
 
 def bounded(emails: Sequence[str], ledger_rows: dict[str, Row | None]) -> tuple[str, ...]:

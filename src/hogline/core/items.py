@@ -15,6 +15,7 @@ from hogline.posthog.entry import Entry
 TOO_LONG = Refusal(
     "identifier_too_long", "The distinct_id is too long for the destination, and the person has no email."
 )
+DISTINCT_ID_TAKEN = Refusal("distinct_id_taken", "Another person's customer has this distinct_id as its id.")
 OVERLOADED = Refusal("internal_error", "Internal error while planning this event.")
 
 

@@ -1,4 +1,5 @@
-"""The ledger: whose an email is, at one connection. An email reaches one customer, so it is one person's at a time.
+"""The ledger: whose an identifier is, at one connection: an email, or the value of a person property. It reaches one
+customer, so it is one person's at a time.
 
 | state | another person may | it becomes |
 |---|---|---|
@@ -7,6 +8,8 @@
 | `accepted` | nothing | `leaving`, by an intent: an identify replaces or clears it, or its customer is merged |
 | `leaving` | nothing | `left` once that is accepted; rejected: back |
 | `left` | link it to their id, but never go by it | `wanted` |
+
+That is how emails wander. Any other identifier stays with whom it was given to until their customer is deleted.
 """
 
 from __future__ import annotations
@@ -22,8 +25,20 @@ RowState: TypeAlias = Literal["wanted", "accepted", "leaving", "left"]
 MOST_IN_MEMORY = 50_000
 
 
+def row_name(key: Identifier) -> str:
+    """The name of an identifier's row: an email in lowercase, or anything else behind its kind and a blank, which no
+    email contains."""
+    return key.value if key.kind == "email" else f"{key.kind} {key.value}"
+
+
+def identifier_of(name: str) -> Identifier:
+    """The identifier of a row that is no email's."""
+    kind, _, value = name.partition(" ")
+    return Identifier("cio_id" if kind == "cio_id" else "id", value)
+
+
 class Row(NamedTuple):
-    """One email, in lowercase, at one connection."""
+    """One identifier at one connection."""
 
     person: str
     state: RowState
@@ -40,24 +55,24 @@ class Ledger:
         self._read = read
         self._rows: dict[str, Row | None] = {}
 
-    def load(self, emails: Iterable[str]) -> None:
+    def load(self, names: Iterable[str]) -> None:
         """Read these in one step. Anything else is read one by one."""
-        missing = [one for one in emails if one not in self._rows]
+        missing = [one for one in names if one not in self._rows]
         if missing:
             found = self._read(missing)
             self._rows.update((one, found.get(one)) for one in missing)
 
-    def row(self, email: str) -> Row | None:
-        if email not in self._rows:
-            self.load((email,))
-        return self._rows[email]
+    def row(self, name: str) -> Row | None:
+        if name not in self._rows:
+            self.load((name,))
+        return self._rows[name]
 
-    def put(self, email: str, row: Row | None) -> None:
-        self._rows[email] = row
+    def put(self, name: str, row: Row | None) -> None:
+        self._rows[name] = row
 
     def make_room(self, promised: Container[str]) -> None:
         """Drop what was read first, but nothing that a shipment on its way changes."""
         if len(self._rows) > MOST_IN_MEMORY:
-            for email in list(self._rows)[: MOST_IN_MEMORY // 4]:
-                if email not in promised:
-                    del self._rows[email]
+            for name in list(self._rows)[: MOST_IN_MEMORY // 4]:
+                if name not in promised:
+                    del self._rows[name]

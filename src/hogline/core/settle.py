@@ -131,8 +131,8 @@ def _truth(
         return {}, {}
     drafts = {name: roster.drafts[name] for name in touched}
     ledger = roster.records.ledger
-    emails = roster.rows | {one for draft in drafts.values() for one in draft.told.emails}
-    rows = {email: ledger.row(email) for email in emails}
+    names = roster.rows | {one for draft in drafts.values() for one in (*draft.told.emails, *draft.told.claims)}
+    rows = {name: ledger.row(name) for name in names}
     truth = Truth(rows)
     told: dict[str, Told | None] = {
         name: truth.after(draft.told, before.get(name), effects.get(name, ()), uncertain=shipment.uncertain)
@@ -153,7 +153,7 @@ def _truth(
             after = _finished(after, draft, was, truth.rows)
         if after is not was:
             changed[name] = after
-    return changed, {email: row for email, row in truth.rows.items() if email in roster.rows or row != rows[email]}
+    return changed, {name: row for name, row in truth.rows.items() if name in roster.rows or row != rows[name]}
 
 
 def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str, Row | None]) -> Told | None:

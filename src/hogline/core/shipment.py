@@ -17,7 +17,7 @@ from hogline.core.draft import Draft, Roster
 from hogline.core.fold import Suppressed, names_suppressed, never_sent, other_of
 from hogline.core.gate import is_visitor, kept_away, not_qualified, says_something
 from hogline.core.hints import hints
-from hogline.core.items import TOO_LONG, Effect, Item, Source, without_lessons
+from hogline.core.items import Effect, Item, Source, without_lessons
 from hogline.core.known import Known, Person
 from hogline.core.merging import made_elsewhere, merges, to_merge
 from hogline.core.records import Records
@@ -91,7 +91,9 @@ class Shipment:
 
     @cached_property
     def _sync(self) -> Sync:
-        return Sync(self.roster, self._known, self._people, self._options, self._now_ms)
+        return Sync(
+            self.roster, self._known, self._people, self._options, suppressed=self._suppressed, now_ms=self._now_ms
+        )
 
     # what goes out
 
@@ -278,7 +280,7 @@ class Shipment:
         if not draft.synced or self._rules.has_groups:
             self._tell(item, item, draft, adjusted)
         if draft.address is None:
-            item.refusals += (TOO_LONG,)
+            item.refusals += (draft.nobody,)
             return
         item.adjusted = ()
         self._write(item, entry, draft)

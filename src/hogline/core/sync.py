@@ -3,21 +3,22 @@ theirs, which attributes have to be sent. Once for each person in a shipment, be
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
 from msgspec.structs import replace
 
 from hogline.core.draft import Draft, Roster
+from hogline.core.fold import Suppressed
+from hogline.core.identifiers import Chooser, EmailMissing, whose
 from hogline.core.items import Effect, Item
-from hogline.core.known import EVER, Known, Person
+from hogline.core.known import Known, Person
 from hogline.core.ledger import Row
 from hogline.core.mapping import mapped
 from hogline.core.told import Customer, Mark, Told
-from hogline.destinations.base import People, Rules
-from hogline.model import UNKNOWN, Identifier, Operation
-from hogline.posthog.joins import may_be_joined
+from hogline.destinations.base import People
+from hogline.model import UNKNOWN, Identifier, Operation, Refusal
 
 _encode = msgspec.json.Encoder().encode
 NULL = crc32(b"null")
@@ -28,15 +29,10 @@ def fingerprint(value: object) -> int:
     return crc32(_encode(value))
 
 
-def _says_email(item: Item | None) -> bool:
-    """Whether this event sets an email. Only then is it reported that it cannot be sent."""
+def _says(item: Item | None, name: str) -> bool:
+    """Whether this event sets a property. Only then is it reported that it cannot be sent."""
     said = item.entry.said if item is not None and item.entry is not None else None
-    return said is not None and ("email" in said.set or "email" in said.unset)
-
-
-EmailMissing: TypeAlias = Literal["email_taken", "email_on_other_customer"]
-"""Why a customer does not have an email: it is someone else's, or that of another customer of the same person, which is
-waiting to be merged."""
+    return said is not None and (name in said.set or name in said.unset)
 
 
 class _Linked(NamedTuple):
@@ -53,21 +49,19 @@ class _Linked(NamedTuple):
     """Why it cannot be theirs now."""
 
 
-def may_move(person: Person, rules: Rules) -> bool:
-    """Whether someone identified by an email may become the customer of another one."""
-    known = person.protected or person.identified_at != EVER
-    return rules.by_email and rules.merges and known and may_be_joined(person.id)
-
-
-def whose(row: Row, person: str) -> EmailMissing:
-    """Why an email with a row cannot be this person's."""
-    return "email_on_other_customer" if row.person == person else "email_taken"
-
-
 class Sync:
     """Compares, for one shipment."""
 
-    def __init__(self, roster: Roster, known: Known, people: People[Any], options: object, now_ms: int) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        known: Known,
+        people: People[Any],
+        options: object,
+        *,
+        suppressed: Suppressed,
+        now_ms: int,
+    ) -> None:
         self._roster = roster
         self._known = known
         self._people = people
@@ -76,6 +70,7 @@ class Sync:
         self._rules = roster.rules
         self._said: dict[Identifier, int] = {}
         """The newest time of each customer in this shipment."""
+        self._chooser = Chooser(roster, known, people, suppressed)
         self.anonymous: set[str] = set()
         """Ids whose anonymous events go with this shipment. They are given to their customer in a later one."""
 
@@ -107,16 +102,17 @@ class Sync:
         self, draft: Draft, person: Person, item: Item | None, adjusted: list[str]
     ) -> list[tuple[Operation, Effect]]:
         told, seen = draft.told, (person.version, self._rules.view)
-        chosen = self._main(draft, person, told)
-        if chosen is None:
-            return []  # the destination accepts none of their identifiers
+        chosen = self._chooser.choose(draft, person)
+        if isinstance(chosen, Refusal):
+            draft.nobody = chosen
+            return []
         main, others, fresh, unsaid = chosen
-        if unsaid is not None and _says_email(item):
+        if unsaid is not None and _says(item, self._names_by(main)):
             adjusted.append(unsaid)
         linked = _Linked()
-        if main.kind == "id":
+        if main.kind != "email":
             linked = self._link(draft, person, main)
-            if linked.missing is not None and (fresh or _says_email(item)):
+            if linked.missing is not None and (fresh or _says(item, "email")):
                 adjusted.append(linked.missing)
         mine = {one.key for one in told.customers}
         theirs = {one.key for part in self._roster.parts(draft)[1:] for one in part.customers}
@@ -154,62 +150,17 @@ class Sync:
         adopted = [one for part in self._roster.parts(draft) for one in part.anonymous]
         return operations + self.adopt(draft, item, adopted)
 
+    def _names_by(self, main: Customer) -> str:
+        """The property that decides which customer they are."""
+        by = self._rules.by_property
+        return by.name if by is not None and main.kind != "email" else "email"
+
     def _identify(self, draft: Draft, values: dict[str, object], effect: Effect) -> list[tuple[Operation, Effect]]:
         assert draft.address is not None  # someone with a main customer can be identified
         made = self._people.identify(draft.address, values, effect.said_s)
         if len(made) == 1:
             return [(made[0][0], effect)]
         return [(operation, effect.of(set(names))) for operation, names in made]
-
-    # who
-
-    def _main(
-        self, draft: Draft, person: Person, told: Told
-    ) -> tuple[Customer, tuple[Customer, ...], bool, str | None] | None:
-        """Their customer, those to merge into it, whether it is surely a new one, and why something is not sent."""
-        roster, rules = self._roster, self._rules
-        main, others = told.main, told.others
-        email = self._usable_email(person)
-        low = email.lower() if email is not None else None
-        row = roster.row(low) if low is not None else None
-        key = Identifier("email", low) if low is not None else None
-        may_have = row is None or self._is_address(draft, row, key)
-        theirs = {one.key: one for part in reversed(roster.parts(draft)) for one in part.customers}
-        if main is None:
-            if email is not None and low is not None and key is not None and rules.by_email and may_have:
-                main = theirs.get(key) or Customer("email", email)
-                fresh = key not in theirs and row is None
-                if main.state != "accepted":
-                    roster.keep(draft, low, Row(draft.person, "wanted", key, others=0))
-                return main, tuple(one for one in others if one.key != key), fresh, None
-            identifier = Identifier("id", person.id)
-            return (Customer("id", person.id), others, True, None) if self._people.takes(identifier) else None
-        if main.kind != "email" or low == main.value.lower():
-            return main, others, False, None
-        # Their customer is identified by an email that is no longer theirs.
-        if email is not None and low is not None and key is not None and may_have and may_move(person, rules):
-            back = theirs.get(key)
-            others = (*(one for one in others if one.key != key), main)
-            if back is None:
-                roster.keep(draft, low, Row(draft.person, "wanted", key, others=0))
-            return back or Customer("email", email), others, back is None and row is None, None
-        return (
-            main,
-            others,
-            False,
-            ("email_change_not_sent" if row is None or may_have or row.state == "left" else whose(row, draft.person)),
-        )
-
-    def _usable_email(self, person: Person) -> str | None:
-        """The email, if it can identify a customer by itself."""
-        email = person.email
-        return email if email is not None and self._people.takes(Identifier("email", email)) else None
-
-    def _is_address(self, draft: Draft, row: Row, key: Identifier | None) -> bool:
-        """Whether this person may be identified by an email with a row."""
-        if row.person != draft.person or row.others:
-            return False
-        return row.state == "left" or (row.state in {"wanted", "accepted"} and row.customer == key)
 
     # the email of someone identified by an id
 

@@ -64,7 +64,7 @@ class Customer(Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> Identifier:
-        return Identifier(self.kind, self.value if self.kind == "id" else self.value.lower())
+        return self.identifier.key
 
 
 class Told(Struct, frozen=True, gc=False):
@@ -91,6 +91,9 @@ class Told(Struct, frozen=True, gc=False):
     """An event asked for it: nothing more is sent about them."""
     removed: Moment | None = None
     """The last event that deleted their customers, if they had any."""
+
+    claims: tuple[str, ...] = ()
+    """Names of rows in the ledger that are theirs and are no emails."""
 
     @property
     def is_customer(self) -> bool:

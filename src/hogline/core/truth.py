@@ -9,7 +9,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from hogline.core.items import Effect
-from hogline.core.ledger import Row, RowState
+from hogline.core.ledger import Row, RowState, row_name
 from hogline.core.relating import with_objects
 from hogline.core.sync import NULL
 from hogline.core.told import MOST_GONE, Customer, Told
@@ -64,8 +64,11 @@ class Truth:
             row = self.rows.get(email)
             if row is not None and row.customer in gone:
                 self.rows[email] = None
+        free = {row_name(one) for one in gone if one is not None}.intersection(told.claims)
+        self.rows.update(dict.fromkeys(free))
         return replace(
             told,
+            claims=tuple(one for one in told.claims if one not in free),
             main=None if told.main is not None and told.main.key in gone else told.main,
             others=tuple(one for one in told.others if one.key not in gone),
             seen=None,
@@ -81,9 +84,10 @@ class Truth:
             return told
         if came_to_be:
             return replace(told, seen=None)
-        if main.kind == "email":
-            self.rows[main.key.value] = None
-        return replace(told, main=None, seen=None)
+        name = row_name(main.key)
+        if main.kind == "email" or name in told.claims:
+            self.rows[name] = None
+        return replace(told, main=None, seen=None, claims=tuple(one for one in told.claims if one != name))
 
     def _accepted(self, told: Told, effect: Effect) -> Told:
         main = told.main
@@ -162,12 +166,12 @@ class Truth:
         ]
         main = mine.pop(0) if told.main is not None else None
         others = (*mine, *records.values())
-        for email in theirs.emails:
-            row = self.rows.get(email)
+        for name in (*theirs.emails, *theirs.claims):
+            row = self.rows.get(name)
             if row is None:
                 continue
-            both = email in told.emails  # people who had it one after the other are one person from now on
-            self.rows[email] = row._replace(
+            both = name in told.emails  # people who had it one after the other are one person from now on
+            self.rows[name] = row._replace(
                 person=stays if row.person == goes else row.person, others=max(row.others - both, 0)
             )
         return replace(
@@ -177,6 +181,7 @@ class Truth:
             anonymous=tuple(dict.fromkeys((*told.anonymous, *theirs.anonymous))),
             not_given=tuple(dict.fromkeys((*told.not_given, *theirs.not_given))),
             emails=tuple(dict.fromkeys((*told.emails, *theirs.emails))),
+            claims=tuple(dict.fromkeys((*told.claims, *theirs.claims))),
             gone=(*told.gone, *theirs.gone)[-MOST_GONE:],
             recent=tuple(sorted((*told.recent, *theirs.recent), key=_position)),
             suppressed=told.suppressed or theirs.suppressed,

@@ -53,6 +53,10 @@ class Option(Struct, frozen=True, kw_only=True):
     secret: bool = False
     default: str | bool | int = ""
     choices: tuple[Choice, ...] = ()
+    other: str = ""
+    """For a choice that another value is possible for: what to call it. Empty: there are only the choices."""
+    example: str = ""
+    """Such a value."""
     minimum: int = 0
     maximum: int = 0
     variables: tuple[str, ...] = ()
@@ -180,6 +184,14 @@ class Mapped(Struct, frozen=True):
     """The value of a fixed one."""
 
 
+class ByProperty(NamedTuple):
+    """Customers are identified by a person property."""
+
+    name: str
+    kind: Literal["id", "cio_id"] = "id"
+    """As which identifier its value is sent."""
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """The options that decide who is sent, and how."""
 
@@ -196,6 +208,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     hold_days: int = 0
     by_email: bool = False
     """A customer's identifier is their email if they have one."""
+    by_property: ByProperty | None = None
+    """A customer's identifier is this property if they have it."""
     merge_people: Literal["no", "own", "all"] = "own"
     """Which customers of a person are merged: those that Hogline made, or also those that another tool may have
     made."""

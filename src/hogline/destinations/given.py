@@ -120,10 +120,11 @@ class OptionReader:
         return answer in {"yes", "true"}
 
     def choice(self, key: str) -> str:
+        """One of the choices, or whatever else was given if something else is possible."""
         option = self._options[key]
         text = self.text(key) or str(option.default)
         values = [choice.value for choice in option.choices]
-        if text not in values:
+        if text not in values and not option.other:
             self.problem(key, f"must be one of: {', '.join(values)}.")
         return text
 

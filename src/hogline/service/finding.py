@@ -7,8 +7,10 @@ from collections.abc import Collection, Sequence
 from msgspec import Struct
 
 from hogline.core.known import EVER, Known
+from hogline.core.ledger import row_name
 from hogline.core.told import Told
 from hogline.delivery.workers import Workers
+from hogline.model import Identifier
 from hogline.posthog.entry import FORGOTTEN, decode_event
 from hogline.posthog.forgetting import emails_of, without
 from hogline.service.core import CannotDo
@@ -83,7 +85,8 @@ class Finder:
         self._trail = trail
 
     async def who_is(self, text: str) -> list[SomebodyView]:
-        """The person with this id; otherwise everyone who has this email; otherwise everyone who had it."""
+        """The person with this id, or whose customer has it; otherwise everyone who has this email; otherwise everyone
+        who had it."""
         found = [_view(whole) for whole in await self._all_with(text)]
         if found:
             await self._trail.note("person_seen", person=text)
@@ -108,6 +111,8 @@ class Finder:
         whole = await self.whole({text})
         if whole.is_known:
             return [whole]
+        if (claimed := await self._with_customer(text)) is not None:
+            return [claimed]
         people: list[Whole] = []
         for found in await self._ids_with_email(text) if "@" in text else ():
             if not any(found in one.ids for one in people):
@@ -115,6 +120,14 @@ class Finder:
                 if text.lower() in {email.lower() for email in whole.emails}:
                     people.append(whole)
         return people
+
+    async def _with_customer(self, id_: str) -> Whole | None:
+        """Whose customer has an id that is no distinct_id, but the value of a person property."""
+        name = row_name(Identifier("id", id_))
+        for connection in await self._state.connections():
+            for row in self._state.ledger(connection.id, [name]).values():
+                return await self.whole({row.person})
+        return None
 
     async def _ids_with_email(self, email: str) -> list[str]:
         """Who has an email now; otherwise who had it."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 from hogline.clock import Clock
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import lane_of
+from hogline.core.ledger import identifier_of, row_name
 from hogline.delivery.installed import Installed
 from hogline.delivery.pack import pack
 from hogline.delivery.scribe import Scribe
@@ -47,6 +48,9 @@ class _There(Struct, frozen=True):
     customer."""
     emails: list[str]
     """Their rows of the ledger."""
+    ids: list[str]
+    """What identifies them there and nobody else: their distinct_ids that no other customer has, and their customers'
+    ids that are no one's distinct_id."""
     accepted: int
     """How many of the customers the destination is known to have."""
     waiting: int
@@ -110,8 +114,9 @@ class Forgetting:
                 whole = await self._finder.whole(ids)
                 alone = await self._only_theirs(whole) if suppress else set()
                 there = [await self._there(one, whole) for one in connections]
-                customers = [await self._forget_there(one, whole, alone, suppress=suppress) for one in there]
-                forgotten = await self._forget_here(there, whole, sorted(whole.ids | alone) if suppress else ())
+                customers = [await self._forget_there(one, alone, suppress=suppress) for one in there]
+                blocked = sorted(whole.ids.union(alone, *(one.ids for one in there))) if suppress else ()
+                forgotten = await self._forget_here(there, whole, blocked)
             finally:
                 if self._runner.delivers:
                     self._workers.fold()
@@ -182,19 +187,24 @@ class Forgetting:
         accepted: set[Identifier] = set()
         for one in told:
             for customer in one.customers:
-                if customer.kind == "id" or customer.key.value in own:
+                if customer.kind != "email" or customer.key.value in own:
                     customers[customer.identifier] = None
                     if customer.state in {"accepted", "leaving", "kept"}:
                         accepted.add(customer.key)
             # What was merged may still exist: a destination may merge some time after it said so.
-            customers.update({gone: None for gone in one.gone if gone.kind == "id" and gone.value in whole.ids})
+            own_ids = {*(Identifier("id", each) for each in whole.ids), *map(identifier_of, one.claims)}
+            customers.update({gone: None for gone in one.gone if gone in own_ids})
         addresses = [Identifier("email", one) for one in own if not ledger[one].others]
         known = {Identifier(one.kind, one.value.lower()) for one in customers if one.kind == "email"}
         addresses = [one for one in addresses if one not in known]
+        rows = self._state.ledger(connection.id, [row_name(Identifier("id", one)) for one in sorted(whole.ids)])
+        ids = whole.ids - {row.customer.value for row in rows.values() if row.person not in whole.ids}
+        named = {one.value for one in customers if one.kind == "id"} - ids
+        ids |= {one for one in named if not (await self._finder.whole({one})).is_known}
         waiting = await self._waiting(connection, whole)
-        return _There(connection, list(customers), addresses, own, len(accepted), waiting)
+        return _There(connection, list(customers), addresses, own, sorted(ids), len(accepted), waiting)
 
-    async def _forget_there(self, there: _There, whole: Whole, alone: Collection[str], *, suppress: bool) -> int:
+    async def _forget_there(self, there: _There, alone: Collection[str], *, suppress: bool) -> int:
         """Delete a person at the destination; returns how many customers it had. `suppress`: also block them
         there, with the emails that nobody else has (`alone`). Raises `CannotDo`.
         """
@@ -203,7 +213,7 @@ class Forgetting:
         if suppress:
             # Only now: with a customer, all their identifiers would be blocked, including an email that someone else
             # has now.
-            blocked = [Identifier("id", one) for one in sorted(whole.ids)]
+            blocked = [Identifier("id", one) for one in there.ids]
             # An email that the ledger assigns to someone else still reaches that person's customer.
             blocked += [Identifier("email", one) for one in there.emails if one in alone]
             await self._remove(there.connection, blocked, "suppress")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hogline.core.gate import not_sent
+from hogline.core.identifiers import may_change, whose
 from hogline.core.known import EVER, Fact, Known, Person
 from hogline.core.mapping import mapped
-from hogline.core.sync import fingerprint, may_move, whose
+from hogline.core.sync import fingerprint
 from hogline.core.told import NOBODY, Customer, Mark, Told
 from hogline.delivery.installed import Installed
 from hogline.delivery.workers import Workers
@@ -197,7 +198,7 @@ class Looked:
             value, _ = self._people.attribute(attribute, fact.value if fact is not None else None, self._options)
             if value is not UNKNOWN and fingerprint(value) == mark.print:
                 attributes[attribute] = value
-        email = main.email if main.kind == "id" else main.key.value
+        email = main.key.value if main.kind == "email" else main.email
         row = self._state.ledger(self._connection.id, [email]).get(email) if email is not None else None
         settled = row is not None and row.state == "accepted" and row.customer == main.key
         return Believed(name, main.identifier, email if settled else None, attributes)
@@ -265,7 +266,7 @@ class Looked:
             waits = email is not None if main is None else main.email is not None
             return "unsent" if waits else None
         low = email.lower()
-        if low == (main.email if main.kind == "id" else main.key.value):
+        if low == (main.key.value if main.kind == "email" else main.email):
             return None
         if main.refused.get("email") == Mark(0, fingerprint(email)):
             return "refused"
@@ -273,5 +274,5 @@ class Looked:
         if row is not None and row.state != "left" and (row.person != person.id or row.customer != main.key):
             return whose(row, person.id)
         free = row is None or (row.person == person.id and not row.others)
-        moves = main.kind == "id" or (free and may_move(person, self._rules))
+        moves = main.kind != "email" or (free and self._rules.by_email and may_change(person, self._rules))
         return "unsent" if moves else "email_change_not_sent"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from hogline.clock import Clock
+from hogline.core.ledger import row_name
 from hogline.delivery.workers import Workers
 from hogline.destinations.base import Send, Unreachable
 from hogline.destinations.customerio import app_api
 from hogline.destinations.customerio.app_api import NotAnswered
 from hogline.destinations.customerio.options import Options
-from hogline.model import Request, Response
+from hogline.model import Identifier, IdentifierKind, Request, Response
 from hogline.service.core import CannotDo, connection_named, opened
 from hogline.service.people import Believed, Looked, look_at
 from hogline.store.base import Connection, State
@@ -51,7 +52,11 @@ class Verification:
             request = app_api.failures_request(options.base_url, app_key, start)
             failed, start = await self._read(request, app_api.read_failures)
             for each in failed:
-                ids = [each.id] if each.id is not None else await self._state.with_email(each.email or "")
+                if each.id is not None:
+                    row = row_name(Identifier("id", each.id))
+                    ids = [its.person for its in self._state.ledger(one.id, [row]).values()] or [each.id]
+                else:
+                    ids = await self._state.with_email(each.email or "")
                 found.update({looked.name(id_): None for id_ in ids if looked.knows(id_)})
             if not start:
                 break
@@ -64,7 +69,7 @@ class Verification:
         await self._workers.flush()
         believed = [each for name in people[:MOST_AT_ONCE] if (each := looked.believed(name)) is not None]
         differences: list[Difference] = []
-        for kind in ("id", "email"):
+        for kind in get_args(IdentifierKind):
             of_kind = [each for each in believed if each.customer.kind == kind]
             for begin in range(0, len(of_kind), app_api.MOST_PEOPLE):
                 some = of_kind[begin : begin + app_api.MOST_PEOPLE]

@@ -20,7 +20,7 @@ from hogline.model import Identifier, IdentifierKind
 T = TypeVar("T")
 
 _pack = msgspec.msgpack.Encoder().encode
-_KINDS: tuple[IdentifierKind, ...] = ("id", "email")
+_KINDS: tuple[IdentifierKind, ...] = ("id", "email", "cio_id")
 _STATES = ("accepted", "wanted", "leaving", "kept")
 _ROWS = ("accepted", "wanted", "leaving", "left")
 
@@ -61,6 +61,7 @@ class _Told(Struct, array_like=True):
     not_given: tuple[str, ...] = ()
     suppressed: bool = False
     removed: Moment | None = None
+    claims: tuple[str, ...] = ()
 
 
 _unpack_known = msgspec.msgpack.Decoder(_Known).decode
@@ -132,6 +133,7 @@ def pack_told(person: str, told: Told) -> bytes:
                 told.not_given,
                 told.suppressed,
                 told.removed,
+                told.claims,
             ]
         )
     )
@@ -171,6 +173,7 @@ def unpack_told(person: str, body: bytes, due_ms: int) -> Told:
         recent,
         told.suppressed,
         told.removed,
+        told.claims,
     )
 
 

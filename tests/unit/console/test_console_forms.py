@@ -55,8 +55,7 @@ def test_what_has_no_value_shows_its_default() -> None:
 
 
 def test_only_choices_that_are_suggestions_take_another_value() -> None:
-    assert field_of("tracking_endpoint").takes_others
-    assert not field_of("anonymous_users").takes_others
+    assert field_of("identify_by", identify_by="property:user_id").is_other
     assert field_of("tracking_endpoint", tracking_endpoint="https://proxy.example.org").is_other
     assert not field_of("tracking_endpoint", tracking_endpoint="track-eu.customer.io").is_other
 

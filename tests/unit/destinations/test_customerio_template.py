@@ -44,7 +44,7 @@ def read(given: object, *beside: str) -> Imported:
 
 
 def told(name: str, **properties: object) -> Any:
-    return event(name, properties=properties, person_properties=ADA)
+    return event(name, properties=properties, person_properties={**ADA, "cio_id": "a3000001"})
 
 
 STORY = [
@@ -75,7 +75,7 @@ def test_each_configuration_of_the_template_has_an_equivalent(
     life = Life(CUSTOMERIO.read_options(imported.options))
     sent = [bodies(life.say(each)) for each in STORY]
     found = {one["action"]: one for made in sent for one in made}
-    key = {"id": {"id": "u1"}}.get(identifier, {"email": "ada@example.com"})
+    key = {"id": {"id": "u1"}, "cio_id": {"cio_id": "a3000001"}}.get(identifier, {"email": "ada@example.com"})
     assert all(one["identifiers"] == key for one in found.values())
     assert [one["action"] for made in sent for one in made if one["action"] != "identify"] == {
         "automatic": ["event", "page", "screen", "event"],
@@ -94,8 +94,17 @@ def test_each_configuration_of_the_template_has_an_equivalent(
         assert sent[-1][-1]["attributes"] == ({"total": 49, "coupon": "X"} if everything else {"total": 49})
     if action == "delete":
         assert [one["action"] for one in bodies(life.say(told("account deleted")))] == ["delete"]
-    elsewhere = {"cio_id"} & {identifier} or {"identify", "delete"} & {action}
-    assert bool(imported.notes) == bool(elsewhere)
+    assert bool(imported.notes) == (action in {"identify", "delete"})
+
+
+def test_a_person_property_as_id_identifies_and_nobody_without_it_is_sent() -> None:
+    imported = read(function(identifier_key="id", identifier_value="{person.properties.user_id}"))
+    assert imported.options["identify_by"] == "property:user_id"
+    assert not imported.notes
+    life = Life(CUSTOMERIO.read_options(imported.options))
+    assert bodies(life.say(event("paid", "u1"))) == []
+    made = bodies(life.say(event("paid", "u1", person_properties={"user_id": 17})))
+    assert [one["identifiers"] for one in made] == [{"id": "17"}, {"id": "17"}]
 
 
 def test_what_the_template_starts_with_is_what_is_not_given() -> None:
@@ -125,9 +134,9 @@ def test_secrets_are_told_if_they_are_hidden_and_not_asked_for_if_they_are_known
 
 NOTES = [
     ({"host": "https://proxy.example"}, "--tracking-endpoint"),
-    ({"identifier_key": "id", "identifier_value": "{person.id}"}, "distinct_id"),
+    ({"identifier_key": "id", "identifier_value": "{person.id}"}, "property:NAME"),
     ({"identifier_key": "email", "identifier_value": "{lower(person.properties.email)}"}, "--email-property"),
-    ({"identifier_key": "cio_id"}, "cio_id"),
+    ({"identifier_key": "cio_id", "identifier_value": "{event.properties.c}"}, "cio_id:NAME"),
     ({"action": "delete"}, "--delete-on"),
     ({"action": "dance"}, "--delete-on"),
     ({"attributes": {"name": "{concat(person.properties.first, ' ', person.properties.last)}"}}, "“name”"),
@@ -186,7 +195,9 @@ def test_filters_say_who_is_sent_and_what_is_ignored(filters: dict[str, object],
     imported = read(function(filters, identifier_key="id", identifier_value="{event.distinct_id}"))
     assert imported.notes == ()
     assert imported.options.items() >= options.items()
-    assert len(imported.options) == len({**read(function(identifier_key="id")).options, **options})
+    assert len(imported.options) == len(
+        {**read(function(identifier_key="id", identifier_value="{event.distinct_id}")).options, **options}
+    )
     CUSTOMERIO.read_options(imported.options)
 
 

@@ -63,7 +63,7 @@ def is_key(text: str) -> bool:
 
 
 def people_request(base_url: str, key: str, kind: str, ids: Sequence[str]) -> Request:
-    """`kind`: `id` or `email`; at most `MOST_PEOPLE`."""
+    """`kind`: of the identifiers; at most `MOST_PEOPLE`."""
     url = f"{_host(base_url)}/v1/customers/attributes?{urlencode({'id_type': kind})}"
     return Request("POST", url, _headers(key), msgspec.json.encode({"ids": list(ids)}))
 

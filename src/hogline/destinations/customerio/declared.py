@@ -36,6 +36,8 @@ _WHERE = (
         kind="choice",
         default=US,
         choices=(Choice(US, f"{US} (US region)"), Choice(EU, f"{EU} (EU region)")),
+        other="Another address",
+        example="https://…",
         hint=f"Use {EU} if your account is in the EU region. You can also give the base URL of a proxy or the"
         " sandbox: https, or http on this machine.",
     ),
@@ -50,9 +52,16 @@ _WHO = (
         choices=(
             Choice("id", "The distinct_id"),
             Choice("email", "The email if there is one, otherwise the distinct_id"),
+            Choice(
+                "cio_id", "Customer.io's own cio_id if the person property cio_id has it, otherwise the distinct_id"
+            ),
         ),
-        hint="The identifier of a user in Customer.io. Use the same one as your other tools.",
-        changing="Existing customers keep their identifier. Users who become customers from now on get the new one.",
+        other="A person property",
+        example="property:user_id",
+        hint="The identifier of a user in Customer.io. Use the same one as your other tools. property:user_id takes the"
+        " person property user_id as the id, if there is one.",
+        changing="Existing customers keep their identifier. Users who become customers from now on get the new one."
+        " With a person property, an identified user's customer is merged into that of the new id.",
     ),
     Option(
         key="identify_by_email",

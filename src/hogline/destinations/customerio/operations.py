@@ -177,6 +177,9 @@ def event(
     )
     if len(body) <= limits.OPERATION_BYTES:
         return Operation(kind, body)
+    customer = identifier.value
+    if identifier.kind == "cio_id" and not customer.startswith("cio_"):
+        customer = f"cio_{customer}"  # how v1 knows it from an id
     if len(data) > limits.EVENT_DATA_BYTES:
         return _too_large(len(data))
     if not _fits_path(identifier, email):
@@ -185,7 +188,7 @@ def event(
             f"The event's data is {len(data)} bytes. Customer.io only accepts that much with the customer's"
             " identifier in the request's path, and this identifier would mean something else there.",
         )
-    return Operation(kind, _by_v1(entry, name, data), f"/api/v1/customers/{quote(identifier.value, safe='')}/events")
+    return Operation(kind, _by_v1(entry, name, data), f"/api/v1/customers/{quote(customer, safe='')}/events")
 
 
 def anonymous_event(entry: Entry, name: str, data: bytes) -> Operation | Refusal:
@@ -231,6 +234,6 @@ def _fits_path(identifier: Identifier, email: str | None) -> bool:
     `.` and `..` would leave the path, encoded or not. v1 recognizes the kind of an identifier by its looks.
     """
     value = identifier.value
-    if identifier.kind == "email" or value == email:
+    if identifier.kind != "id" or value == email:
         return True
     return value not in {".", ".."} and not value.startswith("cio_") and address(value) is None

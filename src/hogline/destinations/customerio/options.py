@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, cast
 import msgspec
 from msgspec import Struct
 
-from hogline.destinations.base import PACE, Mapped
+from hogline.destinations.base import PACE, ByProperty, Mapped
 from hogline.destinations.conditions import NEVER, BadCondition, Conditions, read_conditions
 from hogline.destinations.customerio.dates import CREATED, Dates, dates_of
 from hogline.destinations.customerio.declared import OPTIONS, PLUMBING
@@ -39,6 +39,7 @@ class Options(Struct, frozen=True, kw_only=True):
     authorization: str
     """The HTTP header's value, a secret."""
     identify_by_email: bool = False
+    identify_by_property: ByProperty | None = None
     anonymous_users: AnonymousUsers = "all"
     events: Names = ALL
     ignores: Conditions = NEVER
@@ -88,13 +89,15 @@ def read_options(values: Mapping[str, object]) -> Options:
     site_id = given.credential("site_id")
     api_key = given.credential("api_key")
     email_property = given.text("email_property") or "email"
+    identify_by = given.choice("identify_by")
     dates, properties = given.names("date_attributes"), names_of(given.names("event_properties"))
     event_dates = dates_of(name.removeprefix(_EVENT) for name in dates if name.startswith(_EVENT))
     group_objects, relationship_attributes = _group_objects(given, "group_objects")
     options = Options(
         base_url=_endpoint(given, "tracking_endpoint"),
         authorization="Basic " + base64.b64encode(f"{site_id}:{api_key}".encode()).decode(),
-        identify_by_email=given.choice("identify_by") == "email",
+        identify_by_email=identify_by == "email",
+        identify_by_property=_by_property(given, "identify_by", identify_by, email_property),
         # `choice` gives one of the choices above, whose values are those of the type.
         anonymous_users=cast("AnonymousUsers", given.choice("anonymous_users")),
         events=names_of(given.names("events")),
@@ -122,6 +125,18 @@ def read_options(values: Mapping[str, object]) -> Options:
         given.problem("site_id", "has a colon in it. Give the Site ID alone, without the API Key.")
     given.check()
     return options
+
+
+def _by_property(given: OptionReader, key: str, text: str, email_property: str) -> ByProperty | None:
+    kind, colon, name = (part.strip() for part in text.partition(":"))
+    name = "email" if name == email_property else name  # as it is known
+    if kind == "property" and name:
+        return ByProperty(name)
+    if kind == "cio_id" and (name or not colon):
+        return ByProperty(name or "cio_id", "cio_id")
+    if text not in {"id", "email"}:
+        given.problem(key, "must be one of: id, email, cio_id, or property: and a person property.")
+    return None
 
 
 def _endpoint(given: OptionReader, key: str) -> str:

@@ -38,6 +38,7 @@ class CustomerIoPeople:
             options.attribute_names.never,
             options.attributes_from,
             options.identify_by_email,
+            *((options.identify_by_property,) if options.identify_by_property is not None else ()),
             *((options.dates.patterns, options.mapping) if options.dates.patterns or options.mapping else ()),
         )
         return Rules(
@@ -49,6 +50,7 @@ class CustomerIoPeople:
             mapping=options.mapping,
             hold_days=options.hold_days,
             by_email=options.identify_by_email,
+            by_property=options.identify_by_property,
             merge_people=options.merge_people,
             has_groups=bool(options.group_objects),
             learning=Learning(

@@ -24,6 +24,10 @@ REASONS: Mapping[str, Reason] = {
         "An identifier is longer than Customer.io's limit of 150 bytes.",
         "Use a shorter id for this person or group. A retry will not help, so discard it.",
     ),
+    "distinct_id_taken": Reason(
+        "Another person's customer has this distinct_id as its id, because of a person property.",
+        "Merge the two people in PostHog, or correct the property and forget the other person. Then retry.",
+    ),
     "event_name_blank": Reason(
         "The event has no name.", "Fix the code that sends it. A retry will not help, so discard it."
     ),

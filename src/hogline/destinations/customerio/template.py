@@ -64,12 +64,17 @@ class _Template:
         self.options: dict[str, object] = {}
         self.hidden: dict[str, str] = {}
         self.notes: list[str] = []
+        self._needed = ""
+        """A condition: events without the identifier."""
         self._credential("site_id", "site_id")
         self._credential("token", "api_key")
         self._host()
         self._identifier()
         filters = read_filters(function.get("filters"), self.notes)
         self.options.update(filters.options)
+        ignored = [one for one in (self.options.get("ignore_when"), self._needed) if one]
+        if ignored:
+            self.options["ignore_when"] = " or ".join(map(str, ignored))
         self._action(filters)
         self._attributes()
         if function.get("mappings"):
@@ -101,23 +106,24 @@ class _Template:
     def _identifier(self) -> None:
         key, value = self._value("identifier_key"), self._value("identifier_value")
         found = _source(value)
-        if key == "id":
-            self.options["identify_by"] = "id"
-            if found != "distinct_id":
+        of_person = found[1] if isinstance(found, tuple) and found[0] == "person" else None
+        if key in {"id", "cio_id"}:
+            if of_person is not None:
+                self.options["identify_by"] = f"{'property' if key == 'id' else 'cio_id'}:{of_person}"
+                self._needed = f"person.{of_person} is_not_set"  # the template sends nothing without the identifier
+                return
+            self.options["identify_by"] = key
+            if found != "distinct_id" or key == "cio_id":
                 self.notes.append(
-                    "Its identifier value is not taken over: Hogline identifies by the distinct_id. If you identify"
-                    " users otherwise, send that as the distinct_id, or use --identify-by email."
+                    "Its identifier value is not taken over: name the person property with --identify-by"
+                    f" {'property' if key == 'id' else 'cio_id'}:NAME."
                 )
             return
         self.options["identify_by"] = "email"
         self.options["anonymous_users"] = "emails"  # the template sends nothing without the identifier
-        if key == "cio_id":
-            self.notes.append(
-                "It identifies by cio_id, which Customer.io makes itself. Hogline reaches the same customers by email."
-            )
-        elif isinstance(found, tuple) and found[0] == "person":
-            if found[1] != "email":
-                self.options["email_property"] = found[1]
+        if of_person is not None:
+            if of_person != "email":
+                self.options["email_property"] = of_person
         else:
             self.notes.append("Its identifier value is not taken over: name the person property with --email-property.")
 

@@ -65,7 +65,7 @@ _LONGEST_PATTERN_BYTES = 50_000
 _WHOLE = (
     "SELECT id FROM known WHERE id = ?2 UNION SELECT id FROM ids WHERE id = ?2"
     " UNION SELECT person FROM told WHERE connection = ?1 AND person = ?2"
-    " UNION SELECT person FROM ledger WHERE connection = ?1 AND email = ?3"
+    " UNION SELECT person FROM ledger WHERE connection = ?1 AND email IN (?3, 'id ' || ?2)"
     " UNION SELECT id FROM known INDEXED BY known_by_email_and_id WHERE email = ?3"
 )
 _LOOK_AT_CLOCK = 10_000
