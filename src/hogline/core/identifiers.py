@@ -94,7 +94,7 @@ class Chooser:
         row = self._roster.row(row_name(own))
         if row is not None and row.person != draft.person:
             return DISTINCT_ID_TAKEN
-        return Chosen(Customer(*own), others, fresh=True, unsaid="id_taken" if taken else None)
+        return Chosen(Customer(own.kind, own.value), others, fresh=True, unsaid="id_taken" if taken else None)
 
     # by email
 
