@@ -60,7 +60,7 @@ class Dates(Struct, frozen=True):
             return [self.converted(path, one) if isinstance(one, (dict, list)) else one for one in value]
         if path in self.paths:
             seconds = whole_seconds(value)
-        elif isinstance(value, str) and any(path.startswith(one) for one in self.patterns):
+        elif isinstance(value, str) and path.startswith(self.patterns):
             seconds = None if _TOO_FINE.search(value) else _from_iso(value.strip())
         else:
             return value
