@@ -151,6 +151,8 @@ async def followed(service: Service, view: RunView, progress: Progress) -> RunVi
         how = f"`hogline backfills resume {view.number}`" if STDIN_NAME in view.sources else "The same command"
         err.print(f"Run {view.number} is paused. {how} continues it.")
         raise
+    if view.state == "finished":
+        progress.sending(view)
     return view
 
 
