@@ -143,7 +143,8 @@ async def followed(service: Service, view: RunView, progress: Progress) -> RunVi
     try:
         while view.state == "sending":
             progress.sending(view)
-            if all(one.state not in SENDING_STATES for one in view.connections if one.pending):
+            pending = [one for one in view.connections if one.pending]
+            if pending and all(one.state not in SENDING_STATES for one in pending):
                 break
             view = await service.backfills.show(view.number, SAY_EVERY_S)
     except asyncio.CancelledError:

@@ -129,13 +129,14 @@ async def test_rows_that_a_crash_left_of_an_ended_run_go_at_the_next_start(tmp_p
         assert not rows_of(bench, run.number).exists()
 
 
-async def test_a_command_goes_on_watching_while_the_destination_is_in_trouble(bench: ServiceBench) -> None:
+@pytest.mark.parametrize(
+    ("state", "pending"), [("retrying", 1), ("delivering", 0)], ids=["in trouble", "all settled, the end not saved yet"]
+)
+async def test_a_command_goes_on_watching_until_the_run_is_over(bench: ServiceBench, state: str, pending: int) -> None:
     run = await begun(bench, body(1))
     seen: list[str] = []
     view = await bench.service.backfills.ready(run.number, Prepared(rows=1))
-    retrying = replace(
-        view, connections=[replace(view.connections[0], state="retrying", reason="It cannot be reached.")]
-    )
+    unfinished = replace(view, connections=[replace(view.connections[0], state=state, pending=pending)])
 
     class Watched:
         async def show(self, number: int, wait_s: float = 0.0) -> RunView:
@@ -145,7 +146,7 @@ async def test_a_command_goes_on_watching_while_the_destination_is_in_trouble(be
 
     service: Service = SimpleNamespace(backfills=Watched())  # type: ignore[assignment]  # only this is asked of it
     with Progress(json=True) as progress:
-        assert (await followed(service, retrying, progress)).state == "finished"
+        assert (await followed(service, unfinished, progress)).state == "finished"
     assert seen == ["asked"]
 
 
