@@ -15,7 +15,7 @@ from hogline.backfill.background import started
 from hogline.backfill.files import CannotRead, File
 from hogline.backfill.prepare import Preparation, Window, key_of
 from hogline.backfill.runs import DEFAULT_SHARE, FOLDER, Prepared, Wanted, held_by_reader
-from hogline.backfill.views import RunView
+from hogline.backfill.views import Delivery, RunView
 from hogline.cli.common import Common, Failed, Json, err, print_json, run
 from hogline.cli.dry_run import show_dry_run
 from hogline.cli.files import Files, Since, Until, print_bad_rows, print_delivery
@@ -143,8 +143,7 @@ async def followed(service: Service, view: RunView, progress: Progress) -> RunVi
     try:
         while view.state == "sending":
             progress.sending(view)
-            pending = [one for one in view.connections if one.pending]
-            if pending and all(one.state not in SENDING_STATES for one in pending):
+            if _needs_you(view.connections):
                 break
             view = await service.backfills.show(view.number, SAY_EVERY_S)
     except asyncio.CancelledError:
@@ -157,6 +156,15 @@ async def followed(service: Service, view: RunView, progress: Progress) -> RunVi
     return view
 
 
+def _needs_you(deliveries: Sequence[Delivery]) -> bool:
+    """Nothing more happens until a connection runs again. Its events may be settled: the run waits for it all the same,
+    to know that."""
+    pending = [one.state for one in deliveries if one.pending]
+    if pending:
+        return SENDING_STATES.isdisjoint(pending)
+    return any(one.state not in SENDING_STATES for one in deliveries)
+
+
 def report(view: RunView, *, json: bool) -> None:
     """What came of a run. Raises `Failed` if something needs attention."""
     if json:
@@ -166,7 +174,7 @@ def report(view: RunView, *, json: bool) -> None:
             print_delivery(delivery)
         for reason, n in view.left_out.items():
             err.print(f"  left out: {reason} {n:,}", markup=False)
-        if view.state not in {"finished", "sending"}:
+        if view.state != "finished":
             err.print(f"Run {view.number} is {view.state}{f': {view.reason}' if view.reason else ''}.", markup=False)
         print_bad_rows(view.first_bad, view.bad, several=len(view.sources) > 1)
     if view.bad or view.state != "finished" or any(one.failures for one in view.connections):

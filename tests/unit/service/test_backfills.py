@@ -217,6 +217,35 @@ async def test_a_run_to_every_connection_goes_on_without_one_that_is_removed(ben
     assert [(one.connection, one.delivered) for one in view.connections] == [("shop", 1)]
 
 
+@pytest.mark.parametrize(
+    ("states", "ends"),
+    [
+        ([("delivering", 0), ("delivering", 0)], False),
+        ([("delivering", 1), ("paused", 1)], False),
+        ([("delivering", 0), ("paused", 1)], True),
+        ([("delivering", 0), ("paused", 0)], True),
+        ([("stopped", 1), ("paused", 0)], True),
+    ],
+)
+async def test_a_command_ends_when_its_run_needs_somebody(
+    bench: ServiceBench, states: list[tuple[str, int]], *, ends: bool
+) -> None:
+    run = await begun(bench, body(1))
+    view = await bench.service.backfills.ready(run.number, Prepared(rows=1))
+    shop = view.connections[0]
+    view = replace(view, connections=[replace(shop, state=state, pending=pending) for state, pending in states])
+    finished = replace(view, state="finished")
+
+    class Watched:
+        async def show(self, number: int, wait_s: float = 0.0) -> RunView:
+            del number, wait_s
+            return finished
+
+    service: Service = SimpleNamespace(backfills=Watched())  # type: ignore[assignment]  # only this is asked of it
+    with Progress(json=True) as progress:
+        assert ((await followed(service, view, progress)).state == "sending") is ends
+
+
 async def test_a_renamed_connection_keeps_its_runs(bench: ServiceBench) -> None:
     run = await begun(bench, body(1))
     await bench.service.connections.rename("shop", "store")
