@@ -157,8 +157,8 @@ async def followed(service: Service, view: RunView, progress: Progress) -> RunVi
 
 
 def _needs_you(deliveries: Sequence[Delivery]) -> bool:
-    """Nothing more happens until a connection runs again. Its events may be settled: the run waits for it all the same,
-    to know that."""
+    """Nothing more happens until a connection runs again. Even if it has settled its events, the run waits for it, to
+    know that."""
     pending = [one.state for one in deliveries if one.pending]
     if pending:
         return SENDING_STATES.isdisjoint(pending)
