@@ -94,8 +94,12 @@ async def test_a_button_says_what_is_happening_and_works_once(page: Page, stage:
     await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
     await page.get_by_label("Customer.io API Key").fill("sandbox-key")
     await page.evaluate(
-        "document.addEventListener('submit', (event) => { window.said = event.submitter.textContent; })"
+        "(() => { const button = document.querySelector('.actions [value=test]'); window.said = [];"
+        " new MutationObserver(() => said.push(button.textContent)).observe(button, { childList: true }); })()"
     )
+    await page.get_by_role("button", name="Test connection").click()
+    await expect(page.locator("#outcome .notice-good")).to_be_visible()
+    assert await page.evaluate("said") == ["Testing …", "Test connection"]
     await page.get_by_role("button", name="Save & start").dblclick()
     await page.wait_for_url("**/connect-posthog")
     assert [one.name for one in await stage.service.connections.all()] == ["customerio"]
@@ -103,7 +107,10 @@ async def test_a_button_says_what_is_happening_and_works_once(page: Page, stage:
 
 async def test_numbers_are_written_the_same_everywhere(page: Page, stage: Stage) -> None:
     await stage.connect("shop")
+    german = await page.context.new_cdp_session(page)
+    await german.send("Emulation.setLocaleOverride", {"locale": "de-DE"})
     await page.goto("/connections/shop/overview")
+    assert await page.evaluate("(1234.5).toLocaleString()") == "1.234,5"
     assert await page.evaluate("shown(1234.5, '')") == "1,234.5"
 
 
