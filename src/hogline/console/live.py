@@ -90,7 +90,7 @@ async def changes(
     returns a different value. Ends with the session, and when Hogline stops.
     """
     console = console_of(request)
-    before = await look()
+    before, said = await look(), True
     yield CHANGED
     silent_s = 0.0
     while not await _is_set_within(console.stopping, every_s := pause_s()):
@@ -99,7 +99,8 @@ async def changes(
             return
         now = await look()
         silent_s += every_s
-        if now != before:
+        if now != before or said:  # once more: what was asked for at once may just not have had it
+            said = now != before
             yield CHANGED
         elif silent_s >= STILL_HERE_S:
             yield ": still here\n\n"

@@ -5,6 +5,7 @@ Everything that a template is given is shown as text (autoescape). Knows no part
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -64,6 +65,12 @@ _environment = Environment(
 )
 
 
+def part(request: Request, template: str, **context: object) -> Markup:
+    """A piece of a page that is the same for everyone who may see it."""
+    around = {"path": request.url.path, "url_for": _url_for(request), "destination_of": destination_of}
+    return Markup(_environment.get_template(template).render(around | context))  # noqa: S704  # made by the template
+
+
 async def page(request: Request, template: str, *, status: int = 200, **context: object) -> HTMLResponse:
     """The page. A connection's page gives its context that `connection`, and its route's name as `section`."""
     console = console_of(request)
@@ -88,7 +95,7 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
         "sections": [(name, title) for name, title in SECTIONS if _exists(request, name) and _leads(role, name)],
         "states": STATES,
         "destination_of": destination_of,
-        "url_for": lambda route, /, **parameters: str(request.app.url_path_for(route, **parameters)),
+        "url_for": _url_for(request),
     }
     text = _environment.get_template(template).render(around | context)
     response = HTMLResponse(text, status)
@@ -98,6 +105,10 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
     if session is not None and PART not in request.headers:
         console.sessions.renew(response, session)
     return response
+
+
+def _url_for(request: Request) -> Callable[..., str]:
+    return lambda route, /, **parameters: str(request.app.url_path_for(route, **parameters))
 
 
 async def _connections(request: Request) -> object:

@@ -47,10 +47,10 @@ async def said(browser: Browser, look: Looked, most: int) -> list[str]:
 
 
 async def test_it_says_so_at_once_and_whenever_something_is_different(browser: Browser) -> None:
-    assert await said(browser, Looked(1, 1, 1, 2, 2, 3), 3) == [CHANGED] * 3
+    assert await said(browser, Looked(1, 1, 1, 2, 2, 2, 3), 5) == [CHANGED] * 5
 
 
-async def test_it_says_nothing_as_long_as_nothing_changes(browser: Browser) -> None:
+async def test_each_change_is_said_once_more_and_then_nothing(browser: Browser) -> None:
     class UntilStopped(Looked):
         looks = 0
 
@@ -60,7 +60,7 @@ async def test_it_says_nothing_as_long_as_nothing_changes(browser: Browser) -> N
                 browser.console.stopping.set()
             return "the same"
 
-    assert await said(browser, UntilStopped("the same"), 99) == [CHANGED]
+    assert await said(browser, UntilStopped("the same"), 99) == [CHANGED] * 2
 
 
 async def test_it_ends_when_hogline_stops(browser: Browser) -> None:
@@ -78,7 +78,7 @@ async def test_something_is_said_now_and_then_so_that_nobody_hangs_up(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hogline.console.live.STILL_HERE_S", 0.002)
-    assert (await said(browser, Looked(1), 2))[1] == ": still here\n\n"
+    assert (await said(browser, Looked(1), 3))[2] == ": still here\n\n"
 
 
 async def test_the_pages_streams_are_event_streams(browser: Browser) -> None:

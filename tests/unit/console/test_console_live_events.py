@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from console_bench import Browser, console_in
@@ -12,6 +14,7 @@ from events_bench import settle, words
 from service_bench import GOOD
 
 from hogline.console import live_events
+from hogline.service.event_log import Events
 
 pytestmark = pytest.mark.anyio
 
@@ -104,6 +107,26 @@ async def test_what_waits_is_shown_when_it_is_asked_for(browser: Browser) -> Non
     said = words((await browser.get(f"{LIVE}?outcome=pending")).text)
     assert "Pending ordered ada" in said
     assert "shop is paused." in said
+
+
+async def test_the_list_is_made_once_for_all_who_look_at_the_same(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    newest = Events.newest
+
+    async def counted(events: Events, connection: str, **chosen: Any) -> object:
+        asked.append(chosen["person"])
+        return await newest(events, connection, **chosen)
+
+    monkeypatch.setattr(Events, "newest", counted)
+    monkeypatch.setattr(live_events, "KEPT_S", 60.0)
+    pages = await asyncio.gather(*(browser.get(LIVE) for _ in range(20)), browser.get(f"{LIVE}?person=ada"))
+    assert [page.status for page in pages] == [200] * 21
+    assert sorted(asked) == ["", "ada"]
+    monkeypatch.setattr(live_events, "KEPT_S", 0.0)
+    await settle(browser, {"event": "ordered", "distinct_id": "ada"})
+    assert shown((await browser.get(LIVE)).text) == ["1"]
 
 
 async def test_what_was_adjusted_is_said(browser: Browser) -> None:
