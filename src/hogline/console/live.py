@@ -20,7 +20,7 @@ from hogline.service import Service
 STILL_HERE_S = 20.0
 """Proxies and browsers give up a stream that says nothing."""
 EVERY_S = 1.0
-EVERY_VIEWER_S = 0.05
+EVERY_VIEWER_S = 0.1
 """So much longer for each page that is open: together, they never keep delivery from its work."""
 CHANGED = "event: changed\ndata: \n\n"
 

@@ -88,7 +88,7 @@ async def test_the_pages_streams_are_event_streams(browser: Browser) -> None:
         assert reply.text.startswith("event: changed")
 
 
-@pytest.mark.parametrize(("viewers", "pause_s"), [(1, EVERY_S), (20, EVERY_S), (100, 5 * EVERY_S)])
+@pytest.mark.parametrize(("viewers", "pause_s"), [(1, EVERY_S), (10, EVERY_S), (100, 10 * EVERY_S)])
 async def test_many_viewers_look_less_often(browser: Browser, viewers: int, pause_s: float) -> None:
     pulse = Pulse(browser.bench.service)
     pulse.viewers = viewers
