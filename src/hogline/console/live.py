@@ -99,7 +99,7 @@ async def changes(
             return
         now = await look()
         silent_s += every_s
-        if now != before or said:  # once more: what was asked for at once may just not have had it
+        if now != before or said:  # once more: the first answer may be a moment too old
             said = now != before
             yield CHANGED
         elif silent_s >= STILL_HERE_S:
