@@ -111,7 +111,6 @@ MUTANTS = (
     Mutant("A distinct_id that is the id of another's customer names nobody else", "identifiers", "if row is not None and row.person != draft.person:\n            return DISTINCT_ID_TAKEN", "if False:\n            return DISTINCT_ID_TAKEN"),
     Mutant("What was merged away is not claimed again", "identifiers", " or wanted in gone:", ":"),
     Mutant("After a join, the customer that a property identifies stays", "identifiers", "if (claimed := self._claimed(draft)) is not None:", "if (claimed := self._claimed(draft)) is not None and False:", found_by_failing=True),
-    Mutant("Claims are moved in a join", "truth", "for name in (*theirs.emails, *theirs.claims):", "for name in theirs.emails:"),
     Mutant("A refused email goes back to nobody", "truth", "                self.rows[effect.email] = None\n", "                pass\n"),
     Mutant("After a lost answer, a refusal of an email proves nothing", "truth", "            if not doubt and not linked:", "            if not linked:"),
     # what is said

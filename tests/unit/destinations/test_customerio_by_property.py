@@ -115,6 +115,15 @@ async def test_two_customers_of_two_people_who_are_merged_become_one(bench: Peop
     assert bench.server.people[0].events == 3
 
 
+async def test_an_id_goes_along_when_its_person_is_merged_into_another(bench: PeopleBench) -> None:
+    await bench.deliver_each(
+        said("x", "u1", 1, set={"user_id": "a"}), identify("u2", 2, "u1"), said("y", "u2", 3, set={"user_id": "a"})
+    )
+    assert bench.customers() == [("a", None)]
+    assert bench.who("u1") == "u2"
+    assert (await bench.counts()).adjusted == {}
+
+
 async def test_a_value_that_names_nobody_is_none(bench: PeopleBench) -> None:
     await bench.deliver(said("x", "u1", 1, set={"user_id": "null"}), said("x", "u2", 2, set={"user_id": "x" * 151}))
     assert bench.customers() == [("u1", None), ("u2", None)]
