@@ -117,7 +117,9 @@ async def test_two_customers_of_two_people_who_are_merged_become_one(bench: Peop
 
 async def test_an_id_goes_along_when_its_person_is_merged_into_another(bench: PeopleBench) -> None:
     await bench.deliver_each(
-        said("x", "u1", 1, set={"user_id": "a"}), identify("u2", 2, "u1"), said("y", "u2", 3, set={"user_id": "a"})
+        said("x", "u1", 1, set={"user_id": "a"}),
+        identify("u2", 2, "u1"),
+        said("y", "u2", 3, set={"user_id": "a", "plan": "pro"}),
     )
     assert bench.customers() == [("a", None)]
     assert bench.who("u1") == "u2"
