@@ -26,4 +26,5 @@ def test_killed_while_people_are_joined_each_is_one_customer_with_all_they_did(t
     verdicts = outcome.verdicts
     assert all(verdicts[name].merges > 100 for name in ("all", "all-by-email")), (seed, outcome)
     assert all(verdicts[name].visitors > 50 for name in verdicts if not name.startswith("all")), (seed, outcome)
-    assert all(verdict.failures > 10 for verdict in verdicts.values()), (seed, outcome)
+    # A rejected value is only sent if no newer one came meanwhile, so how many there are depends on this machine.
+    assert all(verdict.failures > 0 for verdict in verdicts.values()), (seed, outcome)
