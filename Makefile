@@ -14,6 +14,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-dep
 # How many processes share the tests.
 WORKERS := 2
 
+# Where this is set, each process compiles all of Hogline anew: a third of a second.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install assets demo test test-fresh test-lowest check format bench soak docs screenshots walkthrough site dist lock clean
 
 help:  ## show this list
