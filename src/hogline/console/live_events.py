@@ -1,6 +1,6 @@
 """Live: the newest events of the event log with everything about them. The page is kept up to date like every other.
 
-Many may look on while many events come, so the list is made for all who look at the same, at most twice a second.
+Many may look on while many events come, so the list is made for all who look at the same, about once a second.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hogline.views.connections import ConnectionView
 
 ON_PAGE = 50
 FIELDS = ("name", "person", "outcome")
-KEPT_S = 0.5
+KEPT_S = 0.9
 """Less than the time between two looks of a viewer (`live.EVERY_S`): the look after a change shows it."""
 
 Key = tuple[str, ...]
