@@ -16,6 +16,7 @@ async def opened(page: Page, stage: Stage, **options: object) -> None:
     await stage.receive({"event": "before", "distinct_id": "ada"})
     await page.goto(LIVE)
     await page.locator("html[data-listening]").wait_for(state="attached")
+    await expect(page.locator("#live .event-name")).to_have_text(["before"])
 
 
 async def test_events_show_without_having_been_looked_for_with_all_about_them(page: Page, stage: Stage) -> None:

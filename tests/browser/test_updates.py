@@ -90,7 +90,7 @@ async def test_a_button_says_what_is_happening_and_works_once(page: Page, stage:
     await page.goto("/install/customerio")
     await page.get_by_text("Advanced", exact=True).click()
     await page.get_by_label("Another address", exact=True).check()
-    await page.locator("input.other").fill(stage.sandbox.url)
+    await page.get_by_label("Another address for Tracking Endpoint").fill(stage.sandbox.url)
     await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
     await page.get_by_label("Customer.io API Key").fill("sandbox-key")
     await page.evaluate(
