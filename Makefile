@@ -17,7 +17,7 @@ WORKERS := 2
 # Where this is set, each process compiles all of Hogline anew: a third of a second.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install assets demo test test-fresh test-lowest check format bench soak docs screenshots walkthrough site dist lock clean
+.PHONY: help install assets demo test test-scale test-fresh test-lowest check format bench soak docs screenshots walkthrough site dist lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -46,6 +46,9 @@ demo: install  ## watch a small shop's events become people in a sandbox Custome
 test: install  ## run all tests; the pure packages need full branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
+
+test-scale: install  ## run the tests that need PostgreSQL, which they start and stop themselves
+	$(BIN)/python -m pytest -n $(WORKERS) tests/scale $(ARGS)
 
 test-fresh:  ## run the README's first command on bare Debian, with current and future releases
 	@test -n "$(PYTHON)" || { echo "$(NEEDS)" >&2; exit 1; }
@@ -99,9 +102,10 @@ dist: install  ## build and check the source distribution, the wheel and its SBO
 lock:  ## upgrade all locked versions
 	@test -x $(BIN)/uv || $(MAKE) install
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --no-header --extra demo --extra parquet --extra s3 --group dev pyproject.toml -o requirements.lock
+	  --no-header --extra demo --extra parquet --extra postgresql --extra s3 --group dev pyproject.toml \
+	  -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --extra parquet --extra s3 --extra https pyproject.toml -c requirements.lock -o requirements-image.lock
+	  --extra parquet --extra postgresql --extra s3 --extra https pyproject.toml -c requirements.lock -o requirements-image.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --group pyproject.toml:site -o requirements-site.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

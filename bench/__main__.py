@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import console, crowd, events, history, people, people_bytes, pure, send, serve, viewers
+from bench import console, crowd, events, history, people, people_bytes, pure, scale, send, serve, viewers
 
 BENCHMARKS = {
     "pure": pure.main,
@@ -18,11 +18,12 @@ BENCHMARKS = {
     "history-large": history.large,
     "events": events.main,
     "console": console.main,
+    "scale": scale.main,
 }
 
 
-LARGE = {"history-large", "console"}
-"""Take too long to run without being asked for."""
+LARGE = {"history-large", "console", "scale"}
+"""Run only when they are asked for: they take long, or need PostgreSQL."""
 
 
 def main() -> None:

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_data_dir("hogline", appauthor=False)),
         description="The data directory: events, people and connections. Only its owner can read it.",
     )
+    store: SecretStr | None = Field(
+        default=None,
+        description="A PostgreSQL database for events, people and connections, instead of files in the data directory:"
+        " `postgresql://user:password@host/database`. Needs HOGLINE_SECRET_KEY.",
+    )
     listen: str = Field(
         default="127.0.0.1:8000",
         description="The address where events are received: host:port. Port 0 picks a free port.",
@@ -163,6 +168,13 @@ class Settings(BaseSettings):
             raise ValueError("must be host:port, for example 127.0.0.1:8000")
         return text
 
+    @field_validator("store")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be a PostgreSQL URL, for example postgresql://user:password@host/database")
+        return url
+
     @field_validator("console")
     @classmethod
     def _is_address_or_off(cls, text: str) -> str:
@@ -197,6 +209,15 @@ class Settings(BaseSettings):
         if self.console_sign_in_header and not self.trusted_proxies:
             raise ValueError(
                 "HOGLINE_CONSOLE_SIGN_IN_HEADER needs HOGLINE_TRUSTED_PROXIES: otherwise anyone could send that header"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_key(self) -> Self:
+        if self.store is not None and self.secret_key is None:
+            raise ValueError(
+                "HOGLINE_STORE needs HOGLINE_SECRET_KEY: a key in the data directory would be lost with this machine. "
+                "Make one with `openssl rand -base64 32 | tr +/ -_` and keep it safe"
             )
         return self
 

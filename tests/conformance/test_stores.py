@@ -12,7 +12,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
 from hogline.testing.stores import store_suite
-from hogline.testing.stores.words import NOW_MS, Store
+from hogline.testing.stores.words import NOW_MS, Store, files_in
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +28,9 @@ class SqliteStore:
 
     async def state(self) -> State:
         return SqliteState(self._folder / "state.db", self._vault)
+
+    async def kept(self) -> bytes:
+        return files_in(self._folder)
 
 
 STORES: dict[str, Callable[[Path], Store]] = {"sqlite": SqliteStore}

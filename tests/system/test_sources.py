@@ -26,6 +26,7 @@ from hogline.service import CannotDo
 from hogline.store.base import Unusable
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.datadir.secrets import Vault
+from hogline.store.datadir.sources import Fetched
 from hogline.store.datadir.sources import Sources as Kept
 from hogline.testing.clock import SkippingClock
 from hogline.testing.processes import all_events, connect, hogline, hogline_json, serving, status, until
@@ -224,6 +225,17 @@ async def test_without_a_connection_nothing_is_fetched_and_nothing_lost(tmp_path
         assert (view.state, view.reason) == ("waiting", "No connection is running. PostHog keeps the events.")
         await one.bench.service.connections.add("customerio", GOOD | {"anonymous_users": "all"}, name="shop")
         await one.until(lambda: len(one.bench.service.fetching._connections) == 1)
+        await one.later(5 * MINUTE)
+        assert await one.numbers() == [1]
+
+
+async def test_what_was_fetched_and_lost_with_its_file_is_fetched_again(tmp_path: Path, posthog: PostHog) -> None:
+    posthog.events = [event(1, NOW + MINUTE)]
+    async with fetching(tmp_path, posthog) as one:
+        await one.add()
+        fetcher = one.bench.service.fetching
+        lost = Fetched(up_to_ms=RECEIVED_MS + 180_000, before=0)
+        fetcher._put(msgspec.structs.replace(fetcher._get("posthog"), fetched=lost))
         await one.later(5 * MINUTE)
         assert await one.numbers() == [1]
 

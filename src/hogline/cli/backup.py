@@ -42,6 +42,7 @@ def backup(
     contains personal data, credentials, and the key that encrypts those credentials.
     """
     settings = common.settings()
+    _only_a_directory(settings)
     if unencrypted and recipient:
         raise CannotDo("Use either --recipient or --unencrypted.")
     keys = (
@@ -70,6 +71,7 @@ def restore(
     duplicates. Do not run the restored Hogline and the original at the same time.
     """
     settings = common.settings()
+    _only_a_directory(settings)
     secret = None
     if identity is not None:
         try:
@@ -85,6 +87,14 @@ def restore(
     except OSError as error:
         raise CannotDo(f"The backup cannot be restored ({error.strerror}: {error.filename}).") from None
     _tell(f"Restored {_what(found)} into {settings.data}. Start it with `hogline serve`.")
+
+
+def _only_a_directory(settings: Settings) -> None:
+    if settings.store is not None:
+        raise CannotDo(
+            "With HOGLINE_STORE, PostgreSQL has the data: back it up and restore it with its own tools, such as "
+            "pg_dump and pg_restore. Keep HOGLINE_SECRET_KEY too."
+        )
 
 
 def _new_passphrase(settings: Settings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -28,18 +29,25 @@ from hogline.sources.server import Listener
 from hogline.store.base import Unwritable
 from hogline.store.datadir.accounts import FIRST, ConsoleAccounts
 from hogline.store.datadir.directory import DataDirectory
+from hogline.store.opening import Hold
 from hogline.telemetry.memory import give_back_what_is_large
 from hogline.telemetry.metrics import Metrics
 
 log = structlog.get_logger("hogline")
 
+START_WITHIN_S = 30.0
+START_AGAIN_S = 1.0
 CONSOLE_STOP_S = 2
 """Pages are quickly made; a stream that does not end is cut."""
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
-    """Receive and deliver as long as the context lasts. Raises `CannotDo`."""
+async def serving(
+    settings: Settings, *, clock: Clock | None = None, lost: Callable[[], None] = lambda: None
+) -> AsyncIterator[Service]:
+    """Receive and deliver as long as the context lasts. `lost` is called if another process takes over the store.
+    Raises `CannotDo`.
+    """
     directory = DataDirectory(settings.data)
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
@@ -49,7 +57,8 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             )
         for sentence in PROBLEMS.values():
             log.warning("a destination cannot be used", why=sentence)
-        metrics = Metrics({"journal": directory.journal, "state": directory.state}, clock.now_s)
+        files = {} if settings.store else {"journal": directory.journal, "state": directory.state}
+        metrics = Metrics(files, clock.now_s)
         service, stores = await stack.enter_async_context(
             own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
         )
@@ -103,7 +112,14 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
             await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
         await stack.enter_async_context(_running(service.alerts.watch()))
         await stack.enter_async_context(_running(service.fetching.run()))
+        if stores.hold is not None:
+            await stack.enter_async_context(_running(_told_when_lost(stores.hold, lost)))
         yield service
+
+
+async def _told_when_lost(hold: Hold, lost: Callable[[], None]) -> None:
+    await hold.lost.wait()
+    lost()
 
 
 async def _watched(stack: AsyncExitStack, watching: App, settings: Settings, connections: Connections) -> str:
@@ -194,17 +210,38 @@ async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def _started(stack: AsyncExitStack, settings: Settings, lost: Callable[[], None]) -> Service:
+    """As `serving`, as long as the stack lasts. A database may still be starting, too. Raises `CannotDo`."""
+    until_s = time.monotonic() + START_WITHIN_S
+    while True:
+        try:
+            return await stack.enter_async_context(serving(settings, lost=lost))
+        except Unwritable as trouble:
+            if settings.store is None or time.monotonic() >= until_s:
+                raise
+            log.warning("starting again", reason=str(trouble))
+        await asyncio.sleep(START_AGAIN_S)
+
+
 async def serve(settings: Settings, ready: Callable[[Service], None]) -> None:
-    """Receive and deliver until SIGTERM or SIGINT. `ready` is called once events are accepted."""
+    """Receive and deliver until SIGTERM or SIGINT. `ready` is called once events are accepted. Raises `CannotDo`."""
     give_back_what_is_large()
-    stop = asyncio.Event()
+    stop, lost = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with serving(settings) as service:
+
+    def end() -> None:
+        lost.set()
+        stop.set()
+
+    async with AsyncExitStack() as stack:
+        service = await _started(stack, settings, end)
         # What was made by now lives as long as the process: the collector need not look at it again.
         gc.freeze()
         ready(service)
         await stop.wait()
         log.info("stopping")
     log.info("stopped")
+    if lost.is_set():
+        raise CannotDo("Another Hogline has taken over this store. Run only one: a store belongs to one process.")

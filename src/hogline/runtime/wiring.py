@@ -10,6 +10,8 @@ import structlog
 
 from hogline.clock import Clock, SystemClock
 from hogline.delivery.client import Client
+from hogline.destinations.base import Send
+from hogline.model import Request, Response
 from hogline.runtime.control_socket import Unanswered, offered, reached
 from hogline.runtime.figures import Fresh, Sampler
 from hogline.service import CannotDo, Service
@@ -18,7 +20,7 @@ from hogline.service.rights import permitted
 from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.store.datadir.directory import DataDirectory, Held
-from hogline.store.opening import Stores, opened
+from hogline.store.opening import Hold, Stores, opened
 from hogline.telemetry.delivery import RequestListener, nobody
 
 log = structlog.get_logger("hogline")
@@ -43,7 +45,8 @@ async def own_service(
     async with AsyncExitStack() as stack:
         client = Client()
         stack.push_async_callback(client.close)
-        stores = await stack.enter_async_context(opened(directory, key, clock.time_ms))
+        store = settings.store.get_secret_value() if settings.store else None
+        stores = await stack.enter_async_context(opened(directory, key, clock.time_ms, store))
         journal, state = stores.journal, stores.state
         sampler = Sampler(stores.figures, journal, state, clock)
         if delivers:  # until what is in flight at the end is settled
@@ -52,7 +55,7 @@ async def own_service(
             settings,
             journal=journal,
             state=state,
-            send=client.send,
+            send=client.send if stores.hold is None else _held(client.send, stores.hold),
             clock=clock,
             delivers=delivers,
             figures=Fresh(stores.figures, sampler) if delivers else stores.figures,
@@ -66,6 +69,18 @@ async def own_service(
         if delivers:
             await stack.enter_async_context(offered(service, directory.control))
         yield service, stores
+
+
+def _held(send: Send, hold: Hold) -> Send:
+    """Sends only while it is certain that no other process has taken over the store: it would send the same, and
+    newer things before these.
+    """
+
+    async def send_if_held(request: Request) -> Response:
+        await hold.holding()
+        return await send(request)
+
+    return send_if_held
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ from hogline.store.positions import lag_ms
 from hogline.views.connections import FindingView
 
 DAY_S = 86_400
+SLOW_ANSWER_MS = 3.0
 SLOW_SYNC_MS = 20.0
 CLOCK_OFF_S = 30.0
 """Customer.io orders attributes by time. PostHog's own correction for clients' clocks works with whole minutes."""
@@ -67,7 +68,7 @@ class Doctor:
         findings = [
             FindingView("Version", "ok", f"Hogline {__version__} on Python {platform.python_version()}"),
             _room(data),
-            await asyncio.to_thread(_sync_speed, data),
+            await self._store() if self._settings.store else await asyncio.to_thread(_sync_speed, data),
             _file_system(data),
             _open_files(),
             await self._address(),
@@ -76,7 +77,21 @@ class Doctor:
         clocks: list[float] = []
         findings += [await self._connection(connection, clocks) for connection in await self._state.connections()]
         findings += [_clock(min(clocks, key=abs))] if clocks else []
-        return [*findings, await self._backlog(), _backup(data, self._clock.time_ms())]
+        findings.append(await self._backlog())
+        return findings if self._settings.store else [*findings, _backup(data, self._clock.time_ms())]
+
+    async def _store(self) -> FindingView:
+        """How long PostgreSQL takes to answer. The event loop waits for it several times per batch."""
+        took_ms = []
+        for _ in range(_SYNCS):
+            began = time.perf_counter()
+            self._state.folded()
+            took_ms.append((time.perf_counter() - began) * 1_000)
+        median = statistics.median(took_ms)
+        said = f"PostgreSQL answers within {median:.1f} ms"
+        if median > SLOW_ANSWER_MS:
+            return FindingView("Store", "warning", said, "Run Hogline near the database, in the same zone.")
+        return FindingView("Store", "ok", said)
 
     async def _address(self) -> FindingView:
         """Whether PostHog can reach the receiving address."""

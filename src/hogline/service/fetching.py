@@ -149,7 +149,8 @@ class Fetching:
             if not any(self._workers.runs(one.id) for one in self._connections):
                 standing.due_s = self._clock.now_s() + LOOK_EVERY_S
                 return
-            if source.fetched is None:
+            # Without its file, on a host that kept nothing, it is fetched again; what was taken of it is recognized.
+            if source.fetched is None or not self.rows(source).exists():
                 source = await self._read(source, standing)
             if source.fetched is not None:
                 source = await self._take(source, source.fetched, standing)

@@ -22,12 +22,14 @@ from hogline.testing import forked
 
 HOGLINE = (sys.executable, "-m", "hogline")
 WITHIN_S = 30.0
+everywhere: dict[str, str] = {}
+"""Variables of all commands of a test, such as HOGLINE_STORE. Otherwise they get none that begins with HOGLINE_."""
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HOGLINE_")}
     any_port = {"HOGLINE_LISTEN": "127.0.0.1:0", "HOGLINE_CONSOLE": "127.0.0.1:0"}
-    return {**kept, **any_port, "HOGLINE_DATA": str(data), "COLUMNS": "120"} | more
+    return {**kept, **any_port, "HOGLINE_DATA": str(data), "COLUMNS": "120"} | everywhere | more
 
 
 def hogline(

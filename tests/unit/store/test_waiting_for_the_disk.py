@@ -13,9 +13,10 @@ import pytest
 from hogline.core.changes import Settlement
 from hogline.store.base import Unwritable
 from hogline.store.datadir.secrets import Vault
+from hogline.store.sqlite.database import trouble_of
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
-from hogline.store.sqlite.writer import MOST_JOBS_A_COMMIT, Writer
+from hogline.store.writer import MOST_JOBS_A_COMMIT, Writer
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +50,14 @@ class Desk:
             raise apsw.FullError("probe")
 
     def writer(self, hold_s: float = 60.0) -> Writer[str]:
-        return Writer(self.perform, name="desk", probe=self.probe, written=self.written.append, hold_s=hold_s)
+        return Writer(
+            self.perform,
+            name="desk",
+            probe=self.probe,
+            trouble_of=trouble_of,
+            written=self.written.append,
+            hold_s=hold_s,
+        )
 
 
 @pytest.fixture

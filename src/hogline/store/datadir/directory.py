@@ -21,7 +21,7 @@ class Held(Exception):
 
 _OURS = {"lock", "secret.key", "journal.db", "state.db"}
 _PRIVATE = re.compile(
-    r"lock|secret\.key|control\.sock|(console|alerts|api_tokens|sources)\.json|first-password|\w+\.db(-wal|-shm|-journal)?"
+    r"lock|secret\.key|control\.sock|(console|alerts|api_tokens|sources|synced)\.json|first-password|\w+\.db(-wal|-shm|-journal)?"
 )
 """Every file that Hogline keeps there."""
 

@@ -10,8 +10,8 @@ import apsw
 import msgspec
 
 from hogline.store.audit import MOST_ENTRIES, MOST_FAILED, OF_STRANGERS, AuditEntry, AuditNote, Wanted
-from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction
-from hogline.store.sqlite.writer import Writer
+from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction, trouble_of
+from hogline.store.writer import Writer
 
 _COLUMNS = "number, at_ms, who, kind, address, action, connection, person, details"
 
@@ -25,7 +25,9 @@ class SqliteAudit:
         """Raises `Unusable`. Create it in the running event loop."""
         self._written = open_database(path, "audit", vfs)
         self._read = open_database(path, "audit", vfs)
-        self._writer: Writer[_Job] = Writer(self._perform, name="audit-writer", probe=partial(touch, self._written))
+        self._writer: Writer[_Job] = Writer(
+            self._perform, name="audit-writer", probe=partial(touch, self._written), trouble_of=trouble_of
+        )
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
         with transaction(self._written):

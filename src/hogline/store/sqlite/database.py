@@ -246,3 +246,8 @@ def explain(error: apsw.Error) -> str:
 def is_trouble(error: BaseException) -> TypeGuard[apsw.Error]:
     """Whether the disk or the file is the cause. That may pass."""
     return isinstance(error, apsw.Error) and not isinstance(error, _OUR_FAULT)
+
+
+def trouble_of(error: Exception) -> str | None:
+    """What to say if the disk or the file is the cause; None if the statement is."""
+    return explain(error) if is_trouble(error) else None

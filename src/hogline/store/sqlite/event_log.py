@@ -20,10 +20,10 @@ import msgspec
 
 from hogline.core.changes import Noted
 from hogline.store.event_log import Attempt, Found, Query, Unlogged, only, packed_sent, read_noted, read_sent
-from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction, value
+from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction, trouble_of, value
 from hogline.store.sqlite.event_search import BLOCK_BITS, MASK, SIZE, attempts, key_of, search
 from hogline.store.sqlite.scrub import Scrub, scrub, step
-from hogline.store.sqlite.writer import Writer
+from hogline.store.writer import Writer
 
 MOST_OUTCOMES = 60_000
 """Two bytes hold them, and reasons may be any text of a destination. Those beyond are found as `other`."""
@@ -53,7 +53,9 @@ class SqliteEventLog:
             (kind, reason): id_ for id_, kind, reason in rows(self._read, "SELECT id, kind, reason FROM outcomes")
         }
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="events-search")
-        self._writer: Writer[_Job] = Writer(self._perform, name="events-writer", probe=partial(touch, self._written))
+        self._writer: Writer[_Job] = Writer(
+            self._perform, name="events-writer", probe=partial(touch, self._written), trouble_of=trouble_of
+        )
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
         results: list[object] = []

@@ -13,8 +13,8 @@ import apsw
 import msgspec
 
 from hogline.store.figures import HOUR_S, HOURS_KEPT_S, MINUTE_S, MINUTES_KEPT_S, PEAKS, Figure, Point
-from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction
-from hogline.store.sqlite.writer import Writer
+from hogline.store.sqlite.database import open_database, reading, rows, touch, transaction, trouble_of
+from hogline.store.writer import Writer
 
 _TABLES = (("minutes", MINUTE_S, MINUTES_KEPT_S), ("hours", HOUR_S, HOURS_KEPT_S))
 """Each with the length of its periods and how long to keep them, in seconds."""
@@ -31,7 +31,9 @@ class SqliteFigures:
         """Raises `Unusable`. Create it in the running event loop."""
         self._written = open_database(path, "history", vfs)
         self._read = open_database(path, "history", vfs)
-        self._writer: Writer[_Job] = Writer(self._perform, name="history-writer", probe=partial(touch, self._written))
+        self._writer: Writer[_Job] = Writer(
+            self._perform, name="history-writer", probe=partial(touch, self._written), trouble_of=trouble_of
+        )
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
         with transaction(self._written):

@@ -15,9 +15,9 @@ import apsw
 from hogline.posthog.entry import FORGOTTEN
 from hogline.store.backfilled import Backfilled, Stretch, Taken
 from hogline.store.base import READ_BYTES
-from hogline.store.sqlite.database import few_rows, open_database, reading, rows, touch, transaction, value
+from hogline.store.sqlite.database import few_rows, open_database, reading, rows, touch, transaction, trouble_of, value
 from hogline.store.sqlite.scrub import Scrub, scrub, step
-from hogline.store.sqlite.writer import Writer
+from hogline.store.writer import Writer
 
 TRIMMED_AT_ONCE = 20_000
 SEARCHED_AT_ONCE_BYTES = 4_000_000
@@ -76,7 +76,11 @@ class SqliteJournal:
         self._emptied = 0
         """Up to here, older events were emptied."""
         self._writer: Writer[_Job] = Writer(
-            self._perform, name="journal-writer", probe=partial(touch, self._written), written=self._reached
+            self._perform,
+            name="journal-writer",
+            probe=partial(touch, self._written),
+            trouble_of=trouble_of,
+            written=self._reached,
         )
 
     @property

@@ -19,14 +19,24 @@ from hogline.store.base import ALWAYS, READ_BYTES, Connection, Counts, NameTaken
 from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import Suppressed
 from hogline.store.sqlite import conversion, records
-from hogline.store.sqlite.database import copy_of, few_rows, open_database, reading, rows, touch, transaction, value
+from hogline.store.sqlite.database import (
+    copy_of,
+    few_rows,
+    open_database,
+    reading,
+    rows,
+    touch,
+    transaction,
+    trouble_of,
+    value,
+)
 from hogline.store.sqlite.directory import SqliteLists, folded
 from hogline.store.sqlite.forgetting import SqliteForgetting, suppressed_hashes, to_clean
 from hogline.store.sqlite.resending import SqliteResends
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.sqlite.settling import count, expire_held, settle
 from hogline.store.sqlite.unlogged import SqliteNotes, note_change
-from hogline.store.sqlite.writer import Writer
+from hogline.store.writer import Writer
 
 T = TypeVar("T")
 _Job = Callable[[apsw.Connection], object]
@@ -66,7 +76,7 @@ class SqliteState(SqliteForgetting, SqliteResends, SqliteNotes, SqliteLists, rec
         self._searching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-search")
         self.suppressed = Suppressed(vault.fingerprint, suppressed_hashes(self._read))
         self._writer: Writer[_Job | Scrub] = Writer(
-            self._perform, name="state-writer", probe=partial(touch, self._written)
+            self._perform, name="state-writer", probe=partial(touch, self._written), trouble_of=trouble_of
         )
 
     def _perform(self, jobs: list[_Job | Scrub]) -> list[object]:

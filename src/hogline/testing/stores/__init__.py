@@ -8,7 +8,7 @@
 
     globals().update(store_suite())
 
-`Store` is in `words`. A store keeps its files in `tmp_path`: the suite searches them for people who were forgotten.
+`Store` is in `words`. The suite searches what it keeps for people who were forgotten.
 """
 
 from __future__ import annotations

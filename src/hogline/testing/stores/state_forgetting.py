@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from hogline.core.changes import HeldEvent, Settlement
@@ -94,16 +92,16 @@ async def test_what_another_connection_told_of_them_stays(state: State) -> None:
     assert await state.counts(other) == before
 
 
-async def test_no_byte_of_them_is_left_in_the_files(state: State, tmp_path: Path) -> None:
+async def test_no_byte_of_them_is_left_in_the_files(store: Store, state: State) -> None:
     connection = await known(state)
-    assert ADA.encode() in b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert ADA.encode() in await store.kept()
     # What went before must not stay either.
     await state.settle(Settlement(connection=connection, lanes={}, told={ADA: told(ADA, emails=(MAIL,))}))
     await state.forget([ADA, "anon"], {connection: 0}, emails={}, suppress=[ADA, MAIL])
     assert await state.clean()
-    on_disk = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
-    assert ADA.encode() not in on_disk
-    assert MAIL.encode() not in on_disk
+    kept = await store.kept()
+    assert ADA.encode() not in kept
+    assert MAIL.encode() not in kept
 
 
 async def test_nobody_is_suppressed_at_first(state: State) -> None:
@@ -186,7 +184,7 @@ async def test_what_has_to_be_cleaned_is_known_until_it_is_done(store: Store, st
     assert [one.file for one in await state.to_clean()] == ["state"]
 
 
-async def test_nothing_of_a_connection_that_was_removed_is_left(state: State, tmp_path: Path) -> None:
+async def test_nothing_of_a_connection_that_was_removed_is_left(store: Store, state: State) -> None:
     connection = (await installed(state)).id
     held = HeldEvent(position=6, distinct_id=ADA, received_ms=NOW_MS, event=event_of(ADA, 6))
     await state.settle(
@@ -201,13 +199,13 @@ async def test_nothing_of_a_connection_that_was_removed_is_left(state: State, tm
     )
     await state.remove_connection(connection)
     assert await state.clean()
-    on_disk = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
-    assert ADA.encode() not in on_disk
-    assert MAIL.encode() not in on_disk
+    kept = await store.kept()
+    assert ADA.encode() not in kept
+    assert MAIL.encode() not in kept
 
 
 async def test_whose_events_are_still_in_the_journal_is_known_after_a_crash_and_not_readable(
-    store: Store, state: State, tmp_path: Path
+    store: Store, state: State
 ) -> None:
     assert await state.forgetting() == []
     connection = await known(state)
@@ -215,7 +213,7 @@ async def test_whose_events_are_still_in_the_journal_is_known_after_a_crash_and_
     again = await store.state()
     assert sorted(await again.forgetting()) == sorted([ADA, "anon"])
     assert await state.clean()
-    assert ADA.encode() not in b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert ADA.encode() not in await store.kept()
     await again.close()
     await state.end_forgetting()
     assert await state.forgetting() == []

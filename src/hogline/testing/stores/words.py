@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from hogline.core.changes import Failure, Flush
@@ -23,6 +24,15 @@ class Store(Protocol):
     async def journal(self) -> Journal: ...
 
     async def state(self) -> State: ...
+
+    async def kept(self) -> bytes:
+        """Everything that anyone who has its files or its database can read. `files_in` reads a folder."""
+        ...
+
+
+def files_in(folder: Path) -> bytes:
+    """All files of a folder, one after the other."""
+    return b"".join(file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file())
 
 
 def body(number: int) -> bytes:

@@ -1,6 +1,6 @@
-"""A thread that writes to one SQLite file, fed by a queue. Everyone who is waiting shares the next commit.
+"""A thread that writes to one database, fed by a queue. Everyone who is waiting shares the next commit.
 
-SQLite releases Python's interpreter lock around every statement and has to win it back afterwards, which takes
+Databases release Python's interpreter lock around every statement and have to win it back afterwards, which takes
 milliseconds if another thread is computing. So jobs use few, large statements.
 """
 
@@ -13,10 +13,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-import apsw
-
 from hogline.store.base import Unwritable
-from hogline.store.sqlite.database import explain, is_trouble
 
 JobT = TypeVar("JobT")
 
@@ -30,12 +27,12 @@ _Result = tuple["asyncio.Future[object]", object, "Exception | None"]
 class Writer(Generic[JobT]):
     """Hands jobs to `perform`, as many as are waiting.
 
-    `perform(jobs)` does all of them in one transaction, or none, and returns one result for each. If the disk is the
-    cause of an error, everyone gets `Unwritable`. If a job is, all are done again one by one, and only that one gets
-    the error. `written(result)` is called in the event loop for every job that is on disk, even if nobody waits for it
-    anymore.
+    `perform(jobs)` does all of them in one transaction, or none, and returns one result for each. If the database is
+    the cause of an error, everyone gets `Unwritable`. If a job is, all are done again one by one, and only that one
+    gets the error. `trouble_of(error)` decides: a sentence if the database is the cause, None if the job is.
+    `written(result)` is called in the event loop for every job that is on disk, even if nobody waits for it anymore.
 
-    `trouble` says why the disk accepts nothing; None: all is well. `probe()` writes something that changes nothing. It
+    `trouble` says why nothing can be written; None: all is well. `probe()` writes something that changes nothing. It
     is only called while there is trouble; without it, trouble would last until someone has something to write.
     """
 
@@ -45,11 +42,13 @@ class Writer(Generic[JobT]):
         *,
         name: str,
         probe: Callable[[], None],
+        trouble_of: Callable[[Exception], str | None],
         written: Callable[[object], None] = lambda _: None,
         hold_s: float = HOLD_S,
     ) -> None:
         self._perform = perform
         self._probe = probe
+        self._trouble_of = trouble_of
         self._written = written
         self._hold_s = hold_s
         self._held_until_s = 0.0
@@ -95,8 +94,8 @@ class Writer(Generic[JobT]):
             return
         try:
             self._probe()
-        except apsw.Error as error:
-            self._failed(explain(error))
+        except Exception as error:
+            self._failed(self._trouble_of(error) or f"Database error ({type(error).__name__}).")
         else:
             self.trouble = None
 
@@ -120,8 +119,8 @@ class Writer(Generic[JobT]):
         try:
             results = self._perform([job for _, job in waiting])
         except Exception as error:  # whatever it is, someone waits for the result
-            if is_trouble(error):
-                self._failed(sentence := explain(error))
+            if (sentence := self._trouble_of(error)) is not None:
+                self._failed(sentence)
                 return [(future, None, Unwritable(sentence)) for future, _ in waiting]
             if len(waiting) == 1:
                 return [(waiting[0][0], None, error)]

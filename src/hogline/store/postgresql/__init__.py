@@ -1,0 +1,1 @@
+"""The store on PostgreSQL: the journal and the state in one database, written by one process at a time."""

@@ -1,0 +1,132 @@
+"""Transactions that only the owner of the store can commit, each exactly once.
+
+Every transaction begins with the fence, which counts it. If the connection breaks before a commit is answered, nobody
+knows whether it was done. Then the count tells: the next connection raises it, so a late commit of the old one is
+fenced off, and sees how far it had come.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+import structlog
+
+from hogline.store.postgresql.claim import SQL, Claim
+from hogline.store.postgresql.link import FENCED, Fenced, Link, close, connect, execute, trouble_of, value
+
+T = TypeVar("T")
+
+log = structlog.get_logger("hogline.store")
+
+AGAIN_S = 0.5
+
+
+class Pen:
+    """Used by one thread. `name`: the row of `writer` that counts its transactions."""
+
+    def __init__(self, claim: Claim, name: str) -> None:
+        """Raises `psycopg.Error` and `Fenced`."""
+        self._claim = claim
+        self._name = name
+        self._link: Link | None = None
+        self._unsure = False
+        """The old connection may still be busy with a transaction."""
+        self.closing = False
+        """What is in doubt is given up: the process ends."""
+        self._link = self._connected()
+        self._number = self._read_number(self._link)
+
+    def write(self, work: Callable[[Link], T]) -> T:
+        """`work` in a transaction. It should wait for few results: statements go out together. Raises what it raises,
+        `psycopg.Error` and `Fenced`; then nothing was written.
+        """
+        link = self._ready()
+        try:
+            return self._once(link, work)
+        except psycopg.Error as error:
+            if error.sqlstate != FENCED:
+                raise
+            number = self._read_number(link)  # raises `Fenced`, unless another pen of this process wrote
+            if number == self._number:
+                raise
+            self._number = number
+            return self._once(link, work)
+
+    def _once(self, link: Link, work: Callable[[Link], T]) -> T:
+        done = False
+        try:
+            with link.pipeline(), link.transaction():
+                execute(link, SQL["fence"], {"name": self._name, **self._claim.identity, "number": self._number})
+                result = work(link)
+                done = True
+        except BaseException:
+            if not link.closed:  # PostgreSQL or `work` said no
+                raise
+            self._drop()
+            if not done:
+                raise
+            if not self._was_done():
+                if self.closing:
+                    raise
+                return self._once(self._ready(), work)
+            return result
+        self._number += 1
+        return result
+
+    def _was_done(self) -> bool:
+        """Whether the transaction before was committed. Waits as long as PostgreSQL is away."""
+        log.warning("PostgreSQL did not answer a commit; Hogline will find out whether it was done", writer=self._name)
+        while not self.closing:
+            try:
+                return self._settle_doubt(self._connected())
+            except psycopg.Error as error:
+                self._drop()
+                if trouble_of(error) is None:
+                    raise
+                time.sleep(AGAIN_S)
+        return False
+
+    def _settle_doubt(self, link: Link) -> bool:
+        """From here on, a late commit of the old connection is fenced off."""
+        number = value(link, SQL["skip"], {"name": self._name, **self._claim.identity})
+        if number is None:
+            self._claim.lose()
+            raise Fenced
+        was_done: bool = number == self._number + 2
+        self._link, self._number, self._unsure = link, number, False
+        return was_done
+
+    def _ready(self) -> Link:
+        link = self._link
+        if link is None or link.closed:
+            link = self._connected()
+            if self._unsure:
+                self._settle_doubt(link)
+            self._link = link
+        return link
+
+    def _connected(self) -> Link:
+        return connect(self._claim.url, f"{self._name} writer")
+
+    def _read_number(self, link: Link) -> int:
+        number: int | None = value(link, SQL["number"], {"name": self._name, **self._claim.identity})
+        if number is None:
+            self._claim.lose()
+            raise Fenced
+        return number
+
+    def touch(self) -> None:
+        """A write that changes nothing. Raises as `write`."""
+        self.write(lambda _: None)
+
+    def _drop(self) -> None:
+        close(self._link)
+        self._link, self._unsure = None, True
+        self._claim.look()
+
+    def close(self) -> None:
+        close(self._link)
+        self._link = None

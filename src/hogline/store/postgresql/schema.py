@@ -1,0 +1,54 @@
+"""Creates the tables and brings those of an older version up to date. Forward only.
+
+Each script says the oldest version that can still use the tables after it (`-- oldest_reader: N`). A change that older
+ones cannot live with comes in two releases: the first adds, the second removes.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import structlog
+
+from hogline.store.base import Unusable
+from hogline.store.postgresql.link import Link, rows
+
+log = structlog.get_logger("hogline.store")
+
+_OLDEST = re.compile(r"^-- oldest_reader: (\d+)$", re.MULTILINE)
+_LOCK = 0x_68_6F_67_6C
+"""Two processes that start at the same time create the tables one after the other."""
+
+
+def scripts() -> list[str]:
+    folder = files("hogline.store.postgresql") / "schema"
+    return [script.read_text("utf-8") for script in sorted(folder.iterdir(), key=lambda file: file.name)]
+
+
+def oldest_reader(script: str) -> int:
+    found = _OLDEST.search(script)
+    assert found is not None, "a schema script without oldest_reader"
+    return int(found[1])
+
+
+def migrate(link: Link, known: list[str] | None = None) -> None:
+    """Raises `Unusable` if the tables are too new for this Hogline, and `psycopg.Error`."""
+    known = scripts() if known is None else known
+    with link.transaction():
+        link.execute(b"SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        link.execute(b"CREATE SCHEMA IF NOT EXISTS hogline")
+        link.execute(b"CREATE TABLE IF NOT EXISTS schema (version integer NOT NULL, oldest_reader integer NOT NULL)")
+        found = rows(link, b"SELECT version, oldest_reader FROM schema")
+        version, oldest = found[0] if found else (0, 0)
+        if oldest > len(known):
+            raise Unusable(
+                f"The store in PostgreSQL was written by a newer Hogline (version {version}, this one knows "
+                f"{len(known)}). Install that version or a newer one."
+            )
+        for number, script in enumerate(known[version:], version + 1):
+            link.execute(script.encode())
+            link.execute(b"DELETE FROM schema")
+            link.execute(b"INSERT INTO schema VALUES (%s, %s)", (number, oldest_reader(script)))
+        if 0 < version < len(known):
+            log.info("upgraded the store in PostgreSQL", schema=len(known), before=version)

@@ -1,0 +1,36 @@
+"""Tests with a private PostgreSQL, which each process of a run starts once. `make test-scale` runs them; `make test`
+does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from hogline.testing.postgresql import NoPostgresql, Server, private
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    try:
+        with private() as server:
+            yield server
+    except NoPostgresql as missing:
+        pytest.exit(str(missing), returncode=1)
+
+
+@pytest.fixture(scope="session")
+def database(postgresql: Server) -> str:
+    with psycopg.connect(postgresql.url("postgres"), autocommit=True) as link:
+        link.execute(b"CREATE DATABASE hogline")
+    return postgresql.url("hogline")
+
+
+@pytest.fixture
+def url(database: str) -> Iterator[str]:
+    """An empty database."""
+    yield database
+    with psycopg.connect(database, autocommit=True) as link:
+        link.execute(b"DROP SCHEMA IF EXISTS hogline CASCADE")

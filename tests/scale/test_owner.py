@@ -1,0 +1,191 @@
+"""One owner at a time: what another one finds, what a former one can still do, and commits without an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hogline.core.changes import Settlement
+from hogline.store.base import Unusable, Unwritable
+from hogline.store.datadir.secrets import Vault
+from hogline.store.postgresql import schema
+from hogline.store.postgresql.claim import Claim, claimed
+from hogline.store.postgresql.journal import PostgresqlJournal
+from hogline.store.postgresql.link import AWAY, LOST, Link, connect, value
+from hogline.store.postgresql.pen import Pen
+from hogline.store.postgresql.state import PostgresqlState
+from hogline.store.postgresql.texts import meant, written
+from hogline.testing.stores.words import body, installed
+
+pytestmark = pytest.mark.anyio
+
+VAULT = Vault(Vault.new_key())
+
+
+@pytest.fixture
+async def claim(url: str) -> AsyncIterator[Claim]:
+    made = await claimed(url, VAULT)
+    yield made
+    await made.release()
+
+
+def change(url: str, sql: str) -> None:
+    """As somebody else."""
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute(b"SET search_path = hogline")
+        link.execute(sql.encode())
+
+
+def take_over(url: str) -> None:
+    change(url, "UPDATE store SET epoch = epoch + 1, owner = gen_random_uuid()")
+    change(url, "UPDATE writer SET epoch = epoch + 1, owner = (SELECT owner FROM store)")
+
+
+async def test_a_store_has_one_owner_at_a_time(url: str, claim: Claim) -> None:
+    with pytest.raises(Unusable, match="is running on this store"):
+        await claimed(url, VAULT, wait_s=0)
+    await claim.release()
+    second = await claimed(url, VAULT, wait_s=0)
+    assert second.epoch == claim.epoch + 1
+    await second.release()
+
+
+@pytest.mark.parametrize("gone", ["lease = now() - interval '1 second'", "backend = 1"], ids=["lease", "session"])
+async def test_an_owner_that_is_gone_is_replaced_at_once(url: str, claim: Claim, gone: str) -> None:
+    change(url, f"UPDATE store SET {gone}")  # noqa: S608  # one of the two above
+    second = await claimed(url, VAULT, wait_s=0)
+    await second.release()
+
+
+async def test_a_former_owner_can_write_nothing(url: str, claim: Claim) -> None:
+    journal, state = PostgresqlJournal(claim), PostgresqlState(claim, VAULT)
+    connection = (await installed(state)).id
+    await journal.append([body(1)])
+    take_over(url)
+    for write in (
+        journal.append([body(2)]),
+        state.settle(Settlement(connection=connection, lanes={0: 1}, delivered=1)),
+        state.add_token("hog_x"),
+    ):
+        with pytest.raises(Unwritable, match=LOST):
+            await write
+    async with asyncio.timeout(5):
+        await claim.lost.wait()
+    assert (journal.trouble, state.trouble) == (LOST, LOST)
+    assert await journal.read(0, 10) == [(1, body(1))]
+    assert (await state.counts(connection)).delivered == 0
+    await journal.close()
+    await state.close()
+
+
+async def test_a_former_owner_notices_at_the_next_beat_and_sends_nothing_more(url: str, claim: Claim) -> None:
+    await claim.holding()
+    take_over(url)
+    claim.look()
+    async with asyncio.timeout(5):
+        await claim.lost.wait()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await claim.holding()
+
+
+def breaking(link: Link, when: str) -> Callable[[], object]:
+    """A pipeline at whose end the connection breaks, before or after PostgreSQL has got the commit."""
+    real = link.pipeline
+
+    @contextmanager
+    def pipeline() -> Iterator[object]:
+        with real() as inside:
+            yield inside
+            if when == "before":
+                link.close()
+        link.close()
+        raise psycopg.OperationalError("the connection broke")
+
+    return pipeline
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_commit_without_an_answer_is_done_exactly_once(
+    claim: Claim, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pen = Pen(claim, "state")
+    assert pen._link is not None
+    monkeypatch.setattr(pen._link, "pipeline", breaking(pen._link, when))
+
+    def add(link: Link) -> int:
+        return int(value(link, b"INSERT INTO refused VALUES ('x', 1) RETURNING events"))
+
+    assert await asyncio.to_thread(pen.write, add) == 1
+    assert await asyncio.to_thread(pen.write, lambda link: value(link, b"SELECT count(*) FROM refused")) == 1
+    pen.close()
+
+
+async def test_a_commit_that_was_given_up_cannot_come_later(url: str, claim: Claim) -> None:
+    pen = Pen(claim, "state")
+    late = connect(url, "late")
+    before = pen._number
+    pen._drop()
+    pen._settle_doubt(pen._connected())
+    with pytest.raises(psycopg.Error) as fenced:
+        late.execute(b"SELECT fence('state', %s, %s, %s)", (claim.owner, claim.epoch, before))
+    assert fenced.value.sqlstate == "HL001"
+    late.close()
+    pen.close()
+
+
+async def test_a_slow_answer_holds_the_event_loop_only_so_long(claim: Claim) -> None:
+    reading = claim.reading("slow", within_s=0.3, reopens_itself=False)
+    began_s = time.monotonic()
+    with pytest.raises(Unwritable, match=AWAY):
+        reading.rows(b"SELECT pg_sleep(30)")
+    with pytest.raises(Unwritable, match=AWAY):  # at once
+        reading.rows(b"SELECT 1")
+    assert time.monotonic() - began_s < 20
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert reading.rows(b"SELECT 1") == [(1,)]
+                break
+            except Unwritable:
+                await asyncio.sleep(0.01)
+    reading.close()
+
+
+async def test_another_key_for_secrets_is_noticed_at_the_start(url: str, claim: Claim) -> None:
+    with pytest.raises(Unusable, match="another HOGLINE_SECRET_KEY"):
+        await claimed(url, Vault(Vault.new_key()), wait_s=0)
+
+
+def test_tables_of_a_newer_version_are_used_as_long_as_it_allows(url: str) -> None:
+    known = schema.scripts()
+    link = connect(url, "test")
+    newer = [*known, "-- oldest_reader: 1\nCREATE TABLE more (one integer);"]
+    schema.migrate(link, newer)
+    schema.migrate(link, known)
+    assert value(link, b"SELECT version FROM schema") == len(newer)
+    schema.migrate(link, [*newer, f"-- oldest_reader: {len(newer) + 1}\nDROP TABLE more;"])
+    with pytest.raises(Unusable, match="a newer Hogline"):
+        schema.migrate(link, known)
+    link.close()
+
+
+def test_every_schema_script_says_who_can_still_read() -> None:
+    for number, script in enumerate(schema.scripts(), 1):
+        assert 1 <= schema.oldest_reader(script) <= number
+
+
+@given(st.text(st.characters(codec=None), max_size=20), st.text(max_size=3))
+def test_any_text_comes_back_and_what_is_part_of_what_stays(text: str, other: str) -> None:
+    assert meant(written(text)) == text
+    written(text).encode()
+    assert "\0" not in written(text)
+    if other in text:
+        assert written(other) in written(text)
