@@ -94,11 +94,11 @@ MUTANTS = (
             shipment.roster.rows.add(email)  # to be remembered until it is on disk
         return settled
 
-    def settled(self, shipment: Shipment, settled: Settled) -> None:
+    def settled(self, shipment: Shipment, settled: SettledShipment) -> None:
 """,
         """        return settled
 
-    def settled(self, shipment: Shipment, settled: Settled) -> None:
+    def settled(self, shipment: Shipment, settled: SettledShipment) -> None:
         for email, row in settled.settlement.ledger.items():
             self.records.ledger.put(email, row)
 """,

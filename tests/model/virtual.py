@@ -109,6 +109,7 @@ class Writer:
         *,
         name: str,
         probe: Callable[[], None],  # this disk is never in trouble
+        trouble_of: Callable[[Exception], str | None],
         written: Callable[[object], None] = lambda _: None,
     ) -> None:
         self.trouble = None

@@ -199,12 +199,12 @@ class PeopleBench(OneConnection):
         """Returns once a running worker has nothing left to do."""
         async with asyncio.timeout(10):
             while (
-                (counts := await self.counts()).settled < self.journal.end
+                (await self.counts()).settled < self.journal.end
                 or await self.due()
                 or self.state.again(self.connection.id, 1)
             ):
                 await asyncio.sleep(0.001)
-        return counts
+        return await self.counts()  # what was due counts, too
 
     async def due(self) -> list[tuple[str, int]]:
         return [(one, at_ms) for one, at_ms in self.state.due(self.connection.id, 100) if at_ms < WAITS_MS]
