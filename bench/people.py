@@ -15,7 +15,7 @@ import aiohttp
 
 from hogline.core.changes import Flush, Settlement
 from hogline.core.known import Fact, Person
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import Customer, Told
 from hogline.model import Identifier
 from hogline.runtime.serve import serving
@@ -77,7 +77,7 @@ async def learn(state: State, connection: int, ids: Sequence[str]) -> None:
             key.value: Told(Customer("id", key.value, "accepted", f"person.{n}@example.com"))
             for n, key in customers.items()
         }
-        ledger = {f"person.{n}@example.com": Row(key.value, "accepted", key, 0) for n, key in customers.items()}
+        ledger = {f"person.{n}@example.com": LedgerRow(key.value, "accepted", key, 0) for n, key in customers.items()}
         await state.settle(Settlement(connection=connection, lanes={}, told=told, ledger=ledger))
 
 

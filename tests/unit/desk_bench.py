@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hogline.core.desk import Desk
 from hogline.core.fold import Fold, Suppressed
-from hogline.core.items import Item, OperationOutcome, Source
+from hogline.core.items import Item, OperationOutcome, Origin
 from hogline.core.known import Known, Person
 from hogline.core.settle import SettledShipment
 from hogline.core.shipment import Shipment
@@ -119,7 +119,7 @@ class Life:
         self.restart(options)
         mine = self.store.connection(1)
         for person in {one.distinct_id for one in mine.held.values() if one is not None}:
-            self.desk.resends.add(Item(Source.RELEASE, 0, person, None))
+            self.desk.resends.add(Item(Origin.RELEASE, 0, person, None))
         for person, told in mine.told.items():
             if told is not None and told.due_ms == WAITS_MS:
                 mine.told[person] = replace(told, due_ms=self.now_ms)
@@ -177,7 +177,7 @@ class Life:
         self.now_ms += 60_000
         made: list[dict[str, Any]] = []
         while due := [person for person, at_ms in self.store.due(1) if at_ms <= self.now_ms]:
-            made += bodies(self.again(*(Item(Source.DUE, 0, person, None) for person in due), refuses=refuses))
+            made += bodies(self.again(*(Item(Origin.DUE, 0, person, None) for person in due), refuses=refuses))
         return made
 
     def who(self, distinct_id: str = "u1") -> str:

@@ -10,7 +10,7 @@ import msgspec
 from hogline.backfill.sending import received_in
 from hogline.backfill.views import BadLine, JoinedView, OperationView, PreviewedEvent, ReleasedEvent, Row
 from hogline.clock import Clock
-from hogline.core.items import Item, Source
+from hogline.core.items import Item, Origin
 from hogline.delivery.installed import Installed, installed
 from hogline.delivery.rehearsal import Rehearsal
 from hogline.destinations.customerio import CUSTOMERIO
@@ -110,7 +110,7 @@ class _Previewed:
             person=self._rehearsal.who(event),
             joined=next((JoinedView(*join) for join in rehearsed.settlement.absorbed.items()), None),
             released=[
-                self._released(item, sent.get(id(item), ())) for item in shipment.items if item.source is Source.HELD
+                self._released(item, sent.get(id(item), ())) for item in shipment.items if item.origin is Origin.HELD
             ],
             operations=_shown(sent.get(id(own), ())),
             filtered=own.filtered,

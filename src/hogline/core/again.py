@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TypeAlias
 
-from hogline.core.items import Item, Source
+from hogline.core.items import Item, Origin
 from hogline.core.known import Known
 from hogline.core.lanes import Lanes, lane_of
 
 MOST_AT_ONCE = 4_000
 
-_Key: TypeAlias = tuple[Source, int, str]
+_Key: TypeAlias = tuple[Origin, int, str]
 
 
 class Resends:
@@ -88,10 +88,10 @@ class Resends:
         if self._replay_read is None:
             return None
         for item in items:
-            if item.source is Source.REPLAY:
+            if item.origin is Origin.REPLAY:
                 self._replayed.pop(item.position, None)
         return next(iter(self._replayed), self._replay_read + 1) - 1
 
 
 def _key(item: Item) -> _Key:
-    return item.source, item.position, item.who if item.position == 0 else ""
+    return item.origin, item.position, item.who if item.position == 0 else ""

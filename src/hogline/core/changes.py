@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, field
 
 from hogline.core.known import Flush
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import Told
 from hogline.model import Refusal
 
@@ -20,7 +20,7 @@ class Intent(Struct, frozen=True):
 
     connection: int
     told: Mapping[str, Told]
-    ledger: Mapping[str, Row | None]
+    ledger: Mapping[str, LedgerRow | None]
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ class Settlement(Struct, frozen=True, kw_only=True):
     """For some lanes: up to which position all their events are settled."""
     told: Mapping[str, Told | None] = field(default_factory=dict)
     """What people were told; None: they are part of someone else now."""
-    ledger: Mapping[str, Row | None] = field(default_factory=dict)
+    ledger: Mapping[str, LedgerRow | None] = field(default_factory=dict)
     delivered: int = 0
     filtered: Mapping[str, int] = field(default_factory=dict)
     adjusted: Mapping[str, int] = field(default_factory=dict)

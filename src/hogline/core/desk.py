@@ -17,7 +17,7 @@ from hogline.core.changes import Intent
 from hogline.core.draft import Draft
 from hogline.core.fold import Suppressed, other_of
 from hogline.core.forward import Forwarded
-from hogline.core.items import ELSEWHERE, OVERLOADED, Item, OperationOutcome, Source
+from hogline.core.items import ELSEWHERE, OVERLOADED, Item, OperationOutcome, Origin
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import Lane, Lanes, lane_of
 from hogline.core.ledger import row_name
@@ -94,7 +94,7 @@ class Desk:
             who = entry.distinct_id
             if not who:  # forgotten, and counted at that time
                 continue
-            item = Item(Source.JOURNAL, position, who, entry, size_bytes)
+            item = Item(Origin.JOURNAL, position, who, entry, size_bytes)
             if others and any(position in each for each in others):
                 item.filtered = ELSEWHERE
             if known.id(who) is None:
@@ -260,7 +260,7 @@ class Desk:
             person, at = self.resends.passed(item.who)
             busy = (
                 person in blocked
-                or (item.source is Source.DUE and person in shipment.roster.drafts)
+                or (item.origin is Origin.DUE and person in shipment.roster.drafts)
                 or self._must_wait(shipment, item, (person,))
             )
             if busy or not self._lock(shipment, (person,)):

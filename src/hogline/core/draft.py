@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hogline.core.items import TOO_LONG
-from hogline.core.ledger import Row, row_name
+from hogline.core.ledger import LedgerRow, row_name
 from hogline.core.records import Records
 from hogline.core.told import MOST_EMAILS, NOBODY, Told
 from hogline.destinations.base import Rules
@@ -80,12 +80,12 @@ class Roster:
         """The person, and those who joined them here."""
         return [draft.person] + [goes for _, goes in self.joins if self.root(goes) == draft.person]
 
-    def row(self, name: str) -> Row | None:
+    def row(self, name: str) -> LedgerRow | None:
         """Whose an identifier is. People who were joined in this shipment are one."""
         row = self.records.ledger.row(name)
         return row._replace(person=self.root(row.person)) if row is not None and self._into else row
 
-    def keep(self, draft: Draft, email: str, row: Row) -> None:
+    def keep(self, draft: Draft, email: str, row: LedgerRow) -> None:
         self.records.ledger.put(email, row)
         self.rows.add(email)
         if email not in draft.told.emails:
@@ -95,12 +95,12 @@ class Roster:
         """An identifier that is no email is this person's."""
         name = row_name(identifier)
         if name not in draft.told.claims or self.row(name) is None:
-            self.records.ledger.put(name, Row(draft.person, "accepted", identifier, others=0))
+            self.records.ledger.put(name, LedgerRow(draft.person, "accepted", identifier, others=0))
             self.rows.add(name)
             draft.told = replace(draft.told, claims=tuple(dict.fromkeys((*draft.told.claims, name))))
 
 
-def bounded(emails: Sequence[str], ledger_rows: dict[str, Row | None]) -> tuple[str, ...]:
+def bounded(emails: Sequence[str], ledger_rows: dict[str, LedgerRow | None]) -> tuple[str, ...]:
     """The most recent emails. One with a row always stays."""
     if len(emails) <= MOST_EMAILS:
         return tuple(emails)

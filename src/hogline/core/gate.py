@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hogline.core.fold import EMAIL
-from hogline.core.items import Item, Source
+from hogline.core.items import Item, Origin
 from hogline.core.known import Person
 from hogline.core.removing import would_return
 from hogline.core.told import Told
@@ -42,7 +42,7 @@ def kept_away(item: Item, entry: Entry, person: Person, parts: Sequence[Told], r
         return "suppressed"
     if would_return(item, entry, parts):
         return "deleted"
-    return "ignored" if item.source is not Source.RETRY and is_ignored(entry, person, rules) else None
+    return "ignored" if item.origin is not Origin.RETRY and is_ignored(entry, person, rules) else None
 
 
 def says_something(said: Said, rules: Rules) -> bool:

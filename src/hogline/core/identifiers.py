@@ -12,7 +12,7 @@ from hogline.core.draft import Draft, Roster
 from hogline.core.fold import Suppressed
 from hogline.core.items import DISTINCT_ID_TAKEN, TOO_LONG
 from hogline.core.known import EVER, Known, Person
-from hogline.core.ledger import Row, row_name
+from hogline.core.ledger import LedgerRow, row_name
 from hogline.core.told import Customer
 from hogline.destinations.base import ByProperty, People, Rules
 from hogline.model import Identifier, Refusal
@@ -34,7 +34,7 @@ class Chosen(NamedTuple):
     """Why their customer does not get the identifier that it should have by now, as a reason to count by."""
 
 
-def whose(row: Row, person: str) -> EmailMissing:
+def whose(row: LedgerRow, person: str) -> EmailMissing:
     """Why an email with a row cannot be this person's."""
     return "email_on_other_customer" if row.person == person else "email_taken"
 
@@ -109,7 +109,7 @@ class Chooser:
         theirs = self._theirs(draft)
         main = theirs.get(key) or Customer("email", email)
         if main.state != "accepted":
-            self._roster.keep(draft, key.value, Row(draft.person, "wanted", key, others=0))
+            self._roster.keep(draft, key.value, LedgerRow(draft.person, "wanted", key, others=0))
         others = tuple(one for one in draft.told.others if one.key != key)
         return Chosen(main, others, fresh=key not in theirs and row is None)
 
@@ -126,7 +126,7 @@ class Chooser:
             back = self._theirs(draft).get(key)
             others = (*(one for one in others if one.key != key), main)
             if back is None:
-                self._roster.keep(draft, key.value, Row(draft.person, "wanted", key, others=0))
+                self._roster.keep(draft, key.value, LedgerRow(draft.person, "wanted", key, others=0))
             return Chosen(back or Customer("email", email), others, fresh=back is None and row is None)
         if row is None or is_free or row.state == "left":
             return Chosen(main, others, unsaid="email_change_not_sent")
@@ -137,7 +137,7 @@ class Chooser:
         email = person.email
         return email if email is not None and self._people.takes(Identifier("email", email)) else None
 
-    def _is_address(self, draft: Draft, row: Row, key: Identifier | None) -> bool:
+    def _is_address(self, draft: Draft, row: LedgerRow, key: Identifier | None) -> bool:
         """Whether this person may be identified by an email with a row."""
         if row.person != draft.person or row.others:
             return False

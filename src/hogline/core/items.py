@@ -19,7 +19,7 @@ DISTINCT_ID_TAKEN = Refusal("distinct_id_taken", "Another person's customer has 
 OVERLOADED = Refusal("internal_error", "Internal error while planning this event.")
 
 
-class Source(Enum):
+class Origin(Enum):
     """Why something is on its way."""
 
     JOURNAL = "journal"
@@ -45,7 +45,7 @@ ELSEWHERE = "other_connection"
 class Item(Struct, gc=False):
     """One thing in a shipment, and its result."""
 
-    source: Source
+    origin: Origin
     position: int
     """0: not an event."""
     who: str

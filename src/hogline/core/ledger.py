@@ -37,7 +37,7 @@ def identifier_of(name: str) -> Identifier:
     return Identifier("cio_id" if kind == "cio_id" else "id", value)
 
 
-class Row(NamedTuple):
+class LedgerRow(NamedTuple):
     """One identifier at one connection."""
 
     person: str
@@ -51,9 +51,9 @@ class Row(NamedTuple):
 class Ledger:
     """The rows on disk, and on top of them what shipments on their way have claimed."""
 
-    def __init__(self, read: Callable[[Sequence[str]], Mapping[str, Row]]) -> None:
+    def __init__(self, read: Callable[[Sequence[str]], Mapping[str, LedgerRow]]) -> None:
         self._read = read
-        self._rows: dict[str, Row | None] = {}
+        self._rows: dict[str, LedgerRow | None] = {}
 
     def load(self, names: Iterable[str]) -> None:
         """Read these in one step. Anything else is read one by one."""
@@ -62,12 +62,12 @@ class Ledger:
             found = self._read(missing)
             self._rows.update((one, found.get(one)) for one in missing)
 
-    def row(self, name: str) -> Row | None:
+    def row(self, name: str) -> LedgerRow | None:
         if name not in self._rows:
             self.load((name,))
         return self._rows[name]
 
-    def put(self, name: str, row: Row | None) -> None:
+    def put(self, name: str, row: LedgerRow | None) -> None:
         self._rows[name] = row
 
     def make_room(self, promised: Container[str]) -> None:

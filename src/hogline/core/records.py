@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from hogline.core.changes import HeldEvent
-from hogline.core.ledger import Ledger, Row
+from hogline.core.ledger import Ledger, LedgerRow
 from hogline.core.told import Told
 
 MOST_IN_MEMORY = 50_000
@@ -19,7 +19,7 @@ class RecordReads(Protocol):
 
     def told(self, connection: int, people: Sequence[str]) -> dict[str, Told]: ...
 
-    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]: ...
+    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, LedgerRow]: ...
 
     def held(self, connection: int, people: Sequence[str]) -> list[HeldEvent]:
         """The held events of these people, in order."""

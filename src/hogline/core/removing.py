@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from hogline.core.draft import Draft
-from hogline.core.items import Effect, Item, Source
+from hogline.core.items import Effect, Item, Origin
 from hogline.core.known import Person
 from hogline.core.told import Moment, Told
 from hogline.destinations.base import People, Rules
@@ -57,7 +57,7 @@ def removals(
     removal = removal_of(entry, rules)
     if removal is None:
         return None
-    if item.source is Source.REPLAY or (removal == "delete" and _came_back(entry, person)):
+    if item.origin is Origin.REPLAY or (removal == "delete" and _came_back(entry, person)):
         return []
     draft.told = replace(draft.told, removed=Moment(item.position, entry.time_ms))
     told = draft.told.customers

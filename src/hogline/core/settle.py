@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from hogline.core.changes import Failure, HeldEvent, Settlement
 from hogline.core.draft import Draft, bounded
-from hogline.core.items import Effect, Item, OperationOutcome, Source, without_lessons
-from hogline.core.ledger import Row
+from hogline.core.items import Effect, Item, OperationOutcome, Origin, without_lessons
+from hogline.core.ledger import LedgerRow
 from hogline.core.shipment import Shipment
 from hogline.core.told import MOST_RECENT, NOBODY, WAITS_MS, Customer, Told
 from hogline.core.truth import Truth
@@ -98,7 +98,7 @@ def settle(
     for item in shipment.items:
         counted.count(item, (*item.refusals, *refusals.get(id(item), ())) if refusals else item.refusals)
     asides = [item for item in shipment.items if item.entry is None]
-    told, rows = _truth(shipment, effects, times, {item.person for item in asides if item.source is Source.DUE})
+    told, rows = _truth(shipment, effects, times, {item.person for item in asides if item.origin is Origin.DUE})
     settlement = Settlement(
         connection=connection,
         lanes=lanes,
@@ -116,14 +116,14 @@ def settle(
         held=counted.held,
         released=sorted(shipment.released - shipment.holds.keys()),
         absorbed={goes: shipment.roster.root(stays) for stays, goes in shipment.roster.joins},
-        again_done=[(item.source.value, item.who) for item in asides if item.source is not Source.DUE],
+        again_done=[(item.origin.value, item.who) for item in asides if item.origin is not Origin.DUE],
     )
     return SettledShipment(settlement, counted.outcomes, spoken)
 
 
 def _truth(
     shipment: Shipment, effects: Mapping[str, list[tuple[Effect, bool]]], times: Times, due: set[str]
-) -> tuple[dict[str, Told | None], dict[str, Row | None]]:
+) -> tuple[dict[str, Told | None], dict[str, LedgerRow | None]]:
     """What people were told, and whose the emails are: only what changed."""
     roster, before = shipment.roster, shipment.before
     touched = shipment.changing.union(effects, due, *roster.joins)
@@ -156,7 +156,7 @@ def _truth(
     return changed, {name: row for name, row in truth.rows.items() if name in roster.rows or row != rows[name]}
 
 
-def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str, Row | None]) -> Told | None:
+def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str, LedgerRow | None]) -> Told | None:
     """As it is written. Recent events are written along with other changes, but do not cause a write."""
     if told == (on_disk or NOBODY):
         return on_disk
@@ -209,8 +209,8 @@ class _Counted:
         self.outcomes: list[Outcome] = []
 
     def count(self, item: Item, refusals: tuple[Refusal, ...]) -> None:
-        source, entry, position = item.source, item.entry, item.position
-        if source is Source.JOURNAL and not refusals and item.filtered is None:  # the usual case
+        origin, entry, position = item.origin, item.entry, item.position
+        if origin is Origin.JOURNAL and not refusals and item.filtered is None:  # the usual case
             self.delivered += 1
             self.outcomes.append(Outcome(position, "delivered", "", item.adjusted))
             if item.adjusted:
@@ -219,10 +219,10 @@ class _Counted:
         if entry is None:
             self.adjusted.update(item.adjusted)
             return
-        if source is Source.REPLAY:
+        if origin is Origin.REPLAY:
             self.replayed[refusals[0].reason if refusals else item.filtered or "delivered"] += 1
             return
-        if source is not Source.RETRY:
+        if origin is not Origin.RETRY:
             self.adjusted.update(item.adjusted)
         elif not refusals:
             self.resolved.append(position)
@@ -260,5 +260,5 @@ class _Counted:
 
     def _tell(self, item: Item, kind: Literal["delivered", "filtered", "held", "failed"], reason: str) -> None:
         # A held event was already reported when it was held.
-        if item.source is not Source.HELD or item.position in self._shipment.holds:
+        if item.origin is not Origin.HELD or item.position in self._shipment.holds:
             self.outcomes.append(Outcome(item.position, kind, reason, item.adjusted))

@@ -17,7 +17,7 @@ from hogline.core.draft import Draft, Roster
 from hogline.core.fold import Suppressed, names_suppressed, never_sent, other_of
 from hogline.core.gate import is_visitor, kept_away, not_qualified, says_something
 from hogline.core.hints import hints
-from hogline.core.items import Effect, Item, Source, without_lessons
+from hogline.core.items import Effect, Item, Origin, without_lessons
 from hogline.core.known import Known, Person
 from hogline.core.merging import made_elsewhere, merges, to_merge
 from hogline.core.records import Records
@@ -131,7 +131,7 @@ class Shipment:
         draft = self.roster.draft(person)
         adjusted = list(entry.repaired)
         said = entry.said
-        if said is not None and said.other is not None and item.source is Source.JOURNAL:
+        if said is not None and said.other is not None and item.origin is Origin.JOURNAL:
             self._join(item, entry, draft, adjusted)
         if self._is_suppressed(entry):
             item.filtered = "suppressed"
@@ -194,7 +194,7 @@ class Shipment:
         is_customer = self._is_customer(draft)
         name = entry.name.strip()
         unmet = not_qualified(person, position, rules)
-        retried = item.source is Source.RETRY  # it was already decided when it arrived
+        retried = item.origin is Origin.RETRY  # it was already decided when it arrived
         rule = None if retried and is_customer else unmet
         listed = retried or rules.events.takes(name)
         applied = name in people.applied and not rules.events.spells(name)
@@ -222,7 +222,7 @@ class Shipment:
             and filtered == rule
             and not applied
             and rules.hold_days
-            and item.source is Source.JOURNAL
+            and item.origin is Origin.JOURNAL
         ):
             item.held = True
             self.holds[item.position] = (draft.person, entry)
@@ -287,7 +287,7 @@ class Shipment:
         adjusted.extend(item.adjusted)
         rules = self._rules
         plain = not (rules.has_groups or rules.ignores or rules.removal(entry.name.strip()))
-        if plain and item.source is Source.JOURNAL:
+        if plain and item.origin is Origin.JOURNAL:
             self._ready[draft.person] = draft
             self._sent.add(entry.name)
 
@@ -344,11 +344,11 @@ class Shipment:
     def _held(self, draft: Draft) -> list[Item]:
         names = self.roster.names(draft)
         found = [
-            Item(Source.HELD, one.position, (entry := decode_entry(one.event)).distinct_id, entry)
+            Item(Origin.HELD, one.position, (entry := decode_entry(one.event)).distinct_id, entry)
             for one in self._records.held(names)
         ]
         found += [
-            Item(Source.HELD, position, entry.distinct_id, without_lessons(entry))
+            Item(Origin.HELD, position, entry.distinct_id, without_lessons(entry))
             for position, (person, entry) in self.holds.items()
             if person in names
         ]
@@ -360,17 +360,17 @@ class Shipment:
     def _add_without_event(self, item: Item, person: str, position: int) -> None:
         draft, adjusted = self.roster.draft(person), list[str]()
         told = draft.told
-        match item.source:
-            case Source.RELEASE if told.has_held and not told.suppressed:
+        match item.origin:
+            case Origin.RELEASE if told.has_held and not told.suppressed:
                 if not_qualified(self._known.person(person), position, self._rules) is None:
                     self._release(draft, position, is_customer=told.is_customer)
-            case Source.AGAIN if told.main is not None:
+            case Origin.AGAIN if told.main is not None:
                 # With the present time, so that it wins over what others changed there since.
                 said_s = max(told.main.said_s, self._now_ms // 1_000 - 1)
                 main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=(), said_s=said_s)
                 draft.told = replace(told.giving_again(), seen=None, main=main)
                 self._emit_all(self._sync.sync(draft, None, adjusted))
-            case Source.DUE:
+            case Origin.DUE:
                 self._due(draft, adjusted)
             case _:
                 pass

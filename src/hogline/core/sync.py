@@ -14,7 +14,7 @@ from hogline.core.fold import Suppressed
 from hogline.core.identifiers import Chooser, EmailMissing, whose
 from hogline.core.items import Effect, Item
 from hogline.core.known import Known, Person
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.mapping import mapped
 from hogline.core.told import Customer, Mark, Told
 from hogline.destinations.base import People
@@ -188,11 +188,11 @@ class Sync:
             return _Linked()
         if row is None or row.state == "left" or linked:
             uncertain = row is not None and linked and row.state in {"wanted", "leaving"}
-            roster.keep(draft, low, Row(draft.person, "wanted", main.key, self._others(draft, low, row)))
+            roster.keep(draft, low, LedgerRow(draft.person, "wanted", main.key, self._others(draft, low, row)))
             return _Linked(says=True, value=email, links=low, unlinks=has, uncertain=uncertain)
         return _Linked(missing=whose(row, draft.person))
 
-    def _others(self, draft: Draft, email: str, row: Row | None) -> int:
+    def _others(self, draft: Draft, email: str, row: LedgerRow | None) -> int:
         """How many other people ever had an email that will be this person's."""
         if row is None:
             return 0

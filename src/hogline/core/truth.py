@@ -9,7 +9,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from hogline.core.items import Effect
-from hogline.core.ledger import Row, RowState, row_name
+from hogline.core.ledger import LedgerRow, RowState, row_name
 from hogline.core.relating import with_objects
 from hogline.core.sync import NULL
 from hogline.core.told import MOST_GONE, Customer, Told
@@ -22,8 +22,8 @@ Answered: TypeAlias = Sequence[tuple[Effect, bool]]
 class Truth:
     """The ledger's rows after one shipment."""
 
-    def __init__(self, rows: Mapping[str, Row | None]) -> None:
-        self.rows: dict[str, Row | None] = dict(rows)
+    def __init__(self, rows: Mapping[str, LedgerRow | None]) -> None:
+        self.rows: dict[str, LedgerRow | None] = dict(rows)
 
     def _put(self, email: str, state: RowState) -> None:
         row = self.rows[email]

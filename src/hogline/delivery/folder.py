@@ -36,7 +36,7 @@ LOOK_AGAIN_S = 5.0
 """After the disk could not be read."""
 
 
-class LastSeen:
+class DaysSeen:
     """The day on which events of an id were received, as far as it still has to be written: once a day for each id."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Folder:
         self._must = journal.end
         self._grown = asyncio.Event()
         self._flushed = self.known.folded
-        self._seen: LastSeen | None = LastSeen() if retains else None
+        self._seen: DaysSeen | None = DaysSeen() if retains else None
         self._flushing = asyncio.Lock()
         self._stepping = asyncio.Lock()
         self._base = self.known.folded + 1

@@ -9,7 +9,7 @@ from typing import Any
 from zlib import crc32
 
 from hogline.core.changes import Noted, Sent
-from hogline.core.items import Item, OperationOutcome, Source
+from hogline.core.items import Item, OperationOutcome, Origin
 from hogline.core.settle import answered
 from hogline.core.shipment import Shipment
 from hogline.destinations.base import People
@@ -78,6 +78,6 @@ def _others(items: Sequence[Item], refused: dict[int, str]) -> dict[int, tuple[s
             others[position] = "failed", refused[position]
         elif item.filtered is not None:
             others[position] = "held" if item.held else "filtered", item.filtered
-        elif item.source is Source.HELD:
+        elif item.origin is Origin.HELD:
             others.pop(position, None)
     return others

@@ -12,7 +12,7 @@ import msgspec
 from hogline.clock import Clock
 from hogline.core.changes import Failure, Settlement
 from hogline.core.desk import Desk
-from hogline.core.items import Item, Source
+from hogline.core.items import Item, Origin
 from hogline.delivery.folder import Folder
 from hogline.delivery.resender import Resender
 from hogline.posthog.entry import Entry, decode_entry
@@ -102,7 +102,7 @@ class Puller:
             self._due_changed.clear()
             due = self._state.due(self._connection, PULL)
             now_ms = self._clock.time_ms()
-            added = [again.add(Item(Source.DUE, 0, person, None)) for person, at_ms in due if at_ms <= now_ms]
+            added = [again.add(Item(Origin.DUE, 0, person, None)) for person, at_ms in due if at_ms <= now_ms]
             if any(added):
                 self._pulled.set()
             pause_ms = min((at_ms for _, at_ms in due if at_ms > now_ms), default=now_ms) - now_ms
@@ -143,7 +143,7 @@ class Puller:
                 entry = decode_entry(letter.event)
                 self._add(
                     Item(
-                        Source.RETRY,
+                        Origin.RETRY,
                         letter.position,
                         entry.distinct_id,
                         entry,
@@ -154,7 +154,7 @@ class Puller:
     async def _pull_asked(self) -> None:
         while asked := self._state.again(self._connection, PULL):
             self._desk.load([person for _, person in asked])
-            new = [self._desk.resends.add(Item(Source(kind), 0, person, None)) for kind, person in asked]
+            new = [self._desk.resends.add(Item(Origin(kind), 0, person, None)) for kind, person in asked]
             if not any(new):
                 break
             self._pulled.set()
@@ -178,7 +178,7 @@ class Puller:
             entries = [(position, decode_entry(body)) for position, body in rows]
             others = self._journal.backfilled.elsewhere(self._connection, read, rows[-1][0]) if rows else ()
             wanted = [
-                Item(Source.REPLAY, position, entry.distinct_id, entry)
+                Item(Origin.REPLAY, position, entry.distinct_id, entry)
                 for position, entry in entries
                 if entry.distinct_id
                 and (not replay.events or entry.name in replay.events)

@@ -13,7 +13,7 @@ from hogline.clock import Clock
 from hogline.core.changes import Settlement
 from hogline.core.desk import MOST_EVENTS, Desk
 from hogline.core.fold import EMAIL, Fold
-from hogline.core.items import Item, Source
+from hogline.core.items import Item, Origin
 from hogline.core.known import Known
 from hogline.core.shipment import Shipment
 from hogline.delivery.installed import Installed
@@ -124,7 +124,7 @@ class Rehearsal:
         self._desk.settled(shipment, settled)
         for person, told in settled.settlement.told.items():
             if told is not None and 0 < told.due_ms <= now_ms:
-                self._desk.resends.add(Item(Source.DUE, 0, person, None))
+                self._desk.resends.add(Item(Origin.DUE, 0, person, None))
         flush = self._known.take_flush()
         self._store.flush(flush)
         self._known.flushed(flush)

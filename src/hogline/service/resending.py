@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hogline.core.items import Source
+from hogline.core.items import Origin
 from hogline.delivery.workers import Workers
 from hogline.destinations.catalogue import destination_of
 from hogline.service.core import CannotDo, connection_named
@@ -89,7 +89,7 @@ class Resending:
     async def show(self, connection: str) -> ResendingView:
         """How far sending people again is."""
         one = await connection_named(self._state, connection)
-        waiting = sum(kind == Source.AGAIN.value for kind, _ in self._state.again(one.id, _MOST_COUNTED))
+        waiting = sum(kind == Origin.AGAIN.value for kind, _ in self._state.again(one.id, _MOST_COUNTED))
         everyone = self._state.resending(one.id)
         if everyone is None:
             return ResendingView(connection=connection, everyone=False, people=waiting, left=waiting)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from hogline.core.items import Item, Source
+from hogline.core.items import Item, Origin
 from hogline.core.settle import Outcome
 
 
@@ -86,7 +86,7 @@ class Backfilled:
         """
         if not self.stretches or not items:
             return {}
-        retried = {item.position for item in items if item.source is Source.RETRY}
+        retried = {item.position for item in items if item.origin is Origin.RETRY}
         counts: dict[int, Counter[str]] = {}
         first, last, run = 1, 0, 0  # most have the run of the one before
         for outcome in outcomes:
@@ -99,7 +99,7 @@ class Backfilled:
                     counter[f"adjusted {reason}"] += 1
         seen = {outcome.position for outcome in outcomes}
         for item in items:
-            if item.source is not Source.HELD or item.position in seen or item.held:
+            if item.origin is not Origin.HELD or item.position in seen or item.held:
                 continue
             if run := self._run_at(item.position):
                 counter = counts.setdefault(run, Counter())

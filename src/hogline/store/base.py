@@ -15,7 +15,7 @@ from typing import Protocol
 
 from hogline.core.changes import Failure, Flush, HeldEvent, Intent, Settlement
 from hogline.core.known import Id, Person
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import Told
 from hogline.store.backfilled import Backfilled, Taken
 from hogline.store.directory import Lists
@@ -226,7 +226,7 @@ class State(Forgets, Resends, Lists, Protocol):
         """What a connection told its destination about these people, by the id that names them."""
         ...
 
-    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]:
+    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, LedgerRow]:
         """Whose these emails are at a connection. Emails are in lowercase here."""
         ...
 

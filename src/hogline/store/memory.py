@@ -8,7 +8,7 @@ from typing import Protocol
 
 from hogline.core.changes import Failure, HeldEvent, Intent, Settlement
 from hogline.core.known import Flush, Id, KnownReads, Person
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.records import RecordReads
 from hogline.core.told import Told
 
@@ -28,7 +28,7 @@ class MemoryConnection:
     def __init__(self) -> None:
         self.lanes: dict[int, int] = {}
         self.told: dict[str, Told | None] = {}
-        self.ledger: dict[str, Row | None] = {}
+        self.ledger: dict[str, LedgerRow | None] = {}
         self.held: dict[int, HeldEvent | None] = {}
         self.failures: dict[int, Failure] = {}
         self.again: set[tuple[str, str]] = set()
@@ -79,7 +79,7 @@ class MemoryStore:
             found = self._under.told(connection, [one for one in people if one not in mine])
         return found | {one: told for one in people if (told := mine.get(one)) is not None}
 
-    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]:
+    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, LedgerRow]:
         mine = self.connection(connection).ledger
         found = {}
         if self._under is not None:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from hogline.core.known import EVER, Fact, Id, Person
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import Customer, Mark, Moment, Recent, Told
 from hogline.model import Identifier, IdentifierKind
 
@@ -192,13 +192,13 @@ def _customer_of(person: str, packed: _Customer) -> Customer:
     )
 
 
-def pack_row(row: Row) -> tuple[str, int, int, str, int]:
+def pack_row(row: LedgerRow) -> tuple[str, int, int, str, int]:
     """A row of the ledger as columns: person, state, customer's kind, customer's value, others."""
     return row.person, _ROWS.index(row.state), _KINDS.index(row.customer.kind), row.customer.value, row.others
 
 
-def unpack_row(person: str, state: int, kind: int, value: str, others: int) -> Row:
-    return Row(
+def unpack_row(person: str, state: int, kind: int, value: str, others: int) -> LedgerRow:
+    return LedgerRow(
         person,
         _ROWS[state],  # type: ignore[arg-type]  # one of the states above
         Identifier(_KINDS[kind], value),

@@ -8,7 +8,7 @@ import pytest
 from desk_bench import LATER_MS, NOW_S, Life, actions, bodies, event
 from msgspec.structs import replace
 
-from hogline.core.items import Effect, Item, Source
+from hogline.core.items import Effect, Item, Origin
 from hogline.core.told import Customer, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import Written
@@ -35,7 +35,7 @@ def identify(who: str = "u1", anon: str = "v1") -> Event:
 
 
 def again(who: str = "u1") -> Item:
-    return Item(Source.AGAIN, 0, who, None)
+    return Item(Origin.AGAIN, 0, who, None)
 
 
 def refuses(action: str, name: str = "") -> Any:
@@ -134,13 +134,13 @@ def test_what_is_due_waits_if_something_newer_began_the_pause_anew() -> None:
     its.say(event(distinct_id="v1"))
     its.say(identify())
     assert its.told().due_ms > LATER_MS
-    assert its.again(Item(Source.DUE, 0, "u1", None)).operations == ()
+    assert its.again(Item(Origin.DUE, 0, "u1", None)).operations == ()
     assert [one["action"] for one in its.due()] == ["merge"]
 
 
 def test_nothing_is_due_of_somebody_of_whom_nothing_is_left() -> None:
     its = life()
-    assert its.again(Item(Source.DUE, 0, "nobody", None)).operations == ()
+    assert its.again(Item(Origin.DUE, 0, "nobody", None)).operations == ()
 
 
 def test_a_customer_whose_identify_nobody_answered_for_is_said_again_by_itself() -> None:
@@ -239,7 +239,7 @@ def test_a_refused_relationship_is_a_failure_and_not_tried_with_every_event() ->
 def test_a_retry_of_a_failure_says_what_was_refused_once_more() -> None:
     its = life()
     its.say(event(set={"plan": "pro"}), refuses=refuses("identify", "plan"))
-    retry = Item(Source.RETRY, 1, "u1", entry_of(event(set={"plan": "pro"})), again=frozenset({"plan"}))
+    retry = Item(Origin.RETRY, 1, "u1", entry_of(event(set={"plan": "pro"})), again=frozenset({"plan"}))
     its.store.connection(1).failures.setdefault(1, its.store.connection(1).failures[1])
     made = its.again(retry)
     assert bodies(made)[0]["attributes"] == {"plan": "pro"}
@@ -358,7 +358,7 @@ def test_what_is_replayed_is_counted_beside_and_ends_the_replay() -> None:
     its.say(event(), event("$snapshot"))
     desk = its.desk
     desk.resends.begin_replay(0, 3)
-    items = [Item(Source.REPLAY, position, "u1", entry) for position, entry, _ in its.journal]
+    items = [Item(Origin.REPLAY, position, "u1", entry) for position, entry, _ in its.journal]
     desk.resends.replaying(items, 3)
     its.say()
     assert its.store.connection(1).replayed == {"delivered": 1, "snapshot": 1}
@@ -369,7 +369,7 @@ def test_what_is_replayed_is_counted_beside_and_ends_the_replay() -> None:
 def test_a_retry_that_is_refused_again_stays_a_failure() -> None:
     its = life()
     its.say(event(set={"plan": "pro"}), refuses=refuses("identify", "plan"))
-    retry = Item(Source.RETRY, 1, "u1", entry_of(event(set={"plan": "pro"})), again=frozenset({"plan"}))
+    retry = Item(Origin.RETRY, 1, "u1", entry_of(event(set={"plan": "pro"})), again=frozenset({"plan"}))
     assert its.again(retry, refuses=refuses("identify", "plan")).dead == ["invalid"]
     assert its.store.counts(1)["failures"] == 1
 
@@ -433,6 +433,6 @@ def test_what_is_replayed_already_is_not_replayed_twice() -> None:
     its = life()
     its.say(event())
     its.desk.resends.begin_replay(0, 1)
-    item = Item(Source.REPLAY, 1, "u1", its.journal[0][1])
+    item = Item(Origin.REPLAY, 1, "u1", its.journal[0][1])
     its.desk.resends.replaying([item, item], 1)
-    assert [one.source for one in its.say().items] == [Source.REPLAY]
+    assert [one.origin for one in its.say().items] == [Origin.REPLAY]

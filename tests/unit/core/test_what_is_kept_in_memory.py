@@ -7,7 +7,7 @@ from desk_bench import NOW_S, Life, event
 
 from hogline.core import known, ledger, records
 from hogline.core.draft import bounded
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import MOST_EMAILS
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Identifier
@@ -63,7 +63,7 @@ def test_whose_last_time_is_forgotten_gets_a_later_one(life: Life) -> None:
 
 def test_of_many_emails_those_that_have_a_row_stay() -> None:
     emails = [f"a{n}@x.co" for n in range(MOST_EMAILS + 3)]
-    row = Row("u1", "accepted", Identifier("id", "u1"), others=0)
+    row = LedgerRow("u1", "accepted", Identifier("id", "u1"), others=0)
     assert bounded(emails[:3], {}) == tuple(emails[:3])
     assert bounded(emails, {emails[1]: row}) == (emails[1], *emails[3:])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from desk_bench import Life, event
 
-from hogline.core.items import Item, Source
+from hogline.core.items import Item, Origin
 from hogline.core.lanes import LANES, Lane, Lanes, lane_of
 from hogline.core.shipment import Shipment
 from hogline.destinations.customerio import CUSTOMERIO
@@ -21,7 +21,7 @@ ADA, ANON, BOB = somebody_in(3), somebody_in(9), somebody_in(5)
 
 
 def item(position: int, who: str) -> Item:
-    return Item(Source.JOURNAL, position, who, entry_of(event(distinct_id=who)), 100, lane_of(who), people=(who,))
+    return Item(Origin.JOURNAL, position, who, entry_of(event(distinct_id=who)), 100, lane_of(who), people=(who,))
 
 
 def lanes_with(*ids: str, settled: dict[int, int] | None = None) -> Lanes:
@@ -191,12 +191,12 @@ def test_what_is_sent_again_goes_before_what_waits_and_as_whose_it_is_now() -> N
     its = life()
     its.say(event(distinct_id=ANON), event(distinct_id=ADA), joins())
     its.feed(event(distinct_id=ADA))
-    its.desk.resends.add(Item(Source.RETRY, 1, ANON, entry_of(event(distinct_id=ANON))))
+    its.desk.resends.add(Item(Origin.RETRY, 1, ANON, entry_of(event(distinct_id=ANON))))
     shipment = its.desk.plan(its.now_ms)
     assert shipment is not None
-    assert [(one.source, one.position, one.person) for one in shipment.items] == [
-        (Source.RETRY, 1, ADA),
-        (Source.JOURNAL, 4, ADA),
+    assert [(one.origin, one.position, one.person) for one in shipment.items] == [
+        (Origin.RETRY, 1, ADA),
+        (Origin.JOURNAL, 4, ADA),
     ]
 
 
@@ -205,17 +205,17 @@ def test_what_is_sent_again_goes_to_the_person_as_of_the_joins_that_are_settled(
     its.say(event(distinct_id=ANON))
     its.out(event(distinct_id=ADA))  # so the join has to wait
     its.feed(joins())
-    its.desk.resends.add(Item(Source.RETRY, 1, ANON, entry_of(event(distinct_id=ANON))))
+    its.desk.resends.add(Item(Origin.RETRY, 1, ANON, entry_of(event(distinct_id=ANON))))
     shipment = its.desk.plan(its.now_ms)
     assert shipment is not None
-    assert [(one.source, one.person) for one in shipment.items] == [(Source.RETRY, ANON)]
+    assert [(one.origin, one.person) for one in shipment.items] == [(Origin.RETRY, ANON)]
 
 
 def test_somebody_who_is_in_another_shipment_is_not_sent_again_meanwhile() -> None:
     its = life()
     its.say(event(distinct_id=ADA))
     busy = its.out(event(distinct_id=ADA))
-    its.desk.resends.add(Item(Source.RETRY, 1, ADA, entry_of(event(distinct_id=ADA))))
+    its.desk.resends.add(Item(Origin.RETRY, 1, ADA, entry_of(event(distinct_id=ADA))))
     assert its.desk.plan(its.now_ms) is None
     its.land(busy)
     shipment = its.desk.plan(its.now_ms)

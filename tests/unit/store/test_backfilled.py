@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hogline.core.items import Item, Source
+from hogline.core.items import Item, Origin
 from hogline.core.settle import Outcome
 from hogline.model import Refusal
 from hogline.store.backfilled import Backfilled, Stretch, Taken
@@ -13,7 +13,7 @@ def made() -> Backfilled:
     return Backfilled([Stretch(6, 8, 7, 1), Stretch(3, 4, 7, 1), Stretch(9, 9, 7, 1), Stretch(12, 12, 8, 0)], {7: 6})
 
 
-def item(source: Source, position: int, **changes: object) -> Item:
+def item(source: Origin, position: int, **changes: object) -> Item:
     found = Item(source, position, "u1", None)
     for name, value in changes.items():
         setattr(found, name, value)
@@ -53,26 +53,26 @@ def test_what_became_of_older_events_is_counted_by_run_and_live_ones_are_not() -
         Outcome(10, "delivered", ""),
         Outcome(2, "delivered", ""),
     ]
-    counts = made().count(outcomes, [item(Source.JOURNAL, 3)])
+    counts = made().count(outcomes, [item(Origin.JOURNAL, 3)])
     assert counts == {
         7: {"delivered": 1, "adjusted name_cut": 1, "filtered no_email": 1, "held": 2, "failed invalid": 1},
         8: {"delivered": 1},
     }
     assert made().count(outcomes, []) == {}
-    assert Backfilled((), {}).count(outcomes, [item(Source.JOURNAL, 3)]) == {}
+    assert Backfilled((), {}).count(outcomes, [item(Origin.JOURNAL, 3)]) == {}
 
 
 def test_what_was_held_and_goes_now_is_held_no_more() -> None:
     refused = (Refusal("invalid", "No."),)
     items = [
-        item(Source.HELD, 3),
-        item(Source.HELD, 4, filtered="suppressed"),
-        item(Source.HELD, 6, refusals=refused),
-        item(Source.HELD, 7, held=True),
-        item(Source.HELD, 1),
+        item(Origin.HELD, 3),
+        item(Origin.HELD, 4, filtered="suppressed"),
+        item(Origin.HELD, 6, refusals=refused),
+        item(Origin.HELD, 7, held=True),
+        item(Origin.HELD, 1),
     ]
     assert made().count([], items) == {7: {"held": -3, "delivered": 1, "filtered suppressed": 1, "failed invalid": 1}}
 
 
 def test_a_retry_was_counted_when_it_failed() -> None:
-    assert made().count([Outcome(3, "delivered", "")], [item(Source.RETRY, 3)]) == {}
+    assert made().count([Outcome(3, "delivered", "")], [item(Origin.RETRY, 3)]) == {}

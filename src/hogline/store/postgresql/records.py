@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from hogline.core.changes import Flush, HeldEvent, Intent
 from hogline.core.known import Id, Person
-from hogline.core.ledger import Row as LedgerRow
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import WAITS_MS, Told
 from hogline.store.base import READ_BYTES
 from hogline.store.packing import (

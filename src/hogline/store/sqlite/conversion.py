@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from hogline.core.known import EVER, Fact, Flush, Id, Person
 from hogline.core.lanes import LANES, lane_of
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.sync import fingerprint
 from hogline.core.told import MOST_GONE, MOST_RECENT, NOBODY, WAITS_MS, Customer, Mark, Recent, Told
 from hogline.emails import address
@@ -127,7 +127,7 @@ def _convert_people(database: apsw.Connection, connection: int, groups: Mapping[
         told_before = reader.told(connection, list({groups.get(name, name) for name in names}))
         people: dict[str, Person] = {}
         told: dict[str, Told | None] = {}
-        ledger: dict[str, Row | None] = {}
+        ledger: dict[str, LedgerRow | None] = {}
         for name, text in some:
             old = _old(text)
             root = groups.get(name, name)
@@ -186,7 +186,7 @@ def _filled(person: Person, other: Person) -> Person:
     )
 
 
-def _told(old: OldPerson, emails: Iterable[str], person: str) -> tuple[Told, dict[str, Row | None]]:
+def _told(old: OldPerson, emails: Iterable[str], person: str) -> tuple[Told, dict[str, LedgerRow | None]]:
     """What the connection told about a person, and the rows of their emails."""
     main = _main(old)
     others = [Customer(one.kind, one.value, "accepted") for one in old.to_merge]
@@ -200,7 +200,7 @@ def _told(old: OldPerson, emails: Iterable[str], person: str) -> tuple[Told, dic
         has_held=old.has_held,
         recent=recent,
     )
-    ledger: dict[str, Row | None] = {}
+    ledger: dict[str, LedgerRow | None] = {}
     for email in emails:
         ledger[email] = _row(email, told, person)
     return replace(told, emails=tuple(ledger)), ledger
@@ -225,16 +225,16 @@ def _main(old: OldPerson) -> Customer | None:
     )
 
 
-def _row(email: str, told: Told, person: str) -> Row:
+def _row(email: str, told: Told, person: str) -> LedgerRow:
     """Whose an email is that identified a person."""
     key = Identifier("email", email)
     if any(one.key == key for one in told.customers):
-        return Row(person, "accepted", key, others=0)
+        return LedgerRow(person, "accepted", key, others=0)
     main = told.main
     if main is None:
-        return Row(person, "wanted", key, others=0)
+        return LedgerRow(person, "wanted", key, others=0)
     linked = main.kind == "id" and main.email == email
-    return Row(person, "accepted" if linked else "wanted", main.key, others=0)
+    return LedgerRow(person, "accepted" if linked else "wanted", main.key, others=0)
 
 
 def _due_ms(told: Told, due_ms: int) -> int:

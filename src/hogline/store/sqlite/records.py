@@ -10,7 +10,7 @@ import msgspec
 
 from hogline.core.changes import Flush, HeldEvent, Intent
 from hogline.core.known import Id, Person
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import WAITS_MS, Told
 from hogline.store.base import READ_BYTES
 from hogline.store.packing import (
@@ -60,7 +60,7 @@ class RecordReader:
         sql = "SELECT person, body, due_ms FROM carray(?1) CROSS JOIN told ON connection = ?2 AND person = carray.value"
         return {one: unpack_told(one, body, due) for one, body, due in self._of(sql, people, connection)}  # type: ignore[arg-type, misc]
 
-    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, Row]:
+    def ledger(self, connection: int, emails: Sequence[str]) -> dict[str, LedgerRow]:
         sql = (
             "SELECT email, person, state, kind, ledger.value, others FROM carray(?1)"
             " CROSS JOIN ledger ON connection = ?2 AND email = carray.value"
@@ -162,7 +162,7 @@ def intend(intent: Intent) -> Write:
     return change(intent.connection, intent.told, intent.ledger)
 
 
-def change(connection: int, told: Mapping[str, Told | None], ledger: Mapping[str, Row | None]) -> Write:
+def change(connection: int, told: Mapping[str, Told | None], ledger: Mapping[str, LedgerRow | None]) -> Write:
     """Writes what was told about people, and whose the emails are."""
     put = [(one, pack_told(one, value).hex(), value.due_ms) for one, value in told.items() if value is not None]
     gone = [one for one, value in told.items() if value is None]

@@ -8,7 +8,7 @@ import pytest
 
 from hogline.core.changes import Flush, Settlement
 from hogline.core.known import Fact, Id, Person
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import Told
 from hogline.model import Identifier
 from hogline.store.base import State
@@ -173,7 +173,7 @@ async def test_a_search_stops_when_its_time_is_up_and_finds_whole_ids_and_emails
     one, other = await installed(state, "one"), await installed(state, "other")
     people = [known(f"user {n:04}", f"User{n:04}@example.org", plan="pro") for n in range(3_000)]
     await learn(state, *people, zed=Id("user 2999", 3))
-    row = Row("user 2999", "accepted", Identifier("id", "user 2999"), others=0)
+    row = LedgerRow("user 2999", "accepted", Identifier("id", "user 2999"), others=0)
     await state.settle(
         Settlement(connection=one.id, lanes={}, told={"yan": told("yan")}, ledger={"who@example.org": row})
     )

@@ -6,7 +6,7 @@ import pytest
 
 from hogline.core.changes import HeldEvent, Settlement
 from hogline.core.known import Id
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import Told
 from hogline.model import Event, Identifier
 from hogline.posthog.entry import decode_event, encode_event
@@ -34,7 +34,7 @@ async def known(state: State, name: str = "customerio") -> int:
                 ADA: told(ADA, due_ms=NOW_MS, emails=(MAIL,), gone=(Identifier("email", MAIL),)),
                 "bob": told("bob", due_ms=NOW_MS),
             },
-            ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), others=0)},
+            ledger={MAIL: LedgerRow(ADA, "accepted", Identifier("id", ADA), others=0)},
             delivered=2,
             failures=[letter(4, event=event_of(ADA, 4)), letter(5, event=event_of("bob", 5))],
             held=[
@@ -67,7 +67,7 @@ async def test_nothing_names_them_any_more_and_everybody_else_stays(state: State
 
 async def test_the_rows_of_the_ledger_that_are_theirs_under_another_name_go_too(state: State) -> None:
     connection = await known(state)
-    row = Row("anon", "left", Identifier("id", "anon"), others=1)
+    row = LedgerRow("anon", "left", Identifier("id", "anon"), others=1)
     rows = {"was@x.example": row, "stays@x.example": row}
     await state.settle(Settlement(connection=connection, lanes={}, ledger=rows))
     await state.forget([ADA], {connection: 0}, emails={connection: ["was@x.example"]})
@@ -192,7 +192,7 @@ async def test_nothing_of_a_connection_that_was_removed_is_left(store: Store, st
             connection=connection,
             lanes={},
             told={ADA: told(ADA, emails=(MAIL,))},
-            ledger={MAIL: Row(ADA, "accepted", Identifier("id", ADA), others=0)},
+            ledger={MAIL: LedgerRow(ADA, "accepted", Identifier("id", ADA), others=0)},
             held=[held],
             failures=[letter(4, event=event_of(ADA, 4))],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hogline.core.changes import Intent, Settlement
 from hogline.core.known import Id
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import WAITS_MS, Told
 from hogline.model import Identifier
 from hogline.store.base import State
@@ -14,8 +14,8 @@ ADA = Identifier("id", "ada")
 MAIL = "ada@example.com"
 
 
-def row(person: str = "ada", **fields: object) -> Row:
-    return Row(person, "accepted", ADA, others=0)._replace(**fields)  # type: ignore[arg-type]
+def row(person: str = "ada", **fields: object) -> LedgerRow:
+    return LedgerRow(person, "accepted", ADA, others=0)._replace(**fields)  # type: ignore[arg-type]
 
 
 async def settle(state: State, connection: int, **what: object) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hogline.core.changes import Flush, Intent, Settlement
 from hogline.core.known import EVER, Fact, Id, Person
-from hogline.core.ledger import Row
+from hogline.core.ledger import LedgerRow
 from hogline.core.told import Customer, Mark, Told
 from hogline.model import Identifier, same_value
 from hogline.store.base import State
@@ -156,7 +156,7 @@ tolds = st.builds(
     st.lists(positions | st.tuples(positions, texts), max_size=3).map(tuple),
 )
 rows = st.builds(
-    Row,
+    LedgerRow,
     ids_of_people,
     st.sampled_from(["accepted", "wanted", "leaving", "left"]),
     st.builds(Identifier, st.sampled_from(["id", "email"]), texts),
@@ -176,7 +176,7 @@ async def test_any_person_comes_back_as_they_were(state: State, person: Person) 
 @given(who=ids_of_people, one=tolds, intended=tolds, email=ids_of_people, row=rows)
 @IN_ONE_STORE
 async def test_whatever_was_told_comes_back_as_it_was(  # noqa: PLR0917  # hypothesis gives them
-    state: State, who: str, one: Told, intended: Told, email: str, row: Row
+    state: State, who: str, one: Told, intended: Told, email: str, row: LedgerRow
 ) -> None:
     connection = (await installed(state, f"connection {len(await state.connections())}")).id
     await state.intend(Intent(connection, {who: intended}, {email: row}))
