@@ -40,17 +40,17 @@ class Settings(BaseSettings):
     )
     store: SecretStr | None = Field(
         default=None,
-        description="A PostgreSQL database for events, people and connections, instead of files in the data directory:"
-        " `postgresql://user:password@host/database`. Needs HOGLINE_SECRET_KEY.",
+        description="A PostgreSQL database that stores events, people and connections instead of files in the data "
+        "directory: `postgresql://user:password@host/database`. Requires HOGLINE_SECRET_KEY.",
     )
     listen: str = Field(
         default="127.0.0.1:8000",
-        description="The address where events are received: host:port. Port 0 picks a free port.",
+        description="The address where Hogline receives events: host:port. Port 0 picks a free port.",
     )
     public_url: str = Field(
         default="",
-        description="The public URL where PostHog sends events, if it is not the listen address (for example behind a "
-        "proxy).",
+        description="The public URL where PostHog sends events, if it differs from the listen address, for example "
+        "behind a proxy.",
     )
     console: str = Field(
         default="127.0.0.1:8001",
@@ -58,7 +58,8 @@ class Settings(BaseSettings):
     )
     console_url: str = Field(
         default="",
-        description="The URL where browsers reach the console, if it is not its address (a proxy or a host name).",
+        description="The URL of the console in a browser, if it differs from the console's address, for example "
+        "because of a proxy or a host name.",
     )
     console_password: SecretStr | None = Field(
         default=None,
@@ -66,15 +67,15 @@ class Settings(BaseSettings):
     )
     console_sign_in_header: str = Field(
         default="",
-        description="The header in which a trusted proxy names the account it signed in, such as X-Forwarded-Email. "
-        "Needs HOGLINE_TRUSTED_PROXIES.",
+        description="The header that tells Hogline which account a trusted proxy signed in, such as X-Forwarded-Email. "
+        "Requires HOGLINE_TRUSTED_PROXIES.",
     )
     metrics: str = Field(
         default="",
         description="A separate address for `/metrics` and `/readyz`: host:port. If empty, they are at the console's "
         "address. Port 0 picks a free port.",
     )
-    audit_retention_days: int = Field(default=365, ge=1, le=3_650, description="Days to keep entries of the audit log.")
+    audit_retention_days: int = Field(default=365, ge=1, le=3_650, description="Days to keep entries in the audit log.")
     trusted_proxies: str = Field(
         default="",
         description="The addresses or networks of your reverse proxies, comma-separated, such as 127.0.0.1,10.0.0.0/8. "
@@ -93,13 +94,16 @@ class Settings(BaseSettings):
     alert_webhook: SecretStr | None = Field(default=None, description="A URL that alerts are posted to.")
     alert_webhook_format: Literal["json", "slack"] = Field(
         default="json",
-        description="The format of these posts: JSON, or a text message for Slack and compatible services.",
+        description="The format of webhook alerts: JSON, or a text message for Slack and compatible services.",
     )
     alert_lag_minutes: int = Field(
         default=15, ge=1, le=100_000, description="Alert if a connection is more than this many minutes behind."
     )
     alert_failures_percent: int = Field(
-        default=20, ge=1, le=100, description="Alert if more of the events of the last ten minutes fail, in percent."
+        default=20,
+        ge=1,
+        le=100,
+        description="Alert if more than this percentage of the events in the last ten minutes fail.",
     )
     alert_nothing_received_hours: int = Field(
         default=0, ge=0, le=10_000, description="Alert if no event is received for this many hours. 0: never."
@@ -126,8 +130,8 @@ class Settings(BaseSettings):
     paused_max_bytes: int = Field(
         default=10_000_000_000,
         ge=0,
-        description="Maximum bytes of events that wait for a connection that is paused or has stopped. Older ones are"
-        " dropped and counted, so that it does not stop the others. 0 keeps all of them.",
+        description="Maximum bytes of pending events for a connection that is paused or has stopped. Beyond that, the "
+        "oldest are dropped and counted, so that this connection does not stop the others. 0 keeps all of them.",
     )
     hold_max_bytes: int = Field(
         default=2_000_000_000,
@@ -136,14 +140,15 @@ class Settings(BaseSettings):
     )
     event_log: bool = Field(
         default=True,
-        description="Keep what happened to every event, as long as the event is stored, for `hogline events`.",
+        description="Record what happened to each event, and keep that as long as the event is stored. "
+        "`hogline events` shows it.",
     )
     people_retention_days: int = Field(
         default=400,
         ge=0,
         le=36_500,
         description="Days to keep people who are not customers at any connection, counted from the day Hogline received"
-        " their last event. 0 keeps them.",
+        " their last event. 0 keeps them forever.",
     )
     failures_retention_days: int = Field(
         default=90, ge=1, le=36_500, description="Days to keep failures. After that, their events count as filtered."
