@@ -81,12 +81,12 @@ Do this for secrets. If both are set, the variable wins. `--data` on the command
 
 SETTINGS_TAIL = """
 By default, the data directory is `~/.local/share/hogline` on Linux and `~/Library/Application Support/hogline` on
-macOS. Hogline creates it with mode 0700. It contains `journal.db`, `state.db`, `history.db`, `audit.db`, `secret.key`,
-`console.json` (accounts, with hashed passwords), `api_tokens.json` (hashes), `first-password` until you set a password,
-and `control.sock` while `hogline serve` is running. Back up all of it, including `secret.key`: without that key, no one
-can read the stored credentials. Hogline refuses a directory or files that another user owns, files that are symbolic
-links, and files that anyone can read or write. If you unpacked a copy with such permissions, run `chmod 600` on its
-files first.
+macOS. Hogline creates it with mode 0700. It contains `journal.db`, `state.db`, `history.db`, `audit.db`, `events.db`,
+`secret.key`, `console.json` (accounts, with hashed passwords), `api_tokens.json` (hashes), `backfills/`,
+`first-password` until you set a password, and `control.sock` while `hogline serve` is running. Back up all of it,
+including `secret.key`: without that key, no one can read the stored credentials. Hogline refuses a directory or files
+that another user owns, files that are symbolic links, and files that anyone can read or write. If you unpacked a copy
+with such permissions, run `chmod 600` on its files first.
 
 If you do not pass the secrets of a new connection as options, `hogline connect` reads them from the environment: from
 `HOGLINE_<DESTINATION>_<OPTION>`, such as `HOGLINE_ENGAGE_PUBLIC_KEY`, or from the file that
