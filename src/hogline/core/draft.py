@@ -94,10 +94,9 @@ class Roster:
     def claim(self, draft: Draft, identifier: Identifier) -> None:
         """An identifier that is no email is this person's."""
         name = row_name(identifier)
-        if name not in draft.told.claims or self.row(name) is None:
-            self.records.ledger.put(name, LedgerRow(draft.person, "accepted", identifier, others=0))
-            self.rows.add(name)
-            draft.told = replace(draft.told, claims=tuple(dict.fromkeys((*draft.told.claims, name))))
+        self.records.ledger.put(name, LedgerRow(draft.person, "accepted", identifier, others=0))
+        self.rows.add(name)
+        draft.told = replace(draft.told, claims=tuple(dict.fromkeys((*draft.told.claims, name))))
 
 
 def bounded(emails: Sequence[str], ledger_rows: dict[str, LedgerRow | None]) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from people_bench import ANON, PeopleBench, alias, identify, said
 
+from hogline.model import Response
+
 pytestmark = pytest.mark.anyio
 
 
@@ -85,6 +87,24 @@ async def test_somebody_elses_distinct_id_is_taken(bench: PeopleBench) -> None:
     await bench.deliver_each(said("x", "u2", 1), identify("u1", 2, user_id="u2"))
     assert bench.customers() == [("u2", None), ("u1", None)]
     assert (await bench.counts()).adjusted == {"id_taken": 1}
+
+
+async def test_the_distinct_id_of_someone_who_is_not_sent_is_taken_too(tmp_path: Path) -> None:
+    bench = PeopleBench(tmp_path)
+    await bench.connect(identify_by="property:user_id", anonymous_users="identified")
+    await bench.deliver_each(said("x", "u2", 1, set={"plan": "pro"}), identify("u1", 2, user_id="u2"))
+    assert bench.customers() == [("u1", None)]
+    await bench.close()
+
+
+async def test_a_customer_that_could_not_be_merged_does_not_become_the_main_one(bench: PeopleBench) -> None:
+    await bench.deliver(said("x", "a", 1))
+    refusal = b'{"errors":[{"batch_index":0,"reason":"invalid","field":"","message":"no"}]}'
+    bench.server.script = [lambda _: None, Response(207, {}, refusal)]
+    await bench.deliver(identify("u1", 2, "a"))
+    counts = await bench.deliver(said("y", "u1", 3, set={"user_id": "a"}))
+    assert bench.customers() == [("a", None), ("u1", None)]
+    assert counts.adjusted == {"merge_refused": 1, "id_change_not_sent": 1}
 
 
 async def test_a_distinct_id_that_is_another_ones_customer_is_a_failure_until_they_are_merged(
@@ -166,6 +186,14 @@ async def test_customer_ios_own_id_reaches_the_customer_that_has_it(tmp_path: Pa
     assert bench.customers() == [("elsewhere", None), ("u2", None)]
     assert bench.server.people[0].attributes["plan"] == "pro"
     assert bench.server.people[0].events == 3
+    await bench.close()
+
+
+async def test_a_large_event_says_in_its_path_that_it_is_a_cio_id(tmp_path: Path) -> None:
+    bench = PeopleBench(tmp_path)
+    await bench.connect(identify_by="cio_id:customer")
+    await bench.deliver(said("x", "u1", 1, set={"customer": "a3000001"}, properties={"text": "x" * 40_000}))
+    assert bench.server.requests[-1][0]["path"] == "/api/v1/customers/cio_a3000001/events"
     await bench.close()
 
 

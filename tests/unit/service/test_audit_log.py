@@ -192,10 +192,10 @@ async def test_what_is_done_is_noted_with_who_and_from_where(
 async def test_a_retry_or_discard_of_some_days_names_them(bench: ServiceBench) -> None:
     day_ms = 1_793_491_200_000  # 2026-11-01
     await bench.service.failures.retry("shop", since_ms=day_ms, until_ms=day_ms + 86_400_000)
-    await bench.service.failures.discard("shop", reason="invalid", until_ms=day_ms + 90_000_000)
+    await bench.service.failures.discard("shop", reason="none_has_it", until_ms=day_ms + 90_000_000)
     said = [what_was_done(one.action, one.connection, one.details) for one in await bench.service.audit.newest(limit=2)]
     assert said == [
-        "Discarded failures: shop, reason invalid, before 2026-11-02 01:00",
+        "Discarded failures: shop, reason none_has_it, before 2026-11-02 01:00",
         "Retried failures: shop, failures 1, since 2026-11-01, before 2026-11-02",
     ]
 

@@ -304,6 +304,31 @@ async def test_somebody_suppressed_does_not_come_back(bench: Forgetting, restart
     assert await bench.service.people.find("ada") == []
 
 
+async def test_a_customer_whose_id_is_a_property_is_forgotten_by_it_and_blocked(bench: Forgetting) -> None:
+    await bench.connect(identify_by="property:user_id")
+    await bench.deliver(said("hello", "bob", 1, set={"user_id": "k2"}))
+    await bench.deliver(said("hello", ANON, 2, set={"user_id": "k1"}))
+    await bench.deliver(said("hello", ADA, 3, set={"user_id": "k3"}), identify(4))
+    forgotten = await bench.service.forgetting.forget("k3", suppress=True)
+    assert forgotten.ids == 2
+    assert [one.id for one in bench.server.people] == ["k2"]
+    blocked = {value for kind, value in bench.server.workspace.people.suppressed() if kind == "id"}
+    assert blocked == {ADA, ANON, "k1", "k3"}
+    await bench.deliver(said("hello", "carl", 5, set={"user_id": "k1"}))
+    assert [one.id for one in bench.server.people] == ["k2", "carl"]
+
+
+async def test_somebody_elses_distinct_id_is_not_blocked_with_the_customer_that_has_it(bench: Forgetting) -> None:
+    await bench.connect(identify_by="property:user_id")
+    await bench.deliver(said("hello", ADA, 1, set={"user_id": "bob"}), said("hello", "bob", 2))
+    await bench.service.forgetting.forget("bob", suppress=True)
+    assert [one.id for one in bench.server.people] == ["bob"]
+    await bench.deliver(said("hello", "carl", 3, set={"user_id": "dora"}), said("hello", "dora", 4))
+    await bench.service.forgetting.forget("carl", suppress=True)
+    assert ("id", "dora") not in bench.server.workspace.people.suppressed()
+    assert not bench.state.suppressed("dora")
+
+
 async def test_of_somebody_suppressed_only_a_hash_is_kept(bench: Forgetting) -> None:
     await bench.connect()
     await bench.deliver(*HISTORY)
