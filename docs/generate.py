@@ -84,7 +84,7 @@ By default, the data directory is `~/.local/share/hogline` on Linux and `~/Libra
 macOS. Hogline creates it with mode 0700. It contains `journal.db`, `state.db`, `history.db`, `audit.db`, `events.db`,
 `secret.key`, `console.json` (accounts, with hashed passwords), `api_tokens.json` (hashes), `backfills/`,
 `first-password` until you set a password, and `control.sock` while `hogline serve` is running. Back up all of it,
-including `secret.key`: without that key, no one can read the stored credentials. Hogline refuses a directory or files
+including `secret.key`: without that key, the stored credentials cannot be read. Hogline refuses a directory or files
 that another user owns, files that are symbolic links, and files that anyone can read or write. If you unpacked a copy
 with such permissions, run `chmod 600` on its files first.
 
