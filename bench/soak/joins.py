@@ -82,7 +82,7 @@ class _Witness(Process):
 class _Served(Process):
     """`hogline serve`, started as a shell does. A start that takes a tenth of a second is so fast that a request of the
     killed process may take effect after the first ones of the next: an attribute that was removed may be there again
-    then, if the person changed several times in that second. That is not mended yet."""
+    then, if the person changed several times in that second. That is not fixed yet."""
 
     def _launched(self, env: dict[str, str], out: IO[bytes]) -> Started:
         command = [*HOGLINE, *self._arguments]
