@@ -20,7 +20,6 @@ from urllib.request import Request, urlopen
 import msgspec
 from msgspec import Struct
 
-from bench.processes import HOGLINE
 from bench.soak import faults, joined
 from bench.soak.households import Households
 from bench.soak.joined import Choice, Verdict
@@ -79,16 +78,6 @@ class _Witness(Process):
         return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
 
-class _Served(Process):
-    """`hogline serve`, started as a shell does. A start that takes a tenth of a second is so fast that a request of the
-    killed process may take effect after the first ones of the next: an attribute that was removed may be there again
-    then, if the person changed several times in that second. That is not fixed yet."""
-
-    def _launched(self, env: dict[str, str], out: IO[bytes]) -> Started:
-        command = [*HOGLINE, *self._arguments]
-        return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-
-
 class _UntilMerged(_Raging):
     def finish(self, data: Path) -> None:
         """The rest is sent and delivered, and what is due is done, with nobody in its way."""
@@ -137,7 +126,7 @@ def killed(work: Path, *, kills: int, households: int, events_each: int, faults_
             for one in CONNECTIONS:
                 hogline(data, "connect", "customerio", "--tracking-endpoint", url, *one.arguments())
             raging = _UntilMerged(
-                storm, url, _Served("serve", data, work / "serve.log"), hogline_json(data, "token")["token"]
+                storm, url, Process("serve", data, work / "serve.log"), hogline_json(data, "token")["token"]
             )
             try:
                 during_start = raging.kill_all()

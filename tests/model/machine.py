@@ -41,7 +41,7 @@ from hogline.views.people import PersonView
 
 from .customerio import CustomerIo
 from .history import World
-from .virtual import Clock, Life, Loop, Writer
+from .virtual import Clock, Killed, Life, Loop, Writer
 
 TOKEN = "hog_lives"
 _SETTINGS = Settings()
@@ -107,6 +107,9 @@ class Machine:
         """Of the connections, by name."""
         self._asking = 0
         """Requests that are out."""
+        self._late: list[tuple[CustomerIo, Request]] = []
+        """Requests of a process that died, which arrive behind the first one of the next."""
+        self._is_late = Random(f"late {world.schedule}")
         self.requests = 0
 
     # a process
@@ -235,17 +238,27 @@ class Machine:
 
     async def _ask_customerio(self, request: Request) -> Response:
         life, latency_s = self._life, self._world.latency_s
-        await asyncio.sleep(self._chance.random() * latency_s)
         site_id = base64.b64decode(request.headers["authorization"].split()[1]).decode().split(":")[0]
         customerio = self._customerio(site_id)
         delivers = request.method != "GET"
-        way = self.failures.popleft() if delivers and self.failures else ""
-        if delivers:
-            self.requests += 1
-            life.step("before a request")
+        try:
+            await asyncio.sleep(self._chance.random() * latency_s)
+            way = self.failures.popleft() if delivers and self.failures else ""
+            if delivers:
+                self.requests += 1
+                life.step("before a request")
+        except (asyncio.CancelledError, Killed):
+            if delivers and life.over and self._is_late.random() < 0.5:
+                self._late.append((customerio, request))
+            raise
+        late, self._late = (self._late, []) if delivers else ([], self._late)
+        if b'"merge"' in request.body:  # there is a pause before a merge, which no request takes
+            self._arrive(late)
+            late = []
         status, body = 0, b""
         if not way or way.endswith("after"):
             status, body = customerio.take(request.method, request.url, request.body)
+        self._arrive(late)
         if delivers:
             life.step("after a request")
         if way.startswith("reset"):
@@ -254,6 +267,10 @@ class Machine:
             status, body = int(way[:3]), b"{}"
         await asyncio.sleep(self._chance.random() * latency_s)
         return Response(status, {}, body)
+
+    def _arrive(self, late: list[tuple[CustomerIo, Request]]) -> None:
+        for customerio, request in late:
+            customerio.take(request.method, request.url, request.body)
 
     # time
 

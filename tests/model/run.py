@@ -67,6 +67,8 @@ class Run:
         self._loop = loop
         self._chance = chance
         self._customerios = customerios
+        self._pause_s = Random(f"pause {history.world.schedule}").choice([1, 1, 0.02])
+        """Between two events. In some histories many things happen in one second."""
         self.truth = Truth()
         self.connections: dict[str, Connection] = {}
         self.events: list[Event] = []
@@ -130,7 +132,7 @@ class Run:
         """What PostHog has said goes to Hogline, and to the truth."""
         bodies = []
         for n, event in self._outbox:
-            self._loop.now_s += 1  # each happens a second after the one before
+            self._loop.now_s += self._pause_s
             bodies.append((n, event, NOON_MS + round(self._loop.now_s * 1_000)))
         self._outbox = []
         if not bodies:

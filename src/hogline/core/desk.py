@@ -344,5 +344,5 @@ def _intended(draft: Draft, was: Told, due_ms: int) -> Told | None:
 
 
 def _structure(told: Told) -> object:
-    main = told.main.key if told.main is not None else None
+    main = (told.main.key, told.main.said_s) if told.main is not None else None
     return main, tuple((one.key, one.state) for one in told.others), told.anonymous, told.emails, told.claims

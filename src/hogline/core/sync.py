@@ -246,14 +246,17 @@ class Sync:
 
     def _time_s(self, draft: Draft, main: Customer, newest_ms: int, item: Item | None, *, fresh: bool) -> int:
         """Known has already decided which values are newest. The time only makes them win over what was said earlier.
-        Anything that a crash left unsettled was said with a time before the start."""
+        What a killed process said last may even take effect later than this. Its time was before this start, or at most
+        a second after the one on disk: the first time after a start is on disk before it is sent."""
         entry = item.entry if item is not None else None
         when_ms = newest_ms or (entry.time_ms if entry is not None else self._now_ms)
         records = self._roster.records
         before_s = 0 if fresh or draft.person in records.spoken else records.start_s
-        last_s = max(main.said_s, self._said.get(main.key, 0), before_s)
+        last_s = max(main.said_s + (before_s > 0), self._said.get(main.key, 0), before_s)
         said_s = max(when_ms // 1_000, last_s + 1 if last_s else when_ms // 1_000)
         self._said[main.key] = said_s
+        if before_s:
+            draft.told = replace(draft.told, main=replace(main, said_s=said_s))
         return said_s
 
     # identifiers

@@ -58,7 +58,7 @@ def test_whose_last_time_is_forgotten_gets_a_later_one(life: Life) -> None:
         life.say(event(distinct_id=f"u{n}"))
     assert len(life.desk.records.spoken) <= 8
     made = life.say(event(distinct_id="u0", set={"plan": "pro"}))
-    assert b'"timestamp":%d' % (NOW_S + 1) in made.operations[0].body
+    assert b'"timestamp":%d' % (NOW_S + 2) in made.operations[0].body
 
 
 def test_of_many_emails_those_that_have_a_row_stay() -> None:

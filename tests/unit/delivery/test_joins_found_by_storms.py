@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from people_bench import PeopleBench, alias, dangerously, identify, said
 from sandbox_server import Operations
 
+from hogline.destinations.base import Unreachable
 from hogline.model import Response
 from hogline.sandbox import v2
 
@@ -80,3 +82,34 @@ async def test_a_request_that_is_sent_again_makes_nobody_a_customer_under_an_ema
     bench.server.script = [takes_effect, takes_effect]
     await bench.deliver(said("ordered", "ada", 3, set={"plan": "pro"}), identify("ada", 4, email="ada@new.example"))
     assert bench.customers() == [("ada", "ada@new.example")]
+
+
+@pytest.mark.parametrize("said_before", [0, 1, 2])
+async def test_what_a_killed_process_said_does_not_win_when_it_takes_effect_late(
+    bench: PeopleBench, said_before: int
+) -> None:
+    """Its last request may still be on its way when the next process has sent its first. Many identifies within a second
+    make their times run ahead."""
+    await bench.deliver_each(*(said(f"x{n}", "u1", 1, set={"plan": n}) for n in range(4)))
+    on_its_way: list[Operations] = []
+    now_s = bench.clock.at_s
+
+    def swallow(operations: Operations) -> Response:
+        on_its_way.append(operations)
+        bench.server.script.append(swallow)
+        raise Unreachable("killed")
+
+    async with bench.running():
+        for n in range(said_before):
+            await bench.receive(said(f"y{n}", "u1", 1, set={"plan": 5 + n}))
+            await bench.at_rest()
+        bench.server.script.append(swallow)
+        await bench.receive(said("y", "u1", 1, set={"plan": 9}))
+        while not on_its_way:
+            await asyncio.sleep(0.001)
+    bench.server.script.clear()
+    bench.clock.at_s = now_s  # it took no time
+    await bench.deliver(said("z", "u1", 1, unset=("plan",)))
+    with pytest.raises(Unreachable):
+        bench.server.lost(on_its_way[0])
+    assert bench.server.people[0].attributes == {}
