@@ -114,3 +114,17 @@ class Settlement(Struct, frozen=True, kw_only=True):
     """What was asked for and is done: the kind and the person."""
     noted: Noted | None = None
     """What the event log is to learn of it."""
+
+    @property
+    def counted(self) -> list[tuple[str, str, int]]:
+        """What it adds to the counters: kind, reason, how many."""
+        counts = (
+            ("delivered", {"": self.delivered}),
+            ("filtered", self.filtered),
+            ("adjusted", self.adjusted),
+            ("requests", {"": self.requests}),
+            ("retries", self.retries),
+            ("replayed", self.replayed),
+            *((f"run {run}", found) for run, found in self.runs.items()),
+        )
+        return [(kind, reason, n) for kind, found in counts for reason, n in found.items()]

@@ -69,6 +69,7 @@ TYPED = [
      "track-eu.customer.io"),
     ({"tracking_endpoint": "other", "tracking_endpoint-other": "https://x.example"}, "tracking_endpoint",
      "https://x.example"),
+    ({"identify_by": "other", "identify_by-other": "property:user_id"}, "identify_by", "property:user_id"),
     ({"api_key": "key"}, "api_key", "key"),
 ]  # fmt: skip
 

@@ -10,6 +10,8 @@ from typing import TypeVar
 import msgspec
 
 from hogline.core.known import Person
+from hogline.core.ledger import row_name
+from hogline.model import Identifier
 from hogline.store.directory import PeopleCounts, PeopleFound
 from hogline.store.packing import packed_starts, unpack_person
 from hogline.store.postgresql.link import Reading, Row, firsts
@@ -113,7 +115,8 @@ class PostgresqlLists:
 
     def _whole(self, connection: int, text: str, attribute: str, values: Sequence[object]) -> list[str]:
         """Those whose id or email is this text. Five look-ups, however many people there are."""
-        given = {"connection": connection, "text": text, "low": text.lower()}
+        customer = row_name(Identifier("id", text))
+        given = {"connection": connection, "text": text, "low": text.lower(), "customer": customer}
         found: list[str] = firsts(self._searching.rows(SQL["whole"], given))
         if not attribute:
             return found

@@ -32,7 +32,7 @@ SELECT person FROM (
 SELECT id FROM known WHERE id = %(text)s
 UNION SELECT id FROM ids WHERE id = %(text)s
 UNION SELECT person FROM told WHERE connection = %(connection)s AND person = %(text)s
-UNION SELECT person FROM ledger WHERE connection = %(connection)s AND email IN (%(low)s, 'id ' || %(text)s::text)
+UNION SELECT person FROM ledger WHERE connection = %(connection)s AND email IN (%(low)s, %(customer)s)
 UNION SELECT id FROM known WHERE email = %(low)s
 
 -- name: look_known

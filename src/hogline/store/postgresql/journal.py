@@ -11,11 +11,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple, TypeAlias
 
 from hogline.posthog.entry import FORGOTTEN
 from hogline.store.backfilled import Backfilled, Stretch, Taken
 from hogline.store.base import READ_BYTES, Unwritable
+from hogline.store.journal_jobs import Append, DropRuns, Empty, JournalJob, Rewrite, Trim
 from hogline.store.postgresql.claim import Claim
 from hogline.store.postgresql.link import Link, Reading, Row, Values, execute, trouble_of, vacuum, value
 from hogline.store.postgresql.pen import Pen
@@ -29,33 +29,6 @@ SEARCHED_AT_ONCE = 5_000
 ROW_BYTES = 60
 """What a row takes beside its event: headers and the index."""
 READ_WITHIN_S = 30.0
-
-
-class _Append(NamedTuple):
-    events: Sequence[bytes]
-    refused: Mapping[str, int]
-    received_ms: int
-    taken: Taken | None
-
-
-class _Trim(NamedTuple):
-    last: int
-
-
-class _Empty(NamedTuple):
-    first: int
-    last: int
-
-
-class _Rewrite(NamedTuple):
-    bodies: Mapping[int, bytes]
-
-
-class _DropRuns(NamedTuple):
-    runs: Collection[int]
-
-
-_Job: TypeAlias = _Append | _Trim | _Empty | _Rewrite | _DropRuns
 
 
 class PostgresqlJournal:
@@ -78,7 +51,7 @@ class PostgresqlJournal:
         """Up to here, older events were emptied."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-read")
         self._pen = Pen(claim, "journal")
-        self._writer: Writer[_Job] = Writer(
+        self._writer: Writer[JournalJob] = Writer(
             self._perform,
             name="journal-writer",
             probe=self._pen.touch,
@@ -103,12 +76,12 @@ class PostgresqlJournal:
     ) -> int:
         if not events and not refused and taken is None:
             return self._end
-        position = await self._write(_Append(events, refused or {}, self._time_ms(), taken))
+        position = await self._write(Append(events, refused or {}, self._time_ms(), taken))
         if not isinstance(position, int):
             raise TypeError(position)
         return position
 
-    async def _write(self, job: _Job) -> object:
+    async def _write(self, job: JournalJob) -> object:
         if self._claim.trouble is not None:  # senders must not wait until it is over
             raise Unwritable(self._claim.trouble)
         return await self._writer.write(job)
@@ -127,7 +100,7 @@ class PostgresqlJournal:
         return _pairs(found)
 
     async def drop_runs(self, runs: Collection[int]) -> None:
-        await self._write(_DropRuns(runs))
+        await self._write(DropRuns(runs))
 
     async def wait(self, after: int) -> None:
         while self._end <= after:
@@ -162,7 +135,7 @@ class PostgresqlJournal:
                 old = min(settled, first + TRIMMED_AT_ONCE - 1)
             if old < first:
                 break
-            await self._write(_Trim(old))
+            await self._write(Trim(old))
             removed += old - first + 1
         return removed
 
@@ -172,7 +145,7 @@ class PostgresqlJournal:
             first, last = max(stretch.first, self._emptied + 1, self.first), min(stretch.last, settled)
             if stretch.run > 0 and first <= last:
                 last = min(last, first + TRIMMED_AT_ONCE - 1)
-                await self._write(_Empty(first, last))
+                await self._write(Empty(first, last))
                 self._emptied = last
                 return last - first + 1
         return 0
@@ -192,7 +165,7 @@ class PostgresqlJournal:
 
     async def rewrite(self, bodies: Mapping[int, bytes]) -> None:
         if bodies:
-            await self._write(_Rewrite(bodies))
+            await self._write(Rewrite(bodies))
 
     async def clean(self) -> bool:
         """What was removed is free space for PostgreSQL, which overwrites it in time; see docs/scale.md."""
@@ -209,21 +182,21 @@ class PostgresqlJournal:
         self._reading.close()
         self._pen.close()
 
-    def _perform(self, jobs: list[_Job]) -> list[object]:
-        appends = [job for job in jobs if isinstance(job, _Append)]
+    def _perform(self, jobs: list[JournalJob]) -> list[object]:
+        appends = [job for job in jobs if isinstance(job, Append)]
         results, stretches, first, self._last = self._pen.write(partial(self._in_transaction, jobs, appends))
         for begin, end, taken in stretches:
             self.backfilled.add(begin, end, taken)
         for job in jobs:
-            if isinstance(job, _Trim):
+            if isinstance(job, Trim):
                 self.backfilled.trim(job.last)
-            elif isinstance(job, _DropRuns):
+            elif isinstance(job, DropRuns):
                 self.backfilled.drop(job.runs)
         self._first = max(self._first, first)
         return results
 
     def _in_transaction(
-        self, jobs: list[_Job], appends: list[_Append], link: Link
+        self, jobs: list[JournalJob], appends: list[Append], link: Link
     ) -> tuple[list[object], list[tuple[int, int, Taken]], int, int]:
         """The results, the new stretches of runs, and the first and the last position."""
         for job in jobs:
@@ -232,12 +205,12 @@ class PostgresqlJournal:
         stretches = list(_taken(link, appends, position))
         results: list[object] = []
         for job in jobs:
-            position += len(job.events) if isinstance(job, _Append) else 0
+            position += len(job.events) if isinstance(job, Append) else 0
             results.append(position)
-        first = max([0, *(job.last + 1 for job in jobs if isinstance(job, _Trim))])
+        first = max([0, *(job.last + 1 for job in jobs if isinstance(job, Trim))])
         return results, stretches, first, position
 
-    def _insert(self, link: Link, appends: list[_Append]) -> int:
+    def _insert(self, link: Link, appends: list[Append]) -> int:
         """Add the events of all, which share a time: the earliest, but never before that of the previous commit.
         Returns the position before them.
         """
@@ -253,22 +226,22 @@ class PostgresqlJournal:
         return before
 
 
-def _beside(link: Link, job: _Job) -> None:
+def _beside(link: Link, job: JournalJob) -> None:
     match job:
-        case _Trim():
+        case Trim():
             execute(link, SQL["trim"], {"last": job.last, "row_bytes": ROW_BYTES})
             execute(link, SQL["trim_stretches"], {"last": job.last})
-        case _Empty():
+        case Empty():
             execute(link, SQL["empty"], {"first": job.first, "last": job.last, "body": FORGOTTEN})
-        case _Rewrite():
+        case Rewrite():
             execute(link, SQL["rewrite"], {"positions": list(job.bodies), "bodies": list(job.bodies.values())})
-        case _DropRuns():
+        case DropRuns():
             execute(link, SQL["drop_runs"], {"runs": list(job.runs)})
-        case _Append() if job.refused:
+        case Append() if job.refused:
             execute(link, SQL["refuse"], {"reasons": list(job.refused), "events": list(job.refused.values())})
 
 
-def _taken(link: Link, appends: list[_Append], before: int) -> list[tuple[int, int, Taken]]:
+def _taken(link: Link, appends: list[Append], before: int) -> list[tuple[int, int, Taken]]:
     """Write how far runs are. Returns their new stretches."""
     stretches = []
     for append in appends:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
-from hogline.core.known import EVER, Known
-from hogline.core.told import Told
 from hogline.store.forgetting import Expired
 from hogline.store.postgresql.link import Link, execute, firsts, rows, value
 from hogline.store.postgresql.queries import queries
 from hogline.store.postgresql.records import RecordReader
 from hogline.store.postgresql.resending import name_nobody_gone
+from hogline.store.retention import choose
 
 SQL = queries("forgetting")
 
@@ -24,24 +23,21 @@ def expire(link: Link, *, before_day: int, today: int, after: str, most: int) ->
     if not ids:
         return Expired([], None)
     days: dict[str, int] = dict(rows(link, SQL["days"], {"names": ids}))
-    reader = RecordReader(partial(rows, link))
-    known = Known(reader, EVER)
-    gone: dict[str, None] = {}
-    new: list[str] = []
-    for one in ids:
-        if one in gone:
-            continue
-        if one not in days:
-            if _is_nobodys(reader, connections, [known.who(one)]):
-                new.append(one)
-        elif days[one] < before_day:
-            everybody = sorted(known.members(one))
-            if _not_seen_since(link, everybody, before_day) and _may_go(link, reader, connections, everybody):
-                gone.update(dict.fromkeys(everybody))
-    if new:
-        execute(link, SQL["see"], {"names": new, "today": today})
-    _remove(link, list(gone))
-    return Expired(list(gone), ids[-1] if len(ids) == most else None)
+    chosen = choose(
+        ids,
+        days,
+        before_day,
+        reads=RecordReader(partial(rows, link)),
+        connections=connections,
+        not_seen_since=lambda everybody: _not_seen_since(link, everybody, before_day),
+        holds=lambda everybody: any(
+            rows(link, SQL["holds"], {"connection": one, "names": list(everybody)}) for one in connections
+        ),
+    )
+    if chosen.new:
+        execute(link, SQL["see"], {"names": chosen.new, "today": today})
+    _remove(link, chosen.gone)
+    return Expired(chosen.gone, ids[-1] if len(ids) == most else None)
 
 
 def _remove(link: Link, ids: Sequence[str]) -> None:
@@ -63,18 +59,3 @@ def _next(link: Link, connections: Sequence[int], after: str, most: int) -> list
 
 def _not_seen_since(link: Link, ids: Sequence[str], day: int) -> bool:
     return bool(value(link, SQL["not_seen_since"], {"names": list(ids), "day": day}) == len(ids))
-
-
-def _may_go(link: Link, reader: RecordReader, connections: Sequence[int], everybody: Sequence[str]) -> bool:
-    return _is_nobodys(reader, connections, everybody) and not any(
-        rows(link, SQL["holds"], {"connection": one, "names": list(everybody)}) for one in connections
-    )
-
-
-def _is_nobodys(reader: RecordReader, connections: Iterable[int], ids: Sequence[str]) -> bool:
-    """Whether these are nobody's customer and have no email."""
-    return not any(_is_somebody(told) for one in connections for told in reader.told(one, ids).values())
-
-
-def _is_somebody(told: Told) -> bool:
-    return bool(told.main or any(not one.elsewhere for one in told.others) or told.gone or told.emails)

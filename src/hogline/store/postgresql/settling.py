@@ -24,23 +24,7 @@ def settle(settlement: Settlement, written: Write, link: Link) -> None:
     written(link)
     if settlement.noted is not None:
         note(link, connection, settlement.noted)
-    count(
-        link,
-        connection,
-        [
-            (kind, reason, n)
-            for kind, counts in (
-                ("delivered", {"": settlement.delivered}),
-                ("filtered", settlement.filtered),
-                ("adjusted", settlement.adjusted),
-                ("requests", {"": settlement.requests}),
-                ("retries", settlement.retries),
-                ("replayed", settlement.replayed),
-                *((f"run {run}", counts) for run, counts in settlement.runs.items()),
-            )
-            for reason, n in counts.items()
-        ],
-    )
+    count(link, connection, settlement.counted)
     _settle_failures(settlement, link)
     _settle_held(settlement, link)
     end_again(link, connection, settlement.again_done)

@@ -15,6 +15,8 @@ import apsw
 import msgspec
 
 from hogline.core.known import Person
+from hogline.core.ledger import row_name
+from hogline.model import Identifier
 from hogline.store.directory import PeopleCounts, PeopleFound
 from hogline.store.packing import packed_starts, unpack_person
 from hogline.store.sqlite.database import reading, rows, value
@@ -65,7 +67,7 @@ _LONGEST_PATTERN_BYTES = 50_000
 _WHOLE = (
     "SELECT id FROM known WHERE id = ?2 UNION SELECT id FROM ids WHERE id = ?2"
     " UNION SELECT person FROM told WHERE connection = ?1 AND person = ?2"
-    " UNION SELECT person FROM ledger WHERE connection = ?1 AND email IN (?3, 'id ' || ?2)"
+    " UNION SELECT person FROM ledger WHERE connection = ?1 AND email IN (?3, ?4)"
     " UNION SELECT id FROM known INDEXED BY known_by_email_and_id WHERE email = ?3"
 )
 _LOOK_AT_CLOCK = 10_000
@@ -157,7 +159,8 @@ class SqliteLists:
 
     def _whole(self, connection: int, text: str, attribute: str, values: Sequence[object]) -> list[str]:
         """Those whose id or email is this text. Five look-ups, however many people there are."""
-        found = [str(one) for (one,) in rows(self._searched, _WHOLE, (connection, text, text.lower()))]
+        given = (connection, text, text.lower(), row_name(Identifier("id", text)))
+        found = [str(one) for (one,) in rows(self._searched, _WHOLE, given)]
         if not attribute:
             return found
         bodies = [(one, value(self._searched, "SELECT known FROM known WHERE id = ?", (one,))) for one in found]

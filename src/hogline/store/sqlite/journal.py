@@ -8,13 +8,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import apsw
 
 from hogline.posthog.entry import FORGOTTEN
 from hogline.store.backfilled import Backfilled, Stretch, Taken
 from hogline.store.base import READ_BYTES
+from hogline.store.journal_jobs import Append, DropRuns, Empty, JournalJob, Rewrite, Trim
 from hogline.store.sqlite.database import few_rows, open_database, reading, rows, touch, transaction, trouble_of, value
 from hogline.store.sqlite.scrub import Scrub, scrub, step
 from hogline.store.writer import Writer
@@ -23,32 +24,7 @@ TRIMMED_AT_ONCE = 20_000
 SEARCHED_AT_ONCE_BYTES = 4_000_000
 
 
-class _Append(NamedTuple):
-    events: Sequence[bytes]
-    refused: Mapping[str, int]
-    received_ms: int
-    taken: Taken | None
-
-
-class _Trim(NamedTuple):
-    last: int
-
-
-class _Empty(NamedTuple):
-    first: int
-    last: int
-
-
-class _Rewrite(NamedTuple):
-    bodies: Mapping[int, bytes]
-
-
-class _DropRuns(NamedTuple):
-    runs: Collection[int]
-
-
-_Write: TypeAlias = _Append | _Trim | _Empty | _Rewrite | _DropRuns
-_Job: TypeAlias = _Write | Scrub
+_Job: TypeAlias = JournalJob | Scrub
 
 
 def _now_ms() -> int:
@@ -101,7 +77,7 @@ class SqliteJournal:
     ) -> int:
         if not events and not refused and taken is None:
             return self._end
-        position = await self._writer.write(_Append(events, refused or {}, self._time_ms(), taken))
+        position = await self._writer.write(Append(events, refused or {}, self._time_ms(), taken))
         if not isinstance(position, int):
             raise TypeError(position)
         return position
@@ -124,7 +100,7 @@ class SqliteJournal:
             )
 
     async def drop_runs(self, runs: Collection[int]) -> None:
-        await self._writer.write(_DropRuns(runs))
+        await self._writer.write(DropRuns(runs))
 
     async def wait(self, after: int) -> None:
         while self._end <= after:
@@ -160,7 +136,7 @@ class SqliteJournal:
                 old = min(settled, first + TRIMMED_AT_ONCE - 1)
             if old < first:
                 break
-            await self._writer.write(_Trim(old))
+            await self._writer.write(Trim(old))
             removed += old - first + 1
         return removed
 
@@ -170,7 +146,7 @@ class SqliteJournal:
             first, last = max(stretch.first, self._emptied + 1, self.first), min(stretch.last, settled)
             if stretch.run > 0 and first <= last:
                 last = min(last, first + TRIMMED_AT_ONCE - 1)
-                await self._writer.write(_Empty(first, last))
+                await self._writer.write(Empty(first, last))
                 self._emptied = last
                 return last - first + 1
         return 0
@@ -188,7 +164,7 @@ class SqliteJournal:
             searched.close()
 
     async def rewrite(self, bodies: Mapping[int, bytes]) -> None:
-        await self._writer.write(_Rewrite(bodies))
+        await self._writer.write(Rewrite(bodies))
 
     async def clean(self) -> bool:
         return await scrub(self._writer.write, self._path, self._vfs)
@@ -205,8 +181,8 @@ class SqliteJournal:
         written = self._write([job for job in jobs if not isinstance(job, Scrub)])
         return [step(job, self._written) if isinstance(job, Scrub) else next(written) for job in jobs]
 
-    def _write(self, jobs: list[_Write]) -> Iterator[object]:
-        appends = [job for job in jobs if isinstance(job, _Append)]
+    def _write(self, jobs: list[JournalJob]) -> Iterator[object]:
+        appends = [job for job in jobs if isinstance(job, Append)]
         events = tuple(body for append in appends for body in append.events)
         if len(appends) < len(jobs) or any(append.refused or append.taken for append in appends):
             with transaction(self._written):
@@ -217,20 +193,20 @@ class SqliteJournal:
             for first, last, taken in stretches:
                 self.backfilled.add(first, last, taken)
             for job in jobs:
-                if isinstance(job, _Trim):
+                if isinstance(job, Trim):
                     self.backfilled.trim(job.last)
-                elif isinstance(job, _DropRuns):
+                elif isinstance(job, DropRuns):
                     self.backfilled.drop(job.runs)
         else:
             self._insert(events, appends)  # one statement is a transaction by itself
         position = self._last() - len(events)
         positions: list[object] = []
         for job in jobs:
-            position += len(job.events) if isinstance(job, _Append) else 0
+            position += len(job.events) if isinstance(job, Append) else 0
             positions.append(position)
         return iter(positions)
 
-    def _insert(self, events: tuple[bytes, ...], appends: list[_Append]) -> None:
+    def _insert(self, events: tuple[bytes, ...], appends: list[Append]) -> None:
         """Events that share a commit share a time: the earliest of them, but never before that of the previous commit,
         even if the clock goes back.
         """
@@ -242,7 +218,7 @@ class SqliteJournal:
             )
             self._received_ms = received_ms
 
-    def _taken(self, appends: list[_Append], before: int) -> Iterator[tuple[int, int, Taken]]:
+    def _taken(self, appends: list[Append], before: int) -> Iterator[tuple[int, int, Taken]]:
         """Write how far runs are. Returns their new stretches."""
         for append in appends:
             first, before = before + 1, before + len(append.events)
@@ -258,12 +234,12 @@ class SqliteJournal:
                 )
             yield first, before, taken
 
-    def _beside(self, job: _Write) -> None:
+    def _beside(self, job: JournalJob) -> None:
         match job:
-            case _Trim():
+            case Trim():
                 self._written.execute("DELETE FROM events WHERE position <= ?", (job.last,))
                 self._written.execute("DELETE FROM backfilled WHERE last <= ?", (job.last,))
-            case _Empty():
+            case Empty():
                 # Removed and written again: SQLite frees no page if it overwrites events by shorter ones.
                 span = (job.first, job.last)
                 sql = "SELECT position, received_ms FROM events WHERE position BETWEEN ? AND ?"
@@ -274,14 +250,14 @@ class SqliteJournal:
                     " FROM json_each(?1)",
                     (kept, FORGOTTEN),
                 )
-            case _Rewrite():
+            case Rewrite():
                 self._written.executemany(
                     "UPDATE events SET body = ? WHERE position = ?",
                     ((body, position) for position, body in job.bodies.items()),
                 )
-            case _DropRuns():
+            case DropRuns():
                 self._written.executemany("DELETE FROM backfills WHERE run = ?", [(run,) for run in job.runs])
-            case _Append():
+            case Append():
                 self._count(job.refused)
 
     def _count(self, refused: Mapping[str, int]) -> None:

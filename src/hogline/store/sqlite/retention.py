@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import apsw
 import msgspec
 
-from hogline.core.known import EVER, Known
-from hogline.core.told import Told
 from hogline.store.forgetting import Expired
+from hogline.store.retention import choose
 from hogline.store.sqlite.database import rows, value
 from hogline.store.sqlite.records import RecordReader
 from hogline.store.sqlite.resending import name_nobody_gone
@@ -22,24 +21,20 @@ def expire(database: apsw.Connection, *, before_day: int, today: int, after: str
     if not ids:
         return Expired([], None)
     days = dict(rows(database, "SELECT id, day FROM seen WHERE id IN (SELECT value FROM json_each(?))", (_json(ids),)))
-    reader = RecordReader(database)
-    known = Known(reader, EVER)
-    gone: dict[str, None] = {}
-    new: list[str] = []
-    for one in ids:
-        if one in gone:
-            continue
-        if one not in days:
-            if _is_nobodys(reader, connections, [known.who(one)]):
-                new.append(one)
-        elif days[one] < before_day:
-            everybody = sorted(known.members(one))
-            if _not_seen_since(database, everybody, before_day) and _may_go(database, reader, connections, everybody):
-                gone.update(dict.fromkeys(everybody))
-    if new:
-        database.execute("INSERT INTO seen SELECT value, ?2 FROM json_each(?1)", (_json(new), today))
-    _remove(database, list(gone))
-    return Expired(list(gone), ids[-1] if len(ids) == most else None)
+    held = "SELECT 1 FROM held WHERE distinct_id IN (SELECT value FROM json_each(?)) LIMIT 1"
+    chosen = choose(
+        ids,
+        days,
+        before_day,
+        reads=RecordReader(database),
+        connections=connections,
+        not_seen_since=lambda everybody: _not_seen_since(database, everybody, before_day),
+        holds=lambda everybody: value(database, held, (_json(everybody),)) is not None,
+    )
+    if chosen.new:
+        database.execute("INSERT INTO seen SELECT value, ?2 FROM json_each(?1)", (_json(chosen.new), today))
+    _remove(database, chosen.gone)
+    return Expired(chosen.gone, ids[-1] if len(ids) == most else None)
 
 
 def _next(database: apsw.Connection, connections: Sequence[int], after: str, most: int) -> list[str]:
@@ -57,22 +52,6 @@ def _next(database: apsw.Connection, connections: Sequence[int], after: str, mos
 def _not_seen_since(database: apsw.Connection, ids: Sequence[str], day: int) -> bool:
     sql = "SELECT count(*) FROM seen WHERE id IN (SELECT value FROM json_each(?)) AND day < ?"
     return bool(value(database, sql, (_json(ids), day)) == len(ids))
-
-
-def _may_go(
-    database: apsw.Connection, reader: RecordReader, connections: Sequence[int], everybody: Sequence[str]
-) -> bool:
-    held = "SELECT 1 FROM held WHERE distinct_id IN (SELECT value FROM json_each(?)) LIMIT 1"
-    return _is_nobodys(reader, connections, everybody) and value(database, held, (_json(everybody),)) is None
-
-
-def _is_nobodys(reader: RecordReader, connections: Iterable[int], ids: Sequence[str]) -> bool:
-    """Whether these are nobody's customer and have no email."""
-    return not any(_is_somebody(told) for one in connections for told in reader.told(one, ids).values())
-
-
-def _is_somebody(told: Told) -> bool:
-    return bool(told.main or any(not one.elsewhere for one in told.others) or told.gone or told.emails)
 
 
 def _remove(database: apsw.Connection, ids: Sequence[str]) -> None:

@@ -28,23 +28,7 @@ def settle(settlement: Settlement, changed: Write, database: apsw.Connection) ->
     changed(database)
     if settlement.noted is not None:
         note(database, connection, settlement.noted)
-    count(
-        database,
-        connection,
-        [
-            (kind, reason, n)
-            for kind, counts in (
-                ("delivered", {"": settlement.delivered}),
-                ("filtered", settlement.filtered),
-                ("adjusted", settlement.adjusted),
-                ("requests", {"": settlement.requests}),
-                ("retries", settlement.retries),
-                ("replayed", settlement.replayed),
-                *((f"run {run}", counts) for run, counts in settlement.runs.items()),
-            )
-            for reason, n in counts.items()
-        ],
-    )
+    count(database, connection, settlement.counted)
     _settle_failures(settlement, database)
     _settle_held(settlement, database)
     end_again(database, connection, settlement.again_done)

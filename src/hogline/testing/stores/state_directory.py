@@ -8,7 +8,7 @@ import pytest
 
 from hogline.core.changes import Flush, Settlement
 from hogline.core.known import Fact, Id, Person
-from hogline.core.ledger import LedgerRow
+from hogline.core.ledger import LedgerRow, row_name
 from hogline.core.told import Told
 from hogline.model import Identifier
 from hogline.store.base import State
@@ -175,7 +175,12 @@ async def test_a_search_stops_when_its_time_is_up_and_finds_whole_ids_and_emails
     await learn(state, *people, zed=Id("user 2999", 3))
     row = LedgerRow("user 2999", "accepted", Identifier("id", "user 2999"), others=0)
     await state.settle(
-        Settlement(connection=one.id, lanes={}, told={"yan": told("yan")}, ledger={"who@example.org": row})
+        Settlement(
+            connection=one.id,
+            lanes={},
+            told={"yan": told("yan")},
+            ledger={"who@example.org": row, row_name(Identifier("id", "customer 7")): row},
+        )
     )
 
     async def found(text: str, *attribute: object, connection: int = one.id, within_s: float | None = 0) -> PeopleFound:
@@ -190,6 +195,7 @@ async def test_a_search_stops_when_its_time_is_up_and_finds_whole_ids_and_emails
     assert "user 2999" not in (await found("user 2999", "free")).ids
     assert ((await found("zed")).ids, (await found("yan")).ids) == (["zed"], ["yan"])
     assert ((await found("Who@Example.org")).ids, (await found("yan", connection=other.id)).ids) == (["user 2999"], [])
+    assert (await found("customer 7")).ids == ["user 2999"]  # their customer's id, by a person property
     assert (await found("user2998@EXAMPLE.org")).ids == ["user 2998"]  # customer or not
     others = {f"other {n:04}": told(f"other {n:04}") for n in range(3_000)}
     await state.settle(Settlement(connection=one.id, lanes={}, told=others))
