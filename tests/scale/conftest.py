@@ -4,11 +4,14 @@ does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
 
+from hogline.store.postgresql.aside import Aside
+from hogline.store.postgresql.link import close, connect
+from hogline.store.postgresql.schema import migrate
 from hogline.testing.postgresql import NoPostgresql, Server, private
 
 
@@ -34,3 +37,14 @@ def url(database: str) -> Iterator[str]:
     yield database
     with psycopg.connect(database, autocommit=True) as link:
         link.execute(b"DROP SCHEMA IF EXISTS hogline CASCADE")
+
+
+@pytest.fixture
+async def aside(url: str) -> AsyncIterator[Aside]:
+    """An empty store, for what is kept beside delivery."""
+    link = connect(url, "test")
+    migrate(link)
+    close(link)
+    opened = Aside(url)
+    yield opened
+    await opened.close()

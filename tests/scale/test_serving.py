@@ -102,8 +102,12 @@ def test_everything_is_found_again_on_a_host_that_kept_nothing(host: Host, custo
         until(lambda: arrived(customerio, "after the move"))
         until(lambda: host.status()["delivered"] == 2)
         assert running.stop() == 0
+    noted = [line for line in host.run("audit", "--json").splitlines() if '"account_added"' in line]
+    assert len(noted) == 1
     assert not list(host.data.glob("journal.db*"))
     assert not list(host.data.glob("state.db*"))
+    assert not list(host.data.glob("audit.db*"))
+    assert not list(host.data.glob("history.db*"))
 
 
 def test_a_second_process_on_the_same_store_is_refused_in_a_sentence(host: Host, tmp_path: Path) -> None:

@@ -66,20 +66,22 @@ async def opened(
         hold: Hold | None = None
         journal: Journal
         state: State
+        figures: Figures
+        audit: Audit
         if store is None:
             journal = SqliteJournal(directory.journal, time_ms)
             stack.push_async_callback(journal.close)
             state = SqliteState(directory.state, vault)
             stack.push_async_callback(state.close)
+            figures = SqliteFigures(directory.history)
+            stack.push_async_callback(figures.close)
+            audit = SqliteAudit(directory.audit)
+            stack.push_async_callback(audit.close)
         else:
             opening = _postgresql().opened(store, vault, directory.path, time_ms)
-            journal, state, hold = await stack.enter_async_context(opening)
+            journal, state, figures, audit, hold = await stack.enter_async_context(opening)
         events = SqliteEventLog(directory.events)
         stack.push_async_callback(events.close)
-        figures = SqliteFigures(directory.history)
-        stack.push_async_callback(figures.close)
-        audit = SqliteAudit(directory.audit)
-        stack.push_async_callback(audit.close)
         sources = Sources(directory.path, vault)
         yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint, hold)
 

@@ -21,7 +21,7 @@ from hogline.service.audit_sentences import DEEDS, what_was_done
 from hogline.service.rights import RIGHTS, permitted
 from hogline.service.trail import AGAIN_AFTER_MS, Trail
 from hogline.store import audit as store
-from hogline.store.audit import AuditNote, Wanted
+from hogline.store.audit import Wanted
 from hogline.store.base import Unwritable
 from hogline.store.sqlite.audit import SqliteAudit
 
@@ -344,41 +344,6 @@ async def test_a_command_beside_a_running_process_is_noted_under_its_system_user
     (entry, *_) = await bench.service.audit.newest()
     assert (entry.kind, entry.address, entry.action) == ("system", "", "connection_disabled")
     assert entry.who not in {"", "hogline"}
-
-
-def noted(at_ms: int, action: store.Action = "sign_in") -> AuditNote:
-    return AuditNote(at_ms=at_ms, who="ada", kind="account", address="", action=action)
-
-
-async def test_old_entries_go_and_strangers_push_out_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hogline.store.sqlite.audit.MOST_FAILED", 3)
-    audit = SqliteAudit(tmp_path / "audit.db")
-    await audit.add(noted(5), keep_since_ms=0)
-    await audit.add(noted(10), keep_since_ms=6)
-    for at_ms in range(11, 21):
-        await audit.add(noted(at_ms, "sign_in_failed"), keep_since_ms=6)
-    kept = [(one.number, one.at_ms, one.action) for one in await audit.oldest(Wanted())]
-    assert kept == [(2, 10, "sign_in")] + [(n + 2, n + 10, "sign_in_failed") for n in (8, 9, 10)]
-    await audit.close()
-
-
-async def test_there_is_an_end_to_how_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hogline.store.sqlite.audit.MOST_ENTRIES", 4)
-    audit = SqliteAudit(tmp_path / "audit.db")
-    for at_ms in range(10):
-        await audit.add(noted(at_ms), keep_since_ms=0)
-    assert [one.number for one in await audit.newest(Wanted())] == [10, 9, 8, 7]
-    await audit.close()
-
-
-async def test_pages_go_both_ways(tmp_path: Path) -> None:
-    audit = SqliteAudit(tmp_path / "audit.db")
-    for at_ms in range(1, 8):
-        await audit.add(noted(at_ms), keep_since_ms=0)
-    assert [one.number for one in await audit.newest(Wanted(), before=6, limit=2)] == [5, 4]
-    assert [one.number for one in await audit.oldest(Wanted(since_ms=2), after=1, limit=2)] == [2, 3]
-    assert await audit.newest(Wanted(who="bob")) == []
-    await audit.close()
 
 
 async def test_a_disk_that_takes_nothing_keeps_nobody_from_acting(

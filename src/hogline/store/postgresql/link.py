@@ -43,7 +43,7 @@ _SENTENCES = {
     FENCED: LOST,
     "53100": "PostgreSQL's disk is full. Free some space; receiving continues automatically.",
     "53200": "PostgreSQL is out of memory.",
-    "53300": "PostgreSQL has no connection left (max_connections). Hogline needs six.",
+    "53300": "PostgreSQL has no connection left (max_connections). Hogline needs nine.",
     "25006": "PostgreSQL is read-only here: a standby, or a disk in trouble. Let HOGLINE_STORE name the primary.",
     "42501": "The user of HOGLINE_STORE lacks a right in PostgreSQL. Let it own the database.",
     "55P03": "Somebody has locked Hogline's tables in PostgreSQL.",

@@ -7,12 +7,16 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
 from hogline.store.base import Unusable, Unwritable
 from hogline.store.datadir.secrets import Vault
+from hogline.store.postgresql.aside import Aside
+from hogline.store.postgresql.audit import PostgresqlAudit
 from hogline.store.postgresql.claim import Claim, claimed
+from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import AWAY, Fenced, sentence_of, trouble_of
 from hogline.store.postgresql.small_files import SmallFiles
@@ -24,10 +28,16 @@ WAIT_S = 10.0
 AGAIN_S = 0.5
 
 
+class Opened(NamedTuple):
+    journal: PostgresqlJournal
+    state: PostgresqlState
+    figures: PostgresqlFigures
+    audit: PostgresqlAudit
+    hold: Claim
+
+
 @asynccontextmanager
-async def opened(
-    url: str, vault: Vault, folder: Path, time_ms: Callable[[], int]
-) -> AsyncIterator[tuple[PostgresqlJournal, PostgresqlState, Claim]]:
+async def opened(url: str, vault: Vault, folder: Path, time_ms: Callable[[], int]) -> AsyncIterator[Opened]:
     """The stores, open as long as the context lasts. Raises `Unusable`, also if another process has the store."""
     until_s = time.monotonic() + WAIT_S
     while True:
@@ -46,9 +56,11 @@ async def opened(
                 raise Unusable(AWAY_AT_FIRST) from None
         await asyncio.sleep(AGAIN_S)
     async with opening:
+        aside = Aside(url)
+        opening.push_async_callback(aside.close)
         syncing = asyncio.create_task(files.run(), name="small files")
         try:
-            yield journal, state, claim
+            yield Opened(journal, state, PostgresqlFigures(aside), PostgresqlAudit(aside), claim)
         finally:
             syncing.cancel()
             await asyncio.gather(syncing, return_exceptions=True)

@@ -21,8 +21,16 @@ _Job = Callable[[apsw.Connection], object]
 class SqliteAudit:
     """Implements `store.audit.Audit`."""
 
-    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        vfs: str | None = None,
+        most_entries: int = MOST_ENTRIES,
+        most_failed: int = MOST_FAILED,
+    ) -> None:
         """Raises `Unusable`. Create it in the running event loop."""
+        self._most_entries, self._most_failed = most_entries, most_failed
         self._written = open_database(path, "audit", vfs)
         self._read = open_database(path, "audit", vfs)
         self._writer: Writer[_Job] = Writer(
@@ -47,12 +55,12 @@ class SqliteAudit:
             )
             newest = database.last_insert_rowid()
             database.execute("DELETE FROM entries WHERE at_ms < ?", (keep_since_ms,))
-            database.execute("DELETE FROM entries WHERE number <= ?", (newest - MOST_ENTRIES,))
+            database.execute("DELETE FROM entries WHERE number <= ?", (newest - self._most_entries,))
             if noted.action in OF_STRANGERS:
                 database.execute(
                     "DELETE FROM entries WHERE action = ?1 AND number <= (SELECT number FROM entries"
                     " WHERE action = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)",
-                    (noted.action, MOST_FAILED),
+                    (noted.action, self._most_failed),
                 )
 
         await self._writer.write(write)
