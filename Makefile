@@ -102,10 +102,10 @@ dist: install  ## build and check the source distribution, the wheel and its SBO
 lock:  ## upgrade all locked versions
 	@test -x $(BIN)/uv || $(MAKE) install
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --no-header --extra demo --extra parquet --extra postgresql --extra s3 --group dev pyproject.toml \
+	  --no-header --extra demo --extra kafka --extra parquet --extra postgresql --extra s3 --group dev pyproject.toml \
 	  -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --extra parquet --extra postgresql --extra s3 --extra https pyproject.toml -c requirements.lock -o requirements-image.lock
+	  --extra kafka --extra parquet --extra postgresql --extra s3 --extra https pyproject.toml -c requirements.lock -o requirements-image.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --group pyproject.toml:site -o requirements-site.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -168,14 +168,19 @@ class Housekeeping:
             sum(len(body) for _, body in first) * waiting // len(first),
         )
 
-    async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
+    async def append(
+        self,
+        events: Sequence[bytes],
+        refused: Mapping[str, int] | None = None,
+        positions: Mapping[int, int] | None = None,
+    ) -> int:
         """The journal's `append`, for what receives: raises `Unwritable` while too many events wait."""
         if self._full:
             raise Unwritable(
                 "Too many events are pending (HOGLINE_JOURNAL_MAX_BYTES). Send this again later.",
                 retry_after_s=30,
             )
-        return await self._journal.append(events, refused)
+        return await self._journal.append(events, refused, positions=positions)
 
 
 def _hold_days(connection: Connection) -> int | None:

@@ -40,7 +40,7 @@ class Backfilled:
         for one in sorted(stretches):
             self._append(one)
         self.taken = dict(taken)
-        """Rows by run."""
+        """Rows by run, and how far other logs are read, by the numbers of `Journal.append`."""
 
     def add(self, first: int, last: int, taken: Taken) -> None:
         """These positions now have rows of a run."""
@@ -55,6 +55,10 @@ class Backfilled:
             self.stretches = [*self.stretches[:-1], new._replace(first=before[0].first)]
         else:
             self.stretches = [*self.stretches, new]
+
+    def note(self, positions: Mapping[int, int]) -> None:
+        """So far other logs are read."""
+        self.taken |= positions
 
     def trim(self, last: int) -> None:
         """Everything up to here is gone."""

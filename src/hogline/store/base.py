@@ -72,9 +72,16 @@ class Journal(Appender, Protocol):
     """
 
     async def append(
-        self, events: Sequence[bytes], refused: Mapping[str, int] | None = None, taken: Taken | None = None
+        self,
+        events: Sequence[bytes],
+        refused: Mapping[str, int] | None = None,
+        taken: Taken | None = None,
+        positions: Mapping[int, int] | None = None,
     ) -> int:
-        """As `Appender.append`. `taken`: these are older events of a run; written with them is how far it is then."""
+        """As `Appender.append`. `taken`: these are older events of a run; written with them is how far it is then.
+        `positions`: these come from a log of somebody else; written with them is how far it is read then, by numbers
+        that are `backfilled.taken` too.
+        """
         ...
 
     @property
@@ -106,7 +113,7 @@ class Journal(Appender, Protocol):
         ...
 
     async def drop_runs(self, runs: Collection[int]) -> None:
-        """Forget how far these runs are. Raises `Unwritable`."""
+        """Forget how far these runs or logs are. Raises `Unwritable`."""
         ...
 
     async def wait(self, after: int) -> None:

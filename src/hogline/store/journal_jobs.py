@@ -13,6 +13,7 @@ class Append(NamedTuple):
     refused: Mapping[str, int]
     received_ms: int
     taken: Taken | None
+    positions: Mapping[int, int]
 
 
 class Trim(NamedTuple):

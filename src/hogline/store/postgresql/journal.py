@@ -72,11 +72,15 @@ class PostgresqlJournal:
         return self._first
 
     async def append(
-        self, events: Sequence[bytes], refused: Mapping[str, int] | None = None, taken: Taken | None = None
+        self,
+        events: Sequence[bytes],
+        refused: Mapping[str, int] | None = None,
+        taken: Taken | None = None,
+        positions: Mapping[int, int] | None = None,
     ) -> int:
-        if not events and not refused and taken is None:
+        if not events and not refused and taken is None and not positions:
             return self._end
-        position = await self._write(Append(events, refused or {}, self._time_ms(), taken))
+        position = await self._write(Append(events, refused or {}, self._time_ms(), taken, positions or {}))
         if not isinstance(position, int):
             raise TypeError(position)
         return position
@@ -192,6 +196,8 @@ class PostgresqlJournal:
                 self.backfilled.trim(job.last)
             elif isinstance(job, DropRuns):
                 self.backfilled.drop(job.runs)
+            elif isinstance(job, Append) and job.positions:
+                self.backfilled.note(job.positions)
         self._first = max(self._first, first)
         return results
 
@@ -237,8 +243,11 @@ def _beside(link: Link, job: JournalJob) -> None:
             execute(link, SQL["rewrite"], {"positions": list(job.bodies), "bodies": list(job.bodies.values())})
         case DropRuns():
             execute(link, SQL["drop_runs"], {"runs": list(job.runs)})
-        case Append() if job.refused:
-            execute(link, SQL["refuse"], {"reasons": list(job.refused), "events": list(job.refused.values())})
+        case Append():
+            if job.refused:
+                execute(link, SQL["refuse"], {"reasons": list(job.refused), "events": list(job.refused.values())})
+            if job.positions:
+                execute(link, SQL["reach"], {"runs": list(job.positions), "rows": list(job.positions.values())})
 
 
 def _taken(link: Link, appends: list[Append], before: int) -> list[tuple[int, int, Taken]]:

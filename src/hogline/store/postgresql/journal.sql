@@ -23,6 +23,10 @@ SELECT reason, events FROM refused ORDER BY reason
 -- name: take
 INSERT INTO backfills VALUES (%(run)s, %(rows)s) ON CONFLICT (run) DO UPDATE SET taken = excluded.taken
 
+-- name: reach
+INSERT INTO backfills SELECT * FROM unnest(%(runs)b::bigint[], %(rows)b::bigint[])
+ON CONFLICT (run) DO UPDATE SET taken = excluded.taken
+
 -- name: stretch
 INSERT INTO backfilled (first, last, run, connection) VALUES (%(first)s, %(last)s, %(run)s, %(connection)s)
 

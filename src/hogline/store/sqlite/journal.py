@@ -22,6 +22,7 @@ from hogline.store.writer import Writer
 
 TRIMMED_AT_ONCE = 20_000
 SEARCHED_AT_ONCE_BYTES = 4_000_000
+_TAKE = "INSERT INTO backfills VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken"
 
 
 _Job: TypeAlias = JournalJob | Scrub
@@ -73,11 +74,15 @@ class SqliteJournal:
         return self._end + 1 if first is None else first
 
     async def append(
-        self, events: Sequence[bytes], refused: Mapping[str, int] | None = None, taken: Taken | None = None
+        self,
+        events: Sequence[bytes],
+        refused: Mapping[str, int] | None = None,
+        taken: Taken | None = None,
+        positions: Mapping[int, int] | None = None,
     ) -> int:
-        if not events and not refused and taken is None:
+        if not events and not refused and taken is None and not positions:
             return self._end
-        position = await self._writer.write(Append(events, refused or {}, self._time_ms(), taken))
+        position = await self._writer.write(Append(events, refused or {}, self._time_ms(), taken, positions or {}))
         if not isinstance(position, int):
             raise TypeError(position)
         return position
@@ -184,7 +189,7 @@ class SqliteJournal:
     def _write(self, jobs: list[JournalJob]) -> Iterator[object]:
         appends = [job for job in jobs if isinstance(job, Append)]
         events = tuple(body for append in appends for body in append.events)
-        if len(appends) < len(jobs) or any(append.refused or append.taken for append in appends):
+        if len(appends) < len(jobs) or any(append.refused or append.taken or append.positions for append in appends):
             with transaction(self._written):
                 self._insert(events, appends)
                 stretches = list(self._taken(appends, self._last() - len(events)))
@@ -197,6 +202,8 @@ class SqliteJournal:
                     self.backfilled.trim(job.last)
                 elif isinstance(job, DropRuns):
                     self.backfilled.drop(job.runs)
+                elif isinstance(job, Append) and job.positions:
+                    self.backfilled.note(job.positions)
         else:
             self._insert(events, appends)  # one statement is a transaction by itself
         position = self._last() - len(events)
@@ -224,10 +231,7 @@ class SqliteJournal:
             first, before = before + 1, before + len(append.events)
             if (taken := append.taken) is None:
                 continue
-            self._written.execute(
-                "INSERT INTO backfills VALUES (?, ?) ON CONFLICT DO UPDATE SET taken = excluded.taken",
-                (taken.run, taken.rows),
-            )
+            self._written.execute(_TAKE, (taken.run, taken.rows))
             if append.events:
                 self._written.execute(
                     "INSERT INTO backfilled VALUES (?, ?, ?, ?)", (first, before, taken.run, taken.connection)
@@ -259,6 +263,7 @@ class SqliteJournal:
                 self._written.executemany("DELETE FROM backfills WHERE run = ?", [(run,) for run in job.runs])
             case Append():
                 self._count(job.refused)
+                self._written.executemany(_TAKE, job.positions.items())
 
     def _count(self, refused: Mapping[str, int]) -> None:
         self._written.executemany(

@@ -213,6 +213,26 @@ async def test_how_far_a_run_of_older_events_is_is_kept_with_its_events(store: S
         await other.close()
 
 
+async def test_how_far_another_log_is_read_is_kept_with_its_events(store: Store, journal: Journal) -> None:
+    far = -(2**62)
+    await asyncio.gather(
+        journal.append([body(1)], positions={far: 2**53, far + 1: 1}),
+        journal.append([body(2)]),
+        journal.append([body(3)], positions={far: 2**53 + 7}),
+        journal.append([], positions={far + 2: 0}),
+        journal.append([], {"unreadable": 1}, positions={far + 3: 5}),
+    )
+    await journal.drop_runs([far + 3])
+    other = await store.journal()
+    try:
+        for one in (journal, other):
+            assert one.backfilled.taken == {far: 2**53 + 7, far + 1: 1, far + 2: 0}
+            assert one.backfilled.stretches == []
+            assert one.end == 3
+    finally:
+        await other.close()
+
+
 async def test_how_far_a_run_was_goes_when_it_is_dropped(store: Store, journal: Journal) -> None:
     for run in (7, 8):
         await journal.append([body(run)], taken=Taken(run, 1, 1))
