@@ -66,6 +66,7 @@ async def opened(
         hold: Hold | None = None
         journal: Journal
         state: State
+        events: EventLog
         figures: Figures
         audit: Audit
         if store is None:
@@ -73,15 +74,15 @@ async def opened(
             stack.push_async_callback(journal.close)
             state = SqliteState(directory.state, vault)
             stack.push_async_callback(state.close)
+            events = SqliteEventLog(directory.events)
+            stack.push_async_callback(events.close)
             figures = SqliteFigures(directory.history)
             stack.push_async_callback(figures.close)
             audit = SqliteAudit(directory.audit)
             stack.push_async_callback(audit.close)
         else:
             opening = _postgresql().opened(store, vault, directory.path, time_ms)
-            journal, state, figures, audit, hold = await stack.enter_async_context(opening)
-        events = SqliteEventLog(directory.events)
-        stack.push_async_callback(events.close)
+            journal, state, events, figures, audit, hold = await stack.enter_async_context(opening)
         sources = Sources(directory.path, vault)
         yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint, hold)
 

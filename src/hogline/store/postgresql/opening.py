@@ -16,6 +16,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.aside import Aside
 from hogline.store.postgresql.audit import PostgresqlAudit
 from hogline.store.postgresql.claim import Claim, claimed
+from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import AWAY, Fenced, sentence_of, trouble_of
@@ -31,6 +32,7 @@ AGAIN_S = 0.5
 class Opened(NamedTuple):
     journal: PostgresqlJournal
     state: PostgresqlState
+    events: PostgresqlEventLog
     figures: PostgresqlFigures
     audit: PostgresqlAudit
     hold: Claim
@@ -43,9 +45,9 @@ async def opened(url: str, vault: Vault, folder: Path, time_ms: Callable[[], int
     while True:
         try:
             async with AsyncExitStack() as stack:
-                journal, state, claim = await _open(stack, url, vault, time_ms)
-                files = SmallFiles(folder, vault, state.perform)
-                files.fetch(await state.small_files())
+                stores = await _open(stack, url, vault, time_ms)
+                files = SmallFiles(folder, vault, stores.state.perform)
+                files.fetch(await stores.state.small_files())
                 opening = stack.pop_all()
                 break
         except (psycopg.Error, Fenced, Unwritable) as error:
@@ -56,11 +58,9 @@ async def opened(url: str, vault: Vault, folder: Path, time_ms: Callable[[], int
                 raise Unusable(AWAY_AT_FIRST) from None
         await asyncio.sleep(AGAIN_S)
     async with opening:
-        aside = Aside(url)
-        opening.push_async_callback(aside.close)
         syncing = asyncio.create_task(files.run(), name="small files")
         try:
-            yield Opened(journal, state, PostgresqlFigures(aside), PostgresqlAudit(aside), claim)
+            yield stores
         finally:
             syncing.cancel()
             await asyncio.gather(syncing, return_exceptions=True)
@@ -68,13 +68,15 @@ async def opened(url: str, vault: Vault, folder: Path, time_ms: Callable[[], int
                 await files.sync()
 
 
-async def _open(
-    stack: AsyncExitStack, url: str, vault: Vault, time_ms: Callable[[], int]
-) -> tuple[PostgresqlJournal, PostgresqlState, Claim]:
+async def _open(stack: AsyncExitStack, url: str, vault: Vault, time_ms: Callable[[], int]) -> Opened:
     claim = await claimed(url, vault)
     stack.push_async_callback(claim.release)
     journal = PostgresqlJournal(claim, time_ms)
     stack.push_async_callback(journal.close)
     state = PostgresqlState(claim, vault)
     stack.push_async_callback(state.close)
-    return journal, state, claim
+    aside = Aside(url)
+    stack.push_async_callback(aside.close)
+    events = PostgresqlEventLog(aside)
+    await events.ready()
+    return Opened(journal, state, events, PostgresqlFigures(aside), PostgresqlAudit(aside), claim)
