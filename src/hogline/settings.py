@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hogline.sources.addresses import TrustedProxies
 from hogline.store.datadir.accounts import FIRST
 from hogline.store.datadir.passwords import problem_of
+from hogline.store.shared import Shared
 
 PREFIX = "HOGLINE_"
 
@@ -42,6 +43,13 @@ class Settings(BaseSettings):
         default=None,
         description="A PostgreSQL database that stores events, people and connections instead of files in the data "
         "directory: `postgresql://user:password@host/database`. Requires HOGLINE_SECRET_KEY.",
+    )
+    store_lease_s: float = Field(
+        default=30.0,
+        ge=1,
+        le=600,
+        description="With HOGLINE_STORE: seconds without a sign of life after which another process takes over "
+        "delivery. Use the same value for all processes.",
     )
     listen: str = Field(
         default="127.0.0.1:8000",
@@ -241,6 +249,11 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("must be IP addresses or networks, for example 127.0.0.1,10.0.0.0/8") from None
         return text
+
+    @property
+    def shared(self) -> Shared | None:
+        """The store, if several processes can use it."""
+        return None if self.store is None else Shared(url=self.store.get_secret_value(), lease_s=self.store_lease_s)
 
     @property
     def proxies(self) -> TrustedProxies:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
@@ -20,6 +20,7 @@ from hogline.store.postgresql.claim import Claim, claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import AWAY, LOST, Link, connect, value
 from hogline.store.postgresql.pen import Pen
+from hogline.store.postgresql.presence import Guest, Myself, joined
 from hogline.store.postgresql.state import PostgresqlState
 from hogline.store.postgresql.texts import meant, written
 from hogline.testing.stores.words import body, installed
@@ -57,10 +58,24 @@ async def test_a_store_has_one_owner_at_a_time(url: str, claim: Claim) -> None:
     await second.release()
 
 
-@pytest.mark.parametrize("gone", ["lease = now() - interval '1 second'", "backend = 1"], ids=["lease", "session"])
+@pytest.mark.parametrize(
+    "gone",
+    ["lease = now() - interval '1 second'", "backend = 1, sends_until = now() - interval '1 second'"],
+    ids=["lease", "session"],
+)
 async def test_an_owner_that_is_gone_is_replaced_at_once(url: str, claim: Claim, gone: str) -> None:
     change(url, f"UPDATE store SET {gone}")  # noqa: S608  # one of the two above
     second = await claimed(url, VAULT, wait_s=0)
+    await second.release()
+
+
+async def test_an_owner_whose_session_broke_may_still_send_for_a_while_unless_its_place_is_ours(
+    url: str, claim: Claim
+) -> None:
+    change(url, "UPDATE store SET backend = 1, place = 'here'")
+    with pytest.raises(Unusable, match="is running on this store"):
+        await claimed(url, VAULT, Myself(role="test", place="there"), wait_s=0)
+    second = await claimed(url, VAULT, Myself(role="test", place="here"), wait_s=0)
     await second.release()
 
 
@@ -112,6 +127,76 @@ def breaking(link: Link, when: str) -> Callable[[], object]:
     return pipeline
 
 
+@pytest.fixture
+async def guest(url: str) -> AsyncIterator[Guest]:
+    made = await joined(url, VAULT, Myself(role="receive"))
+    yield made
+    await made.release()
+
+
+async def test_guests_append_beside_the_owner_without_gaps(url: str, claim: Claim, guest: Guest) -> None:
+    other = await joined(url, VAULT, Myself(role="receive"))
+    journals = [PostgresqlJournal(one) for one in (claim, guest, other)]
+    following = asyncio.create_task(journals[0].follow())
+    positions = await asyncio.gather(
+        *(journal.append([body(n)], {"too_large": 1, "a": 1}) for n in range(40) for journal in journals)
+    )
+    assert sorted(positions) == list(range(1, 121))
+    async with asyncio.timeout(5):
+        await journals[0].wait(119)
+    assert [position for position, _ in await journals[0].read(0, 1_000)] == list(range(1, 121))
+    assert await journals[0].refused() == {"a": 120, "too_large": 120}
+    following.cancel()
+    for journal in journals:
+        await journal.close()
+    await other.release()
+
+
+async def test_a_new_owner_leaves_guests_alone_and_a_buried_one_writes_nothing(
+    url: str, claim: Claim, guest: Guest
+) -> None:
+    journal = PostgresqlJournal(guest)
+    await claim.release()
+    second = await claimed(url, VAULT)
+    assert await journal.append([body(1)]) == 1
+    await second.release()
+    change(url, "UPDATE process SET seen = now() - interval '2 days'")
+    third = await claimed(url, VAULT)
+    with pytest.raises(Unwritable, match=LOST):
+        await journal.append([body(2)])
+    async with asyncio.timeout(5):
+        await guest.lost.wait()
+    await journal.close()
+    await third.release()
+
+
+class Answerless:
+    """A connection that breaks after PostgreSQL got the statement, or before."""
+
+    def __init__(self, link: Link, *, got: bool) -> None:
+        self._link, self._got = link, got
+
+    def execute(self, query: bytes, values: Mapping[str, object], *, binary: bool) -> object:
+        if self._got:
+            self._link.execute(query, values, binary=binary)
+        self._link.close()
+        raise psycopg.OperationalError("the connection broke")
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._link, name)
+
+
+@pytest.mark.parametrize("got", [False, True])
+async def test_events_without_an_answer_are_appended_exactly_once(guest: Guest, *, got: bool) -> None:
+    journal = PostgresqlJournal(guest)
+    await journal.append([body(1)])
+    pen = journal._pen
+    pen._link = Answerless(pen._link, got=got)  # type: ignore[arg-type, assignment]  # as good as one
+    assert await journal.append([body(2), body(3)]) == 3
+    assert await journal.append([body(4)]) == 4
+    await journal.close()
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_commit_without_an_answer_is_done_exactly_once(
     claim: Claim, when: str, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +220,7 @@ async def test_a_commit_that_was_given_up_cannot_come_later(url: str, claim: Cla
     pen._drop()
     pen._settle_doubt(pen._connected())
     with pytest.raises(psycopg.Error) as fenced:
-        late.execute(b"SELECT fence('state', %s, %s, %s)", (claim.owner, claim.epoch, before))
+        late.execute(b"SELECT fence('state', %s, %s, %s)", (claim.myself.id, claim.epoch, before))
     assert fenced.value.sqlstate == "HL001"
     late.close()
     pen.close()

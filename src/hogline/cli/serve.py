@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from hogline.cli.common import Common, err, run
+from hogline.runtime.serve import Role
 from hogline.runtime.serve import serve as serve_until_stopped
-from hogline.service import Service
-from hogline.service.core import ConsoleDoor
+from hogline.service.core import Addresses, ConsoleDoor
 from hogline.store.datadir.accounts import FIRST
 
 _DEFAULT = Common()
 
 
-def serve(*, common: Common = _DEFAULT) -> None:
+def serve(
+    *,
+    only: Annotated[
+        Role | None,
+        Parameter(help="Do only this. Needs HOGLINE_STORE, and can run any number of times, on any machine."),
+    ] = None,
+    common: Common = _DEFAULT,
+) -> None:
     """Receive and deliver events until you stop it (Ctrl-C or SIGTERM)."""
     settings = common.settings(logs=True)
 
-    def ready(service: Service) -> None:
-        err.print(
-            f"Receiving at {service.addresses.receives}; data in {settings.data}. "
-            "Run `hogline token` for the URL to give PostHog."
-        )
-        if service.addresses.watched is not None:
-            err.print(f"Metrics at {service.addresses.watched}/metrics", markup=False)
-        if service.addresses.console is not None:
-            err.print(f"Console at {service.addresses.console.url}", markup=False)
-            _tell_how_to_sign_in(service.addresses.console)
+    def ready(addresses: Addresses) -> None:
+        kept = "into PostgreSQL" if only is not None else f"data in {settings.data}"
+        err.print(f"Receiving at {addresses.receives}; {kept}. Run `hogline token` for the URL to give PostHog.")
+        if addresses.watched is not None:
+            err.print(f"Metrics at {addresses.watched}/metrics", markup=False)
+        if addresses.console is not None:
+            err.print(f"Console at {addresses.console.url}", markup=False)
+            _tell_how_to_sign_in(addresses.console)
 
-    run(serve_until_stopped(settings, ready))
+    run(serve_until_stopped(settings, ready, only))
 
 
 def _tell_how_to_sign_in(console: ConsoleDoor) -> None:

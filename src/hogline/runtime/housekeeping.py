@@ -18,6 +18,7 @@ from hogline.store.cleaning import Cleaning
 from hogline.store.event_log import EventLog
 from hogline.store.forgetting import Expired
 from hogline.store.positions import lag_ms, settled_position
+from hogline.store.shared import Hold
 
 log = structlog.get_logger("hogline.journal")
 
@@ -49,12 +50,16 @@ class Housekeeping:
         people: ExpiresPeople,
         bound_backlogs: Callable[[], Awaitable[None]] | None = None,
         events: EventLog | None = None,
+        hold: Hold | None = None,
     ) -> None:
-        """`bound_backlogs`: `service.backlogs.show.Backlogs.bound`; None where there are no connections to pause."""
+        """`bound_backlogs`: `service.backlogs.show.Backlogs.bound`; None where there are no connections to pause.
+        `hold`: of a store to which others append, too.
+        """
         self._bound_backlogs = bound_backlogs
         self._cleaning = cleaning
         self._people = people
         self._events = events
+        self._hold = hold
         self._journal = journal
         self._state = state
         self._settings = settings
@@ -97,6 +102,8 @@ class Housekeeping:
         if full != self._full:
             log.warning("receiving paused: too many pending events" if full else "receiving resumed")
         self._full = full
+        if self._hold is not None:
+            self._hold.is_full = full
 
     async def _give_up_held(self) -> None:
         """Held events stay for the connection's days, and within the bytes for all."""

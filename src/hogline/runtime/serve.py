@@ -6,9 +6,10 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from typing import Literal, TypeAlias
 
 import structlog
 
@@ -16,10 +17,13 @@ from hogline.clock import Clock, SystemClock
 from hogline.console import create_console
 from hogline.destinations.catalogue import PROBLEMS
 from hogline.loopback import is_loopback
+from hogline.runtime.beside import running, told_when
 from hogline.runtime.housekeeping import Housekeeping
+from hogline.runtime.listening import STOP_S, receives, url_of, watched
+from hogline.runtime.receive import receiving
 from hogline.runtime.wiring import hold, own_service
 from hogline.service import CannotDo, Service
-from hogline.service.core import ConsoleDoor
+from hogline.service.core import Addresses, ConsoleDoor
 from hogline.settings import Settings
 from hogline.sources.asgi import App
 from hogline.sources.budget import Budget
@@ -29,16 +33,16 @@ from hogline.sources.server import Listener
 from hogline.store.base import Unwritable
 from hogline.store.datadir.accounts import FIRST, ConsoleAccounts
 from hogline.store.datadir.directory import DataDirectory
-from hogline.store.opening import Hold
 from hogline.telemetry.memory import give_back_what_is_large
 from hogline.telemetry.metrics import Metrics
 
 log = structlog.get_logger("hogline")
 
+Role: TypeAlias = Literal["receive"]
+"""What a process does that does not do everything."""
+
 START_WITHIN_S = 30.0
 START_AGAIN_S = 1.0
-CONSOLE_STOP_S = 2
-"""Pages are quickly made; a stream that does not end is cut."""
 
 
 @asynccontextmanager
@@ -72,8 +76,9 @@ async def serving(
             people=service.retention,
             bound_backlogs=service.backlogs.bound,
             events=stores.events,
+            hold=stores.hold,
         )
-        await stack.enter_async_context(_running(housekeeping.run()))
+        await stack.enter_async_context(running(housekeeping.run()))
         budget = Budget()
         app = create_app(
             housekeeping,
@@ -85,56 +90,23 @@ async def serving(
             seen=service.seen_uuids,
             rejections=service.rejections,
         )
-        await stack.enter_async_context(_running(_known_uuids(service)))
+        await stack.enter_async_context(running(_known_uuids(service)))
         for_events, for_console = shares(raise_file_limit())
-        listener = Listener(
-            app,
-            settings.listen_host,
-            settings.listen_port,
-            proxies=settings.proxies,
-            connections=Connections(for_events),
-            budget=budget,
-        )
-        try:
-            await stack.enter_async_context(listener)
-        except OSError as error:
-            raise CannotDo(
-                f"Cannot listen on {settings.listen} ({error.strerror}). Choose another address with HOGLINE_LISTEN."
-            ) from None
+        where = await receives(stack, app, settings, Connections(for_events), budget)
         if not settings.public_url:
-            service.addresses.receives = _url(listener)
+            service.addresses.receives = where
         watching = create_watching(service.status.problems, partial(metrics.page, service.status.show))
         connections = Connections(for_console)
         if settings.metrics:
-            service.addresses.watched = await _watched(stack, watching, settings, connections)
+            service.addresses.watched = await watched(stack, watching, settings, connections)
         if settings.console != "off":
             at_console = None if settings.metrics else watching
             await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
-        await stack.enter_async_context(_running(service.alerts.watch()))
-        await stack.enter_async_context(_running(service.fetching.run()))
+        await stack.enter_async_context(running(service.alerts.watch()))
+        await stack.enter_async_context(running(service.fetching.run()))
         if stores.hold is not None:
-            await stack.enter_async_context(_running(_told_when_lost(stores.hold, lost)))
+            await stack.enter_async_context(running(told_when(stores.hold.lost, lost)))
         yield service
-
-
-async def _told_when_lost(hold: Hold, lost: Callable[[], None]) -> None:
-    await hold.lost.wait()
-    lost()
-
-
-async def _watched(stack: AsyncExitStack, watching: App, settings: Settings, connections: Connections) -> str:
-    """Serve `/metrics` and `/readyz` at a separate address, and return it. Raises `CannotDo`."""
-    listener = Listener(
-        watching, settings.metrics_host, settings.metrics_port, connections=connections, stop_s=CONSOLE_STOP_S
-    )
-    try:
-        await stack.enter_async_context(listener)
-    except OSError as error:
-        raise CannotDo(
-            f"Cannot listen for /metrics on {settings.metrics} ({error.strerror}). Choose another address with "
-            "HOGLINE_METRICS."
-        ) from None
-    return _url(listener)
 
 
 @asynccontextmanager
@@ -151,7 +123,7 @@ async def _console(
         proxies=settings.proxies,
         connections=connections,
         budget=budget,
-        stop_s=CONSOLE_STOP_S,
+        stop_s=STOP_S,
     )
     try:
         await listener.start()
@@ -162,7 +134,7 @@ async def _console(
         ) from None
     try:
         file = ConsoleAccounts(settings.data).first_password_file
-        service.addresses.console = ConsoleDoor(settings.console_url or _url(listener), first_password, file)
+        service.addresses.console = ConsoleDoor(settings.console_url or url_of(listener), first_password, file)
         yield
     finally:
         console.stopping.set()
@@ -188,11 +160,6 @@ async def _first_password(settings: Settings, now_ms: int) -> str | None:
     return await asyncio.to_thread(access.make_first, now_ms)
 
 
-def _url(listener: Listener) -> str:
-    host = f"[{listener.host}]" if ":" in listener.host else listener.host
-    return f"http://{host}:{listener.port}"
-
-
 async def _known_uuids(service: Service) -> None:
     """So that the first sender need not wait for it. If the disk fails, the first sender is told."""
     with suppress(Unwritable):
@@ -200,22 +167,25 @@ async def _known_uuids(service: Service) -> None:
 
 
 @asynccontextmanager
-async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Beside the context, and over when it is."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+async def _serving(settings: Settings, only: Role | None, lost: Callable[[], None]) -> AsyncIterator[Addresses]:
+    """What a role does, as long as the context lasts. Raises `CannotDo`."""
+    if only is None:
+        async with serving(settings, lost=lost) as service:
+            yield service.addresses
+        return
+    shared, key = settings.shared, settings.secret_key
+    if shared is None or key is None:
+        raise CannotDo("--only needs a store that several processes can use. Set HOGLINE_STORE.")
+    async with receiving(settings, shared, key.get_secret_value(), lost) as addresses:
+        yield addresses
 
 
-async def _started(stack: AsyncExitStack, settings: Settings, lost: Callable[[], None]) -> Service:
-    """As `serving`, as long as the stack lasts. A database may still be starting, too. Raises `CannotDo`."""
+async def _started(stack: AsyncExitStack, settings: Settings, only: Role | None, lost: Callable[[], None]) -> Addresses:
+    """As `_serving`, as long as the stack lasts. A database may still be starting, too. Raises `CannotDo`."""
     until_s = time.monotonic() + START_WITHIN_S
     while True:
         try:
-            return await stack.enter_async_context(serving(settings, lost=lost))
+            return await stack.enter_async_context(_serving(settings, only, lost))
         except Unwritable as trouble:
             if settings.store is None or time.monotonic() >= until_s:
                 raise
@@ -223,8 +193,10 @@ async def _started(stack: AsyncExitStack, settings: Settings, lost: Callable[[],
         await asyncio.sleep(START_AGAIN_S)
 
 
-async def serve(settings: Settings, ready: Callable[[Service], None]) -> None:
-    """Receive and deliver until SIGTERM or SIGINT. `ready` is called once events are accepted. Raises `CannotDo`."""
+async def serve(settings: Settings, ready: Callable[[Addresses], None], only: Role | None = None) -> None:
+    """Receive and deliver, or only one of both, until SIGTERM or SIGINT. `ready` is called once it does. Raises
+    `CannotDo`.
+    """
     give_back_what_is_large()
     stop, lost = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -236,10 +208,10 @@ async def serve(settings: Settings, ready: Callable[[Service], None]) -> None:
         stop.set()
 
     async with AsyncExitStack() as stack:
-        service = await _started(stack, settings, end)
+        addresses = await _started(stack, settings, only, end)
         # What was made by now lives as long as the process: the collector need not look at it again.
         gc.freeze()
-        ready(service)
+        ready(addresses)
         await stop.wait()
         log.info("stopping")
     log.info("stopped")

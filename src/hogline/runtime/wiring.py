@@ -20,7 +20,8 @@ from hogline.service.rights import permitted
 from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.store.datadir.directory import DataDirectory, Held
-from hogline.store.opening import Hold, Stores, opened
+from hogline.store.opening import Stores, opened
+from hogline.store.shared import Hold
 from hogline.telemetry.delivery import RequestListener, nobody
 
 log = structlog.get_logger("hogline")
@@ -45,8 +46,8 @@ async def own_service(
     async with AsyncExitStack() as stack:
         client = Client()
         stack.push_async_callback(client.close)
-        store = settings.store.get_secret_value() if settings.store else None
-        stores = await stack.enter_async_context(opened(directory, key, clock.time_ms, store))
+        role = "serve" if delivers else "command"
+        stores = await stack.enter_async_context(opened(directory, key, clock.time_ms, settings.shared, role))
         journal, state = stores.journal, stores.state
         sampler = Sampler(stores.figures, journal, state, clock)
         if delivers:  # until what is in flight at the end is settled

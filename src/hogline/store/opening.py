@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Protocol
 
 from hogline.store.audit import Audit
 from hogline.store.base import Journal, State, Unusable
 from hogline.store.datadir.directory import DataDirectory
+from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources
 from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
+from hogline.store.shared import Hold, Receiver, Shared
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.figures import SqliteFigures
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.store.sqlite.state import SqliteState
-
-
-class Hold(Protocol):
-    """A store that another process may take over, if this one cannot say in time that it lives."""
-
-    @property
-    def lost(self) -> asyncio.Event:
-        """Another process has taken over: this one writes nothing more, and has to end."""
-        ...
-
-    async def holding(self) -> None:
-        """Returns as soon as it is certain that no other process has taken over."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +41,16 @@ class Stores:
 
 @asynccontextmanager
 async def opened(
-    directory: DataDirectory, key: str | None, time_ms: Callable[[], int], store: str | None = None
+    directory: DataDirectory,
+    key: str | None,
+    time_ms: Callable[[], int],
+    shared: Shared | None = None,
+    role: str = "command",
 ) -> AsyncIterator[Stores]:
     """The stores, open as long as the context lasts. The directory must be held.
 
-    `key` encrypts secrets; None uses the directory's own. `store`: PostgreSQL's URL; None keeps everything in the
-    directory. Raises `Unusable`.
+    `key` encrypts secrets; None uses the directory's own. `shared`: None keeps everything in the directory. `role`:
+    what this process calls itself there. Raises `Unusable`.
     """
     async with AsyncExitStack() as stack:
         vault = directory.vault(key)
@@ -69,7 +60,7 @@ async def opened(
         events: EventLog
         figures: Figures
         audit: Audit
-        if store is None:
+        if shared is None:
             journal = SqliteJournal(directory.journal, time_ms)
             stack.push_async_callback(journal.close)
             state = SqliteState(directory.state, vault)
@@ -81,10 +72,24 @@ async def opened(
             audit = SqliteAudit(directory.audit)
             stack.push_async_callback(audit.close)
         else:
-            opening = _postgresql().opened(store, vault, directory.path, time_ms)
+            module = _postgresql()
+            myself = module.Myself(role=role, lease_s=shared.lease_s, place=directory.place)
+            opening = module.opened(shared.url, vault, directory.path, time_ms, myself)
             journal, state, events, figures, audit, hold = await stack.enter_async_context(opening)
         sources = Sources(directory.path, vault)
         yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint, hold)
+
+
+def receiver(
+    shared: Shared, key: str, time_ms: Callable[[], int], role: str = "receive"
+) -> AbstractAsyncContextManager[Receiver]:
+    """Receive beside the process that owns the store, as long as the context lasts. Raises `Unusable`, also on entering
+    it.
+    """
+    module = _postgresql()
+    myself = module.Myself(role=role, lease_s=shared.lease_s)
+    entered: AbstractAsyncContextManager[Receiver] = module.receiver(shared.url, Vault(key), time_ms, myself)
+    return entered
 
 
 def _postgresql() -> ModuleType:

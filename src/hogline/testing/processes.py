@@ -120,8 +120,12 @@ def sandbox() -> Iterator[Running]:
 
 
 @contextmanager
-def serving(data: Path, **more: str) -> Iterator[Running]:
-    with started(["serve"], environment(data, **more), "stderr", r"Receiving at (http://[\d.:]+)") as running:
+def serving(
+    data: Path, *, only: str = "", says: str = r"Receiving at (http://[\d.:]+)", **more: str
+) -> Iterator[Running]:
+    """`only`: the role; `says`: what it says when it is ready, with the URL as a group."""
+    arguments = ["serve", *(["--only", only] if only else [])]
+    with started(arguments, environment(data, **more), "stderr", says) as running:
         yield running
 
 

@@ -17,7 +17,8 @@ from hogline.runtime import wiring as process
 from hogline.runtime.control_socket import is_remote
 from hogline.runtime.serve import serve, serving
 from hogline.runtime.wiring import service_for
-from hogline.service import CannotDo, Service
+from hogline.service import CannotDo
+from hogline.service.core import Addresses
 from hogline.settings import Settings
 from hogline.store.base import Unusable
 from hogline.store.datadir.directory import DataDirectory, Held
@@ -172,8 +173,8 @@ async def test_serve_receives_until_it_is_told_to_stop(settings: Settings, numbe
 
     asked: list[asyncio.Task[int]] = []
 
-    def ready(service: Service) -> None:
-        asked.append(asyncio.create_task(ask_and_stop(service.addresses.receives)))
+    def ready(addresses: Addresses) -> None:
+        asked.append(asyncio.create_task(ask_and_stop(addresses.receives)))
 
     try:
         async with asyncio.timeout(20):

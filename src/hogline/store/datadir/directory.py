@@ -19,6 +19,7 @@ class Held(Exception):
     """Another process is using this data directory."""
 
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _OURS = {"lock", "secret.key", "journal.db", "state.db"}
 _PRIVATE = re.compile(
     r"lock|secret\.key|control\.sock|(console|alerts|api_tokens|sources|synced)\.json|first-password|\w+\.db(-wal|-shm|-journal)?"
@@ -78,6 +79,17 @@ class DataDirectory:
     @property
     def audit(self) -> Path:
         return self.path / "audit.db"
+
+    @property
+    def place(self) -> str | None:
+        """Names the lock of this directory on this machine, until the machine restarts. The process that holds it
+        knows that a former holder is dead. None: the system does not say. The directory must be held.
+        """
+        try:
+            lock, boot = (self.path / "lock").stat(), _BOOT.read_text("ascii").strip()
+        except OSError:
+            return None
+        return f"{boot} {lock.st_dev} {lock.st_ino}"
 
     @property
     def control(self) -> Path:

@@ -7,176 +7,120 @@ request that it did not begin before. PostgreSQL's clock decides, so the machine
 from __future__ import annotations
 
 import asyncio
-import socket
-import threading
 import time
-import uuid
+from collections.abc import Callable
 from contextlib import suppress
 
 import psycopg
-import structlog
 
 from hogline.store.base import Unusable
 from hogline.store.datadir.secrets import Vault
-from hogline.store.postgresql.link import LOST, Link, Reading, close, connect, sentence_of, value
+from hogline.store.postgresql.link import LOST, Link, close, value
+from hogline.store.postgresql.presence import SQL as PRESENCE
+from hogline.store.postgresql.presence import Myself, Presence, entered
 from hogline.store.postgresql.queries import queries
-from hogline.store.postgresql.schema import migrate
-
-log = structlog.get_logger("hogline.store")
 
 SQL = queries("claim")
 
-LEASE_S = 30
-BEAT_S = 5.0
-SEND_WITHIN_S = 15.0
-"""After the last good beat, requests may still begin for this long: half of the lease."""
-ANSWER_WITHIN_S = 5.0
-AGAIN_S = 1.0
+SENDS = 0.5
+"""Requests may still begin for this part of the lease after the last good beat."""
 WAIT_FOR_OTHER_S = 10.0
 """Another command may hold the store for a moment."""
+LOOK_EVERY_S = 0.25
+COMMAND = Myself(role="command")
 
 
-class Claim:
-    """The store is this process's until `release`. `trouble`: why PostgreSQL cannot be used now."""
+class Claim(Presence):
+    """The store is this process's until `release`."""
 
-    def __init__(self, url: str, link: Link, owner: uuid.UUID, epoch: int) -> None:
-        self.url = url
-        self.owner = owner
+    name = "lease"
+    journal_writer = "journal"
+
+    def __init__(self, url: str, link: Link, myself: Myself, epoch: int) -> None:
         self.epoch = epoch
-        self.trouble: str | None = None
-        self._link: Link | None = link
-        self._loop = asyncio.get_running_loop()
-        self.lost = asyncio.Event()
-        """Another process has taken over."""
-        self._reopened: list[Reading] = []
-        self._good_s = time.monotonic()
-        self._wake = threading.Event()
-        self._over = False
-        self._thread = threading.Thread(target=self._run, name="store-lease", daemon=True)
-        self._thread.start()
+        self.is_full = False
+        """Too many events wait. The others know it after a beat."""
+        super().__init__(url, link, myself)
 
     @property
     def identity(self) -> dict[str, object]:
         """For the queries that check it."""
-        return {"owner": self.owner, "epoch": self.epoch}
-
-    def reading(self, name: str, *, within_s: float, reopens_itself: bool) -> Reading:
-        """A connection for reading. One that does not reopen itself is reopened here. Raises `psycopg.Error`."""
-        made = Reading(self.url, name, within_s=within_s, reopens_itself=reopens_itself, broken=self.look)
-        made.reopen()
-        if not reopens_itself:
-            self._reopened.append(made)
-        return made
-
-    def look(self) -> None:
-        """See now whether PostgreSQL is there. From any thread."""
-        self._wake.set()
+        return {"owner": self.myself.id, "epoch": self.epoch}
 
     async def holding(self) -> None:
         """Returns as soon as it is certain that no other process owns the store."""
-        while time.monotonic() - self._good_s > SEND_WITHIN_S or self.lost.is_set():
+        while time.monotonic() - self._good_s > SENDS * self.myself.lease_s or self.lost.is_set():
             await asyncio.sleep(0.1)
 
-    def lose(self) -> None:
-        """A write was fenced off. From any thread."""
-        if self.trouble != LOST:
-            log.error("another Hogline has taken over the store")
-        self.trouble = LOST
-        self._loop.call_soon_threadsafe(self.lost.set)
-
-    async def release(self) -> None:
-        """Let others have the store immediately. Nothing is written afterwards."""
-        self._over = True
-        self._wake.set()
-        await asyncio.to_thread(self._thread.join)
-
-    def _run(self) -> None:
-        while not self._over:
-            self._wake.wait(AGAIN_S if self.trouble else BEAT_S)
-            self._wake.clear()
-            if self.trouble == LOST:
-                break
-            if not self._over:
-                self._look_after()
-        if self._link is not None and self.trouble != LOST:
-            with suppress(psycopg.Error):
-                self._link.execute(SQL["release"], self.identity)
-        close(self._link)
-
-    def _look_after(self) -> None:
-        try:
-            self._beat()
-            for one in self._reopened:
-                one.reopen()
-        except (psycopg.Error, Unusable) as error:
-            sentence = sentence_of(error) if isinstance(error, psycopg.Error) else str(error)
-            if self.trouble is None:
-                log.warning("PostgreSQL cannot be used", reason=sentence)
-            self.trouble = sentence
-            close(self._link)
-            self._link = None
-        else:
-            if self.trouble not in {None, LOST}:
-                log.info("PostgreSQL can be used again")
-                self.trouble = None
-
-    def _beat(self) -> None:
-        if self._link is None:
-            self._link = connect(self.url, "lease", ANSWER_WITHIN_S)
-        began_s = time.monotonic()
-        if value(self._link, SQL["beat"], {**self.identity, "lease_s": LEASE_S}) is None:
+    def _beat(self, link: Link) -> bool:
+        if value(link, SQL["beat"], {**self.identity, **_times(self.myself), "is_full": self.is_full}) is None:
             self.lose()
-        else:
-            self._good_s = began_s
+            return False
+        return super()._beat(link)
+
+    def _leave(self, link: Link) -> None:
+        if self.trouble != LOST:
+            link.execute(SQL["release"], self.identity)
+        super()._leave(link)
 
 
-async def claimed(url: str, vault: Vault, *, wait_s: float = WAIT_FOR_OTHER_S) -> Claim:
-    """Creates or upgrades the tables, and takes the store. Raises `psycopg.Error`, and `Unusable`, also if another
-    process has it or it was made with another key for secrets.
+async def claimed(
+    url: str,
+    vault: Vault,
+    myself: Myself = COMMAND,
+    *,
+    wait_s: float | None = WAIT_FOR_OTHER_S,
+    waits: Callable[[], None] = lambda: None,
+) -> Claim:
+    """Creates or upgrades the tables, and takes the store. None: waits as long as it takes. `waits` is called once
+    another process has it. Raises `psycopg.Error`, and `Unusable`, also if another process has it all the while or it
+    was made with another key for secrets.
     """
-    owner = uuid.uuid4()
-    link, epoch = await asyncio.to_thread(_taken, url, vault, owner, wait_s)
-    return Claim(url, link, owner, epoch)
-
-
-def _taken(url: str, vault: Vault, owner: uuid.UUID, wait_s: float) -> tuple[Link, int]:
-    link = connect(url, "lease")
+    link = await asyncio.to_thread(entered, url, vault, myself, Claim.name)
     try:
-        migrate(link)
-        _check_key(link, vault)
-        epoch = _waited_for(link, owner, wait_s)
+        epoch = await _waited_for(link, myself, wait_s, waits)
     except BaseException:
-        close(link)
+        await asyncio.to_thread(_gone, link, myself)
         raise
-    link.within_s = ANSWER_WITHIN_S  # type: ignore[attr-defined]  # `connect` made it
-    return link, epoch
+    return Claim(url, link, myself, epoch)
 
 
-def _check_key(link: Link, vault: Vault) -> None:
-    if not value(link, SQL["check_key"], {"check": vault.fingerprint("hogline")}):
-        raise Unusable(
-            "The store in PostgreSQL was made with another HOGLINE_SECRET_KEY. Set that key: without it, the "
-            "credentials in the store cannot be read."
-        )
-
-
-def _waited_for(link: Link, owner: uuid.UUID, wait_s: float) -> int:
-    until_s = time.monotonic() + wait_s
-    while (epoch := _try(link, owner)) is None:
-        if time.monotonic() >= until_s:
+async def _waited_for(link: Link, myself: Myself, wait_s: float | None, waits: Callable[[], None]) -> int:
+    beat_s = time.monotonic()
+    until_s = None if wait_s is None else beat_s + wait_s
+    while (epoch := await asyncio.to_thread(_try, link, myself)) is None:
+        waits()
+        now_s = time.monotonic()
+        if until_s is not None and now_s >= until_s:
             holder = value(link, SQL["holder"]) or "another machine"
             raise Unusable(
                 f"Another Hogline on {holder} is running on this store. Stop it, or run this command there: a store "
                 "belongs to one process."
             )
-        time.sleep(0.2)
+        if now_s > beat_s + myself.beat_s:
+            await asyncio.to_thread(link.execute, PRESENCE["announce"], myself.row)
+            beat_s = now_s
+        await asyncio.sleep(LOOK_EVERY_S)
     return epoch
 
 
-def _try(link: Link, owner: uuid.UUID) -> int | None:
+def _times(myself: Myself) -> dict[str, object]:
+    return {"lease_s": myself.lease_s, "sends_s": SENDS * myself.lease_s}
+
+
+def _try(link: Link, myself: Myself) -> int | None:
     """The epoch, if the store is free. Writes of its last owner that are under way end first."""
     with link.transaction():
-        epoch: int | None = value(link, SQL["take"], {"owner": owner, "host": socket.gethostname(), "lease_s": LEASE_S})
+        given = {"owner": myself.id, "host": myself.row["host"], "place": myself.place, **_times(myself)}
+        epoch: int | None = value(link, SQL["take"], given)
         if epoch is not None:
-            link.execute(SQL["take_writers"], {"owner": owner, "epoch": epoch})
+            link.execute(SQL["take_writers"], {"owner": myself.id, "epoch": epoch})
+            link.execute(SQL["bury_writers"])
+            link.execute(SQL["bury"])
     return epoch
+
+
+def _gone(link: Link, myself: Myself) -> None:
+    with suppress(psycopg.Error):
+        link.execute(PRESENCE["leave"], {"id": myself.id})
+    close(link)

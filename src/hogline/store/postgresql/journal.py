@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 from hogline.posthog.entry import FORGOTTEN
@@ -19,6 +21,7 @@ from hogline.store.journal_jobs import Append, DropRuns, Empty, JournalJob, Rewr
 from hogline.store.postgresql.claim import Claim
 from hogline.store.postgresql.link import Link, Reading, Row, Values, execute, trouble_of, vacuum, value
 from hogline.store.postgresql.pen import Pen
+from hogline.store.postgresql.presence import Guest
 from hogline.store.postgresql.queries import queries
 from hogline.store.writer import Writer
 
@@ -29,13 +32,15 @@ SEARCHED_AT_ONCE = 5_000
 ROW_BYTES = 60
 """What a row takes beside its event: headers and the index."""
 READ_WITHIN_S = 30.0
+FOLLOW_EVERY_S = 0.1
 
 
 class PostgresqlJournal:
     """Implements `store.base.Journal`."""
 
-    def __init__(self, claim: Claim, time_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
-        """`time_ms`: milliseconds since 1970. Raises `psycopg.Error`. Blocks; create it in the running event loop."""
+    def __init__(self, claim: Claim | Guest, time_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        """`time_ms`: milliseconds since 1970. A guest only appends and reads. Raises `psycopg.Error`. Blocks; create it
+        in the running event loop."""
         self._claim = claim
         self._time_ms = time_ms
         self._reading = claim.reading("journal", within_s=READ_WITHIN_S, reopens_itself=True)
@@ -50,7 +55,7 @@ class PostgresqlJournal:
         self._emptied = 0
         """Up to here, older events were emptied."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-read")
-        self._pen = Pen(claim, "journal")
+        self._pen = Pen(claim, claim.journal_writer)
         self._writer: Writer[JournalJob] = Writer(
             self._perform,
             name="journal-writer",
@@ -95,6 +100,13 @@ class PostgresqlJournal:
             self._end = position
             grown, self._grown = self._grown, asyncio.Event()
             grown.set()
+
+    async def follow(self) -> None:
+        """Know how far the journal is although others append to it, until it is cancelled."""
+        while True:
+            await asyncio.sleep(FOLLOW_EVERY_S)
+            with suppress(Unwritable):
+                self._reached((await self._rows(SQL["ends"]))[0][1])
 
     async def _rows(self, query: bytes, values: Values | None = None) -> list[Row]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._reading.rows, query, values)
@@ -188,6 +200,8 @@ class PostgresqlJournal:
 
     def _perform(self, jobs: list[JournalJob]) -> list[object]:
         appends = [job for job in jobs if isinstance(job, Append)]
+        if len(appends) == len(jobs) and not any(append.taken or append.positions for append in appends):
+            return self._received(appends)
         results, stretches, first, self._last = self._pen.write(partial(self._in_transaction, jobs, appends))
         for begin, end, taken in stretches:
             self.backfilled.add(begin, end, taken)
@@ -201,10 +215,22 @@ class PostgresqlJournal:
         self._first = max(self._first, first)
         return results
 
+    def _received(self, appends: list[Append]) -> list[object]:
+        """Positions after each of these."""
+        position = self._pen.receive({**_given(appends), **_refused(appends)})
+        results: list[object] = []
+        for append in appends:
+            position += len(append.events)
+            results.append(position)
+        self._last = position
+        return results
+
     def _in_transaction(
         self, jobs: list[JournalJob], appends: list[Append], link: Link
     ) -> tuple[list[object], list[tuple[int, int, Taken]], int, int]:
         """The results, the new stretches of runs, and the first and the last position."""
+        # `refused` before `journal_end`, as `receive` does: otherwise two writers would wait for each other.
+        execute(link, SQL["refuse"], _refused(appends))
         for job in jobs:
             _beside(link, job)
         position = self._insert(link, appends)
@@ -217,19 +243,29 @@ class PostgresqlJournal:
         return results, stretches, first, position
 
     def _insert(self, link: Link, appends: list[Append]) -> int:
-        """Add the events of all, which share a time: the earliest, but never before that of the previous commit.
-        Returns the position before them.
-        """
-        bodies = [body for append in appends for body in append.events]
-        if not bodies:
+        """Add the events of all, never before those of the previous commit. Returns the position before them."""
+        if not any(append.events for append in appends):
             return self._last
-        given = {
-            "bodies": bodies,
-            "bytes": sum(map(len, bodies)) + ROW_BYTES * len(bodies),
-            "received_ms": min(append.received_ms for append in appends),
-        }
-        before: int = value(link, SQL["append"], given)
+        before: int = value(link, SQL["append"], _given(appends))
         return before
+
+
+def _given(appends: Sequence[Append]) -> dict[str, object]:
+    """The events of all, for a query. They share a time: the earliest."""
+    bodies = [body for append in appends for body in append.events]
+    return {
+        "bodies": bodies,
+        "bytes": sum(map(len, bodies)) + ROW_BYTES * len(bodies),
+        "received_ms": min(append.received_ms for append in appends),
+    }
+
+
+def _refused(appends: Sequence[Append]) -> dict[str, object]:
+    """The sums of what was refused, for a query."""
+    sums = Counter[str]()
+    for append in appends:
+        sums.update(append.refused)
+    return {"reasons": list(sums), "events": list(sums.values())}
 
 
 def _beside(link: Link, job: JournalJob) -> None:
@@ -243,11 +279,8 @@ def _beside(link: Link, job: JournalJob) -> None:
             execute(link, SQL["rewrite"], {"positions": list(job.bodies), "bodies": list(job.bodies.values())})
         case DropRuns():
             execute(link, SQL["drop_runs"], {"runs": list(job.runs)})
-        case Append():
-            if job.refused:
-                execute(link, SQL["refuse"], {"reasons": list(job.refused), "events": list(job.refused.values())})
-            if job.positions:
-                execute(link, SQL["reach"], {"runs": list(job.positions), "rows": list(job.positions.values())})
+        case Append() if job.positions:
+            execute(link, SQL["reach"], {"runs": list(job.positions), "rows": list(job.positions.values())})
 
 
 def _taken(link: Link, appends: list[Append], before: int) -> list[tuple[int, int, Taken]]:

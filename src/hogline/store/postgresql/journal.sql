@@ -14,7 +14,8 @@ WITH grown AS (
 SELECT before FROM grown
 
 -- name: refuse
-INSERT INTO refused SELECT * FROM unnest(%(reasons)b::text[], %(events)b::bigint[])
+INSERT INTO refused SELECT * FROM unnest(%(reasons)b::text[], %(events)b::bigint[]) AS one (reason, n)
+ORDER BY reason COLLATE "C"
 ON CONFLICT (reason) DO UPDATE SET events = refused.events + excluded.events
 
 -- name: refused

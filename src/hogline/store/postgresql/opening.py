@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import psycopg
 
@@ -20,8 +20,12 @@ from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import AWAY, Fenced, sentence_of, trouble_of
+from hogline.store.postgresql.presence import Myself, joined
+from hogline.store.postgresql.receiver import PostgresqlReceiver
 from hogline.store.postgresql.small_files import SmallFiles
 from hogline.store.postgresql.state import PostgresqlState
+
+T = TypeVar("T")
 
 AWAY_AT_FIRST = "PostgreSQL cannot be reached at HOGLINE_STORE. Is it running, and is the URL right?"
 WAIT_S = 10.0
@@ -39,17 +43,68 @@ class Opened(NamedTuple):
 
 
 @asynccontextmanager
-async def opened(url: str, vault: Vault, folder: Path, time_ms: Callable[[], int]) -> AsyncIterator[Opened]:
+async def opened(
+    url: str, vault: Vault, folder: Path, time_ms: Callable[[], int], myself: Myself
+) -> AsyncIterator[Opened]:
     """The stores, open as long as the context lasts. Raises `Unusable`, also if another process has the store."""
+
+    async def once(stack: AsyncExitStack) -> tuple[Opened, SmallFiles]:
+        claim = await claimed(url, vault, myself)
+        stack.push_async_callback(claim.release)
+        journal = PostgresqlJournal(claim, time_ms)
+        stack.push_async_callback(journal.close)
+        state = PostgresqlState(claim, vault)
+        stack.push_async_callback(state.close)
+        aside = Aside(url)
+        stack.push_async_callback(aside.close)
+        events = PostgresqlEventLog(aside)
+        await events.ready()
+        files = SmallFiles(folder, vault, state.perform)
+        files.fetch(await state.small_files())
+        return Opened(journal, state, events, PostgresqlFigures(aside), PostgresqlAudit(aside), claim), files
+
+    async with AsyncExitStack() as opening:
+        stores, files = await _tried(opening, once)
+        beside = [
+            asyncio.create_task(files.run(), name="small files"),
+            asyncio.create_task(stores.journal.follow(), name="journal's end"),
+        ]
+        try:
+            yield stores
+        finally:
+            for one in beside:
+                one.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            with suppress(Unwritable, OSError):
+                await files.sync()
+
+
+@asynccontextmanager
+async def receiver(
+    url: str, vault: Vault, time_ms: Callable[[], int], myself: Myself
+) -> AsyncIterator[PostgresqlReceiver]:
+    """A place to append events, beside the process that owns the store. Raises `Unusable`."""
+
+    async def once(stack: AsyncExitStack) -> PostgresqlReceiver:
+        guest = await joined(url, vault, myself)
+        stack.push_async_callback(guest.release)
+        made = PostgresqlReceiver(guest, vault, time_ms)
+        stack.push_async_callback(made.close)
+        return made
+
+    async with AsyncExitStack() as opening:
+        yield await _tried(opening, once)
+
+
+async def _tried(opening: AsyncExitStack, once: Callable[[AsyncExitStack], Awaitable[T]]) -> T:
+    """What `once` opens, and `opening` closes. Waits for a while if PostgreSQL is away. Raises `Unusable`."""
     until_s = time.monotonic() + WAIT_S
     while True:
         try:
             async with AsyncExitStack() as stack:
-                stores = await _open(stack, url, vault, time_ms)
-                files = SmallFiles(folder, vault, stores.state.perform)
-                files.fetch(await stores.state.small_files())
-                opening = stack.pop_all()
-                break
+                made = await once(stack)
+                opening.push_async_exit(stack.pop_all())
+                return made
         except (psycopg.Error, Fenced, Unwritable) as error:
             sentence = str(error) if isinstance(error, Unwritable) else trouble_of(error) or sentence_of(error)
             if sentence != AWAY:
@@ -57,26 +112,3 @@ async def opened(url: str, vault: Vault, folder: Path, time_ms: Callable[[], int
             if time.monotonic() >= until_s:
                 raise Unusable(AWAY_AT_FIRST) from None
         await asyncio.sleep(AGAIN_S)
-    async with opening:
-        syncing = asyncio.create_task(files.run(), name="small files")
-        try:
-            yield stores
-        finally:
-            syncing.cancel()
-            await asyncio.gather(syncing, return_exceptions=True)
-            with suppress(Unwritable, OSError):
-                await files.sync()
-
-
-async def _open(stack: AsyncExitStack, url: str, vault: Vault, time_ms: Callable[[], int]) -> Opened:
-    claim = await claimed(url, vault)
-    stack.push_async_callback(claim.release)
-    journal = PostgresqlJournal(claim, time_ms)
-    stack.push_async_callback(journal.close)
-    state = PostgresqlState(claim, vault)
-    stack.push_async_callback(state.close)
-    aside = Aside(url)
-    stack.push_async_callback(aside.close)
-    events = PostgresqlEventLog(aside)
-    await events.ready()
-    return Opened(journal, state, events, PostgresqlFigures(aside), PostgresqlAudit(aside), claim)

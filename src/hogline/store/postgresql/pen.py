@@ -1,4 +1,4 @@
-"""Transactions that only the owner of the store can commit, each exactly once.
+"""Transactions that only the owner of the store, or a guest, can commit, each exactly once.
 
 Every transaction begins with the fence, which counts it. If the connection breaks before a commit is answered, nobody
 knows whether it was done. Then the count tells: the next connection raises it, so a late commit of the old one is
@@ -9,25 +9,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 import structlog
 
-from hogline.store.postgresql.claim import SQL, Claim
-from hogline.store.postgresql.link import FENCED, Fenced, Link, close, connect, execute, trouble_of, value
+from hogline.store.postgresql.claim import Claim
+from hogline.store.postgresql.link import FENCED, Fenced, Link, Values, close, connect, execute, trouble_of, value
+from hogline.store.postgresql.presence import Guest
+from hogline.store.postgresql.queries import queries
 
 T = TypeVar("T")
 
 log = structlog.get_logger("hogline.store")
 
+SQL = queries("pen")
+
 AGAIN_S = 0.5
+
+
+class _InDoubt(Exception):
+    """The connection broke before a commit was answered. `result`: what it led to, if it was done."""
+
+    def __init__(self, result: Callable[[], Any]) -> None:
+        super().__init__()
+        self.result = result
 
 
 class Pen:
     """Used by one thread. `name`: the row of `writer` that counts its transactions."""
 
-    def __init__(self, claim: Claim, name: str) -> None:
+    def __init__(self, claim: Claim | Guest, name: str) -> None:
         """Raises `psycopg.Error` and `Fenced`."""
         self._claim = claim
         self._name = name
@@ -43,9 +55,50 @@ class Pen:
         """`work` in a transaction. It should wait for few results: statements go out together. Raises what it raises,
         `psycopg.Error` and `Fenced`; then nothing was written.
         """
+
+        def transaction(link: Link) -> T:
+            done = False
+            try:
+                with link.pipeline(), link.transaction():
+                    execute(link, SQL["fence"], self._mine)
+                    result = work(link)
+                    done = True
+            except BaseException as error:
+                if done and link.closed:
+                    raise _InDoubt(lambda: result) from error
+                raise
+            return result
+
+        return self._written(transaction)
+
+    def receive(self, values: Values) -> int:
+        """Append events with one statement, in which nobody ever waits for this process. Returns the position before
+        them; raises as `write`.
+        """
+
+        def statement(link: Link) -> int:
+            try:
+                before: int = value(link, SQL["receive"], {**values, **self._mine})
+            except psycopg.Error as error:
+                if link.closed:
+                    raise _InDoubt(self._before) from error
+                raise
+            return before
+
+        return self._written(statement)
+
+    @property
+    def _mine(self) -> Values:
+        return {"name": self._name, **self._claim.identity, "number": self._number}
+
+    def _before(self) -> int:
+        before: int = value(self._ready(), SQL["before"], {"name": self._name})
+        return before
+
+    def _written(self, attempt: Callable[[Link], T]) -> T:
         link = self._ready()
         try:
-            return self._once(link, work)
+            return self._once(link, attempt)
         except psycopg.Error as error:
             if error.sqlstate != FENCED:
                 raise
@@ -53,26 +106,22 @@ class Pen:
             if number == self._number:
                 raise
             self._number = number
-            return self._once(link, work)
+            return self._once(link, attempt)
 
-    def _once(self, link: Link, work: Callable[[Link], T]) -> T:
-        done = False
+    def _once(self, link: Link, attempt: Callable[[Link], T]) -> T:
         try:
-            with link.pipeline(), link.transaction():
-                execute(link, SQL["fence"], {"name": self._name, **self._claim.identity, "number": self._number})
-                result = work(link)
-                done = True
-        except BaseException:
-            if not link.closed:  # PostgreSQL or `work` said no
-                raise
+            result = attempt(link)
+        except _InDoubt as doubt:
             self._drop()
-            if not done:
-                raise
-            if not self._was_done():
-                if self.closing:
-                    raise
-                return self._once(self._ready(), work)
-            return result
+            if self._was_done():
+                return doubt.result()  # type: ignore[no-any-return]  # of this attempt
+            if self.closing:
+                raise psycopg.OperationalError("it is unknown whether that was done") from doubt
+            return self._once(self._ready(), attempt)
+        except BaseException:
+            if link.closed:
+                self._drop()
+            raise
         self._number += 1
         return result
 

@@ -1,0 +1,203 @@
+"""A process among those that use the store. Every few seconds it says that it lives, and hears whether PostgreSQL
+does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import psycopg
+import structlog
+from msgspec import Struct, field
+
+from hogline import __version__
+from hogline.store.base import Unusable
+from hogline.store.datadir.secrets import Vault
+from hogline.store.postgresql.link import LOST, Link, Reading, Values, close, connect, sentence_of, value
+from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.schema import migrate
+
+log = structlog.get_logger("hogline.store")
+
+SQL = queries("presence")
+
+BEATS = 6
+"""In the time of a lease."""
+AGAIN_S = 1.0
+_BEGAN = datetime.now(UTC)
+
+
+class Myself(Struct, frozen=True, kw_only=True):
+    """What this process tells the others."""
+
+    role: str
+    lease_s: float = 30.0
+    """Without a sign of life for this long, the owner of the store has lost it."""
+    place: str | None = None
+    """The lock that this process holds on its data directory; see `DataDirectory.place`."""
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+    @property
+    def beat_s(self) -> float:
+        return self.lease_s / BEATS
+
+    @property
+    def row(self) -> Values:
+        return {
+            "id": self.id,
+            "role": self.role,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "version": __version__,
+            "began": _BEGAN,
+        }
+
+
+class Presence:
+    """It may not write until it is a `Guest` or has the `Claim`. `trouble`: why PostgreSQL cannot be used now."""
+
+    name = "presence"
+
+    def __init__(self, url: str, link: Link, myself: Myself) -> None:
+        """`link` becomes this one's. Create it in the running event loop."""
+        self.url = url
+        self.myself = myself
+        self.trouble: str | None = None
+        self._link: Link | None = link
+        link.within_s = myself.beat_s  # type: ignore[attr-defined]  # `connect` made it
+        self._loop = asyncio.get_running_loop()
+        self.lost = asyncio.Event()
+        """This process may write nothing more: another has taken over, or it was taken for dead."""
+        self._reopened: list[Reading] = []
+        self._good_s = time.monotonic()
+        self._wake = threading.Event()
+        self._over = False
+        self._thread = threading.Thread(target=self._run, name=f"store-{self.name}", daemon=True)
+        self._thread.start()
+
+    def reading(self, name: str, *, within_s: float, reopens_itself: bool) -> Reading:
+        """A connection for reading. One that does not reopen itself is reopened here. Raises `psycopg.Error`."""
+        made = Reading(self.url, name, within_s=within_s, reopens_itself=reopens_itself, broken=self.look)
+        made.reopen()
+        if not reopens_itself:
+            self._reopened.append(made)
+        return made
+
+    def look(self) -> None:
+        """See now whether PostgreSQL is there. From any thread."""
+        self._wake.set()
+
+    def lose(self) -> None:
+        """A write was fenced off. From any thread."""
+        if self.trouble != LOST:
+            log.error("another Hogline has taken over the store")
+        self.trouble = LOST
+        self._loop.call_soon_threadsafe(self.lost.set)
+
+    async def release(self) -> None:
+        """Tell the others that this process is gone. Nothing is written afterwards."""
+        self._over = True
+        self._wake.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while not self._over:
+            self._wake.wait(AGAIN_S if self.trouble else self.myself.beat_s)
+            self._wake.clear()
+            if self.trouble == LOST:
+                break
+            if not self._over:
+                self._look_after()
+        if self._link is not None:
+            with suppress(psycopg.Error):
+                self._leave(self._link)
+        close(self._link)
+
+    def _look_after(self) -> None:
+        try:
+            if self._link is None:
+                self._link = connect(self.url, self.name, self.myself.beat_s)
+            began_s = time.monotonic()
+            if self._beat(self._link):
+                self._good_s = began_s
+            for one in self._reopened:
+                one.reopen()
+        except (psycopg.Error, Unusable) as error:
+            sentence = sentence_of(error) if isinstance(error, psycopg.Error) else str(error)
+            if self.trouble is None:
+                log.warning("PostgreSQL cannot be used", reason=sentence)
+            self.trouble = sentence
+            close(self._link)
+            self._link = None
+        else:
+            if self.trouble not in {None, LOST}:
+                log.info("PostgreSQL can be used again")
+                self.trouble = None
+
+    def _beat(self, link: Link) -> bool:
+        """A sign of life. False: this process may write nothing more."""
+        link.execute(SQL["announce"], self.myself.row)
+        return True
+
+    def _leave(self, link: Link) -> None:
+        """Before the connection is closed for good. Raises `psycopg.Error`."""
+        link.execute(SQL["leave"], {"id": self.myself.id})
+
+
+class Guest(Presence):
+    """May append to the journal beside the owner, and counts its transactions."""
+
+    name = "guest"
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """For the queries that check it."""
+        return {"owner": self.myself.id, "epoch": 0}
+
+    @property
+    def journal_writer(self) -> str:
+        """Its row of `writer`."""
+        return f"guest {self.myself.id}"
+
+    def _leave(self, link: Link) -> None:
+        link.execute(SQL["no_writer"], {"name": self.journal_writer})
+        super()._leave(link)
+
+
+async def joined(url: str, vault: Vault, myself: Myself) -> Guest:
+    """Creates or upgrades the tables if needed. Raises `psycopg.Error`, and `Unusable`, also for another key."""
+    link = await asyncio.to_thread(entered, url, vault, myself, Guest.name)
+    guest = Guest(url, link, myself)
+    try:
+        link.execute(SQL["new_writer"], {"name": guest.journal_writer, **guest.identity})
+    except BaseException:
+        await guest.release()
+        raise
+    return guest
+
+
+def entered(url: str, vault: Vault, myself: Myself, name: str) -> Link:
+    """A connection to a store that this process may use, and is known in. Raises as `joined`."""
+    link = connect(url, name)
+    try:
+        migrate(link)
+        _check_key(link, vault)
+        link.execute(SQL["announce"], myself.row)
+    except BaseException:
+        close(link)
+        raise
+    return link
+
+
+def _check_key(link: Link, vault: Vault) -> None:
+    if not value(link, SQL["check_key"], {"check": vault.fingerprint("hogline")}):
+        raise Unusable(
+            "The store in PostgreSQL was made with another HOGLINE_SECRET_KEY. Set that key: without it, the "
+            "credentials in the store cannot be read."
+        )

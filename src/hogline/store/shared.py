@@ -1,0 +1,64 @@
+"""A store that several processes use: what each of them is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from hogline.store.base import Journal
+from hogline.store.forgetting import Suppressed
+
+
+class Hold(Protocol):
+    """A store that another process may take over, if this one cannot say in time that it lives."""
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Another process has taken over: this one writes nothing more, and has to end."""
+        ...
+
+    is_full: bool
+    """Too many events wait, so other processes must not receive more either."""
+
+    async def holding(self) -> None:
+        """Returns as soon as it is certain that no other process has taken over."""
+        ...
+
+
+class Receiver(Protocol):
+    """What a process needs that only receives, beside the process that owns the store."""
+
+    journal: Journal
+    """To append to, and to read."""
+    suppressed: Suppressed
+    is_full: bool
+    """As the owner says."""
+    bytes: int
+    """What all events of the journal take."""
+    lost: asyncio.Event
+    """This process was taken for dead: it writes nothing more, and has to end."""
+
+    async def look(self, tokens: Callable[[Sequence[str], Sequence[str]], None]) -> None:
+        """Know what has changed since the last time. `tokens` is given the private and the public ones if they did.
+        Raises `Unwritable`.
+        """
+        ...
+
+    async def follow(self, tokens: Callable[[Sequence[str], Sequence[str]], None]) -> None:
+        """Look every second, until it is cancelled."""
+        ...
+
+
+class Shared(Struct, frozen=True, kw_only=True):
+    """A store that several processes use."""
+
+    url: str
+    """PostgreSQL's."""
+    lease_s: float
+    """Without a sign of life for this long, its owner has lost it."""
+
+    def __repr__(self) -> str:
+        return "Shared()"

@@ -1,0 +1,129 @@
+"""Processes that only receive, beside the one that owns the store: real ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
+from msgspec import Struct
+
+from hogline.store.datadir.secrets import Vault
+from hogline.testing.postgresql import Server
+from hogline.testing.processes import (
+    Running,
+    all_events,
+    connect,
+    everywhere,
+    hogline,
+    hogline_json,
+    post,
+    sandbox,
+    serving,
+    status,
+    until,
+)
+
+
+class Store(Struct):
+    """Variables of all processes, and a folder for their data directories."""
+
+    env: dict[str, str]
+    folder: Path
+
+    def serving(self, name: str, only: str = "") -> AbstractContextManager[Running]:
+        return serving(self.folder / name, only=only, **self.env)
+
+
+@pytest.fixture
+def store(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    env = {"HOGLINE_STORE": url, "HOGLINE_SECRET_KEY": Vault.new_key()}
+    for name, value in env.items():
+        monkeypatch.setitem(everywhere, name, value)
+    return Store(env, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def customerio() -> Iterator[Running]:
+    with sandbox() as running:
+        yield running
+
+
+def send(running: Running, token: str, name: str, who: str = "ada") -> int:
+    event = {"event": name, "distinct_id": who, "properties": {"$set": {"email": f"{who}@example.org"}}}
+    try:
+        return post(f"{running.url}/webhook", event, token)
+    except HTTPError as refused:
+        return refused.code
+    except OSError:  # no answer in time: its commit is in doubt
+        return 0
+
+
+def names(customerio: Running) -> set[str]:
+    return {event["name"] for event in all_events(customerio.url)}
+
+
+def test_receivers_receive_beside_the_owner_and_without_one(store: Store, customerio: Running) -> None:
+    owner = store.folder / "owner"
+    connect(owner, customerio.url)
+    token = hogline_json(owner, "token")["token"]
+    with store.serving("a", "receive") as one, store.serving("b", "receive") as other:
+        assert send(one, token, "before anybody delivers") == 200
+        with store.serving("owner") as both:
+            for number, running in enumerate((one, other, both)):
+                assert send(running, token, f"to {number}") == 200
+            until(lambda: {"before anybody delivers", "to 0", "to 1", "to 2"} <= names(customerio))
+            until(lambda: status(owner)["delivered"] == 4)
+            one.kill()
+            assert send(other, token, "one less") == 200
+            until(lambda: "one less" in names(customerio))
+            assert both.stop() == 0
+        assert send(other, token, "after the owner") == 200
+        assert other.stop() == 0
+
+
+def test_receivers_know_of_changes_within_seconds(store: Store, customerio: Running) -> None:
+    owner = store.folder / "owner"
+    connect(owner, customerio.url)
+    old = hogline_json(owner, "token")["token"]
+    with store.serving("owner") as _, store.serving("a", "receive") as receiver:
+        new = hogline_json(owner, "token", "--rotate")["token"]
+        until(lambda: send(receiver, new, "with the new one") == 200)
+        hogline(owner, "token", "--revoke", old)
+        until(lambda: send(receiver, old, "with the old one") == 401)
+        until(lambda: status(owner)["pending"] == 0)
+        hogline(owner, "people", "suppress", "eve")
+        time.sleep(3)
+        received = status(owner)["received"]
+        assert send(receiver, new, "not kept", "eve") == 200
+        assert status(owner)["received"] == received
+
+
+def test_while_postgresql_is_away_senders_are_told_to_come_again(
+    store: Store, customerio: Running, postgresql: Server
+) -> None:
+    owner = store.folder / "owner"
+    connect(owner, customerio.url)
+    token = hogline_json(owner, "token")["token"]
+    with store.serving("a", "receive") as receiver:
+        assert send(receiver, token, "before") == 200
+        postgresql.stop("immediate")
+        try:
+            until(lambda: send(receiver, token, "meanwhile") == 503)
+            with pytest.raises(HTTPError) as refused:
+                post(f"{receiver.url}/webhook", {"event": "meanwhile", "distinct_id": "ada"}, token)
+            assert int(refused.value.headers["retry-after"]) > 0
+        finally:
+            postgresql.start()
+        until(lambda: send(receiver, token, "after") == 200)
+        assert receiver.stop() == 0
+    assert status(owner)["received"] >= 2
+
+
+def test_a_role_needs_a_store_that_can_be_shared(tmp_path: Path) -> None:
+    said = hogline(tmp_path / "data", "serve", "--only", "receive", code=1).stderr
+    assert "HOGLINE_STORE" in said
+    assert said.count("\n") == 1
