@@ -85,6 +85,18 @@ MUTANTS = (
         '        if row.state == "left":\n            return True\n        if row.person != draft.person or row.others:\n            return False\n',
     ),
     Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid or linked.missing else seen", "seen=seen"),
+    Mutant("An email that is free reaches everyone who waits for it", "settle", "        freed=freed,\n", "", found_by_failing=True),
+    Mutant("Someone who said it a moment ago waits for it, too", "settle", "unwritten=unwritten(freed) if freed else (),", "unwritten=(),"),
+    Mutant(
+        "What was said of somebody before a join is true before what was said since",
+        "settle", "(*(goes for _, goes in roster.joins), *roster.drafts)", "(*roster.drafts, *(goes for _, goes in roster.joins))",
+        found_by_failing=True,
+    ),
+    Mutant(
+        "A customer keeps no email of someone joined in the same breath",
+        "sync", "for one in dict.fromkeys(email for part in roster.parts(draft) for email in part.emails)", "for one in draft.told.emails",
+        found_by_failing=True,
+    ),
     Mutant("An email is an address once it was accepted, not before", "sync", "and main.email and not changing:", "and main.email:"),
     Mutant(
         "Whose an email is counts from the answer on, not from when it is on disk",

@@ -37,8 +37,8 @@ class Event:
     @property
     def named(self) -> frozenset[str]:
         """Everything by which somebody who is blocked may be meant."""
-        user_id = self.set.get("user_id")
-        return self.emails if user_id is None else self.emails | {str(user_id)}
+        ids = (self.who, self.other, self.set.get("user_id"))
+        return self.emails.union(str(one) for one in ids if one is not None)
 
     def __str__(self) -> str:
         said = [f"{name} {value}" for name, value in self.set.items()] + [f"-{name}" for name in self.unset]

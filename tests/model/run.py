@@ -35,7 +35,7 @@ from .truth import Human, Truth
 from .virtual import NOON_MS, Loop
 
 FINAL = "final"
-"""Everybody's last event, after which even emails that somebody else had to leave first are where they belong."""
+"""Everybody's last event, where some were ignored."""
 
 
 class Connection:
@@ -241,8 +241,7 @@ class Run:
         self._rest()
         self._again_after_refusals()
         # What an ignored event says is told with the next one.
-        ignored = any(event.test for event in self.events)
-        for _ in range(2 if self._has_shared_emails() else int(ignored)):
+        if any(event.test for event in self.events):
             self._everybody_says(FINAL)
         hogline.wait(self.history.world.flush_s + 1)
         for connection in self.connections.values():
@@ -258,15 +257,6 @@ class Run:
             for human in self.truth.humans:
                 self._resend(min(human.ids))
             self._rest()
-
-    def _has_shared_emails(self) -> bool:
-        """Whether somebody has or had an email that another had, too."""
-        seen: set[str] = set()
-        for human in [*self.truth.humans, *self.forgotten]:
-            if human.emails & seen:
-                return True
-            seen |= human.emails
-        return False
 
     def _everybody_says(self, name: str) -> None:
         for human in self.truth.humans:

@@ -352,3 +352,32 @@ def test_a_failure_from_before_a_deletion_does_not_bring_the_customer_back() -> 
         Rest(), options={"delete_on": "gone"},
     )  # fmt: skip
     assert customers(run) == []
+
+
+def test_an_email_that_is_given_up_reaches_whoever_waits_for_it_without_another_event() -> None:
+    lived(
+        said("$set", "u1", email="a@x.com"), said("$set", "u3", email="c@x.com"), said("$set", "u2", email="A@X.COM"),
+        said("page", "u1", email="C@X.COM"), Rest(), said("$set", "u3", email="d@x.com"),
+    )  # fmt: skip
+
+
+def test_an_email_that_is_free_before_what_is_known_is_on_disk_reaches_them_too() -> None:
+    lived(
+        said("$set", "u1", email="a@x.com"), Rest(), said("$set", "u2", email="a@x.com"), Wait(6), said("page", "u1", email="b@x.com"),
+        flush_s=60,
+    )  # fmt: skip
+
+
+def test_an_email_of_somebody_forgotten_reaches_whoever_waits_for_it() -> None:
+    lived(
+        said("$set", "u1", email="a@x.com"), said("$set", "u2", email="a@x.com"), Rest(), Forget("u1", suppress=False)
+    )
+
+
+def test_an_email_of_a_customer_who_was_joined_in_the_same_breath_is_given_up() -> None:
+    """A property names both people's customer, so the email of the one is the other's to give up."""
+    for schedule in range(4):
+        lived(
+            said("page", V, email="b@x.com", user_id="k1"), said("$set", "u2", email="b@x.com"), identify("u3", V, email="c@x.com"),
+            options={"identify_by": "property:user_id"}, latency_s=2, schedule=schedule,
+        )  # fmt: skip

@@ -14,6 +14,10 @@ from hogline.model import Refusal
 __all__ = ["Failure", "Flush", "HeldEvent", "Intent", "Noted", "Sent", "Settlement"]
 
 
+MOST_FREED = 1_000
+"""How many of the people who are known by the emails of one settlement are looked at again, at most."""
+
+
 class Intent(Struct, frozen=True):
     """What requests are about to claim. It is on disk before they leave, so whatever happens to them, nobody else gets
     it."""
@@ -112,6 +116,11 @@ class Settlement(Struct, frozen=True, kw_only=True):
     """Results of older events, by run: `delivered`, `filtered REASON`, `held`, `failed REASON`, `adjusted REASON`."""
     again_done: Sequence[tuple[str, str]] = ()
     """What was asked for and is done: the kind and the person."""
+    freed: Sequence[str] = ()
+    """Emails, in lowercase, that another person may have from now on. Everyone who is known by one of them is looked
+    at again (`Origin.FREED`)."""
+    unwritten: Sequence[str] = ()
+    """People who are known by one, but that is not on disk yet."""
     noted: Noted | None = None
     """What the event log is to learn of it."""
 

@@ -306,6 +306,7 @@ class Desk:
             requests=requests,
             retries=retries,
             replay_settled=self.resends.ended(shipment.items),
+            unwritten=self._known.unwritten,
         )
         for email, row in settled.settlement.ledger.items():
             self.records.ledger.put(email, row)

@@ -36,6 +36,8 @@ class Origin(Enum):
     """Not an event: options changed, and held events may go."""
     AGAIN = "again"
     """Not an event: someone resent the person."""
+    FREED = "freed"
+    """Not an event: the email that is known of them may be theirs now."""
 
 
 ELSEWHERE = "other_connection"

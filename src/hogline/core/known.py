@@ -7,17 +7,19 @@ use, and hands out what has to be written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from hogline.core.room import MB, Room
 from hogline.emails import address
 
 EVER = 2**62
 """A position that no journal reaches: never, or as of now."""
-MOST_IN_MEMORY = 100_000
+PEOPLE_BYTES, IDS_BYTES = 24 * MB, 8 * MB
+"""What is kept in memory of them."""
 
 
 class Fact(NamedTuple):
@@ -100,6 +102,8 @@ class Known:
         self._people: dict[str, Person | None] = {}
         self._changed_ids: set[str] = set()
         self._changed_people: set[str] = set()
+        self._room_for_ids = Room(IDS_BYTES)
+        self._room_for_people = Room(PEOPLE_BYTES)
 
     # reading
 
@@ -121,11 +125,12 @@ class Known:
 
     def make_room(self) -> None:
         """Drop what was read first, but nothing that still has to be written."""
-        for cache, changed in ((self._ids, self._changed_ids), (self._people, self._changed_people)):
-            if len(cache) > MOST_IN_MEMORY:
-                some = [one for one in list(cache)[: MOST_IN_MEMORY // 4] if one not in changed]
-                for one in some:
-                    del cache[one]
+        for one in self._room_for_ids.surplus(self._ids):
+            if one not in self._changed_ids:
+                del self._ids[one]
+        for one in self._room_for_people.surplus(self._people):
+            if one not in self._changed_people:
+                del self._people[one]
 
     def id(self, one: str) -> Id | None:
         """None: it was never joined."""
@@ -207,6 +212,11 @@ class Known:
     def put_id(self, one: str, value: Id) -> None:
         self._ids[one] = value
         self._changed_ids.add(one)
+
+    def unwritten(self, emails: Collection[str]) -> list[str]:
+        """Who has one of these emails, in lowercase, as far as that is not on disk yet."""
+        changed = ((one, self._people[one]) for one in self._changed_people)
+        return [one for one, person in changed if person and person.email and person.email.lower() in emails]
 
     def take_flush(self) -> Flush:
         """What has to be written. Changes from now on are part of the next one. Call `flushed` when it is written."""

@@ -17,18 +17,24 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
+from hogline.core.room import MB, Room
 from hogline.model import Identifier
 
 RowState: TypeAlias = Literal["wanted", "accepted", "leaving", "left"]
 
-
-MOST_IN_MEMORY = 50_000
+ROWS_BYTES = 8 * MB
+"""What is kept in memory of them, for one connection."""
 
 
 def row_name(key: Identifier) -> str:
     """The name of an identifier's row: an email in lowercase, or anything else behind its kind and a blank, which no
     email contains."""
     return key.value if key.kind == "email" else f"{key.kind} {key.value}"
+
+
+def is_email(name: str) -> bool:
+    """Whether a row's name is an email."""
+    return " " not in name
 
 
 def identifier_of(name: str) -> Identifier:
@@ -48,12 +54,18 @@ class LedgerRow(NamedTuple):
     """How many other people ever had it. 0: it may identify the customer by itself."""
 
 
+def is_free(row: LedgerRow | None) -> bool:
+    """Whether another person may have it."""
+    return row is None or row.state == "left"
+
+
 class Ledger:
     """The rows on disk, and on top of them what shipments on their way have claimed."""
 
     def __init__(self, read: Callable[[Sequence[str]], Mapping[str, LedgerRow]]) -> None:
         self._read = read
         self._rows: dict[str, LedgerRow | None] = {}
+        self._room = Room(ROWS_BYTES)
 
     def load(self, names: Iterable[str]) -> None:
         """Read these in one step. Anything else is read one by one."""
@@ -72,7 +84,6 @@ class Ledger:
 
     def make_room(self, promised: Container[str]) -> None:
         """Drop what was read first, but nothing that a shipment on its way changes."""
-        if len(self._rows) > MOST_IN_MEMORY:
-            for name in list(self._rows)[: MOST_IN_MEMORY // 4]:
-                if name not in promised:
-                    del self._rows[name]
+        for name in self._room.surplus(self._rows):
+            if name not in promised:
+                del self._rows[name]

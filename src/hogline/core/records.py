@@ -9,9 +9,12 @@ from typing import Protocol
 
 from hogline.core.changes import HeldEvent
 from hogline.core.ledger import Ledger, LedgerRow
+from hogline.core.room import MB, Room
 from hogline.core.told import Told
 
-MOST_IN_MEMORY = 50_000
+TOLD_BYTES = 24 * MB
+"""What is kept in memory of it, for one connection."""
+MOST_SPOKEN = 50_000
 
 
 class RecordReads(Protocol):
@@ -32,6 +35,7 @@ class Records:
         self._reads = reads
         self._connection = connection
         self._told: dict[str, Told | None] = {}
+        self._room = Room(TOLD_BYTES)
         self.start_s = start_s
         self.spoken: set[str] = set()
         """People for whom an identify was accepted since the start: what they were told earlier is known."""
@@ -70,9 +74,8 @@ class Records:
 
     def make_room(self, in_use: Mapping[str, object]) -> None:
         """Drop the people who were read first, but none that a shipment carries."""
-        if len(self._told) > MOST_IN_MEMORY:
-            for one in list(self._told)[: MOST_IN_MEMORY // 4]:
-                if one not in in_use:
-                    del self._told[one]
-        if len(self.spoken) > MOST_IN_MEMORY:
+        for one in self._room.surplus(self._told):
+            if one not in in_use:
+                del self._told[one]
+        if len(self.spoken) > MOST_SPOKEN:
             self.spoken.clear()  # someone who is dropped here gets a later time again

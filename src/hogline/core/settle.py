@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from hogline.core.changes import Failure, HeldEvent, Settlement
 from hogline.core.draft import Draft, bounded
 from hogline.core.items import Effect, Item, OperationOutcome, Origin, without_lessons
-from hogline.core.ledger import LedgerRow
+from hogline.core.ledger import LedgerRow, is_email, is_free
 from hogline.core.shipment import Shipment
 from hogline.core.told import MOST_RECENT, NOBODY, WAITS_MS, Customer, Told
 from hogline.core.truth import Truth
@@ -74,6 +74,7 @@ def settle(
     requests: int = 0,
     retries: Mapping[str, int] | None = None,
     replay_settled: int | None = None,
+    unwritten: Callable[[Collection[str]], list[str]],
 ) -> SettledShipment:
     refusals: dict[int, list[Refusal]] = {}
     effects: dict[str, list[tuple[Effect, bool]]] = {}
@@ -98,7 +99,7 @@ def settle(
     for item in shipment.items:
         counted.count(item, (*item.refusals, *refusals.get(id(item), ())) if refusals else item.refusals)
     asides = [item for item in shipment.items if item.entry is None]
-    told, rows = _truth(shipment, effects, times, {item.person for item in asides if item.origin is Origin.DUE})
+    told, rows, freed = _truth(shipment, effects, times, {item.person for item in asides if item.origin is Origin.DUE})
     settlement = Settlement(
         connection=connection,
         lanes=lanes,
@@ -116,6 +117,8 @@ def settle(
         held=counted.held,
         released=sorted(shipment.released - shipment.holds.keys()),
         absorbed={goes: shipment.roster.root(stays) for stays, goes in shipment.roster.joins},
+        freed=freed,
+        unwritten=unwritten(freed) if freed else (),
         again_done=[(item.origin.value, item.who) for item in asides if item.origin is not Origin.DUE],
     )
     return SettledShipment(settlement, counted.outcomes, spoken)
@@ -123,13 +126,15 @@ def settle(
 
 def _truth(
     shipment: Shipment, effects: Mapping[str, list[tuple[Effect, bool]]], times: Times, due: set[str]
-) -> tuple[dict[str, Told | None], dict[str, LedgerRow | None]]:
-    """What people were told, and whose the emails are: only what changed."""
+) -> tuple[dict[str, Told | None], dict[str, LedgerRow | None], list[str]]:
+    """What people were told, and whose the emails are: only what changed; and emails that another may have now."""
     roster, before = shipment.roster, shipment.before
     touched = shipment.changing.union(effects, due, *roster.joins)
     if not touched:
-        return {}, {}
-    drafts = {name: roster.drafts[name] for name in touched}
+        return {}, {}, []
+    # Who was joined into someone here comes first: a customer of theirs, and its email, may have been said more since.
+    order = dict.fromkeys((*(goes for _, goes in roster.joins), *roster.drafts))
+    drafts = {name: roster.drafts[name] for name in order if name in touched}
     ledger = roster.records.ledger
     names = roster.rows | {one for draft in drafts.values() for one in (*draft.told.emails, *draft.told.claims)}
     rows = {name: ledger.row(name) for name in names}
@@ -153,7 +158,9 @@ def _truth(
             after = _finished(after, draft, was, truth.rows)
         if after is not was:
             changed[name] = after
-    return changed, {name: row for name, row in truth.rows.items() if name in roster.rows or row != rows[name]}
+    new = {name: row for name, row in truth.rows.items() if name in roster.rows or row != rows[name]}
+    freed = [name for name, row in new.items() if is_email(name) and is_free(row) and not is_free(rows[name])]
+    return changed, new, freed
 
 
 def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str, LedgerRow | None]) -> Told | None:

@@ -370,6 +370,8 @@ class Shipment:
                 main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=(), said_s=said_s)
                 draft.told = replace(told.giving_again(), seen=None, main=main)
                 self._emit_all(self._sync.sync(draft, None, adjusted))
+            case Origin.FREED if told.main is not None:
+                self._emit_all(self._sync.sync(draft, None, adjusted))
             case Origin.DUE:
                 self._due(draft, adjusted)
             case _:

@@ -172,7 +172,7 @@ class Sync:
         linked = row is not None and mine and row.customer == main.key
         has = tuple(
             one
-            for one in draft.told.emails
+            for one in dict.fromkeys(email for part in roster.parts(draft) for email in part.emails)
             if one != low
             and (its := roster.row(one)) is not None
             and its.person == draft.person

@@ -250,8 +250,8 @@ class State(Forgets, Resends, Lists, Protocol):
         ...
 
     def again(self, connection: int, limit: int) -> list[tuple[str, str]]:
-        """What `send_again` and `options_changed` asked for and no settlement has done: the kind and the person, in
-        order."""
+        """What `send_again`, `options_changed` and settlements asked for and no settlement has done: the kind and the
+        person, in order."""
         ...
 
     def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:
@@ -285,7 +285,8 @@ class State(Forgets, Resends, Lists, Protocol):
            count goes down by one, since step 2 counts what happened to the event. Then `held` events are added.
         5. Of each person in `held` or in the values of `absorbed`, only the newest `HELD_FOR_ONE` events stay, and only
            `HELD_BYTES_FOR_ONE` bytes, but always the newest one. The others count as filtered (`hold_too_many`).
-        6. `again_done` is removed from `again`.
+        6. `again_done` is removed from `again`. Then people are added with the kind `freed`: those who are known by one
+           of the `freed` emails, at most `MOST_FREED`, and the `unwritten`.
         7. `replay_settled` is the replay's new `settled`. At `last`, the replay is over and removed.
         8. `lanes`: each position goes up to the given one, never down.
 

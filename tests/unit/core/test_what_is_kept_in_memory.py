@@ -7,7 +7,9 @@ from desk_bench import NOW_S, Life, event
 
 from hogline.core import known, ledger, records
 from hogline.core.draft import bounded
+from hogline.core.known import Fact, Person
 from hogline.core.ledger import LedgerRow
+from hogline.core.room import LOOKS_EVERY, Room
 from hogline.core.told import MOST_EMAILS
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Identifier
@@ -17,8 +19,14 @@ from hogline.posthog.entry import entry_of
 @pytest.fixture
 def life(monkeypatch: pytest.MonkeyPatch) -> Life:
     """Hardly anything is kept."""
-    for module in (known, ledger, records):
-        monkeypatch.setattr(module, "MOST_IN_MEMORY", 8)
+    for module, name in (
+        (known, "IDS_BYTES"),
+        (known, "PEOPLE_BYTES"),
+        (ledger, "ROWS_BYTES"),
+        (records, "TOLD_BYTES"),
+    ):
+        monkeypatch.setattr(module, name, 4_000)
+    monkeypatch.setattr(records, "MOST_SPOKEN", 8)
     return Life(CUSTOMERIO, CUSTOMERIO.read_options({"site_id": "site", "api_key": "key"}))
 
 
@@ -74,3 +82,21 @@ def test_what_is_lost_is_read_again(life: Life) -> None:
     life.desk.records.lose(["u1"])
     assert life.values() == {"plan": "pro"}
     assert [one.action for one in life.say(event()).operations] == ["event"]
+
+
+def test_of_large_people_fewer_are_kept() -> None:
+    small = {f"u{n}": Person(f"u{n}") for n in range(1_000)}
+    large = {f"u{n}": Person(f"u{n}", {"bio": Fact("x" * 10_000, 0, n)}) for n in range(1_000)}
+    assert Room(1_000_000).surplus(small) == []
+    gone = Room(1_000_000).surplus(large)
+    kept = 1_000 - len(gone)
+    assert gone == [f"u{n}" for n in range(len(gone))]
+    assert 50 < kept < 100
+
+
+def test_people_who_grow_while_they_are_kept_are_noticed() -> None:
+    room = Room(1_000_000)
+    people = {f"u{n}": Person(f"u{n}") for n in range(1_000)}
+    assert room.surplus(people) == []
+    people |= {f"u{n}": Person(f"u{n}", {"bio": Fact("x" * 10_000, 0, n)}) for n in range(1_000)}
+    assert any(room.surplus(people) for _ in range(LOOKS_EVERY))

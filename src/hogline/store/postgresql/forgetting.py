@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from hogline.core.ledger import is_email
 from hogline.model import Refusal
 from hogline.posthog.entry import FORGOTTEN
 from hogline.posthog.forgetting import without
@@ -159,6 +160,7 @@ def _forget(link: Link, connection: int, ids: Sequence[str], waiting: int, email
     for name in ("forget_told", "forget_again", "forget_ledger"):
         execute(link, SQL[name], {"connection": connection, "names": list(ids)})
     records.change(connection, {}, dict.fromkeys(emails))(link)
+    records.put_freed(link, connection, [one for one in emails if is_email(one)])
     count(link, connection, [("filtered", "forgotten", len(theirs) + waiting)])
     return Forgotten(held=held, failures=len(theirs))
 

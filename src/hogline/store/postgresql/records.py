@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from hogline.core.changes import Flush, HeldEvent, Intent
+from hogline.core.changes import MOST_FREED, Flush, HeldEvent, Intent
 from hogline.core.known import Id, Person
 from hogline.core.ledger import LedgerRow
 from hogline.core.told import WAITS_MS, Told
@@ -152,6 +152,12 @@ def change(connection: int, told: Mapping[str, Told | None], ledger: Mapping[str
 def put_again(link: Link, connection: int, kind: str, people: Sequence[str]) -> None:
     if people:
         execute(link, SQL["put_again"], {"connection": connection, "kind": kind, "names": list(people)})
+
+
+def put_freed(link: Link, connection: int, emails: Sequence[str]) -> None:
+    """Everyone who is known by one of these emails is looked at again, but at most `MOST_FREED`."""
+    if emails:
+        execute(link, SQL["put_freed"], {"connection": connection, "emails": list(emails), "most": MOST_FREED})
 
 
 def end_again(link: Link, connection: int, done: Sequence[tuple[str, str]]) -> None:

@@ -76,6 +76,12 @@ DELETE FROM ledger WHERE connection = %(connection)s AND email = ANY(%(names)b::
 INSERT INTO again (connection, kind, person) SELECT %(connection)s, %(kind)s, unnest(%(names)b::text[])
 ON CONFLICT DO NOTHING
 
+-- name: put_freed
+INSERT INTO again (connection, kind, person)
+SELECT %(connection)s, 'freed', id FROM known
+WHERE email = ANY(%(emails)b::text[]) LIMIT %(most)s
+ON CONFLICT DO NOTHING
+
 -- name: end_again
 DELETE FROM again USING unnest(%(kinds)b::text[], %(names)b::text[]) AS done (kind, person)
 WHERE connection = %(connection)s AND partition = 0 AND again.kind = done.kind AND again.person = done.person

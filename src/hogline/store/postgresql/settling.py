@@ -11,7 +11,7 @@ from hogline.store.event_log import EventOutcome, changed, packed
 from hogline.store.memory import HELD_BYTES_FOR_ONE, HELD_FOR_ONE
 from hogline.store.postgresql.link import Link, execute, rows, value
 from hogline.store.postgresql.queries import queries
-from hogline.store.postgresql.records import Write, end_again
+from hogline.store.postgresql.records import Write, end_again, put_again, put_freed
 
 SQL = queries("settling")
 
@@ -28,6 +28,8 @@ def settle(settlement: Settlement, written: Write, link: Link) -> None:
     _settle_failures(settlement, link)
     _settle_held(settlement, link)
     end_again(link, connection, settlement.again_done)
+    put_freed(link, connection, settlement.freed)
+    put_again(link, connection, "freed", settlement.unwritten)
     if settlement.replay_settled is not None:
         execute(link, SQL["settle_replay"], {"connection": connection, "settled": settlement.replay_settled})
     if settlement.lanes:

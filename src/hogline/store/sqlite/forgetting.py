@@ -9,6 +9,7 @@ import apsw
 import msgspec
 from msgspec.structs import replace
 
+from hogline.core.ledger import is_email
 from hogline.model import Refusal
 from hogline.posthog.entry import FORGOTTEN
 from hogline.posthog.forgetting import without
@@ -192,6 +193,7 @@ def _forget(
             (connection, names),
         )
     records.change(connection, {}, dict.fromkeys(emails))(database)
+    records.put_freed(database, connection, [one for one in emails if is_email(one)])
     count(database, connection, [("filtered", "forgotten", len(letters) + waiting)])
     return Forgotten(held=held, failures=len(letters))
 

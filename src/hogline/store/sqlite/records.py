@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import apsw
 import msgspec
 
-from hogline.core.changes import Flush, HeldEvent, Intent
+from hogline.core.changes import MOST_FREED, Flush, HeldEvent, Intent
 from hogline.core.known import Id, Person
 from hogline.core.ledger import LedgerRow
 from hogline.core.told import WAITS_MS, Told
@@ -202,6 +202,17 @@ def put_again(database: apsw.Connection, connection: int, kind: str, people: Seq
     database.execute(
         "INSERT OR IGNORE INTO again SELECT ?1, ?2, value FROM json_each(?3)", (connection, kind, _json(people))
     )
+
+
+def put_freed(database: apsw.Connection, connection: int, emails: Sequence[str]) -> None:
+    """Everyone who is known by one of these emails is looked at again, but at most `MOST_FREED`."""
+    if emails:
+        database.execute(
+            "INSERT OR IGNORE INTO again SELECT ?1, 'freed', known.id FROM json_each(?2) AS freed"
+            " CROSS JOIN known INDEXED BY known_by_email_and_id ON email = freed.value"
+            " LIMIT ?3",
+            (connection, _json(emails), MOST_FREED),
+        )
 
 
 def end_again(database: apsw.Connection, connection: int, done: Sequence[tuple[str, str]]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from hogline.core.changes import Settlement
+from hogline.core.changes import MOST_FREED, Settlement
 from hogline.store.base import Counts, Replay, Span, State
-from hogline.testing.stores.words import Store, installed, letter
+from hogline.testing.stores.words import Store, installed, known, learn, letter
 
 LETTERS = [letter(1, "invalid"), letter(3, "too_large"), letter(5, "invalid"), letter(8, "too_large")]
 
@@ -166,3 +166,20 @@ async def test_failures_are_read_by_bytes_but_never_none(state: State) -> None:
     await state.settle(Settlement(connection=connection, lanes={}, failures=letters))
     for most_bytes, found in ((1, 1), (200, 2), (299, 2), (500, 5)):
         assert len(await state.failures(connection, most_bytes=most_bytes)) == found
+
+
+async def test_whoever_is_known_by_an_email_that_is_free_is_looked_at_again(state: State) -> None:
+    connection, other = (await installed(state)).id, (await installed(state, "other")).id
+    await learn(state, known("ada", "a@x.co"), known("ann", "a@x.co"), known("bob", "b@x.co"), known("cay", None))
+    settlement = Settlement(connection=connection, lanes={}, freed=["a@x.co", "nobody@x.co"], unwritten=["new", "ann"])
+    await state.settle(settlement)
+    await state.settle(replace(settlement, again_done=[("freed", "ada")]))  # it became free once more
+    assert state.again(connection, 9) == [("freed", "ada"), ("freed", "ann"), ("freed", "new")]
+    assert state.again(other, 9) == []
+
+
+async def test_of_very_many_who_are_known_by_one_email_some_are_looked_at(state: State) -> None:
+    connection = (await installed(state)).id
+    await learn(state, *[known(f"u{n}", "a@x.co") for n in range(MOST_FREED + 1)])
+    await state.settle(Settlement(connection=connection, lanes={}, freed=["a@x.co"]))
+    assert len(state.again(connection, 2 * MOST_FREED)) == MOST_FREED

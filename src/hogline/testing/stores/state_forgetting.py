@@ -65,6 +65,13 @@ async def test_nothing_names_them_any_more_and_everybody_else_stays(state: State
     assert state.due(connection, 10) == [("bob", NOW_MS)]
 
 
+async def test_whoever_waits_for_an_email_of_theirs_is_looked_at_again(state: State) -> None:
+    connection = await known(state)
+    await learn(state, somebody("eve", MAIL))
+    await state.forget([ADA], {connection: 0}, emails={connection: [MAIL, "id k1"]})
+    assert state.again(connection, 9) == [("freed", "eve")]
+
+
 async def test_the_rows_of_the_ledger_that_are_theirs_under_another_name_go_too(state: State) -> None:
     connection = await known(state)
     row = LedgerRow("anon", "left", Identifier("id", "anon"), others=1)
