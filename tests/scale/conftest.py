@@ -13,6 +13,7 @@ from hogline.store.postgresql.aside import Aside
 from hogline.store.postgresql.link import close, connect
 from hogline.store.postgresql.schema import migrate
 from hogline.testing.postgresql import NoPostgresql, Server, private
+from hogline.testing.processes import Running, sandbox
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +49,9 @@ async def aside(url: str) -> AsyncIterator[Aside]:
     opened = Aside(url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="module")
+def customerio() -> Iterator[Running]:
+    with sandbox() as running:
+        yield running

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
-from msgspec import Struct
+from many import Store, names, send
 
 from hogline.store.datadir.secrets import Vault
 from hogline.testing.postgresql import Server
 from hogline.testing.processes import (
     Running,
-    all_events,
     connect,
     everywhere,
     hogline,
     hogline_json,
     post,
-    sandbox,
-    serving,
     status,
     until,
 )
-
-
-class Store(Struct):
-    """Variables of all processes, and a folder for their data directories."""
-
-    env: dict[str, str]
-    folder: Path
-
-    def serving(self, name: str, only: str = "") -> AbstractContextManager[Running]:
-        return serving(self.folder / name, only=only, **self.env)
 
 
 @pytest.fixture
@@ -44,26 +29,6 @@ def store(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     for name, value in env.items():
         monkeypatch.setitem(everywhere, name, value)
     return Store(env, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def customerio() -> Iterator[Running]:
-    with sandbox() as running:
-        yield running
-
-
-def send(running: Running, token: str, name: str, who: str = "ada") -> int:
-    event = {"event": name, "distinct_id": who, "properties": {"$set": {"email": f"{who}@example.org"}}}
-    try:
-        return post(f"{running.url}/webhook", event, token)
-    except HTTPError as refused:
-        return refused.code
-    except OSError:  # no answer in time: its commit is in doubt
-        return 0
-
-
-def names(customerio: Running) -> set[str]:
-    return {event["name"] for event in all_events(customerio.url)}
 
 
 def test_receivers_receive_beside_the_owner_and_without_one(store: Store, customerio: Running) -> None:

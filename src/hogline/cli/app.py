@@ -44,6 +44,7 @@ COMMANDS = {
     "audit": "audit:audit",
     "serve": "serve:serve",
     "status": "status:status",
+    "workers": "workers:workers",
     "people": "people:people",
     "source": "sources:source",
     "send": "send:send",

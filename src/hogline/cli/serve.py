@@ -27,6 +27,9 @@ def serve(
     settings = common.settings(logs=True)
 
     def ready(addresses: Addresses) -> None:
+        if only == "deliver":
+            err.print("Ready to deliver, now or when no other process does. `hogline workers` shows which one does.")
+            return
         kept = "into PostgreSQL" if only is not None else f"data in {settings.data}"
         err.print(f"Receiving at {addresses.receives}; {kept}. Run `hogline token` for the URL to give PostHog.")
         if addresses.watched is not None:

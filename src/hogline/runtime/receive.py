@@ -68,6 +68,7 @@ async def receiving(settings: Settings, shared: Shared, key: str, lost: Callable
         for_events, for_others = shares(raise_file_limit())
         addresses = Addresses(settings.public_url)
         where = await receives(stack, app, settings, Connections(for_events), budget)
+        store.listens(where)
         addresses.receives = addresses.receives or where
         if settings.metrics:
             metrics = Metrics({}, clock.now_s)

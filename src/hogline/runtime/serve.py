@@ -15,13 +15,12 @@ import structlog
 
 from hogline.clock import Clock, SystemClock
 from hogline.console import create_console
-from hogline.destinations.catalogue import PROBLEMS
 from hogline.loopback import is_loopback
 from hogline.runtime.beside import running, told_when
-from hogline.runtime.housekeeping import Housekeeping
+from hogline.runtime.deliver import delivering, delivering_in_turn
 from hogline.runtime.listening import STOP_S, receives, url_of, watched
 from hogline.runtime.receive import receiving
-from hogline.runtime.wiring import hold, own_service
+from hogline.runtime.wiring import hold
 from hogline.service import CannotDo, Service
 from hogline.service.core import Addresses, ConsoleDoor
 from hogline.settings import Settings
@@ -33,12 +32,13 @@ from hogline.sources.server import Listener
 from hogline.store.base import Unwritable
 from hogline.store.datadir.accounts import FIRST, ConsoleAccounts
 from hogline.store.datadir.directory import DataDirectory
+from hogline.store.shared import Joining
 from hogline.telemetry.memory import give_back_what_is_large
 from hogline.telemetry.metrics import Metrics
 
 log = structlog.get_logger("hogline")
 
-Role: TypeAlias = Literal["receive"]
+Role: TypeAlias = Literal["receive", "deliver"]
 """What a process does that does not do everything."""
 
 START_WITHIN_S = 30.0
@@ -59,33 +59,17 @@ async def serving(
             raise CannotDo(
                 f"Another Hogline is already running on {directory.path}. Stop it, or choose another --data."
             )
-        for sentence in PROBLEMS.values():
-            log.warning("a destination cannot be used", why=sentence)
         files = {} if settings.store else {"journal": directory.journal, "state": directory.state}
         metrics = Metrics(files, clock.now_s)
-        service, stores = await stack.enter_async_context(
-            own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed)
-        )
-        journal, state = stores.journal, stores.state
-        housekeeping = Housekeeping(
-            journal,
-            state,
-            settings,
-            clock,
-            service.cleaning,
-            people=service.retention,
-            bound_backlogs=service.backlogs.bound,
-            events=stores.events,
-            hold=stores.hold,
-        )
-        await stack.enter_async_context(running(housekeeping.run()))
+        delivery = delivering(settings, directory, metrics, clock=clock, joining=Joining(role="serve"))
+        service, stores, housekeeping = await stack.enter_async_context(delivery)
         budget = Budget()
         app = create_app(
             housekeeping,
             service.token_check,
             service.status.problems,
             clock.time_ms,
-            suppressed=state.suppressed,
+            suppressed=stores.state.suppressed,
             budget=budget,
             seen=service.seen_uuids,
             rejections=service.rejections,
@@ -102,8 +86,6 @@ async def serving(
         if settings.console != "off":
             at_console = None if settings.metrics else watching
             await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
-        await stack.enter_async_context(running(service.alerts.watch()))
-        await stack.enter_async_context(running(service.fetching.run()))
         if stores.hold is not None:
             await stack.enter_async_context(running(told_when(stores.hold.lost, lost)))
         yield service
@@ -176,7 +158,11 @@ async def _serving(settings: Settings, only: Role | None, lost: Callable[[], Non
     shared, key = settings.shared, settings.secret_key
     if shared is None or key is None:
         raise CannotDo("--only needs a store that several processes can use. Set HOGLINE_STORE.")
-    async with receiving(settings, shared, key.get_secret_value(), lost) as addresses:
+    if only == "deliver":
+        doing = delivering_in_turn(settings)
+    else:
+        doing = receiving(settings, shared, key.get_secret_value(), lost)
+    async with doing as addresses:
         yield addresses
 
 

@@ -21,7 +21,7 @@ from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.store.datadir.directory import DataDirectory, Held
 from hogline.store.opening import Stores, opened
-from hogline.store.shared import Hold
+from hogline.store.shared import Hold, Joining
 from hogline.telemetry.delivery import RequestListener, nobody
 
 log = structlog.get_logger("hogline")
@@ -39,15 +39,18 @@ async def own_service(
     delivers: bool,
     clock: Clock | None = None,
     listener: RequestListener = nobody,
+    joining: Joining = Joining(),  # noqa: B008  # it cannot be changed
 ) -> AsyncIterator[tuple[Service, Stores]]:
-    """A service of this process on a directory that it holds. `listener` gets each request to a destination."""
+    """A service of this process on a directory that it holds. `listener` gets each request to a destination.
+    `joining`: how to own a store that is shared.
+    """
     key = settings.secret_key.get_secret_value() if settings.secret_key else None
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         client = Client()
         stack.push_async_callback(client.close)
-        role = "serve" if delivers else "command"
-        stores = await stack.enter_async_context(opened(directory, key, clock.time_ms, settings.shared, role))
+        opening = opened(directory, key, clock.time_ms, settings.shared, joining)
+        stores = await stack.enter_async_context(opening)
         journal, state = stores.journal, stores.state
         sampler = Sampler(stores.figures, journal, state, clock)
         if delivers:  # until what is in flight at the end is settled

@@ -15,7 +15,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources
 from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
-from hogline.store.shared import Hold, Receiver, Shared
+from hogline.store.shared import Hold, Joining, Receiver, Shared, Workers
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.figures import SqliteFigures
@@ -45,12 +45,12 @@ async def opened(
     key: str | None,
     time_ms: Callable[[], int],
     shared: Shared | None = None,
-    role: str = "command",
+    joining: Joining = Joining(),  # noqa: B008  # it cannot be changed
 ) -> AsyncIterator[Stores]:
     """The stores, open as long as the context lasts. The directory must be held.
 
-    `key` encrypts secrets; None uses the directory's own. `shared`: None keeps everything in the directory. `role`:
-    what this process calls itself there. Raises `Unusable`.
+    `key` encrypts secrets; None uses the directory's own. `shared`: None keeps everything in the directory. `joining`:
+    how to own it. Raises `Unusable`.
     """
     async with AsyncExitStack() as stack:
         vault = directory.vault(key)
@@ -73,8 +73,8 @@ async def opened(
             stack.push_async_callback(audit.close)
         else:
             module = _postgresql()
-            myself = module.Myself(role=role, lease_s=shared.lease_s, place=directory.place)
-            opening = module.opened(shared.url, vault, directory.path, time_ms, myself)
+            myself = module.Myself(role=joining.role, lease_s=shared.lease_s, place=directory.place)
+            opening = module.opened(shared.url, vault, directory.path, time_ms, myself=myself, joining=joining)
             journal, state, events, figures, audit, hold = await stack.enter_async_context(opening)
         sources = Sources(directory.path, vault)
         yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint, hold)
@@ -90,6 +90,12 @@ def receiver(
     myself = module.Myself(role=role, lease_s=shared.lease_s)
     entered: AbstractAsyncContextManager[Receiver] = module.receiver(shared.url, Vault(key), time_ms, myself)
     return entered
+
+
+async def workers(shared: Shared, key: str) -> Workers:
+    """Who uses the store now. Raises `Unusable`, also if it cannot be reached."""
+    found: Workers = await _postgresql().workers_of(shared.url, Vault(key))
+    return found
 
 
 def _postgresql() -> ModuleType:

@@ -28,6 +28,48 @@ class Hold(Protocol):
         ...
 
 
+class Joining(Struct, frozen=True, kw_only=True):
+    """How a process wants to own a store."""
+
+    role: str = "command"
+    """What it calls itself."""
+    wait_s: float | None = 10.0
+    """For so long it waits for the owner to end; None: forever."""
+    waits: Callable[[], None] = lambda: None
+    """Called while it waits."""
+
+
+class Worker(Struct, frozen=True, kw_only=True):
+    """A process that uses the store."""
+
+    role: str
+    host: str
+    pid: int
+    version: str
+    address: str
+    """Where it listens, if it does."""
+    began_ms: int
+    seen_s: float
+    """So long ago it gave its last sign of life."""
+    owns: bool
+    """It delivers. At most one does."""
+
+
+class Behind(Struct, frozen=True, kw_only=True):
+    """How far a connection is behind."""
+
+    connection: str
+    pending: int
+    """Events."""
+    lag_s: float
+    """The age of the oldest of them."""
+
+
+class Workers(Struct, frozen=True, kw_only=True):
+    workers: list[Worker]
+    connections: list[Behind]
+
+
 class Receiver(Protocol):
     """What a process needs that only receives, beside the process that owns the store."""
 
@@ -40,6 +82,10 @@ class Receiver(Protocol):
     """What all events of the journal take."""
     lost: asyncio.Event
     """This process was taken for dead: it writes nothing more, and has to end."""
+
+    def listens(self, address: str) -> None:
+        """What others are told."""
+        ...
 
     async def look(self, tokens: Callable[[Sequence[str], Sequence[str]], None]) -> None:
         """Know what has changed since the last time. `tokens` is given the private and the public ones if they did.

@@ -122,5 +122,6 @@ def _try(link: Link, myself: Myself) -> int | None:
 
 def _gone(link: Link, myself: Myself) -> None:
     with suppress(psycopg.Error):
+        link.execute(SQL["let_go"], {"owner": myself.id})  # it may just have been taken
         link.execute(PRESENCE["leave"], {"id": myself.id})
     close(link)

@@ -27,5 +27,8 @@ UPDATE store SET lease = clock_timestamp() + %(lease_s)s * interval '1 second', 
     sends_until = clock_timestamp() + %(sends_s)s * interval '1 second', is_full = %(is_full)s
 WHERE owner = %(owner)s AND epoch = %(epoch)s RETURNING epoch
 
+-- name: let_go
+UPDATE store SET owner = NULL, lease = NULL WHERE owner = %(owner)s
+
 -- name: release
 UPDATE store SET owner = NULL, lease = NULL WHERE owner = %(owner)s AND epoch = %(epoch)s

@@ -20,10 +20,11 @@ from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import AWAY, Fenced, sentence_of, trouble_of
-from hogline.store.postgresql.presence import Myself, joined
+from hogline.store.postgresql.presence import Myself, joined, workers
 from hogline.store.postgresql.receiver import PostgresqlReceiver
 from hogline.store.postgresql.small_files import SmallFiles
 from hogline.store.postgresql.state import PostgresqlState
+from hogline.store.shared import Joining, Workers
 
 T = TypeVar("T")
 
@@ -44,12 +45,12 @@ class Opened(NamedTuple):
 
 @asynccontextmanager
 async def opened(
-    url: str, vault: Vault, folder: Path, time_ms: Callable[[], int], myself: Myself
+    url: str, vault: Vault, folder: Path, time_ms: Callable[[], int], *, myself: Myself, joining: Joining
 ) -> AsyncIterator[Opened]:
     """The stores, open as long as the context lasts. Raises `Unusable`, also if another process has the store."""
 
     async def once(stack: AsyncExitStack) -> tuple[Opened, SmallFiles]:
-        claim = await claimed(url, vault, myself)
+        claim = await claimed(url, vault, myself, wait_s=joining.wait_s, waits=joining.waits)
         stack.push_async_callback(claim.release)
         journal = PostgresqlJournal(claim, time_ms)
         stack.push_async_callback(journal.close)
@@ -94,6 +95,15 @@ async def receiver(
 
     async with AsyncExitStack() as opening:
         yield await _tried(opening, once)
+
+
+async def workers_of(url: str, vault: Vault) -> Workers:
+    """Who uses the store now. Raises `Unusable`."""
+    try:
+        return await asyncio.to_thread(workers, url, vault)
+    except psycopg.Error as error:
+        sentence = trouble_of(error) or sentence_of(error)
+        raise Unusable(AWAY_AT_FIRST if sentence == AWAY else sentence) from None
 
 
 async def _tried(opening: AsyncExitStack, once: Callable[[AsyncExitStack], Awaitable[T]]) -> T:

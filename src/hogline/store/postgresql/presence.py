@@ -17,11 +17,13 @@ import structlog
 from msgspec import Struct, field
 
 from hogline import __version__
+from hogline.core.lanes import LANES
 from hogline.store.base import Unusable
 from hogline.store.datadir.secrets import Vault
-from hogline.store.postgresql.link import LOST, Link, Reading, Values, close, connect, sentence_of, value
+from hogline.store.postgresql.link import LOST, Link, Reading, Values, close, connect, rows, sentence_of, value
 from hogline.store.postgresql.queries import queries
 from hogline.store.postgresql.schema import migrate
+from hogline.store.shared import Behind, Worker, Workers
 
 log = structlog.get_logger("hogline.store")
 
@@ -56,6 +58,7 @@ class Myself(Struct, frozen=True, kw_only=True):
             "pid": os.getpid(),
             "version": __version__,
             "began": _BEGAN,
+            "address": "",
         }
 
 
@@ -68,6 +71,8 @@ class Presence:
         """`link` becomes this one's. Create it in the running event loop."""
         self.url = url
         self.myself = myself
+        self.address = ""
+        """Where it listens."""
         self.trouble: str | None = None
         self._link: Link | None = link
         link.within_s = myself.beat_s  # type: ignore[attr-defined]  # `connect` made it
@@ -142,7 +147,7 @@ class Presence:
 
     def _beat(self, link: Link) -> bool:
         """A sign of life. False: this process may write nothing more."""
-        link.execute(SQL["announce"], self.myself.row)
+        link.execute(SQL["announce"], {**self.myself.row, "address": self.address})
         return True
 
     def _leave(self, link: Link) -> None:
@@ -193,6 +198,34 @@ def entered(url: str, vault: Vault, myself: Myself, name: str) -> Link:
         close(link)
         raise
     return link
+
+
+def workers(url: str, vault: Vault) -> Workers:
+    """Who uses the store now. Raises `psycopg.Error` and `Unusable`."""
+    link = connect(url, "workers")
+    try:
+        migrate(link)
+        _check_key(link, vault)
+        found = rows(link, SQL["processes"])
+        behind = rows(link, SQL["behind"], {"lanes": LANES})
+    finally:
+        close(link)
+    return Workers(
+        workers=[
+            Worker(
+                role=role,
+                host=host,
+                pid=pid,
+                version=version,
+                address=address,
+                began_ms=began_ms,
+                seen_s=seen_s,
+                owns=owns,
+            )
+            for role, host, pid, version, address, began_ms, seen_s, owns in found
+        ],
+        connections=[Behind(connection=name, pending=pending, lag_s=lag_s) for name, pending, lag_s in behind],
+    )
 
 
 def _check_key(link: Link, vault: Vault) -> None:

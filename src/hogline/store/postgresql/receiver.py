@@ -34,10 +34,15 @@ class PostgresqlReceiver:
         self.is_full = False
         self.bytes = 0
         self.lost = guest.lost
+        self._guest = guest
         self._vault = vault
         self._reading = guest.reading("receiver", within_s=READ_WITHIN_S, reopens_itself=True)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="receiver-read")
         self._seen: dict[str, int] = {}
+
+    def listens(self, address: str) -> None:
+        self._guest.address = address
+        self._guest.look()
 
     async def look(self, tokens: Callable[[Sequence[str], Sequence[str]], None]) -> None:
         """Know what has changed since the last time. `tokens` is given the private and the public ones if they did.

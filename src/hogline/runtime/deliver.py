@@ -1,0 +1,164 @@
+"""Delivering, and standing by until another process stops delivering."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+import structlog
+
+from hogline.clock import Clock, SystemClock
+from hogline.destinations.catalogue import PROBLEMS
+from hogline.runtime.beside import any_of, running
+from hogline.runtime.housekeeping import Housekeeping
+from hogline.runtime.listening import watched
+from hogline.runtime.wiring import own_service
+from hogline.service import Service
+from hogline.service.core import Addresses, CannotDo
+from hogline.settings import Settings
+from hogline.sources.connections import Connections, raise_file_limit, shares
+from hogline.sources.http import create_watching
+from hogline.store.base import Unusable, Unwritable
+from hogline.store.datadir.directory import DataDirectory, Held
+from hogline.store.opening import Stores
+from hogline.store.shared import Joining
+from hogline.telemetry.metrics import Metrics
+from hogline.views.connections import Status
+
+log = structlog.get_logger("hogline")
+
+LOOK_EVERY_S = 0.25
+AGAIN_S = 1.0
+
+
+class Delivery(NamedTuple):
+    service: Service
+    stores: Stores
+    housekeeping: Housekeeping
+
+
+@asynccontextmanager
+async def delivering(
+    settings: Settings, directory: DataDirectory, metrics: Metrics, *, clock: Clock, joining: Joining
+) -> AsyncIterator[Delivery]:
+    """Deliver as long as the context lasts. The directory must be held. Raises `CannotDo`, `Unusable`, `Unwritable`."""
+    for sentence in PROBLEMS.values():
+        log.warning("a destination cannot be used", why=sentence)
+    async with AsyncExitStack() as stack:
+        own = own_service(settings, directory, delivers=True, clock=clock, listener=metrics.observed, joining=joining)
+        service, stores = await stack.enter_async_context(own)
+        housekeeping = Housekeeping(
+            stores.journal,
+            stores.state,
+            settings,
+            clock,
+            service.cleaning,
+            people=service.retention,
+            bound_backlogs=service.backlogs.bound,
+            events=stores.events,
+            hold=stores.hold,
+        )
+        await stack.enter_async_context(running(housekeeping.run()))
+        await stack.enter_async_context(running(service.alerts.watch()))
+        await stack.enter_async_context(running(service.fetching.run()))
+        yield Delivery(service, stores, housekeeping)
+
+
+@asynccontextmanager
+async def delivering_in_turn(settings: Settings) -> AsyncIterator[Addresses]:
+    """Deliver whenever no other process does, as long as the context lasts. Raises `CannotDo`, `Unusable`."""
+    clock = SystemClock()
+    metrics = Metrics({}, clock.now_s)
+    turns = _Turns(settings, metrics, clock)
+    addresses = Addresses(settings.public_url)
+    async with AsyncExitStack() as stack:
+        if settings.metrics:
+            watching = create_watching(turns.problems, lambda: metrics.page(turns.status))
+            _, for_others = shares(raise_file_limit())
+            addresses.watched = await watched(stack, watching, settings, Connections(for_others))
+        await stack.enter_async_context(turns.running())
+        yield addresses
+
+
+class _Turns:
+    """Delivers, is replaced, stands by, and delivers again."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Clock) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._service: Service | None = None
+        """While this process delivers."""
+        self._stop = asyncio.Event()
+        self._joined = asyncio.Event()
+        """PostgreSQL was there, and this process may use the store."""
+
+    async def problems(self) -> list[str]:
+        return [] if self._service is None else await self._service.status.problems()
+
+    async def status(self) -> Status:
+        if self._service is None:
+            return Status(connections=[], refused={})
+        return await self._service.status.show()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        turns = asyncio.create_task(self._run())
+        joined = asyncio.create_task(self._joined.wait())
+        await asyncio.wait({turns, joined}, return_when=asyncio.FIRST_COMPLETED)
+        joined.cancel()
+        if turns.done():
+            await turns
+        try:
+            yield
+        finally:
+            self._stop.set()
+            if self._service is None:
+                turns.cancel()
+            await asyncio.gather(turns, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                await self._turn()
+            except (CannotDo, Unusable, Unwritable) as trouble:
+                if not self._joined.is_set():
+                    raise
+                log.warning("cannot deliver now", reason=str(trouble))
+                await asyncio.sleep(AGAIN_S)
+
+    async def _turn(self) -> None:
+        directory = DataDirectory(self._settings.data)
+        joining = Joining(role="deliver", wait_s=None, waits=self._stand_by)
+        async with AsyncExitStack() as stack:
+            await self._hold(stack, directory)
+            delivery = await stack.enter_async_context(
+                delivering(self._settings, directory, self._metrics, clock=self._clock, joining=joining)
+            )
+            hold = delivery.stores.hold
+            assert hold is not None  # the store is shared
+            self._service = delivery.service
+            self._joined.set()
+            log.info("delivering")
+            try:
+                await any_of(self._stop, hold.lost)
+            finally:
+                self._service = None
+
+    async def _hold(self, stack: AsyncExitStack, directory: DataDirectory) -> None:
+        """Once no other process holds it: one that delivers, or a command."""
+        while True:
+            try:
+                stack.enter_context(directory)
+            except Held:
+                self._stand_by()
+                await asyncio.sleep(LOOK_EVERY_S)
+            else:
+                return
+
+    def _stand_by(self) -> None:
+        if not self._joined.is_set():
+            log.info("standing by: another process delivers")
+        self._joined.set()

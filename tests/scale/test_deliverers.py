@@ -1,0 +1,74 @@
+"""Processes that deliver in turn: one does, the others stand by. Real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from many import Store, freeze, names, send, thaw
+
+from hogline.store.datadir.secrets import Vault
+from hogline.testing.processes import Running, connect, everywhere, hogline, hogline_json, until
+
+LEASE_S = 3.0
+
+
+@pytest.fixture
+def store(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    env = {
+        "HOGLINE_STORE": url,
+        "HOGLINE_SECRET_KEY": Vault.new_key(),
+        "HOGLINE_STORE_LEASE_S": str(LEASE_S),
+        "HOGLINE_JOURNAL_RETENTION_DAYS": "1",
+    }
+    for name, value in env.items():
+        monkeypatch.setitem(everywhere, name, value)
+    return Store(env, tmp_path)
+
+
+def test_the_next_one_delivers_after_a_stop_a_kill_and_a_freeze(store: Store, customerio: Running) -> None:
+    connect(store.folder / "first", customerio.url)
+    token = hogline_json(store.folder / "first", "token")["token"]
+    with (
+        store.serving("r", "receive") as receiver,
+        store.serving("a", "deliver") as a,
+        store.serving("b", "deliver") as b,
+        store.serving("c", "deliver") as c,
+    ):
+        until(lambda: store.owner() == a.process.pid)
+        assert {(one["role"], one["pid"]) for one in store.workers()} == {
+            ("receive", receiver.process.pid),
+            *(("deliver", one.process.pid) for one in (a, b, c)),
+        }
+        assert send(receiver, token, "to the first") == 200
+        until(lambda: "to the first" in names(customerio))
+
+        assert a.stop() == 0
+        until(lambda: store.owner() in {b.process.pid, c.process.pid})
+        second, third = (b, c) if store.owner() == b.process.pid else (c, b)
+        assert send(receiver, token, "to the second") == 200
+        until(lambda: "to the second" in names(customerio))
+
+        freeze(second)
+        assert send(receiver, token, "to the third") == 200
+        until(lambda: "to the third" in names(customerio))
+        assert store.owner() == third.process.pid
+        thaw(second)
+        until(lambda: all(one["seen_s"] < LEASE_S for one in store.workers()))
+        assert send(receiver, token, "again to the third") == 200
+        until(lambda: "again to the third" in names(customerio))
+        assert store.owner() == third.process.pid
+
+        third.kill()
+        assert send(receiver, token, "back to the second") == 200
+        until(lambda: "back to the second" in names(customerio))
+        assert store.owner() == second.process.pid
+        assert second.stop() == 0
+    assert "pending" in hogline(store.folder / "first", "workers").stdout
+
+
+def test_a_deliverer_that_cannot_use_the_store_ends_with_a_sentence(store: Store) -> None:
+    hogline(store.folder / "first", "status")
+    other = {"HOGLINE_SECRET_KEY": Vault.new_key()}
+    said = hogline(store.folder / "a", "serve", "--only", "deliver", code=1, **other).stderr
+    assert "was made with another HOGLINE_SECRET_KEY" in said
