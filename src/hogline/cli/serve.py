@@ -28,7 +28,7 @@ def serve(
 
     def ready(addresses: Addresses) -> None:
         if only == "deliver":
-            err.print("Ready to deliver, now or when no other process does. `hogline workers` shows which one does.")
+            err.print("Ready to deliver as soon as no other process delivers. `hogline workers` shows all of them.")
             return
         kept = "into PostgreSQL" if only is not None else f"data in {settings.data}"
         err.print(f"Receiving at {addresses.receives}; {kept}. Run `hogline token` for the URL to give PostHog.")

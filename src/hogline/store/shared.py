@@ -52,7 +52,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     seen_s: float
     """So long ago it gave its last sign of life."""
     owns: bool
-    """It delivers. At most one does."""
+    """It delivers, and no other process does."""
 
 
 class Behind(Struct, frozen=True, kw_only=True):
