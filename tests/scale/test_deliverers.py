@@ -69,6 +69,6 @@ def test_the_next_one_delivers_after_a_stop_a_kill_and_a_freeze(store: Store, cu
 
 def test_a_deliverer_that_cannot_use_the_store_ends_with_a_sentence(store: Store) -> None:
     hogline(store.folder / "first", "status")
-    other = {"HOGLINE_SECRET_KEY": Vault.new_key()}
-    said = hogline(store.folder / "a", "serve", "--only", "deliver", code=1, **other).stderr
+    another = Vault.new_key()
+    said = hogline(store.folder / "a", "serve", "--only", "deliver", code=1, HOGLINE_SECRET_KEY=another).stderr
     assert "was made with another HOGLINE_SECRET_KEY" in said
