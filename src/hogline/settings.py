@@ -167,6 +167,13 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds to wait before merging two customers, after Customer.io has accepted both.",
     )
+    quiet_after_kill_s: float = Field(
+        default=3.0,
+        ge=0,
+        le=600,
+        description="Seconds to send nothing after Hogline was killed, because its last requests may still be on their "
+        "way. They must not arrive after newer ones.",
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="The format of log lines on standard error."
     )

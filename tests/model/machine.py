@@ -26,6 +26,7 @@ from unittest.mock import patch
 import msgspec
 import structlog
 
+from hogline.delivery.quiet import Quiet
 from hogline.destinations.base import Unreachable
 from hogline.model import Request, Response
 from hogline.service import CannotDo, Service
@@ -45,6 +46,7 @@ from .virtual import Clock, Killed, Life, Loop, Writer
 
 TOKEN = "hog_lives"
 _SETTINGS = Settings()
+QUIET_S: float = Settings.model_fields["quiet_after_kill_s"].default
 _migrations = cache(database.migrations)
 
 
@@ -109,7 +111,9 @@ class Machine:
         """Requests that are out."""
         self._late: list[tuple[CustomerIo, Request]] = []
         """Requests of a process that died, which arrive behind the first one of the next."""
-        self._is_late = Random(f"late {world.schedule}")
+        self._lateness = Random(f"late {world.schedule}")
+        self._was_killed = False
+        self._quiet: Quiet
         self.requests = 0
 
     # a process
@@ -122,11 +126,13 @@ class Machine:
         Writer.pause_s = staticmethod(lambda: self._chance.random() * self._world.commit_s)
         self._journal = SqliteJournal(self._folder / "journal.db", self.clock.time_ms)
         self._state = SqliteState(self._folder / "state.db", _VAULT)
+        self._quiet = Quiet(self._send, self.clock, for_s=QUIET_S if self._was_killed else 0)
+        self._was_killed = True
         self.service = Service(
             self._settings,
             journal=self._journal,
             state=self._state,
-            send=self._send,
+            send=self._quiet.send,
             clock=self.clock,
             delivers=True,
         )
@@ -149,6 +155,7 @@ class Machine:
         if self._do(self.service.close(5.0)):
             self._do(self._state.close())
             self._do(self._journal.close())
+            self._was_killed = self._life.over or self._quiet.gave_up
             self._life.end()
             self._bury()
             self.start()
@@ -248,8 +255,8 @@ class Machine:
                 self.requests += 1
                 life.step("before a request")
         except (asyncio.CancelledError, Killed):
-            if delivers and life.over and self._is_late.random() < 0.5:
-                self._late.append((customerio, request))
+            if delivers and life.over:
+                self._be_late(customerio, request)
             raise
         late, self._late = (self._late, []) if delivers else ([], self._late)
         if b'"merge"' in request.body:  # there is a pause before a merge, which no request takes
@@ -267,6 +274,16 @@ class Machine:
             status, body = int(way[:3]), b"{}"
         await asyncio.sleep(self._chance.random() * latency_s)
         return Response(status, {}, body)
+
+    def _be_late(self, customerio: CustomerIo, request: Request) -> None:
+        """A request of a process that died may still arrive, nearly always before the next one sends anything. If it
+        goes by an email, always: it would find nobody if that moved on."""
+        if self._lateness.random() < 0.5:
+            return
+        if b'"identifiers":{"email"' in request.body or self._lateness.random() < 0.5:
+            self._loop.call_later(self._lateness.random() * QUIET_S, self._arrive, [(customerio, request)])
+        else:
+            self._late.append((customerio, request))
 
     def _arrive(self, late: list[tuple[CustomerIo, Request]]) -> None:
         for customerio, request in late:

@@ -381,3 +381,12 @@ def test_an_email_of_a_customer_who_was_joined_in_the_same_breath_is_given_up() 
             said("page", V, email="b@x.com", user_id="k1"), said("$set", "u2", email="b@x.com"), identify("u3", V, email="c@x.com"),
             options={"identify_by": "property:user_id"}, latency_s=2, schedule=schedule,
         )  # fmt: skip
+
+
+def test_what_a_killed_process_said_by_an_email_creates_nobody_once_the_email_moved_on() -> None:
+    run = lived(
+        said("page", "u1"), Rest(), said("$set", "u1", email="c@x.com"), Rest(), said("page", "u1", plan=1), Wait(0.2), Kill(),
+        said("$set", "u1", email="b@x.com"),
+        options=BY_EMAIL, latency_s=2, schedule=52,
+    )  # fmt: skip
+    assert len(customers(run)) == 1

@@ -10,6 +10,7 @@ import structlog
 
 from hogline.clock import Clock, SystemClock
 from hogline.delivery.client import Client
+from hogline.delivery.quiet import Quiet
 from hogline.destinations.base import Send
 from hogline.model import Request, Response
 from hogline.runtime.control_socket import Unanswered, offered, reached
@@ -53,13 +54,16 @@ async def own_service(
         stores = await stack.enter_async_context(opening)
         journal, state = stores.journal, stores.state
         sampler = Sampler(stores.figures, journal, state, clock)
-        if delivers:  # until what is in flight at the end is settled
-            await stack.enter_async_context(sampler.running())
+        quiet = Quiet(client.send, clock, for_s=settings.quiet_after_kill_s if directory.was_killed else 0)
+        if delivers:
+            directory.delivers()
+            stack.callback(_ended, directory, quiet)
+            await stack.enter_async_context(sampler.running())  # until what is in flight at the end is settled
         service = Service(
             settings,
             journal=journal,
             state=state,
-            send=client.send if stores.hold is None else _held(client.send, stores.hold),
+            send=quiet.send if stores.hold is None else _held(quiet.send, stores.hold),
             clock=clock,
             delivers=delivers,
             figures=Fresh(stores.figures, sampler) if delivers else stores.figures,
@@ -73,6 +77,12 @@ async def own_service(
         if delivers:
             await stack.enter_async_context(offered(service, directory.control))
         yield service, stores
+
+
+def _ended(directory: DataDirectory, quiet: Quiet) -> None:
+    """Everything is settled, or was given up."""
+    if not quiet.gave_up:
+        directory.ended_well()
 
 
 def _held(send: Send, hold: Hold) -> Send:

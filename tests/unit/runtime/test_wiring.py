@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from hogline.delivery.quiet import Quiet
 from hogline.runtime import wiring as process
 from hogline.runtime.control_socket import is_remote
 from hogline.runtime.serve import serve, serving
@@ -184,3 +185,16 @@ async def test_serve_receives_until_it_is_told_to_stop(settings: Settings, numbe
         for each in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(each)
     assert is_free(settings.data)
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+async def test_after_a_process_that_gave_up_a_request_the_next_one_is_quiet_at_first(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, *, gives_up: bool
+) -> None:
+    monkeypatch.setattr(Quiet, "gave_up", gives_up, raising=False)
+    monkeypatch.setattr(Quiet, "__init__", lambda self, send, clock, *, for_s: made.append(for_s))
+    made: list[float] = []
+    for _ in range(2):
+        async with service_for(settings, delivers=True):
+            pass
+    assert made == [0, settings.quiet_after_kill_s if gives_up else 0]

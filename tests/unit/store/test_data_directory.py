@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -202,3 +203,30 @@ def test_a_backup_that_was_unpacked_carelessly_is_told_how_to_close(tmp_path: Pa
     for file in tmp_path.iterdir():
         file.chmod(0o600)
     DataDirectory(tmp_path)
+
+
+def test_it_says_whether_the_last_process_that_delivered_ended_well(tmp_path: Path) -> None:
+    def was_killed(*, delivers: bool, well: bool) -> bool:
+        with DataDirectory(tmp_path) as directory:
+            if delivers:
+                directory.delivers()
+            if well:
+                directory.ended_well()
+            return directory.was_killed
+
+    assert not was_killed(delivers=False, well=False)
+    assert not was_killed(delivers=True, well=True)
+    assert not was_killed(delivers=True, well=False)
+    assert was_killed(delivers=False, well=False)  # a command that sends nothing changes nothing
+    assert was_killed(delivers=True, well=True)
+    assert not was_killed(delivers=True, well=True)
+
+
+def test_a_disk_that_takes_no_mark_is_one_clear_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_file: int, _text: bytes, _offset: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with DataDirectory(tmp_path) as directory:
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(Unusable, match=r"No space left on device"):
+            directory.delivers()

@@ -56,6 +56,24 @@ class DataDirectory:
         except OSError as error:
             raise self._unusable(error) from error
         self._lock: int | None = None
+        self.was_killed = False
+        """The last process that delivered did not end well. Known once the directory is held."""
+
+    def delivers(self) -> None:
+        """From now on, requests may be on their way. Raises `Unusable`."""
+        self._mark(b"1")
+
+    def ended_well(self) -> None:
+        """No request is on its way. Raises `Unusable`."""
+        self._mark(b"")
+
+    def _mark(self, text: bytes) -> None:
+        assert self._lock is not None  # the directory is held
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, text, 0)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _unusable(self, error: OSError) -> Unusable:
         return Unusable(f"Cannot use the data directory {self.path} ({error.strerror}). Choose another with --data.")
@@ -127,6 +145,7 @@ class DataDirectory:
             os.close(lock)
             raise self._unusable(error) from error
         self._lock = lock
+        self.was_killed = os.fstat(lock).st_size > 0
         return self
 
     def __exit__(
