@@ -21,14 +21,14 @@ import aiohttp
 
 from bench.people import PEOPLE, learn, person_ids
 from hogline.core.changes import Failure, Flush, Noted, Sent, Settlement
-from hogline.core.lanes import LANES
+from hogline.core.lanes import LANES, checksum
 from hogline.model import Refusal
 from hogline.posthog.entry import Entry, encode_entry
 from hogline.runtime.serve import serving
 from hogline.settings import Settings
 from hogline.store.datadir.accounts import ConsoleAccounts
 from hogline.store.datadir.directory import DataDirectory
-from hogline.store.event_log import Unlogged, checksum, packed
+from hogline.store.event_log import Unlogged, packed
 from hogline.store.figures import Figure, FigureKind
 from hogline.store.opening import Stores, opened
 

@@ -16,7 +16,8 @@ from statistics import median
 from bench.processes import run, sandbox
 from bench.traffic import lines
 from hogline.core.changes import Noted
-from hogline.store.event_log import EventLog, Query, Unlogged, checksum, packed
+from hogline.core.lanes import checksum
+from hogline.store.event_log import EventLog, Query, Unlogged, packed
 from hogline.store.sqlite.event_log import SqliteEventLog
 
 EVENTS, PEOPLE, PAIRS = 100_000, 5_000, 7

@@ -85,6 +85,9 @@ class Operation(Struct, frozen=True, gc=False):
     """The JSON text, exactly as it is sent."""
     path: str | None = None
     """None: it is sent in a batch. Otherwise it is a separate request, to this path."""
+    data_at: int = 0
+    """Where the event's data begins, if the body ends with a colon, the data exactly as the entry has it, and `}`. The
+    event log does not keep it twice. 0: the log keeps the whole body."""
 
 
 class Refusal(Struct, frozen=True):

@@ -102,17 +102,10 @@ class Change:
 def changes_of(destination: Destination[Any], changes: Mapping[str, tuple[object, object]]) -> list[Change]:
     """In words, in the order of the form."""
     return [
-        Change(option.title, *(_in_words(option, value) for value in changes[option.key]))
+        Change(option.title, *(option.in_words(value) for value in changes[option.key]))
         for option in destination.options
         if option.key in changes
     ]
-
-
-def _in_words(option: Option, value: object) -> str:
-    value = option.default if value is None else value
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return next((choice.title for choice in option.choices if choice.value == value), str(value)) or "nothing"
 
 
 def only_changed(

@@ -59,6 +59,7 @@ class Sent(Struct, frozen=True, kw_only=True, array_like=True):
     """Of their events."""
     actions: Sequence[str] = ()
     bodies: Sequence[bytes] = ()
+    """JSON texts. Those that end with their event's data stop in front of it: the journal has it."""
     paths: Mapping[int, str] = {}
     """By place in the lists, those that were not in a batch."""
     rejected: Mapping[int, str] = {}

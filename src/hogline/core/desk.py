@@ -19,7 +19,7 @@ from hogline.core.fold import Suppressed, other_of
 from hogline.core.forward import Forwarded
 from hogline.core.items import ELSEWHERE, OVERLOADED, Item, OperationOutcome, Origin
 from hogline.core.known import EVER, Known
-from hogline.core.lanes import Lane, Lanes, lane_of
+from hogline.core.lanes import LANES, Lane, Lanes, checksum, checksum_of_name, lane_of
 from hogline.core.ledger import row_name
 from hogline.core.records import RecordReads, Records
 from hogline.core.removing import removal_of
@@ -95,10 +95,11 @@ class Desk:
             if not who:  # forgotten, and counted at that time
                 continue
             item = Item(Origin.JOURNAL, position, who, entry, size_bytes)
+            item.name_checksum, item.who_checksum = checksum_of_name(entry.name), checksum(who)
             if others and any(position in each for each in others):
                 item.filtered = ELSEWHERE
             if known.id(who) is None:
-                item.lane, item.people = lane_of(who), (who,)
+                item.lane, item.people = item.who_checksum % LANES, (who,)
             else:
                 self._join(item, entry)
             if position <= lanes.all[item.lane].settled or (

@@ -56,6 +56,11 @@ class Item(Struct, gc=False):
     size_bytes: int = 0
     """The event's size in the journal, which measures memory."""
     lane: int = -1
+    name_checksum: int = 0
+    """Of the event's name; 0: not made yet. The event log takes both from here, since later everything about an event
+    has left the processor's caches."""
+    who_checksum: int = 0
+    """Of `who`."""
     waits: tuple[int, ...] = ()
     """Lanes that must have nothing earlier left, because one of the joined ids comes from there."""
     people: tuple[str, ...] = ()

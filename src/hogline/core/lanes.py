@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from zlib import crc32
 
 from hogline.core.items import Item
@@ -22,8 +23,15 @@ migration.
 """
 
 
+def checksum(text: str) -> int:
+    return crc32(text.encode("utf-8", "surrogatepass"))
+
+
+checksum_of_name = lru_cache(10_000)(checksum)
+
+
 def lane_of(group: str) -> int:
-    return crc32(group.encode("utf-8", "surrogatepass")) % LANES
+    return checksum(group) % LANES
 
 
 class Lane:

@@ -4,40 +4,43 @@ sent. Pure."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
-from zlib import crc32
 
 from hogline.core.changes import Noted, Sent
 from hogline.core.items import Item, OperationOutcome, Origin
+from hogline.core.lanes import checksum, checksum_of_name
 from hogline.core.settle import answered
 from hogline.core.shipment import Shipment
 from hogline.destinations.base import People
-from hogline.store.event_log import checksum, only
-
-_checksum_of_name = lru_cache(10_000)(checksum)
+from hogline.store.event_log import only
 
 
 def noted(
     shipment: Shipment, people: People[Any] | None, outcomes: Sequence[OperationOutcome], *, began_ms: int, at_ms: int
 ) -> Noted | None:
     """For a shipment that is settled; None if there is no event in it."""
-    items = [item for item in shipment.items if item.entry is not None]
+    # Every event takes this path: one look at each, in a few comprehensions.
+    items = shipment.items
+    positions = [item.position for item in items]
+    if 0 in positions:
+        items = [item for item in items if item.position]
+        positions = [item.position for item in items]
     if not items:
         return None
-    # Every event takes this path: one look at each, in a few comprehensions.
-    entries = [item.entry for item in items if item.entry is not None]
-    name_of, checksum_of = _checksum_of_name, crc32
     sent, refused = _sent(shipment, people, outcomes)
     return Noted(
         began_ms=began_ms,
         at_ms=at_ms,
-        positions=[item.position for item in items],
-        names=[name_of(entry.name) for entry in entries],
-        people=[checksum_of(entry.distinct_id.encode("utf-8", "surrogatepass")) for entry in entries],
+        positions=positions,
+        names=[item.name_checksum or _name_checksum(item) for item in items],
+        people=[item.who_checksum or checksum(item.who) for item in items],
         others=_others(items, refused),
         sent=sent,
     )
+
+
+def _name_checksum(item: Item) -> int:
+    return 0 if item.entry is None else checksum_of_name(item.entry.name)
 
 
 def _sent(
@@ -58,7 +61,7 @@ def _sent(
     sent = Sent(
         positions=positions,
         actions=[operation.action for operation in operations],
-        bodies=[operation.body for operation in operations],
+        bodies=[each.body[: each.data_at] if each.data_at else each.body for each in operations],
         paths={place: operation.path for place, operation in enumerate(operations) if operation.path},
         rejected=rejected,
         adjusted={item.position: item.adjusted for item in shipment.items if item.adjusted},
@@ -70,6 +73,9 @@ def _others(items: Sequence[Item], refused: dict[int, str]) -> dict[int, tuple[s
     """What was not simply delivered. An event that is held and released in one shipment is there twice: the last
     outcome counts."""
     others: dict[int, tuple[str, str]] = {}
+    held = Origin.HELD
+    if not refused:  # the usual case: most were simply delivered, and one look tells
+        items = [one for one in items if one.filtered is not None or one.refusals or one.origin is held]
     for item in items:
         position = item.position
         if item.refusals:
@@ -78,6 +84,6 @@ def _others(items: Sequence[Item], refused: dict[int, str]) -> dict[int, tuple[s
             others[position] = "failed", refused[position]
         elif item.filtered is not None:
             others[position] = "held" if item.held else "filtered", item.filtered
-        elif item.origin is Origin.HELD:
+        elif item.origin is held:
             others.pop(position, None)
     return others

@@ -78,6 +78,13 @@ class Option(Struct, frozen=True, kw_only=True):
     def allows(self, number: int) -> bool:
         return self.minimum <= number <= self.maximum
 
+    def in_words(self, value: object) -> str:
+        """A value as people read it; None is the default."""
+        value = self.default if value is None else value
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return next((choice.title for choice in self.choices if choice.value == value), str(value)) or "nothing"
+
 
 PACE = Option(
     key="max_requests_per_second",

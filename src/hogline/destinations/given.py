@@ -18,17 +18,18 @@ def modern(options: Sequence[Option], values: Mapping[str, object]) -> dict[str,
     older = {option.key: option for option in options if option.instead}
     turned = {option.key: option for option in options if option.becomes and not option.instead}
     found = {
-        key: _becomes(turned[key], value) if key in turned and value != "" else value
+        key: becomes(turned[key], value) if key in turned and value != "" else value
         for key, value in values.items()
         if key not in older
     }
     for key, option in older.items():
         if values.get(key) is not None:
-            found.setdefault(option.instead, _becomes(option, values[key]))
+            found.setdefault(option.instead, becomes(option, values[key]))
     return found
 
 
-def _becomes(option: Option, value: object) -> object:
+def becomes(option: Option, value: object) -> object:
+    """What a value of an option that used to be yes or no means today."""
     if not option.becomes:
         return value
     said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value

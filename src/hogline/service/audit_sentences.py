@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from hogline.destinations.base import Option
+from hogline.destinations.catalogue import DESTINATIONS, destination_of
+from hogline.destinations.given import becomes
+
 DEEDS: Mapping[str, str] = {
     "sign_in": "Signed in",
     "sign_in_failed": "Failed to sign in",
@@ -55,19 +59,22 @@ DEEDS: Mapping[str, str] = {
 """By action."""
 
 
-def what_was_done(action: str, connection: str, details: Mapping[str, object]) -> str:
-    """In one line: the action, the connection, and the details."""
+def what_was_done(action: str, connection: str, details: Mapping[str, object], destination: str = "") -> str:
+    """In one line: the action, the connection, and the details. Options are named as in the form of the connection's
+    `destination`; if that is not known, of one that has them."""
     done = DEEDS.get(action, action.replace("_", " ").capitalize())
     about = ", ".join([*([connection] if connection else []), *_about(details)])
-    return f"{done}{': ' if about else ''}{about}"
+    changed = details.get("options")
+    options = _options(changed, destination) if isinstance(changed, Mapping) else ""
+    return ": ".join([done, *([about] if about else [])]) + (f". {options}" if options else "")
 
 
 def _about(details: Mapping[str, object]) -> list[str]:
     found = []
     for key, value in details.items():
         if key == "options" and isinstance(value, Mapping):
-            found += [_changed(name, change) for name, change in value.items()]
-        elif key == "change" and isinstance(value, list):
+            continue
+        if key == "change" and isinstance(value, list):
             found.append(f"{_plain(value[0])} → {_plain(value[1])}")
         elif key in {"account", "token"}:
             found.append(_plain(value))
@@ -78,14 +85,30 @@ def _about(details: Mapping[str, object]) -> list[str]:
     return found
 
 
-def _changed(name: str, change: object) -> str:
-    if isinstance(change, list) and len(change) == 2:
-        return f"{name} {_plain(change[0])} → {_plain(change[1])}"
-    return f"{name} {_plain(change)}"
+def _options(changed: Mapping[str, object], destination: str) -> str:
+    """All on one line, in the order of the form."""
+    known = [destination_of(destination)] if destination else list(DESTINATIONS.values())
+    options = next((one.options for one in known if changed.keys() <= {option.key for option in one.options}), ())
+    by_key = {option.key: option for option in options}
+    places = {key: place for place, key in enumerate(by_key)}
+    keys = sorted(changed, key=lambda key: (places.get(key, len(places)), key))
+    return "; ".join(_changed(by_key, key, changed[key]) for key in keys)
+
+
+def _changed(options: Mapping[str, Option], key: str, change: object) -> str:
+    option = options.get(key)
+    if not isinstance(change, list) or len(change) != 2:  # a secret
+        return f"{option.title if option else key}: changed"
+    if option is None:
+        return f"{key}: {_plain(change[0])} → {_plain(change[1])}"
+    if option.instead:
+        older, option = option, options[option.instead]
+        change = [value if value is None else becomes(older, value) for value in change]
+    return f"{option.title}: {option.in_words(change[0])} → {option.in_words(change[1])}"
 
 
 def _plain(value: object) -> str:
-    """An option's value; empty: its default."""
+    """A value; empty: its default."""
     if value is None:
         return "default"
     if isinstance(value, list):

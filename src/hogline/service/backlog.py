@@ -10,7 +10,7 @@ from hogline.backfill.forecast import created
 from hogline.clock import Clock
 from hogline.core.changes import Noted, Settlement
 from hogline.core.known import EVER, Known
-from hogline.core.lanes import LANES, lane_of
+from hogline.core.lanes import LANES, checksum, lane_of
 from hogline.delivery.rehearsal import Rehearsal
 from hogline.delivery.workers import Workers
 from hogline.destinations.catalogue import destination_of
@@ -18,7 +18,6 @@ from hogline.posthog.entry import decode_entry
 from hogline.service.core import connection_named, opened
 from hogline.settings import Settings
 from hogline.store.base import Connection, Journal, State
-from hogline.store.event_log import checksum
 from hogline.store.positions import settled_position
 from hogline.views.connections import BacklogView
 

@@ -9,14 +9,13 @@ import msgspec
 
 from hogline.delivery.scribe import Scribe
 from hogline.delivery.workers import Workers
-from hogline.model import Event
-from hogline.posthog.entry import decode_event
+from hogline.posthog.entry import Entry, decode_entry, event_of
 from hogline.service.core import CannotDo, connection_named
 from hogline.service.finding import ids_of
 from hogline.service.runner import Runner
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
-from hogline.store.event_log import Attempt, Found, OutcomeKind, Query
+from hogline.store.event_log import Attempt, Found, OutcomeKind, Query, whole_body
 from hogline.store.positions import settled_position
 from hogline.views.events import (
     EventAttempt,
@@ -137,13 +136,14 @@ class Events:
         return await self._event_log.attempts(connection.id, positions) if self._event_log is not None else {}
 
     def _details(
-        self, connection: Connection, view: LoggedEvent, event: Event, attempts: Sequence[Attempt]
+        self, connection: Connection, view: LoggedEvent, entry: Entry, attempts: Sequence[Attempt]
     ) -> LoggedEventDetails:
+        event = event_of(entry)
         return LoggedEventDetails(
             event=view,
             properties=event.properties,
             set=event.set,
-            attempts=[_attempt(attempt) for attempt in attempts],
+            attempts=[_attempt(attempt, entry.data) for attempt in attempts],
             waits_for=self._waits_for(connection) if view.outcome == PENDING else "",
             retries=_retries(self._workers.tried(connection.id, view.position)),
             next_try_ms=self._workers.next_try_ms(connection.id) if view.outcome == PENDING else None,
@@ -177,7 +177,7 @@ class Events:
         events = []
         for one in chosen:
             after = max(await settled_position(one, self._state), query.after)
-            read = [(position, decode_event(body)) for position, body in await self._journal.read(after, 1_000)]
+            read = [(position, decode_entry(body)) for position, body in await self._journal.read(after, 1_000)]
             # Lanes do not settle in the journal's order: some behind the first that waits are done.
             done = await self._attempts(one, [position for position, _ in read])
             for position, event in read:
@@ -187,12 +187,12 @@ class Events:
         events.sort(key=lambda event: -event.position)
         return events
 
-    async def _received(self, position: int) -> Event | None:
+    async def _received(self, position: int) -> Entry | None:
         rows = await self._journal.read(position - 1, 1)
-        event = decode_event(rows[0][1]) if rows and rows[0][0] == position else None
-        return event if event is not None and event.distinct_id else None  # else it is forgotten
+        entry = decode_entry(rows[0][1]) if rows and rows[0][0] == position else None
+        return entry if entry is not None and entry.distinct_id else None  # else it is forgotten
 
-    def _view_of(self, connection: Connection, found: Found, event: Event) -> LoggedEvent:
+    def _view_of(self, connection: Connection, found: Found, event: Entry) -> LoggedEvent:
         return LoggedEvent(
             connection=connection.name,
             position=found.position,
@@ -213,7 +213,7 @@ class Events:
         return reason or "It is next, after the events that were received before it."
 
 
-def _fits(event: Event, query: Query) -> bool:
+def _fits(event: Entry, query: Query) -> bool:
     return (not query.names or event.name in query.names) and (not query.people or event.distinct_id in query.people)
 
 
@@ -232,7 +232,7 @@ def _retries(tried: Sequence[tuple[int, str]]) -> list[EventRetry]:
     return [EventRetry(at_ms, answer) for at_ms, answer in tried]
 
 
-def _attempt(attempt: Attempt) -> EventAttempt:
+def _attempt(attempt: Attempt, data: bytes) -> EventAttempt:
     return EventAttempt(
         began_ms=attempt.began_ms,
         at_ms=attempt.at_ms,
@@ -241,7 +241,7 @@ def _attempt(attempt: Attempt) -> EventAttempt:
         adjusted=list(attempt.adjusted),
         retries=_retries(attempt.retries),
         operations=[
-            SentOperation(action, path or "batch", msgspec.json.decode(body), refused or None)
+            SentOperation(action, path or "batch", msgspec.json.decode(whole_body(body, data)), refused or None)
             for action, path, body, refused in attempt.sent
         ],
     )

@@ -2,8 +2,8 @@
 
 Whatever decides about events writes it down in the state, in the same transaction (`Unlogged`). The log takes it from
 there later, in large batches, and remembers how far it is: so it misses nothing and says nothing twice, whenever the
-process ends. It keeps no text of an event but the operations as they were sent; names and ids are checksums, so readers
-compare with the journal.
+process ends. It keeps no text of an event but the operations as they were sent, without what the journal has; names and
+ids are checksums, so readers compare with the journal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
-from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -30,8 +29,8 @@ EventOutcome: TypeAlias = tuple[OutcomeKind, str]
 """With the reason, if it was not delivered."""
 
 SentOperation: TypeAlias = tuple[str, str, bytes, str]
-"""An operation as it was sent: action, path (empty: in a batch), body, and why the destination rejected it (empty:
-accepted)."""
+"""An operation as it was sent: action, path (empty: in a batch), body (see `whole_body`), and why it was
+rejected (empty: accepted)."""
 
 
 class Unlogged(NamedTuple):
@@ -144,6 +143,12 @@ def packed_sent(sent: Sent) -> bytes:
     return packed
 
 
+def whole_body(body: bytes, data: bytes) -> bytes:
+    """An operation's body as it was sent: the log leaves out the event's data if it ended with it (`data_at`), and no
+    other JSON text ends with a colon."""
+    return b"%b%b}" % (body, data) if body.endswith(b":") else body
+
+
 def only(sent: Sent, wanted: Callable[[int], bool]) -> Sent:
     """Only the operations of these positions."""
     kept = [place for place, position in enumerate(sent.positions) if wanted(position)]
@@ -182,7 +187,3 @@ def sent_for(position: int, sent: Sent) -> list[SentOperation]:
         (action, found.paths.get(place, ""), body, found.rejected.get(place, ""))
         for place, (action, body) in enumerate(zip(found.actions, found.bodies, strict=True))
     ]
-
-
-def checksum(text: str) -> int:
-    return crc32(text.encode("utf-8", "surrogatepass"))

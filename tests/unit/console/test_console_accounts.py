@@ -183,7 +183,7 @@ async def test_signing_in_and_failing_to_is_noted(browser: Browser) -> None:
 async def test_the_audit_page_shows_filters_and_exports(browser: Browser) -> None:
     await browser.bench.service.connections.configure("shop", {"hold_days": 7})
     shown = words((await browser.get("/audit")).text)
-    assert "Changed options: shop, hold_days default → 7" in shown
+    assert "Changed options: shop. Keep anonymous events: 0 → 7" in shown
     assert "No entries match this filter." in (await browser.get("/audit?who=nobody")).text
     lines = (await browser.get("/audit/export?action=options_changed")).text.splitlines()
     assert len(lines) == 1

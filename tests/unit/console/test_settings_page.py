@@ -65,8 +65,8 @@ async def test_another_name_leads_to_its_page_and_old_changes_stay(browser: Brow
     assert "Renamed shop to store." in page
     said = words(page)
     changes = said[said.index("Changes When") :]
-    assert changes.index("Renamed a connection: shop → store") < changes.index("hold_days default → 7")
-    assert changes.index("hold_days default → 7") < changes.index("Created a connection")
+    assert changes.index("Renamed a connection: shop → store") < changes.index("Keep anonymous events: 0 → 7")
+    assert changes.index("Keep anonymous events: 0 → 7") < changes.index("Created a connection")
 
 
 async def test_a_copy_is_paused_and_has_the_same_options(browser: Browser) -> None:

@@ -302,8 +302,27 @@ async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench:
     }
     assert second.details == {"options": {"hold_days": [7, None]}}
     assert what_was_done(first.action, first.connection, first.details) == (
-        "Changed options: shop, api_key set anew, event_allowlist default → a, b, hold_days default → 7"
+        "Changed options: shop. Customer.io API Key: changed; Keep anonymous events: 0 → 7; Events: nothing → a, b"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "destination", "said"),
+    [
+        ({"set_once": [None, False]}, "customerio", "Learn from $set_once: yes → no"),
+        (
+            {"identify_by": [None, "email"]},
+            "",
+            "Identify by: The distinct_id → The email if there is one, otherwise the distinct_id",
+        ),
+        ({"identify_by_email": [None, True]}, "customerio", "Identify by: The distinct_id → The email if there is one"),
+        ({"set_once": [None, False], "site_id": "set anew"}, "", "Site ID: changed; Learn from $set_once: yes → no"),
+        ({"unheard_of": ["a", None], "token": "set anew"}, "", "token: changed; unheard_of: a → default"),
+        ({"hold_days": [7, None]}, "removed", "hold_days: 7 → default"),
+    ],
+)
+def test_options_are_named_as_in_the_form(options: dict[str, object], destination: str, said: str) -> None:
+    assert said in what_was_done("options_changed", "shop", {"options": options}, destination)
 
 
 async def test_nothing_personal_and_no_secret_is_in_its_file(bench: ServiceBench, tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
+import apsw
+import msgspec
 import pytest
 from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 from structlog.testing import capture_logs
@@ -16,6 +19,7 @@ from hogline.posthog.entry import encode_event
 from hogline.service import CannotDo, Service
 from hogline.store.backfilled import Taken
 from hogline.store.base import Unwritable
+from hogline.store.event_log import read_sent
 from hogline.store.sqlite.journal import SqliteJournal
 from hogline.views.events import LoggedEvent
 
@@ -121,6 +125,50 @@ async def test_one_event_has_its_input_its_operations_and_the_answer(bench: Serv
     assert operation.refused == "invalid"
     assert isinstance(operation.body, dict)
     assert operation.body["name"] == "refuse me"
+
+
+@pytest.mark.parametrize(
+    ("properties", "name"),
+    [
+        ({"plan": "free", "deep": {"a": {}}}, "ordered"),
+        ({}, "ordered"),
+        ({"plan": "free", "$lib": "web"}, "ordered"),  # PostHog's own is kept apart
+        ({"recipient": "eve@example.com"}, "ordered"),  # renamed
+        ({"text": ":"}, "signed up: now"),
+        ({"large": "x" * 40_000}, "ordered"),  # by v1
+    ],
+)
+async def test_operations_are_shown_exactly_as_they_were_sent(
+    bench: ServiceBench, properties: dict[str, object], name: str
+) -> None:
+    requests: list[Request] = []
+
+    async def instead(request: Request) -> Response:
+        requests.append(request)
+        return Response(200, {}, b"{}")
+
+    bench.customerio.instead = instead
+    await receive(bench, ("$identify", "ada"))
+    await settled(bench)
+    requests.clear()
+    await receive(bench, (name, "ada"), **properties)  # type: ignore[arg-type]  # data, not a time
+    await settled(bench)
+    (attempt,) = (await bench.service.events.show("shop", 2)).attempts
+    bodies = [msgspec.json.decode(request.body) for request in requests]
+    sent = [operation for body in bodies for operation in body.get("batch", [body])]
+    assert [operation.body for operation in attempt.operations] == sent
+    assert sent[-1]["name"] == name
+
+
+async def test_an_events_data_is_not_kept_twice(bench: ServiceBench) -> None:
+    await receive(bench, ("$identify", "ada"), ("ordered", "ada"), plan="free")
+    await settled(bench)
+    await bench.service.events.find()  # the log has everything now
+    with closing(apsw.Connection(str(bench.folder / "events.db"))) as log:
+        sent = [read_sent(packed) for (packed,) in log.execute("SELECT sent FROM shipments")]
+    bodies = [body for each in sent for body in each.bodies]
+    assert b'"name":"ordered"' in b"".join(bodies)
+    assert b'"plan"' not in b"".join(bodies)
 
 
 async def test_each_time_it_was_sent_in_vain_is_there_while_it_is_under_way_and_afterwards(bench: ServiceBench) -> None:

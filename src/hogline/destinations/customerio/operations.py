@@ -176,7 +176,7 @@ def event(
         data,
     )
     if len(body) <= limits.OPERATION_BYTES:
-        return Operation(kind, body)
+        return Operation(kind, body, None, len(body) - len(data) - 1 if data is entry.data else 0)
     customer = identifier.value
     if identifier.kind == "cio_id" and not customer.startswith("cio_"):
         customer = f"cio_{customer}"  # how v1 knows it from an id

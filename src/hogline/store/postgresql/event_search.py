@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import psycopg
 
-from hogline.store.event_log import Attempt, Found, Query, checksum, read_sent, sent_for
+from hogline.core.lanes import checksum
+from hogline.store.event_log import Attempt, Found, Query, read_sent, sent_for
 from hogline.store.postgresql.event_blocks import BLOCK_BITS, MASK, SIZE
 from hogline.store.postgresql.event_shipments import by_part, of_part
 from hogline.store.postgresql.link import Row, Values

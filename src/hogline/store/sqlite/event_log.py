@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import groupby
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -160,27 +160,29 @@ class Blocks:
         self._earlier: list[tuple[int, int, int, int]] = []
 
     def put(self, connection: int, shipment: int, noted: Noted, delivered: int, others: Mapping[int, int]) -> None:
-        block = -1
-        for position in noted.positions:
-            if position < self.first:
-                continue
-            if position >> BLOCK_BITS != block:
+        # Every event takes this path.
+        first, block, said = self.first, -1, bool(noted.names)
+        opened: dict[int, tuple[array[int], array[int], array[int], array[int]]] = {}
+        every = zip(noted.positions, noted.names or repeat(0), noted.people or repeat(0))  # noqa: B905  # endless
+        for position, name, who in every:
+            if position >> BLOCK_BITS != block or position < first:
+                if position < first:
+                    continue
                 block = position >> BLOCK_BITS
-                outcomes, shipments = self.results(connection, block)
-                self.events(block)
+                if block not in opened:
+                    opened[block] = *self.results(connection, block), *self.events(block)
+                outcomes, shipments, names, people = opened[block]
             place = position & MASK
-            before = shipments[place]
-            if before and before != shipment:
-                self._earlier.append((connection, position, before, outcomes[place]))
+            if shipments[place] and shipments[place] != shipment:
+                self._earlier.append((connection, position, shipments[place], outcomes[place]))
             shipments[place] = shipment
-            outcomes[place] = others.get(position, delivered) if others else delivered
-        for position, name, who in zip(noted.positions, noted.names, noted.people, strict=False):
-            if position >> BLOCK_BITS != block:
-                block = position >> BLOCK_BITS
-            names, people = self.events(block)
-            place = position & MASK
-            names[place] = name
-            people[place] = who
+            outcomes[place] = delivered
+            if said:
+                names[place] = name
+                people[place] = who
+        for position, outcome in others.items():
+            if position >= first:
+                self.results(connection, position >> BLOCK_BITS)[0][position & MASK] = outcome
 
     def results(self, connection: int, block: int) -> tuple[array[int], array[int]]:
         key = key_of(connection, block)

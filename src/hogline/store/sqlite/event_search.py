@@ -4,18 +4,23 @@ what happened to single events is looked up."""
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 import apsw
 import msgspec
 
-from hogline.store.event_log import Attempt, Found, Query, checksum, read_sent, sent_for
+from hogline.core.lanes import checksum
+from hogline.store.event_log import Attempt, Found, Query, read_sent, sent_for
 from hogline.store.sqlite.database import rows, value
 
 BLOCK_BITS = 12
 SIZE = 1 << BLOCK_BITS
 MASK = SIZE - 1
+FEW = 2
+"""Numbers that are looked for one by one."""
+COMPARED = 3
+"""Bytes of four: what is left is compared whole."""
 # From the newest block on; SQLite keeps the order of a cross join, so nothing is sorted and reading can end early.
 _BLOCKS = (
     "SELECT block, value, {names}, {people} FROM events CROSS JOIN json_each(?1)"
@@ -72,37 +77,58 @@ def _results(database: apsw.Connection, connection: int, block: int) -> tuple[ar
 
 def _matcher(query: Query) -> Callable[[bytes, bytes], Sequence[int]]:
     """Gives the places in a block, newest first, that may fit."""
-    names = [checksum(one) for one in query.names]
-    people = [checksum(one) for one in query.people]
+    names = _finder([checksum(one) for one in query.names])
+    people = _finder([checksum(one) for one in query.people])
     everything = range(SIZE - 1, -1, -1)
 
     def matches(name_array: bytes, people_array: bytes) -> Sequence[int]:
-        if people:
-            places = _places(people_array, people)
-            if names:
-                all_names = array("I", name_array)
-                places = [place for place in places if all_names[place] in names]
-            return places
-        return _places(name_array, names) if names else everything
+        if not query.people:
+            return names(name_array) if query.names else everything
+        places = people(people_array)
+        if query.names and places:
+            found = set(names(name_array))
+            places = [place for place in places if place in found]
+        return places
 
     return matches
 
 
-def _places(numbers: bytes, wanted: Collection[int]) -> list[int]:
-    """Where one of these stands, the last first."""
-    places: list[int] = []
-    for number in wanted:
-        needle = array("I", [number]).tobytes()
-        at, here = numbers.find(needle), list[int]()
+def _finder(wanted: Sequence[int]) -> Callable[[bytes], list[int]]:
+    """Gives the places in an array where one of these stands, the last first."""
+    needles = [array("I", [number]).tobytes() for number in wanted]
+    if len(needles) <= FEW:
+        return lambda numbers: sorted((place for one in needles for place in _places(numbers, one)), reverse=True)
+    # Many in one pass: for the first bytes of all numbers, whether one that is wanted has this byte.
+    tables = [bytes(any(one[n] == byte for one in needles) for byte in range(256)) for n in range(COMPARED)]
+    chosen = frozenset(needles)
+
+    def places_of_many(numbers: bytes) -> list[int]:
+        near = -1
+        for n, table in enumerate(tables):
+            near &= int.from_bytes(numbers[n::4].translate(table), "little")
+        if not near:
+            return []
+        marks = near.to_bytes(len(numbers) // 4, "little")
+        candidates, at = list[int](), marks.rfind(1)
         while at >= 0:
-            if len(here) > SIZE // 16:  # so many that it is quicker to look at each
-                here = [place for place, one in enumerate(array("I", numbers)) if one == number]
-                break
-            if at % 4 == 0:
-                here.append(at // 4)
-            at = numbers.find(needle, at + 1)
-        places += here
-    return sorted(places, reverse=True)
+            candidates.append(at)
+            at = marks.rfind(1, 0, at)
+        return [place for place in candidates if numbers[4 * place : 4 * place + 4] in chosen]
+
+    return places_of_many
+
+
+def _places(numbers: bytes, needle: bytes) -> list[int]:
+    """Where it stands."""
+    at, here = numbers.find(needle), list[int]()
+    while at >= 0:
+        if len(here) > SIZE // 16:  # so many that it is quicker to look at each
+            (number,) = array("I", needle)
+            return [place for place, one in enumerate(array("I", numbers)) if one == number]
+        if at % 4 == 0:
+            here.append(at // 4)
+        at = numbers.find(needle, at + 1)
+    return here
 
 
 def _with_times(

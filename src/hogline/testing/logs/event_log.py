@@ -8,7 +8,8 @@ from itertools import count
 import pytest
 
 from hogline.core.changes import Noted, Sent
-from hogline.store.event_log import EventLog, EventOutcome, OutcomeKind, Query, Unlogged, changed, checksum, packed
+from hogline.core.lanes import checksum
+from hogline.store.event_log import EventLog, EventOutcome, OutcomeKind, Query, Unlogged, changed, packed
 
 FAR = 4_096
 """Positions that are so far apart are in different blocks."""
@@ -78,6 +79,8 @@ EVENTS = (
         ({"people": ["bob"], "kind": "held"}, [4]),
         ({"people": ["bob"], "names": ["ordered"]}, [2]),
         ({"people": ["bob"], "names": ["ordered"], "kind": "held"}, []),
+        ({"people": ["eve"], "names": ["ordered"]}, []),
+        ({"people": ["ada", "eve", "eva"]}, [5, 3, 1]),
         ({"kind": "filtered"}, [2]),
         ({"reason": "not_identified"}, [4, 2]),
         ({"kind": "held", "reason": "not_identified"}, [4]),
@@ -221,6 +224,15 @@ async def test_what_is_older_than_the_journal_is_not_taken(log: EventLog) -> Non
     await log.trim(8)
     await add(log, Unlogged(next(numbers), 1, *changed([3], ("filtered", "discarded"))))
     assert await positions(log) == [9]
+
+
+async def test_a_person_with_many_ids_is_found_like_one_with_one(log: EventLog) -> None:
+    ids = [f"ada-{n}" for n in range(20)]
+    await add(log, shipped(*(noted(n * 7 + 1, who=who) for n, who in enumerate((*ids, *ids)))))
+    await add(log, shipped(*(noted(n * 7 + 2, who=f"bob-{n}", name="signed up") for n in range(100))))
+    assert await positions(log, people=ids) == [n * 7 + 1 for n in reversed(range(40))]
+    assert await positions(log, people=[*ids, "bob-99"], names=["signed up"]) == [99 * 7 + 2]
+    assert await positions(log, people=[f"eve-{n}" for n in range(20)]) == []
 
 
 @pytest.mark.parametrize("apart", [2, 3])
