@@ -1,5 +1,5 @@
-"""Requests that a killed process had sent may still take effect, and must not be overtaken. If one finds its customer by
-an email, and a newer request has moved that email on, it creates a customer."""
+"""Requests that a killed process had sent may still take effect, and must not be overtaken. One that finds its customer
+by an email would create another, if a newer request has moved that email on."""
 
 from __future__ import annotations
 
