@@ -54,7 +54,7 @@ async def test_a_store_has_one_owner_at_a_time(url: str, claim: Claim) -> None:
         await claimed(url, VAULT, wait_s=0)
     await claim.release()
     second = await claimed(url, VAULT, wait_s=0)
-    assert second.epoch == claim.epoch + 1
+    assert (second.epoch, second.was_killed) == (claim.epoch + 1, False)
     await second.release()
 
 
@@ -66,6 +66,7 @@ async def test_a_store_has_one_owner_at_a_time(url: str, claim: Claim) -> None:
 async def test_an_owner_that_is_gone_is_replaced_at_once(url: str, claim: Claim, gone: str) -> None:
     change(url, f"UPDATE store SET {gone}")  # noqa: S608  # one of the two above
     second = await claimed(url, VAULT, wait_s=0)
+    assert second.was_killed
     await second.release()
 
 

@@ -54,7 +54,8 @@ async def own_service(
         stores = await stack.enter_async_context(opening)
         journal, state = stores.journal, stores.state
         sampler = Sampler(stores.figures, journal, state, clock)
-        quiet = Quiet(client.send, clock, for_s=settings.quiet_after_kill_s if directory.was_killed else 0)
+        was_killed = directory.was_killed or (stores.hold is not None and stores.hold.was_killed)
+        quiet = Quiet(client.send, clock, for_s=settings.quiet_after_kill_s if was_killed else 0)
         if delivers:
             directory.delivers()
             stack.callback(_ended, directory, quiet)

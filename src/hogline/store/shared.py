@@ -16,6 +16,11 @@ class Hold(Protocol):
     """A store that another process may take over, if this one cannot say in time that it lives."""
 
     @property
+    def was_killed(self) -> bool:
+        """The process that had it before did not end well."""
+        ...
+
+    @property
     def lost(self) -> asyncio.Event:
         """Another process has taken over: this one writes nothing more, and has to end."""
         ...

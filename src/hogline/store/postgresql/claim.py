@@ -15,7 +15,7 @@ import psycopg
 
 from hogline.store.base import Unusable
 from hogline.store.datadir.secrets import Vault
-from hogline.store.postgresql.link import LOST, Link, close, value
+from hogline.store.postgresql.link import LOST, Link, close, rows, value
 from hogline.store.postgresql.presence import SQL as PRESENCE
 from hogline.store.postgresql.presence import Myself, Presence, entered
 from hogline.store.postgresql.queries import queries
@@ -36,8 +36,10 @@ class Claim(Presence):
     name = "lease"
     journal_writer = "journal"
 
-    def __init__(self, url: str, link: Link, myself: Myself, epoch: int) -> None:
+    def __init__(self, url: str, link: Link, myself: Myself, epoch: int, *, was_killed: bool) -> None:
+        """`was_killed`: the last owner did not release it."""
         self.epoch = epoch
+        self.was_killed = was_killed
         self.is_full = False
         """Too many events wait. The others know it after a beat."""
         super().__init__(url, link, myself)
@@ -78,17 +80,17 @@ async def claimed(
     """
     link = await asyncio.to_thread(entered, url, vault, myself, Claim.name)
     try:
-        epoch = await _waited_for(link, myself, wait_s, waits)
+        epoch, was_killed = await _waited_for(link, myself, wait_s, waits)
     except BaseException:
         await asyncio.to_thread(_gone, link, myself)
         raise
-    return Claim(url, link, myself, epoch)
+    return Claim(url, link, myself, epoch, was_killed=was_killed)
 
 
-async def _waited_for(link: Link, myself: Myself, wait_s: float | None, waits: Callable[[], None]) -> int:
+async def _waited_for(link: Link, myself: Myself, wait_s: float | None, waits: Callable[[], None]) -> tuple[int, bool]:
     beat_s = time.monotonic()
     until_s = None if wait_s is None else beat_s + wait_s
-    while (epoch := await asyncio.to_thread(_try, link, myself)) is None:
+    while (taken := await asyncio.to_thread(_try, link, myself)) is None:
         waits()
         now_s = time.monotonic()
         if until_s is not None and now_s >= until_s:
@@ -101,23 +103,24 @@ async def _waited_for(link: Link, myself: Myself, wait_s: float | None, waits: C
             await asyncio.to_thread(link.execute, PRESENCE["announce"], myself.row)
             beat_s = now_s
         await asyncio.sleep(LOOK_EVERY_S)
-    return epoch
+    return taken
 
 
 def _times(myself: Myself) -> dict[str, object]:
     return {"lease_s": myself.lease_s, "sends_s": SENDS * myself.lease_s}
 
 
-def _try(link: Link, myself: Myself) -> int | None:
-    """The epoch, if the store is free. Writes of its last owner that are under way end first."""
+def _try(link: Link, myself: Myself) -> tuple[int, bool] | None:
+    """The epoch, if the store is free, and whether its last owner did not release it. Writes of that one that are under
+    way end first."""
     with link.transaction():
         given = {"owner": myself.id, "host": myself.row["host"], "place": myself.place, **_times(myself)}
-        epoch: int | None = value(link, SQL["take"], given)
-        if epoch is not None:
+        for epoch, was_killed in rows(link, SQL["take"], given):
             link.execute(SQL["take_writers"], {"owner": myself.id, "epoch": epoch})
             link.execute(SQL["bury_writers"])
             link.execute(SQL["bury"])
-    return epoch
+            return epoch, was_killed
+    return None
 
 
 def _gone(link: Link, myself: Myself) -> None:
