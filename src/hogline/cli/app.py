@@ -59,6 +59,7 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "store": "store:store",
     "sandbox": "sandbox:sandbox",
     "demo": "demo:demo",
 }

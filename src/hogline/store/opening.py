@@ -72,7 +72,7 @@ async def opened(
             audit = SqliteAudit(directory.audit)
             stack.push_async_callback(audit.close)
         else:
-            module = _postgresql()
+            module = postgresql("hogline.store.postgresql.opening")
             myself = module.Myself(role=joining.role, lease_s=shared.lease_s, place=directory.place)
             opening = module.opened(shared.url, vault, directory.path, time_ms, myself=myself, joining=joining)
             journal, state, events, figures, audit, hold = await stack.enter_async_context(opening)
@@ -86,7 +86,7 @@ def receiver(
     """Receive beside the process that owns the store, as long as the context lasts. Raises `Unusable`, also on entering
     it.
     """
-    module = _postgresql()
+    module = postgresql("hogline.store.postgresql.opening")
     myself = module.Myself(role=role, lease_s=shared.lease_s)
     entered: AbstractAsyncContextManager[Receiver] = module.receiver(shared.url, Vault(key), time_ms, myself)
     return entered
@@ -94,14 +94,14 @@ def receiver(
 
 async def workers(shared: Shared, key: str) -> Workers:
     """Who uses the store now. Raises `Unusable`, also if it cannot be reached."""
-    found: Workers = await _postgresql().workers_of(shared.url, Vault(key))
+    found: Workers = await postgresql("hogline.store.postgresql.opening").workers_of(shared.url, Vault(key))
     return found
 
 
-def _postgresql() -> ModuleType:
-    """Its module, which needs an extra. Raises `Unusable`."""
+def postgresql(module: str) -> ModuleType:
+    """A module of its, which needs an extra. Raises `Unusable`."""
     try:
-        return import_module("hogline.store.postgresql.opening")
+        return import_module(module)
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] != "psycopg":
             raise

@@ -86,7 +86,7 @@ class Blocks:
             given = {
                 "connections": [connection for connection, _ in self._results],
                 "blocks": [block for _, block in self._results],
-                "seen": [_seen(outcomes) for outcomes, _ in self._results.values()],
+                "seen": [seen(outcomes) for outcomes, _ in self._results.values()],
                 "outcomes": [outcomes.tobytes() for outcomes, _ in self._results.values()],
                 "shipments": [shipments.tobytes() for _, shipments in self._results.values()],
             }
@@ -111,7 +111,7 @@ class Blocks:
             execute(self._link, SQL["put_earlier"], given)
 
 
-def _seen(outcomes: array[int]) -> int:
+def seen(outcomes: array[int]) -> int:
     seen = 0
     for one in set(outcomes):
         seen |= 1 << min(one, 62)

@@ -26,9 +26,7 @@ OLDEST = 140_000
 """PostgreSQL 14."""
 CONNECT_WITHIN_S = 5
 _LOOK_S = 0.1
-_SESSION = (
-    "-c search_path=hogline -c client_encoding=UTF8 -c idle_in_transaction_session_timeout=20s -c lock_timeout=20s"
-)
+_SESSION = "-c client_encoding=UTF8 -c idle_in_transaction_session_timeout=20s -c lock_timeout=20s"
 FENCED = "HL001"
 """What the function `fence` raises."""
 
@@ -88,7 +86,7 @@ def _until(gen: PQGen[T], end_s: float) -> PQGen[T]:
         gen.close()
 
 
-def connect(url: str, name: str, within_s: float | None = None) -> Link:
+def connect(url: str, name: str, within_s: float | None = None, *, schema: str = "hogline") -> Link:
     """A new connection in autocommit mode. Raises `psycopg.Error`, and `Unusable` for what will not pass."""
     try:
         given = conninfo_to_dict(url)
@@ -96,7 +94,7 @@ def connect(url: str, name: str, within_s: float | None = None) -> Link:
         raise Unusable(
             "HOGLINE_STORE is no PostgreSQL URL, such as postgresql://user:password@host/database."
         ) from None
-    options = f"{given.pop('options', None) or ''} {_SESSION}".strip()
+    options = f"{given.pop('options', None) or ''} -c search_path={schema} {_SESSION}".strip()
     timeout_s = int(given.pop("connect_timeout", None) or CONNECT_WITHIN_S)
     patient = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+import msgspec
+
 from hogline.core.changes import MOST_FREED, Flush, HeldEvent, Intent
 from hogline.core.known import Id, Person
 from hogline.core.ledger import LedgerRow
@@ -74,8 +76,13 @@ class RecordReader:
         found = self._rows(SQL["again"], {"connection": connection, "most": limit})
         return [(kind, person) for kind, person in found]
 
-    def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:  # noqa: ARG002  # no older version wrote here
-        return 0, frozenset()
+    def settled_before(self, connection: int) -> tuple[int, frozenset[int]]:
+        """See `store.base.State.settled_before`."""
+        found = self._rows(SQL["settled_before"], {"connection": connection})
+        if not found:
+            return 0, frozenset()
+        last, positions = found[0]
+        return last, msgspec.msgpack.decode(positions, type=frozenset[int])
 
 
 def folded_or_none(text: str | None) -> str | None:

@@ -34,6 +34,9 @@ ORDER BY due_ms LIMIT %(most)s
 SELECT kind, person FROM again WHERE connection = %(connection)s AND partition = 0
 ORDER BY kind, person LIMIT %(most)s
 
+-- name: settled_before
+SELECT last, positions FROM settled_before WHERE connection = %(connection)s
+
 -- name: put_known
 INSERT INTO known (id, email, folded, folded_email, known)
 SELECT * FROM unnest(%(ids)b::text[], %(emails)b::text[], %(folded)b::text[], %(folded_emails)b::text[],

@@ -32,12 +32,18 @@ def oldest_reader(script: str) -> int:
     return int(found[1])
 
 
+def schema_of(link: Link) -> bytes:
+    """The schema that a connection uses."""
+    name: str = rows(link, b"SELECT current_setting('search_path')")[0][0]
+    return name.encode()
+
+
 def migrate(link: Link, known: list[str] | None = None) -> None:
     """Raises `Unusable` if the tables are too new for this Hogline, and `psycopg.Error`."""
     known = scripts() if known is None else known
     with link.transaction():
         link.execute(b"SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        link.execute(b"CREATE SCHEMA IF NOT EXISTS hogline")
+        link.execute(b"CREATE SCHEMA IF NOT EXISTS " + schema_of(link))
         link.execute(b"CREATE TABLE IF NOT EXISTS schema (version integer NOT NULL, oldest_reader integer NOT NULL)")
         found = rows(link, b"SELECT version, oldest_reader FROM schema")
         version, oldest = found[0] if found else (0, 0)

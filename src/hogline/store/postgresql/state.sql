@@ -54,6 +54,9 @@ DELETE FROM replays WHERE connection = %(connection)s
 -- name: remove_unlogged
 DELETE FROM unlogged WHERE connection = %(connection)s
 
+-- name: remove_settled_before
+DELETE FROM settled_before WHERE connection = %(connection)s
+
 -- name: remove_itself
 DELETE FROM connections WHERE id = %(connection)s
 
