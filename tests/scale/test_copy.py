@@ -204,7 +204,7 @@ def test_every_table_is_copied(url: str) -> None:
 
 def test_the_command_says_what_is_missing(old: Path, url: str, tmp_path: Path) -> None:
     assert "Set HOGLINE_STORE" in hogline(old, "store", "create", code=1).stderr
-    both = {"HOGLINE_STORE": url, "HOGLINE_SECRET_KEY": key_of(old)}
+    both: Any = {"HOGLINE_STORE": url, "HOGLINE_SECRET_KEY": key_of(old)}
     assert "either --from or --to" in hogline(old, "store", "copy", code=1, **both).stderr
     hogline(old, "store", "create", **both)
     (old / "backfills").mkdir()
