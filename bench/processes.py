@@ -71,6 +71,12 @@ def get(url: str) -> Any:  # noqa: ANN401  # JSON
         return msgspec.json.decode(answer.read())
 
 
+def cpu_s(pid: int) -> float:
+    """What a running process has used so far, its threads included."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def peak_mb(process: subprocess.Popen[bytes]) -> float:
     """The most memory that a running process had so far."""
     status = Path(f"/proc/{process.pid}/status").read_text("ascii")

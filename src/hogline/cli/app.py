@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from hogline import __version__
 from hogline.cli.common import Failed
+from hogline.cli.mistakes import sentence_of
 from hogline.escaping import escaped
 from hogline.service import CannotDo
 from hogline.settings import InvalidSettings
@@ -73,7 +74,7 @@ for name, place in OLD_NAMES.items():
 
 
 def _sentence(error: CycloptsError) -> str:
-    return f"hogline: {' '.join(str(error).split())} See `hogline --help`."
+    return f"hogline: {sentence_of(error, sys.argv[1:])}"
 
 
 def main() -> None:
@@ -81,7 +82,7 @@ def main() -> None:
         for name in COMMANDS:
             app[name]  # import it: the list of commands shows each one's first sentence
     try:
-        app(exit_on_error=False, result_action="return_none", print_error=False)
+        app(sys.argv[1:], exit_on_error=False, result_action="return_none", print_error=False)
     except CycloptsError as error:
         _fail(_sentence(error), 2)
     except (CannotDo, InvalidSettings, Unusable, Unwritable) as error:

@@ -19,17 +19,27 @@ from hogline.runtime.wiring import service_for
 _DEFAULT = Common()
 MOST_BAD_ROWS_SHOWN = 20
 
+
+def _no_option(_: object, name: str) -> None:
+    """Raises ValueError: someone mistyped an option."""
+    if name.startswith("-") and name != "-":
+        raise ValueError(f"Unknown option: {name}. For a file with this name, write ./{name}.")
+
+
 Files = Annotated[
     str,
     Parameter(
         name="FILES",
-        allow_leading_hyphen=True,
+        allow_leading_hyphen=True,  # - is standard input
+        validator=_no_option,
         help="Events in any PostHog format: JSON lines, a JSON array, a response of PostHog's API or CSV (optionally "
         "compressed with gzip, brotli or zstd), or Parquet. Give files, folders, patterns like 'exports/*.jsonl.gz' or "
         "addresses (s3://, gs://, az://, https://). posthog://eu.posthog.com/12345 exports from PostHog itself. - "
         "reads standard input.",
     ),
 ]
+
+
 AsItComes = Annotated[
     bool,
     Parameter(

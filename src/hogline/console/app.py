@@ -125,4 +125,5 @@ def create_console(
     middleware = [Middleware(GZipMiddleware, compresslevel=COMPRESSION), Middleware(Safety, console=console)]
     app = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=middleware)
     app.state.console = console
+    app.state.named = {route.name: route for route in reversed(routes) if isinstance(route, Route)}
     return app, console

@@ -15,7 +15,6 @@ from markupsafe import Markup, escape
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import NoMatchFound
 
 from hogline import __version__, reasons
 from hogline.console.context import actor_of, console_of, service_of, session_of
@@ -108,7 +107,9 @@ async def page(request: Request, template: str, *, status: int = 200, **context:
 
 
 def _url_for(request: Request) -> Callable[..., str]:
-    return lambda route, /, **parameters: str(request.app.url_path_for(route, **parameters))
+    # Pages have hundreds of links. Starlette's own function looks through all routes for each.
+    named = request.app.state.named
+    return lambda route, /, **parameters: str(named[route].url_path_for(route, **parameters))
 
 
 async def _connections(request: Request) -> object:
@@ -124,11 +125,7 @@ def _leads(role: Role | None, section: str) -> bool:
 
 
 def _exists(request: Request, section: str) -> bool:
-    try:
-        request.app.url_path_for(section, name="x")
-    except NoMatchFound:
-        return False
-    return True
+    return section in request.app.state.named
 
 
 def theme_of(request: Request) -> str:
