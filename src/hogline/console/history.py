@@ -19,7 +19,7 @@ from hogline.service import CannotDo, Service
 
 MOST_SHOWN = 50
 COLORS = {"sending": "good", "reading": "good", "finished": "off", "cancelled": "off", "paused": "off"}
-SOURCE_COLORS = {"fetching": "good", "retrying": "bad", "waiting": "warn"}
+SOURCE_COLORS = {"fetching": "good", "reading": "good", "retrying": "bad", "stopped": "bad", "waiting": "warn"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ async def _page(request: Request, typed: Typed) -> Response:
 
 async def change(request: Request) -> Response:
     """`do`: `start` a run, `pause`, `resume` or `cancel` the one with a `run`'s number; `fetch` from PostHog, or
-    `pause-source`, `resume-source`, `remove-source` the one with a `source`'s name."""
+    `pause-source`, `resume-source`, `dismiss-source`, `remove-source` the one with a `source`'s name."""
     form, service = await form_of(request), service_of(request)
     here, do = request.url.path, str(form.get("do", ""))
     try:
@@ -116,10 +116,13 @@ async def _act(service: Service, do: str, form: FormData) -> str:
             return f"{name} is paused."
         case "resume-source":
             await service.sources.resume(name)
-            return f"{name} is fetched again."
+            return f"{name} goes on."
+        case "dismiss-source":
+            await service.sources.dismiss(name)
+            return f"What {name} missed is dismissed."
         case "remove-source":
             await service.sources.remove(name)
-            return f"{name} is removed, and its key is deleted."
+            return f"{name} is removed; its key or settings are deleted."
     number = whole_number(str(form.get("run", "")), "A run's number")
     match do:
         case "pause":

@@ -63,6 +63,7 @@ async def delivering(
         await stack.enter_async_context(running(housekeeping.run()))
         await stack.enter_async_context(running(service.alerts.watch()))
         await stack.enter_async_context(running(service.fetching.run()))
+        await stack.enter_async_context(running(service.consuming.run(housekeeping.append)))
         yield Delivery(service, stores, housekeeping)
 
 

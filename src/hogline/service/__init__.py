@@ -17,6 +17,7 @@ from hogline.service.auditing import Auditing
 from hogline.service.backfills import Backfills
 from hogline.service.backlog import Backlogs
 from hogline.service.connections import Connections
+from hogline.service.consuming import Consuming
 from hogline.service.core import Addresses, CannotDo, note_stopped
 from hogline.service.doctor import Doctor
 from hogline.service.dry_runs import DryRuns
@@ -92,7 +93,7 @@ class Service:
     trials: Trials
     verification: Verification
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  # one for each part
         self,
         settings: Settings,
         *,
@@ -162,7 +163,10 @@ class Service:
             workers=workers,
             seen=seen,
         )
-        self.sources = Sources(sources, self.fetching, journal=journal, state=state, clock=clock, trail=trail)
+        self.consuming = Consuming(sources, journal=journal, state=state, clock=clock, seen=seen)
+        self.sources = Sources(
+            sources, self.fetching, self.consuming, journal=journal, state=state, clock=clock, trail=trail
+        )
         self.status = Statuses(
             journal=journal,
             state=state,
@@ -176,7 +180,15 @@ class Service:
         self.alerts = Alerts(
             settings, journal=journal, send=send, clock=clock, statuses=self.status, addresses=addresses
         )
-        self.doctor = Doctor(settings, journal=journal, state=state, send=send, clock=clock, addresses=addresses)
+        self.doctor = Doctor(
+            settings,
+            journal=journal,
+            state=state,
+            send=send,
+            clock=clock,
+            addresses=addresses,
+            sources=self.sources,
+        )
         self.live = Live(journal)
 
         self.finder = Finder(journal, state, workers, trail)

@@ -60,11 +60,7 @@ class AlertRules:
         for one in reading.connections:
             found |= self._of_connection(one, reading.now_s)
         for source in reading.sources:
-            if source.trouble_s > self._settings.alert_lag_minutes * 60:
-                found[f"source {source.name}"] = (
-                    f"Nothing could be fetched from the source {source.name} for {source.trouble_s / 60:.0f} minutes: "
-                    f"{source.reason}"
-                )
+            found |= self._of_source(source)
         hours = self._settings.alert_nothing_received_hours
         silent_s = reading.last_received_s
         if hours and silent_s is not None and silent_s > hours * 3_600:
@@ -88,6 +84,23 @@ class AlertRules:
         share = self._failing(one, now_s)
         if share * 100 > self._settings.alert_failures_percent:
             found[f"{one.name}{FAILURES}"] = f"{share:.0%} of the events of {one.name} failed in the last ten minutes."
+        return found
+
+    def _of_source(self, one: SourceView) -> dict[str, str]:
+        found, most_s = {}, self._settings.alert_lag_minutes * 60
+        if one.state == "stopped":
+            found[f"source {one.name}: stopped"] = f"The source {one.name} has stopped: {one.reason}"
+        elif one.trouble_s > most_s:
+            verb = "read" if one.kind == "kafka" else "fetched"
+            found[f"source {one.name}"] = (
+                f"Nothing could be {verb} from the source {one.name} for {one.trouble_s / 60:.0f} minutes: {one.reason}"
+            )
+        elif one.state == "reading" and one.lag_s > most_s:
+            found[f"source {one.name}: lag"] = (
+                f"The source {one.name} is {one.lag_s / 60:.0f} minutes behind; {one.behind:,} records wait in Kafka."
+            )
+        if one.missed:
+            found[f"source {one.name}: missed"] = f"The source {one.name} missed events. {one.missed}"
         return found
 
     def _failing(self, one: ConnectionStatus, now_s: float) -> float:

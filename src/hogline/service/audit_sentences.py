@@ -33,6 +33,7 @@ DEEDS: Mapping[str, str] = {
     "backfill_cancelled": "Cancelled a backfill",
     "source_added": "Added a source",
     "source_removed": "Removed a source",
+    "source_gaps_dismissed": "Dismissed what a source missed",
     "source_paused": "Paused a source",
     "source_resumed": "Resumed a source",
     "people_listed": "Listed people",

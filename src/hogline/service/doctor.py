@@ -23,11 +23,12 @@ from hogline.destinations.base import Send, Unreachable
 from hogline.destinations.catalogue import DESTINATIONS, PROBLEMS
 from hogline.model import Request, Response
 from hogline.service.core import Addresses, CannotDo, opened
+from hogline.service.sources import Sources
 from hogline.settings import Settings
 from hogline.store.backup import last_backup_ms
 from hogline.store.base import Connection, Journal, State
 from hogline.store.positions import lag_ms
-from hogline.views.connections import FindingView
+from hogline.views.connections import FindingView, SourceView
 
 DAY_S = 86_400
 SLOW_ANSWER_MS = 3.0
@@ -54,6 +55,7 @@ class Doctor:
         send: Send,
         clock: Clock,
         addresses: Addresses,
+        sources: Sources,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -61,6 +63,7 @@ class Doctor:
         self._send = send
         self._clock = clock
         self._addresses = addresses
+        self._sources = sources
 
     async def examine(self) -> list[FindingView]:
         """Findings about this process's machine, data directory, address, and each connection."""
@@ -76,6 +79,7 @@ class Doctor:
         ]
         clocks: list[float] = []
         findings += [await self._connection(connection, clocks) for connection in await self._state.connections()]
+        findings += [_source(one) for one in await self._sources.all()]
         findings += [_clock(min(clocks, key=abs))] if clocks else []
         findings.append(await self._backlog())
         return findings if self._settings.store else [*findings, _backup(data, self._clock.time_ms())]
@@ -243,6 +247,17 @@ def _date_s(text: str) -> float | None:
         return parsedate_to_datetime(text).timestamp()
     except (TypeError, ValueError):
         return None
+
+
+def _source(one: SourceView) -> FindingView:
+    title = f"Source {one.name}"
+    if one.missed:
+        return FindingView(title, "warning", one.missed)
+    if one.state in {"retrying", "stopped"}:
+        return FindingView(title, "problem", one.reason or "")
+    if one.state in {"paused", "waiting"}:
+        return FindingView(title, "warning", one.reason or "It is paused.")
+    return FindingView(title, "ok", f"{one.address}, {one.state.replace('_', ' ')}")
 
 
 def _clock(ahead_s: float) -> FindingView:

@@ -27,6 +27,7 @@ from hogline.backfill.runs import FOLDER, Prepared
 from hogline.clock import Clock
 from hogline.delivery.workers import Workers
 from hogline.posthog.forgetting import without
+from hogline.service import gaps
 from hogline.service.run_target import RunTarget
 from hogline.sources.seen import SeenUuids
 from hogline.store.base import Connection, Journal, State, Unusable, Unwritable
@@ -98,14 +99,17 @@ class Fetching:
     def _all(self) -> list[Source]:
         return [] if self._kept is None else self._kept.all()
 
+    @property
+    def _store(self) -> Kept:
+        assert self._kept is not None  # there is a source
+        return self._kept
+
     def _get(self, name: str) -> Source:
         """It may have another key or interval than when its task began."""
-        assert self._kept is not None  # there is a source
-        return self._kept.get(name)
+        return self._store.get(name)
 
     def _put(self, source: Source) -> None:
-        assert self._kept is not None  # there is a source
-        self._kept.put(source)
+        self._store.put(source)
 
     async def run(self) -> None:
         """Fetch from each source when it is due, until cancelled."""
@@ -116,6 +120,8 @@ class Fetching:
                 await self._may_fetch.wait()
                 self._connections = await self._state.connections()
                 for source in self._all():
+                    if source.topic is not None:
+                        continue  # `consuming` reads it
                     standing = self.standing(source.name)
                     is_busy = standing.task is not None and not standing.task.done()
                     if not source.paused and not is_busy and self._clock.now_s() >= standing.due_s:
@@ -149,11 +155,10 @@ class Fetching:
             if not any(self._workers.runs(one.id) for one in self._connections):
                 standing.due_s = self._clock.now_s() + LOOK_EVERY_S
                 return
-            # Without its file, on a host that kept nothing, it is fetched again; what was taken of it is recognized.
-            if source.fetched is None or not self.rows(source).exists():
-                source = await self._read(source, standing)
-            if source.fetched is not None:
-                source = await self._take(source, source.fetched, standing)
+            if source.only_gaps and not (source := gaps.begin_filling(self._store, source)).filling:
+                standing.due_s = self._clock.now_s() + LOOK_EVERY_S
+                return
+            source = await self._next(source, standing)
         except ExportRefused as problem:
             again = " Then run `hogline source add posthog` again, with the new key." if problem.status == 401 else ""
             trouble = f"{problem}{again}"
@@ -171,12 +176,24 @@ class Fetching:
         is_behind = trouble is None and source.up_to_ms < self._clock.time_ms() - OVERLAP_MS - VISIBLE_AFTER_MS
         standing.due_s = self._clock.now_s() + (0 if is_behind else source.every_s)
 
+    async def _next(self, source: Source, standing: Standing) -> Source:
+        """Read and take what comes next."""
+        # Without its file, on a host that kept nothing, it is fetched again; what was taken of it is recognized.
+        if source.fetched is None or not self.rows(source).exists():
+            source = await self._read(source, standing)
+        if source.fetched is not None:
+            source = await self._take(source, source.fetched, standing)
+            gaps.drop_filled(self._store, source)
+        return source
+
     async def _read(self, source: Source, standing: Standing) -> Source:
         """Put what reached the source since the last time in order, in a file."""
         if standing.reading is not None:  # of a task that was cancelled; both would write the same file
             await asyncio.wait([standing.reading])
         now_ms, since_ms = self._clock.time_ms(), source.up_to_ms
         until_ms = min(since_ms + MOST_AT_ONCE_MS, now_ms - VISIBLE_AFTER_MS)
+        if source.only_gaps:
+            until_ms = min(until_ms, source.until_ms + OVERLAP_MS)
         if until_ms <= since_ms:
             return source
         rows = self.rows(source)
@@ -272,7 +289,7 @@ class Fetching:
             return "waiting", "No connection is running. PostHog keeps the events."
         if standing.feeder is not None and standing.feeder.waits:
             return "waiting", standing.feeder.waits
-        return "fetching", None
+        return "standby" if source.only_gaps and not source.filling else "fetching", None
 
 
 class _Target:

@@ -93,6 +93,7 @@ RIGHTS = (
             "doctor.examine",
             "sources.pause",
             "sources.resume",
+            "sources.dismiss",
         ),
     ),
     Right(
@@ -158,6 +159,7 @@ RIGHTS = (
         "admin",
         (
             "sources.add",
+            "sources.add_kafka",
             "sources.remove",
             "posthog.connect",
             "posthog.status",

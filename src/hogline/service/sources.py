@@ -1,9 +1,11 @@
-"""Sources, as a user asks for them: what `hogline serve` fetches from PostHog every few minutes, so that PostHog need
-not reach it. `fetching` does it."""
+"""Sources, as a user asks for them: what `hogline serve` gets by itself, so that PostHog need not reach it. `fetching`
+asks PostHog every few minutes, `consuming` reads from Kafka all the time."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -11,11 +13,15 @@ from hogline.backfill.background import started
 from hogline.backfill.files import CannotRead
 from hogline.backfill.posthog import PostHogExports, address
 from hogline.clock import Clock
+from hogline.service import gaps
+from hogline.service.consuming import SCHEME, Consuming
 from hogline.service.core import CannotDo
 from hogline.service.fetching import Fetching
+from hogline.service.topics import Topics
 from hogline.service.trail import Trail
+from hogline.sources.kafka.positions import run_of
 from hogline.store.base import Journal, State
-from hogline.store.datadir.sources import Source
+from hogline.store.datadir.sources import Source, Topic
 from hogline.store.datadir.sources import Sources as Kept
 from hogline.views.connections import SourceView
 
@@ -26,11 +32,21 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 class Sources:
     def __init__(
-        self, kept: Kept | None, fetching: Fetching, *, journal: Journal, state: State, clock: Clock, trail: Trail
+        self,
+        kept: Kept | None,
+        fetching: Fetching,
+        consuming: Consuming,
+        *,
+        journal: Journal,
+        state: State,
+        clock: Clock,
+        trail: Trail,
     ) -> None:
         """`kept`: None where there are none."""
         self._kept = kept
         self._fetching = fetching
+        self._consuming = consuming
+        self._topics = Topics(kept, consuming, journal=journal, clock=clock)
         self._journal = journal
         self._state = state
         self._clock = clock
@@ -41,10 +57,19 @@ class Sources:
         return [await self._view(source) for source in self._sources()]
 
     async def add(
-        self, host: str, project: str, key: str, *, name: str = "", every_s: int = EVERY_S, since_ms: int = 0
+        self,
+        host: str,
+        project: str,
+        key: str,
+        *,
+        name: str = "",
+        every_s: int = EVERY_S,
+        since_ms: int = 0,
+        only_gaps: bool = False,
     ) -> SourceView:
-        """Fetch what reaches this project of PostHog from now on, or since an earlier time. For a source that is there
-        already: use this key and interval from now on. The key is stored, encrypted.
+        """Fetch what reaches this project of PostHog from now on, or since an earlier time. `only_gaps`: only what a
+        source that reads from Kafka misses. For a source that is there already: use this key and interval from now on.
+        The key is stored, encrypted.
         """
         kept, now_ms = self._store(), self._clock.time_ms()
         if not LEAST_EVERY_S <= every_s <= 86_400:
@@ -57,36 +82,97 @@ class Sources:
             await started(checked.check)
         except CannotRead as problem:
             raise CannotDo(str(problem)) from None
-        same = next((one for one in kept.all() if one.address == where and name in {"", one.name}), None)
+        same = self._same(where, name)
         if same is not None:
             source = replace(same, key=key.strip(), every_s=every_s)
         else:
             source = Source(
-                name=self._new_name(name),
+                name=self._new_name(name, "posthog"),
                 address=where,
                 key=key.strip(),
                 every_s=every_s,
-                run=min([0, *(one.run for one in kept.all()), *self._journal.backfilled.taken]) - 1,
+                run=self._new_run(),
                 up_to_ms=since_ms or now_ms,
                 created_ms=now_ms,
+                only_gaps=only_gaps,
             )
         kept.put(source)
+        gaps.assign(kept)
         self._fetching.standing(source.name).due_s = 0.0
         await self._trail.note("source_added", {"source": source.name, "posthog": source.address})
         return await self._view(source)
 
+    async def add_kafka(
+        self,
+        brokers: str,
+        topic: str,
+        project: int,
+        settings: Mapping[str, str | int | float | bool],
+        *,
+        name: str = "",
+        since_ms: int = 0,
+    ) -> SourceView:
+        """Read this project's rows of a topic from now on, or since an earlier time. For a topic that is read already:
+        use these settings from now on, and go on even if it was deleted and created again. `settings`: librdkafka's;
+        they are stored, encrypted.
+        """
+        kept, now_ms = self._store(), self._clock.time_ms()
+        if not re.fullmatch(r"[^\s/,]+(,[^\s/,]+)*", brokers):
+            raise CannotDo("--brokers must be like kafka:9092, several separated by commas.")
+        if since_ms > now_ms:
+            raise CannotDo("--since must not be in the future.")
+        where, key = f"{SCHEME}{brokers}/{topic}", json.dumps(dict(settings))
+        same = self._same(where, name)
+        if same is not None and same.topic is not None and same.topic.project != project:
+            raise CannotDo(f"{same.name} reads project {same.topic.project} from this topic. Choose another --name.")
+        source = (
+            replace(same, key=key)
+            if same is not None
+            else Source(
+                name=self._new_name(name, "kafka"),
+                address=where,
+                key=key,
+                run=self._new_run(),
+                up_to_ms=since_ms or now_ms,
+                created_ms=now_ms,
+                topic=Topic(id="", project=project),
+            )
+        )
+        described, offsets = await self._topics.reached(source, since_ms)
+        await self._consuming.end(source.name)
+        if same is None:
+            await self._topics.begin(source, offsets)
+            kept.put(replace(source, topic=Topic(id=described.id, project=project)))
+        else:
+            await self._topics.go_on(source, described)
+        self._consuming.begin_again(source.name)
+        await self._trail.note("source_added", {"source": source.name, "posthog": source.address})
+        return await self._view(kept.get(source.name))
+
+    async def dismiss(self, name: str) -> SourceView:
+        """Forget what a source that reads from Kafka missed: it is not fetched, and not told anymore."""
+        gaps.dismiss(self._store(), self._find(name))
+        await self._trail.note("source_gaps_dismissed", {"source": name})
+        return await self._view(self._find(name))
+
     async def remove(self, name: str) -> None:
         """Fetch nothing more, and forget the key. Events that were fetched stay."""
-        source = self._find(name)
+        source, kept = self._find(name), self._store()
         await self._fetching.end(name)
-        self._store().remove(name)
-        self._fetching.drop(source)
+        await self._consuming.end(name)
+        kept.remove(name)
+        if source.topic is None:
+            self._fetching.drop(source)
+            gaps.release(kept, name)
+        else:
+            await self._topics.drop(source)
         await self._trail.note("source_removed", {"source": name})
 
     async def pause(self, name: str) -> SourceView:
-        """Fetch nothing until it is resumed. PostHog keeps what it receives meanwhile."""
+        """Fetch nothing until it is resumed. PostHog keeps what it receives meanwhile, and Kafka for a while."""
         source = replace(self._find(name), paused=True)
         await self._fetching.end(name)
+        await self._consuming.end(name)
         self._store().put(source)
         await self._trail.note("source_paused", {"source": name})
         return await self._view(source)
@@ -95,7 +181,10 @@ class Sources:
         """Fetch again, from where it stopped."""
         source = replace(self._find(name), paused=False)
         self._store().put(source)
-        self._fetching.standing(name).due_s = 0.0
+        if source.topic is None:
+            self._fetching.standing(name).due_s = 0.0
+        else:
+            self._consuming.begin_again(name)
         await self._trail.note("source_resumed", {"source": name})
         return await self._view(source)
 
@@ -118,18 +207,28 @@ class Sources:
             else f"Source {name!r} not found. You have no sources yet. Add one with `hogline source add posthog`."
         )
 
-    def _new_name(self, name: str) -> str:
+    def _same(self, address: str, name: str) -> Source | None:
+        return next((one for one in self._sources() if one.address == address and name in {"", one.name}), None)
+
+    def _new_run(self) -> int:
+        """A number that no source ever had."""
+        had = [*(one.run for one in self._sources()), *map(run_of, self._journal.backfilled.taken)]
+        return min([0, *had]) - 1
+
+    def _new_name(self, name: str, kind: str) -> str:
         names = {one.name for one in self._sources()}
         if name and not _NAME.fullmatch(name):
             raise CannotDo("--name takes lowercase letters, digits, - and _, at most 64 of them.")
         if name in names:
-            raise CannotDo(f"A source named {name!r} already exists, for another project. Choose another --name.")
+            raise CannotDo(f"A source named {name!r} already exists, for something else. Choose another --name.")
         number = 1
-        while (found := name or f"posthog{f'-{number}' if number > 1 else ''}") in names:
+        while (found := name or f"{kind}{f'-{number}' if number > 1 else ''}") in names:
             number += 1
         return found
 
     async def _view(self, source: Source) -> SourceView:
+        if source.topic is not None:
+            return self._topics.view(source, source.topic)
         standing = self._fetching.standing(source.name)
         state, reason = self._fetching.state_of(source)
         counts = [await self._state.run_counts(one.id, source.run) for one in await self._state.connections()]

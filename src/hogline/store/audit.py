@@ -34,6 +34,7 @@ Action: TypeAlias = Literal[
     "backfill_cancelled",
     "source_added",
     "source_removed",
+    "source_gaps_dismissed",
     "source_paused",
     "source_resumed",
     "people_listed",

@@ -45,19 +45,37 @@ class ConnectionStatus(Struct, frozen=True, kw_only=True):
     """Likely mistakes in the setup, in sentences; they stop nothing."""
 
 
-SourceState: TypeAlias = Literal["fetching", "waiting", "retrying", "paused", "not_running"]
+class GapView(Struct, frozen=True, kw_only=True):
+    """Records of Kafka that were gone before they were read."""
+
+    partition: int
+    records: int
+    """0: unknown."""
+    from_ms: int
+    to_ms: int
+    """They were written between these times."""
+    filled_by: str
+    """The source that fetches them; empty: nobody does."""
+
+
+SourceState: TypeAlias = Literal[
+    "fetching", "reading", "standby", "waiting", "retrying", "stopped", "paused", "not_running"
+]
 
 
 class SourceView(Struct, frozen=True, kw_only=True):
-    """A source that Hogline fetches from, without its key."""
+    """A source that Hogline reads by itself, without its key."""
 
     name: str
     address: str
-    """Such as posthog://eu.posthog.com/12345."""
+    """Such as posthog://eu.posthog.com/12345, or kafka://kafka:9092/clickhouse_events_json."""
+    kind: Literal["posthog", "kafka"] = "posthog"
     every_s: int
+    """0: it is read all the time."""
     state: SourceState
-    """`waiting`: for a connection that runs, or for one to settle what it has. `retrying`: the source has trouble;
-    Hogline tries again by itself. `not_running`: `hogline serve` is not running.
+    """`fetching`: from PostHog. `reading`: from Kafka. `standby`: it has nothing to fetch until Kafka misses something.
+    `waiting`: for a connection, or until it has settled what it has. `retrying`: the source has trouble; Hogline tries
+    again by itself. `stopped`: somebody has to do something. `not_running`: `hogline serve` is not running.
     """
     reason: str | None
     """Why nothing is fetched just now."""
@@ -68,9 +86,23 @@ class SourceView(Struct, frozen=True, kw_only=True):
     fetched_ms: int
     """When something was fetched last; 0: never."""
     settled: int
-    """Events that came from it and are settled by a connection."""
+    """Events that came from it and are settled by a connection; of Kafka, that were received."""
     by: Literal["exports", "queries", ""]
-    """How it is asked; empty: it was not yet."""
+    """How PostHog is asked; empty: it was not yet."""
+    behind: int = 0
+    """Records in Kafka that are not read yet."""
+    lag_s: float = 0.0
+    """How old the oldest of them is, about."""
+    unreadable: int = 0
+    """Records that hold no event, since `hogline serve` started."""
+    other_projects: int = 0
+    """Records of other projects, since `hogline serve` started."""
+    gaps: list[GapView] = field(default_factory=list)
+    """What was gone before it was read, until it is fetched or dismissed."""
+    missed: str = ""
+    """A sentence about the gaps that nobody fills."""
+    refetched: str = ""
+    """A sentence about those that another source fills."""
 
 
 class Status(Struct, frozen=True, kw_only=True):

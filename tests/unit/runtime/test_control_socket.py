@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 
 import pytest
+from kafka_log import Kafka
 from service_bench import GOOD, REGION, TOKEN, ServiceBench, bench_in, rows_in
 
 from hogline.backfill.runs import Prepared
@@ -189,11 +191,21 @@ async def tour_of_runs(service: Service) -> dict[str, object]:
         await service.history.start("shop", "events.jsonl")
     seen["history.start"] = "refused"
     seen["sources.all"] = await service.sources.all()
-    for ask_source in (service.sources.pause, service.sources.resume, service.sources.remove):
+    for ask_source in (
+        service.sources.pause,
+        service.sources.resume,
+        service.sources.dismiss,
+        service.sources.remove,
+    ):
         with pytest.raises(CannotDo, match="You have no sources yet"):
             await ask_source("posthog")
     with pytest.raises(CannotDo, match="The host must be"):
         await service.sources.add("http://posthog.example", "42", "phx_canary")
+    with patch("hogline.service.consuming.Consuming.open", lambda *_: Kafka()):
+        seen["sources.add_kafka"] = await service.sources.add_kafka(
+            "kafka:9092", "clickhouse_events_json", 1, {"sasl.password": "canary", "socket.timeout.ms": 500}
+        )
+    seen["sources.dismiss"] = await service.sources.dismiss("kafka")
     seen |= dict.fromkeys(("sources.add", "sources.pause", "sources.resume", "sources.remove"), "refused")
     handle = await service.dry_runs.begin("shop")
     seen["dry_runs.begin"] = type(handle)

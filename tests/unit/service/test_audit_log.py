@@ -9,6 +9,7 @@ from typing import get_args
 from unittest.mock import patch
 
 import pytest
+from kafka_log import Kafka
 from service_bench import GOOD, TOKEN, ServiceBench, bench_in, send_lines
 
 from hogline.backfill.run_file import write_rows
@@ -130,6 +131,13 @@ async def sources(service: Service) -> None:
     await service.sources.remove("posthog")
 
 
+async def topics(service: Service) -> None:
+    with patch("hogline.service.consuming.Consuming.open", lambda *_: Kafka()):
+        await service.sources.add_kafka("kafka:9092", "clickhouse_events_json", 42, {"sasl.password": "canary"})
+    await service.sources.dismiss("kafka")
+    await service.sources.remove("kafka")
+
+
 DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
     "made": (connect, ["connection_made"]),
     "changed": (
@@ -170,6 +178,7 @@ DEEDS_DONE: dict[str, tuple[Deed, list[str]]] = {
         ["backfill_begun"],
     ),
     "sources": (sources, ["source_removed", "source_resumed", "source_paused", "source_added"]),
+    "topics": (topics, ["source_removed", "source_gaps_dismissed", "source_added"]),
     "API tokens": (tokens, ["api_token_revoked", "api_token_made"]),
     "accounts": (accounts, ["account_removed", "account_password_set", "account_role_changed", "account_added"]),
 }
@@ -263,6 +272,8 @@ def test_everything_that_changes_something_is_among_these_tests() -> None:
         "accounts.remove",
         "history.start",
         "sources.add",
+        "sources.add_kafka",
+        "sources.dismiss",
         "sources.pause",
         "sources.resume",
         "sources.remove",

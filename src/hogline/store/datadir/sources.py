@@ -1,5 +1,5 @@
-"""Sources that Hogline fetches from, in `sources.json` in the data directory: where each is, its key (encrypted), and
-how far it is.
+"""Sources that Hogline reads by itself, in `sources.json` in the data directory: where each is, its key (encrypted),
+and how far it is. How far a topic of Kafka is read is in the journal.
 
 Knows nothing of what a source answers.
 """
@@ -27,13 +27,41 @@ class Fetched(Struct, frozen=True, kw_only=True):
     """How many rows were taken from this source before the first of these."""
 
 
+class Gap(Struct, frozen=True, kw_only=True):
+    """Records that were gone before they were read."""
+
+    partition: int
+    first: int
+    """Its offset."""
+    records: int
+    """0: unknown."""
+    from_ms: int
+    to_ms: int
+    """They were written between these times."""
+    filled_by: str = ""
+    """The source that fetches them."""
+
+    def key(self, source: str) -> str:
+        """Of a source's gaps, no two have the same."""
+        return f"{source} {self.partition} {self.first}"
+
+
+class Topic(Struct, frozen=True, kw_only=True):
+    """What is read from Kafka."""
+
+    id: str
+    """One that is deleted and created again has another; empty: the broker tells none."""
+    project: int
+    gaps: tuple[Gap, ...] = ()
+
+
 class Source(Struct, frozen=True, kw_only=True):
     name: str
     address: str
-    """Such as posthog://eu.posthog.com/12345."""
+    """Such as posthog://eu.posthog.com/12345, or kafka://kafka:9092/clickhouse_events_json."""
     key: str = field(default="")
-    """In the file, it is encrypted."""
-    every_s: int
+    """PostHog's key, or librdkafka's settings as JSON. In the file, it is encrypted."""
+    every_s: int = 0
     run: int
     """Under this number the journal counts what was taken, as for a run of older events."""
     up_to_ms: int
@@ -43,6 +71,14 @@ class Source(Struct, frozen=True, kw_only=True):
     fetched_ms: int = 0
     """When something was fetched last without trouble; 0: never."""
     fetched: Fetched | None = None
+    topic: Topic | None = None
+    """None: it is fetched from PostHog."""
+    only_gaps: bool = False
+    """Fetched is only what a topic of Kafka misses."""
+    filling: tuple[str, ...] = ()
+    """If so: the gaps that are being filled, by `Gap.key`."""
+    until_ms: int = 0
+    """What reached PostHog before that fills them."""
 
     def __repr__(self) -> str:
         return f"Source(name={self.name!r}, address={self.address!r})"

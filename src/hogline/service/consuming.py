@@ -1,0 +1,190 @@
+"""Reads from each source that is a topic of Kafka, all the time (`topic_reader`). Knows what is in the way, and tries
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+
+import structlog
+from msgspec import Struct, field
+
+from hogline.backfill.background import started
+from hogline.clock import Clock
+from hogline.service.topic_reader import Append, Progress, Recreated, TopicReader
+from hogline.sources.kafka.client import KafkaLog, Settings
+from hogline.sources.kafka.log import Log, Trouble
+from hogline.sources.seen import SeenUuids
+from hogline.store.base import Journal, State, Unusable, Unwritable
+from hogline.store.datadir.sources import Source
+from hogline.store.datadir.sources import Sources as Kept
+from hogline.telemetry.internal_errors import kind_and_place
+from hogline.views.connections import SourceState
+
+log = structlog.get_logger("hogline.service")
+
+LOOK_EVERY_S = 1.0
+LONGEST_PAUSE_S = 60.0
+SCHEME = "kafka://"
+RECREATED = (
+    "The topic was deleted and created again. What it had is gone, so Hogline stopped. Run the same "
+    "`hogline source add kafka` again to read the new one from its beginning."
+)
+NOBODY = "Connect a destination first. Kafka keeps the events until then."
+
+Opens = Callable[[str, str, Settings], Log]
+"""A topic's log, from brokers, topic and settings. Raises `Trouble`."""
+
+
+class Standing(Struct):
+    """What this process knows of a source."""
+
+    task: asyncio.Task[None] | None = None
+    due_s: float = 0.0
+    pause_s: float = 0.0
+    trouble: str | None = None
+    trouble_ms: int = 0
+    """Since when there is trouble."""
+    stopped: bool = False
+    """It does not try again by itself."""
+    progress: Progress = field(default_factory=Progress)
+
+
+class Consuming:
+    def __init__(
+        self,
+        kept: Kept | None,
+        *,
+        journal: Journal,
+        state: State,
+        clock: Clock,
+        seen: SeenUuids,
+        opens: Opens = KafkaLog,
+    ) -> None:
+        self._kept = kept
+        self._journal = journal
+        self._state = state
+        self._clock = clock
+        self._seen = seen
+        self._opens = opens
+        self._standings: dict[str, Standing] = {}
+        self._runs = False
+        self._connected = False
+
+    def standing(self, name: str) -> Standing:
+        return self._standings.setdefault(name, Standing())
+
+    def open(self, source: Source) -> Log:
+        """Blocks. Raises `Trouble`."""
+        brokers, _, topic = source.address.removeprefix(SCHEME).rpartition("/")
+        settings: Mapping[str, str | int | float | bool] = json.loads(source.key)
+        return self._opens(brokers, topic, settings)
+
+    async def run(self, append: Append) -> None:
+        """Read from each source until cancelled. `append` may refuse while too many events are pending."""
+        self._runs = True
+        try:
+            while True:
+                self._connected = bool(await self._state.connections())
+                for source in [] if self._kept is None else self._kept.all():
+                    if source.topic is not None:
+                        await self._look_after(source, append)
+                await self._clock.sleep(LOOK_EVERY_S)
+        finally:
+            self._runs = False
+            for name in list(self._standings):
+                await self.end(name)
+
+    async def _look_after(self, source: Source, append: Append) -> None:
+        standing = self.standing(source.name)
+        is_busy = standing.task is not None and not standing.task.done()
+        if not self._connected or source.paused:
+            if is_busy:
+                await self.end(source.name)
+        elif not is_busy and not standing.stopped and self._clock.now_s() >= standing.due_s:
+            standing.task = asyncio.create_task(self._follow(source, standing, append), name=f"source {source.name}")
+
+    async def _follow(self, source: Source, standing: Standing, append: Append) -> None:
+        """Until something is in the way, and note what."""
+        assert self._kept is not None  # there is a source
+        standing.progress = Progress(
+            up_to_ms=standing.progress.up_to_ms,
+            unreadable=standing.progress.unreadable,
+            others=standing.progress.others,
+        )
+        reader: TopicReader | None = None
+        try:
+            reader = TopicReader(
+                source.name,
+                await started(lambda: self.open(source)),
+                standing.progress,
+                kept=self._kept,
+                append=append,
+                journal=self._journal,
+                seen=self._seen,
+                suppressed=self._state.suppressed,
+                clock=self._clock,
+            )
+            await reader.follow()
+        except Recreated:
+            standing.stopped = True
+            self._troubled(source.name, standing, RECREATED)
+        except (Trouble, Unusable, Unwritable) as problem:
+            self._troubled(source.name, standing, str(problem))
+        except Exception as error:  # whatever it is, it is tried again
+            self._troubled(source.name, standing, f"Internal error ({kind_and_place(error)}).")
+        finally:
+            if reader is not None:
+                await reader.close()
+
+    def _troubled(self, name: str, standing: Standing, trouble: str) -> None:
+        if standing.progress.reads or standing.trouble is None:
+            standing.pause_s, standing.trouble_ms = 0.0, self._clock.time_ms()
+        standing.progress.reads = False
+        if trouble != standing.trouble:
+            log.warning("nothing can be read", source=name, reason=trouble)
+        standing.trouble = trouble
+        standing.pause_s = min(max(standing.pause_s * 2, LOOK_EVERY_S), LONGEST_PAUSE_S)
+        standing.due_s = self._clock.now_s() + standing.pause_s
+
+    async def end(self, name: str) -> None:
+        """Stop reading from a source."""
+        standing = self.standing(name)
+        if standing.task is not None:
+            standing.task.cancel()
+            await asyncio.gather(standing.task, return_exceptions=True)
+            standing.task = None
+
+    def begin_again(self, name: str) -> None:
+        """Read from a source immediately, whatever was in the way."""
+        standing = self.standing(name)
+        standing.due_s = standing.pause_s = 0.0
+        standing.stopped = False
+
+    def drop(self, name: str) -> None:
+        """After it was removed."""
+        self._standings.pop(name, None)
+
+    def state_of(self, source: Source) -> tuple[SourceState, str | None]:
+        """The state, and why nothing is read just now."""
+        standing = self.standing(source.name)
+        if source.paused:
+            return "paused", None
+        if not self._runs:
+            return "not_running", "Start `hogline serve` to read."
+        if standing.stopped:
+            return "stopped", standing.trouble
+        if not self._connected:
+            return "waiting", NOBODY
+        if standing.progress.reads:
+            waits = standing.progress.waits
+            return ("waiting", waits) if waits else ("reading", None)
+        return ("retrying", standing.trouble) if standing.trouble else ("reading", None)
+
+    def trouble_s(self, source: Source) -> float:
+        standing = self.standing(source.name)
+        if standing.trouble is None or standing.progress.reads:
+            return 0.0
+        return (self._clock.time_ms() - standing.trouble_ms) / 1_000

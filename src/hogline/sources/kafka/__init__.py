@@ -1,0 +1,1 @@
+"""Receiving from a Kafka topic. Brings records in; `hogline.posthog` knows what they mean."""

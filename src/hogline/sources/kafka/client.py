@@ -1,0 +1,224 @@
+"""A topic's log at a real Kafka: the only module that knows librdkafka.
+
+The consumer is no member of a group: it chooses its partitions itself, so no broker takes them away while it waits.
+Where to go on is not asked of Kafka either.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hogline.sources.kafka.log import Described, End, Ends, Moved, Record, Seen, Trouble
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+    from confluent_kafka.admin import AdminClient
+
+Settings: TypeAlias = Mapping[str, str | int | float | bool]
+
+TOPIC = "clickhouse_events_json"
+GROUP = "hogline"
+WITHIN_S = 5.0
+QUEUED_KIB = 8_192
+"""Read ahead and not asked for yet. It reads in the background."""
+PARTITION_BYTES = 512 * 1024
+_OURS: dict[str, object] = {
+    "auto.offset.reset": "error",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "fetch.max.bytes": QUEUED_KIB * 1024,
+    "max.partition.fetch.bytes": PARTITION_BYTES,
+    "queued.max.messages.kbytes": QUEUED_KIB,
+    "log_level": 0,
+}
+_RESERVED = frozenset(_OURS) | {"bootstrap.servers", "metadata.broker.list", "plugin.library.paths"}
+NEEDED = "Kafka needs confluent-kafka. Install it with `pip install 'hogline[kafka]'`."
+
+
+class NotSettings(ValueError):
+    """A file of settings that cannot be used. The text says why."""
+
+
+def read_settings(text: str) -> dict[str, str | int | float | bool]:
+    """Read librdkafka's settings: a JSON object, or lines of `name=value` as in Kafka's own files. Raises
+    `NotSettings`.
+    """
+    if text.lstrip().startswith("{"):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            raise NotSettings("The settings are not valid JSON.") from None
+    else:
+        lines = [line.strip() for line in text.splitlines()]
+        pairs = [line.partition("=") for line in lines if line and line[0] not in "#!"]
+        if any(not equals for _, equals, _ in pairs):
+            raise NotSettings("The settings must be lines of name=value, or a JSON object.")
+        # In one line, a certificate has `\n` between its own lines.
+        found = {name.strip(): value.strip().replace("\\n", "\n") for name, _, value in pairs}
+    for name, value in found.items():
+        if not isinstance(value, (str, int, float)):
+            raise NotSettings(f"The setting {name} must be a text, a number, true or false.")
+        if name in _RESERVED:
+            raise NotSettings(f"Hogline chooses {name} itself. Remove it from the settings.")
+    return dict(found)
+
+
+class KafkaLog:
+    """Implements `log.Log`. Raises `Trouble` if the settings cannot be used; it connects with the first call."""
+
+    def __init__(self, brokers: str, topic: str, settings: Settings, *, id_within_s: float = WITHIN_S) -> None:
+        """`brokers`: such as kafka:9092, several with commas. `id_within_s`: how long to wait for the topic's id."""
+        try:
+            import confluent_kafka  # noqa: PLC0415  # an extra
+            from confluent_kafka import admin  # noqa: PLC0415
+        except ImportError:
+            raise Trouble(NEEDED) from None
+        self._kafka = confluent_kafka
+        self._codes = confluent_kafka.KafkaError
+        self._brokers = brokers
+        self._topic = topic
+        self._id_within_s = id_within_s
+        self._last_error = ""
+        self._paused: set[int] = set()
+        self._secrets = [str(value) for value in settings.values() if len(str(value)) > 3]
+        shared: dict[str, Any] = {
+            "client.id": "hogline",
+            **settings,
+            "bootstrap.servers": brokers,
+            "error_cb": self._noted,
+            "log_level": 0,
+        }
+        group = str(shared.pop("group.id", GROUP))
+        try:
+            self._consumer: Consumer = confluent_kafka.Consumer({**shared, **_OURS, "group.id": group})
+            self._admin: AdminClient = admin.AdminClient(shared)
+        except (confluent_kafka.KafkaException, ValueError, TypeError) as error:
+            raise Trouble(f"librdkafka does not accept the settings: {self._told(error)}") from None
+
+    def _noted(self, error: KafkaError) -> None:
+        if error.code() != self._codes._ALL_BROKERS_DOWN:  # noqa: SLF001  # which says nothing of why
+            self._last_error = self._plain(error.str())
+
+    def _plain(self, text: str) -> str:
+        """What librdkafka says, without its own addresses and without the values of settings."""
+        text = re.sub(r"^\S+://\S+: ", "", text.strip())
+        text = re.sub(r" \(after \d+ms in state \w+[^)]*\)", "", text).removesuffix(".")
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return text
+
+    def _told(self, error: Exception) -> str:
+        found = error.args[0] if error.args else error
+        text = found.str() if isinstance(found, self._codes) else str(found)
+        return f"{self._plain(text)}."
+
+    def _trouble(self, error: KafkaError) -> Trouble:
+        codes = self._codes
+        code = error.code()
+        if code in {codes.UNKNOWN_TOPIC_OR_PART, codes._UNKNOWN_TOPIC, codes._UNKNOWN_PARTITION}:  # noqa: SLF001
+            return Trouble(f"Kafka has no topic named {self._topic}.")
+        if code in {codes.TOPIC_AUTHORIZATION_FAILED, codes.GROUP_AUTHORIZATION_FAILED}:
+            return Trouble(f"Kafka does not allow this user to read {self._topic}: it needs Describe and Read.")
+        self._consumer.poll(0)  # so that `_noted` hears
+        why = self._last_error or self._plain(error.str())
+        return Trouble(f"Kafka cannot be read at {self._brokers}: {why}.")
+
+    def look(self) -> Seen:
+        try:
+            found = self._consumer.list_topics(self._topic, timeout=WITHIN_S).topics[self._topic]
+            if found.error is not None:
+                raise self._trouble(found.error)
+            if not found.partitions:
+                raise Trouble(f"Kafka has no topic named {self._topic}.")
+        except self._kafka.KafkaException as error:
+            raise self._trouble(error.args[0]) from None
+        return Seen(self._id(), sorted(found.partitions))
+
+    def describe(self) -> Described:
+        seen = self.look()
+        try:
+            ends = {
+                partition: Ends(*self._consumer.get_watermark_offsets(self._at(partition), timeout=WITHIN_S))
+                for partition in seen.partitions
+            }
+        except self._kafka.KafkaException as error:
+            raise self._trouble(error.args[0]) from None
+        return Described(seen.id, ends)
+
+    def _id(self) -> str:
+        """Brokers that are not Apache Kafka may not know it."""
+        topics = self._kafka.TopicCollection([self._topic])
+        try:
+            found = self._admin.describe_topics(topics, request_timeout=self._id_within_s)[self._topic].result()
+        except self._kafka.KafkaException:
+            return ""
+        told = str(found.topic_id)
+        return "" if set(told) <= {"A", "="} else told  # all zeros
+
+    def _at(self, partition: int, offset: int = -1) -> TopicPartition:
+        return self._kafka.TopicPartition(self._topic, partition, offset)
+
+    def offsets_at(self, time_ms: int) -> dict[int, int]:
+        try:
+            partitions = self.describe().partitions
+            asked = [self._at(partition, time_ms) for partition in partitions]
+            found = self._consumer.offsets_for_times(asked, timeout=WITHIN_S)
+        except self._kafka.KafkaException as error:
+            raise self._trouble(error.args[0]) from None
+        return {one.partition: one.offset if one.offset >= 0 else partitions[one.partition].next for one in found}
+
+    def read_from(self, offsets: Mapping[int, int]) -> None:
+        self._paused.clear()
+        self._consumer.assign([self._at(partition, offset) for partition, offset in offsets.items()])
+
+    def read(self, most: int, within_s: float) -> Iterator[Record | End]:
+        try:
+            # Asked for several, it waits until all are there.
+            found = self._consumer.consume(1, within_s)
+            if found and most > 1:
+                found += self._consumer.consume(most - 1, 0)
+        except self._kafka.KafkaException as error:
+            raise self._trouble(error.args[0]) from None
+        return map(self._record, found)
+
+    def _record(self, message: Message) -> Record | End:
+        partition = message.partition()
+        assert partition is not None
+        error = message.error()
+        if error is None:
+            offset = message.offset()
+            assert offset is not None
+            return Record(partition, offset, max(message.timestamp()[1], 0), message.value())
+        codes = self._codes
+        if error.code() == codes._PARTITION_EOF:  # noqa: SLF001
+            return End(partition)
+        if error.code() in {codes._AUTO_OFFSET_RESET, codes._LOG_TRUNCATION, codes.UNKNOWN_TOPIC_ID}:  # noqa: SLF001
+            raise Moved
+        raise self._trouble(error)
+
+    def pause(self, partitions: Collection[int]) -> None:
+        self._consumer.pause([self._at(partition) for partition in partitions])
+
+    def resume(self, partitions: Collection[int]) -> None:
+        self._consumer.resume([self._at(partition) for partition in partitions])
+
+    def behind(self, offsets: Mapping[int, int]) -> int:
+        behind = 0
+        for partition, offset in offsets.items():
+            with suppress(self._kafka.KafkaException):
+                _, last = self._consumer.get_watermark_offsets(self._at(partition), cached=True)
+                behind += max(last - offset, 0)
+        return behind
+
+    def note(self, offsets: Mapping[int, int]) -> None:
+        with suppress(self._kafka.KafkaException):
+            noted = [self._at(partition, offset) for partition, offset in offsets.items()]
+            self._consumer.commit(offsets=noted, asynchronous=True)
+
+    def close(self) -> None:
+        self._consumer.close()

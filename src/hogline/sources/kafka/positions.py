@@ -1,0 +1,54 @@
+"""The numbers under which a journal keeps how far a topic is read (`Journal.append`'s `positions`).
+
+Each partition has two: its next offset, and the time of the record before that. Sources count down from -1; the numbers
+of their partitions are beyond all of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+_BITS = 40
+
+
+class Position(NamedTuple):
+    offset: int
+    """The next one."""
+    time_ms: int
+    """When the record before it was written; 0: none was read yet."""
+
+
+def numbers_of(run: int, partition: int) -> tuple[int, int]:
+    """`run`: the source's own number, below 0."""
+    first = (run << _BITS) - 2 * partition
+    return first, first - 1
+
+
+def run_of(number: int) -> int:
+    """The source that a number belongs to; the number itself if it is a source's."""
+    return number if number > -(1 << _BITS) else -((-number) >> _BITS)
+
+
+def encoded(run: int, positions: Mapping[int, Position]) -> dict[int, int]:
+    """By number, what the journal is to keep."""
+    return {
+        number: value
+        for partition, position in positions.items()
+        for number, value in zip(numbers_of(run, partition), position, strict=True)
+    }
+
+
+def read_positions(run: int, taken: Mapping[int, int], partitions: Iterable[int]) -> dict[int, Position]:
+    """By partition, for those that were read before."""
+    found = {}
+    for partition in partitions:
+        offset, time_ms = numbers_of(run, partition)
+        if offset in taken:
+            found[partition] = Position(taken[offset], taken.get(time_ms, 0))
+    return found
+
+
+def all_numbers(run: int, taken: Iterable[int]) -> list[int]:
+    """Of the numbers that are kept, those of one source's partitions."""
+    return [number for number in taken if number != run and run_of(number) == run]
