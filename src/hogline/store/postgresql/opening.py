@@ -60,8 +60,8 @@ async def opened(
         stack.push_async_callback(aside.close)
         events = PostgresqlEventLog(aside)
         await events.ready()
-        files = SmallFiles(folder, vault, state.perform)
-        files.fetch(await state.small_files())
+        files = SmallFiles(folder, vault, aside)
+        await files.fetch()
         return Opened(journal, state, events, PostgresqlFigures(aside), PostgresqlAudit(aside), claim), files
 
     async with AsyncExitStack() as opening:

@@ -2,14 +2,14 @@
 
 A host without a lasting disk starts with an empty data directory, and finds them again. The store's files replace the
 directory's, except those that were changed there while nothing was running, with `hogline password` for example.
+While it runs, what another process changed comes here within a second, and the other way round. None overwrites a
+change that it has not seen.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,8 @@ import structlog
 from hogline.store.base import Unusable, Unwritable
 from hogline.store.datadir.private_files import write_whole
 from hogline.store.datadir.secrets import Vault
-from hogline.store.postgresql.link import Link, Row, execute
+from hogline.store.postgresql.aside import Aside
+from hogline.store.postgresql.link import rows
 from hogline.store.postgresql.queries import queries
 
 log = structlog.get_logger("hogline.store")
@@ -30,36 +31,32 @@ SYNCED = "synced.json"
 """In the data directory: when each file had been changed last, the last time that both were the same."""
 EVERY_S = 1.0
 
-Write = Callable[[Callable[[Link], object]], Awaitable[object]]
-
 
 class SmallFiles:
-    def __init__(self, folder: Path, vault: Vault, write: Write) -> None:
-        """`write` performs a job in a transaction of the state."""
+    def __init__(self, folder: Path, vault: Vault, aside: Aside) -> None:
         self._folder = folder
         self._vault = vault
-        self._write = write
+        self._aside = aside
         self._synced: dict[str, int] = {}
 
-    def fetch(self, kept: list[Row]) -> None:
-        """Make the directory's files those of the store. Raises `Unusable`."""
+    async def fetch(self) -> None:
+        """Make the directory's files those of the store. Raises `Unusable` and `Unwritable`."""
         try:
             before = msgspec.json.decode((self._folder / SYNCED).read_bytes(), type=dict[str, int])
         except (OSError, msgspec.MsgspecError):
             before = {}
         try:
-            for name, changed_ns, content in kept:
+            for name, changed_ns, content in await self._aside.rows(SQL["all"]):
                 is_changed_here = before.get(name) == changed_ns and self._changed_ns(name) != changed_ns
                 if name in NAMES and not is_changed_here:
-                    write_whole(self._folder / name, self._vault.decrypt(content))
-                    os.utime(self._folder / name, ns=(changed_ns, changed_ns))
+                    self._write(name, changed_ns, content)
                 self._synced[name] = changed_ns
         except OSError as error:
             raise Unusable(f"Cannot write to the data directory ({error.strerror}).") from None
 
     async def run(self) -> None:
-        """Keep the store's up to date until it is cancelled. A change may be lost if the process is killed within a
-        second; what then comes again is a fetched stretch of events, which the journal has counted.
+        """Keep both up to date until it is cancelled. A change may be lost if the process is killed within a second;
+        what then comes again is a fetched stretch of events, which the journal has counted.
         """
         while True:
             try:
@@ -71,23 +68,54 @@ class SmallFiles:
             await asyncio.sleep(EVERY_S)
 
     async def sync(self) -> None:
-        """Write what changed. Raises `Unwritable` and OSError."""
-        changed = False
+        """Write what changed here, and take what others changed. Raises `Unwritable` and OSError."""
+        theirs: dict[str, int] = dict(await self._aside.rows(SQL["changes"]))
+        before = dict(self._synced)
         for name in NAMES:
-            changed_ns = self._changed_ns(name)
-            if changed_ns == self._synced.get(name, 0):
+            known_ns, changed_ns = self._synced.get(name, 0), self._changed_ns(name)
+            if changed_ns != known_ns:
+                if await self._put(name, known_ns, changed_ns):
+                    continue
+                log.warning("a file was changed in two places within a second; the other change counts", file=name)
+            elif theirs.get(name, 0) == known_ns:
                 continue
-            if changed_ns:
-                content = self._vault.encrypt((self._folder / name).read_bytes())
-                given: dict[str, object] = {"name": name, "changed_ns": changed_ns, "content": content}
-                await self._write(partial(_execute, SQL["put"], given))
-                self._synced[name] = changed_ns
-            else:
-                await self._write(partial(_execute, SQL["remove"], {"name": name}))
-                del self._synced[name]
-            changed = True
-        if changed:
+            await self._take(name, changed_ns)
+        if self._synced != before:
             write_whole(self._folder / SYNCED, msgspec.json.encode(self._synced))
+
+    async def _put(self, name: str, known_ns: int, changed_ns: int) -> bool:
+        """False: somebody else has changed it, too."""
+        given: dict[str, object] = {"name": name, "before_ns": known_ns}
+        if changed_ns:
+            content = self._vault.encrypt((self._folder / name).read_bytes())
+            given |= {"changed_ns": changed_ns, "content": content}
+        query = SQL["put" if changed_ns else "remove"]
+        if not await self._aside.write(lambda link: rows(link, query, given)):
+            return False
+        self._know(name, changed_ns)
+        return True
+
+    async def _take(self, name: str, changed_ns: int) -> None:
+        """Unless it has been changed here since."""
+        found = await self._aside.rows(SQL["content"], {"name": name})
+        if self._changed_ns(name) != changed_ns:
+            return
+        for theirs_ns, content in found:
+            self._write(name, theirs_ns, content)
+        if not found:
+            (self._folder / name).unlink(missing_ok=True)
+            self._know(name, 0)
+
+    def _write(self, name: str, changed_ns: int, content: bytes) -> None:
+        write_whole(self._folder / name, self._vault.decrypt(content))
+        os.utime(self._folder / name, ns=(changed_ns, changed_ns))
+        self._know(name, changed_ns)
+
+    def _know(self, name: str, changed_ns: int) -> None:
+        if changed_ns:
+            self._synced[name] = changed_ns
+        else:
+            self._synced.pop(name, None)
 
     def _changed_ns(self, name: str) -> int:
         """0: it is not there."""
@@ -95,7 +123,3 @@ class SmallFiles:
             return (self._folder / name).stat().st_mtime_ns
         except FileNotFoundError:
             return 0
-
-
-def _execute(query: bytes, given: dict[str, object], link: Link) -> None:
-    execute(link, query, given)

@@ -26,7 +26,6 @@ from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.queries import queries
 from hogline.store.postgresql.resending import PostgresqlResends
 from hogline.store.postgresql.settling import expire_held, settle
-from hogline.store.postgresql.small_files import SQL as SMALL_FILES
 from hogline.store.values import READ_BYTES
 from hogline.store.writer import Writer
 
@@ -72,14 +71,6 @@ class PostgresqlState(
         if self._claim.trouble is not None:
             raise Unwritable(self._claim.trouble)
         return await self._writer.write(job)  # type: ignore[return-value]  # what `_perform` gave for this job
-
-    async def perform(self, job: Callable[[Link], object]) -> object:
-        """A job in a transaction."""
-        return await self._write(job)
-
-    async def small_files(self) -> list[Row]:
-        """What `store.postgresql.small_files` keeps."""
-        return await self._read(SMALL_FILES["all"])
 
     async def _read(self, query: bytes, values: Values | None = None) -> list[Row]:
         return await asyncio.get_running_loop().run_in_executor(self._read_thread, self._reading.rows, query, values)
