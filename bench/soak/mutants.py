@@ -43,7 +43,7 @@ MUTANTS = (
     # people and joins
     Mutant(
         "Where two values meet in a join, the later of both times stays",
-        "fold", "keep._replace(ms=max(mine.ms, theirs.ms))", "keep", found_by_failing=True,
+        "fold", "replace(keep, ms=max(mine.ms, theirs.ms))", "keep", found_by_failing=True,
     ),
     Mutant(
         "Even a refused join protects the person of `distinct_id`",
@@ -77,7 +77,7 @@ MUTANTS = (
     ),
     Mutant(
         "An email that somebody is leaving is nobody else's before they left it",
-        "sync", 'row._replace(person=draft.person, state="leaving")', 'row._replace(person=draft.person, state="left")',
+        "sync", 'replace(row, person=draft.person, state="leaving")', 'replace(row, person=draft.person, state="left")',
     ),
     Mutant(
         "An email that was somebody else's never names a customer",

@@ -187,6 +187,8 @@ class Judge:
         certain = [one for one in found if one.key not in self._there.strange or one.key in of_events]
         if certain or not mine.is_customer or self._connection.blurred:
             return certain
+        if self._customers_that_may_be(human):
+            return []
         # Hogline sends them under an id that another tool had used before.
         return sorted(found, key=lambda one: (-len(one.attributes), one.id != human.first_id))[:1]
 
@@ -278,7 +280,8 @@ class Judge:
             # What was said while customers were not named by emails is told with the next event.
             always = self._expected.by_email and not self._connection.renamed
             moves = always and not self._is_apart() and (human.identified or human.protected)
-            return moves and not had
+            # An email that somebody else ever had names nobody's customer, even if they were forgotten since.
+            return moves and not had and not any(email in one.emails for one in self._run.forgotten)
         return all(not other.email or self._must_have_email(other, asked | {id(human)}) for other in had)
 
     def _is_named_by_email(self) -> bool:

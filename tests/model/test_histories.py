@@ -358,13 +358,14 @@ def test_an_email_that_is_given_up_reaches_whoever_waits_for_it_without_another_
     lived(
         said("$set", "u1", email="a@x.com"), said("$set", "u3", email="c@x.com"), said("$set", "u2", email="A@X.COM"),
         said("page", "u1", email="C@X.COM"), Rest(), said("$set", "u3", email="d@x.com"),
+        schedule=1,
     )  # fmt: skip
 
 
 def test_an_email_that_is_free_before_what_is_known_is_on_disk_reaches_them_too() -> None:
     lived(
         said("$set", "u1", email="a@x.com"), Rest(), said("$set", "u2", email="a@x.com"), Wait(6), said("page", "u1", email="b@x.com"),
-        flush_s=60,
+        flush_s=60, schedule=1,
     )  # fmt: skip
 
 

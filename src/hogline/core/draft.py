@@ -83,7 +83,7 @@ class Roster:
     def row(self, name: str) -> LedgerRow | None:
         """Whose an identifier is. People who were joined in this shipment are one."""
         row = self.records.ledger.row(name)
-        return row._replace(person=self.root(row.person)) if row is not None and self._into else row
+        return replace(row, person=self.root(row.person)) if row is not None and self._into else row
 
     def keep(self, draft: Draft, email: str, row: LedgerRow) -> None:
         self.records.ledger.put(email, row)

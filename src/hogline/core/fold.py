@@ -257,7 +257,7 @@ def _whole(facts: dict[str, Fact], others: dict[str, Fact]) -> dict[str, Fact]:
             whole[name] = theirs
         else:
             keep = mine if mine.value is not None or theirs.value is None else theirs
-            whole[name] = keep._replace(ms=max(mine.ms, theirs.ms))
+            whole[name] = replace(keep, ms=max(mine.ms, theirs.ms))
     return whole
 
 

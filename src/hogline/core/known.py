@@ -22,7 +22,7 @@ PEOPLE_BYTES, IDS_BYTES = 24 * MB, 8 * MB
 """What is kept in memory of them."""
 
 
-class Fact(NamedTuple):
+class Fact(Struct, frozen=True, array_like=True, gc=False):
     """An attribute as PostHog last said it, by the events' own times."""
 
     value: object

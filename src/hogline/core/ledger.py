@@ -15,7 +15,9 @@ That is how emails wander. Any other identifier stays with whom it was given to 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from hogline.core.room import MB, Room
 from hogline.model import Identifier
@@ -43,7 +45,7 @@ def identifier_of(name: str) -> Identifier:
     return Identifier("cio_id" if kind == "cio_id" else "id", value)
 
 
-class LedgerRow(NamedTuple):
+class LedgerRow(Struct, frozen=True, array_like=True, gc=False):
     """One identifier at one connection."""
 
     person: str

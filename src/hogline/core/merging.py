@@ -52,7 +52,7 @@ def merges(
     for email in draft.told.emails:
         row = roster.row(email)
         if row is not None and row.person == draft.person and row.customer in keys and row.state != "left":
-            roster.keep(draft, email, row._replace(state="leaving"))
+            roster.keep(draft, email, replace(row, state="leaving"))
     return [
         (
             people.merge(main.identifier, one.identifier),

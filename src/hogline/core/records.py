@@ -12,7 +12,7 @@ from hogline.core.ledger import Ledger, LedgerRow
 from hogline.core.room import MB, Room
 from hogline.core.told import Told
 
-TOLD_BYTES = 24 * MB
+TOLD_BYTES = 32 * MB
 """What is kept in memory of it, for one connection."""
 MOST_SPOKEN = 50_000
 

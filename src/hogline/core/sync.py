@@ -120,7 +120,7 @@ class Sync:
         for email in linked.unlinks:
             row = self._roster.row(email)
             assert row is not None  # it was looked at a moment ago
-            self._roster.keep(draft, email, row._replace(person=draft.person, state="leaving"))
+            self._roster.keep(draft, email, replace(row, person=draft.person, state="leaving"))
         values, marks, newest_ms = self._attributes(person, main, told, adjusted)
         if linked.says and "email" in person.facts:
             newest_ms = max(newest_ms, person.facts["email"].ms)

@@ -19,7 +19,7 @@ WAITS_MS = 2**61
 """A time that never comes: customers will be merged once the options say so."""
 
 
-class Mark(NamedTuple):
+class Mark(Struct, frozen=True, array_like=True, gc=False):
     """What was sent for an attribute: from which fact, and what."""
 
     at: int

@@ -28,7 +28,7 @@ class Truth:
     def _put(self, email: str, state: RowState) -> None:
         row = self.rows[email]
         if row is not None:
-            self.rows[email] = row._replace(state=state)
+            self.rows[email] = replace(row, state=state)
 
     def after(self, told: Told, before: Told | None, answered: Answered, *, uncertain: bool) -> Told:
         """`before`: what is on disk. `uncertain`: a request may have taken effect without a response."""
@@ -171,8 +171,8 @@ class Truth:
             if row is None:
                 continue
             both = name in told.emails  # people who had it one after the other are one person from now on
-            self.rows[name] = row._replace(
-                person=stays if row.person == goes else row.person, others=max(row.others - both, 0)
+            self.rows[name] = replace(
+                row, person=stays if row.person == goes else row.person, others=max(row.others - both, 0)
             )
         return replace(
             told,

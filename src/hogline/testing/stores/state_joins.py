@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from hogline.core.changes import Intent, Settlement
 from hogline.core.known import Id
 from hogline.core.ledger import LedgerRow
@@ -15,7 +17,7 @@ MAIL = "ada@example.com"
 
 
 def row(person: str = "ada", **fields: object) -> LedgerRow:
-    return LedgerRow(person, "accepted", ADA, others=0)._replace(**fields)  # type: ignore[arg-type]
+    return replace(LedgerRow(person, "accepted", ADA, others=0), **fields)
 
 
 async def settle(state: State, connection: int, **what: object) -> None:
