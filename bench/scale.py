@@ -5,24 +5,32 @@ Rows alternate between the two stores. CPU seconds say more than rates on a mach
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import msgspec
 import psycopg
 
+from bench import events
 from bench.load import Job
-from bench.processes import get
+from bench.processes import get, run, sandbox
 from bench.serve import _load, serving_to, sink
+from bench.traffic import lines
+from hogline.store import copying
 from hogline.store.datadir.secrets import Vault
+from hogline.store.postgresql.aside import Aside
+from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.testing.postgresql import Server, private
 
 RUNS = 3
+COPIED = 500_000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -43,6 +51,59 @@ def main() -> None:
                 per_s, own_us, server_us = (median(column) for column in zip(*found, strict=True))
                 print(f"    {name:<10} {per_s:>8,.0f} events/s, CPU per event: Hogline {own_us:.0f} µs, "
                       f"PostgreSQL {server_us:.0f} µs")  # fmt: skip
+        asyncio.run(_event_log(server))
+        _copies(server)
+
+
+async def _event_log(server: Server) -> None:
+    with _stored(server):
+        url = server.url("postgres")
+        copying.create(url)
+        aside = Aside(url)
+        log = PostgresqlEventLog(aside)
+        own_s, server_s = time.process_time(), _of(server)
+        await events.fill(log)
+        own_s, server_s = time.process_time() - own_s, _of(server) - server_s
+        with psycopg.connect(url) as link:
+            size = link.execute(
+                "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class"
+                " WHERE relkind = 'r' AND relname LIKE 'event_%'"
+            ).fetchone()
+        assert size is not None
+        own_us, server_us = (cpu_s / events.LOGGED * 1e6 for cpu_s in (own_s, server_s))
+        print(f"an event log of {events.LOGGED:,} events ({size[0] / 1e9:.1f} GB); CPU for writing an event: Hogline "
+              f"{own_us:.1f} µs, PostgreSQL {server_us:.1f} µs")  # fmt: skip
+        await events.search(log)
+        await aside.close()
+
+
+def _copies(server: Server) -> None:
+    """How long `hogline store copy` takes for a data directory after a run of events, and back."""
+    with tempfile.TemporaryDirectory() as folder:
+        data, back = Path(folder) / "data", Path(folder) / "back"
+        file = Path(folder) / "events.jsonl"
+        file.write_bytes(b"".join(lines(COPIED, COPIED // 20)))
+        key = Vault.new_key()
+        os.environ["HOGLINE_SECRET_KEY"] = key
+        try:
+            with sandbox() as where:
+                run(data, "connect", "customerio", "--site-id=sandbox-site", "--api-key=sandbox-key",
+                    f"--tracking-endpoint={where}")  # fmt: skip
+                run(data, "send", str(file))
+        finally:
+            del os.environ["HOGLINE_SECRET_KEY"]
+        megabytes = sum(each.stat().st_size for each in data.glob("*.db")) / 1e6
+        with _stored(server):
+            url = server.url("postgres")
+            for way, copy in (
+                ("into PostgreSQL", partial(copying.from_directory, data, url, key, lambda _: None)),
+                ("and back", partial(copying.to_directory, url, key, back, lambda _: None)),
+            ):
+                own_s, server_s, begin = time.process_time(), _of(server), time.perf_counter()
+                done = copy()
+                print(f"a data directory of {COPIED:,} events ({megabytes:,.0f} MB, {done.rows:,} rows) {way}: "
+                      f"{time.perf_counter() - begin:.0f} s; CPU: Hogline {time.process_time() - own_s:.0f} s, "
+                      f"PostgreSQL {_of(server) - server_s:.0f} s")  # fmt: skip
 
 
 def _once(job: Job, server: Server | None) -> tuple[float, float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,6 +150,23 @@ async def test_what_is_not_empty_is_refused(old: Path, url: str, tmp_path: Path)
         copying.to_directory(url, key, old, nothing)
     with pytest.raises(Unusable, match="nothing to copy"):
         copying.from_directory(tmp_path / "none", url, key, nothing)
+
+
+async def test_a_store_that_was_used_during_the_copy_is_refused(old: Path, url: str, tmp_path: Path) -> None:
+    key, told = key_of(old), list[Told]()
+
+    def use(now: Told) -> None:
+        if not told:
+            told.append(now)
+            with pytest.raises(Unusable, match="Another copy"):
+                copying.from_directory(old.with_name("second"), url, key, nothing)
+            asyncio.run(content_of(tmp_path / "used", key, url))
+            with psycopg.connect(url) as link:
+                link.execute("UPDATE hogline.journal_end SET last = 1")
+
+    shutil.copytree(old, old.with_name("second"))
+    with pytest.raises(Unusable, match="not empty"):
+        await asyncio.to_thread(copying.from_directory, old, url, key, use)
 
 
 async def test_another_key_is_refused(old: Path, url: str, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from msgspec import Struct
 
 from hogline.store.datadir.secrets import Vault
+from hogline.store.event_log import read_sent
 from hogline.testing.postgresql import Server
 from hogline.testing.processes import (
     WITHIN_S,
@@ -189,3 +190,32 @@ def test_what_is_wrong_is_one_sentence(host: Host, variables: dict[str, str], se
     said = Host(host.data, host.env | variables).run("status", code=1)
     assert sentence in said
     assert said.count("\n") == 1
+
+
+def everything(url: str) -> bytes:
+    """All rows of all tables, and what is compressed in them."""
+    found = b""
+    with psycopg.connect(url) as link:
+        for (table,) in link.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'hogline'").fetchall():
+            with link.cursor().copy(f"COPY hogline.{table} TO STDOUT (FORMAT binary)".encode()) as rows:
+                found += b"".join(map(bytes, rows))
+            if table.startswith("event_shipments"):
+                for *_, sent in link.execute(f"TABLE hogline.{table}".encode()).fetchall():
+                    found += msgspec.msgpack.encode(read_sent(sent))
+    return found
+
+
+def test_a_forgotten_person_is_in_no_table_and_others_are(host: Host, customerio: Running) -> None:
+    host.connect(customerio.url)
+    token = host.json("token")["token"]
+    with host.serving() as running:
+        for who in ("canary", "zoe"):
+            assert send(running, token, "seen", who) == 200
+        until(lambda: host.status()["pending"] == 0)
+        assert len(host.json("events")["events"]) == 2
+        assert everything(host.env["HOGLINE_STORE"]).count(b"canary") > 3
+        host.run("people", "forget", "canary")
+        assert running.stop() == 0
+    kept = everything(host.env["HOGLINE_STORE"])
+    assert b"canary" not in kept
+    assert b"zoe@example.org" in kept

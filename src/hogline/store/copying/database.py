@@ -39,6 +39,7 @@ _PROGRESS = (
     b"INSERT INTO copying VALUES (%(name)s, %(key)s, %(n)s)"
     b" ON CONFLICT (name) DO UPDATE SET key = excluded.key, rows = copying.rows + excluded.rows"
 )
+_LOCK = 0x_68_6F_67_63
 _IDENTITIES = (("connections", "id"), ("tokens", "id"), ("cleaning", "id"), ("unlogged", "number"))
 
 
@@ -209,19 +210,31 @@ class NewDatabase(Database):
     def __init__(self, url: str, vault: Vault) -> None:
         """Raises `Unusable`, also if there is a store that was used."""
         super().__init__(url, vault)
+        try:
+            self._refuse_others()
+            self._refuse_used()
+            execute(self._link, b"SET synchronous_commit = off")
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _refuse_others(self) -> None:
+        if not value(self._link, b"SELECT pg_try_advisory_lock(%(lock)s)", {"lock": _LOCK}):
+            raise Unusable("Another copy into this database is running.")
+
+    def _refuse_used(self) -> None:
+        """Raises `Unusable` if there is a store that was used."""
         if value(self._link, b"SELECT to_regclass('hogline.schema') IS NOT NULL"):
             execute(self._link, b"SET search_path = hogline")
             migrate(self._link)
             used = value(self._link, _USED)
             execute(self._link, b"SET search_path = hogline_copy")
             if used:
-                self.close()
                 raise Unusable(
                     "The store at HOGLINE_STORE is not empty, or is in use. Use another database, or remove what is in "
                     "this one (`DROP SCHEMA hogline CASCADE`)."
                 )
-        execute(self._link, b"SET synchronous_commit = off")
-        self._prepare()
 
     def _prepare(self) -> None:
         migrate(self._link)
@@ -320,6 +333,7 @@ class NewDatabase(Database):
         execute(self._link, b"ANALYZE")
         execute(self._link, b"SET synchronous_commit = on")
         with self._link.transaction():
+            self._refuse_used()
             execute(self._link, b"DROP TABLE copying")
             execute(self._link, b"DROP SCHEMA IF EXISTS hogline CASCADE")
             execute(self._link, b"ALTER SCHEMA hogline_copy RENAME TO hogline")

@@ -59,8 +59,13 @@ class SqliteEventLog:
 
     def _perform(self, jobs: list[_Job]) -> list[object]:
         results: list[object] = []
-        with transaction(self._written):
-            done = [None if isinstance(job, Scrub) else job(self._written) for job in jobs]
+        outcomes = dict(self._outcomes)
+        try:
+            with transaction(self._written):
+                done = [None if isinstance(job, Scrub) else job(self._written) for job in jobs]
+        except BaseException:
+            self._outcomes = outcomes  # new ones were rolled back, too
+            raise
         for job, result in zip(jobs, done, strict=True):
             results.append(step(job, self._written) if isinstance(job, Scrub) else result)
         return results
