@@ -23,6 +23,19 @@ async def test_testing_a_connection_tells_the_workspace_and_keeps_nothing(page: 
     assert await stage.service.connections.all() == []
 
 
+async def test_a_forecast_from_a_file_keeps_what_was_typed(page: Page) -> None:
+    await page.goto("/install/customerio")
+    await page.get_by_label("Customer.io Site ID").fill("sandbox-site")
+    event = b'{"event": "seen", "distinct_id": "visitor", "timestamp": "2026-11-01T00:00:01Z"}'
+    await page.get_by_label("File of events").set_input_files(
+        {"name": "export.jsonl", "mimeType": "application/json", "buffer": event}
+    )
+    await page.get_by_role("button", name="Forecast").click()
+    await expect(page.locator("#outcome")).to_contain_text("Forecast from 1 event in export.jsonl")
+    await expect(page.get_by_label("Customer.io Site ID")).to_have_value("sandbox-site")
+    assert page.url.endswith("/install/customerio")
+
+
 async def test_an_event_named_like_a_script_is_shown_as_text(page: Page, stage: Stage) -> None:
     await page.goto("/connect-posthog")
     await expect(page.locator("#arrival")).to_contain_text("Waiting for the first event")

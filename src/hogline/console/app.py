@@ -43,7 +43,7 @@ from hogline.console.attempts import Attempts
 from hogline.console.context import Console, console_of
 from hogline.console.errors import HANDLERS
 from hogline.console.once import Once, done_once
-from hogline.console.safety import Safety
+from hogline.console.safety import UPLOAD, Safety
 from hogline.console.sessions import Sessions
 from hogline.service import Service
 from hogline.settings import Settings
@@ -84,7 +84,8 @@ ROUTES: list[BaseRoute] = [
 
 def _once(route: BaseRoute, once: Once) -> BaseRoute:
     """A form that comes twice is done once."""
-    if not isinstance(route, Route) or "POST" not in (route.methods or ()):
+    # A file may be large, and a forecast changes nothing.
+    if not isinstance(route, Route) or "POST" not in (route.methods or ()) or route.path.endswith(UPLOAD):
         return route
     return Route(route.path, done_once(route.endpoint, once), methods=["POST"], name=route.name)
 

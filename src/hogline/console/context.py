@@ -72,10 +72,13 @@ def require_right(request: Request, function: str) -> None:
     require(actor_of(request), function)
 
 
-async def form_of(request: Request) -> FormData:
-    """What was typed into a form. Raises `HTTPException` 400."""
-    form = await request.form()
-    if any(not isinstance(value, str) or "\0" in value or "\0" in name for name, value in form.multi_items()):
+async def form_of(request: Request, *, file: str = "") -> FormData:
+    """What was typed into a form. `file`: the field in which a file may be. Raises `HTTPException` 400."""
+    form = await request.form(max_files=1)
+    items = form.multi_items()
+    texts = [name for name, _ in items] + [value for _, value in items if isinstance(value, str)]
+    files = {name for name, value in items if not isinstance(value, str)}
+    if any("\0" in text for text in texts) or not files <= {file}:
         await form.close()
         raise HTTPException(400, "The form contains a file or a NUL character. Remove it and try again.")
     return form

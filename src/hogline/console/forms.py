@@ -68,11 +68,11 @@ def typed(destination: Destination[Any], form: FormData) -> dict[str, object]:
     for option in destination.options:
         if option.instead:
             continue
-        text = _text(form, option.key)
+        text = text_of(form, option.key)
         if option.kind == "yes_no":
             values[option.key] = text != ""
         elif option.kind == "choice" and text == OTHER:
-            values[option.key] = _text(form, f"{option.key}-{OTHER}")
+            values[option.key] = text_of(form, f"{option.key}-{OTHER}")
         elif text or not option.secret:
             values[option.key] = text
     return values
@@ -118,7 +118,7 @@ def only_changed(
     }
 
 
-def _text(form: FormData, key: str) -> str:
+def text_of(form: FormData, key: str) -> str:
     value = form.get(key, "")
     return value.strip() if isinstance(value, str) else ""
 

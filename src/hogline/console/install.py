@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,8 +12,9 @@ from starlette.routing import Route
 
 from hogline.backfill.forecast import WHOM
 from hogline.console.connections import url_of
-from hogline.console.context import form_of, require_right, service_of
-from hogline.console.forms import fields, problems_of, typed
+from hogline.console.context import console_of, form_of, require_right, service_of
+from hogline.console.forecast import of_file, of_received
+from hogline.console.forms import fields, problems_of, text_of, typed
 from hogline.console.options_form import NOTHING_YET, TESTS, FormResult, outcome_of_test, seen_lately
 from hogline.console.pages import go, page
 from hogline.console.samples import SAMPLES
@@ -39,9 +41,7 @@ async def install(request: Request) -> Response:
     require_right(request, "connections.add")
     service, destination = service_of(request), _destination_of(request)
     form = await form_of(request)
-    values, name, do = typed(destination, form), str(form.get("name", "")).strip(), form.get("do")
-    if do == "forecast":
-        return await _forecast(request, destination, values, name, str(form.get("price", "")))
+    values, name, do = typed(destination, form), text_of(form, "name"), form.get("do")
     problems = problems_of(destination, values)
     if problems:
         return await _install_page(request, destination, values, name, FormResult(problems=problems))
@@ -57,20 +57,30 @@ async def install(request: Request) -> Response:
     return go(request, url_of(request, "home"), f"Saved {made.name}. It sends nothing until you resume it.")
 
 
-async def _forecast(
-    request: Request, destination: Destination[Any], values: dict[str, object], name: str, price: str
-) -> Response:
-    """What the events that were received would lead to, for each choice of who is sent."""
+async def forecast(request: Request) -> Response:
+    """What events would lead to, for each choice of who is sent: those of a file, or else those that were received."""
+    require_right(request, "connections.add")
+    destination, form = _destination_of(request), await form_of(request, file="file")
+    values, name, price = typed(destination, form), text_of(form, "name"), text_of(form, "price")
     options = {key: value for key, value in values.items() if value != "" and not _is_required(destination, key)}
+    console, file = console_of(request), form.get("file")
     try:
-        found = await service_of(request).forecasts.of_received(destination.key, options)
         a_month = float(price) if price else None
-    except (CannotDo, ValueError) as error:
-        sentence = str(error) if isinstance(error, CannotDo) else "A price must be a number, such as 0.009."
-        return await _install_page(request, destination, values, name, FormResult(sentence=sentence), price=price)
-    return await _install_page(
-        request, destination, values, name, FormResult(forecast=found, a_month=a_month), price=price
-    )
+        if isinstance(file, UploadFile) and file.filename:
+            folder, now_ms = console.settings.data, int(console.service.clock.time_ms())
+            found = await of_file(
+                service_of(request), destination.key, options, file=file, folder=folder, now_ms=now_ms
+            )
+        else:
+            found = await of_received(service_of(request), destination.key, options)
+        outcome = FormResult(forecast=found, a_month=a_month)
+    except CannotDo as error:
+        outcome = FormResult(sentence=str(error))
+    except ValueError:
+        outcome = FormResult(sentence="A price must be a number, such as 0.009.")
+    finally:
+        await form.close()
+    return await _install_page(request, destination, values, name, outcome, price=price)
 
 
 def _is_required(destination: Destination[Any], key: str) -> bool:
@@ -105,4 +115,5 @@ async def _install_page(
 ROUTES = [
     Route("/install/{destination}", install_page, methods=["GET"], name="install"),
     Route("/install/{destination}", install, methods=["POST"]),
+    Route("/install/{destination}/forecast", forecast, methods=["POST"], name="forecast"),
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from starlette.datastructures import FormData
 
-from hogline.backfill.views import ForecastView
+from hogline.console.forecast import Forecast
 from hogline.console.forms import Change
 from hogline.console.picked import picked
 from hogline.console.samples import SAMPLES
@@ -30,7 +30,7 @@ class FormResult:
     sentence: str = ""
     """Why it was not taken."""
     problems: dict[str, str] = field(default_factory=dict)
-    forecast: ForecastView | None = None
+    forecast: Forecast | None = None
     a_month: float | None = None
     """The price of one customer a month."""
     changed: list[Change] = field(default_factory=list)

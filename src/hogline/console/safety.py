@@ -23,6 +23,8 @@ from hogline.console.pages import PART, page, sign_in_path
 from hogline.settings import Settings
 
 MOST_BODY_BYTES = 1_048_576
+UPLOAD, MOST_UPLOAD_BYTES = "/forecast", 104_857_600
+"""The end of a path that takes a file from who is signed in."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN_TO_PROGRAMS = ("/static/", "/api/", "/metrics", "/readyz")
 """What a proxy's sign-in is not looked at for."""
@@ -77,7 +79,8 @@ class Safety:
             if answer is not None:
                 await answer(scope, receive, send_safely)
             else:
-                await self._app(scope, _limited(receive), send_safely)
+                most = MOST_UPLOAD_BYTES if request.url.path.endswith(UPLOAD) else MOST_BODY_BYTES
+                await self._app(scope, _limited(receive, most), send_safely)
         except Exception as error:
             if begun:
                 raise
@@ -189,7 +192,7 @@ def _put_headers(message: Message) -> None:
     headers.setdefault("cache-control", "no-store")
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most_bytes: int = MOST_BODY_BYTES) -> Receive:
     """Reading the body raises `HTTPException` 413 once it is too long."""
     read = 0
 
@@ -197,8 +200,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal read
         message = await receive()
         read += len(message.get("body", b""))
-        if read > MOST_BODY_BYTES:
-            raise HTTPException(413, f"The request is larger than {MOST_BODY_BYTES:,} bytes. Send it in parts.")
+        if read > most_bytes:
+            raise HTTPException(413, f"The request is larger than {most_bytes:,} bytes. Send it in parts.")
         return message
 
     return receive_limited

@@ -127,6 +127,10 @@ class Forecasts:
             raise CannotDo(f"Cannot forecast {chosen.name!r}: {title} has no option for who is sent.")
         return self.handles.begin(Forecast(chosen, self._clock, hold_max_bytes=self._hold_max_bytes))
 
+    async def begin_new(self, destination: str, options: dict[str, object]) -> str:
+        """Start a forecast for a new connection with these options. Secrets are not needed. Raises `CannotDo`."""
+        return self.handles.begin(self._of_new(destination, options))
+
     async def rows(self, handle: str, rows: Sequence[Row]) -> None:
         """Count what these events would lead to, after the ones before. Sends and changes nothing."""
         await self.handles.work(handle).rows(rows)
@@ -142,18 +146,21 @@ class Forecasts:
         """What the newest events that Hogline has would lead to at a new connection with these options, for each
         choice; at most `MOST_FORECAST` of them. Secrets are not needed. Raises `CannotDo`.
         """
-        if not choices(destination):
-            raise CannotDo(f"{destination_of(destination).title} has no option for who is sent.")
-        secrets = {option.key: "forecast" for option in destination_of(destination).options if option.required}
-        made_for = evolved(NO_CONNECTION, destination=destination, options={**secrets, **options})
-        opened(made_for)
-        forecast = Forecast(made_for, self._clock, hold_max_bytes=self._hold_max_bytes)
+        forecast = self._of_new(destination, options)
         after = max(self._journal.end - MOST_FORECAST, self._journal.first - 1, 0)
         while rows := await self._journal.read(after, FORECAST_AT_ONCE):
             kept = [Row("", position, body) for position, body in rows if decode_identity(body).distinct_id]
             await forecast.rows(kept)
             after = rows[-1][0]
         return await forecast.view()
+
+    def _of_new(self, destination: str, options: dict[str, object]) -> Forecast:
+        if not choices(destination):
+            raise CannotDo(f"{destination_of(destination).title} has no option for who is sent.")
+        secrets = {option.key: "forecast" for option in destination_of(destination).options if option.required}
+        made_for = evolved(NO_CONNECTION, destination=destination, options={**secrets, **options})
+        opened(made_for)
+        return Forecast(made_for, self._clock, hold_max_bytes=self._hold_max_bytes)
 
     async def _only_one(self) -> Connection | None:
         possible = [one for one in await self._state.connections() if choices(one.destination)]

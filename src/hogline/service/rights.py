@@ -60,6 +60,7 @@ RIGHTS = (
             "previews.rows",
             "previews.end",
             "forecasts.begin",
+            "forecasts.begin_new",
             "forecasts.rows",
             "forecasts.show",
             "forecasts.of_received",

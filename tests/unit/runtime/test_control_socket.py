@@ -156,6 +156,7 @@ async def tour_of_files(service: Service) -> dict[str, object]:
     seen["previews.end"] = "done"
     forecast = await service.forecasts.begin("shop")
     seen["forecasts.begin"] = type(forecast)
+    seen["forecasts.begin_new"] = type(await service.forecasts.begin_new("customerio", {"hold_days": 3}))
     rows, _, _ = rows_in(LINES)
     await service.forecasts.rows(forecast, rows)
     seen["forecasts.rows"] = "done"

@@ -171,9 +171,12 @@ function showProblem() {
 }
 
 async function send(form, button) {
-  const body = new URLSearchParams(new FormData(form, button));
+  const typed = new FormData(form, button);
+  const hasFile = button?.formEnctype === "multipart/form-data";
+  const body = hasFile ? typed : new URLSearchParams([...typed].filter(([, value]) => typeof value === "string"));
+  const url = button?.hasAttribute("formaction") ? button.formAction : form.action;
   setBusy(form, button, true);
-  const text = await ask(form.action, { method: "POST", body });
+  const text = await ask(url, { method: "POST", body });
   setBusy(form, button, false);
   if (text === null) return;
   take(text, "[data-live], [data-result]");
