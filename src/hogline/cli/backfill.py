@@ -92,6 +92,12 @@ def backfill(
     report(view, json=json)
 
 
+ELSEWHERE = (
+    "Files are sorted in the data directory of the process that delivers, and this is not it. Run this command there "
+    "(`hogline workers` shows where), with the same --data. Nothing was sent."
+)
+
+
 async def backfilled(
     wanted: Wanted, files: Sequence[File], window: Window, *, again: bool, json: bool, common: Common
 ) -> RunView:
@@ -109,6 +115,9 @@ async def backfilled(
         with Progress(json=json) as progress:
             if view.state == "reading":
                 folder = Path(settings.data) / FOLDER / f"{view.number:06}"
+                if not folder.is_dir():
+                    await service.backfills.cancel(view.number)
+                    raise CannotDo(ELSEWHERE)
                 preparation = Preparation(files, folder, _now_ms(), window)
                 with held_by_reader(folder):
                     prepared = await _prepared(service, view.number, preparation, progress)

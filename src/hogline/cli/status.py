@@ -18,7 +18,7 @@ from rich.text import Text
 from hogline.cli.common import Common, Json, ask, out, print_json, print_json_line, run
 from hogline.cli.sources import shown as source_shown
 from hogline.reasons import PRIVATE_MEANS, PUBLIC_MEANS, state_word
-from hogline.runtime.control_socket import is_remote
+from hogline.runtime.remote import is_remote
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo
 from hogline.settings import Settings

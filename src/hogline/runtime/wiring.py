@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
+from msgspec.structs import replace
 
 from hogline.clock import Clock, SystemClock
 from hogline.delivery.client import Client
 from hogline.delivery.quiet import Quiet
 from hogline.destinations.base import Send
 from hogline.model import Request, Response
+from hogline.runtime.calls import answering, owner_of
 from hogline.runtime.control_socket import Unanswered, offered, reached
 from hogline.runtime.figures import Fresh, Sampler
 from hogline.service import CannotDo, Service
@@ -21,8 +25,8 @@ from hogline.service.rights import permitted
 from hogline.service.trail import Trail
 from hogline.settings import Settings
 from hogline.store.datadir.directory import DataDirectory, Held
-from hogline.store.opening import Stores, opened
-from hogline.store.shared import Hold, Joining
+from hogline.store.opening import Stores, asks, opened
+from hogline.store.shared import Hold, Joining, OwnedByOther, Shared
 from hogline.telemetry.delivery import RequestListener, nobody
 
 log = structlog.get_logger("hogline")
@@ -30,6 +34,7 @@ log = structlog.get_logger("hogline")
 WAIT_FOR_OTHER_S = 10.0
 """Another command may hold the data directory for a moment."""
 STOP_WITHIN_S = 20.0
+BUSY = "Another Hogline is using this data directory and does not respond. Stop it, or wait and try again."
 
 
 @asynccontextmanager
@@ -75,8 +80,10 @@ async def own_service(
         )
         stack.push_async_callback(service.close, STOP_WITHIN_S)
         await service.start()
-        if delivers:
+        if delivers and stores.answers is None:
             await stack.enter_async_context(offered(service, directory.control))
+        elif delivers and stores.answers is not None:
+            await stack.enter_async_context(answering(service, stores.answers))
         yield service, stores
 
 
@@ -107,12 +114,44 @@ async def service_for(settings: Settings, *, delivers: bool = False) -> AsyncIte
     """
     directory = DataDirectory(settings.data)
     async with AsyncExitStack() as stack:
+        if settings.shared is not None and settings.secret_key is not None:
+            key = settings.secret_key.get_secret_value()
+            yield await _shared_service(stack, settings, directory, settings.shared, key, delivers=delivers)
+            return
         other = await hold(stack, directory)
         if other is not None:
             yield other
         else:
             service, _ = await stack.enter_async_context(own_service(settings, directory, delivers=delivers))
             yield permitted(service, system_user())
+
+
+async def _shared_service(
+    stack: AsyncExitStack, settings: Settings, directory: DataDirectory, shared: Shared, key: str, *, delivers: bool
+) -> Service:
+    """As `service_for`, for a store that others use, too."""
+    me = replace(system_user(), address=socket.gethostname())
+    asking = await stack.enter_async_context(asks(shared, key))
+    # What delivers answers others, so it has a role that says so.
+    joining = Joining(role="deliver" if delivers else "command", wait_s=0.0)
+    # An owner that was killed keeps the store for half a lease.
+    until_s = time.monotonic() + WAIT_FOR_OTHER_S + shared.lease_s / 2
+    while True:
+        if await asking.owned():
+            return owner_of(asking, lambda: me)
+        try:
+            async with AsyncExitStack() as trying:
+                trying.enter_context(directory)
+                own = own_service(settings, directory, delivers=delivers, joining=joining)
+                service, _ = await trying.enter_async_context(own)
+                stack.push_async_exit(trying.pop_all())
+                return permitted(service, system_user())
+        except (Held, OwnedByOther) as busy:
+            if time.monotonic() > until_s:
+                if isinstance(busy, OwnedByOther):
+                    raise
+                raise CannotDo(BUSY) from None
+        await asyncio.sleep(0.1)
 
 
 async def hold(stack: AsyncExitStack, directory: DataDirectory) -> Service | None:
@@ -129,4 +168,4 @@ async def hold(stack: AsyncExitStack, directory: DataDirectory) -> Service | Non
                 await asyncio.sleep(0.05)
         else:
             return None
-    raise CannotDo("Another Hogline is using this data directory and does not respond. Stop it, or wait and try again.")
+    raise CannotDo(BUSY)

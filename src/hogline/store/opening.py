@@ -15,7 +15,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources
 from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
-from hogline.store.shared import Hold, Joining, Receiver, Shared, Workers
+from hogline.store.shared import Answers, Asks, Hold, Joining, Receiver, Shared, Workers
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.figures import SqliteFigures
@@ -37,6 +37,8 @@ class Stores:
     """The keyed hash of an id or an email."""
     hold: Hold | None = None
     """How this process holds a store that others can reach; None: holding the directory is enough."""
+    answers: Answers | None = None
+    """What others ask of the owner of such a store."""
 
 
 @asynccontextmanager
@@ -55,6 +57,7 @@ async def opened(
     async with AsyncExitStack() as stack:
         vault = directory.vault(key)
         hold: Hold | None = None
+        answers: Answers | None = None
         journal: Journal
         state: State
         events: EventLog
@@ -75,9 +78,9 @@ async def opened(
             module = postgresql("hogline.store.postgresql.opening")
             myself = module.Myself(role=joining.role, lease_s=shared.lease_s, place=directory.place)
             opening = module.opened(shared.url, vault, directory.path, time_ms, myself=myself, joining=joining)
-            journal, state, events, figures, audit, hold = await stack.enter_async_context(opening)
+            journal, state, events, figures, audit, hold, answers = await stack.enter_async_context(opening)
         sources = Sources(directory.path, vault)
-        yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint, hold)
+        yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint, hold, answers)
 
 
 def receiver(
@@ -89,6 +92,14 @@ def receiver(
     module = postgresql("hogline.store.postgresql.opening")
     myself = module.Myself(role=role, lease_s=shared.lease_s)
     entered: AbstractAsyncContextManager[Receiver] = module.receiver(shared.url, Vault(key), time_ms, myself)
+    return entered
+
+
+def asks(shared: Shared, key: str) -> AbstractAsyncContextManager[Asks]:
+    """The way to the owner, as long as the context lasts. Raises `Unusable`, also on entering it."""
+    entered: AbstractAsyncContextManager[Asks] = postgresql("hogline.store.postgresql.opening").asks(
+        shared.url, Vault(key)
+    )
     return entered
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from msgspec import Struct
 
-from hogline.store.base import Journal
+from hogline.store.base import Journal, Unusable
 from hogline.store.forgetting import Suppressed
 
 
@@ -100,6 +101,40 @@ class Receiver(Protocol):
 
     async def follow(self, tokens: Callable[[Sequence[str], Sequence[str]], None]) -> None:
         """Look every second, until it is cancelled."""
+        ...
+
+
+class OwnedByOther(Unusable):
+    """Another process owns the store."""
+
+
+class NobodyOwns(Exception):
+    """No process owns the store."""
+
+
+class NoAnswer(Exception):
+    """The owner of the store ended, or was replaced, before it answered."""
+
+
+class Answers(Protocol):
+    """What others ask this process, which owns the store."""
+
+    async def next(self) -> list[tuple[UUID, bytes]]:
+        """Waits for what to do next. Each of these is this process's to do, and is never given again."""
+        ...
+
+    async def answer(self, task: UUID, answer: bytes) -> None: ...
+
+
+class Asks(Protocol):
+    """The way to the owner of the store."""
+
+    async def owned(self) -> bool:
+        """Whether somebody owns it who answers. Raises `Unwritable`."""
+        ...
+
+    async def ask(self, request: bytes) -> bytes:
+        """The answer. Raises `Unwritable`, `NobodyOwns`, and `NoAnswer`: then it may have been done."""
         ...
 
 

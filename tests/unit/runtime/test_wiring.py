@@ -15,7 +15,7 @@ import pytest
 
 from hogline.delivery.quiet import Quiet
 from hogline.runtime import wiring as process
-from hogline.runtime.control_socket import is_remote
+from hogline.runtime.remote import is_remote
 from hogline.runtime.serve import serve, serving
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo

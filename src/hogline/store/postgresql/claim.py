@@ -13,12 +13,12 @@ from contextlib import suppress
 
 import psycopg
 
-from hogline.store.base import Unusable
 from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.link import LOST, Link, close, rows, value
 from hogline.store.postgresql.presence import SQL as PRESENCE
 from hogline.store.postgresql.presence import Myself, Presence, entered
 from hogline.store.postgresql.queries import queries
+from hogline.store.shared import OwnedByOther
 
 SQL = queries("claim")
 
@@ -95,7 +95,7 @@ async def _waited_for(link: Link, myself: Myself, wait_s: float | None, waits: C
         now_s = time.monotonic()
         if until_s is not None and now_s >= until_s:
             holder = value(link, SQL["holder"]) or "another machine"
-            raise Unusable(
+            raise OwnedByOther(
                 f"Another Hogline on {holder} is running on this store. Stop it, or run this command there: a store "
                 "belongs to one process."
             )

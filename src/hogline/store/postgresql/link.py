@@ -173,8 +173,30 @@ class Reading:
             if self._link is None and not self._closed:
                 self._link = connect(self._url, self._name, self._within_s)
 
+    def renew(self) -> None:
+        """Replace the connection: PostgreSQL was away. Raises `psycopg.Error`."""
+        with self._opening:
+            link, self._link = self._link, None
+        close(link)
+        self.reopen()
+
     def rows(self, query: bytes, values: Values | None = None) -> list[Row]:
-        """All rows. Raises `Unwritable` if PostgreSQL is away or in trouble."""
+        """All rows. Raises `Unwritable` if PostgreSQL is away or in trouble. If it reopens itself, a connection that
+        broke while nobody used it is replaced.
+        """
+        was_open = self._link is not None
+        try:
+            return self._rows(query, values)
+        except psycopg.OperationalError as error:
+            if not (was_open and self._reopens_itself and self._link is None) or isinstance(error, Late):
+                raise Unwritable(sentence_of(error)) from None
+        try:
+            return self._rows(query, values)
+        except psycopg.OperationalError as error:
+            raise Unwritable(sentence_of(error)) from None
+
+    def _rows(self, query: bytes, values: Values | None) -> list[Row]:
+        """Raises `psycopg.OperationalError` if PostgreSQL is away or in trouble, and `Unwritable`."""
         try:
             if self._link is None and self._reopens_itself:
                 self.reopen()
@@ -183,11 +205,12 @@ class Reading:
                 raise Unwritable(AWAY)
             return link.execute(query, values, binary=True).fetchall()
         except psycopg.Error as error:
-            sentence = trouble_of(error)
-            if sentence is None:
+            if (sentence := trouble_of(error)) is None:
                 raise
             if self._link is not None and (isinstance(error, Late) or self._link.closed):
                 self._break()
+            if isinstance(error, psycopg.OperationalError):
+                raise
             raise Unwritable(sentence) from None
 
     def _break(self) -> None:

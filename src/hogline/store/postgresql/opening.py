@@ -19,11 +19,12 @@ from hogline.store.postgresql.claim import Claim, claimed
 from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import AWAY, Fenced, sentence_of, trouble_of
-from hogline.store.postgresql.presence import Myself, joined, workers
+from hogline.store.postgresql.link import AWAY, Fenced, close, sentence_of, trouble_of
+from hogline.store.postgresql.presence import Myself, joined, usable, workers
 from hogline.store.postgresql.receiver import PostgresqlReceiver
 from hogline.store.postgresql.small_files import SmallFiles
 from hogline.store.postgresql.state import PostgresqlState
+from hogline.store.postgresql.tasks import PostgresqlAnswers, PostgresqlAsks
 from hogline.store.shared import Joining, Workers
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class Opened(NamedTuple):
     figures: PostgresqlFigures
     audit: PostgresqlAudit
     hold: Claim
+    answers: PostgresqlAnswers
 
 
 @asynccontextmanager
@@ -62,7 +64,10 @@ async def opened(
         await events.ready()
         files = SmallFiles(folder, vault, aside)
         await files.fetch()
-        return Opened(journal, state, events, PostgresqlFigures(aside), PostgresqlAudit(aside), claim), files
+        answers = PostgresqlAnswers(claim, vault)
+        stack.push_async_callback(answers.close)
+        figures, audit = PostgresqlFigures(aside), PostgresqlAudit(aside)
+        return Opened(journal, state, events, figures, audit, claim, answers), files
 
     async with AsyncExitStack() as opening:
         stores, files = await _tried(opening, once)
@@ -90,6 +95,20 @@ async def receiver(
         guest = await joined(url, vault, myself)
         stack.push_async_callback(guest.release)
         made = PostgresqlReceiver(guest, vault, time_ms)
+        stack.push_async_callback(made.close)
+        return made
+
+    async with AsyncExitStack() as opening:
+        yield await _tried(opening, once)
+
+
+@asynccontextmanager
+async def asks(url: str, vault: Vault) -> AsyncIterator[PostgresqlAsks]:
+    """A way to the owner of the store. Raises `Unusable`."""
+
+    async def once(stack: AsyncExitStack) -> PostgresqlAsks:
+        close(await asyncio.to_thread(usable, url, vault, "asks"))
+        made = PostgresqlAsks(url, vault)
         stack.push_async_callback(made.close)
         return made
 

@@ -126,13 +126,14 @@ class Presence:
 
     def _look_after(self) -> None:
         try:
+            was_away = self._link is None
             if self._link is None:
                 self._link = connect(self.url, self.name, self.myself.beat_s)
             began_s = time.monotonic()
             if self._beat(self._link):
                 self._good_s = began_s
             for one in self._reopened:
-                one.reopen()
+                one.renew() if was_away else one.reopen()
         except (psycopg.Error, Unusable) as error:
             sentence = sentence_of(error) if isinstance(error, psycopg.Error) else str(error)
             if self.trouble is None:
@@ -189,11 +190,21 @@ async def joined(url: str, vault: Vault, myself: Myself) -> Guest:
 
 def entered(url: str, vault: Vault, myself: Myself, name: str) -> Link:
     """A connection to a store that this process may use, and is known in. Raises as `joined`."""
+    link = usable(url, vault, name)
+    try:
+        link.execute(SQL["announce"], myself.row)
+    except BaseException:
+        close(link)
+        raise
+    return link
+
+
+def usable(url: str, vault: Vault, name: str) -> Link:
+    """A connection to a store that this process may use. Raises as `joined`."""
     link = connect(url, name)
     try:
         migrate(link)
         _check_key(link, vault)
-        link.execute(SQL["announce"], myself.row)
     except BaseException:
         close(link)
         raise
@@ -202,10 +213,8 @@ def entered(url: str, vault: Vault, myself: Myself, name: str) -> Link:
 
 def workers(url: str, vault: Vault) -> Workers:
     """Who uses the store now. Raises `psycopg.Error` and `Unusable`."""
-    link = connect(url, "workers")
+    link = usable(url, vault, "workers")
     try:
-        migrate(link)
-        _check_key(link, vault)
         found = rows(link, SQL["processes"])
         behind = rows(link, SQL["behind"], {"lanes": LANES})
     finally:
