@@ -58,7 +58,7 @@ test-fresh:  ## run the README's first command on bare Debian, with current and 
 test-lowest: install  ## run most tests with the lowest versions that pyproject.toml allows, on Python 3.11
 	@mkdir -p dist
 	$(BIN)/uv pip compile --quiet --upgrade --resolution lowest-direct --python-version 3.11 --no-annotate --no-header \
-	  --extra demo --extra parquet --extra s3 pyproject.toml -o dist/lowest.txt
+	  --extra demo --extra kafka --extra parquet --extra s3 pyproject.toml -o dist/lowest.txt
 	$(BIN)/uv venv --quiet --clear --seed --no-python-downloads --python 3.11 dist/lowest
 	$(BIN)/uv pip install --quiet --python dist/lowest -r dist/lowest.txt --group tests --editable .
 	PATH="$(abspath dist/lowest/bin):$(abspath $(BIN)):$$PATH" python -m pytest tests/unit tests/conformance tests/system \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import console, crowd, events, history, people, people_bytes, pure, scale, send, serve, viewers
+from bench import console, crowd, events, history, kafka, people, people_bytes, pure, scale, send, serve, viewers
 
 BENCHMARKS = {
     "pure": pure.main,
@@ -19,11 +19,12 @@ BENCHMARKS = {
     "events": events.main,
     "console": console.main,
     "scale": scale.main,
+    "kafka": kafka.main,
 }
 
 
-LARGE = {"history-large", "console", "scale"}
-"""Run only when they are asked for: they take long, or need PostgreSQL."""
+LARGE = {"history-large", "console", "scale", "kafka"}
+"""Run only when they are asked for: they take long, or need PostgreSQL or Kafka."""
 
 
 def main() -> None:

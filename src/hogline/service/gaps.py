@@ -90,8 +90,8 @@ def missed(found: Sequence[Gap], source: str) -> str:
     if not open_:
         return ""
     return (
-        f"{_what(open_)} before Hogline read them. Run `hogline source add posthog --only-gaps` to fetch them from "
-        f"PostHog, or `hogline source dismiss {source}`."
+        f"{_what(open_)}. Run `hogline source add posthog --only-gaps` to fetch them from PostHog, or "
+        f"`hogline source dismiss {source}`."
     )
 
 
@@ -100,16 +100,15 @@ def refetched(found: Sequence[Gap]) -> str:
     filled = [gap for gap in found if gap.filled_by]
     if not filled:
         return ""
-    return f"{_what(filled)} before Hogline read them; {filled[0].filled_by} fetches them from PostHog."
+    return f"{_what(filled)}; {filled[0].filled_by} fetches them from PostHog."
 
 
 def _what(found: Sequence[Gap]) -> str:
     records = sum(gap.records for gap in found)
-    some = f"{records:,} records were" if records else "An unknown number of records was"
-    if records and not all(gap.records for gap in found):
-        some = f"At least {records:,} records were"
+    some = f"{records:,} record{'s' if records > 1 else ''}" if records else "an unknown number of records"
+    least = "at least " if records and not all(gap.records for gap in found) else ""
     since, until = min(gap.from_ms for gap in found), max(gap.to_ms for gap in found)
-    return f"{some} deleted from Kafka ({_minute(since)} to {_minute(until)} UTC)"
+    return f"Kafka deleted {least}{some} that Hogline had not read ({_minute(since)} to {_minute(until)} UTC)"
 
 
 def _minute(ms: int) -> str:
@@ -138,7 +137,7 @@ def _who_fills(kept: Kept, project: int, gap: Gap) -> str:
     """
     for helper in kept.all():
         if helper.topic is None and helper.address.endswith(f"/{project}"):
-            began_ms = min(helper.created_ms, helper.up_to_ms)
+            began_ms = helper.since_ms or helper.created_ms
             if helper.only_gaps or began_ms <= gap.from_ms - MARGIN_MS:
                 return helper.name
     return ""

@@ -94,6 +94,7 @@ class Sources:
                 run=self._new_run(),
                 up_to_ms=since_ms or now_ms,
                 created_ms=now_ms,
+                since_ms=since_ms,
                 only_gaps=only_gaps,
             )
         kept.put(source)

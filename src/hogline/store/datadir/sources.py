@@ -67,6 +67,8 @@ class Source(Struct, frozen=True, kw_only=True):
     up_to_ms: int
     """Everything that reached the source before is taken."""
     created_ms: int
+    since_ms: int = 0
+    """What reached it before was never asked for; 0: that is `created_ms`."""
     paused: bool = False
     fetched_ms: int = 0
     """When something was fetched last without trouble; 0: never."""
