@@ -26,7 +26,7 @@ from bench.traffic import events
 from hogline.testing.kafka import Broker, private
 
 RUNS = 3
-EVENTS = 100_000
+EVENTS = 40_000
 PEOPLE = 5_000
 PARTITIONS = 8
 
@@ -60,7 +60,7 @@ def _fill(broker: Broker) -> None:
             "elements_chain": "",
             "created_at": "2026-11-01 10:00:00.000",
             "person_id": str(UUID(int=source.getrandbits(128))),
-            "person_properties": '{"email": "someone@example.com", "plan": "free"}',
+            "person_properties": f'{{"email": "{event["distinct_id"]}@example.com", "plan": "free", "visits": 0}}',
             "person_created_at": "2026-10-01 00:00:00.000",
             "person_mode": "full",
         }

@@ -101,7 +101,7 @@ async def status(service: Service) -> Status:
 
 
 async def sources(service: Service) -> Items[SourceView]:
-    """All sources that Hogline fetches from, oldest first. Keys are left out."""
+    """All sources that Hogline reads by itself, oldest first. Keys are left out."""
     return Items(await service.sources.all())
 
 
@@ -113,6 +113,11 @@ async def pause_source(service: Service, source: Text) -> SourceView:
 async def resume_source(service: Service, source: Text) -> SourceView:
     """Resume a source, from where it stopped."""
     return await _source(service.sources.resume, source)
+
+
+async def dismiss_gaps(service: Service, source: Text) -> SourceView:
+    """Dismiss what a source that reads from Kafka missed: it is no longer reported."""
+    return await _source(service.sources.dismiss, source)
 
 
 async def _source(ask: Callable[[str], Awaitable[SourceView]], name: str) -> SourceView:
@@ -277,6 +282,7 @@ ENDPOINTS = (
     Endpoint("GET", "/api/sources", sources, asks="sources.all"),
     Endpoint("POST", "/api/sources/{source}/pause", pause_source, asks="sources.pause"),
     Endpoint("POST", "/api/sources/{source}/resume", resume_source, asks="sources.resume"),
+    Endpoint("POST", "/api/sources/{source}/dismiss", dismiss_gaps, asks="sources.dismiss"),
     Endpoint("GET", "/api/audit", audit, asks="audit.since"),
     Endpoint("GET", "/api/destinations", destinations),
     Endpoint("POST", "/api/destinations/{key}/check", try_options, asks="connections.test"),
