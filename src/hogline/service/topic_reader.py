@@ -192,27 +192,29 @@ class TopicReader:
         merge = Merge(described.partitions)
         self._look_s = clock.now_s() + LOOK_AGAIN_S
         progress.reads = True
+        taken: Sequence[Record] = ()
         while True:
-            for one in await self._call(partial(self._poll, merge.change())):
+            within_s = 0.0 if len(taken) == AT_ONCE else READ_WITHIN_S  # there is more already
+            for one in await self._call(partial(self._poll, merge.change(), within_s)):
                 if isinstance(one, End):
                     merge.end(one.partition)
                 elif (last := before.pop(one.partition, None)) is None or one.offset != last.offset:
                     merge.add(one, clock.now_s())
                 elif one.time_ms != last.time_ms:
                     await self._is_another(one.partition, described.partitions[one.partition])
-            while taken := merge.take(AT_ONCE, clock.now_s()):
+            if taken := merge.take(AT_ONCE, clock.now_s()):
                 await self._keep(taken)
                 progress.up_to_ms = taken[-1].time_ms
             if merge.is_over:
                 progress.up_to_ms = clock.time_ms()
             await self._look(described)
 
-    def _poll(self, change: Change) -> list[Record | End]:
+    def _poll(self, change: Change, within_s: float) -> list[Record | End]:
         if change.pause:
             self._log.pause(change.pause)
         if change.resume:
             self._log.resume(change.resume)
-        return list(self._log.read(AT_ONCE, READ_WITHIN_S))
+        return list(self._log.read(AT_ONCE, within_s))
 
     async def _is_another(self, partition: int, ends: Ends) -> None:
         """The last record that was taken is not the one that is there now. Raises `Moved`."""
