@@ -34,7 +34,7 @@ async def content(stores: Stores) -> dict[str, Any]:
         people: list[str] = []
         while more := await state.find_people(id_, "", after=people[-1] if people else "", limit=1_000):
             people += more
-        sought = list(range(journal.first, journal.end + 1))
+        sought = [*range(journal.first, journal.end + 1), 1_000, 5_000, 9_000]
         found[f"connection {id_}"] = {
             "counts": await state.counts(id_),
             "lanes": await state.lanes(id_),

@@ -29,7 +29,10 @@ from hogline.store.datadir.directory import DataDirectory
 from hogline.store.datadir.secrets import Vault
 from hogline.store.figures import Figure
 from hogline.store.opening import opened
+from hogline.store.postgresql.aside import Aside
+from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.shared import Shared
+from hogline.testing.logs.event_log import noted, shipped
 from hogline.testing.processes import hogline
 from hogline.testing.stores.words import body, installed, known, letter, told
 
@@ -216,7 +219,7 @@ def test_every_table_is_copied(url: str) -> None:
         found = {
             name for (name,) in link.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'hogline'").fetchall()
         }
-    beside = {"schema", "store", "writer", "process", "changed", "journal_end", "folded", "audit_end"}
+    beside = {"schema", "store", "writer", "process", "task", "changed", "journal_end", "folded", "audit_end"}
     assert found - beside - {"event_progress", "event_parts", "files"} == {table.name for table in TABLES}
 
 
@@ -246,12 +249,14 @@ async def test_any_text_and_every_kind_of_row_is_copied(tmp_path: Path, url: str
             await state.add_token("hog_x", "public")
             held = [HeldEvent(position=3, distinct_id=odd[0], received_ms=MS, event=b"x")]
             said = {one: told(one, due_ms=n) for n, one in enumerate(odd)}
-            noted = Noted(positions=[1, 2], names=[1, 2], people=[3, 4], others={2: ("failed", "invalid")})
+            made = Noted(positions=[1, 2], names=[1, 2], people=[3, 4], others={2: ("failed", "invalid")})
             await state.settle(
-                Settlement(connection=connection, lanes={3: 5}, failures=[letter(2)], held=held, told=said, noted=noted)
+                Settlement(connection=connection, lanes={3: 5}, failures=[letter(2)], held=held, told=said, noted=made)
             )
             await state.options_changed(connection, MS)
             await stores.events.take(await state.unlogged(0, 10), MS)
+            far = [shipped(noted(position, who="")) for position in (1_000, 5_000, 9_000)]
+            await stores.events.take([one._replace(number=9_000 + n) for n, one in enumerate(far)], MS)
             await stores.figures.add([Figure(connection, "received", 3), Figure(connection, "lag_ms", 9)], MS // 1_000)
             note = AuditNote(at_ms=MS, who="a\0b \\", kind="account", address="", action="sign_in")
             await stores.audit.add(note, keep_since_ms=0)
@@ -259,6 +264,10 @@ async def test_any_text_and_every_kind_of_row_is_copied(tmp_path: Path, url: str
     before = await content_of(tmp_path / "data", key)
     await asyncio.to_thread(copying.from_directory, tmp_path / "data", url, key, nothing)
     assert await content_of(tmp_path / "other", key, url) == before
+    aside = Aside(url)
+    await PostgresqlEventLog(aside).forget([5_000])
+    await aside.close()
+    before = await content_of(tmp_path / "other", key, url)
     assert ConsoleAccounts(tmp_path / "other").accounts() == ConsoleAccounts(tmp_path / "data").accounts()
     await asyncio.to_thread(copying.to_directory, url, key, tmp_path / "back", nothing)
     assert await content_of(tmp_path / "back", key) == before

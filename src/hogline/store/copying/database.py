@@ -15,9 +15,9 @@ import msgspec
 import psycopg
 
 from hogline.store.base import Unusable
-from hogline.store.copying.files import NAMES
+from hogline.store.copying.files import SMALL_FILES
 from hogline.store.copying.sides import MOST_BYTES, MOST_ROWS, Ends, Kept, Key, bytes_of_key, key_of_bytes
-from hogline.store.copying.tables import EARLIER, RESULTS, SHIPMENTS, Row, Table
+from hogline.store.copying.tables import EARLIER, NAMES, PEOPLE, RESULTS, SHIPMENTS, Row, Table
 from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.event_blocks import seen
 from hogline.store.postgresql.event_shipments import PART_BITS, of_part
@@ -40,6 +40,7 @@ _PROGRESS = (
     b" ON CONFLICT (name) DO UPDATE SET key = excluded.key, rows = copying.rows + excluded.rows"
 )
 _LOCK = 0x_68_6F_67_63
+_WITH_EMPTY = {NAMES: "names", PEOPLE: "people", RESULTS: "outcomes"}
 _IDENTITIES = (("connections", "id"), ("tokens", "id"), ("cleaning", "id"), ("unlogged", "number"))
 
 
@@ -109,6 +110,8 @@ class Database:
         if table.key:
             keys = [column.name for column in table.columns[: table.key]]
             conditions = ["partition = 0"] if table.partitioned else []
+            if table in _WITH_EMPTY:  # after everyone in it was forgotten
+                conditions.append(f"btrim({_WITH_EMPTY[table]}, '\\x00'::bytea) <> ''::bytea")
             if after is not None:
                 given = {f"key_{n}": each for n, each in enumerate(self._back(table, after))}
                 types = [f"%({name})s::{column.type}" for name, column in zip(given, table.columns, strict=False)]
@@ -196,7 +199,7 @@ class Database:
     def files(self) -> list[Kept]:
         found = rows(self._link, b"SELECT name, changed_ns, content FROM files")
         kept = [Kept(name, changed_ns, self._vault.decrypt(content)) for name, changed_ns, content in found]
-        return sorted(kept, key=lambda one: NAMES.index(one.name))
+        return sorted(kept, key=lambda one: SMALL_FILES.index(one.name))
 
     def close(self) -> None:
         close(self._link)

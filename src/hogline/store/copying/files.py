@@ -16,14 +16,14 @@ import msgspec
 
 from hogline.store.base import Unusable
 from hogline.store.copying.sides import MOST_BYTES, MOST_ROWS, Ends, Kept, Key, bytes_of_key, key_of_bytes
-from hogline.store.copying.tables import BLOCKS, RESULTS, File, Row, Table
+from hogline.store.copying.tables import NAMES, PEOPLE, RESULTS, File, Row, Table
 from hogline.store.datadir.private_files import sync, write_whole
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite import conversion
 from hogline.store.sqlite.database import explain, is_trouble, open_database, rows, transaction, value
 from hogline.store.sqlite.event_search import BLOCK_BITS, MASK, SIZE, key_of
 
-NAMES = ("console.json", "api_tokens.json", "sources.json", "alerts.json", "first-password")
+SMALL_FILES = ("console.json", "api_tokens.json", "sources.json", "alerts.json", "first-password")
 DATABASES: tuple[File, ...] = get_args(File)
 PART_BITS = 8
 """Of a block's positions, on its way: PostgreSQL's blocks are smaller."""
@@ -65,8 +65,8 @@ class Directory:
         return found
 
     def read(self, table: Table, after: Key | None) -> list[Row]:
-        if table is BLOCKS:
-            return self._blocks(-1 if after is None else after[0])
+        if table in {NAMES, PEOPLE}:
+            return self._checksums(table.columns[1].name, -1 if after is None else after[0])
         if table is RESULTS:
             return self._results((0, -1) if after is None else (after[0], after[1]))
         columns = ", ".join(f'"{column.here}"' for column in table.columns)
@@ -90,16 +90,16 @@ class Directory:
                 break
         return found
 
-    def _blocks(self, after: int) -> list[Row]:
-        sql = "SELECT block, names, people FROM events WHERE block > ? ORDER BY block LIMIT 100"
+    def _checksums(self, column: str, after: int) -> list[Row]:
+        sql = f"SELECT block, {column} FROM events WHERE block > ? ORDER BY block LIMIT 100"  # noqa: S608  # ours
         found: list[Row] = []
         last = after >> _PARTS
         while not found and (blocks := rows(self._databases["events"], sql, (last,))):
-            for last, names, people in blocks:
+            for last, checksums in blocks:
                 for number in range(1 << _PARTS):
-                    here = slice(4 * PART * number, 4 * PART * (number + 1))
-                    if any(names[here]) or any(people[here]):
-                        found.append(((last << _PARTS) + number, names[here], people[here]))
+                    here = checksums[4 * PART * number : 4 * PART * (number + 1)]
+                    if any(here):
+                        found.append(((last << _PARTS) + number, here))
         return found
 
     def _results(self, after: tuple[int, int]) -> list[Row]:
@@ -139,7 +139,7 @@ class Directory:
 
     def files(self) -> list[Kept]:
         found = []
-        for name in NAMES:
+        for name in SMALL_FILES:
             with suppress(FileNotFoundError):
                 file = self._folder / name
                 found.append(Kept(name, file.stat().st_mtime_ns, file.read_bytes()))
@@ -184,8 +184,8 @@ class NewDirectory(Directory):
         database = self._databases[table.file]
         key = bytes_of_key(rows[-1][: table.key])
         with transaction(database):
-            if table is BLOCKS:
-                _put_blocks(database, rows)
+            if table in {NAMES, PEOPLE}:
+                _put_checksums(database, table.columns[1].name, rows)
             elif table is RESULTS:
                 _put_results(database, rows)
             else:
@@ -233,19 +233,18 @@ def _turned(row: Row, inverted: list[int]) -> Row:
     return tuple(not each if place in inverted else each for place, each in enumerate(row))
 
 
-def _put_blocks(database: apsw.Connection, parts: list[Row]) -> None:
-    blocks: dict[int, tuple[bytearray, bytearray]] = {}
-    for number, names, people in parts:
+def _put_checksums(database: apsw.Connection, column: str, parts: list[Row]) -> None:
+    blocks: dict[int, bytearray] = {}
+    for number, checksums in parts:
         block = number >> _PARTS
         if block not in blocks:
-            found = rows(database, "SELECT names, people FROM events WHERE block = ?", (block,))
-            had = found[0] if found else (bytes(4 * SIZE), bytes(4 * SIZE))
-            blocks[block] = bytearray(had[0]), bytearray(had[1])
+            had = value(database, f"SELECT {column} FROM events WHERE block = ?", (block,))  # noqa: S608  # ours
+            blocks[block] = bytearray(had or bytes(4 * SIZE))
         at = 4 * ((number << PART_BITS) & MASK)
-        blocks[block][0][at : at + len(names)] = names
-        blocks[block][1][at : at + len(people)] = people
-    for block, (all_names, all_people) in blocks.items():
-        database.execute("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", (block, bytes(all_names), bytes(all_people)))
+        blocks[block][at : at + len(checksums)] = checksums
+    for block, whole in blocks.items():
+        database.execute("INSERT OR IGNORE INTO events VALUES (?1, ?2, ?2)", (block, bytes(4 * SIZE)))
+        database.execute(f"UPDATE events SET {column} = ? WHERE block = ?", (bytes(whole), block))  # noqa: S608  # ours
 
 
 def _put_results(database: apsw.Connection, parts: list[Row]) -> None:

@@ -63,7 +63,8 @@ RESULTS = _table(
     here="results",
     partitioned=True,
 )
-BLOCKS = _table("event_blocks", "events", "block:int8 names:bytea people:bytea", key=1, here="events", partitioned=True)
+NAMES = _table("event_names", "events", "block:int8 names:bytea", key=1, here="events", partitioned=True)
+PEOPLE = _table("event_people", "events", "block:int8 people:bytea", key=1, here="events", partitioned=True)
 SHIPMENTS = _table(
     "event_shipments",
     "events",
@@ -146,7 +147,8 @@ TABLES = (
     ),
     _table("event_outcomes", "events", "id:int4 kind:text reason:text", key=1, here="outcomes"),
     EARLIER,
-    BLOCKS,
+    NAMES,
+    PEOPLE,
     RESULTS,
     SHIPMENTS,
 )

@@ -38,12 +38,16 @@ class Blocks:
         found = rows(self._link, SQL["results"], {"connections": connections, "blocks": blocks})
         self._results = {key: (array("H", bytes(2 * SIZE)), array("Q", bytes(8 * SIZE))) for key in keys}
         self._results |= {(row[0], row[1]): (array("H", row[2]), array("Q", row[3])) for row in found}
-        self._events = {block: (array("I", bytes(4 * SIZE)), array("I", bytes(4 * SIZE))) for block in blocks}
-        self._events |= self._read_events(set(blocks))
+        self._events = self._read_events(set(blocks))
 
     def _read_events(self, blocks: Collection[int]) -> dict[int, tuple[array[int], array[int]]]:
-        found = rows(self._link, SQL["events"], {"blocks": list(blocks)})
-        return {block: (array("I", names), array("I", people)) for block, names, people in found}
+        given = {"blocks": list(blocks)}
+        names: dict[int, bytes] = dict(rows(self._link, SQL["names"], given))
+        people: dict[int, bytes] = dict(rows(self._link, SQL["people"], given))
+        nothing = bytes(4 * SIZE)
+        return {
+            block: (array("I", names.get(block, nothing)), array("I", people.get(block, nothing))) for block in blocks
+        }
 
     def put(self, connection: int, shipment: int, noted: Noted, delivered: int, others: Mapping[int, int]) -> None:
         for position in noted.positions:
@@ -67,7 +71,8 @@ class Blocks:
         blocks = {position >> BLOCK_BITS for position in positions}
         found = rows(self._link, SQL["results_of_all"], {"blocks": list(blocks)})
         self._results = {(row[0], row[1]): (array("H", row[2]), array("Q", row[3])) for row in found}
-        self._events = self._read_events(blocks)
+        events = self._read_events(blocks)
+        self._events = {block: each for block, each in events.items() if any(map(any, each))}
         places: dict[int, list[int]] = {}
         for position in positions:
             places.setdefault(position >> BLOCK_BITS, []).append(position & MASK)
@@ -92,12 +97,11 @@ class Blocks:
             }
             execute(self._link, SQL["put_results"], given)
         if self._events:
-            given = {
-                "blocks": list(self._events),
-                "names": [names.tobytes() for names, _ in self._events.values()],
-                "people": [people.tobytes() for _, people in self._events.values()],
-            }
-            execute(self._link, SQL["put_events"], given)
+            blocks = list(self._events)
+            all_names = [names.tobytes() for names, _ in self._events.values()]
+            all_people = [people.tobytes() for _, people in self._events.values()]
+            execute(self._link, SQL["put_names"], {"blocks": blocks, "names": all_names})
+            execute(self._link, SQL["put_people"], {"blocks": blocks, "people": all_people})
         if self._earlier:
             # The same attempt may be there twice: the later one counts.
             last = {each[:3]: each[3] for each in self._earlier}

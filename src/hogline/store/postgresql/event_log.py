@@ -112,7 +112,8 @@ class PostgresqlEventLog:
     async def clean(self) -> bool:
         """What was removed is free space for PostgreSQL, which overwrites it in time; see docs/scale.md."""
         parts = firsts(await self._aside.rows(event_shipments.SQL["parts"]))
-        tables = ["event_blocks", "event_results", "event_earlier", *(f"event_shipments_{part}" for part in parts)]
+        tables = ["event_names", "event_people", "event_results", "event_earlier"]
+        tables += [f"event_shipments_{part}" for part in parts]
         await asyncio.to_thread(vacuum, self._aside.url, tables)
         return True
 
@@ -147,8 +148,8 @@ class _Outcomes:
 def _trim(first: int, link: Link) -> None:
     rows(link, SQL["hold"])
     execute(link, SQL["trimmed"], {"first": first})
-    execute(link, SQL["trim_blocks"], {"block": first >> BLOCK_BITS})
-    execute(link, SQL["trim_results"], {"block": first >> BLOCK_BITS})
+    for name in ("trim_names", "trim_people", "trim_results"):
+        execute(link, SQL[name], {"block": first >> BLOCK_BITS})
     execute(link, SQL["trim_earlier"], {"first": first})
 
 

@@ -16,8 +16,11 @@ INSERT INTO event_outcomes SELECT coalesce(max(id), 0) + 1, %(kind)s, %(reason)s
 -- name: trimmed
 UPDATE event_progress SET first = %(first)s WHERE partition = 0 AND first < %(first)s
 
--- name: trim_blocks
-DELETE FROM event_blocks WHERE partition = 0 AND block < %(block)s
+-- name: trim_names
+DELETE FROM event_names WHERE partition = 0 AND block < %(block)s
+
+-- name: trim_people
+DELETE FROM event_people WHERE partition = 0 AND block < %(block)s
 
 -- name: trim_results
 DELETE FROM event_results WHERE partition = 0 AND block < %(block)s

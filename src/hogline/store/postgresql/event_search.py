@@ -53,8 +53,7 @@ def search(rows: Rows, query: Query, limit: int) -> list[Found]:
 
 def _blocks(rows: Rows, query: Query, wanted: Collection[int], low: int, high: int) -> Iterator[Row]:
     """Those with such an outcome that may have such events, from `high` down to `low`."""
-    condition, needles = _condition(query)
-    sql = SQL["results_and_events"].replace(b"{condition}", condition) if needles else SQL["results"]
+    sql, needles = _query(query)
     given = {"connections": list(query.connections), "seen": sum({1 << min(id_, 62) for id_ in wanted}), **needles}
     step = FIRST_STEP
     while high >= low:
@@ -63,16 +62,21 @@ def _blocks(rows: Rows, query: Query, wanted: Collection[int], low: int, high: i
         high, step = begin - 1, min(step * 8, LAST_STEP)
 
 
-def _condition(query: Query) -> tuple[bytes, dict[str, bytes]]:
-    """That a block has one of these names and one of these people, roughly: also where two numbers together look like
+def _query(query: Query) -> tuple[bytes, dict[str, bytes]]:
+    """For blocks with one of these names and one of these people, roughly: also where two numbers together look like
     one."""
-    parts, needles = [], dict[str, bytes]()
+    columns = joins = conditions = ""
+    needles = dict[str, bytes]()
     for column, texts in (("names", query.names), ("people", query.people)):
         names = [f"{column}_{n}" for n, _ in enumerate(texts)]
         if names:
             needles |= {name: _bytes(text) for name, text in zip(names, texts, strict=True)}
-            parts.append(" OR ".join(f"position(%({name})b::bytea in {column}) > 0" for name in names))
-    return " AND ".join(f"({part})" for part in parts).encode(), needles
+            columns += f", {column}"
+            joins += f" JOIN event_{column} USING (partition, block)"
+            found = " OR ".join(f"position(%({name})b::bytea in {column}) > 0" for name in names)
+            conditions += f" AND ({found})"
+    sql = SQL["results"].replace(b"{columns}", columns.encode()).replace(b"{joins}", joins.encode())
+    return sql.replace(b"{conditions}", conditions.encode()), needles
 
 
 def _bytes(text: str) -> bytes:
@@ -84,10 +88,9 @@ def _fitting(row: Row, query: Query, wanted: Collection[int]) -> list[_Place]:
     block, connection, became, numbers, *checksums = row
     outcomes = array("H", became)
     places: Sequence[int] = range(SIZE)
-    for column, texts in zip(checksums, (query.names, query.people), strict=False):
-        if texts:
-            these, ours = array("I", column), {checksum(text) for text in texts}
-            places = [place for place in places if these[place] in ours]
+    for column, texts in zip(checksums, filter(None, (query.names, query.people)), strict=True):
+        these, ours = array("I", column), {checksum(text) for text in texts}
+        places = [place for place in places if these[place] in ours]
     places = [place for place in places if outcomes[place] in wanted]
     shipments = array("Q", numbers) if places else array("Q")
     return [((block << BLOCK_BITS) + place, connection, outcomes[place], shipments[place]) for place in places]

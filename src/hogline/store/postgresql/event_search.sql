@@ -2,18 +2,12 @@
 SELECT id, kind, reason FROM event_outcomes
 
 -- name: ends
-SELECT first, (SELECT max(block) FROM event_blocks WHERE partition = 0) FROM event_progress WHERE partition = 0
+SELECT first, (SELECT max(block) FROM event_names WHERE partition = 0) FROM event_progress WHERE partition = 0
 
 -- name: results
-SELECT block, connection, outcomes, shipments FROM event_results
+SELECT block, connection, outcomes, shipments{columns} FROM event_results{joins}
 WHERE partition = 0 AND connection = ANY(%(connections)b::integer[]) AND block BETWEEN %(low)s AND %(high)s
-    AND seen & %(seen)s <> 0
-ORDER BY block DESC, connection
-
--- name: results_and_events
-SELECT block, connection, outcomes, shipments, names, people FROM event_results JOIN event_blocks USING (partition, block)
-WHERE partition = 0 AND connection = ANY(%(connections)b::integer[]) AND block BETWEEN %(low)s AND %(high)s
-    AND seen & %(seen)s <> 0 AND {condition}
+    AND seen & %(seen)s <> 0{conditions}
 ORDER BY block DESC, connection
 
 -- name: earlier

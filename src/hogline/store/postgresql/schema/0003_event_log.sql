@@ -19,17 +19,24 @@ CREATE TABLE event_outcomes (
     UNIQUE (kind, reason)
 );
 
--- What is the same for all connections, in blocks of 256 positions: checksums, 4 bytes for each position. Every
--- change writes a whole row, so a block is small.
-CREATE TABLE event_blocks (
+-- What is the same for all connections, in blocks of 256 positions: checksums, 4 bytes for each position. Every change
+-- writes a whole row, so a block is small. A search reads all blocks, so names and people are apart.
+CREATE TABLE event_names (
     partition smallint NOT NULL DEFAULT 0,
     block     bigint NOT NULL,
     names     bytea NOT NULL,
+    PRIMARY KEY (partition, block)
+) WITH (fillfactor = 85);
+
+CREATE TABLE event_people (
+    partition smallint NOT NULL DEFAULT 0,
+    block     bigint NOT NULL,
     people    bytea NOT NULL,
     PRIMARY KEY (partition, block)
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 85);
 
-ALTER TABLE event_blocks ALTER names SET STORAGE PLAIN, ALTER people SET STORAGE PLAIN;
+ALTER TABLE event_names ALTER names SET STORAGE PLAIN;
+ALTER TABLE event_people ALTER people SET STORAGE PLAIN;
 
 -- What happened to each event of a block at a connection: 2 bytes for the outcome (0: nothing yet), 8 for the newest
 -- shipment. `seen` has a bit for each outcome in it, the last bit for all from 62 on.
