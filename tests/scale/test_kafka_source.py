@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,6 +18,7 @@ from confluent_kafka import Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from hogline.store.datadir.secrets import Vault
 from hogline.testing.kafka import Broker, NoKafka, private
 from hogline.testing.processes import (
     Running,
@@ -67,7 +71,9 @@ def row(number: int, name: str) -> bytes:
 class Topic:
     """A topic, and a Hogline that reads it."""
 
-    def __init__(self, broker: Broker, name: str, data: Path, customerio: Running) -> None:
+    def __init__(self, broker: Broker, name: str, data: Path, customerio: Running, env: dict[str, str]) -> None:
+        """`env`: where Hogline keeps everything."""
+        self.env = env
         self.broker = broker
         self.name = name
         self.data = data
@@ -101,8 +107,15 @@ class Topic:
     def id(self) -> str:
         return str(self.admin.describe_topics(TopicCollection([self.name]))[self.name].result(10).topic_id)
 
+    def serving(self) -> AbstractContextManager[Running]:
+        return serving(self.data, **self.env)
+
+    def connect(self) -> None:
+        credentials = ("--site-id", "sandbox-site", "--api-key", "sandbox-key")
+        self.run("connect", "customerio", *credentials, "--tracking-endpoint", self.customerio.url)
+
     def run(self, *arguments: str, code: int = 0) -> str:
-        done = ended([*arguments], environment(self.data), None)
+        done = ended([*arguments], environment(self.data, **self.env), None)
         out, err = done.stdout.decode(), done.stderr.decode()
         assert done.returncode == code, (out, err)
         return err if code else out
@@ -127,12 +140,17 @@ class Topic:
 
 @pytest.fixture
 def topic(broker: Broker, customerio: Running, tmp_path: Path, request: pytest.FixtureRequest) -> Topic:
-    made = Topic(broker, f"topic-{request.node.name}", tmp_path / "data", customerio)
-    endpoint = ("--tracking-endpoint", customerio.url)
-    made.run("connect", "customerio", "--site-id", "sandbox-site", "--api-key", "sandbox-key", *endpoint)
+    """By its parameter, on files or on PostgreSQL."""
+    env = {}
+    if getattr(request, "param", "files") == "postgresql":
+        env = {"HOGLINE_STORE": request.getfixturevalue("url"), "HOGLINE_SECRET_KEY": Vault.new_key()}
+    name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
+    made = Topic(broker, name, tmp_path / "data", customerio, env)
+    made.connect()
     return made
 
 
+@pytest.mark.parametrize("topic", ["files", "postgresql"], indirect=True)
 def test_killed_at_random_moments_every_event_comes_once(topic: Topic) -> None:
     seed = random.SystemRandom().getrandbits(32)
     chosen = random.Random(seed)
@@ -140,13 +158,13 @@ def test_killed_at_random_moments_every_event_comes_once(topic: Topic) -> None:
     said = topic.add()
     assert "It begins when `hogline serve` runs." in said
     for _ in range(6):
-        with serving(topic.data) as running:
+        with topic.serving() as running:
             topic.write(1_500)
             before = len(topic.arrived())
             until(lambda before=before: len(topic.arrived()) > before)  # type: ignore[misc]  # its default binds it
             until(lambda: chosen.random() < 0.2)
             running.kill()
-    with serving(topic.data) as running:
+    with topic.serving() as running:
         until(lambda: len(set(topic.arrived())) == 9_000)
         until(lambda: topic.connection()["pending"] == 0)
         connection = topic.connection()
@@ -156,9 +174,24 @@ def test_killed_at_random_moments_every_event_comes_once(topic: Topic) -> None:
     assert topic.source()["settled"] == 9_000
 
 
+def test_each_persons_events_come_in_order_whatever_their_partitions(topic: Topic) -> None:
+    begin_ms = time.time_ns() // 1_000_000 - 60_000
+    for number in range(1, 6_001):
+        partition = random.randrange(PARTITIONS)
+        topic.producer.produce(topic.name, row(number, topic.name), partition=partition, timestamp=begin_ms + number)
+    assert topic.producer.flush(30) == 0
+    topic.add("--since", datetime.fromtimestamp(begin_ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    with topic.serving() as running:
+        until(lambda: len(topic.arrived()) == 6_000)
+        assert running.stop() == 0
+    for person in range(5):
+        numbers = [number for number in topic.arrived() if number % 5 == person]
+        assert numbers == sorted(numbers)
+
+
 def test_a_broker_that_restarts_is_waited_for(topic: Topic) -> None:
     topic.add()
-    with serving(topic.data) as running:
+    with topic.serving() as running:
         topic.write(100)
         until(lambda: len(topic.arrived()) == 100)
         topic.broker.stop()
@@ -175,14 +208,14 @@ def test_a_broker_that_restarts_is_waited_for(topic: Topic) -> None:
 
 def test_what_was_deleted_before_it_was_read_is_told_and_the_rest_is_read(topic: Topic) -> None:
     topic.add()
-    with serving(topic.data) as running:
+    with topic.serving() as running:
         topic.write(30)
         until(lambda: len(topic.arrived()) == 30)
         running.kill()
     topic.write(60)
     topic.delete_all()
     topic.write(30)
-    with serving(topic.data) as running:
+    with topic.serving() as running:
         until(lambda: len(topic.arrived()) == 60)
         source = topic.source()
         assert sum(gap["records"] for gap in source["gaps"]) == 60
@@ -197,7 +230,7 @@ def test_what_was_deleted_before_it_was_read_is_told_and_the_rest_is_read(topic:
 
 def test_a_topic_that_was_created_again_stops_it(topic: Topic) -> None:
     topic.add()
-    with serving(topic.data) as running:
+    with topic.serving() as running:
         topic.write(30)
         until(lambda: len(topic.arrived()) == 30)
         topic.create_again()
@@ -222,7 +255,7 @@ def test_sasl(topic: Topic, tmp_path: Path) -> None:
     assert "hunter22" not in str(refused.value)
     topic.add("--settings", str(settings), brokers=topic.broker.sasl_address)
     assert topic.broker.PASSWORD not in (topic.data / "sources.json").read_text()
-    with serving(topic.data) as running:
+    with topic.serving() as running:
         topic.write(10)
         until(lambda: len(topic.arrived()) == 10)
         assert running.stop() == 0

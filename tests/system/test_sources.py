@@ -282,6 +282,17 @@ def test_the_commands_of_the_documentation(data: Path, posthog: PostHog) -> None
     )
 
 
+def test_what_is_wrong_with_kafka_is_one_sentence(data: Path, tmp_path: Path) -> None:
+    add = ("source", "add", "kafka", "--brokers", "127.0.0.1:1", "--project", "1", "--settings")
+    settings = tmp_path / "kafka.properties"
+    assert "Cannot read" in hogline(data, *add, str(settings), code=1).stderr
+    settings.write_text("nonsense")
+    assert "must be lines of name=value" in hogline(data, *add, str(settings), code=1).stderr
+    settings.write_text("no.such.setting=hunter22")
+    assert 'No such configuration property: "no.such.setting"' in hogline(data, *add, str(settings), code=1).stderr
+    assert "No sources yet" in hogline(data, "source", "list").stdout
+
+
 DAYS, A_DAY = 12, 900
 
 

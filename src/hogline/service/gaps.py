@@ -84,14 +84,15 @@ def dismiss(kept: Kept, source: Source) -> None:
     _put(kept, source, ())
 
 
-def missed(found: Sequence[Gap], source: str) -> str:
-    """A sentence about those that nobody fills; empty, if there are none."""
-    open_ = [gap for gap in found if not gap.filled_by]
+def missed(source: Source) -> str:
+    """A sentence about the gaps that nobody fills; empty, if there are none."""
+    assert source.topic is not None
+    open_ = [gap for gap in source.topic.gaps if not gap.filled_by]
     if not open_:
         return ""
     return (
-        f"{_what(open_)}. Run `hogline source add posthog --only-gaps` to fetch them from PostHog, or "
-        f"`hogline source dismiss {source}`."
+        f"{_what(open_)}. To fetch them, run `hogline source add posthog --only-gaps --host YOUR_POSTHOG --project "
+        f"{source.topic.project}`; to ignore them, `hogline source dismiss {source.name}`."
     )
 
 
@@ -108,11 +109,15 @@ def _what(found: Sequence[Gap]) -> str:
     some = f"{records:,} record{'s' if records > 1 else ''}" if records else "an unknown number of records"
     least = "at least " if records and not all(gap.records for gap in found) else ""
     since, until = min(gap.from_ms for gap in found), max(gap.to_ms for gap in found)
-    return f"Kafka deleted {least}{some} that Hogline had not read ({_minute(since)} to {_minute(until)} UTC)"
+    (day, begin), (other_day, end) = _minute(since), _minute(until)
+    end = end if day == other_day else f"{other_day} {end}"
+    return f"Kafka deleted {least}{some} that Hogline had not read ({day} {begin} to {end} UTC)"
 
 
-def _minute(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M")
+def _minute(ms: int) -> tuple[str, str]:
+    """The day and the time of day."""
+    at = datetime.fromtimestamp(ms / 1_000, UTC)
+    return f"{at:%Y-%m-%d}", f"{at:%H:%M}"
 
 
 def _gaps(source: Source) -> tuple[Gap, ...]:

@@ -90,7 +90,7 @@ class Topics:
             lag_s=self._lag_s(progress),
             unreadable=progress.unreadable,
             other_projects=progress.others,
-            missed=gaps.missed(topic.gaps, source.name),
+            missed=gaps.missed(source),
             refetched=gaps.refetched(topic.gaps),
             gaps=[
                 GapView(

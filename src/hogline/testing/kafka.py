@@ -46,9 +46,11 @@ class NoKafka(Exception):
 def jars() -> Path:
     """The folder with Kafka's jars; fetches them if they are not there. Raises `NoKafka`."""
     cache = platformdirs.user_cache_path("hogline") / f"kafka-{VERSION}"
+    if shutil.which("java") is None:
+        raise NoKafka
     if cache.is_dir():
         return cache
-    if shutil.which("mvn") is None or shutil.which("java") is None:
+    if shutil.which("mvn") is None:
         raise NoKafka
     cache.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="kafka-", dir=cache.parent))
