@@ -36,15 +36,6 @@ async def test_a_forecast_from_a_file_keeps_what_was_typed(page: Page) -> None:
     assert page.url.endswith("/install/customerio")
 
 
-async def test_on_a_phone_navigation_shows_where_you_are(page: Page, stage: Stage) -> None:
-    await stage.connect("shop")
-    await page.set_viewport_size({"width": 390, "height": 844})
-    await page.goto("/connections/shop/settings")
-    await expect(page.locator(".tabs [aria-current=page]")).to_be_in_viewport(ratio=0.95)
-    await page.goto("/audit")
-    await expect(page.locator("#navigation [aria-current=page]")).to_be_in_viewport(ratio=0.95)
-
-
 async def test_an_event_named_like_a_script_is_shown_as_text(page: Page, stage: Stage) -> None:
     await page.goto("/connect-posthog")
     await expect(page.locator("#arrival")).to_contain_text("Waiting for the first event")

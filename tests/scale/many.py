@@ -13,6 +13,7 @@ from msgspec import Struct
 from hogline.testing.processes import Running, all_events, hogline_json, post, serving
 
 SAYS = {
+    "console": r"Console at (http://[\d.:]+)",
     "deliver": r"(Ready) to deliver",
     "receive": r"Receiving at (http://[\d.:]+)",
     "": r"Receiving at (http://[\d.:]+)",

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
-from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -83,10 +82,8 @@ def show(
     if details.recent:
         out.print()
         out.print("Recent events", style="bold")
-    names = [event.event or "(no longer stored)" for event in details.recent]
-    width = max((cell_len(name) for name in names), default=0)
-    for name, event in zip(names, details.recent, strict=True):
-        out.print(Text(f"  {name}{' ' * (width - cell_len(name))}  {event.outcome}"))
+    for event in details.recent:
+        out.print(Text(f"  {event.event or '(no longer stored)'}  {event.outcome}"))
 
 
 Who = Annotated[str, Parameter(help="A distinct_id or an email.")]

@@ -30,15 +30,22 @@ def serve(
         if only == "deliver":
             err.print("Ready to deliver as soon as no other process delivers. `hogline workers` shows all of them.")
             return
+        if only == "console":
+            _tell_where(addresses)
+            return
         kept = "into PostgreSQL" if only is not None else f"data in {settings.data}"
         err.print(f"Receiving at {addresses.receives}; {kept}. Run `hogline token` for the URL to give PostHog.")
-        if addresses.watched is not None:
-            err.print(f"Metrics at {addresses.watched}/metrics", markup=False)
-        if addresses.console is not None:
-            err.print(f"Console at {addresses.console.url}", markup=False)
-            _tell_how_to_sign_in(addresses.console)
+        _tell_where(addresses)
 
     run(serve_until_stopped(settings, ready, only))
+
+
+def _tell_where(addresses: Addresses) -> None:
+    if addresses.watched is not None:
+        err.print(f"Metrics at {addresses.watched}/metrics", markup=False)
+    if addresses.console is not None:
+        err.print(f"Console at {addresses.console.url}", markup=False)
+        _tell_how_to_sign_in(addresses.console)
 
 
 def _tell_how_to_sign_in(console: ConsoleDoor) -> None:

@@ -16,7 +16,7 @@ from hogline.runtime.remote import Call, Remote, Reply, perform
 from hogline.service import CannotDo, Service
 from hogline.service.actor import Actor
 from hogline.service.rights import permitted
-from hogline.store.base import Unusable
+from hogline.store.base import Unusable, Unwritable
 from hogline.store.shared import Answers, Asks, NoAnswer, NobodyOwns
 
 log = structlog.get_logger("hogline.control")
@@ -83,9 +83,9 @@ class _Caller(Remote):
         try:
             return msgspec.json.decode(await self._asks.ask(request), type=Reply)
         except NobodyOwns:
-            raise CannotDo(NOBODY) from None
+            raise Unwritable(NOBODY) from None
         except NoAnswer:
-            raise CannotDo(ENDED) from None
+            raise Unwritable(ENDED) from None
 
 
 def owner_of(asks: Asks, who: Callable[[], Actor]) -> Service:

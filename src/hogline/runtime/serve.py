@@ -14,23 +14,19 @@ from typing import Literal, TypeAlias
 import structlog
 
 from hogline.clock import Clock, SystemClock
-from hogline.console import create_console
-from hogline.loopback import is_loopback
 from hogline.runtime.beside import running, told_when
+from hogline.runtime.console import console, console_beside
 from hogline.runtime.deliver import delivering, delivering_in_turn
-from hogline.runtime.listening import STOP_S, receives, url_of, watched
+from hogline.runtime.listening import receives, watched
 from hogline.runtime.receive import receiving
 from hogline.runtime.wiring import hold
 from hogline.service import CannotDo, Service
-from hogline.service.core import Addresses, ConsoleDoor
+from hogline.service.core import Addresses
 from hogline.settings import Settings
-from hogline.sources.asgi import App
 from hogline.sources.budget import Budget
 from hogline.sources.connections import Connections, raise_file_limit, shares
 from hogline.sources.http import create_app, create_watching
-from hogline.sources.server import Listener
 from hogline.store.base import Unwritable
-from hogline.store.datadir.accounts import FIRST, ConsoleAccounts
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.shared import Joining
 from hogline.telemetry.memory import give_back_what_is_large
@@ -38,7 +34,7 @@ from hogline.telemetry.metrics import Metrics
 
 log = structlog.get_logger("hogline")
 
-Role: TypeAlias = Literal["receive", "deliver"]
+Role: TypeAlias = Literal["receive", "deliver", "console"]
 """What a process does that does not do everything."""
 
 START_WITHIN_S = 30.0
@@ -85,61 +81,10 @@ async def serving(
             service.addresses.watched = await watched(stack, watching, settings, connections)
         if settings.console != "off":
             at_console = None if settings.metrics else watching
-            await stack.enter_async_context(_console(service, settings, connections, budget, at_console))
+            await stack.enter_async_context(console(service, settings, connections, budget, at_console))
         if stores.hold is not None:
             await stack.enter_async_context(running(told_when(stores.hold.lost, lost)))
         yield service
-
-
-@asynccontextmanager
-async def _console(
-    service: Service, settings: Settings, connections: Connections, budget: Budget, watching: App | None
-) -> AsyncIterator[None]:
-    """The console on its listener. Raises `CannotDo`."""
-    first_password = await _first_password(settings, service.clock.time_ms())
-    app, console = create_console(service, settings, watching=watching)
-    listener = Listener(
-        app,
-        settings.console_host,
-        settings.console_port,
-        proxies=settings.proxies,
-        connections=connections,
-        budget=budget,
-        stop_s=STOP_S,
-    )
-    try:
-        await listener.start()
-    except OSError as error:
-        raise CannotDo(
-            f"The console cannot listen on {settings.console} ({error.strerror}). Choose another address with "
-            "HOGLINE_CONSOLE, or `off`."
-        ) from None
-    try:
-        file = ConsoleAccounts(settings.data).first_password_file
-        service.addresses.console = ConsoleDoor(settings.console_url or url_of(listener), first_password, file)
-        yield
-    finally:
-        console.stopping.set()
-        await listener.stop()
-
-
-async def _first_password(settings: Settings, now_ms: int) -> str | None:
-    """There is an account from now on; the password that was made for it just now, to be told, or None. Raises
-    `CannotDo` if the console could be reached by others under a password that nobody chose.
-    """
-    access = ConsoleAccounts(settings.data)
-    has_own = settings.console_password is not None
-    if not is_loopback(settings.console_host) and not has_own and not access.chosen:
-        raise CannotDo(
-            f"The console on {settings.console} can be reached from other machines, but you have not set a password. "
-            "Set one with `hogline password` or HOGLINE_CONSOLE_PASSWORD, or use the address 127.0.0.1."
-        )
-    if settings.console_password is not None:
-        password = settings.console_password.get_secret_value()
-        if access.find(FIRST) is None:
-            await asyncio.to_thread(access.set_password, password, FIRST, now_ms)
-        return None
-    return await asyncio.to_thread(access.make_first, now_ms)
 
 
 async def _known_uuids(service: Service) -> None:
@@ -160,6 +105,8 @@ async def _serving(settings: Settings, only: Role | None, lost: Callable[[], Non
         raise CannotDo("--only needs a store that several processes can use. Set HOGLINE_STORE.")
     if only == "deliver":
         doing = delivering_in_turn(settings)
+    elif only == "console":
+        doing = console_beside(settings, shared, key.get_secret_value())
     else:
         doing = receiving(settings, shared, key.get_secret_value(), lost)
     async with doing as addresses:

@@ -66,9 +66,7 @@ def what_was_done(action: str, connection: str, details: Mapping[str, object], d
     done = DEEDS.get(action, action.replace("_", " ").capitalize())
     about = ", ".join([*([connection] if connection else []), *_about(details)])
     changed = details.get("options")
-    options = ""
-    if isinstance(changed, Mapping):
-        options = _options(changed, destination, made=action == "connection_made")
+    options = _options(changed, destination) if isinstance(changed, Mapping) else ""
     return ": ".join([done, *([about] if about else [])]) + (f". {options}" if options else "")
 
 
@@ -88,28 +86,26 @@ def _about(details: Mapping[str, object]) -> list[str]:
     return found
 
 
-def _options(changed: Mapping[str, object], destination: str, *, made: bool) -> str:
+def _options(changed: Mapping[str, object], destination: str) -> str:
     """All on one line, in the order of the form."""
     known = [destination_of(destination)] if destination else list(DESTINATIONS.values())
     options = next((one.options for one in known if changed.keys() <= {option.key for option in one.options}), ())
     by_key = {option.key: option for option in options}
     places = {key: place for place, key in enumerate(by_key)}
     keys = sorted(changed, key=lambda key: (places.get(key, len(places)), key))
-    return "; ".join(_changed(by_key, key, changed[key], made=made) for key in keys)
+    return "; ".join(_changed(by_key, key, changed[key]) for key in keys)
 
 
-def _changed(options: Mapping[str, Option], key: str, change: object, *, made: bool) -> str:
-    """`made`: the connection is new, so the value before is of no interest."""
+def _changed(options: Mapping[str, Option], key: str, change: object) -> str:
     option = options.get(key)
     if not isinstance(change, list) or len(change) != 2:  # a secret
-        return f"{option.title if option else key}: {'set' if made else 'changed'}"
+        return f"{option.title if option else key}: changed"
     if option is None:
         return f"{key}: {_plain(change[0])} → {_plain(change[1])}"
     if option.instead:
         older, option = option, options[option.instead]
         change = [value if value is None else becomes(older, value) for value in change]
-    was, now = (option.in_words(value) for value in change)
-    return f"{option.title}: {now if made else f'{was} → {now}'}"
+    return f"{option.title}: {option.in_words(change[0])} → {option.in_words(change[1])}"
 
 
 def _plain(value: object) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from hogline.store.audit import Audit
@@ -101,6 +102,26 @@ def asks(shared: Shared, key: str) -> AbstractAsyncContextManager[Asks]:
         shared.url, Vault(key)
     )
     return entered
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a process needs that only has pages, beside whatever owns the store."""
+
+    audit: Audit
+    asks: Asks
+    sync: Callable[[], Awaitable[None]]
+    """Accounts and API tokens here are those of the store, and the other way round. Raises `Unwritable` and OSError."""
+    fingerprint: Callable[[str], bytes]
+
+
+@asynccontextmanager
+async def desk(shared: Shared, key: str, folder: Path) -> AsyncIterator[Desk]:
+    """As long as the context lasts. Accounts and API tokens are in that folder, and in the store. Raises `Unusable`."""
+    module, vault = postgresql("hogline.store.postgresql.opening"), Vault(key)
+    myself = module.Myself(role="console", lease_s=shared.lease_s)
+    async with module.desk(shared.url, vault, folder, myself) as (audit, asking, sync):
+        yield Desk(audit, asking, sync, vault.fingerprint)
 
 
 async def workers(shared: Shared, key: str) -> Workers:

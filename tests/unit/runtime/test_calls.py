@@ -17,6 +17,7 @@ from hogline.runtime.calls import ENDED, NOBODY, answering, owner_of
 from hogline.runtime.remote import is_remote
 from hogline.service import CannotDo, Service
 from hogline.service.actor import Actor, system_user
+from hogline.store.base import Unwritable
 from hogline.store.shared import NoAnswer, NobodyOwns
 
 pytestmark = pytest.mark.anyio
@@ -101,7 +102,7 @@ async def test_the_role_of_who_asks_is_looked_at_by_the_owner(bench: ServiceBenc
 async def test_without_an_answer_it_is_told_why(bench: ServiceBench, trouble: Exception, sentence: str) -> None:
     async with asked(bench) as (remote, tasks):
         tasks.trouble = trouble
-        with pytest.raises(CannotDo) as raised:
+        with pytest.raises(Unwritable) as raised:
             await remote.connections.all()
         assert str(raised.value) == sentence
 

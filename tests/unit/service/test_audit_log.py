@@ -317,14 +317,6 @@ async def test_options_are_noted_from_what_to_what_and_secrets_not_at_all(bench:
     )
 
 
-def test_of_a_new_connection_only_its_own_values_are_named() -> None:
-    options = {"api_key": "set anew", "identify_by": [None, "email"]}
-    assert what_was_done("connection_made", "shop", {"options": options}) == (
-        "Created a connection: shop. Customer.io API Key: set;"
-        " Identify by: The email if there is one, otherwise the distinct_id"
-    )
-
-
 @pytest.mark.parametrize(
     ("options", "destination", "said"),
     [

@@ -60,16 +60,6 @@ function toggleName(button) {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-/** On a phone, navigation scrolls sideways: shows where you are. */
-function showCurrent() {
-  for (const current of document.querySelectorAll("nav [aria-current=page]")) {
-    if (!current.offsetParent) continue; // hidden there
-    const nav = current.closest("nav");
-    const [inside, around] = [current.getBoundingClientRect(), nav.getBoundingClientRect()];
-    nav.scrollLeft += inside.left + inside.width / 2 - around.left - around.width / 2;
-  }
-}
-
 document.documentElement.classList.add("with-script");
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy]");
@@ -78,4 +68,3 @@ document.addEventListener("click", (event) => {
   if (name) toggleName(name);
 });
 enliven(document);
-showCurrent();

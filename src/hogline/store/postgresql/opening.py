@@ -20,7 +20,7 @@ from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import AWAY, Fenced, close, sentence_of, trouble_of
-from hogline.store.postgresql.presence import Myself, joined, usable, workers
+from hogline.store.postgresql.presence import Myself, Presence, entered, joined, usable, workers
 from hogline.store.postgresql.receiver import PostgresqlReceiver
 from hogline.store.postgresql.small_files import SmallFiles
 from hogline.store.postgresql.state import PostgresqlState
@@ -114,6 +114,35 @@ async def asks(url: str, vault: Vault) -> AsyncIterator[PostgresqlAsks]:
 
     async with AsyncExitStack() as opening:
         yield await _tried(opening, once)
+
+
+@asynccontextmanager
+async def desk(
+    url: str, vault: Vault, folder: Path, myself: Myself
+) -> AsyncIterator[tuple[PostgresqlAudit, PostgresqlAsks, Callable[[], Awaitable[None]]]]:
+    """What pages need, beside the process that owns the store. Raises `Unusable`."""
+
+    async def once(stack: AsyncExitStack) -> tuple[PostgresqlAudit, PostgresqlAsks, SmallFiles]:
+        link = await asyncio.to_thread(entered, url, vault, myself, Presence.name)
+        stack.push_async_callback(Presence(url, link, myself).release)
+        aside = Aside(url)
+        stack.push_async_callback(aside.close)
+        files = SmallFiles(folder, vault, aside)
+        await files.fetch()
+        asking = PostgresqlAsks(url, vault)
+        stack.push_async_callback(asking.close)
+        return PostgresqlAudit(aside), asking, files
+
+    async with AsyncExitStack() as opening:
+        audit, asking, files = await _tried(opening, once)
+        syncing = asyncio.create_task(files.run(), name="small files")
+        try:
+            yield audit, asking, files.sync
+        finally:
+            syncing.cancel()
+            await asyncio.gather(syncing, return_exceptions=True)
+            with suppress(Unwritable, OSError):
+                await files.sync()
 
 
 async def workers_of(url: str, vault: Vault) -> Workers:
