@@ -157,6 +157,11 @@ class Consuming:
             await asyncio.gather(standing.task, return_exceptions=True)
             standing.task = None
 
+    async def hold(self, name: str) -> None:
+        """Stop reading from a source until `begin_again`: it is being changed."""
+        self.standing(name).stopped = True
+        await self.end(name)
+
     def begin_again(self, name: str) -> None:
         """Read from a source immediately, whatever was in the way."""
         standing = self.standing(name)

@@ -140,13 +140,15 @@ class Sources:
             )
         )
         described, offsets = await self._topics.reached(source, since_ms)
-        await self._consuming.end(source.name)
-        if same is None:
-            await self._topics.begin(source, offsets)
-            kept.put(replace(source, topic=Topic(id=described.id, project=project)))
-        else:
-            await self._topics.go_on(source, described)
-        self._consuming.begin_again(source.name)
+        await self._consuming.hold(source.name)
+        try:
+            if same is None:
+                await self._topics.begin(source, offsets)
+                kept.put(replace(source, topic=Topic(id=described.id, project=project)))
+            else:
+                await self._topics.go_on(source, described)
+        finally:
+            self._consuming.begin_again(source.name)
         await self._trail.note("source_added", {"source": source.name, "posthog": source.address})
         return await self._view(kept.get(source.name))
 
@@ -160,7 +162,7 @@ class Sources:
         """Fetch nothing more, and forget the key. Events that were fetched stay."""
         source, kept = self._find(name), self._store()
         await self._fetching.end(name)
-        await self._consuming.end(name)
+        await self._consuming.hold(name)
         kept.remove(name)
         if source.topic is None:
             self._fetching.drop(source)
