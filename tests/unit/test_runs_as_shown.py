@@ -73,4 +73,12 @@ def test_programs_get_progress_as_lines_of_json_on_standard_error(capsys: pytest
 def test_people_without_a_terminal_get_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(json=False) as progress:
         progress.sending(RUN)
-    assert capsys.readouterr().err.startswith("7,380,245 of 12,345,678 events sent")
+    said = capsys.readouterr().err
+    assert said.startswith("7,380,245 of 12,345,678 events sent")
+    assert f"{RUN.requests:,} requests" in said
+
+
+def test_a_run_that_just_finished_does_not_claim_to_have_taken_no_requests(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(json=False) as progress:
+        progress.sending(replace(RUN, requests=0))
+    assert "requests" not in capsys.readouterr().err

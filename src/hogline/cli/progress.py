@@ -69,7 +69,8 @@ class Progress:
         if self._json:
             self._print_sending(view, settled, failures, rate)
             return
-        more = f"{rate:,.0f} events/s, {view.requests:,} requests"
+        more = f"{rate:,.0f} events/s"
+        more += f", {view.requests:,} requests" if view.requests else ""  # a finished run no longer knows
         more += f", {failures:,} failure{'s' * (failures != 1)}" if failures else ""
         more += f" ({view.reason})" if view.reason else ""
         if "Reading" in self._tasks:
