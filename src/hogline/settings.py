@@ -41,8 +41,8 @@ class Settings(BaseSettings):
     )
     store: SecretStr | None = Field(
         default=None,
-        description="A PostgreSQL database that stores events, people and connections instead of files in the data "
-        "directory: `postgresql://user:password@host/database`. Requires HOGLINE_SECRET_KEY.",
+        description="A PostgreSQL database that stores events, people, connections and logs instead of files in the "
+        "data directory: `postgresql://user:password@host/database`. Requires HOGLINE_SECRET_KEY.",
     )
     store_lease_s: float = Field(
         default=30.0,

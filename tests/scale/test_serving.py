@@ -219,3 +219,35 @@ def test_a_forgotten_person_is_in_no_table_and_others_are(host: Host, customerio
     kept = everything(host.env["HOGLINE_STORE"])
     assert b"canary" not in kept
     assert b"zoe@example.org" in kept
+
+
+def test_after_a_copy_nothing_is_sent_again_and_what_waited_goes_on(
+    host: Host, customerio: Running, tmp_path: Path
+) -> None:
+    files = Host(tmp_path / "files", {"HOGLINE_SECRET_KEY": host.env["HOGLINE_SECRET_KEY"]})
+    files.connect(customerio.url)
+    token = files.json("token")["token"]
+    with files.serving() as running:
+        assert send(running, token, "sent from files") == 200
+        until(lambda: files.status()["delivered"] == 1)
+        files.run("pause", "customerio")
+        assert send(running, token, "waited in files") == 200
+        assert running.stop() == 0
+    before = shown(files)
+    host.run("store", "copy", "--from", str(files.data))
+    assert shown(host) == before
+    with host.serving() as running:
+        host.run("resume", "customerio")
+        until(lambda: arrived(customerio, "waited in files"))
+        until(lambda: host.status()["delivered"] == 2)
+        assert [event["name"] for event in all_events(customerio.url)].count("sent from files") == 1
+        assert host.status()["requests"] == before[0]["requests"] + 1
+        assert running.stop() == 0
+    back = Host(tmp_path / "back", files.env)
+    host.run("store", "copy", "--to", str(back.data))
+    assert shown(back) == shown(host)
+
+
+def shown(host: Host) -> tuple[dict[str, Any], Any]:
+    """Without what passes with time."""
+    return host.status() | {"lag_s": None}, host.json("events")

@@ -68,9 +68,10 @@ class Database:
         if value(self._link, b"SELECT count(*) FROM journal_end") != 1:
             raise Unusable("A store with several partitions cannot be copied into a data directory.")
         execute(self._link, b"SET idle_in_transaction_session_timeout = 0")
+        execute(self._link, b"SET lock_timeout = '5s'")  # PostgreSQL may not have noticed yet that a copy was killed
         execute(self._link, b"BEGIN ISOLATION LEVEL REPEATABLE READ")
         try:
-            execute(self._link, b"LOCK TABLE store, writer, journal_end IN EXCLUSIVE MODE NOWAIT")
+            execute(self._link, b"LOCK TABLE store, writer, journal_end IN EXCLUSIVE MODE")
         except psycopg.errors.LockNotAvailable:
             self.close()
             raise Unusable("A Hogline is writing to the store. Stop all of them first.") from None
@@ -223,8 +224,11 @@ class NewDatabase(Database):
             raise
 
     def _refuse_others(self) -> None:
-        if not value(self._link, b"SELECT pg_try_advisory_lock(%(lock)s)", {"lock": _LOCK}):
-            raise Unusable("Another copy into this database is running.")
+        execute(self._link, b"SET lock_timeout = '5s'")  # as above
+        try:
+            execute(self._link, b"SELECT pg_advisory_lock(%(lock)s)", {"lock": _LOCK})
+        except psycopg.errors.LockNotAvailable:
+            raise Unusable("Another copy into this database is running.") from None
 
     def _refuse_used(self) -> None:
         """Raises `Unusable` if there is a store that was used."""
