@@ -187,7 +187,7 @@ def private() -> Iterator[Broker]:
 def _free_ports(many: int) -> list[int]:
     """Ports that nobody listens on, below those that the system hands out to clients."""
     found: list[int] = []
-    port = 20_000 + os.getpid() % 10_000
+    port = 20_000 + os.getpid() * 10 % 10_000  # several processes may look at the same time
     while len(found) < many:
         port += 1
         with socket.socket() as probe:
