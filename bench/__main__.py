@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import sys
 
-from bench import console, crowd, events, history, kafka, people, people_bytes, pure, scale, send, serve, viewers
+from bench import (
+    console,
+    crowd,
+    events,
+    history,
+    kafka,
+    people,
+    people_bytes,
+    pure,
+    receivers,
+    scale,
+    send,
+    serve,
+    viewers,
+)
 
 BENCHMARKS = {
     "pure": pure.main,
@@ -19,11 +33,12 @@ BENCHMARKS = {
     "events": events.main,
     "console": console.main,
     "scale": scale.main,
+    "receivers": receivers.main,
     "kafka": kafka.main,
 }
 
 
-LARGE = {"history-large", "console", "scale", "kafka"}
+LARGE = {"history-large", "console", "scale", "receivers", "kafka"}
 """Run only when they are asked for: they take long, or need PostgreSQL or Kafka."""
 
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from bench.soak import forget, hostile, inputs, joins, lives, mutants, outage, power, rate, storms
+from bench.soak import forget, hostile, inputs, joins, lives, mutants, outage, power, rate, shared, storms
 from bench.soak.storm import Outcome
 
 
@@ -74,8 +74,10 @@ SOAKS: dict[str, Callable[[Path, int, float], None]] = {
 ASKED_FOR: dict[str, Callable[[Path, int, float], None]] = {
     "millions": joins.print_rounds,
     "mutants": mutants.print_figures,
+    "scale": shared.print_figures,
 }
-"""Not part of the whole: the first takes half an hour by itself, the second looks at the tests, not at Hogline."""
+"""Not part of the whole: the first takes half an hour by itself, the second looks at the tests, not at Hogline, and the
+third needs PostgreSQL."""
 
 
 def main() -> None:

@@ -96,8 +96,8 @@ async def _waited_for(link: Link, myself: Myself, wait_s: float | None, waits: C
         if until_s is not None and now_s >= until_s:
             holder = value(link, SQL["holder"]) or "another machine"
             raise OwnedByOther(
-                f"Another Hogline on {holder} is running on this store. Stop it, or run this command there: a store "
-                "belongs to one process."
+                f"Another Hogline on {holder} is running on this store. Stop it, or start this one with "
+                "`hogline serve --only deliver`, which waits for its turn."
             )
         if now_s > beat_s + myself.beat_s:
             await asyncio.to_thread(link.execute, PRESENCE["announce"], myself.row)
