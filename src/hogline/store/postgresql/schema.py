@@ -54,7 +54,8 @@ def migrate(link: Link, known: list[str] | None = None) -> None:
             )
         for number, script in enumerate(known[version:], version + 1):
             link.execute(script.encode())
+            oldest = max(oldest, oldest_reader(script))
             link.execute(b"DELETE FROM schema")
-            link.execute(b"INSERT INTO schema VALUES (%s, %s)", (number, oldest_reader(script)))
+            link.execute(b"INSERT INTO schema VALUES (%s, %s)", (number, oldest))
         if 0 < version < len(known):
             log.info("upgraded the store in PostgreSQL", schema=len(known), before=version)
