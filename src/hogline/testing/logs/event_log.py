@@ -226,6 +226,14 @@ async def test_what_is_older_than_the_journal_is_not_taken(log: EventLog) -> Non
     assert await positions(log) == [9]
 
 
+async def test_of_a_frequent_name_the_newest_are_found(log: EventLog) -> None:
+    for begin in (1, FAR):
+        await add(log, shipped(*(noted(begin + n, name="rare" if n % 100 == 0 else "ordered") for n in range(400))))
+    assert await positions(log, 3, names=["ordered"]) == [FAR + 399, FAR + 398, FAR + 397]
+    assert await positions(log, 1_000, names=["rare"]) == [b + n for b in (FAR, 1) for n in (300, 200, 100, 0)]
+    assert len(await positions(log, 1_000, names=["ordered"])) == 792
+
+
 async def test_a_person_with_many_ids_is_found_like_one_with_one(log: EventLog) -> None:
     ids = [f"ada-{n}" for n in range(20)]
     await add(log, shipped(*(noted(n * 7 + 1, who=who) for n, who in enumerate((*ids, *ids)))))
