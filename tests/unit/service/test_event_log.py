@@ -127,6 +127,16 @@ async def test_one_event_has_its_input_its_operations_and_the_answer(bench: Serv
     assert operation.body["name"] == "refuse me"
 
 
+async def test_an_event_that_is_held_and_released_at_once_is_delivered(bench: ServiceBench) -> None:
+    await bench.service.connections.configure("shop", {"hold_days": 7})
+    await receive(bench, ("ordered", "ben"), ("$identify", "ben"))
+    await settled(bench)
+    assert told((await bench.service.events.find("shop")).events) == [
+        (2, "$identify", "delivered", ""),
+        (1, "ordered", "delivered", ""),
+    ]
+
+
 @pytest.mark.parametrize(
     ("properties", "name"),
     [
