@@ -62,7 +62,7 @@ async def opened(
         stack.push_async_callback(aside.close)
         events = PostgresqlEventLog(aside)
         await events.ready()
-        files = SmallFiles(folder, vault, aside)
+        files = SmallFiles(folder, vault, aside, wins=True)
         await files.fetch()
         answers = PostgresqlAnswers(claim, vault)
         stack.push_async_callback(answers.close)
