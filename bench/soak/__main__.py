@@ -81,6 +81,9 @@ third needs PostgreSQL."""
 
 
 def main() -> None:
+    known = ("--small", "--part=", "--first=")
+    if any(argument.startswith("-") and not argument.startswith(known) for argument in sys.argv[1:]):
+        sys.exit(f"{__doc__}\n\nThere are: {', '.join(SOAKS | ASKED_FOR)}.")
     names = [argument for argument in sys.argv[1:] if not argument.startswith("--")] or list(SOAKS)
     parts = [float(argument.removeprefix("--part=")) for argument in sys.argv if argument.startswith("--part=")]
     part = 0.01 if "--small" in sys.argv else parts[0] if parts else 1.0
