@@ -18,8 +18,9 @@ from hogline.telemetry.delivery import DeliveryWatch
 
 OptionsT = TypeVar("OptionsT")
 
-MOST_DIVIDED = 100
-"""More rejected operations than this in one shipment are not single bad values: something is wrong with all of them."""
+FEW = 100
+"""More rejected operations than this, and more than were accepted, are not single bad values: something is wrong with all
+of them."""
 
 
 Retried: TypeAlias = Callable[[Sequence[Operation], str, bool], None]
@@ -66,7 +67,7 @@ class Carrier(Generic[OptionsT]):
         """
         outcomes: list[OperationOutcome] = list(await self._deliver_all(operations, retried))
         refused = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal)]
-        if len(refused) > MOST_DIVIDED:
+        if len(refused) > FEW and 2 * len(refused) > len(operations):
             return outcomes
         found: dict[int, list[tuple[Operation, Refusal | None]]] = {}
         parts = [(index, part) for index, refusal in refused for part in self._parts(operations[index], refusal)]

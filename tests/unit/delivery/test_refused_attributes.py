@@ -170,11 +170,23 @@ async def test_when_nearly_everything_is_refused_nothing_is_divided(
     bench: PeopleBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That is a wrong configuration: dividing would only make it many more requests."""
-    monkeypatch.setattr("hogline.delivery.carrier.MOST_DIVIDED", 49)
+    monkeypatch.setattr("hogline.delivery.carrier.FEW", 49)
     bench.server.refuses = lambda _name, _value: True
     counts = await bench.deliver(*[said("$set", f"user-{n}", n, set={"a": 1, "b": 2}) for n in range(50)])
     assert [len(request) for request in bench.server.requests] == [50]
     assert counts.failures == {"invalid": 50}
+
+
+async def test_many_refused_ones_in_a_large_request_are_divided_all_the_same(
+    bench: PeopleBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an outage, a request may have a thousand people, and more than a hundred of them one bad value."""
+    monkeypatch.setattr("hogline.delivery.carrier.FEW", 5)
+    bench.server.refuses = lambda name, _: name == "bad"
+    people = [said("$set", f"u{n}", n, set={"plan": "pro", "good" if n % 3 else "bad": "x"}) for n in range(360)]
+    counts = await bench.deliver(*people)
+    assert [bench.customer(f"u{n}").attributes["plan"] for n in range(0, 360, 3)] == ["pro"] * 120
+    assert counts.failures == {"invalid": 120}
 
 
 async def test_an_attribute_refused_for_a_held_events_user_does_not_lose_what_was_held(bench: PeopleBench) -> None:
