@@ -19,8 +19,8 @@ from hogline.telemetry.delivery import DeliveryWatch
 OptionsT = TypeVar("OptionsT")
 
 FEW = 100
-"""More rejected operations than this, and more than were accepted, are not single bad values: something is wrong with all
-of them."""
+"""If more operations than this are rejected, and more than are accepted, these are not single bad values: something is
+wrong with all of them."""
 
 
 Retried: TypeAlias = Callable[[Sequence[Operation], str, bool], None]
