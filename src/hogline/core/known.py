@@ -125,12 +125,13 @@ class Known:
 
     def make_room(self) -> None:
         """Drop what was read first, but nothing that still has to be written."""
-        for one in self._room_for_ids.surplus(self._ids):
-            if one not in self._changed_ids:
-                del self._ids[one]
-        for one in self._room_for_people.surplus(self._people):
-            if one not in self._changed_people:
-                del self._people[one]
+        for room, cache, changed in (
+            (self._room_for_ids, self._ids, self._changed_ids),
+            (self._room_for_people, self._people, self._changed_people),
+        ):
+            for one in room.surplus(cache):
+                if one not in changed:
+                    del cache[one]
 
     def id(self, one: str) -> Id | None:
         """None: it was never joined."""

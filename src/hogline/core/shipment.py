@@ -79,6 +79,11 @@ class Shipment:
         self.uncertain = False
         """A request may have taken effect although no response came, so a refusal proves nothing."""
 
+    def whose(self) -> list[str]:
+        """Whose each operation is. People who were joined here are one."""
+        root = self.roster.root
+        return [root(effect.person) for effect in self.effects]
+
     def doubt(self) -> None:
         """One of its requests is sent again and may already have taken effect."""
         self.uncertain = True

@@ -265,7 +265,7 @@ class Worker(Generic[OptionsT]):
             if (intent := shipment.intent) is not None:
                 await self._persist(lambda: self._state.intend(intent))
             with self._retries.of(shipment) as retried:
-                outcomes = await self._carrier.carry(shipment.operations, retried)
+                outcomes = await self._carrier.carry(shipment.operations, retried, people=shipment.whose)
                 self._watch.standing(self.trouble)
                 await self._settle(desk, shipment, outcomes, began_ms)
 

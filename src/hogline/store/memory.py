@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from hogline.core.changes import Failure, HeldEvent, Intent, Settlement
@@ -51,6 +51,8 @@ class MemoryStore:
         self.folded = folded
         self._ids: dict[str, Id] = {}
         self._people: dict[str, Person] = {}
+        self._by_email: dict[str, set[str]] = {}
+        """Who ever had an email, in lowercase."""
         self._connections: dict[int, MemoryConnection] = {}
 
     def connection(self, connection: int) -> MemoryConnection:
@@ -101,6 +103,11 @@ class MemoryStore:
             key=lambda one: one[1],
         )
 
+    def known_by(self, emails: Collection[str]) -> list[str]:
+        """People who are known by one of these emails, in lowercase. Only those written here."""
+        ever = sorted({one for email in emails for one in self._by_email.get(email, ())})
+        return [one for one in ever if (self._people[one].email or "").lower() in emails]
+
     def remembered(self, connection: int) -> int:
         """How many people are known or were told; a person with several ids counts once. Only those written here."""
         told = {one for one, value in self.connection(connection).told.items() if value is not None}
@@ -113,6 +120,9 @@ class MemoryStore:
     def flush(self, flush: Flush) -> None:
         self._ids.update(flush.ids)
         self._people.update(flush.people)
+        for one, person in flush.people.items():
+            if person.email is not None:
+                self._by_email.setdefault(person.email.lower(), set()).add(one)
         self.folded = flush.folded
 
     def intend(self, intent: Intent) -> None:
