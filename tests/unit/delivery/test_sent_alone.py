@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from delivery_cases import OK, failing, operation
@@ -44,7 +45,7 @@ class Slow:
         return self._answers.pop(0) if self._answers else OK
 
 
-def carrier(server: Slow) -> Carrier[object]:
+def carrier(server: Slow) -> Carrier[Any]:
     clock = SkippingClock()
     options = CUSTOMERIO.read_options({"site_id": "site", "api_key": "key"})
     return Carrier(
