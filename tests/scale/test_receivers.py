@@ -80,7 +80,8 @@ def test_while_postgresql_is_away_senders_are_told_to_come_again(
             until(lambda: send(receiver, token, "meanwhile") == 503)
             with pytest.raises(HTTPError) as refused:
                 post(f"{receiver.url}/webhook", {"event": "meanwhile", "distinct_id": "ada"}, token)
-            assert int(refused.value.headers["retry-after"]) > 0
+            with refused.value as answer:
+                assert int(answer.headers["retry-after"]) > 0
         finally:
             postgresql.start()
         until(lambda: send(receiver, token, "after") == 200)
