@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
+import psycopg
 from msgspec import Struct
 
+from hogline.store.postgresql.link import Link
 from hogline.testing.processes import Running, all_events, hogline_json, post, serving
 
 SAYS = {
@@ -48,6 +51,23 @@ def send(running: Running, token: str, name: str, who: str = "ada") -> int:
             return refused.code
     except OSError:
         return 0
+
+
+def breaking(link: Link, call: str, when: str) -> Callable[[], object]:
+    """Instead of `link.transaction` or `link.pipeline`: at its end the connection breaks, before or after PostgreSQL has
+    got the commit."""
+    real = getattr(link, call)
+
+    @contextmanager
+    def broken() -> Iterator[object]:
+        with real() as inside:
+            yield inside
+            if when == "before":
+                link.close()
+        link.close()
+        raise psycopg.OperationalError("the connection broke")
+
+    return broken
 
 
 def names(customerio: Running) -> set[str]:

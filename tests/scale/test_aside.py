@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-import psycopg
 import pytest
+from many import breaking
 
 from hogline.store.base import Unwritable
 from hogline.store.postgresql.aside import Aside
-from hogline.store.postgresql.link import Link, execute
+from hogline.store.postgresql.link import execute
 from hogline.testing.postgresql import Server
 
 pytestmark = pytest.mark.anyio
@@ -25,28 +22,12 @@ async def added(aside: Aside) -> int:
     return found
 
 
-def breaking(link: Link, when: str) -> Callable[[], object]:
-    """A transaction at whose end the connection breaks, before or after PostgreSQL has got the commit."""
-    real = link.transaction
-
-    @contextmanager
-    def transaction() -> Iterator[object]:
-        with real() as inside:
-            yield inside
-            if when == "before":
-                link.close()
-        link.close()
-        raise psycopg.OperationalError("the connection broke")
-
-    return transaction
-
-
 async def test_a_commit_without_an_answer_that_was_done_is_not_repeated(
     aside: Aside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await add(aside)
     assert aside._link is not None
-    monkeypatch.setattr(aside._link, "transaction", breaking(aside._link, "after"))
+    monkeypatch.setattr(aside._link, "transaction", breaking(aside._link, "transaction", "after"))
     await add(aside)
     assert await added(aside) == 2
 
@@ -56,7 +37,7 @@ async def test_a_commit_without_an_answer_that_was_not_done_is_said_to_have_fail
 ) -> None:
     await add(aside)
     assert aside._link is not None
-    monkeypatch.setattr(aside._link, "transaction", breaking(aside._link, "before"))
+    monkeypatch.setattr(aside._link, "transaction", breaking(aside._link, "transaction", "before"))
     with pytest.raises(Unwritable):
         await add(aside)
     assert await added(aside) == 1

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 from many import Store
 
 from hogline.store.datadir.secrets import Vault
-from hogline.testing.processes import Running, connect, everywhere, hogline, hogline_json, status, until
+from hogline.testing.processes import Running, api_status, connect, everywhere, hogline, hogline_json, status, until
 
 PASSWORD = "a long enough one"
 
@@ -45,16 +44,6 @@ class Browser:
             return str(answer.read().decode())
 
 
-def api(url: str, token: str) -> int:
-    request = Request(f"{url}/api/status", headers={"authorization": f"Bearer {token}"})
-    try:
-        with urlopen(request, timeout=30) as answer:
-            return int(answer.status)
-    except HTTPError as refused:
-        with refused:
-            return refused.code
-
-
 def test_pages_and_forms_work_in_two_consoles_on_other_machines(store: Store, customerio: Running) -> None:
     connect(store.folder / "here", customerio.url)
     with store.serving("d", "deliver"), store.serving("", "console") as one, store.serving("", "console") as other:
@@ -66,7 +55,7 @@ def test_pages_and_forms_work_in_two_consoles_on_other_machines(store: Store, cu
         assert status(store.folder / "here")["state"] == "paused"
         assert """value="resume">Resume""" in second.get("/connections/customerio/overview")
         token = hogline_json(store.folder / "here", "api-tokens", "add", "reports", "--role", "viewer")["token"]
-        until(lambda: api(other.url, token) == 200)
+        until(lambda: api_status(other.url, token) == 200)
         hogline(store.folder / "here", "api-tokens", "revoke", "reports")
-        until(lambda: api(other.url, token) == 401)
+        until(lambda: api_status(other.url, token) == 401)
         assert other.stop() == 0

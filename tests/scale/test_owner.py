@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from many import breaking
 
 from hogline.core.changes import Settlement
 from hogline.store.base import Unusable, Unwritable
@@ -112,22 +112,6 @@ async def test_a_former_owner_notices_at_the_next_beat_and_sends_nothing_more(ur
             await claim.holding()
 
 
-def breaking(link: Link, when: str) -> Callable[[], object]:
-    """A pipeline at whose end the connection breaks, before or after PostgreSQL has got the commit."""
-    real = link.pipeline
-
-    @contextmanager
-    def pipeline() -> Iterator[object]:
-        with real() as inside:
-            yield inside
-            if when == "before":
-                link.close()
-        link.close()
-        raise psycopg.OperationalError("the connection broke")
-
-    return pipeline
-
-
 @pytest.fixture
 async def guest(url: str) -> AsyncIterator[Guest]:
     made = await joined(url, VAULT, Myself(role="receive"))
@@ -204,7 +188,7 @@ async def test_a_commit_without_an_answer_is_done_exactly_once(
 ) -> None:
     pen = Pen(claim, "state")
     assert pen._link is not None
-    monkeypatch.setattr(pen._link, "pipeline", breaking(pen._link, when))
+    monkeypatch.setattr(pen._link, "pipeline", breaking(pen._link, "pipeline", when))
 
     def add(link: Link) -> int:
         return int(value(link, b"INSERT INTO refused VALUES ('x', 1) RETURNING events"))

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
 
-from hogline.testing.processes import environment, hogline, hogline_json, started
-
-
-def asked(console_url: str, token: str) -> int:
-    """The status that the API answers to this token."""
-    request = Request(f"{console_url}/api/status", headers={"authorization": f"Bearer {token}"})
-    try:
-        with urlopen(request, timeout=10) as answer:
-            return int(answer.status)
-    except HTTPError as error:
-        with error:
-            return error.code
+from hogline.testing.processes import api_status, environment, hogline, hogline_json, started
 
 
 def test_a_token_opens_the_api_until_it_is_revoked(tmp_path: Path) -> None:
     with started(["serve"], environment(tmp_path), "stderr", r"Console at (http://[\d.:]+)") as running:
         token = hogline(tmp_path, "api-tokens", "add", "reports", "--role", "viewer", "--days", "30").stdout.strip()
-        assert asked(running.url, token) == 200
+        assert api_status(running.url, token) == 200
         (listed,) = hogline_json(tmp_path, "api-tokens")["api_tokens"]
         assert (listed["name"], listed["role"], listed["used_ms"] > 0) == ("reports", "viewer", True)
         assert listed["expires_ms"] - listed["made_ms"] == 30 * 86_400_000
         hogline(tmp_path, "api-tokens", "revoke", "reports")
-        assert asked(running.url, token) == 401
+        assert api_status(running.url, token) == 401
 
 
 def test_without_a_running_hogline_too(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ class Both:
     async def later(self) -> None:
         """Some minutes pass, and what is due is fetched."""
         self.clock.off_ms += 6 * 60_000
-        for standing in self.bench.service.fetching._standings.values():
+        for standing in self.bench.service.fetching._standings.all():
             standing.due_s = 0.0
         await asyncio.sleep(0.02)
 

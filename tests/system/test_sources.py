@@ -71,7 +71,7 @@ class Fetching:
 
     async def later(self, by: timedelta) -> None:
         """Time passes, and what is due then is done."""
-        standings = self.bench.service.fetching._standings.values()
+        standings = self.bench.service.fetching._standings.all()
         await self.until(lambda: all(one.task is None or one.task.done() for one in standings))
         self.clock.off_ms += by // timedelta(milliseconds=1)
         for standing in standings:

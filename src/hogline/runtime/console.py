@@ -13,7 +13,7 @@ from hogline.clock import Clock, SystemClock
 from hogline.console import create_console
 from hogline.loopback import is_loopback
 from hogline.runtime.calls import NOBODY, owner_of
-from hogline.runtime.listening import STOP_S, url_of, watched
+from hogline.runtime.listening import STOP_S, listens, watched
 from hogline.service import CannotDo, Service
 from hogline.service.accounts import Accounts
 from hogline.service.actor import actor
@@ -57,20 +57,13 @@ async def console(
         budget=budget,
         stop_s=STOP_S,
     )
-    try:
-        await listener.start()
-    except OSError as error:
-        raise CannotDo(
-            f"The console cannot listen on {settings.console} ({error.strerror}). Choose another address with "
-            "HOGLINE_CONSOLE, or `off`."
-        ) from None
-    try:
+    async with AsyncExitStack() as stack:
+        where, instead = f"for the console on {settings.console}", "another address with HOGLINE_CONSOLE, or `off`"
+        url = await listens(stack, listener, where, instead)
+        stack.callback(made.stopping.set)  # before the listener waits for its streams
         file = ConsoleAccounts(settings.data).first_password_file
-        service.addresses.console = ConsoleDoor(settings.console_url or url_of(listener), first_password, file)
+        service.addresses.console = ConsoleDoor(settings.console_url or url, first_password, file)
         yield
-    finally:
-        made.stopping.set()
-        await listener.stop()
 
 
 async def _first_password(settings: Settings, now_ms: int) -> str | None:

@@ -27,28 +27,20 @@ async def receives(
         connections=connections,
         budget=budget,
     )
-    try:
-        await stack.enter_async_context(listener)
-    except OSError as error:
-        raise CannotDo(
-            f"Cannot listen on {settings.listen} ({error.strerror}). Choose another address with HOGLINE_LISTEN."
-        ) from None
-    return url_of(listener)
+    return await listens(stack, listener, f"on {settings.listen}", "another address with HOGLINE_LISTEN")
 
 
 async def watched(stack: AsyncExitStack, watching: App, settings: Settings, connections: Connections) -> str:
     """Serve `/metrics` and `/readyz` at an own address as long as the stack lasts; returns it. Raises `CannotDo`."""
     listener = Listener(watching, settings.metrics_host, settings.metrics_port, connections=connections, stop_s=STOP_S)
+    return await listens(stack, listener, f"for /metrics on {settings.metrics}", "another address with HOGLINE_METRICS")
+
+
+async def listens(stack: AsyncExitStack, listener: Listener, where: str, instead: str) -> str:
+    """Serve as long as the stack lasts; returns the URL. An error says `where` and `instead`. Raises `CannotDo`."""
     try:
         await stack.enter_async_context(listener)
     except OSError as error:
-        raise CannotDo(
-            f"Cannot listen for /metrics on {settings.metrics} ({error.strerror}). Choose another address with "
-            "HOGLINE_METRICS."
-        ) from None
-    return url_of(listener)
-
-
-def url_of(listener: Listener) -> str:
+        raise CannotDo(f"Cannot listen {where} ({error.strerror}). Choose {instead}.") from None
     host = f"[{listener.host}]" if ":" in listener.host else listener.host
     return f"http://{host}:{listener.port}"

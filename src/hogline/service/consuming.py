@@ -9,10 +9,11 @@ import json
 from collections.abc import Callable, Mapping
 
 import structlog
-from msgspec import Struct, field
+from msgspec import field
 
 from hogline.backfill.background import started
 from hogline.clock import Clock
+from hogline.service.standing import Standing, Standings
 from hogline.service.topic_reader import Append, Progress, Recreated, TopicReader
 from hogline.sources.kafka.client import KafkaLog, Settings
 from hogline.sources.kafka.log import Log, Trouble
@@ -38,15 +39,10 @@ Opens = Callable[[str, str, Settings], Log]
 """A topic's log, from brokers, topic and settings. Raises `Trouble`."""
 
 
-class Standing(Struct):
+class Reading(Standing):
     """What this process knows of a source."""
 
-    task: asyncio.Task[None] | None = None
-    due_s: float = 0.0
     pause_s: float = 0.0
-    trouble: str | None = None
-    trouble_ms: int = 0
-    """Since when there is trouble."""
     stopped: bool = False
     """It does not try again by itself."""
     progress: Progress = field(default_factory=Progress)
@@ -69,12 +65,12 @@ class Consuming:
         self._clock = clock
         self._seen = seen
         self._opens = opens
-        self._standings: dict[str, Standing] = {}
+        self._standings = Standings(Reading)
         self._runs = False
         self._connected = False
 
-    def standing(self, name: str) -> Standing:
-        return self._standings.setdefault(name, Standing())
+    def standing(self, name: str) -> Reading:
+        return self._standings.of(name)
 
     def open(self, source: Source) -> Log:
         """Blocks. Raises `Trouble`."""
@@ -94,19 +90,17 @@ class Consuming:
                 await self._clock.sleep(LOOK_EVERY_S)
         finally:
             self._runs = False
-            for name in list(self._standings):
-                await self.end(name)
+            await self._standings.end_all()
 
     async def _look_after(self, source: Source, append: Append) -> None:
         standing = self.standing(source.name)
-        is_busy = standing.task is not None and not standing.task.done()
         if not self._connected or source.paused:
-            if is_busy:
-                await self.end(source.name)
-        elif not is_busy and not standing.stopped and self._clock.now_s() >= standing.due_s:
+            if standing.is_busy:
+                await self._standings.end(source.name)
+        elif not standing.is_busy and not standing.stopped and self._clock.now_s() >= standing.due_s:
             standing.task = asyncio.create_task(self._follow(source, standing, append), name=f"source {source.name}")
 
-    async def _follow(self, source: Source, standing: Standing, append: Append) -> None:
+    async def _follow(self, source: Source, standing: Reading, append: Append) -> None:
         """Until something is in the way, and note what."""
         assert self._kept is not None  # there is a source
         standing.progress = Progress(
@@ -139,7 +133,7 @@ class Consuming:
             if reader is not None:
                 await reader.close()
 
-    def _troubled(self, name: str, standing: Standing, trouble: str) -> None:
+    def _troubled(self, name: str, standing: Reading, trouble: str) -> None:
         if standing.progress.reads or standing.trouble is None:
             standing.pause_s, standing.trouble_ms = 0.0, self._clock.time_ms()
         standing.progress.reads = False
@@ -151,11 +145,7 @@ class Consuming:
 
     async def end(self, name: str) -> None:
         """Stop reading from a source."""
-        standing = self.standing(name)
-        if standing.task is not None:
-            standing.task.cancel()
-            await asyncio.gather(standing.task, return_exceptions=True)
-            standing.task = None
+        await self._standings.end(name)
 
     async def hold(self, name: str) -> None:
         """Stop reading from a source until `begin_again`: it is being changed."""
@@ -170,7 +160,7 @@ class Consuming:
 
     def drop(self, name: str) -> None:
         """After it was removed."""
-        self._standings.pop(name, None)
+        self._standings.drop(name)
 
     def state_of(self, source: Source) -> tuple[SourceState, str | None]:
         """The state, and why nothing is read just now."""

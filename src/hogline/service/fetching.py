@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
 from hogline.backfill.background import started
@@ -29,6 +28,7 @@ from hogline.delivery.workers import Workers
 from hogline.posthog.forgetting import without
 from hogline.service import gaps
 from hogline.service.run_target import RunTarget
+from hogline.service.standing import Standing, Standings
 from hogline.sources.seen import SeenUuids
 from hogline.store.base import Connection, Journal, State, Unusable, Unwritable
 from hogline.store.datadir.sources import Fetched, Source
@@ -50,17 +50,12 @@ Opens = Callable[[str, str], PostHogExports]
 """A client for an address and a key."""
 
 
-class Standing(Struct):
+class Fetch(Standing):
     """What this process knows of a source."""
 
-    task: asyncio.Task[None] | None = None
     feeder: Feeder | None = None
     reading: asyncio.Future[Prepared] | None = None
     """A thread, which goes on if its task is cancelled."""
-    due_s: float = 0.0
-    trouble: str | None = None
-    trouble_ms: int = 0
-    """Since when there is trouble."""
     by: Literal["exports", "queries", ""] = ""
 
 
@@ -85,7 +80,7 @@ class Fetching:
         self._workers = workers
         self._seen = seen
         self._opens = opens
-        self._standings: dict[str, Standing] = {}
+        self._standings = Standings(Fetch)
         self._connections: Sequence[Connection] = ()
         self._runs = False
         self._may_fetch = asyncio.Event()
@@ -93,8 +88,8 @@ class Fetching:
         self._gone: set[str] = set()
         """Ids that were forgotten while something was fetched: their rows may come yet."""
 
-    def standing(self, name: str) -> Standing:
-        return self._standings.setdefault(name, Standing())
+    def standing(self, name: str) -> Fetch:
+        return self._standings.of(name)
 
     def _all(self) -> list[Source]:
         return [] if self._kept is None else self._kept.all()
@@ -123,20 +118,17 @@ class Fetching:
                     if source.topic is not None:
                         continue  # `consuming` reads it
                     standing = self.standing(source.name)
-                    is_busy = standing.task is not None and not standing.task.done()
-                    if not source.paused and not is_busy and self._clock.now_s() >= standing.due_s:
+                    if not source.paused and not standing.is_busy and self._clock.now_s() >= standing.due_s:
                         standing.task = asyncio.create_task(self._fetch(source.name), name=f"source {source.name}")
                 await self._clock.sleep(LOOK_EVERY_S)
         finally:
             self._runs = False
-            for name in list(self._standings):
-                await self.end(name)
+            await self._standings.end_all()
 
     async def stop(self) -> None:
         """Take nothing until `go_on`: somebody is being forgotten."""
         self._may_fetch.clear()
-        for name in list(self._standings):
-            await self.end(name)
+        await self._standings.end_all()
 
     def go_on(self) -> None:
         """After `stop`."""
@@ -144,7 +136,7 @@ class Fetching:
 
     def forget_rows(self, ids: Collection[str]) -> None:
         """Leave these people out of what is being fetched. Call it between `stop` and `go_on`."""
-        reading = [one for one in self._standings.values() if one.reading is not None and not one.reading.done()]
+        reading = [one for one in self._standings.all() if one.reading is not None and not one.reading.done()]
         self._gone = self._gone | set(ids) if reading else set()
 
     async def _fetch(self, name: str) -> None:
@@ -176,7 +168,7 @@ class Fetching:
         is_behind = trouble is None and source.up_to_ms < self._clock.time_ms() - OVERLAP_MS - VISIBLE_AFTER_MS
         standing.due_s = self._clock.now_s() + (0 if is_behind else source.every_s)
 
-    async def _next(self, source: Source, standing: Standing) -> Source:
+    async def _next(self, source: Source, standing: Fetch) -> Source:
         """Read and take what comes next."""
         # Without its file, on a host that kept nothing, it is fetched again; what was taken of it is recognized.
         if source.fetched is None or not self.rows(source).exists():
@@ -186,7 +178,7 @@ class Fetching:
             gaps.drop_filled(self._store, source)
         return source
 
-    async def _read(self, source: Source, standing: Standing) -> Source:
+    async def _read(self, source: Source, standing: Fetch) -> Source:
         """Put what reached the source since the last time in order, in a file."""
         if standing.reading is not None:  # of a task that was cancelled; both would write the same file
             await asyncio.wait([standing.reading])
@@ -221,7 +213,7 @@ class Fetching:
         left = without(row, self._gone)
         return row if left is None else left
 
-    async def _take(self, source: Source, fetched: Fetched, standing: Standing) -> Source:
+    async def _take(self, source: Source, fetched: Fetched, standing: Fetch) -> Source:
         """Bring what was fetched into the journal, then remember how far the source is."""
         feeder = standing.feeder = Feeder(
             source.run,
@@ -252,15 +244,11 @@ class Fetching:
 
     async def end(self, name: str) -> None:
         """Stop what is fetched from a source just now. What its thread reads is left."""
-        standing = self.standing(name)
-        if standing.task is not None:
-            standing.task.cancel()
-            await asyncio.gather(standing.task, return_exceptions=True)
-            standing.task = None
+        await self._standings.end(name)
 
     def drop(self, source: Source) -> None:
         """After it was removed."""
-        rows, standing = self.rows(source), self._standings.pop(source.name, Standing())
+        rows, standing = self.rows(source), self._standings.drop(source.name)
         rows.unlink(missing_ok=True)
         if standing.reading is not None:
             standing.reading.add_done_callback(lambda _: rows.unlink(missing_ok=True))

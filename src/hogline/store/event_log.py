@@ -181,7 +181,19 @@ def read_sent(sent: bytes) -> Sent:
     return _sent.decode(zstd.decompress(sent)) if sent else _NOTHING
 
 
-def sent_for(position: int, sent: Sent) -> list[SentOperation]:
+def attempt_of(position: int, outcome: tuple[str, str], *, began_ms: int, at_ms: int, sent: Sent) -> Attempt:
+    """What one shipment, of which `sent` is everything, was for one of its events."""
+    return Attempt(
+        began_ms,
+        at_ms,
+        *outcome,
+        sent=_sent_for(position, sent),
+        adjusted=sent.adjusted.get(position, ()),
+        retries=[(at_ms, answer) for at_ms, answer, some in sent.retries if position in some],
+    )
+
+
+def _sent_for(position: int, sent: Sent) -> list[SentOperation]:
     found = only(sent, position.__eq__)
     return [
         (action, found.paths.get(place, ""), body, found.rejected.get(place, ""))

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import msgspec
@@ -152,6 +153,17 @@ def post(url: str, value: object, token: str) -> int:
     headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
     with urlopen(Request(url, msgspec.json.encode(value), headers), timeout=10) as answer:
         return int(answer.status)
+
+
+def api_status(console_url: str, token: str) -> int:
+    """What the API answers to this token."""
+    request = Request(f"{console_url}/api/status", headers={"authorization": f"Bearer {token}"})
+    try:
+        with urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except HTTPError as refused:
+        with refused:
+            return refused.code
 
 
 def people(sandbox_url: str) -> dict[str, Any]:

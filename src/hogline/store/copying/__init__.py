@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from hogline.store.base import Unusable
@@ -33,18 +34,10 @@ def from_directory(folder: Path, url: str, key: str, tell: Callable[[Told], None
             f"what is in {own}."
         )
     try:
-        with directory:
-            source = Directory(folder)
-            try:
-                source.check_key(vault)
-                target = database.NewDatabase(url, vault)
-                try:
-                    with explained(), database.explained():
-                        return copy(source, target, tell)
-                finally:
-                    target.close()
-            finally:
-                source.close()
+        with directory, closing(Directory(folder)) as source:
+            source.check_key(vault)
+            with closing(database.NewDatabase(url, vault)) as target, explained(), database.explained():
+                return copy(source, target, tell)
     except Held:
         raise Unusable(f"A Hogline is running on {folder}. Stop it first.") from None
 
@@ -52,14 +45,7 @@ def from_directory(folder: Path, url: str, key: str, tell: Callable[[Told], None
 def to_directory(url: str, key: str, folder: Path, tell: Callable[[Told], None]) -> Copied:
     """Copy a store in PostgreSQL into a new data directory. Raises `Unusable`."""
     database = postgresql("hogline.store.copying.database")
-    source = database.Database(url, Vault(key))
-    try:
+    with closing(database.Database(url, Vault(key))) as source:
         source.hold()
-        target = NewDirectory(folder)
-        try:
-            with explained(), database.explained():
-                return copy(source, target, tell)
-        finally:
-            target.close()
-    finally:
-        source.close()
+        with closing(NewDirectory(folder)) as target, explained(), database.explained():
+            return copy(source, target, tell)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import psycopg
 
 from hogline.core.lanes import checksum
-from hogline.store.event_log import Attempt, Found, Query, read_sent, sent_for
+from hogline.store.event_log import Attempt, Found, Query, attempt_of, read_sent
 from hogline.store.postgresql.event_blocks import BLOCK_BITS, MASK, SIZE
 from hogline.store.postgresql.event_shipments import by_part, of_part
 from hogline.store.postgresql.link import Row, Values
@@ -115,14 +115,7 @@ def attempts(rows: Rows, connection: int, positions: Sequence[int]) -> dict[int,
             for number, began_ms, at_ms, packed in sorted(rows(of_part("whole", part), {"ids": ids})):
                 sent = read_sent(packed)
                 for position, outcome in tried[number]:
-                    attempt = Attempt(
-                        began_ms,
-                        at_ms,
-                        *outcomes[outcome],
-                        sent=sent_for(position, sent),
-                        adjusted=sent.adjusted.get(position, ()),
-                        retries=[(at_ms, answer) for at_ms, answer, some in sent.retries if position in some],
-                    )
+                    attempt = attempt_of(position, outcomes[outcome], began_ms=began_ms, at_ms=at_ms, sent=sent)
                     found.setdefault(position, []).append(attempt)
     return found
 

@@ -11,7 +11,7 @@ import apsw
 import msgspec
 
 from hogline.core.lanes import checksum
-from hogline.store.event_log import Attempt, Found, Query, read_sent, sent_for
+from hogline.store.event_log import Attempt, Found, Query, attempt_of, read_sent
 from hogline.store.sqlite.database import rows, value
 
 BLOCK_BITS = 12
@@ -155,14 +155,7 @@ def attempts(
         for began_ms, at_ms, packed in rows(database, sql, (number,)):
             sent = read_sent(packed)
             for position, outcome in tried:
-                attempt = Attempt(
-                    began_ms,
-                    at_ms,
-                    *names[outcome],
-                    sent=sent_for(position, sent),
-                    adjusted=sent.adjusted.get(position, ()),
-                    retries=[(at_ms, answer) for at_ms, answer, some in sent.retries if position in some],
-                )
+                attempt = attempt_of(position, names[outcome], began_ms=began_ms, at_ms=at_ms, sent=sent)
                 found.setdefault(position, []).append(attempt)
     return found
 
