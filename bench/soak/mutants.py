@@ -86,7 +86,8 @@ MUTANTS = (
     ),
     Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid or linked.missing else seen", "seen=seen"),
     Mutant("An email that is free reaches everyone who waits for it", "settle", "        freed=freed,\n", "", found_by_failing=True),
-    Mutant("Someone who said it a moment ago waits for it, too", "settle", "unwritten=unwritten(freed) if freed else (),", "unwritten=(),"),
+    Mutant("Someone who said it a moment ago waits for it, too", "settle", ", *(unwritten(freed)[:MOST_FREED] if freed else ())]", "]"),
+    Mutant("Someone who was looked at a moment too early is looked at again", "desk", "other.too_early.add(item.person)", "pass"),
     Mutant(
         "What was said of somebody before a join is true before what was said since",
         "settle", "(*(goes for _, goes in roster.joins), *roster.drafts)", "(*roster.drafts, *(goes for _, goes in roster.joins))",

@@ -126,7 +126,7 @@ class Machine:
         Writer.pause_s = staticmethod(lambda: self._chance.random() * self._world.commit_s)
         self._journal = SqliteJournal(self._folder / "journal.db", self.clock.time_ms)
         self._state = SqliteState(self._folder / "state.db", _VAULT)
-        self._quiet = Quiet(self._send, self.clock, for_s=QUIET_S if self._was_killed else 0)
+        self._quiet = Quiet(self._send, self.clock, for_s=QUIET_S, was_killed=self._was_killed)
         self._was_killed = True
         self.service = Service(
             self._settings,
@@ -155,7 +155,7 @@ class Machine:
         if self._do(self.service.close(5.0)):
             self._do(self._state.close())
             self._do(self._journal.close())
-            self._was_killed = self._life.over or self._quiet.gave_up
+            self._was_killed = self._life.over or not self._quiet.is_over
             self._life.end()
             self._bury()
             self.start()

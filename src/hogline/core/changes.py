@@ -14,8 +14,8 @@ from hogline.model import Refusal
 __all__ = ["Failure", "Flush", "HeldEvent", "Intent", "Noted", "Sent", "Settlement"]
 
 
-MOST_FREED = 1_000
-"""How many of the people who are known by the emails of one settlement are looked at again, at most."""
+MOST_FREED = 100
+"""How many of the people who are known by one email are looked at again when it is free, at most."""
 
 
 class Intent(Struct, frozen=True):
@@ -120,8 +120,9 @@ class Settlement(Struct, frozen=True, kw_only=True):
     freed: Sequence[str] = ()
     """Emails, in lowercase, that another person may have from now on. Everyone who is known by one of them is looked
     at again (`Origin.FREED`)."""
-    unwritten: Sequence[str] = ()
-    """People who are known by one, but that is not on disk yet."""
+    waiting: Sequence[str] = ()
+    """People who are looked at again besides: they are known by one of these, but not on disk yet; or they were looked
+    at too early."""
     noted: Noted | None = None
     """What the event log is to learn of it."""
 

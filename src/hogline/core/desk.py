@@ -309,6 +309,8 @@ class Desk:
             replay_settled=self.resends.ended(shipment.items),
             unwritten=self._known.unwritten,
         )
+        if settled.settlement.freed:
+            self._too_early(shipment, settled.settlement.freed)
         for email, row in settled.settlement.ledger.items():
             self.records.ledger.put(email, row)
             shipment.roster.rows.add(email)  # to be remembered until it is on disk
@@ -328,6 +330,14 @@ class Desk:
         self.flight.remove(shipment)
         records.make_room(self._locked)
         records.ledger.make_room({email for one in self.flight for email in one.roster.rows})
+
+    def _too_early(self, shipment: Shipment, freed: Sequence[str]) -> None:
+        """Other shipments may have people who wait for one of these emails, and were looked at before it was free."""
+        for other in self.flight:
+            for item in other.items if other is not shipment else ():
+                email = self._known.person(item.person).email if item.origin is Origin.FREED else None
+                if email is not None and email.lower() in freed:
+                    other.too_early.add(item.person)
 
 
 def _intended(draft: Draft, was: Told, due_ms: int) -> Told | None:

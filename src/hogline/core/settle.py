@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hogline.core.changes import Failure, HeldEvent, Settlement
+from hogline.core.changes import MOST_FREED, Failure, HeldEvent, Settlement
 from hogline.core.draft import Draft, bounded
 from hogline.core.items import Effect, Item, OperationOutcome, Origin, without_lessons
 from hogline.core.ledger import LedgerRow, is_email, is_free
@@ -118,7 +118,7 @@ def settle(
         released=sorted(shipment.released - shipment.holds.keys()),
         absorbed={goes: shipment.roster.root(stays) for stays, goes in shipment.roster.joins},
         freed=freed,
-        unwritten=unwritten(freed) if freed else (),
+        waiting=[*sorted(shipment.too_early), *(unwritten(freed)[:MOST_FREED] if freed else ())],
         again_done=[(item.origin.value, item.who) for item in asides if item.origin is not Origin.DUE],
     )
     return SettledShipment(settlement, counted.outcomes, spoken)

@@ -66,6 +66,8 @@ class Shipment:
         """Names of events that are sent."""
         self.merging: set[str] = set()
         """People with a merge here: nothing else of theirs goes along."""
+        self.too_early: set[str] = set()
+        """People who were looked at because an email of theirs was free, which it only became since."""
         self.locked: list[str] = []
         """People who are in no other shipment in the meantime."""
         self.before: dict[str, Told | None] = {}
@@ -369,13 +371,13 @@ class Shipment:
             case Origin.RELEASE if told.has_held and not told.suppressed:
                 if not_qualified(self._known.person(person), position, self._rules) is None:
                     self._release(draft, position, is_customer=told.is_customer)
-            case Origin.AGAIN if told.main is not None:
+            case Origin.AGAIN if told.main is not None and not told.suppressed:
                 # With the present time, so that it wins over what others changed there since.
                 said_s = max(told.main.said_s, self._now_ms // 1_000 - 1)
                 main = replace(told.main, state="wanted", email=None, names={}, refused={}, objects=(), said_s=said_s)
                 draft.told = replace(told.giving_again(), seen=None, main=main)
                 self._emit_all(self._sync.sync(draft, None, adjusted))
-            case Origin.FREED if told.main is not None:
+            case Origin.FREED if told.main is not None and not told.suppressed:
                 self._emit_all(self._sync.sync(draft, None, adjusted))
             case Origin.DUE:
                 self._due(draft, adjusted)

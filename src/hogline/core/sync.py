@@ -247,7 +247,8 @@ class Sync:
     def _time_s(self, draft: Draft, main: Customer, newest_ms: int, item: Item | None, *, fresh: bool) -> int:
         """Known has already decided which values are newest. The time only makes them win over what was said earlier.
         What a killed process said last may even take effect later than this. Its time was before this start, or at most
-        a second after the one on disk: the first time after a start is on disk before it is sent."""
+        a second after the one on disk: the first time after a start is on disk before it is sent. (For a customer of
+        someone who was joined here, only the pause after a kill keeps them apart.)"""
         entry = item.entry if item is not None else None
         when_ms = newest_ms or (entry.time_ms if entry is not None else self._now_ms)
         records = self._roster.records

@@ -109,6 +109,9 @@ class Gate:
         """
         probing = await self._may_probe()
         await self._wait()
+        while not probing and self._in_doubt:  # something failed while it waited
+            probing = await self._may_probe()
+            await self._wait()
         self._rate.take()
         yield
         if probing:

@@ -68,8 +68,8 @@ class Puller:
         """A settlement is on disk."""
         self._room.set()
         self.resender.settled()
-        if settlement.freed:
-            self._asked_again.set()
+        if settlement.freed or settlement.waiting or settlement.again_done:
+            self._asked_again.set()  # there may be more than was read last time
         if any(told is not None and told.due_ms for told in settlement.told.values()):
             self._due_changed.set()
 

@@ -11,20 +11,28 @@ from hogline.model import Request, Response
 
 
 class Quiet:
-    """Sends nothing in the first seconds after a kill."""
+    """Sends nothing in the first seconds after a kill, nor after a request was given up before it was answered."""
 
-    def __init__(self, send: Send, clock: Clock, *, for_s: float) -> None:
+    def __init__(self, send: Send, clock: Clock, *, for_s: float, was_killed: bool) -> None:
+        """`was_killed`: the process before this one."""
         self._send = send
         self._clock = clock
-        self._until_s = clock.now_s() + for_s
-        self.gave_up = False
-        """A request was given up before it was answered, so it may take effect later, as if this process was killed."""
+        self._for_s = for_s
+        self._until_s = clock.now_s() + for_s if was_killed else 0.0
+        self._gave_up_s: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing that was given up can still be on its way."""
+        return self._gave_up_s is None or self._clock.now_s() >= self._gave_up_s + self._for_s
 
     async def send(self, request: Request) -> Response:
-        if (pause_s := self._until_s - self._clock.now_s()) > 0:
+        while (pause_s := self._until_s - self._clock.now_s()) > 0:
             await self._clock.sleep(pause_s)
         try:
             return await self._send(request)
         except asyncio.CancelledError:
-            self.gave_up = True
+            if request.method != "GET":
+                self._gave_up_s = self._clock.now_s()
+                self._until_s = self._gave_up_s + self._for_s
             raise

@@ -125,8 +125,7 @@ class Rehearsal:
         for person, told in settled.settlement.told.items():
             if told is not None and 0 < told.due_ms <= now_ms:
                 self._desk.resends.add(Item(Origin.DUE, 0, person, None))
-        freed = settled.settlement.freed
-        for person in (*self._store.known_by(freed), *settled.settlement.unwritten) if freed else ():
+        for person in (*self._store.known_by(settled.settlement.freed), *settled.settlement.waiting):
             self._desk.resends.add(Item(Origin.FREED, 0, person, None))
         flush = self._known.take_flush()
         self._store.flush(flush)

@@ -60,7 +60,8 @@ async def own_service(
         journal, state = stores.journal, stores.state
         sampler = Sampler(stores.figures, journal, state, clock)
         was_killed = directory.was_killed or (stores.hold is not None and stores.hold.was_killed)
-        quiet = Quiet(client.send, clock, for_s=settings.quiet_after_kill_s if was_killed else 0)
+        send = client.send if stores.hold is None else _held(client.send, stores.hold)
+        quiet = Quiet(send, clock, for_s=settings.quiet_after_kill_s, was_killed=was_killed)
         if delivers:
             directory.delivers()
             stack.callback(_ended, directory, quiet)
@@ -69,7 +70,7 @@ async def own_service(
             settings,
             journal=journal,
             state=state,
-            send=quiet.send if stores.hold is None else _held(quiet.send, stores.hold),
+            send=quiet.send,
             clock=clock,
             delivers=delivers,
             figures=Fresh(stores.figures, sampler) if delivers else stores.figures,
@@ -89,7 +90,7 @@ async def own_service(
 
 def _ended(directory: DataDirectory, quiet: Quiet) -> None:
     """Everything is settled, or was given up."""
-    if not quiet.gave_up:
+    if quiet.is_over:
         directory.ended_well()
 
 

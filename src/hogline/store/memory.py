@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
-from hogline.core.changes import Failure, HeldEvent, Intent, Settlement
+from hogline.core.changes import MOST_FREED, Failure, HeldEvent, Intent, Settlement
 from hogline.core.known import Flush, Id, KnownReads, Person
 from hogline.core.ledger import LedgerRow
 from hogline.core.records import RecordReads
@@ -104,9 +105,16 @@ class MemoryStore:
         )
 
     def known_by(self, emails: Collection[str]) -> list[str]:
-        """People who are known by one of these emails, in lowercase. Only those written here."""
-        ever = sorted({one for email in emails for one in self._by_email.get(email, ())})
-        return [one for one in ever if (self._people[one].email or "").lower() in emails]
+        """People who are known by one of these emails, in lowercase, at most `MOST_FREED` for each. Only those written
+        here."""
+        found = list[str]()
+        for email in emails:
+            theirs = (one for one in sorted(self._by_email.get(email, ())) if self._is_known_by(one, email))
+            found += islice(theirs, MOST_FREED)
+        return found
+
+    def _is_known_by(self, person: str, email: str) -> bool:
+        return (self._people[person].email or "").lower() == email
 
     def remembered(self, connection: int) -> int:
         """How many people are known or were told; a person with several ids counts once. Only those written here."""

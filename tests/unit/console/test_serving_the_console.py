@@ -83,7 +83,7 @@ async def test_with_a_password_that_its_user_set_it_does(tmp_path: Path) -> None
 async def test_an_address_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(CannotDo, match=r"The console cannot listen on .* HOGLINE_CONSOLE"):
+        with pytest.raises(CannotDo, match=r"Cannot listen for the console on .* HOGLINE_CONSOLE"):
             async with serving(settings_in(tmp_path, console=address)):
                 pass
 

@@ -436,3 +436,19 @@ def test_what_is_replayed_already_is_not_replayed_twice() -> None:
     item = Item(Origin.REPLAY, 1, "u1", its.journal[0][1])
     its.desk.resends.replaying([item, item], 1)
     assert [one.origin for one in its.say().items] == [Origin.REPLAY]
+
+
+def test_whoever_was_looked_at_before_an_email_is_free_is_looked_at_once_more() -> None:
+    its = life()
+    its.say(event(distinct_id="u1", set={"email": "a@x.co"}))
+    its.say(event(distinct_id="u2", set={"email": "a@x.co"}), event(distinct_id="u3", set={"email": "c@x.co"}))
+    leaves = its.out(event(distinct_id="u1", set={"email": "b@x.co"}))
+    its.desk.resends.add(Item(Origin.FREED, 0, "u2", None))
+    its.desk.resends.add(Item(Origin.FREED, 0, "u3", None))
+    too_early = its.out()
+    assert too_early.operations == []
+    assert its.land(leaves).settled.settlement.freed == ["a@x.co"]
+    settlement = its.land(too_early).settled.settlement
+    assert (settlement.waiting, settlement.again_done) == (["u2"], [("freed", "u2"), ("freed", "u3")])
+    made = its.again(Item(Origin.FREED, 0, "u2", None))
+    assert [body["attributes"] for body in bodies(made)] == [{"email": "a@x.co"}]

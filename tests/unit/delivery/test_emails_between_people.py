@@ -120,3 +120,19 @@ async def test_a_claim_whose_identify_is_refused_keeps_the_email_from_nobody(ben
     bench.server.refuses = None
     await bench.deliver(said("b", "bob", 2, set={"email": MAIL}))
     assert (await bench.known("bob")).customer == Identifier("email", MAIL)
+
+
+async def test_an_email_that_is_given_up_reaches_whoever_waits_for_it_without_an_event(bench: PeopleBench) -> None:
+    await bench.connect()
+    await bench.deliver(said("a", "ada", 1, set={"email": MAIL}), said("a", "bob", 2, set={"email": MAIL}))
+    await bench.deliver(said("b", "ada", 3, set={"email": "ada@example.com"}))
+    assert bench.customer("bob").email == MAIL
+
+
+async def test_a_free_email_is_not_sent_for_someone_who_asked_to_be_left_alone(bench: PeopleBench) -> None:
+    await bench.connect(suppress_on="gone")
+    await bench.deliver(said("a", "ada", 1, set={"email": MAIL}), said("a", "bob", 2, set={"email": MAIL}))
+    await bench.deliver(said("gone", "visitor", 3))
+    await bench.deliver(identify("bob", 4, "visitor"))
+    await bench.deliver(said("b", "ada", 5, set={"email": "ada@example.com"}))
+    assert bench.customer("bob").email is None

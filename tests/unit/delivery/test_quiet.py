@@ -21,7 +21,7 @@ async def answered(_request: Request) -> Response:
 
 async def test_requests_wait_until_the_time_is_over_and_go_at_once_after_it() -> None:
     clock = ManualClock()
-    quiet = Quiet(answered, clock, for_s=3)
+    quiet = Quiet(answered, clock, for_s=3, was_killed=True)
     await clock.advance(1)
     sending = asyncio.create_task(quiet.send(REQUEST))
     await asyncio.sleep(0)
@@ -31,17 +31,31 @@ async def test_requests_wait_until_the_time_is_over_and_go_at_once_after_it() ->
     assert (await sending).status == 200
     assert (await quiet.send(REQUEST)).status == 200
     assert clock.slept == [2]
-    assert not quiet.gave_up
+    assert quiet.is_over
 
 
-async def test_a_request_that_is_given_up_is_remembered() -> None:
-    async def never(_request: Request) -> Response:
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_after_a_request_that_was_given_up_the_next_one_waits_unless_it_only_asked(method: str) -> None:
+    asked: list[str] = []
+
+    async def never(request: Request) -> Response:
+        asked.append(request.method)
         await asyncio.Event().wait()
         raise AssertionError
 
-    quiet = Quiet(never, ManualClock(), for_s=0)
-    sending = asyncio.create_task(quiet.send(REQUEST))
+    clock = ManualClock()
+    quiet = Quiet(never, clock, for_s=3, was_killed=False)
+    assert quiet.is_over
+    sending = asyncio.create_task(quiet.send(Request(method, "https://customerio.example", {}, b"")))
     await asyncio.sleep(0)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
-    assert quiet.gave_up
+    assert quiet.is_over == (method == "GET")
+    next_one = asyncio.create_task(quiet.send(REQUEST))
+    await asyncio.sleep(0)
+    assert (asked == [method]) == (method == "POST")
+    await clock.advance(3)
+    assert asked == [method, "POST"]
+    assert quiet.is_over
+    next_one.cancel()
+    await asyncio.gather(next_one, return_exceptions=True)

@@ -19,7 +19,7 @@ from hogline.delivery.pack import phases
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Operation, Request, Response
 from hogline.telemetry.delivery import DeliveryWatch
-from hogline.testing.clock import SkippingClock
+from hogline.testing.clock import ManualClock, SkippingClock
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +32,7 @@ class Slow:
     def __init__(self, *answers: Response) -> None:
         self._answers = list(answers)
         self.came: list[bytes] = []
+        self.accepted: list[bytes] = []
         self.out = 0
         self.most_out = 0
 
@@ -42,17 +43,19 @@ class Slow:
         for _ in range(5):
             await asyncio.sleep(0)
         self.out -= 1
-        return self._answers.pop(0) if self._answers else OK
+        answer = self._answers.pop(0) if self._answers else OK
+        if answer is OK:
+            self.accepted.append(request.body)
+        return answer
 
 
-def carrier(server: Slow) -> Carrier[Any]:
-    clock = SkippingClock()
+def carrier(server: Slow, clock: ManualClock, per_second: int = 1_000) -> Carrier[Any]:
     options = CUSTOMERIO.read_options({"site_id": "site", "api_key": "key"})
     return Carrier(
         CUSTOMERIO,
         options,
         send=server.send,
-        gate=Gate(Rate(1_000, clock), clock, lambda: 0.5),
+        gate=Gate(Rate(per_second, clock), clock, lambda: 0.5),
         clock=clock,
         watch=DeliveryWatch("customerio", clock),
     )
@@ -63,7 +66,7 @@ def alone(text: str) -> Operation:
 
 
 async def carried(server: Slow, operations: Sequence[Operation], people: Sequence[str]) -> list[object]:
-    return list(await carrier(server).carry(operations, people=lambda: people))
+    return list(await carrier(server, SkippingClock()).carry(operations, people=lambda: people))
 
 
 async def test_different_people_do_not_wait_for_each_other() -> None:
@@ -85,8 +88,8 @@ async def test_a_failure_keeps_a_persons_order() -> None:
     people = [f"u{n % 3}" for n in range(12)]
     await carried(server, [alone(f"{who} {n}") for n, who in enumerate(people)], people)
     for who in set(people):
-        came = [int(body.split()[1][:-2]) for body in dict.fromkeys(server.came) if who.encode() in body]
-        assert came == sorted(came)
+        accepted = [int(body.split()[1][:-2]) for body in server.accepted if who.encode() in body]
+        assert accepted == [n for n, one in enumerate(people) if one == who]
     assert Counter(server.came).total() == 14
 
 
@@ -98,8 +101,28 @@ async def test_outcomes_are_in_the_order_of_the_operations() -> None:
 
 
 async def test_what_stops_the_connection_stops_it_once() -> None:
+    server = Slow(OK, failing(401))
     with pytest.raises(Stopped):
-        await carried(Slow(OK, failing(401)), [alone(f"{n}") for n in range(50)], [f"u{n}" for n in range(50)])
+        await carried(server, [alone(f"{n}") for n in range(50)], [f"u{n}" for n in range(50)])
+    assert len(server.came) <= AT_ONCE
+
+
+async def test_in_trouble_one_of_them_tries_and_the_others_wait() -> None:
+    server, clock = Slow(OK, OK, OK, *[failing(503)] * 60), ManualClock()
+    people = [f"u{n}" for n in range(2 * AT_ONCE)]
+    sending = carrier(server, clock, per_second=10)
+    carrying = asyncio.create_task(sending.carry([alone(who) for who in people], people=lambda: people))
+    came = list[int]()
+    for _ in range(400):  # tenths of a second
+        await clock.advance(0.1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        came.append(len(server.came))
+    tries = [after - before for before, after in pairwise(came) if after > before]
+    assert tries[-4:] == [1, 1, 1, 1]
+    assert len(server.came) < 12
+    carrying.cancel()
+    await asyncio.gather(carrying, return_exceptions=True)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans())))

@@ -191,10 +191,15 @@ async def test_serve_receives_until_it_is_told_to_stop(settings: Settings, numbe
 async def test_after_a_process_that_gave_up_a_request_the_next_one_is_quiet_at_first(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, *, gives_up: bool
 ) -> None:
-    monkeypatch.setattr(Quiet, "gave_up", gives_up, raising=False)
-    monkeypatch.setattr(Quiet, "__init__", lambda self, send, clock, *, for_s: made.append(for_s))
-    made: list[float] = []
+    made: list[bool] = []
+
+    def note(_quiet: Quiet, _send: object, _clock: object, *, for_s: float, was_killed: bool) -> None:
+        assert for_s == settings.quiet_after_kill_s
+        made.append(was_killed)
+
+    monkeypatch.setattr(Quiet, "is_over", not gives_up, raising=False)
+    monkeypatch.setattr(Quiet, "__init__", note)
     for _ in range(2):
         async with service_for(settings, delivers=True):
             pass
-    assert made == [0, settings.quiet_after_kill_s if gives_up else 0]
+    assert made == [False, gives_up]

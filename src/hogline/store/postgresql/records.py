@@ -162,7 +162,8 @@ def put_again(link: Link, connection: int, kind: str, people: Sequence[str]) -> 
 
 
 def put_freed(link: Link, connection: int, emails: Sequence[str]) -> None:
-    """Everyone who is known by one of these emails is looked at again, but at most `MOST_FREED`."""
+    """Whom this connection told something and who is known by one of these emails is looked at again, `MOST_FREED` for
+    each."""
     if emails:
         execute(link, SQL["put_freed"], {"connection": connection, "emails": list(emails), "most": MOST_FREED})
 

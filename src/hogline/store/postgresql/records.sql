@@ -81,8 +81,10 @@ ON CONFLICT DO NOTHING
 
 -- name: put_freed
 INSERT INTO again (connection, kind, person)
-SELECT %(connection)s, 'freed', id FROM known
-WHERE email = ANY(%(emails)b::text[]) LIMIT %(most)s
+SELECT %(connection)s, 'freed', id FROM unnest(%(emails)b::text[]) AS freed (address), LATERAL (
+    SELECT id FROM known WHERE email = freed.address
+        AND EXISTS (SELECT FROM told WHERE connection = %(connection)s AND person = id) LIMIT %(most)s
+) AS some
 ON CONFLICT DO NOTHING
 
 -- name: end_again

@@ -29,7 +29,7 @@ def settle(settlement: Settlement, written: Write, link: Link) -> None:
     _settle_held(settlement, link)
     end_again(link, connection, settlement.again_done)
     put_freed(link, connection, settlement.freed)
-    put_again(link, connection, "freed", settlement.unwritten)
+    put_again(link, connection, "freed", settlement.waiting)
     if settlement.replay_settled is not None:
         execute(link, SQL["settle_replay"], {"connection": connection, "settled": settlement.replay_settled})
     if settlement.lanes:

@@ -205,14 +205,13 @@ def put_again(database: apsw.Connection, connection: int, kind: str, people: Seq
 
 
 def put_freed(database: apsw.Connection, connection: int, emails: Sequence[str]) -> None:
-    """Everyone who is known by one of these emails is looked at again, but at most `MOST_FREED`."""
-    if emails:
-        database.execute(
-            "INSERT OR IGNORE INTO again SELECT ?1, 'freed', known.id FROM json_each(?2) AS freed"
-            " CROSS JOIN known INDEXED BY known_by_email_and_id ON email = freed.value"
-            " LIMIT ?3",
-            (connection, _json(emails), MOST_FREED),
-        )
+    """Whom this connection told something and who is known by one of these emails is looked at again, `MOST_FREED` for
+    each."""
+    database.executemany(
+        "INSERT OR IGNORE INTO again SELECT ?1, 'freed', id FROM known INDEXED BY known_by_email_and_id"
+        " WHERE email = ?2 AND EXISTS (SELECT 1 FROM told WHERE connection = ?1 AND person = id) LIMIT ?3",
+        [(connection, email, MOST_FREED) for email in emails],
+    )
 
 
 def end_again(database: apsw.Connection, connection: int, done: Sequence[tuple[str, str]]) -> None:

@@ -33,8 +33,8 @@ def settle(settlement: Settlement, changed: Write, database: apsw.Connection) ->
     _settle_held(settlement, database)
     end_again(database, connection, settlement.again_done)
     put_freed(database, connection, settlement.freed)
-    if settlement.unwritten:
-        put_again(database, connection, "freed", settlement.unwritten)
+    if settlement.waiting:
+        put_again(database, connection, "freed", settlement.waiting)
     if settlement.replay_settled is not None:
         database.execute(
             "UPDATE replays SET settled = ?2 WHERE connection = ?1", (connection, settlement.replay_settled)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hogline.core.changes import MOST_FREED, Settlement
 from hogline.store.base import Counts, Replay, Span, State
-from hogline.testing.stores.words import Store, installed, known, learn, letter
+from hogline.testing.stores.words import Store, installed, known, learn, letter, told
 
 LETTERS = [letter(1, "invalid"), letter(3, "too_large"), letter(5, "invalid"), letter(8, "too_large")]
 
@@ -170,9 +170,10 @@ async def test_failures_are_read_by_bytes_but_never_none(state: State) -> None:
 
 async def test_whoever_is_known_by_an_email_that_is_free_is_looked_at_again(state: State) -> None:
     connection, other = (await installed(state)).id, (await installed(state, "other")).id
-    await learn(state, known("ada", "a@x.co"), known("ann", "a@x.co"), known("bob", "b@x.co"), known("cay", None))
-    settlement = Settlement(connection=connection, lanes={}, freed=["a@x.co", "nobody@x.co"], unwritten=["new", "ann"])
-    await state.settle(settlement)
+    await learn(state, known("ada", "a@x.co"), known("ann", "a@x.co"), known("bob", "b@x.co"), known("eve", "a@x.co"))
+    met = {name: told(name) for name in ("ada", "ann", "bob")}  # eve is a stranger here
+    settlement = Settlement(connection=connection, lanes={}, freed=["a@x.co", "nobody@x.co"], waiting=["new", "ann"])
+    await state.settle(replace(settlement, told=met))
     await state.settle(replace(settlement, again_done=[("freed", "ada")]))  # it became free once more
     assert state.again(connection, 9) == [("freed", "ada"), ("freed", "ann"), ("freed", "new")]
     assert state.again(other, 9) == []
@@ -180,6 +181,9 @@ async def test_whoever_is_known_by_an_email_that_is_free_is_looked_at_again(stat
 
 async def test_of_very_many_who_are_known_by_one_email_some_are_looked_at(state: State) -> None:
     connection = (await installed(state)).id
-    await learn(state, *[known(f"u{n}", "a@x.co") for n in range(MOST_FREED + 1)])
-    await state.settle(Settlement(connection=connection, lanes={}, freed=["a@x.co"]))
-    assert len(state.again(connection, 2 * MOST_FREED)) == MOST_FREED
+    many = [f"u{n}" for n in range(MOST_FREED + 1)]
+    await learn(state, *[known(one, "info@x.co") for one in many], known("zoe", "zoe@x.co"))
+    met = {one: told(one) for one in (*many, "zoe")}
+    await state.settle(Settlement(connection=connection, lanes={}, told=met, freed=["info@x.co", "zoe@x.co"]))
+    asked = [person for _, person in state.again(connection, 2 * MOST_FREED)]
+    assert (len(asked), asked[-1]) == (MOST_FREED + 1, "zoe")

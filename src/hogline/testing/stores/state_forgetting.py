@@ -68,6 +68,7 @@ async def test_nothing_names_them_any_more_and_everybody_else_stays(state: State
 async def test_whoever_waits_for_an_email_of_theirs_is_looked_at_again(state: State) -> None:
     connection = await known(state)
     await learn(state, somebody("eve", MAIL))
+    await state.settle(Settlement(connection=connection, lanes={}, told={"eve": told("eve")}))
     await state.forget([ADA], {connection: 0}, emails={connection: [MAIL, "id k1"]})
     assert state.again(connection, 9) == [("freed", "eve")]
 
