@@ -84,7 +84,7 @@ INSERT INTO again (connection, kind, person)
 SELECT %(connection)s, 'freed', id FROM unnest(%(emails)b::text[]) AS freed (address), LATERAL (
     SELECT id FROM known WHERE email = freed.address
         AND EXISTS (SELECT FROM told WHERE connection = %(connection)s AND person = id) LIMIT %(most)s
-) AS some
+) AS theirs
 ON CONFLICT DO NOTHING
 
 -- name: end_again
