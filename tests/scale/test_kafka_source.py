@@ -16,6 +16,8 @@ import msgspec
 import pytest
 from confluent_kafka import Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from hogline.store.datadir.secrets import Vault
@@ -123,6 +125,14 @@ class Topic:
     def add(self, *more: str, brokers: str = "") -> str:
         where = ("--brokers", brokers or self.broker.address, "--topic", self.name)
         return self.run("source", "add", "kafka", *where, "--project", "1", *more)
+
+    def allow(self, *operations: AclOperation) -> None:
+        """Let the broker's user do this with the topic."""
+        user, anywhere = f"User:{self.broker.USER}", "*"
+        for operation in operations:
+            given = (ResourceType.TOPIC, self.name, ResourcePatternType.LITERAL, user, anywhere, operation)
+            (done,) = self.admin.create_acls([AclBinding(*given, AclPermissionType.ALLOW)]).values()
+            done.result(30)
 
     def source(self) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.json.decode(self.run("source", "list", "--json"))["sources"][0]
@@ -253,6 +263,7 @@ def test_sasl(topic: Topic, tmp_path: Path) -> None:
         topic.add("--settings", str(wrong), brokers=topic.broker.sasl_address)
     assert "Authentication failed" in str(refused.value)
     assert "hunter22" not in str(refused.value)
+    topic.allow(AclOperation.DESCRIBE, AclOperation.READ)  # and nothing with the group
     topic.add("--settings", str(settings), brokers=topic.broker.sasl_address)
     assert topic.broker.PASSWORD not in (topic.data / "sources.json").read_text()
     with topic.serving() as running:

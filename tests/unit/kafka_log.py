@@ -70,7 +70,7 @@ class Kafka:
         }
 
     def read_from(self, offsets: Mapping[int, int]) -> None:
-        self.reading, self.ended = dict(offsets), set()
+        self.reading, self.ended, self.paused = dict(offsets), set(), set()
 
     def read(self, most: int, within_s: float) -> Iterable[Record | End]:
         del within_s

@@ -70,7 +70,7 @@ def jars() -> Path:
 
 class Broker:
     """A broker that is its own controller. `address` is what `--brokers` takes; `sasl_address` wants `USER` and
-    `PASSWORD`.
+    `PASSWORD`, and allows only what a test allows `USER`.
     """
 
     USER = "hogline"
@@ -111,6 +111,8 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{self._port},SASL_PLAINTEXT://127.0.0
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config={login} user_{self.USER}="{self.PASSWORD}";
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:{self._controller_port}
 log.dirs={self.folder / "data"}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 
 from hogline.sources.kafka.client import KafkaLog, NotSettings, read_settings
 from hogline.sources.kafka.log import End, Ends, Moved, Record, Trouble
@@ -83,6 +83,57 @@ def test_what_is_paused_is_not_read(cluster: Cluster, log: KafkaLog) -> None:
         found += read(log, 1)
 
 
+def test_what_was_paused_is_read_if_it_is_read_anew(cluster: Cluster, log: KafkaLog) -> None:
+    """As after a new partition, or after a log that was cut back."""
+    cluster.write(1, b"other", 1)
+    log.read_from({0: 0, 1: 0})
+    read(log, 4)
+    log.pause([1])
+    log.read_from({0: 0, 1: 0})
+    assert Record(1, 0, 1, b"other") in read(log, 4)
+
+
+class Message:
+    """What librdkafka says of no partition."""
+
+    def __init__(self, code: int) -> None:
+        self._error = KafkaError(code, "it says")
+
+    def error(self) -> KafkaError:
+        return self._error
+
+    def partition(self) -> None:
+        return None
+
+
+class Consumer:
+    """What `read` asks, with one answer."""
+
+    def __init__(self, answer: Message) -> None:
+        self._answer = answer
+
+    def consume(self, most: int, within_s: float) -> list[Message]:
+        del most, within_s
+        return [self._answer]
+
+    def poll(self, within_s: float) -> None:
+        del within_s
+
+    def close(self) -> None:
+        pass
+
+
+def test_rights_on_the_group_do_not_matter(log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_consumer", Consumer(Message(KafkaError.GROUP_AUTHORIZATION_FAILED)))
+    assert log.read(1, 0) == []
+
+
+def test_trouble_of_no_partition_is_a_sentence(log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_consumer", Consumer(Message(KafkaError._AUTHENTICATION)))
+    with pytest.raises(Trouble, match="it says"):
+        log.read(1, 0)
+
+
 def test_an_offset_that_is_not_there_is_told(log: KafkaLog) -> None:
     log.read_from({0: 99})
     with pytest.raises(Moved):
@@ -133,7 +184,7 @@ def test_settings_are_lines_or_json(text: str) -> None:
     [
         ("nonsense", "The settings must be lines of name=value, or a JSON object."),
         ("{nonsense", "The settings are not valid JSON."),
-        ('{"a": [1]}', "The setting a must be a text, a number, true or false."),
+        ('{"a": [1]}', "The setting a must be a string, a number, true or false."),
         ("bootstrap.servers=x", "Hogline chooses bootstrap.servers itself. Remove it from the settings."),
         ("auto.offset.reset=latest", "Hogline chooses auto.offset.reset itself. Remove it from the settings."),
     ],

@@ -78,6 +78,12 @@ def test_what_holds_no_event_is_counted_with_its_place_and_the_rest_is_kept() ->
     assert all("nonsense" not in bad.sentence for bad in rows.bad)
 
 
+def test_a_row_that_is_nested_too_deep_is_left_out() -> None:
+    deep = b'{"team_id": 1, "properties": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    rows = read(deep, json.dumps(ROW).encode())
+    assert (len(rows.received), rows.refused) == (1, {"too_deep": 1})
+
+
 def test_a_row_without_a_uuid_gets_the_same_one_each_time() -> None:
     row = json.dumps(ROW | {"uuid": ""}).encode()
     first, again = read(row).received[0], read(row).received[0]

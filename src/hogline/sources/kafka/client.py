@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -62,7 +62,7 @@ def read_settings(text: str) -> dict[str, str | int | float | bool]:
         found = {name.strip(): value.strip().replace("\\n", "\n") for name, _, value in pairs}
     for name, value in found.items():
         if not isinstance(value, (str, int, float)):
-            raise NotSettings(f"The setting {name} must be a text, a number, true or false.")
+            raise NotSettings(f"The setting {name} must be a string, a number, true or false.")
         if name in _RESERVED:
             raise NotSettings(f"Hogline chooses {name} itself. Remove it from the settings.")
     return dict(found)
@@ -84,7 +84,6 @@ class KafkaLog:
         self._topic = topic
         self._id_within_s = id_within_s
         self._last_error = ""
-        self._paused: set[int] = set()
         self._secrets = [str(value) for value in settings.values() if len(str(value)) > 3]
         shared: dict[str, Any] = {
             "client.id": "hogline",
@@ -122,7 +121,7 @@ class KafkaLog:
         code = error.code()
         if code in {codes.UNKNOWN_TOPIC_OR_PART, codes._UNKNOWN_TOPIC, codes._UNKNOWN_PARTITION}:  # noqa: SLF001
             return Trouble(f"Kafka has no topic named {self._topic}.")
-        if code in {codes.TOPIC_AUTHORIZATION_FAILED, codes.GROUP_AUTHORIZATION_FAILED}:
+        if code == codes.TOPIC_AUTHORIZATION_FAILED:
             return Trouble(f"Kafka does not allow this user to read {self._topic}: it needs Describe and Read.")
         self._consumer.poll(0)  # so that `_noted` hears
         why = self._last_error or self._plain(error.str())
@@ -173,10 +172,10 @@ class KafkaLog:
         return {one.partition: one.offset if one.offset >= 0 else partitions[one.partition].next for one in found}
 
     def read_from(self, offsets: Mapping[int, int]) -> None:
-        self._paused.clear()
         self._consumer.assign([self._at(partition, offset) for partition, offset in offsets.items()])
+        self.resume(offsets.keys())  # librdkafka keeps them paused
 
-    def read(self, most: int, within_s: float) -> Iterator[Record | End]:
+    def read(self, most: int, within_s: float) -> Sequence[Record | End]:
         try:
             # Asked for several, it waits until all are there.
             found = self._consumer.consume(1, within_s)
@@ -184,21 +183,24 @@ class KafkaLog:
                 found += self._consumer.consume(most - 1, 0)
         except self._kafka.KafkaException as error:
             raise self._trouble(error.args[0]) from None
-        return map(self._record, found)
+        records = map(self._record, found)
+        return [one for one in records if one is not None]
 
-    def _record(self, message: Message) -> Record | End:
-        partition = message.partition()
-        assert partition is not None
-        error = message.error()
+    def _record(self, message: Message) -> Record | End | None:
+        """None: it says something that does not matter."""
+        codes, error, partition = self._codes, message.error(), message.partition()
         if error is None:
             offset = message.offset()
+            assert partition is not None
             assert offset is not None
             return Record(partition, offset, max(message.timestamp()[1], 0), message.value())
-        codes = self._codes
         if error.code() == codes._PARTITION_EOF:  # noqa: SLF001
+            assert partition is not None
             return End(partition)
         if error.code() in {codes._AUTO_OFFSET_RESET, codes._LOG_TRUNCATION, codes.UNKNOWN_TOPIC_ID}:  # noqa: SLF001
             raise Moved
+        if error.code() == codes.GROUP_AUTHORIZATION_FAILED:  # only `note` needs the group
+            return None
         raise self._trouble(error)
 
     def pause(self, partitions: Collection[int]) -> None:

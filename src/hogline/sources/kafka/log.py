@@ -53,7 +53,7 @@ class Described(NamedTuple):
 
 
 class Log(Protocol):
-    """All calls block, and come from one thread. They raise `Trouble` and, where it is said, `Moved`."""
+    """All calls block. They come one at a time, from any thread. They raise `Trouble`; `Moved` where it is said."""
 
     def look(self) -> Seen:
         """Which topic it is now. Cheap enough to ask every few seconds."""
@@ -66,7 +66,7 @@ class Log(Protocol):
         ...
 
     def read_from(self, offsets: Mapping[int, int]) -> None:
-        """From now on, `read` gives the records of these partitions from these offsets on."""
+        """From now on, `read` gives the records of these partitions from these offsets on, even if they were paused."""
         ...
 
     def read(self, most: int, within_s: float) -> Iterable[Record | End]:

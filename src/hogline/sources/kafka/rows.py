@@ -72,6 +72,6 @@ def _is_of_another(value: bytes, project: int) -> bool:
     """A row without a project, or one that cannot be read, is of none."""
     try:
         team = _team.decode(value).team_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return team is not None and str(team) != str(project)
