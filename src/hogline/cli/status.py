@@ -22,6 +22,7 @@ from hogline.runtime.remote import is_remote
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo
 from hogline.settings import Settings
+from hogline.store.base import Unusable, Unwritable
 from hogline.views.connections import ConnectionStatus, Status, TokenView
 
 _DEFAULT = Common()
@@ -116,8 +117,8 @@ async def _watch(settings: Settings, *, json: bool) -> None:
 
 
 async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
-    """Yields the status every second, or the error message if it is not available. Raises `CannotDo` if the first one
-    is not available.
+    """Yields the status every second, or the error message if it is not available. Raises `CannotDo`, `Unusable` and
+    `Unwritable` if the first one is not available.
     """
     seen = False
     while True:
@@ -130,7 +131,7 @@ async def _looks(settings: Settings) -> AsyncIterator[Status | str]:
                 while is_remote(service):
                     await asyncio.sleep(WATCH_EVERY_S)
                     yield await service.status.show()
-        except CannotDo as error:
+        except (CannotDo, Unusable, Unwritable) as error:
             if not seen:
                 raise
             yield str(error)

@@ -24,6 +24,7 @@ from hogline.store.base import Unusable, Unwritable
 from hogline.store.datadir.directory import DataDirectory, Held
 from hogline.store.opening import Stores
 from hogline.store.shared import Joining
+from hogline.telemetry.internal_errors import kind_and_place
 from hogline.telemetry.metrics import Metrics
 from hogline.views.connections import Status
 
@@ -95,9 +96,13 @@ class _Turns:
         self._stop = asyncio.Event()
         self._joined = asyncio.Event()
         """PostgreSQL was there, and this process may use the store."""
+        self._trouble: str | None = None
+        """Why the last turn ended, until this process delivers or stands by again."""
 
     async def problems(self) -> list[str]:
-        return [] if self._service is None else await self._service.status.problems()
+        if self._service is not None:
+            return await self._service.status.problems()
+        return [] if self._trouble is None else [self._trouble]
 
     async def status(self) -> Status:
         if self._service is None:
@@ -127,7 +132,15 @@ class _Turns:
             except (CannotDo, Unusable, Unwritable) as trouble:
                 if not self._joined.is_set():
                     raise
-                log.warning("cannot deliver now", reason=str(trouble))
+                self._trouble = str(trouble)
+                log.warning("cannot deliver now", reason=self._trouble)
+                await asyncio.sleep(AGAIN_S)
+            except Exception as error:
+                # An internal error, whose text may quote an event. Without the next turn, nobody would deliver.
+                if not self._joined.is_set():
+                    raise
+                self._trouble = f"Internal error while delivering ({type(error).__name__}). The log has the details."
+                log.error("delivering failed", error=kind_and_place(error))  # noqa: TRY400  # the kind and place say it
                 await asyncio.sleep(AGAIN_S)
 
     async def _turn(self) -> None:
@@ -141,6 +154,7 @@ class _Turns:
             hold = delivery.stores.hold
             assert hold is not None  # the store is shared
             self._service = delivery.service
+            self._trouble = None
             self._joined.set()
             log.info("delivering")
             try:
@@ -162,4 +176,5 @@ class _Turns:
     def _stand_by(self) -> None:
         if not self._joined.is_set():
             log.info("standing by: another process delivers")
+        self._trouble = None
         self._joined.set()
