@@ -53,6 +53,13 @@ def send(running: Running, token: str, name: str, who: str = "ada") -> int:
         return 0
 
 
+def change(url: str, sql: str) -> None:
+    """As somebody else."""
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute(b"SET search_path = hogline")
+        link.execute(sql.encode())
+
+
 def breaking(link: Link, call: str, when: str) -> Callable[[], object]:
     """Instead of `link.transaction` or `link.pipeline`: at its end the connection breaks, before or after PostgreSQL has
     got the commit."""

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from many import breaking
+from many import breaking, change
 
 from hogline.core.changes import Settlement
 from hogline.store.base import Unusable, Unwritable
@@ -35,13 +35,6 @@ async def claim(url: str) -> AsyncIterator[Claim]:
     made = await claimed(url, VAULT)
     yield made
     await made.release()
-
-
-def change(url: str, sql: str) -> None:
-    """As somebody else."""
-    with psycopg.connect(url, autocommit=True) as link:
-        link.execute(b"SET search_path = hogline")
-        link.execute(sql.encode())
 
 
 def take_over(url: str) -> None:
@@ -110,6 +103,19 @@ async def test_a_former_owner_notices_at_the_next_beat_and_sends_nothing_more(ur
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await claim.holding()
+
+
+async def test_no_request_begins_later_than_half_a_lease_after_the_last_good_beat(claim: Claim) -> None:
+    claim._good_s = time.monotonic() - claim.myself.lease_s / 2 + 2
+    async with asyncio.timeout(0.05):
+        await claim.holding()
+    claim._good_s -= 2
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await claim.holding()
+    claim.look()
+    async with asyncio.timeout(5):
+        await claim.holding()
 
 
 @pytest.fixture

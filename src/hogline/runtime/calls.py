@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 from uuid import UUID
 
@@ -12,19 +12,20 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from hogline.runtime.remote import Call, Remote, Reply, perform
+from hogline.runtime.remote import MAY_BE_DONE, Call, Remote, Reply, perform
 from hogline.service import CannotDo, Service
 from hogline.service.actor import Actor
 from hogline.service.rights import permitted
-from hogline.store.base import Unusable, Unwritable
+from hogline.store.base import Unwritable
 from hogline.store.shared import Answers, Asks, NoAnswer, NobodyOwns
+from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.control")
 
 AGAIN_S = 1.0
 LONGEST_BYTES = 64_000_000
 NOBODY = "No process delivers now. Start `hogline serve`, or `hogline serve --only deliver`."
-ENDED = "The process that delivers stopped before it responded. Try again."
+ENDED = f"The process that delivers stopped responding. {MAY_BE_DONE}"
 
 
 class _Asked(Struct):
@@ -44,7 +45,9 @@ async def answering(service: Service, answers: Answers) -> AsyncIterator[None]:
                     call = asyncio.create_task(_answer(service, answers, task, request))
                     calls.add(call)
                     call.add_done_callback(calls.discard)
-            except Unusable:  # encrypted by somebody without our key
+            except Exception as error:
+                # Without looking, everybody who asks would wait for nothing: the next turn has to come.
+                log.error("calls cannot be read", error=kind_and_place(error))  # noqa: TRY400  # as in `perform`
                 await asyncio.sleep(AGAIN_S)
 
     looking = asyncio.create_task(look(), name="tasks")
@@ -58,16 +61,24 @@ async def answering(service: Service, answers: Answers) -> AsyncIterator[None]:
 
 
 async def _answer(service: Service, answers: Answers, task: UUID, request: bytes) -> None:
+    """The asker is told something, whatever happens here."""
+    try:
+        await answers.answer(task, msgspec.json.encode(await _reply(service, request)))
+    except Exception as error:
+        kind = type(error).__name__
+        log.error("a call was not answered", error=kind_and_place(error))  # noqa: TRY400  # as in `perform`
+        failed = Reply(cannot_do=f"Internal error in the process that delivers ({kind}). {MAY_BE_DONE}")
+        with suppress(Exception):
+            await answers.answer(task, msgspec.json.encode(failed))
+
+
+async def _reply(service: Service, request: bytes) -> Reply:
     try:
         asked = msgspec.json.decode(request, type=_Asked)
     except msgspec.MsgspecError as error:
         log.warning("a call was not understood", error=type(error).__name__)
-        asked = None
-    if asked is None:
-        reply = Reply(cannot_do="The process that delivers did not understand this. Is it a different version?")
-    else:
-        reply = await perform(permitted(service, asked.who), asked.call)
-    await answers.answer(task, msgspec.json.encode(reply))
+        return Reply(cannot_do="The process that delivers did not understand this. Is it a different version?")
+    return await perform(permitted(service, asked.who), asked.call)
 
 
 class _Caller(Remote):

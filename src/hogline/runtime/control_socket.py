@@ -16,7 +16,7 @@ from typing import cast
 
 import msgspec
 
-from hogline.runtime.remote import Call, Remote, Reply, perform
+from hogline.runtime.remote import MAY_BE_DONE, Call, Remote, Reply, perform
 from hogline.service import CannotDo, Service
 from hogline.service.actor import system_user
 from hogline.service.rights import permitted
@@ -114,7 +114,7 @@ class _Caller(Remote):
                         return answer
             except ConnectionError:
                 pass
-        raise CannotDo("The running Hogline stopped before it responded. Try again.")
+        raise CannotDo(f"The running Hogline stopped before it responded. {MAY_BE_DONE}")
 
 
 @asynccontextmanager

@@ -22,6 +22,9 @@ from hogline.store.base import Unusable, Unwritable
 
 log = structlog.get_logger("hogline.control")
 
+MAY_BE_DONE = "What you asked for may have been done: check before you try again."
+"""Of a call without a reply."""
+
 
 class Call(Struct):
     number: int

@@ -109,11 +109,11 @@ class OwnedByOther(Unusable):
 
 
 class NobodyOwns(Exception):
-    """No process owns the store."""
+    """No process owns the store and answers."""
 
 
 class NoAnswer(Exception):
-    """The owner of the store ended, or was replaced, before it answered."""
+    """The owner of the store has begun what it was asked, and did not answer: it ended, or cannot be reached."""
 
 
 class Answers(Protocol):
@@ -134,7 +134,9 @@ class Asks(Protocol):
         ...
 
     async def ask(self, request: bytes) -> bytes:
-        """The answer. Raises `Unwritable`, `NobodyOwns`, and `NoAnswer`: then it may have been done."""
+        """The answer. Raises `Unwritable` and `NobodyOwns`: it was not done, and will not be; and `NoAnswer`: it may
+        have been done.
+        """
         ...
 
 

@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from service_bench import GOOD, ServiceBench, bench_in
+from structlog.testing import capture_logs
 from test_control_socket import tour
 
 from hogline.runtime import calls
 from hogline.runtime.calls import ENDED, NOBODY, answering, owner_of
-from hogline.runtime.remote import is_remote
+from hogline.runtime.remote import MAY_BE_DONE, is_remote
 from hogline.service import CannotDo, Service
 from hogline.service.actor import Actor, system_user
 from hogline.store.base import Unwritable
@@ -115,3 +116,38 @@ async def test_what_cannot_be_understood_and_what_is_too_large_are_told(
         monkeypatch.setattr(calls, "LONGEST_BYTES", 10)
         with pytest.raises(CannotDo, match="too large"):
             await remote.connections.all()
+
+
+async def test_trouble_with_reading_calls_does_not_end_it(bench: ServiceBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, troubles = Tasks.next, [KeyError("canary")]
+
+    async def in_trouble(tasks: Tasks) -> list[tuple[UUID, bytes]]:
+        if troubles:
+            raise troubles.pop()
+        return await real(tasks)
+
+    monkeypatch.setattr(calls, "AGAIN_S", 0.0)
+    monkeypatch.setattr(Tasks, "next", in_trouble)
+    with capture_logs() as said:
+        async with asked(bench) as (remote, _):
+            assert await remote.connections.all() == []
+    assert [line["error"].split(" at ")[0] for line in said] == ["KeyError"]
+
+
+async def test_an_answer_that_cannot_be_given_is_an_internal_error(
+    bench: ServiceBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, troubles = Tasks.answer, [KeyError("canary")]
+
+    async def in_trouble(tasks: Tasks, task: UUID, answer: bytes) -> None:
+        if troubles:
+            raise troubles.pop()
+        await real(tasks, task, answer)
+
+    monkeypatch.setattr(Tasks, "answer", in_trouble)
+    with capture_logs() as said:
+        async with asked(bench) as (remote, _):
+            with pytest.raises(CannotDo, match=rf"Internal error .*\(KeyError\)\. {MAY_BE_DONE}"):
+                await remote.connections.all()
+            assert await remote.connections.all() == []
+    assert "canary" not in str(said)

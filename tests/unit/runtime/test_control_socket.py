@@ -21,6 +21,7 @@ from hogline.backfill.runs import Wanted as WantedRun
 from hogline.model import Response
 from hogline.runtime import control_socket as control
 from hogline.runtime.control_socket import Unanswered, offered, reached
+from hogline.runtime.remote import MAY_BE_DONE
 from hogline.service import CannotDo, Service
 from hogline.service.rights import RIGHTS
 from hogline.store.audit import Wanted
@@ -29,7 +30,7 @@ from hogline.views.connections import CheckView
 
 pytestmark = pytest.mark.anyio
 
-STOPPED = "The running Hogline stopped before it responded. Try again."
+STOPPED = f"The running Hogline stopped before it responded. {MAY_BE_DONE}"
 UNKNOWN = "The running Hogline does not know this command. Is it a different version?"
 NOT_UNDERSTOOD = "The running Hogline did not understand this command. Is it a different version?"
 

@@ -9,9 +9,9 @@ import asyncio
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from enum import Enum, auto
 
-from hogline.store.base import Unwritable
+from hogline.store.base import Unusable, Unwritable
 from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.claim import Claim
 from hogline.store.postgresql.link import Reading, Row, Values
@@ -36,6 +36,16 @@ WAIT_FOR_OWNER_S = 10.0
 """Once a lease is over, those that stand by take over within a second."""
 BEGUN_WITHIN_S = 20.0
 """An owner that lives begins a task within this time."""
+
+
+class _Removed(Enum):
+    """What a task was that its asker has removed."""
+
+    WAITING = auto()
+    """Nobody has begun it, so nobody will."""
+    BEGUN = auto()
+    UNKNOWN = auto()
+    """It was not there, or may still be."""
 
 
 class _Rows:
@@ -84,7 +94,14 @@ class PostgresqlAnswers:
             if found:
                 self._busy_until_s = time.monotonic() + STAYS_BUSY_S
                 self._mine.update(task for task, _ in found)
-                return [(task, self._vault.decrypt(request)) for task, request in found]
+                return [(task, self._read(request)) for task, request in found]
+
+    def _read(self, request: bytes) -> bytes:
+        """Empty, which nobody understands, if it was not encrypted with our key."""
+        try:
+            return self._vault.decrypt(request)
+        except Unusable:
+            return b""
 
     async def answer(self, task: uuid.UUID, answer: bytes) -> None:
         given = {"id": task, "answer": self._vault.encrypt(answer)}
@@ -114,15 +131,35 @@ class PostgresqlAsks:
 
     async def ask(self, request: bytes) -> bytes:
         task = uuid.uuid4()
-        await self._rows("ask", {"id": task, "request": self._vault.encrypt(request)})
         try:
-            return self._vault.decrypt(await self._answer(task))
-        finally:
-            with suppress(Unwritable):
-                await self._rows("done", {"id": task})
+            await self._rows("ask", {"id": task, "request": self._vault.encrypt(request)})
+        except Unwritable:
+            if await self._removed(task) is _Removed.BEGUN:  # PostgreSQL got it after all
+                raise NoAnswer from None
+            raise
+        try:
+            answer = await self._answer(task)
+        except (Unwritable, NobodyOwns):
+            if await self._removed(task) is not _Removed.WAITING:
+                raise NoAnswer from None
+            raise
+        except BaseException:
+            await self._removed(task)
+            raise
+        await self._removed(task)
+        return self._vault.decrypt(answer)
+
+    async def _removed(self, task: uuid.UUID) -> _Removed:
+        try:
+            epochs = [epoch for removed, epoch in await self._rows("done", {"id": task}) if removed == task]
+        except Unwritable:
+            return _Removed.UNKNOWN
+        if not epochs:
+            return _Removed.UNKNOWN
+        return _Removed.WAITING if epochs[0] is None else _Removed.BEGUN
 
     async def _answer(self, task: uuid.UUID) -> bytes:
-        """Raises as `ask`."""
+        """Raises as `ask`, but `NobodyOwns` and `Unwritable` also if it may have been begun."""
         asked_s = owned_s = time.monotonic()
         while True:
             now_s = time.monotonic()
@@ -140,7 +177,7 @@ class PostgresqlAsks:
             else:
                 owned_s = now_s
                 if epoch is None and now_s > asked_s + BEGUN_WITHIN_S + WAIT_FOR_OWNER_S:
-                    raise NoAnswer
+                    raise NobodyOwns
             # Answers to short questions come soon; long ones need not be asked for so often.
             await asyncio.sleep(max(ANSWER_EVERY_S, min(0.5, (now_s - asked_s) / 10)))
 

@@ -27,4 +27,4 @@ SELECT answer, task.epoch, store.epoch, owner IS NOT NULL AND lease > clock_time
 FROM task, store WHERE id = %(id)s
 
 -- name: done
-DELETE FROM task WHERE id = %(id)s OR asked < clock_timestamp() - interval '1 day' RETURNING id
+DELETE FROM task WHERE id = %(id)s OR asked < clock_timestamp() - interval '1 day' RETURNING id, epoch
