@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,11 @@ class Kafka:
         self.first = dict.fromkeys(range(partitions), 0)
         self.records: dict[int, list[tuple[int, bytes | None]]] = {one: [] for one in range(partitions)}
         self.trouble: str | None = None
+        self.may_read = True
+        """Else it only says what there is."""
+        self.may_find = Event()
+        """A time. Whoever asks for one waits."""
+        self.may_find.set()
         self.reading: dict[int, int] = {}
         self.ended: set[int] = set()
         self.paused: set[int] = set()
@@ -64,6 +70,7 @@ class Kafka:
         return Described(self.id, {one: Ends(first, self.next(one)) for one, first in self.first.items()})
 
     def offsets_at(self, time_ms: int) -> dict[int, int]:
+        assert self.may_find.wait(20)
         return {
             one: next((first + n for n, (at, _) in enumerate(self.records[one]) if at >= time_ms), self.next(one))
             for one, first in self.first.items()
@@ -74,6 +81,8 @@ class Kafka:
 
     def read(self, most: int, within_s: float) -> Iterable[Record | End]:
         del within_s
+        if not self.may_read:
+            raise Trouble("Kafka does not allow it.")
         found: list[Record | End] = []
         for partition, offset in self.reading.items():
             if not self.first[partition] <= offset <= self.next(partition):

@@ -16,8 +16,9 @@ from hogline.core.settle import Outcome
 from hogline.posthog.entry import FORGOTTEN
 from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in_bodies
+from hogline.sources.until_written import until_written
 from hogline.store.backfilled import Taken
-from hogline.store.base import Journal, Unwritable
+from hogline.store.base import Journal
 from hogline.store.forgetting import Suppressed
 
 CHUNK_ROWS = 2_000
@@ -155,23 +156,17 @@ class Feeder:
         return not self._unsettled(found[0])
 
     async def _take(self, rows: Sequence[bytes]) -> None:
-        """Keep these rows. However long the disk refuses it."""
+        """Keep these rows, however long the journal refuses it."""
         taken = Taken(self._run, self.taken + len(rows), self._connection)
-        kept = let_in_bodies([row for row in rows if row != FORGOTTEN], self._suppressed)
         journal = _WithProgress(self._journal, taken)
-        while True:
-            writing = asyncio.ensure_future(self._seen.append_bodies(journal, kept, repeats=not self._live))
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await asyncio.wait([writing])  # the next feeder must know whether these were taken
-                raise
-            except Unwritable as trouble:
-                self.waits = str(trouble)
-                await self._clock.sleep(trouble.retry_after_s)
-            else:
-                self.taken = taken.rows
-                return
+        left = [row for row in rows if row != FORGOTTEN]
+
+        async def write() -> None:
+            kept = let_in_bodies(left, self._suppressed)
+            await self._seen.append_bodies(journal, kept, repeats=not self._live)
+
+        await until_written(write, self, self._clock)
+        self.taken = taken.rows
 
 
 class _WithProgress:

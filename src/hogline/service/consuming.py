@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import structlog
 from msgspec import field
@@ -45,7 +46,14 @@ class Reading(Standing):
     pause_s: float = 0.0
     stopped: bool = False
     """It does not try again by itself."""
+    held: bool = False
+    """It is being changed."""
     progress: Progress = field(default_factory=Progress)
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Nothing could be read since there is trouble."""
+        return self.trouble is not None and not self.progress.reads and self.progress.waits is None
 
 
 class Consuming:
@@ -72,10 +80,10 @@ class Consuming:
     def standing(self, name: str) -> Reading:
         return self._standings.of(name)
 
-    def open(self, source: Source) -> Log:
-        """Blocks. Raises `Trouble`."""
-        brokers, _, topic = source.address.removeprefix(SCHEME).rpartition("/")
-        settings: Mapping[str, str | int | float | bool] = json.loads(source.key)
+    def open(self, address: str, key: str) -> Log:
+        """The log of a source with this address and key. Blocks. Raises `Trouble`."""
+        brokers, _, topic = address.removeprefix(SCHEME).rpartition("/")
+        settings: Mapping[str, str | int | float | bool] = json.loads(key)
         return self._opens(brokers, topic, settings)
 
     async def run(self, append: Append) -> None:
@@ -84,20 +92,26 @@ class Consuming:
         try:
             while True:
                 self._connected = bool(await self._state.connections())
-                for source in [] if self._kept is None else self._kept.all():
-                    if source.topic is not None:
-                        await self._look_after(source, append)
+                for source in self._topics():
+                    if not self._may_read(source):
+                        await self._standings.end(source.name)
+                for source in self._topics():  # as they are now
+                    self._look_after(source, append)
                 await self._clock.sleep(LOOK_EVERY_S)
         finally:
             self._runs = False
             await self._standings.end_all()
 
-    async def _look_after(self, source: Source, append: Append) -> None:
+    def _topics(self) -> list[Source]:
+        return [] if self._kept is None else [one for one in self._kept.all() if one.topic is not None]
+
+    def _may_read(self, source: Source) -> bool:
+        return self._connected and not source.paused and not self.standing(source.name).held
+
+    def _look_after(self, source: Source, append: Append) -> None:
         standing = self.standing(source.name)
-        if not self._connected or source.paused:
-            if standing.is_busy:
-                await self._standings.end(source.name)
-        elif not standing.is_busy and not standing.stopped and self._clock.now_s() >= standing.due_s:
+        is_due = not standing.stopped and self._clock.now_s() >= standing.due_s
+        if is_due and self._may_read(source) and not standing.is_busy:
             standing.task = asyncio.create_task(self._follow(source, standing, append), name=f"source {source.name}")
 
     async def _follow(self, source: Source, standing: Reading, append: Append) -> None:
@@ -112,7 +126,7 @@ class Consuming:
         try:
             reader = TopicReader(
                 source.name,
-                await started(lambda: self.open(source)),
+                await started(lambda: self.open(source.address, source.key)),
                 standing.progress,
                 kept=self._kept,
                 append=append,
@@ -134,9 +148,11 @@ class Consuming:
                 await reader.close()
 
     def _troubled(self, name: str, standing: Reading, trouble: str) -> None:
-        if standing.progress.reads or standing.trouble is None:
-            standing.pause_s, standing.trouble_ms = 0.0, self._clock.time_ms()
+        if standing.progress.reads:
+            standing.trouble, standing.pause_s = None, 0.0
         standing.progress.reads = False
+        if standing.trouble is None:
+            standing.trouble_ms = self._clock.time_ms()
         if trouble != standing.trouble:
             log.warning("nothing can be read", source=name, reason=trouble)
         standing.trouble = trouble
@@ -147,16 +163,22 @@ class Consuming:
         """Stop reading from a source."""
         await self._standings.end(name)
 
-    async def hold(self, name: str) -> None:
-        """Stop reading from a source until `begin_again`: it is being changed."""
-        self.standing(name).stopped = True
-        await self.end(name)
+    @asynccontextmanager
+    async def held(self, name: str) -> AsyncIterator[None]:
+        """Nothing is read from a source meanwhile: it is being changed."""
+        standing = self.standing(name)
+        standing.held = True
+        try:
+            await self.end(name)
+            yield
+        finally:
+            standing.held = False
 
     def begin_again(self, name: str) -> None:
         """Read from a source immediately, whatever was in the way."""
         standing = self.standing(name)
         standing.due_s = standing.pause_s = 0.0
-        standing.stopped = False
+        standing.stopped, standing.trouble = False, None
 
     def drop(self, name: str) -> None:
         """After it was removed."""
@@ -173,13 +195,10 @@ class Consuming:
             return "stopped", standing.trouble
         if not self._connected:
             return "waiting", NOBODY
-        if standing.progress.reads:
-            waits = standing.progress.waits
-            return ("waiting", waits) if waits else ("reading", None)
-        return ("retrying", standing.trouble) if standing.trouble else ("reading", None)
+        if standing.progress.waits:
+            return "waiting", standing.progress.waits
+        return ("retrying", standing.trouble) if standing.is_in_trouble else ("reading", None)
 
     def trouble_s(self, source: Source) -> float:
         standing = self.standing(source.name)
-        if standing.trouble is None or standing.progress.reads:
-            return 0.0
-        return (self._clock.time_ms() - standing.trouble_ms) / 1_000
+        return (self._clock.time_ms() - standing.trouble_ms) / 1_000 if standing.is_in_trouble else 0.0

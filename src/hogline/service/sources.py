@@ -3,6 +3,7 @@ asks PostHog every few minutes, `consuming` reads from Kafka all the time."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -51,6 +52,8 @@ class Sources:
         self._state = state
         self._clock = clock
         self._trail = trail
+        self._changing = asyncio.Lock()
+        """Held while a source is being changed: one change at a time."""
 
     async def all(self) -> list[SourceView]:
         """All sources, oldest first, without their keys."""
@@ -82,24 +85,25 @@ class Sources:
             await started(checked.check)
         except CannotRead as problem:
             raise CannotDo(str(problem)) from None
-        same = self._same(where, name)
-        if same is not None:
-            source = replace(same, key=key.strip(), every_s=every_s)
-        else:
-            source = Source(
-                name=self._new_name(name, "posthog"),
-                address=where,
-                key=key.strip(),
-                every_s=every_s,
-                run=self._new_run(),
-                up_to_ms=since_ms or now_ms,
-                created_ms=now_ms,
-                since_ms=since_ms,
-                only_gaps=only_gaps,
-            )
-        kept.put(source)
-        gaps.assign(kept)
-        self._fetching.standing(source.name).due_s = 0.0
+        async with self._changing:
+            same = self._same(where, name)
+            if same is not None:
+                source = replace(same, key=key.strip(), every_s=every_s)
+            else:
+                source = Source(
+                    name=self._new_name(name, "posthog"),
+                    address=where,
+                    key=key.strip(),
+                    every_s=every_s,
+                    run=self._new_run(),
+                    up_to_ms=since_ms or now_ms,
+                    created_ms=now_ms,
+                    since_ms=since_ms,
+                    only_gaps=only_gaps,
+                )
+            kept.put(source)
+            gaps.assign(kept)
+            self._fetching.standing(source.name).due_s = 0.0
         await self._trail.note("source_added", {"source": source.name, "posthog": source.address})
         return await self._view(source)
 
@@ -123,34 +127,31 @@ class Sources:
         if since_ms > now_ms:
             raise CannotDo("--since must not be in the future.")
         where, key = f"{SCHEME}{brokers}/{topic}", json.dumps(dict(settings))
-        same = self._same(where, name)
-        if same is not None and same.topic is not None and same.topic.project != project:
-            raise CannotDo(f"{same.name} reads project {same.topic.project} from this topic. Choose another --name.")
-        source = (
-            replace(same, key=key)
-            if same is not None
-            else Source(
-                name=self._new_name(name, "kafka"),
-                address=where,
-                key=key,
-                run=self._new_run(),
-                up_to_ms=since_ms or now_ms,
-                created_ms=now_ms,
-                topic=Topic(id="", project=project),
-            )
-        )
-        described, offsets = await self._topics.reached(source, since_ms)
-        await self._consuming.hold(source.name)
-        try:
+        described, offsets = await self._topics.reached(where, key, since_ms)
+        async with self._changing:
+            same = self._same(where, name)
             if same is None:
+                source = Source(
+                    name=self._new_name(name, "kafka"),
+                    address=where,
+                    key=key,
+                    run=self._new_run(),
+                    up_to_ms=since_ms or now_ms,
+                    created_ms=now_ms,
+                    topic=Topic(id=described.id, project=project),
+                )
                 await self._topics.begin(source, offsets)
-                kept.put(replace(source, topic=Topic(id=described.id, project=project)))
+                kept.put(source)
+                name = source.name
             else:
-                await self._topics.go_on(source, described)
-        finally:
-            self._consuming.begin_again(source.name)
-        await self._trail.note("source_added", {"source": source.name, "posthog": source.address})
-        return await self._view(kept.get(source.name))
+                name = same.name
+                if same.topic is not None and same.topic.project != project:
+                    raise CannotDo(f"{name} reads project {same.topic.project} from this topic. Choose another --name.")
+                async with self._consuming.held(name):
+                    await self._topics.go_on(name, key, described)
+            self._consuming.begin_again(name)
+        await self._trail.note("source_added", {"source": name, "posthog": where})
+        return await self._view(self._find(name))
 
     async def dismiss(self, name: str) -> SourceView:
         """Forget what a source that reads from Kafka missed: it is not fetched, and not told anymore."""
@@ -160,36 +161,38 @@ class Sources:
 
     async def remove(self, name: str) -> None:
         """Fetch nothing more, and forget the key. Events that were fetched stay."""
-        source, kept = self._find(name), self._store()
-        await self._fetching.end(name)
-        await self._consuming.hold(name)
-        kept.remove(name)
-        if source.topic is None:
-            self._fetching.drop(source)
-            gaps.release(kept, name)
-        else:
-            await self._topics.drop(source)
+        async with self._changing:
+            source, kept = self._find(name), self._store()
+            async with self._consuming.held(name):
+                await self._fetching.end(name)
+                kept.remove(name)
+            if source.topic is None:
+                self._fetching.drop(source)
+                gaps.release(kept, name)
+            else:
+                await self._topics.drop(source)
         await self._trail.note("source_removed", {"source": name})
 
     async def pause(self, name: str) -> SourceView:
         """Fetch nothing until it is resumed. PostHog keeps what it receives meanwhile, and Kafka for a while."""
-        source = replace(self._find(name), paused=True)
-        await self._fetching.end(name)
-        await self._consuming.end(name)
-        self._store().put(source)
+        async with self._changing:
+            self._store().put(replace(self._find(name), paused=True))  # first, so that nothing begins anew
+            await self._fetching.end(name)
+            await self._consuming.end(name)
         await self._trail.note("source_paused", {"source": name})
-        return await self._view(source)
+        return await self._view(self._find(name))
 
     async def resume(self, name: str) -> SourceView:
         """Fetch again, from where it stopped."""
-        source = replace(self._find(name), paused=False)
-        self._store().put(source)
-        if source.topic is None:
-            self._fetching.standing(name).due_s = 0.0
-        else:
-            self._consuming.begin_again(name)
+        async with self._changing:
+            source = replace(self._find(name), paused=False)
+            self._store().put(source)
+            if source.topic is None:
+                self._fetching.standing(name).due_s = 0.0
+            else:
+                self._consuming.begin_again(name)
         await self._trail.note("source_resumed", {"source": name})
-        return await self._view(source)
+        return await self._view(self._find(name))
 
     def _store(self) -> Kept:
         if self._kept is None:

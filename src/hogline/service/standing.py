@@ -38,12 +38,14 @@ class Standings(Generic[StandingT]):
         return list(self._all.values())
 
     async def end(self, name: str) -> None:
-        """Its task is over when this returns. A thread of it may go on."""
-        standing = self.of(name)
-        if standing.task is not None:
-            standing.task.cancel()
-            await asyncio.gather(standing.task, return_exceptions=True)
-            standing.task = None
+        """Its task is over when this returns; a thread of it may go on. The task is cancelled once, because it may have
+        to wait for what it writes.
+        """
+        task = self.of(name).task
+        if task is not None:
+            if not task.cancelling():
+                task.cancel()
+            await asyncio.shield(asyncio.gather(task, return_exceptions=True))
 
     async def end_all(self) -> None:
         for name in list(self._all):

@@ -17,15 +17,15 @@ from msgspec.structs import replace
 
 from hogline.backfill.background import started
 from hogline.clock import Clock
-from hogline.posthog.received import Received
 from hogline.service import gaps
 from hogline.sources.kafka.log import Described, End, Ends, Log, Moved, Record
 from hogline.sources.kafka.merge import Change, Merge
-from hogline.sources.kafka.positions import Position, encoded, read_positions
+from hogline.sources.kafka.positions import Position, encoded, latest_ms, read_positions
 from hogline.sources.kafka.rows import Rows
 from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
-from hogline.store.base import Journal, Unwritable
+from hogline.sources.until_written import until_written
+from hogline.store.base import Journal
 from hogline.store.datadir.sources import Gap, Topic
 from hogline.store.datadir.sources import Sources as Kept
 from hogline.store.forgetting import Suppressed
@@ -66,6 +66,7 @@ class Progress(Struct):
     others: int = 0
     """Records of other projects."""
     reads: bool = False
+    """It came so far that the journal has something new, or that there is nothing more."""
     positions: dict[int, Position] = field(default_factory=dict)
 
 
@@ -143,7 +144,7 @@ class TopicReader:
             position = known.get(partition, Position(0, 0))  # of a new partition, everything is new
             if position.offset < ends.first:
                 found.append(self._gap(partition, position, ends.first - position.offset))
-                changed[partition] = Position(ends.first, 0)
+                changed[partition] = position._replace(offset=ends.first)
             elif position.offset > ends.next:
                 found.append(self._gap(partition, position, 0))
                 changed[partition] = await self._back(partition, position, ends)
@@ -166,7 +167,7 @@ class TopicReader:
             partition=partition,
             first=position.offset,
             records=records,
-            from_ms=position.time_ms or self._begins_ms,
+            from_ms=position.time_ms or latest_ms(self._run, self._journal.backfilled.taken) or self._begins_ms,
             to_ms=self._clock.time_ms(),
         )
 
@@ -191,7 +192,6 @@ class TopicReader:
         await self._call(lambda: self._log.read_from(offsets))
         merge = Merge(described.partitions)
         self._look_s = clock.now_s() + LOOK_AGAIN_S
-        progress.reads = True
         taken: Sequence[Record] = ()
         while True:
             within_s = 0.0 if len(taken) == AT_ONCE else READ_WITHIN_S  # there is more already
@@ -206,7 +206,7 @@ class TopicReader:
                 await self._keep(taken)
                 progress.up_to_ms = taken[-1].time_ms
             if merge.is_over:
-                progress.up_to_ms = clock.time_ms()
+                progress.reads, progress.up_to_ms = True, clock.time_ms()
             await self._look(described)
 
     def _poll(self, change: Change, within_s: float) -> list[Record | End]:
@@ -239,15 +239,21 @@ class TopicReader:
                 raise Moved
 
     async def _keep(self, records: Sequence[Record]) -> None:
-        """However long the journal refuses it. Meanwhile nothing more is read."""
+        """Keep what they hold, however long the journal refuses it. Meanwhile nothing more is read."""
         progress, rows = self._progress, Rows(self._topic.project)
         for begin in range(0, len(records), SLICE):
             rows.read(records[begin : begin + SLICE], self._clock.time_ms())
             await asyncio.sleep(0)
-        received, refused = let_in(rows.batch, self._suppressed)
         last = {one.partition: Position(one.offset + 1, one.time_ms) for one in records}
-        events = self._journal.backfilled.taken.get(self._run, 0) + len(received)
-        await self._write(received, refused, encoded(self._run, last) | {self._run: events})
+
+        async def write() -> None:
+            received, refused = let_in(rows.batch, self._suppressed)
+            events = self._journal.backfilled.taken.get(self._run, 0) + len(received)
+            journal = _WithPositions(self._append, encoded(self._run, last) | {self._run: events})
+            await self._seen.append(journal, received, refused or None)
+
+        await until_written(write, progress, self._clock)
+        progress.reads = True
         progress.positions |= last
         progress.others += rows.others
         if rows.bad:
@@ -261,24 +267,6 @@ class TopicReader:
                 offset=first.offset,
                 reason=first.sentence,
             )
-
-    async def _write(
-        self, received: Sequence[Received], refused: Mapping[str, int], positions: Mapping[int, int]
-    ) -> None:
-        journal = _WithPositions(self._append, positions)
-        while True:
-            writing = asyncio.ensure_future(self._seen.append(journal, received, refused or None))
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await asyncio.wait([writing])  # the next reader must know whether these were taken
-                raise
-            except Unwritable as trouble:
-                self._progress.waits = str(trouble)
-                await self._clock.sleep(trouble.retry_after_s)
-            else:
-                self._progress.waits = None
-                return
 
 
 class _WithPositions:

@@ -13,7 +13,7 @@ from hogline.service.consuming import Consuming
 from hogline.service.core import CannotDo
 from hogline.service.topic_reader import Progress
 from hogline.sources.kafka.log import Described, Trouble
-from hogline.sources.kafka.positions import Position, all_numbers, encoded, read_positions
+from hogline.sources.kafka.positions import Position, all_numbers, encoded, latest_ms, read_positions
 from hogline.store.base import Journal
 from hogline.store.datadir.sources import Gap, Source, Topic
 from hogline.store.datadir.sources import Sources as Kept
@@ -28,11 +28,11 @@ class Topics:
         self._journal = journal
         self._clock = clock
 
-    async def reached(self, source: Source, since_ms: int) -> tuple[Described, dict[int, int]]:
-        """The topic, and where to begin. Raises `CannotDo`."""
+    async def reached(self, address: str, key: str, since_ms: int) -> tuple[Described, dict[int, int]]:
+        """The topic, and where a new source would begin. Raises `CannotDo`."""
 
         def look() -> tuple[Described, dict[int, int]]:
-            log = self._consuming.open(source)
+            log = self._consuming.open(address, key)
             try:
                 found = log.describe()
                 ends = {partition: one.next for partition, one in found.partitions.items()}
@@ -55,24 +55,40 @@ class Topics:
         self._consuming.drop(source.name)
         await self._journal.drop_runs([source.run, *all_numbers(source.run, self._journal.backfilled.taken)])
 
-    async def go_on(self, source: Source, described: Described) -> None:
-        """With other settings. A topic that was created again is read from its beginning."""
-        kept, topic, partitions = self._kept, source.topic, described.partitions
+    async def go_on(self, name: str, key: str, described: Described) -> None:
+        """With other settings. A topic that was created again is read from its beginning. Its id comes last: after a
+        crash in between, all of this is done again.
+        """
+        kept = self._kept
         assert kept is not None  # there is a source
-        assert topic is not None
-        kept.put(replace(source, topic=replace(topic, id=described.id or topic.id)))
-        if not topic.id or not described.id or topic.id == described.id:
-            return
-        before = read_positions(source.run, self._journal.backfilled.taken, partitions)
-        since_ms = min((one.time_ms for one in before.values() if one.time_ms), default=source.up_to_ms)
-        gap = Gap(partition=0, first=0, records=0, from_ms=since_ms, to_ms=self._clock.time_ms())
+        topic = _topic(kept.get(name))
+        if topic.id and described.id and topic.id != described.id:
+            await self._begin_again(kept, kept.get(name), described)
+        source = kept.get(name)
+        kept.put(replace(source, key=key, topic=replace(_topic(source), id=described.id or topic.id)))
+
+    async def _begin_again(self, kept: Kept, source: Source, described: Described) -> None:
+        taken = self._journal.backfilled.taken
+        before = read_positions(source.run, taken, described.partitions)
+        since_ms = min((one.time_ms for one in before.values() if one.time_ms), default=0)
+        gap = Gap(
+            partition=0,
+            first=0,
+            records=0,
+            from_ms=since_ms or latest_ms(source.run, taken) or source.up_to_ms,
+            to_ms=self._clock.time_ms(),
+        )
         gaps.note(kept, source.name, [gap])
-        begin = {partition: Position(ends.first, 0) for partition, ends in partitions.items()}
+        begin = {
+            partition: before.get(partition, Position(0, 0))._replace(offset=ends.first)
+            for partition, ends in described.partitions.items()
+        }
         await self._journal.append((), positions=encoded(source.run, begin))
 
     def view(self, source: Source, topic: Topic) -> SourceView:
         """A source that reads from Kafka, without its settings."""
-        progress = self._consuming.standing(source.name).progress
+        progress, taken = self._consuming.standing(source.name).progress, self._journal.backfilled.taken
+        up_to_ms = progress.up_to_ms or latest_ms(source.run, taken)
         state, reason = self._consuming.state_of(source)
         return SourceView(
             name=source.name,
@@ -82,9 +98,9 @@ class Topics:
             state=state,
             reason=reason,
             trouble_s=self._consuming.trouble_s(source),
-            up_to_ms=progress.up_to_ms or source.up_to_ms,
-            fetched_ms=progress.up_to_ms,
-            settled=self._journal.backfilled.taken.get(source.run, 0),
+            up_to_ms=max(up_to_ms, source.up_to_ms),
+            fetched_ms=up_to_ms,
+            settled=taken.get(source.run, 0),
             by="",
             behind=progress.behind,
             lag_s=self._lag_s(progress),
@@ -108,3 +124,8 @@ class Topics:
         if not progress.behind or not progress.up_to_ms:
             return 0.0
         return max(self._clock.time_ms() - progress.up_to_ms, 0) / 1_000
+
+
+def _topic(source: Source) -> Topic:
+    assert source.topic is not None
+    return source.topic

@@ -18,7 +18,7 @@ from hogline.posthog.uuids import REPEATED
 from hogline.sources.seen import SeenUuids
 from hogline.store.backfilled import Backfilled, Taken
 from hogline.store.base import Unwritable
-from hogline.store.forgetting import NOBODY
+from hogline.store.forgetting import NOBODY, Suppressed
 from hogline.testing.clock import SkippingClock
 
 
@@ -74,7 +74,7 @@ class Target:
 class Feeding:
     def __init__(self, folder: Path, rows: Sequence[bytes], *, share: int = 50) -> None:
         self.journal, self.target, self.clock = Journal(), Target(), SkippingClock(0, now_s=0.0)
-        self.file, self.share = folder / "rows", share
+        self.file, self.share, self.suppressed = folder / "rows", share, NOBODY
         write_rows(self.file, rows)
         self.task: asyncio.Task[None] | None = None
         self.feeder = self.made()
@@ -89,7 +89,7 @@ class Feeding:
             target=self.target,
             journal=journal,
             seen=SeenUuids(journal),
-            suppressed=NOBODY,
+            suppressed=self.suppressed,
             clock=self.clock,
         )
 
@@ -238,5 +238,21 @@ def test_stopped_while_it_writes_it_ends_when_that_is_known(tmp_path: Path) -> N
         may_write.set()
         await asyncio.wait([task])
         assert (task.cancelled(), bench.journal.backfilled.taken) == (True, {7: 10})
+
+    asyncio.run(work())
+
+
+def test_who_is_suppressed_while_the_disk_is_full_is_left_out(tmp_path: Path) -> None:
+    async def work() -> None:
+        bench = Feeding(tmp_path, [body(1), body(2, "u2")])
+        bench.suppressed, bench.journal.failures = Suppressed(str.encode), 10_000
+        bench.feeder = bench.made()
+        await bench.turns(20)
+        bench.suppressed.replace([b"u1"])
+        bench.journal.failures = 0
+        await bench.turns()
+        assert bench.journal.bodies == [body(2, "u2")]
+        assert bench.journal.backfilled.taken == {7: 2}
+        await bench.stop()
 
     asyncio.run(work())

@@ -1,7 +1,7 @@
 """The numbers under which a journal keeps how far a topic is read (`Journal.append`'s `positions`).
 
-Each partition has two: its next offset, and the time of the record before that. Sources count down from -1; the numbers
-of their partitions are beyond all of theirs.
+Each partition has two: its next offset, and the time of the last record that was taken. Sources count down from -1; the
+numbers of their partitions are beyond all of theirs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Position(NamedTuple):
     offset: int
     """The next one."""
     time_ms: int
-    """When the record before it was written; 0: none was read yet."""
+    """When the last record that was taken was written; 0: none was."""
 
 
 def numbers_of(run: int, partition: int) -> tuple[int, int]:
@@ -47,6 +47,12 @@ def read_positions(run: int, taken: Mapping[int, int], partitions: Iterable[int]
         if offset in taken:
             found[partition] = Position(taken[offset], taken.get(time_ms, 0))
     return found
+
+
+def latest_ms(run: int, taken: Mapping[int, int]) -> int:
+    """When the last record of all partitions of a source was written; 0: none was taken."""
+    first, _ = numbers_of(run, 0)
+    return max((taken[number] for number in all_numbers(run, taken) if (first - number) % 2), default=0)
 
 
 def all_numbers(run: int, taken: Iterable[int]) -> list[int]:
