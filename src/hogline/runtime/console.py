@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import cast
 
@@ -28,9 +29,12 @@ from hogline.sources.http import create_watching
 from hogline.sources.server import Listener
 from hogline.store.base import Unwritable
 from hogline.store.datadir.accounts import FIRST, ConsoleAccounts
-from hogline.store.opening import desk
-from hogline.store.shared import Shared
+from hogline.store.opening import Desk, desk
+from hogline.store.shared import Changing, Shared
 from hogline.telemetry.metrics import Metrics
+
+CHANGE_NOTHING = ("all", "note_use")
+"""Of the functions of accounts and API tokens: these read, or note what nobody waits for."""
 
 
 @asynccontextmanager
@@ -41,12 +45,11 @@ async def console(
     budget: Budget,
     watching: App | None,
     *,
-    sync: Callable[[], Awaitable[None]] | None = None,
+    changing: Changing = nullcontext,
 ) -> AsyncIterator[None]:
-    """The console on its listener. `sync`: makes the accounts those of other processes, too. Raises `CannotDo`."""
-    first_password = await _first_password(settings, service.clock.time_ms())
-    if sync is not None:  # if two start at the same time, the accounts of the first count
-        await sync()
+    """The console on its listener. `changing`: accounts that other processes use, too. Raises `CannotDo`."""
+    async with changing():
+        first_password = await _first_password(settings, service.clock.time_ms())
     app, made = create_console(service, settings, watching=watching)
     listener = Listener(
         app,
@@ -98,7 +101,7 @@ async def console_beside(settings: Settings, shared: Shared, key: str) -> AsyncI
         found = await stack.enter_async_context(desk(shared, key, folder))
         trail = Trail(found.audit, found.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days)
         addresses = Addresses(settings.public_url or f"http://{settings.listen}")
-        service = cast("Service", _Desk(owner_of(found.asks, actor), settings, clock, trail, addresses))
+        service = cast("Service", _Desk(found, settings, clock, trail, addresses))
 
         async def problems() -> list[str]:
             try:
@@ -113,20 +116,41 @@ async def console_beside(settings: Settings, shared: Shared, key: str) -> AsyncI
         if settings.metrics:
             addresses.watched = await watched(stack, watching, settings, connections)
         at_console = None if settings.metrics else watching
-        await stack.enter_async_context(console(service, settings, connections, Budget(), at_console, sync=found.sync))
+        await stack.enter_async_context(
+            console(service, settings, connections, Budget(), at_console, changing=found.changing)
+        )
         yield addresses
 
 
 class _Desk:
     """Looks like a `Service`: accounts and API tokens are here, the rest is the owner's."""
 
-    def __init__(self, owner: Service, settings: Settings, clock: Clock, trail: Trail, addresses: Addresses) -> None:
-        self._owner = owner
+    def __init__(self, found: Desk, settings: Settings, clock: Clock, trail: Trail, addresses: Addresses) -> None:
+        self._owner = owner_of(found.asks, actor)
         self.clock = clock
         self.trail = trail
         self.addresses = addresses
-        self.accounts = Accounts(settings, clock, trail)
-        self.api_tokens = ApiTokens(settings.data, clock, trail)
+        self.accounts = _Told(Accounts(settings, clock, trail), found.changing)
+        self.api_tokens = _Told(ApiTokens(settings.data, clock, trail), found.changing)
 
     def __getattr__(self, part: str) -> object:
         return getattr(self._owner, part)
+
+
+class _Told:
+    """A part of the service. What its functions change is known to other processes before they return."""
+
+    def __init__(self, part: Accounts | ApiTokens, changing: Changing) -> None:
+        self._part = part
+        self._changing = changing
+
+    def __getattr__(self, name: str) -> object:
+        function = getattr(self._part, name)
+        if name in CHANGE_NOTHING or not iscoroutinefunction(function):
+            return function
+
+        async def changes(*positional: object, **named: object) -> object:
+            async with self._changing():
+                return await function(*positional, **named)
+
+        return changes

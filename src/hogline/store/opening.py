@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,7 +16,7 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources
 from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
-from hogline.store.shared import Answers, Asks, Hold, Joining, Receiver, Shared, Workers
+from hogline.store.shared import Answers, Asks, Changing, Hold, Joining, Receiver, Shared, Workers
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.figures import SqliteFigures
@@ -110,8 +110,7 @@ class Desk:
 
     audit: Audit
     asks: Asks
-    sync: Callable[[], Awaitable[None]]
-    """Accounts and API tokens here are those of the store, and the other way round. Raises `Unwritable` and OSError."""
+    changing: Changing
     fingerprint: Callable[[str], bytes]
 
 
@@ -120,8 +119,8 @@ async def desk(shared: Shared, key: str, folder: Path) -> AsyncIterator[Desk]:
     """As long as the context lasts. Accounts and API tokens are in that folder, and in the store. Raises `Unusable`."""
     module, vault = postgresql("hogline.store.postgresql.opening"), Vault(key)
     myself = module.Myself(role="console", lease_s=shared.lease_s)
-    async with module.desk(shared.url, vault, folder, myself) as (audit, asking, sync):
-        yield Desk(audit, asking, sync, vault.fingerprint)
+    async with module.desk(shared.url, vault, folder, myself) as (audit, asking, changing):
+        yield Desk(audit, asking, changing, vault.fingerprint)
 
 
 async def workers(shared: Shared, key: str) -> Workers:

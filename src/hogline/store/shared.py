@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
@@ -138,6 +139,12 @@ class Asks(Protocol):
         have been done.
         """
         ...
+
+
+Changing: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
+"""Within it, accounts and API tokens can be changed: at its end, other processes know of it. Raises `Unwritable` and
+`Unusable`, also at its end.
+"""
 
 
 class Shared(Struct, frozen=True, kw_only=True):

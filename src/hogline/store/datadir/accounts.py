@@ -7,7 +7,6 @@ The file is read each time. It has a few hundred bytes, and a command may have c
 from __future__ import annotations
 
 import secrets
-import threading
 from pathlib import Path
 
 import msgspec
@@ -15,15 +14,12 @@ from msgspec import Struct, structs
 
 from hogline.store.base import NameTaken, Unusable
 from hogline.store.datadir import passwords
-from hogline.store.datadir.private_files import write_whole
+from hogline.store.datadir.private_files import write_whole, writing
 from hogline.store.datadir.roles import Role
 
 FIRST = "admin"
 """The account that always exists at first."""
 FIRST_PASSWORD = "first-password"  # noqa: S105  # a file's name
-
-_writing = threading.RLock()
-"""Held from reading to writing, because threads change the file too."""
 
 
 class Account(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,7 +67,7 @@ class ConsoleAccounts:
         """At the first start: create the first account, and write its password to a private file until you set another.
         Returns the password; None if there are accounts already.
         """
-        with _writing:
+        with writing:
             if self._file.exists():
                 return None
             password = passwords.make()
@@ -103,7 +99,7 @@ class ConsoleAccounts:
     def add(self, name: str, role: Role, password: str | None, now_ms: int) -> Account:
         """Add an account; without a password, only a proxy can sign it in. Raises `NameTaken`."""
         kept_password = passwords.hashed(password) if password is not None else ""
-        with _writing:
+        with writing:
             kept = self._read() if self._file.exists() else _Kept(accounts=[], key=secrets.token_hex(32))
             if any(account.name == name.lower() for account in kept.accounts):
                 raise NameTaken(name)
@@ -113,7 +109,7 @@ class ConsoleAccounts:
 
     def remove(self, name: str) -> None:
         """Ends its sessions."""
-        with _writing:
+        with writing:
             kept = self._read()
             self._write(structs.replace(kept, accounts=[each for each in kept.accounts if each.name != name.lower()]))
 
@@ -122,7 +118,7 @@ class ConsoleAccounts:
         cannot be read is replaced by a new one with this account only.
         """
         hashed = passwords.hashed(password)
-        with _writing:
+        with writing:
             try:
                 kept = self._read()
             except Unusable:
@@ -134,12 +130,12 @@ class ConsoleAccounts:
                 self._first_password.unlink(missing_ok=True)
 
     def set_role(self, name: str, role: Role) -> None:
-        with _writing:
+        with writing:
             self._write(_changed(self._read(), name, role=role))
 
     def signed_in(self, name: str, now_ms: int) -> None:
         """Note that it signed in now."""
-        with _writing:
+        with writing:
             self._write(_changed(self._read(), name, signed_in_ms=now_ms))
 
     def is_password(self, password: str, name: str = FIRST) -> bool:
@@ -153,7 +149,7 @@ class ConsoleAccounts:
 
     def end(self, session: str, *, now_s: int, remember_s: int) -> None:
         """From now on, `has_ended` is true for this session."""
-        with _writing:
+        with writing:
             kept = self._read()
             ended = {name: until_s for name, until_s in kept.ended.items() if until_s > now_s}
             self._write(structs.replace(kept, ended=ended | {session: now_s + remember_s}))

@@ -9,18 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import threading
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct, structs
 
 from hogline.store.base import NameTaken, Unusable
-from hogline.store.datadir.private_files import write_whole
+from hogline.store.datadir.private_files import write_whole, writing
 from hogline.store.datadir.roles import Role
-
-_writing = threading.RLock()
-"""Held from reading to writing, because threads change the file too."""
 
 
 class ApiToken(Struct, frozen=True, omit_defaults=True):
@@ -58,7 +54,7 @@ class ApiTokens:
 
     def make(self, name: str, role: Role, now_ms: int, expires_ms: int = 0) -> str:
         """Create a token; this is the only time it is returned. Raises `NameTaken`."""
-        with _writing:
+        with writing:
             tokens = self.all()
             if any(token.name == name for token in tokens):
                 raise NameTaken(name)
@@ -68,7 +64,7 @@ class ApiTokens:
 
     def remove(self, name: str) -> bool:
         """Revoke the token with this name; False if there is none."""
-        with _writing:
+        with writing:
             tokens = self.all()
             left = [token for token in tokens if token.name != name]
             if len(left) == len(tokens):
@@ -86,7 +82,7 @@ class ApiTokens:
 
     def used(self, name: str, now_ms: int) -> None:
         """Just now."""
-        with _writing:
+        with writing:
             self._write([structs.replace(one, used_ms=now_ms) if one.name == name else one for one in self.all()])
 
     def _write(self, tokens: list[ApiToken]) -> None:

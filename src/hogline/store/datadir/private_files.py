@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
+
+writing = threading.RLock()
+"""Held from reading to writing, because threads change these files too."""
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -25,7 +25,7 @@ from hogline.store.postgresql.receiver import PostgresqlReceiver
 from hogline.store.postgresql.small_files import SmallFiles
 from hogline.store.postgresql.state import PostgresqlState
 from hogline.store.postgresql.tasks import PostgresqlAnswers, PostgresqlAsks
-from hogline.store.shared import Joining, Workers
+from hogline.store.shared import Changing, Joining, Workers
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ async def opened(
         stack.push_async_callback(aside.close)
         events = PostgresqlEventLog(aside)
         await events.ready()
-        files = SmallFiles(folder, vault, aside, wins=True)
+        files = SmallFiles(folder, vault, aside)
         await files.fetch()
         answers = PostgresqlAnswers(claim, vault)
         stack.push_async_callback(answers.close)
@@ -81,7 +81,7 @@ async def opened(
             for one in beside:
                 one.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-            with suppress(Unwritable, OSError):
+            with suppress(Unwritable, Unusable):
                 await files.sync()
 
 
@@ -119,7 +119,7 @@ async def asks(url: str, vault: Vault) -> AsyncIterator[PostgresqlAsks]:
 @asynccontextmanager
 async def desk(
     url: str, vault: Vault, folder: Path, myself: Myself
-) -> AsyncIterator[tuple[PostgresqlAudit, PostgresqlAsks, Callable[[], Awaitable[None]]]]:
+) -> AsyncIterator[tuple[PostgresqlAudit, PostgresqlAsks, Changing]]:
     """What pages need, beside the process that owns the store. Raises `Unusable`."""
 
     async def once(stack: AsyncExitStack) -> tuple[PostgresqlAudit, PostgresqlAsks, SmallFiles]:
@@ -137,11 +137,11 @@ async def desk(
         audit, asking, files = await _tried(opening, once)
         syncing = asyncio.create_task(files.run(), name="small files")
         try:
-            yield audit, asking, files.sync
+            yield audit, asking, files.changing
         finally:
             syncing.cancel()
             await asyncio.gather(syncing, return_exceptions=True)
-            with suppress(Unwritable, OSError):
+            with suppress(Unwritable, Unusable):
                 await files.sync()
 
 
