@@ -232,7 +232,7 @@ def test_what_was_deleted_before_it_was_read_is_told_and_the_rest_is_read(topic:
         assert "Kafka deleted 60 records" in source["missed"]
         assert "Kafka deleted 60 records" in " ".join(topic.run("status").split())
         assert "Kafka deleted 60 records" in " ".join(topic.run("doctor").split())
-        assert topic.run("source", "dismiss", "kafka") == "What kafka missed is dismissed.\n"
+        assert topic.run("source", "dismiss", "kafka") == "Dismissed what kafka missed.\n"
         assert topic.source()["missed"] == ""
         assert running.stop() == 0
     assert set(topic.arrived()) == {*range(1, 31), *range(91, 121)}

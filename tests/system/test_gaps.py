@@ -18,7 +18,10 @@ from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 
 from hogline.backfill.posthog import PostHogExports
 from hogline.posthog.entry import decode_entry, event_of
-from hogline.store.base import Journal
+from hogline.service import CannotDo, gaps
+from hogline.store.base import Journal, Unusable
+from hogline.store.datadir.sources import Source
+from hogline.store.datadir.sources import Sources as Kept
 from hogline.testing.clock import SkippingClock
 from hogline.views.connections import SourceView
 
@@ -173,6 +176,36 @@ async def test_a_source_that_fetches_everything_fills_it_too(tmp_path: Path, pos
             await one.later()
         await one.until(lambda views: not views["kafka"].gaps)
         assert sorted(map(str, await one.numbers())) == ["1", "2"]
+
+
+async def test_it_does_not_fetch_forever_what_it_has(
+    tmp_path: Path, posthog: PostHog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a crash between the last event and the note that the gap is filled."""
+    async with both(tmp_path, posthog) as one:
+        await one.add_posthog(only_gaps=True)
+        await one.miss(2)
+        drop, dropped = gaps.drop_filled, list[str]()
+
+        def fail(kept: Kept, helper: Source) -> None:
+            if helper.filling and helper.up_to_ms >= helper.until_ms and not dropped:
+                dropped.append(helper.name)
+                raise Unusable("sources.json cannot be written.")
+            drop(kept, helper)
+
+        monkeypatch.setattr(gaps, "drop_filled", fail)
+        one.clock.off_ms += HOUR_MS
+        for _ in range(4):
+            await one.later()
+        await one.until(lambda views: not views["kafka"].gaps and views["posthog"].state == "standby")
+        assert dropped == ["posthog"]
+
+
+async def test_a_source_that_fetches_everything_stays_one(tmp_path: Path, posthog: PostHog) -> None:
+    async with both(tmp_path, posthog) as one:
+        assert not (await one.add_posthog()).only_gaps
+        with pytest.raises(CannotDo, match="To fetch only that, remove it first"):
+            await one.add_posthog(only_gaps=True)
 
 
 async def test_without_the_source_that_was_to_fill_it_it_is_told_again(tmp_path: Path, posthog: PostHog) -> None:

@@ -273,9 +273,11 @@ def test_the_commands_of_the_documentation(data: Path, posthog: PostHog) -> None
     assert "every 30m" in hogline(data, *add, "--every", "30m", HOGLINE_POSTHOG_API_KEY=KEY).stdout
     assert hogline(data, "source", "pause", "posthog").stdout == "posthog is paused.\n"
     assert "posthog  paused" in hogline(data, "status").stdout
-    assert "posthog goes on" in hogline(data, "source", "resume", "posthog").stdout
+    assert hogline(data, "source", "resume", "posthog").stdout == "posthog continues.\n"
     assert "its key or settings are deleted" in hogline(data, "source", "remove", "posthog").stdout
     assert "No sources yet" in hogline(data, "source", "list").stdout
+    assert "what Kafka missed." in hogline(data, *add, "--only-gaps", HOGLINE_POSTHOG_API_KEY=KEY).stdout
+    assert "what Kafka missed." in hogline(data, *add, HOGLINE_POSTHOG_API_KEY=KEY).stdout
     assert (
         "does not know this personal API key"
         in hogline(data, *add, code=1, HOGLINE_POSTHOG_API_KEY="phx_unknown").stderr

@@ -15,6 +15,7 @@ from hogline.cli.posthog import Host, Project, personal_key
 from hogline.cli.spans import milliseconds
 from hogline.service import CannotDo
 from hogline.sources.kafka.client import TOPIC, NotSettings, read_settings
+from hogline.views import source_sentences
 from hogline.views.connections import SourceView
 
 _DEFAULT = Common()
@@ -66,8 +67,7 @@ def posthog(
     if json:
         print_json(added)
         return
-    what = "what Kafka missed" if only_gaps else f"what PostHog received since {moment(added.up_to_ms)}"
-    out.print(f"{added.name} fetches from {added.address} every {span(added.every_s)}, {what}.", markup=False)
+    out.print(source_sentences.added(added), markup=False)
     _say_when_it_begins(added)
 
 
@@ -102,7 +102,7 @@ def kafka(
     if json:
         print_json(added)
         return
-    out.print(f"{added.name} reads from {added.address}, since {moment(added.up_to_ms)}.", markup=False)
+    out.print(source_sentences.added(added), markup=False)
     _say_when_it_begins(added)
 
 
@@ -140,28 +140,28 @@ def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
 def pause(name: Name, /, *, common: Common = _DEFAULT) -> None:
     """Get nothing until you resume it. PostHog keeps what it receives meanwhile; Kafka keeps it for a while."""
     ask(common, lambda service: service.sources.pause(name))
-    out.print(f"{name} is paused.", markup=False)
+    out.print(source_sentences.paused(name), markup=False)
 
 
 @source.command
 def resume(name: Name, /, *, common: Common = _DEFAULT) -> None:
-    """Go on from where it stopped."""
+    """Continue where it stopped."""
     ask(common, lambda service: service.sources.resume(name))
-    out.print(f"{name} goes on.", markup=False)
+    out.print(source_sentences.resumed(name), markup=False)
 
 
 @source.command
 def dismiss(name: Name, /, *, common: Common = _DEFAULT) -> None:
     """Say nothing more about events that Kafka deleted before Hogline read them."""
     ask(common, lambda service: service.sources.dismiss(name))
-    out.print(f"What {name} missed is dismissed.", markup=False)
+    out.print(source_sentences.dismissed(name), markup=False)
 
 
 @source.command
 def remove(name: Name, /, *, common: Common = _DEFAULT) -> None:
     """Get nothing more, and delete the stored key or settings. Events that Hogline has stay."""
     ask(common, lambda service: service.sources.remove(name))
-    out.print(f"{name} is removed; its key or settings are deleted.", markup=False)
+    out.print(source_sentences.removed(name), markup=False)
 
 
 _COLORS = {"fetching": "green", "reading": "green", "stopped": "red", "retrying": "yellow", "waiting": "yellow"}
@@ -171,7 +171,7 @@ def shown(one: SourceView) -> list[Text]:
     """A source in a few lines."""
     color = _COLORS.get(one.state, "dim")
     title = Text(one.name, style="bold").append(f"  {one.state.replace('_', ' ')}", style=f"not bold {color}")
-    every = f", every {span(one.every_s)}" if one.every_s else ""
+    every = f", every {source_sentences.span(one.every_s)}" if one.every_s else ""
     title.append(f"  {one.address}{every}", style="not bold dim")
     lines = [title]
     if one.reason:
@@ -188,11 +188,3 @@ def shown(one: SourceView) -> list[Text]:
     if one.refetched:
         lines.append(Text(f"  {one.refetched}", style="yellow"))
     return lines
-
-
-def span(seconds: int) -> str:
-    """Such as 5m."""
-    for unit_s, unit in ((3_600, "h"), (60, "m")):
-        if seconds % unit_s == 0:
-            return f"{seconds // unit_s}{unit}"
-    return f"{seconds}s"

@@ -16,6 +16,7 @@ from hogline.backfill.runs import DEFAULT_SHARE
 from hogline.console.context import form_of, service_of, whole_number
 from hogline.console.pages import go, page
 from hogline.service import CannotDo, Service
+from hogline.views import source_sentences
 
 MOST_SHOWN = 50
 COLORS = {"sending": "good", "reading": "good", "finished": "off", "cancelled": "off", "paused": "off"}
@@ -105,7 +106,7 @@ async def _fetch(service: Service, form: FormData) -> str:
         view = await service.history.start(str(form.get("connection", "")), where, key=key, since_ms=since_ms)
         return f"Run {view.number} is {view.state}."
     added = await service.sources.add(host, project, key, since_ms=_day_ms(str(form.get("since", ""))))
-    return f"{added.name} is fetched every {added.every_s // 60} minutes from now on."
+    return source_sentences.added(added)
 
 
 async def _act(service: Service, do: str, form: FormData) -> str:
@@ -113,16 +114,16 @@ async def _act(service: Service, do: str, form: FormData) -> str:
     match do:
         case "pause-source":
             await service.sources.pause(name)
-            return f"{name} is paused."
+            return source_sentences.paused(name)
         case "resume-source":
             await service.sources.resume(name)
-            return f"{name} goes on."
+            return source_sentences.resumed(name)
         case "dismiss-source":
             await service.sources.dismiss(name)
-            return f"What {name} missed is dismissed."
+            return source_sentences.dismissed(name)
         case "remove-source":
             await service.sources.remove(name)
-            return f"{name} is removed; its key or settings are deleted."
+            return source_sentences.removed(name)
     number = whole_number(str(form.get("run", "")), "A run's number")
     match do:
         case "pause":

@@ -175,7 +175,7 @@ class Fetching:
             source = await self._read(source, standing)
         if source.fetched is not None:
             source = await self._take(source, source.fetched, standing)
-            gaps.drop_filled(self._store, source)
+        gaps.drop_filled(self._store, source)  # also after a crash that came before it
         return source
 
     async def _read(self, source: Source, standing: Fetch) -> Source:

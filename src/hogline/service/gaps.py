@@ -23,13 +23,26 @@ def note(kept: Kept, name: str, found: Sequence[Gap]) -> None:
     """Keep these gaps of a source, and choose who fills them. Raises `Unusable`."""
     source = kept.get(name)
     assert source.topic is not None
-    gaps = {gap.key(name): gap for gap in source.topic.gaps}
+    gaps = {(gap.partition, gap.first): gap for gap in source.topic.gaps}
     for gap in found:
-        key, by = gap.key(name), _who_fills(kept, source.topic.project, gap)
-        if key not in gaps:
+        place = gap.partition, gap.first
+        if place in gaps:
+            gap = _both(gaps[place], gap)  # noqa: PLW2901  # what is known of it now
+        else:
             log.warning("records gone before they were read", source=name, partition=gap.partition, records=gap.records)
-        gaps[key] = replace(gap, filled_by=by)
+        gaps[place] = replace(gap, filled_by=_who_fills(kept, source.topic.project, gap))
     _put(kept, source, tuple(gaps.values()))
+
+
+def _both(one: Gap, other: Gap) -> Gap:
+    """A gap that was noted again. It may have grown, or the topic is another one whose records have the same places."""
+    is_known = one.records and other.records
+    return replace(
+        one,
+        records=max(one.records, other.records) if is_known else 0,
+        from_ms=min(one.from_ms, other.from_ms),
+        to_ms=max(one.to_ms, other.to_ms),
+    )
 
 
 def assign(kept: Kept) -> None:

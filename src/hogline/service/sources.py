@@ -71,8 +71,8 @@ class Sources:
         only_gaps: bool = False,
     ) -> SourceView:
         """Fetch what reaches this project of PostHog from now on, or since an earlier time. `only_gaps`: only what a
-        source that reads from Kafka misses. For a source that is there already: use this key and interval from now on.
-        The key is stored, encrypted.
+        source that reads from Kafka misses. For a source that is there already: use this key and interval from now on;
+        what it fetches does not change. The key is stored, encrypted.
         """
         kept, now_ms = self._store(), self._clock.time_ms()
         if not LEAST_EVERY_S <= every_s <= 86_400:
@@ -87,6 +87,11 @@ class Sources:
             raise CannotDo(str(problem)) from None
         async with self._changing:
             same = self._same(where, name)
+            if only_gaps and same is not None and not same.only_gaps:
+                raise CannotDo(
+                    f"{same.name} fetches everything from this project, also what Kafka missed. To fetch only that, "
+                    f"remove it first: `hogline source remove {same.name}`."
+                )
             if same is not None:
                 source = replace(same, key=key.strip(), every_s=every_s)
             else:
@@ -248,6 +253,7 @@ class Sources:
             up_to_ms=source.up_to_ms,
             fetched_ms=source.fetched_ms,
             settled=max((sum(n for kind, n in one.items() if _is_outcome(kind)) for one in counts), default=0),
+            only_gaps=source.only_gaps,
             by=standing.by,
         )
 

@@ -87,6 +87,8 @@ class SourceView(Struct, frozen=True, kw_only=True):
     """When something was fetched last; 0: never."""
     settled: int
     """Events that came from it and are settled by a connection; of Kafka, that were received."""
+    only_gaps: bool = False
+    """It fetches only what a source that reads from Kafka missed."""
     by: Literal["exports", "queries", ""]
     """How PostHog is asked; empty: it was not yet."""
     behind: int = 0

@@ -42,8 +42,8 @@ class Gap(Struct, frozen=True, kw_only=True):
     """The source that fetches them."""
 
     def key(self, source: str) -> str:
-        """Of a source's gaps, no two have the same."""
-        return f"{source} {self.partition} {self.first}"
+        """Of a source's gaps, no two have the same. A gap that grows gets another."""
+        return f"{source} {self.partition} {self.first} {self.from_ms} {self.to_ms}"
 
 
 class Topic(Struct, frozen=True, kw_only=True):
