@@ -14,6 +14,7 @@ from zipfile import ZipFile
 import psycopg
 import pytest
 from everything import MS, content_of
+from many import change
 
 from hogline.core.changes import Flush, HeldEvent, Noted, Settlement
 from hogline.core.known import Id
@@ -234,6 +235,22 @@ def test_the_command_says_what_is_missing(old: Path, url: str, tmp_path: Path) -
     assert "they are equal" in said
     assert "Files of backfills" in said
     assert "Keep HOGLINE_SECRET_KEY" in hogline(old, "store", "copy", "--to", tmp_path / "back", **both).stderr
+
+
+def test_a_process_uses_the_store_as_long_as_its_own_lease_lasts(old: Path, url: str, tmp_path: Path) -> None:
+    key = key_of(old)
+    copying.create(url)
+    change(
+        url,
+        "INSERT INTO process (id, role, host, pid, version, began, lease_s, seen)"
+        " VALUES (gen_random_uuid(), 'receive', 'far', 1, '0', now(), 300, now() - interval '60 s')",
+    )
+    with pytest.raises(Unusable, match="is in use"):
+        copying.from_directory(old, url, key, nothing)
+    with pytest.raises(Unusable, match=r"on far is using the store \(receive\).* counts for 300 s\.$"):
+        copying.to_directory(url, key, tmp_path / "back", nothing)
+    change(url, "UPDATE process SET lease_s = 59")
+    copying.from_directory(old, url, key, nothing)
 
 
 async def test_any_text_and_every_kind_of_row_is_copied(tmp_path: Path, url: str) -> None:

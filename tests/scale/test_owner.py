@@ -20,7 +20,7 @@ from hogline.store.postgresql.claim import Claim, claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import AWAY, LOST, Link, connect, value
 from hogline.store.postgresql.pen import Pen
-from hogline.store.postgresql.presence import Guest, Myself, joined
+from hogline.store.postgresql.presence import Guest, Myself, joined, workers
 from hogline.store.postgresql.state import PostgresqlState
 from hogline.store.postgresql.texts import meant, written
 from hogline.testing.stores.words import body, installed
@@ -265,3 +265,22 @@ def test_any_text_comes_back_and_what_is_part_of_what_stays(text: str, other: st
     assert "\0" not in written(text)
     if other in text:
         assert written(other) in written(text)
+
+
+async def test_a_process_is_alive_for_half_of_its_own_lease(url: str) -> None:
+    slow = await joined(url, VAULT, Myself(role="receive", lease_s=300))
+    for ago_s, alive in ((140, True), (160, False)):
+        change(url, f"UPDATE process SET seen = clock_timestamp() - interval '{ago_s} s'")  # noqa: S608  # ours
+        assert [one.alive for one in workers(url, VAULT).workers] == [alive]
+    await slow.release()
+
+
+async def test_no_connection_is_behind_by_less_than_nothing(url: str, claim: Claim) -> None:
+    journal, state = PostgresqlJournal(claim), PostgresqlState(claim, VAULT)
+    connection = (await installed(state)).id
+    await journal.append([body(1)])
+    change(url, f"INSERT INTO counters (connection, kind, reason, n) VALUES ({connection}, 'delivered', '', 5)")  # noqa: S608  # ours
+    change(url, "UPDATE journal SET received_ms = received_ms + 3600000")
+    assert [(one.pending, one.lag_s) for one in workers(url, VAULT).connections] == [(0, 0)]
+    await journal.close()
+    await state.close()

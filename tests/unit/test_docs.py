@@ -218,3 +218,11 @@ def test_every_page_can_be_reached_from_the_readme():
 def test_the_readme_shows_the_snippet_of_the_console() -> None:
     snippet = filled(BROWSER, "https://hogline.example.com", "<token>")
     assert f"```html\n{snippet}\n```" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_processes_of_the_compose_file_share_what_all_of_them_look_at() -> None:
+    """The one that delivers changes passwords too, and must know which one it must not change."""
+    file = (ROOT / "deploy/compose.postgresql.yaml").read_text("utf-8")
+    shared = re.split(r"\n  \w", file.split("environment: &settings")[1])[0]
+    own = set(re.findall(r"^ +(HOGLINE_\w+):", file.replace(shared, ""), re.MULTILINE))
+    assert own == {"HOGLINE_CONSOLE_URL"}

@@ -10,6 +10,7 @@ from hogline.cli.common import Common, err, run
 from hogline.runtime.serve import Role
 from hogline.runtime.serve import serve as serve_until_stopped
 from hogline.service.core import Addresses, ConsoleDoor
+from hogline.settings import Settings
 from hogline.store.datadir.accounts import FIRST
 
 _DEFAULT = Common()
@@ -25,19 +26,17 @@ def serve(
 ) -> None:
     """Receive and deliver events until you stop it (Ctrl-C or SIGTERM)."""
     settings = common.settings(logs=True)
+    run(serve_until_stopped(settings, lambda addresses: _tell(settings, only, addresses), only))
 
-    def ready(addresses: Addresses) -> None:
-        if only == "deliver":
-            err.print("Ready to deliver as soon as no other process delivers. `hogline workers` shows all of them.")
-            return
-        if only == "console":
-            _tell_where(addresses)
-            return
-        kept = "into PostgreSQL" if only is not None else f"data in {settings.data}"
+
+def _tell(settings: Settings, only: Role | None, addresses: Addresses) -> None:
+    """It is ready."""
+    if only == "deliver":
+        err.print("Ready to deliver as soon as no other process delivers. `hogline workers` shows all of them.")
+    elif only != "console":
+        kept = f"data in {settings.data}" if settings.store is None else "data in PostgreSQL"
         err.print(f"Receiving at {addresses.receives}; {kept}. Run `hogline token` for the URL to give PostHog.")
-        _tell_where(addresses)
-
-    run(serve_until_stopped(settings, ready, only))
+    _tell_where(addresses)
 
 
 def _tell_where(addresses: Addresses) -> None:

@@ -10,8 +10,6 @@ from hogline.store.opening import workers as workers_of
 from hogline.store.shared import Worker, Workers
 
 _DEFAULT = Common()
-ALIVE_S = 15.0
-"""Half of a lease."""
 
 
 def workers(*, json: Json = False, common: Common = _DEFAULT) -> None:
@@ -43,7 +41,7 @@ def _table(found: Workers) -> Table:
 
 
 def _doing(one: Worker) -> str:
-    if one.seen_s > ALIVE_S:
+    if not one.alive:
         return f"no sign of life for {one.seen_s:,.0f} s"
     if one.owns:
         return "delivers"

@@ -183,11 +183,15 @@ class Housekeeping:
     ) -> int:
         """The journal's `append`, for what receives: raises `Unwritable` while too many events wait."""
         if self._full:
-            raise Unwritable(
-                "Too many events are pending (HOGLINE_JOURNAL_MAX_BYTES). Send this again later.",
-                retry_after_s=30,
-            )
+            raise too_many_pending()
         return await self._journal.append(events, refused, positions=positions)
+
+
+def too_many_pending() -> Unwritable:
+    """What senders are told."""
+    return Unwritable(
+        "Too many events are pending (HOGLINE_JOURNAL_MAX_BYTES). Send this again later.", retry_after_s=30
+    )
 
 
 def _hold_days(connection: Connection) -> int | None:

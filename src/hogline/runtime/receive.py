@@ -9,6 +9,7 @@ import structlog
 
 from hogline.clock import SystemClock
 from hogline.runtime.beside import running, told_when
+from hogline.runtime.housekeeping import too_many_pending
 from hogline.runtime.listening import receives, watched
 from hogline.service.core import Addresses
 from hogline.settings import Settings
@@ -24,9 +25,6 @@ from hogline.telemetry.metrics import Metrics
 from hogline.views.connections import Status
 
 log = structlog.get_logger("hogline")
-
-FULL = "Too many events are pending (HOGLINE_JOURNAL_MAX_BYTES). Send this again later."
-RETRY_FULL_S = 30
 
 
 @asynccontextmanager
@@ -88,7 +86,7 @@ class _Entrance:
 
     async def append(self, events: Sequence[bytes], refused: Mapping[str, int] | None = None) -> int:
         if self._store.is_full or self._store.bytes > self._most_bytes:
-            raise Unwritable(FULL, retry_after_s=RETRY_FULL_S)
+            raise too_many_pending()
         return await self._store.journal.append(events, refused)
 
 

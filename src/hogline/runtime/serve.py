@@ -37,6 +37,12 @@ log = structlog.get_logger("hogline")
 Role: TypeAlias = Literal["receive", "deliver", "console"]
 """What a process does that does not do everything."""
 
+TAKEN_OVER = (
+    "Another Hogline delivers from this store now. Run only one `hogline serve`, or let several take turns with "
+    "`hogline serve --only deliver`."
+)
+TAKEN_FOR_DEAD = "This process gave no sign of life for so long that it may write nothing more. Start it again."
+
 START_WITHIN_S = 30.0
 START_AGAIN_S = 1.0
 
@@ -149,4 +155,4 @@ async def serve(settings: Settings, ready: Callable[[Addresses], None], only: Ro
         log.info("stopping")
     log.info("stopped")
     if lost.is_set():
-        raise CannotDo("Another Hogline has taken over this store. Run only one: a store belongs to one process.")
+        raise CannotDo(TAKEN_OVER if only is None else TAKEN_FOR_DEAD)

@@ -58,6 +58,8 @@ class Worker(Struct, frozen=True, kw_only=True):
     began_ms: int
     seen_s: float
     """So long ago it gave its last sign of life."""
+    alive: bool
+    """That is less than half of its lease."""
     owns: bool
     """It delivers, and no other process does."""
 

@@ -32,8 +32,9 @@ _MASK = (1 << PART_BITS) - 1
 _USED = (
     b"SELECT EXISTS (SELECT FROM journal_end WHERE last > 0) OR EXISTS (SELECT FROM connections)"
     b" OR EXISTS (SELECT FROM tokens) OR EXISTS (SELECT FROM files) OR EXISTS (SELECT FROM audit)"
-    b" OR EXISTS (SELECT FROM process WHERE seen > clock_timestamp() - interval '30 s')"
+    b" OR EXISTS (SELECT FROM process WHERE seen > clock_timestamp() - lease_s * interval '1 second')"
 )
+_USING = b"SELECT role, host, lease_s FROM process WHERE seen > clock_timestamp() - lease_s * interval '1 second'"
 _NEW = b"CREATE TABLE IF NOT EXISTS copying (name text PRIMARY KEY, key bytea NOT NULL, rows bigint NOT NULL)"
 _PROGRESS = (
     b"INSERT INTO copying VALUES (%(name)s, %(key)s, %(n)s)"
@@ -75,12 +76,11 @@ class Database:
         except psycopg.errors.LockNotAvailable:
             self.close()
             raise Unusable("A Hogline is writing to the store. Stop all of them first.") from None
-        using = rows(self._link, b"SELECT role, host FROM process WHERE seen > clock_timestamp() - interval '30 s'")
-        if using:
+        for role, host, lease_s in rows(self._link, _USING):
             self.close()
             raise Unusable(
-                f"A Hogline on {using[0][1]} is using the store ({using[0][0]}). Stop all of them first. One that was "
-                "killed counts for half a minute."
+                f"A Hogline on {host} is using the store ({role}). Stop all of them first. One that was killed counts "
+                f"for {lease_s:,.0f} s."
             )
         self._parts = {}
         begin = 1

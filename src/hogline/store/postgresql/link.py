@@ -24,6 +24,8 @@ Values: TypeAlias = Mapping[str, object]
 
 OLDEST = 140_000
 """PostgreSQL 14."""
+MOST_LINKS = 10
+"""So many are open in the process that delivers, which has the most."""
 CONNECT_WITHIN_S = 5
 _LOOK_S = 0.1
 _SESSION = "-c client_encoding=UTF8 -c idle_in_transaction_session_timeout=20s -c lock_timeout=20s"
@@ -32,8 +34,8 @@ FENCED = "HL001"
 
 AWAY = "PostgreSQL cannot be reached. Hogline tries again every few seconds and loses nothing."
 LOST = (
-    "Another Hogline has taken over this store, so this one writes nothing more. Stop one of them: a store belongs to "
-    "one process."
+    "This process may write nothing more to the store: another process took its place, or it gave no sign of life for "
+    "too long."
 )
 REFUSED = "PostgreSQL does not accept the user, the password or the database of HOGLINE_STORE. Try the URL with psql."
 _PASSING = ("starting up", "shutting down", "recovery", "not yet accepting", "too many", "remaining connection slots")
@@ -41,7 +43,7 @@ _SENTENCES = {
     FENCED: LOST,
     "53100": "PostgreSQL's disk is full. Free some space; receiving continues automatically.",
     "53200": "PostgreSQL is out of memory.",
-    "53300": "PostgreSQL has no connection left (max_connections). Hogline needs nine.",
+    "53300": f"PostgreSQL has no connection left (max_connections). The Hogline that delivers needs {MOST_LINKS}.",
     "25006": "PostgreSQL is read-only here: a standby, or a disk in trouble. Let HOGLINE_STORE name the primary.",
     "42501": "The user of HOGLINE_STORE lacks a right in PostgreSQL. Let it own the database.",
     "55P03": "Somebody has locked Hogline's tables in PostgreSQL.",

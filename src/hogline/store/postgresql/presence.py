@@ -59,6 +59,7 @@ class Myself(Struct, frozen=True, kw_only=True):
             "version": __version__,
             "began": _BEGAN,
             "address": "",
+            "lease_s": self.lease_s,
         }
 
 
@@ -101,7 +102,7 @@ class Presence:
     def lose(self) -> None:
         """A write was fenced off. From any thread."""
         if self.trouble != LOST:
-            log.error("another Hogline has taken over the store")
+            log.error("this process may write nothing more to the store")
         self.trouble = LOST
         self._loop.call_soon_threadsafe(self.lost.set)
 
@@ -229,9 +230,10 @@ def workers(url: str, vault: Vault) -> Workers:
                 address=address,
                 began_ms=began_ms,
                 seen_s=seen_s,
+                alive=alive,
                 owns=owns,
             )
-            for role, host, pid, version, address, began_ms, seen_s, owns in found
+            for role, host, pid, version, address, began_ms, seen_s, alive, owns in found
         ],
         connections=[Behind(connection=name, pending=pending, lag_s=lag_s) for name, pending, lag_s in behind],
     )

@@ -2,8 +2,8 @@
 UPDATE store SET key_check = coalesce(key_check, %(check)s) RETURNING key_check = %(check)s
 
 -- name: announce
-INSERT INTO process (id, role, host, pid, version, address, began, seen)
-VALUES (%(id)s, %(role)s, %(host)s, %(pid)s, %(version)s, %(address)s, %(began)s, clock_timestamp())
+INSERT INTO process (id, role, host, pid, version, address, began, lease_s, seen)
+VALUES (%(id)s, %(role)s, %(host)s, %(pid)s, %(version)s, %(address)s, %(began)s, %(lease_s)s, clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, address = excluded.address
 
 -- name: leave
@@ -17,18 +17,18 @@ DELETE FROM writer WHERE name = %(name)s
 
 -- name: processes
 SELECT role, host, pid, version, address, (extract(epoch FROM began) * 1000)::bigint,
-    extract(epoch FROM clock_timestamp() - seen)::float8,
+    extract(epoch FROM clock_timestamp() - seen)::float8, seen > clock_timestamp() - lease_s / 2 * interval '1 second',
     EXISTS (SELECT FROM store WHERE owner = id AND lease > clock_timestamp())
 FROM process WHERE role <> 'command' ORDER BY role, began, id
 
 -- name: behind
-SELECT name, ending.last - start - (
+SELECT name, greatest(0, ending.last - start - (
         SELECT coalesce(sum(n), 0) FROM counters
         WHERE connection = connections.id AND kind IN ('delivered', 'filtered', 'held')
-    )::bigint - (SELECT count(*) FROM failures WHERE connection = connections.id),
-    coalesce(extract(epoch FROM clock_timestamp()) * 1000 - (
+    )::bigint - (SELECT count(*) FROM failures WHERE connection = connections.id)),
+    greatest(0, extract(epoch FROM clock_timestamp()) * 1000 - (
         SELECT received_ms FROM journal WHERE partition = 0 AND position = 1 + (
             SELECT CASE WHEN count(*) < %(lanes)s THEN connections.start ELSE min(position) END FROM lanes
             WHERE connection = connections.id AND partition = 0
-        )), 0)::float8 / 1000
+        )))::float8 / 1000
 FROM connections, journal_end AS ending WHERE ending.partition = 0 ORDER BY connections.id

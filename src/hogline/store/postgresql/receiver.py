@@ -25,7 +25,7 @@ READ_WITHIN_S = 10.0
 
 
 class PostgresqlReceiver:
-    """Implements `store.opening.Receiver`."""
+    """Implements `store.shared.Receiver`."""
 
     def __init__(self, guest: Guest, vault: Vault, time_ms: Callable[[], int]) -> None:
         """Raises `psycopg.Error`. Blocks; create it in the running event loop."""
