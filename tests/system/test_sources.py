@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +23,7 @@ from hogline.backfill import posthog_query
 from hogline.backfill.posthog import PostHogExports
 from hogline.posthog.entry import decode_entry, event_of
 from hogline.service import CannotDo
-from hogline.store.base import Unusable
+from hogline.store.base import Connection, Unusable
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Fetched
@@ -250,6 +250,32 @@ async def test_who_is_forgotten_leaves_what_was_fetched(tmp_path: Path, posthog:
         await one.later(5 * MINUTE)
         bodies = await one.bench.service.journal.read(0, 100)
         assert [decode_entry(body).distinct_id for _, body in bodies][1:] == ["user-2", "user-3"]
+
+
+async def test_while_somebody_is_being_forgotten_nothing_begins(
+    tmp_path: Path, posthog: PostHog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with fetching(tmp_path, posthog) as one:
+        fetcher, state = one.bench.service.fetching, one.bench.service.state
+        connections, asked, may_answer = state.connections, asyncio.Event(), asyncio.Event()
+
+        async def slow() -> Sequence[Connection]:
+            found = await connections()
+            asked.set()
+            await may_answer.wait()
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(state, "connections", slow)
+            await asked.wait()
+        await one.add()
+        await fetcher.stop()
+        may_answer.set()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert fetcher.standing("posthog").task is None
+        fetcher.go_on()
+        await one.until(lambda: fetcher.standing("posthog").due_s > 1_000)
 
 
 async def test_the_key_is_encrypted_and_gone_with_the_source(tmp_path: Path, posthog: PostHog) -> None:

@@ -8,13 +8,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from msgspec import field
 
 from hogline.backfill.background import started
 from hogline.clock import Clock
-from hogline.service.standing import Standing, Standings
+from hogline.service.standing import LOOK_EVERY_S, Standing, Standings
 from hogline.service.topic_reader import Append, Progress, Recreated, TopicReader
 from hogline.sources.kafka.client import KafkaLog, Settings
 from hogline.sources.kafka.log import Log, Trouble
@@ -27,7 +28,6 @@ from hogline.views.connections import SourceState
 
 log = structlog.get_logger("hogline.service")
 
-LOOK_EVERY_S = 1.0
 LONGEST_PAUSE_S = 60.0
 SCHEME = "kafka://"
 RECREATED = (
@@ -90,17 +90,17 @@ class Consuming:
         """Read from each source until cancelled. `append` may refuse while too many events are pending."""
         self._runs = True
         try:
-            while True:
-                self._connected = bool(await self._state.connections())
-                for source in self._topics():
-                    if not self._may_read(source):
-                        await self._standings.end(source.name)
-                for source in self._topics():  # as they are now
-                    self._look_after(source, append)
-                await self._clock.sleep(LOOK_EVERY_S)
+            await self._standings.look_after(partial(self._look, append), self._clock)
         finally:
             self._runs = False
-            await self._standings.end_all()
+
+    async def _look(self, append: Append) -> None:
+        self._connected = bool(await self._state.connections())
+        for source in self._topics():
+            if not self._may_read(source):
+                await self._standings.end(source.name)
+        for source in self._topics():  # as they are now
+            self._look_after(source, append)
 
     def _topics(self) -> list[Source]:
         return [] if self._kept is None else [one for one in self._kept.all() if one.topic is not None]

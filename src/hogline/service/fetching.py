@@ -28,7 +28,7 @@ from hogline.delivery.workers import Workers
 from hogline.posthog.forgetting import without
 from hogline.service import gaps
 from hogline.service.run_target import RunTarget
-from hogline.service.standing import Standing, Standings
+from hogline.service.standing import LOOK_EVERY_S, Standing, Standings
 from hogline.sources.seen import SeenUuids
 from hogline.store.base import Connection, Journal, State, Unusable, Unwritable
 from hogline.store.datadir.sources import Fetched, Source
@@ -44,7 +44,6 @@ OVERLAP_MS = 180_000
 """What reached PostHog within that time before it was fetched is fetched once more."""
 MOST_AT_ONCE_MS = 86_400_000
 """After a long pause, it catches up a day at a time."""
-LOOK_EVERY_S = 1.0
 
 Opens = Callable[[str, str], PostHogExports]
 """A client for an address and a key."""
@@ -83,8 +82,7 @@ class Fetching:
         self._standings = Standings(Fetch)
         self._connections: Sequence[Connection] = ()
         self._runs = False
-        self._may_fetch = asyncio.Event()
-        self._may_fetch.set()
+        self._may_fetch = True
         self._gone: set[str] = set()
         """Ids that were forgotten while something was fetched: their rows may come yet."""
 
@@ -111,28 +109,27 @@ class Fetching:
         self._drop_leftovers()
         self._runs = True
         try:
-            while True:
-                await self._may_fetch.wait()
-                self._connections = await self._state.connections()
-                for source in self._all():
-                    if source.topic is not None:
-                        continue  # `consuming` reads it
-                    standing = self.standing(source.name)
-                    if not source.paused and not standing.is_busy and self._clock.now_s() >= standing.due_s:
-                        standing.task = asyncio.create_task(self._fetch(source.name), name=f"source {source.name}")
-                await self._clock.sleep(LOOK_EVERY_S)
+            await self._standings.look_after(self._look, self._clock)
         finally:
             self._runs = False
-            await self._standings.end_all()
+
+    async def _look(self) -> None:
+        self._connections = await self._state.connections()
+        for source in self._all() if self._may_fetch else ():
+            if source.topic is not None:
+                continue  # `consuming` reads it
+            standing = self.standing(source.name)
+            if not source.paused and not standing.is_busy and self._clock.now_s() >= standing.due_s:
+                standing.task = asyncio.create_task(self._fetch(source.name), name=f"source {source.name}")
 
     async def stop(self) -> None:
         """Take nothing until `go_on`: somebody is being forgotten."""
-        self._may_fetch.clear()
+        self._may_fetch = False
         await self._standings.end_all()
 
     def go_on(self) -> None:
         """After `stop`."""
-        self._may_fetch.set()
+        self._may_fetch = True
 
     def forget_rows(self, ids: Collection[str]) -> None:
         """Leave these people out of what is being fetched. Call it between `stop` and `go_on`."""

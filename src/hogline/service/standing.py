@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+import structlog
 from msgspec import Struct
+
+from hogline.clock import Clock
+from hogline.store.base import Unwritable
+from hogline.telemetry.internal_errors import kind_and_place
+
+log = structlog.get_logger("hogline.service")
+
+LOOK_EVERY_S = 1.0
 
 
 class Standing(Struct):
@@ -33,6 +42,26 @@ class Standings(Generic[StandingT]):
     def of(self, name: str) -> StandingT:
         """Of a source by its name."""
         return self._all.setdefault(name, self._new())
+
+    async def look_after(self, look: Callable[[], Awaitable[None]], clock: Clock) -> None:
+        """Call `look`, which begins tasks, every second, until cancelled; then end all tasks. If it fails, because the
+        store is in trouble, it is called again.
+        """
+        trouble = ""
+        try:
+            while True:
+                before, trouble = trouble, ""
+                try:
+                    await look()
+                except Unwritable as unwritable:
+                    trouble = str(unwritable)
+                except Exception as error:  # whatever it is, it is tried again
+                    trouble = f"Internal error ({kind_and_place(error)})."
+                if trouble not in {"", before}:
+                    log.warning("sources are not looked after", reason=trouble)
+                await clock.sleep(LOOK_EVERY_S)
+        finally:
+            await self.end_all()
 
     def all(self) -> list[StandingT]:
         return list(self._all.values())

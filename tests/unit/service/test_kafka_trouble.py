@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from consuming_bench import consuming
@@ -17,7 +18,7 @@ from hogline.service import CannotDo
 from hogline.service.alerts import AlertRules, Reading
 from hogline.service.consuming import LONGEST_PAUSE_S
 from hogline.settings import Settings
-from hogline.store.base import Unusable
+from hogline.store.base import Connection, Unusable, Unwritable
 from hogline.store.datadir.sources import Sources as Kept
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +93,36 @@ async def test_a_kafka_that_can_only_be_looked_at_is_asked_less_often_and_is_an_
         kafka.may_read = True
         view = await one.until(lambda view: view.state == "reading")
         assert view.trouble_s == 0
+
+
+async def test_a_store_that_was_away_is_asked_again(
+    tmp_path: Path, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with consuming(tmp_path, kafka) as one:
+        await one.add()
+        await one.until(lambda _: bool(kafka.reading))
+        state, asked = one.bench.service.state, list[str]()
+
+        async def away() -> list[Connection]:
+            asked.append("PostgreSQL")
+            if len(asked) == 10:
+                raise RuntimeError
+            raise Unwritable("PostgreSQL is away.", retry_after_s=1)
+
+        with monkeypatch.context() as patched, capture_logs() as logs:
+            patched.setattr(state, "connections", away)
+            async with asyncio.timeout(20):
+                while len(asked) < 20:
+                    await asyncio.sleep(0)
+        assert [entry["reason"] for entry in logs if entry["event"] == "sources are not looked after"] == [
+            "PostgreSQL is away.",
+            ANY,
+            "PostgreSQL is away.",
+        ]
+        await one.sources.pause("kafka")
+        await one.sources.resume("kafka")
+        kafka.write(0, 1, 1_000)
+        assert await one.numbers(1) == [1]
 
 
 async def test_each_outage_is_logged_once(tmp_path: Path, kafka: Kafka) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Awaitable
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -192,3 +194,12 @@ def test_ctrl_c_is_no_mistake(capsys: pytest.CaptureFixture[str], monkeypatch: p
     crash.hide_texts_of_crashes()
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert "report" not in capsys.readouterr().err
+
+
+def test_the_documentation_names_lines_that_exist() -> None:
+    root = Path(__file__).parents[3]
+    (_, page) = (root / "docs/watching.md").read_text("utf-8").split("| line | level | when |\n")
+    named = [name for row in page.split("\n\n")[0].splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    code = "".join(file.read_text("utf-8") for file in (root / "src/hogline").rglob("*.py"))
+    assert len(named) > 30
+    assert [name for name in named if f'"{name}' not in code] == []
