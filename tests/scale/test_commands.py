@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -57,6 +58,16 @@ def test_every_machine_can_give_commands(store: Store, customerio: Running) -> N
     with psycopg.connect(store.env["HOGLINE_STORE"]) as link:
         assert link.execute("SELECT count(*) FROM hogline.task").fetchone() == (0,)
     assert not (here / "control.sock").exists()
+
+
+def test_an_account_outlives_the_machine_on_which_it_was_made(store: Store) -> None:
+    here = store.folder / "here"
+    with store.serving("a", "deliver") as a:
+        until(lambda: store.owner() == a.process.pid)
+        hogline(here, "accounts", "add", "grace", "--role", "viewer", stdin=b"a long enough one\n")
+        a.kill()
+    shutil.rmtree(store.folder / "a")
+    assert "grace" in hogline(here, "accounts").stdout
 
 
 def test_a_command_waits_for_the_next_owner(store: Store, customerio: Running) -> None:

@@ -118,6 +118,24 @@ async def test_no_request_begins_later_than_half_a_lease_after_the_last_good_bea
         await claim.holding()
 
 
+async def test_no_error_ends_the_beats_of_a_process(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> None:
+    troubles = [KeyError("canary")]
+    real = Claim._beat
+
+    def beat(self: Claim, link: Link) -> bool:
+        if troubles:
+            raise troubles.pop()
+        return real(self, link)
+
+    monkeypatch.setattr(Claim, "_beat", beat)
+    claim._good_s = 0.0
+    claim.look()
+    async with asyncio.timeout(5):
+        await claim.holding()
+        while claim.trouble:
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 async def guest(url: str) -> AsyncIterator[Guest]:
     made = await joined(url, VAULT, Myself(role="receive"))
@@ -201,6 +219,19 @@ async def test_a_commit_without_an_answer_is_done_exactly_once(
 
     assert await asyncio.to_thread(pen.write, add) == 1
     assert await asyncio.to_thread(pen.write, lambda link: value(link, b"SELECT count(*) FROM refused")) == 1
+    pen.close()
+
+
+async def test_an_owner_that_was_frozen_in_a_transaction_is_replaced_after_its_lease(url: str) -> None:
+    frozen = await claimed(url, VAULT, Myself(role="test", lease_s=1))
+    pen = Pen(frozen, "state")
+    assert pen._link is not None
+    pen._link.execute(b"BEGIN")
+    pen._link.execute(b"UPDATE writer SET number = number WHERE name = 'state'")
+    await frozen.release()
+    async with asyncio.timeout(10):
+        second = await claimed(url, VAULT, wait_s=0)
+    await second.release()
     pen.close()
 
 

@@ -6,7 +6,6 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +14,7 @@ from hogline.console import create_console
 from hogline.loopback import is_loopback
 from hogline.runtime.calls import NOBODY, owner_of
 from hogline.runtime.listening import STOP_S, listens, watched
+from hogline.runtime.told import told
 from hogline.service import CannotDo, Service
 from hogline.service.accounts import Accounts
 from hogline.service.actor import actor
@@ -32,9 +32,6 @@ from hogline.store.datadir.accounts import FIRST, ConsoleAccounts
 from hogline.store.opening import Desk, desk
 from hogline.store.shared import Changing, Shared
 from hogline.telemetry.metrics import Metrics
-
-CHANGE_NOTHING = ("all", "note_use")
-"""Of the functions of accounts and API tokens: these read, or note what nobody waits for."""
 
 
 @asynccontextmanager
@@ -130,27 +127,8 @@ class _Desk:
         self.clock = clock
         self.trail = trail
         self.addresses = addresses
-        self.accounts = _Told(Accounts(settings, clock, trail), found.changing)
-        self.api_tokens = _Told(ApiTokens(settings.data, clock, trail), found.changing)
+        self.accounts = told(Accounts(settings, clock, trail), found.changing)
+        self.api_tokens = told(ApiTokens(settings.data, clock, trail), found.changing)
 
     def __getattr__(self, part: str) -> object:
         return getattr(self._owner, part)
-
-
-class _Told:
-    """A part of the service. What its functions change is known to other processes before they return."""
-
-    def __init__(self, part: Accounts | ApiTokens, changing: Changing) -> None:
-        self._part = part
-        self._changing = changing
-
-    def __getattr__(self, name: str) -> object:
-        function = getattr(self._part, name)
-        if name in CHANGE_NOTHING or not iscoroutinefunction(function):
-            return function
-
-        async def changes(*positional: object, **named: object) -> object:
-            async with self._changing():
-                return await function(*positional, **named)
-
-        return changes

@@ -7,7 +7,7 @@ import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -87,7 +87,10 @@ async def serving(
             service.addresses.watched = await watched(stack, watching, settings, connections)
         if settings.console != "off":
             at_console = None if settings.metrics else watching
-            await stack.enter_async_context(console(service, settings, connections, budget, at_console))
+            changing = stores.changing or nullcontext
+            await stack.enter_async_context(
+                console(service, settings, connections, budget, at_console, changing=changing)
+            )
         if stores.hold is not None:
             await stack.enter_async_context(running(told_when(stores.hold.lost, lost)))
         yield service

@@ -19,6 +19,7 @@ from hogline.model import Request, Response
 from hogline.runtime.calls import answering, owner_of
 from hogline.runtime.control_socket import Unanswered, offered, reached
 from hogline.runtime.figures import Fresh, Sampler
+from hogline.runtime.told import told
 from hogline.service import CannotDo, Service
 from hogline.service.actor import system_user
 from hogline.service.rights import permitted
@@ -79,6 +80,9 @@ async def own_service(
             trail=Trail(stores.audit, stores.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days),
             listener=sampler.heard(listener),
         )
+        if stores.changing is not None:
+            service.accounts = told(service.accounts, stores.changing)
+            service.api_tokens = told(service.api_tokens, stores.changing)
         stack.push_async_callback(service.close, STOP_WITHIN_S)
         await service.start()
         if delivers and stores.answers is None:

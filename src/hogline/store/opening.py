@@ -40,6 +40,8 @@ class Stores:
     """How this process holds a store that others can reach; None: holding the directory is enough."""
     answers: Answers | None = None
     """What others ask of the owner of such a store."""
+    changing: Changing | None = None
+    """Of such a store: how accounts and API tokens are changed."""
 
 
 @asynccontextmanager
@@ -59,6 +61,7 @@ async def opened(
         vault = directory.vault(key)
         hold: Hold | None = None
         answers: Answers | None = None
+        changing: Changing | None = None
         journal: Journal
         state: State
         events: EventLog
@@ -79,9 +82,9 @@ async def opened(
             module = postgresql("hogline.store.postgresql.opening")
             myself = module.Myself(role=joining.role, lease_s=shared.lease_s, place=directory.place)
             opening = module.opened(shared.url, vault, directory.path, time_ms, myself=myself, joining=joining)
-            journal, state, events, figures, audit, hold, answers = await stack.enter_async_context(opening)
+            journal, state, events, figures, audit, hold, answers, changing = await stack.enter_async_context(opening)
         sources = Sources(directory.path, vault)
-        yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint, hold, answers)
+        yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint, hold, answers, changing)
 
 
 def receiver(

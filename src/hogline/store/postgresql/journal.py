@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 
 from hogline.posthog.entry import FORGOTTEN
@@ -23,6 +22,7 @@ from hogline.store.postgresql.link import Link, Reading, Row, Values, execute, t
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import Guest
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.turns import in_turns
 from hogline.store.writer import Writer
 
 SQL = queries("journal")
@@ -103,10 +103,10 @@ class PostgresqlJournal:
 
     async def follow(self) -> None:
         """Know how far the journal is although others append to it, until it is cancelled."""
-        while True:
-            await asyncio.sleep(FOLLOW_EVERY_S)
-            with suppress(Unwritable):
-                self._reached((await self._rows(SQL["ends"]))[0][1])
+        await in_turns(self._look, FOLLOW_EVERY_S, "following the journal")
+
+    async def _look(self) -> None:
+        self._reached((await self._rows(SQL["ends"]))[0][1])
 
     async def _rows(self, query: bytes, values: Values | None = None) -> list[Row]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._reading.rows, query, values)

@@ -28,7 +28,9 @@ MOST_LINKS = 10
 """So many are open in the process that delivers, which has the most."""
 CONNECT_WITHIN_S = 5
 _LOOK_S = 0.1
-_SESSION = "-c client_encoding=UTF8 -c idle_in_transaction_session_timeout=20s -c lock_timeout=20s"
+_SESSION = "-c client_encoding=UTF8 -c lock_timeout=20s"
+IDLE_S = 20.0
+"""A transaction of a process that is frozen or cut off ends after this time, and gives up what it has locked."""
 FENCED = "HL001"
 """What the function `fence` raises."""
 
@@ -88,15 +90,20 @@ def _until(gen: PQGen[T], end_s: float) -> PQGen[T]:
         gen.close()
 
 
-def connect(url: str, name: str, within_s: float | None = None, *, schema: str = "hogline") -> Link:
-    """A new connection in autocommit mode. Raises `psycopg.Error`, and `Unusable` for what will not pass."""
+def connect(
+    url: str, name: str, within_s: float | None = None, *, idle_s: float = IDLE_S, schema: str = "hogline"
+) -> Link:
+    """A new connection in autocommit mode. `idle_s`: see `IDLE_S`. Raises `psycopg.Error`, and `Unusable` for what will
+    not pass.
+    """
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         raise Unusable(
             "HOGLINE_STORE is no PostgreSQL URL, such as postgresql://user:password@host/database."
         ) from None
-    options = f"{given.pop('options', None) or ''} -c search_path={schema} {_SESSION}".strip()
+    session = f"{_SESSION} -c idle_in_transaction_session_timeout={round(idle_s * 1_000)}"
+    options = f"{given.pop('options', None) or ''} -c search_path={schema} {session}".strip()
     timeout_s = int(given.pop("connect_timeout", None) or CONNECT_WITHIN_S)
     patient = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
     try:

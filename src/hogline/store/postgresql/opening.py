@@ -43,6 +43,7 @@ class Opened(NamedTuple):
     audit: PostgresqlAudit
     hold: Claim
     answers: PostgresqlAnswers
+    changing: Changing
 
 
 @asynccontextmanager
@@ -67,7 +68,7 @@ async def opened(
         answers = PostgresqlAnswers(claim, vault)
         stack.push_async_callback(answers.close)
         figures, audit = PostgresqlFigures(aside), PostgresqlAudit(aside)
-        return Opened(journal, state, events, figures, audit, claim, answers), files
+        return Opened(journal, state, events, figures, audit, claim, answers, files.changing), files
 
     async with AsyncExitStack() as opening:
         stores, files = await _tried(opening, once)

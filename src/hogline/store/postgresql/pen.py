@@ -15,7 +15,18 @@ import psycopg
 import structlog
 
 from hogline.store.postgresql.claim import Claim
-from hogline.store.postgresql.link import FENCED, Fenced, Link, Values, close, connect, execute, trouble_of, value
+from hogline.store.postgresql.link import (
+    FENCED,
+    IDLE_S,
+    Fenced,
+    Link,
+    Values,
+    close,
+    connect,
+    execute,
+    trouble_of,
+    value,
+)
 from hogline.store.postgresql.presence import Guest
 from hogline.store.postgresql.queries import queries
 
@@ -158,7 +169,9 @@ class Pen:
         return link
 
     def _connected(self) -> Link:
-        return connect(self._claim.url, f"{self._name} writer")
+        # Another process that takes over waits for what is locked here.
+        idle_s = min(IDLE_S, self._claim.myself.lease_s)
+        return connect(self._claim.url, f"{self._name} writer", idle_s=idle_s)
 
     def _read_number(self, link: Link) -> int:
         number: int | None = value(link, SQL["number"], {"name": self._name, **self._claim.identity})

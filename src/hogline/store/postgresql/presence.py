@@ -135,8 +135,8 @@ class Presence:
                 self._good_s = began_s
             for one in self._reopened:
                 one.renew() if was_away else one.reopen()
-        except (psycopg.Error, Unusable) as error:
-            sentence = sentence_of(error) if isinstance(error, psycopg.Error) else str(error)
+        except Exception as error:  # whatever it is: without the next beat, the store is lost
+            sentence = str(error) if isinstance(error, Unusable) else sentence_of(error)
             if self.trouble is None:
                 log.warning("PostgreSQL cannot be used", reason=sentence)
             self.trouble = sentence

@@ -6,17 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import structlog
-
-from hogline.store.base import Unwritable
 from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import Suppressed
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import Row, firsts
 from hogline.store.postgresql.presence import Guest
 from hogline.store.postgresql.queries import queries
-
-log = structlog.get_logger("hogline.store")
+from hogline.store.postgresql.turns import in_turns
 
 SQL = queries("receiver")
 
@@ -60,15 +56,7 @@ class PostgresqlReceiver:
 
     async def follow(self, tokens: Callable[[Sequence[str], Sequence[str]], None]) -> None:
         """Look every second, until it is cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.look(tokens)
-            except Unwritable:
-                pass  # receiving says so
-            except Exception as error:
-                # Without looking, revoked tokens would stay valid: the next turn has to come.
-                log.error("changes cannot be read", error=type(error).__name__)  # noqa: TRY400  # the kind says it
+        await in_turns(lambda: self.look(tokens), LOOK_EVERY_S, "looking for new tokens and suppressed people")
 
     async def _rows(self, name: str) -> list[Row]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._reading.rows, SQL[name])

@@ -25,6 +25,7 @@ from hogline.store.postgresql.aside import Aside
 from hogline.store.postgresql.link import rows
 from hogline.store.postgresql.merging import merged
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.turns import in_turns
 
 log = structlog.get_logger("hogline.store")
 
@@ -73,17 +74,7 @@ class SmallFiles:
         """Keep both up to date until it is cancelled. A change may be lost if the process is killed within a second;
         what then comes again is a fetched stretch of events, which the journal has counted.
         """
-        while True:
-            try:
-                await self.sync()
-            except Unwritable:
-                pass  # told elsewhere; the next turn comes soon
-            except Unusable as trouble:
-                log.warning("files of the data directory cannot be kept in the store", why=str(trouble))
-            except Exception as error:
-                # Without the next turn, accounts that others removed would stay.
-                log.error("files cannot be kept in the store", error=type(error).__name__)  # noqa: TRY400  # the kind says it
-            await asyncio.sleep(EVERY_S)
+        await in_turns(self.sync, EVERY_S, "keeping files of the data directory in the store")
 
     async def sync(self) -> None:
         """Write what changed here, and take what others changed. Raises `Unwritable` and `Unusable`."""

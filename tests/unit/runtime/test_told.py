@@ -1,4 +1,4 @@
-"""Accounts and API tokens in a console beside the process that delivers: others know of a change before it returns."""
+"""Accounts and API tokens that several processes use: the others know of a change before it returns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from pathlib import Path
 import pytest
 from service_bench import bench_in
 
-from hogline.runtime.console import _Told
+from hogline.runtime.told import told
 from hogline.service import Service
 from hogline.store.base import Unwritable
 
 pytestmark = pytest.mark.anyio
-
-NAMES = ["accounts", "api_tokens"]
 
 
 class Others:
@@ -41,17 +39,17 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 async def test_every_change_is_told_and_reading_is_not(service: Service) -> None:
     others = Others()
-    accounts, tokens = (_Told(getattr(service, name), others.changing) for name in NAMES)
-    made = await tokens.make("t")  # type: ignore[operator]  # as of the service
-    assert [one.name for one in await tokens.revoke("t")] == []  # type: ignore[operator]
+    accounts, tokens = told(service.accounts, others.changing), told(service.api_tokens, others.changing)
+    made = await tokens.make("t")
+    assert [one.name for one in await tokens.revoke("t")] == []
     assert others.told == 2
-    await accounts.add("ada", "viewer", "a long enough one")  # type: ignore[operator]
-    await accounts.set_role("ada", "operator")  # type: ignore[operator]
-    await accounts.set_password("another long one", "ada")  # type: ignore[operator]
-    await accounts.remove("ada")  # type: ignore[operator]
+    await accounts.add("ada", "viewer", "a long enough one")
+    await accounts.set_role("ada", "operator")
+    await accounts.set_password("another long one", "ada")
+    await accounts.remove("ada")
     assert others.told == 6
-    assert await accounts.all() == []  # type: ignore[operator]
-    assert tokens.find(made.token) is None  # type: ignore[operator]
+    assert await accounts.all() == []
+    assert tokens.find(made.token) is None
     assert others.told == 6
 
 
@@ -59,4 +57,4 @@ async def test_a_change_that_others_do_not_know_is_an_error(service: Service) ->
     others = Others()
     others.trouble = True
     with pytest.raises(Unwritable, match="They do not know it"):
-        await _Told(service.accounts, others.changing).add("ada", "admin")  # type: ignore[operator]
+        await told(service.accounts, others.changing).add("ada", "admin")
