@@ -235,7 +235,7 @@ async def test_what_was_fetched_and_lost_with_its_file_is_fetched_again(tmp_path
         await one.add()
         fetcher = one.bench.service.fetching
         lost = Fetched(up_to_ms=RECEIVED_MS + 180_000, before=0)
-        fetcher._put(msgspec.structs.replace(fetcher._get("posthog"), fetched=lost))
+        fetcher._store.put(msgspec.structs.replace(fetcher._get("posthog"), fetched=lost))
         await one.later(5 * MINUTE)
         assert await one.numbers() == [1]
 

@@ -101,9 +101,6 @@ class Fetching:
         """It may have another key or interval than when its task began."""
         return self._store.get(name)
 
-    def _put(self, source: Source) -> None:
-        self._store.put(source)
-
     async def run(self) -> None:
         """Fetch from each source when it is due, until cancelled."""
         self._drop_leftovers()
@@ -203,7 +200,7 @@ class Fetching:
         taken = self._journal.backfilled.taken.get(source.run, 0)
         fetched = Fetched(up_to_ms=max(since_ms, min(until_ms, now_ms - OVERLAP_MS)), before=taken)
         source = replace(self._get(source.name), fetched=fetched, fetched_ms=now_ms)
-        self._put(source)
+        self._store.put(source)
         return source
 
     def _without_gone(self, row: bytes) -> bytes:
@@ -235,7 +232,7 @@ class Fetching:
             for connection in heard:
                 self._workers.listen_no_more(connection, feeder)
         source = replace(self._get(source.name), up_to_ms=fetched.up_to_ms, fetched=None)
-        self._put(source)
+        self._store.put(source)
         self.rows(source).unlink(missing_ok=True)
         return source
 
