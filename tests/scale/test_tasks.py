@@ -63,26 +63,24 @@ class Deaf:
 
 
 async def test_a_task_is_begun_once_and_answered(
-    claim: Claim, answers: PostgresqlAnswers, asks: PostgresqlAsks
+    answers: PostgresqlAnswers, asks: PostgresqlAsks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = PostgresqlAnswers(claim, VAULT)
+    monkeypatch.setattr(tasks, "LOOK_EVERY_S", 0.0)
     asked = [asyncio.create_task(asks.ask(b"%d" % number)) for number in range(20)]
     begun: list[bytes] = []
 
-    async def work(some: PostgresqlAnswers) -> None:
+    async def work() -> None:
         while True:
-            for task, request in await some.next():
+            for task, request in await answers.next():
                 begun.append(request)
-                await some.answer(task, request + b" done")
+                await answers.answer(task, request + b" done")
 
-    working = [asyncio.create_task(work(one)) for one in (answers, other)]
+    working = asyncio.create_task(work())
     async with asyncio.timeout(WITHIN_S):
         assert await asyncio.gather(*asked) == [b"%d done" % number for number in range(20)]
-    for one in working:
-        one.cancel()
-    await asyncio.gather(*working, return_exceptions=True)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
     assert sorted(begun, key=int) == [b"%d" % number for number in range(20)]
-    await other.close()
 
 
 async def test_what_takes_long_is_not_begun_again(
