@@ -7,6 +7,7 @@ import sys
 from bench import (
     console,
     crowd,
+    deliverers,
     events,
     history,
     kafka,
@@ -34,11 +35,12 @@ BENCHMARKS = {
     "console": console.main,
     "scale": scale.main,
     "receivers": receivers.main,
+    "deliverers": deliverers.main,
     "kafka": kafka.main,
 }
 
 
-LARGE = {"history-large", "console", "scale", "receivers", "kafka"}
+LARGE = {"history-large", "console", "scale", "receivers", "deliverers", "kafka"}
 """Run only when they are asked for: they take long, or need PostgreSQL or Kafka."""
 
 

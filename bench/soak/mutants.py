@@ -35,6 +35,8 @@ class Mutant(Struct, frozen=True):
     """Of `hogline.core`."""
     old: str
     new: str
+    mates: int = 0
+    """How many other processes deliver the same connections."""
     found_by_failing: bool = False
     """The rule was added because a history failed without it."""
 
@@ -86,8 +88,8 @@ MUTANTS = (
     ),
     Mutant("An email that is not sent is looked at again", "sync", "seen=None if unsaid or linked.missing else seen", "seen=seen"),
     Mutant("An email that is free reaches everyone who waits for it", "settle", "        freed=freed,\n", "", found_by_failing=True),
-    Mutant("Someone who said it a moment ago waits for it, too", "settle", ", *(unwritten(freed)[:MOST_FREED] if freed else ())]", "]"),
-    Mutant("Someone who was looked at a moment too early is looked at again", "desk", "other.too_early.add(item.person)", "pass"),
+    Mutant("Someone who said it a moment ago waits for it, too", "settle", "unwritten(freed)[:MOST_FREED] if freed else ()", "()"),
+    Mutant("Who was denied an email that is free by then is looked at again", "settle", "        denied=shipment.roster.denied,\n", "", mates=2),
     Mutant(
         "What was said of somebody before a join is true before what was said since",
         "settle", "(*(goes for _, goes in roster.joins), *roster.drafts)", "(*roster.drafts, *(goes for _, goes in roster.joins))",
@@ -183,7 +185,7 @@ MUTANTS = (
     Mutant("A customer that another tool made does not make anyone a customer", "merging", 'Customer("id", one, elsewhere=True)', 'Customer("id", one, "accepted", elsewhere=True)'),
     Mutant(
         "A customer taken over in a join is in no intent before",
-        "desk", "    if draft.taken:", "    if False:", found_by_failing=True,
+        "intend", "    if draft.taken:", "    if False:", found_by_failing=True,
     ),
     Mutant("What was told about a customer survives the join of its person", "truth", "names={**theirs.names, **told},", "names=told,"),
     # requests and crashes
@@ -192,10 +194,20 @@ MUTANTS = (
         "truth", '        if effect.kind != "identify":\n            return told\n', '        if effect.kind != "identify":\n            return replace(told, main=replace(main, state="accepted"))\n',
         found_by_failing=True,
     ),
-    Mutant("What a request will claim is on disk before it leaves", "desk", "return Intent(self._connection, told, rows) if told or rows else None", "return None"),
+    Mutant("What a request will claim is on disk before it leaves", "intend", "return Intent(connection, told, rows, roster.were if shared else None) if told or rows else None", "return None"),
     Mutant("Nobody is in two shipments at a time", "desk", "if locked.get(one, shipment) is not shipment or one in merging:", "if one in merging:"),
-    Mutant("A join waits for the lane that somebody leaves", "desk", "            item.waits = tuple(lanes - {item.lane})", "            item.waits = ()"),
-    Mutant("What is sent again goes to the person as of the joins settled here", "again", "            if person_lane.settled < since:\n                break\n", ""),
+    Mutant("A join waits for the lane that somebody leaves", "desk", "            item.waits = tuple(number for number in groups if self.lanes.all[number].mine)", "            item.waits = ()"),
+    Mutant("What is sent again goes to the person as of the joins settled here", "again", "            if person_lane.mine and person_lane.settled < since:\n                break\n", ""),
+    # several processes
+    Mutant("An id leaves another process's lane when what came before it is settled there", "share", "far.settled < one.settled or ", "", mates=2),
+    Mutant("… and nothing is under way there that was begun without knowing of the join", "share", " or far.clear < one.clear", "", mates=2),
+    Mutant("What is under way in a lane and no event counts, too", "desk", "lane.since = self.lanes.read if lane.since is None else lane.since", "lane.since = None", mates=2),
+    Mutant("What another process told someone who comes from its lane is read again", "desk", "        self.records.lose(came)\n", "", mates=2),
+    Mutant("… and whose their emails are", "desk", "        ledger.lose(names.difference(*(one.roster.rows for one in self.flight)))\n", "", mates=2, found_by_failing=True),
+    Mutant("Who waits for an email looks at it as it is on disk", "desk", "                    self._reread(email.lower(), shipment)\n", "                    pass\n", mates=2, found_by_failing=True),
+    Mutant("An identifier is one process's: the first to write it", "desk", "            shared=self.share is not None,\n        )\n        if shipment.intent", "            shared=False,\n        )\n        if shipment.intent", mates=2),
+    Mutant("What another process taught about people is read again", "known", "                self._people.pop(name, None)\n", "", mates=2),
+    Mutant("Who goes into another process's lane is that one's", "again", "person_lane.mine and person_lane.settled", "person_lane.settled", mates=2),
     # who is sent
     Mutant(
         "Gates see a person as they were when the event came",
@@ -257,18 +269,18 @@ def _lives(mutant: Mutant, work: Path, most: int) -> _Found:
     module.write_text(module.read_text("utf-8").replace(mutant.old, mutant.new), "utf-8")
     environment = {**os.environ, "PYTHONPATH": str(source)}
     few = min(FEW_HISTORIES, most)
-    found = _random(environment, 0, few)
-    if not found.wrong and (named := _named(environment)):
+    found = _random(environment, 0, few, mutant.mates)
+    if not (found.wrong or mutant.mates) and (named := _named(environment)):
         found.named = named
     elif not found.wrong:
-        found = _random(environment, few, most)
+        found = _random(environment, few, most, mutant.mates)
         found.histories += few
     shutil.rmtree(source.parent)
     return found
 
 
-def _random(environment: dict[str, str], first: int, last: int) -> _Found:
-    command = [sys.executable, "-m", "tests.model", f"{first}-{last}", "--until-wrong", "--json"]
+def _random(environment: dict[str, str], first: int, last: int, mates: int) -> _Found:
+    command = [sys.executable, "-m", "tests.model", f"{first}-{last}", f"--mates={mates}", "--until-wrong", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True)
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=_Found)
 

@@ -174,6 +174,13 @@ class Settings(BaseSettings):
         description="Seconds to send nothing after Hogline was killed, because its last requests may still be on their "
         "way. They must not arrive after newer ones.",
     )
+    share_behind_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=86_400,
+        description="If a connection is more seconds behind than this, all processes that deliver share it. Otherwise "
+        "one of them delivers it, which costs less. Only with `HOGLINE_STORE`.",
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="The format of log lines on standard error."
     )

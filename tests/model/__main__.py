@@ -1,18 +1,26 @@
 """`python -m tests.model SEED` shows how one history ends, shrunk if wrong (`--whole`: as it is); `FIRST-LAST` lives
-through many (`--json`: figures for programs; `--until-wrong`: no further than the first that ends wrong)."""
+through many (`--json`: figures for programs; `--until-wrong`: no further than the first that ends wrong). `--mates=N`:
+so many other processes deliver the same connections."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import msgspec
 from msgspec import Struct
 
+from .history import History
 from .lives import history_of
 from .run import Run, outcome
 from .shrink import kind_of, shrink
+
+
+def _history(seed: int, mates: int) -> History:
+    history = history_of(seed)
+    return replace(history, world=replace(history.world, mates=mates))
 
 
 def show(run: Run) -> None:
@@ -27,8 +35,8 @@ def show(run: Run) -> None:
         print(f"PostHog has {human}")
 
 
-def one(seed: int, *, whole: bool) -> None:
-    history = history_of(seed)
+def one(seed: int, *, mates: int, whole: bool) -> None:
+    history = _history(seed, mates)
     wrong, run = outcome(history)
     if wrong is not None and not whole:
         history = shrink(history, wrong)
@@ -50,11 +58,11 @@ class Lived(Struct):
     """What was wrong, by seed."""
 
 
-def live(seeds: Iterable[int], *, until_wrong: bool = False) -> Lived:
-    """Live through the histories of these seeds."""
+def live(seeds: Iterable[int], *, mates: int = 0, until_wrong: bool = False) -> Lived:
+    """Live through the histories of these seeds. `mates`: so many other processes deliver, too."""
     lived = Lived()
     for seed in seeds:
-        wrong, run = outcome(history_of(seed))
+        wrong, run = outcome(_history(seed, mates))
         lived.histories += 1
         lived.events += run.position
         lived.deaths += run.hogline.deaths
@@ -83,12 +91,13 @@ def main() -> None:
     asked = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     if len(asked) != 1:
         sys.exit("Give a seed, or FIRST-LAST.")
+    mates = sum(int(argument.removeprefix("--mates=")) for argument in sys.argv if argument.startswith("--mates="))
     first, _, last = asked[0].partition("-")
     if not last:
-        one(int(first), whole="--whole" in sys.argv)
+        one(int(first), mates=mates, whole="--whole" in sys.argv)
         return
     began_s = time.process_time()
-    lived = live(range(int(first), int(last)), until_wrong="--until-wrong" in sys.argv)
+    lived = live(range(int(first), int(last)), mates=mates, until_wrong="--until-wrong" in sys.argv)
     if "--json" in sys.argv:
         print(msgspec.json.encode(lived).decode())
     else:

@@ -212,6 +212,8 @@ class World:
     flush_s: float = 5.0
     """How often what is known is written."""
     merge_delay_s: float = 0.0
+    mates: int = 0
+    """How many other processes deliver the same store."""
     death_rate: float = 0.0
     """How often the process dies before or after a commit or a request."""
     elsewhere: tuple[str, ...] = ()

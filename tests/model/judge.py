@@ -81,7 +81,9 @@ class Judge:
                 # Many may be behind an id that never signed in: a server's, a kiosk's.
                 self._wrong(f"two emails of somebody who is not identified were merged: {whose[0]}")
         for one, other in sides:
-            anew = any({one[1], other[1]} & human.ids for human in self._run.forgotten)  # they began once more
+            anew = any(
+                {one[1], other[1]} & (human.ids | human.user_ids) for human in self._run.forgotten
+            )  # they began once more
             if (other, one) in sides and one[0] == other[0] == "id" and not anew:
                 self._wrong(f"merged both ways: {one} and {other}")
 
@@ -268,7 +270,7 @@ class Judge:
     def _must_have_email(self, human: Human, asked: frozenset[int]) -> bool:
         """Whether the email is sure to be theirs: nobody else wants it, and whoever had it has surely left it."""
         email = (human.email or "").lower()
-        others = [one for one in self._humans if one is not human and self._expected.of(one).is_customer]
+        others = [one for one in self._humans if one is not human and self._may_be_there(one)]
         if not email:
             return not self._is_named_by_email()
         if id(human) in asked or any((other.email or "").lower() == email for other in others):
@@ -283,6 +285,10 @@ class Judge:
             # An email that somebody else ever had names nobody's customer, even if they were forgotten since.
             return moves and not had and not any(email in one.emails for one in self._run.forgotten)
         return all(not other.email or self._must_have_email(other, asked | {id(human)}) for other in had)
+
+    def _may_be_there(self, human: Human) -> bool:
+        """Whether they are a customer, or a replay, which goes by today's gates, may have made them one."""
+        return self._connection.replayed or self._expected.of(human).is_customer
 
     def _is_named_by_email(self) -> bool:
         """Whether some customers may be known by an email alone: such a one cannot just get another."""

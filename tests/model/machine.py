@@ -26,20 +26,23 @@ from unittest.mock import patch
 import msgspec
 import structlog
 
+from hogline.delivery.crew import Leader
 from hogline.delivery.quiet import Quiet
+from hogline.delivery.workers import Workers
 from hogline.destinations.base import Unreachable
 from hogline.model import Request, Response
 from hogline.service import CannotDo, Service
 from hogline.service.finding import Nobody
 from hogline.settings import Settings
 from hogline.sources.http import create_app
+from hogline.store.base import Connection
 from hogline.store.datadir.secrets import Vault
 from hogline.store.sqlite import database
 from hogline.store.sqlite.journal import SqliteJournal
-from hogline.store.sqlite.state import SqliteState
 from hogline.views.connections import ConnectionStatus
 from hogline.views.people import PersonView
 
+from .crew import Board, Process, SharedState
 from .customerio import CustomerIo
 from .history import World
 from .virtual import Clock, Killed, Life, Loop, Writer
@@ -64,18 +67,26 @@ class _GlassVault(Vault):
 
 
 _VAULT = _GlassVault()
+MATES_CHANGE = 0.3
+"""How often other processes come or go while time passes."""
 _NEVER_MS = 2**61
 """When what waits for other options is due."""
 
 
 @contextmanager
-def _real_but_for_threads(flush_s: float) -> Iterator[None]:
+def _real_but_for_threads(flush_s: float, step_s: float) -> Iterator[None]:
+    """`step_s`: how often processes hear of each other."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with (
         patch("hogline.store.sqlite.state.Writer", Writer),
         patch("hogline.store.sqlite.journal.Writer", Writer),
         patch("hogline.store.sqlite.database.migrations", _migrations),
         patch("hogline.delivery.folder.FLUSH_S", flush_s),
+        patch("hogline.delivery.folder.FLUSH_FOR_OTHERS_S", step_s),
+        patch("hogline.delivery.worker.STEP_EVERY_S", step_s),
+        patch("hogline.delivery.worker.HEAR_EVERY_S", step_s / 2),
+        patch("hogline.delivery.crew.LOOK_EVERY_S", step_s),
+        patch("hogline.delivery.follower.LOOK_EVERY_S", step_s / 2),
     ):
         yield
 
@@ -99,10 +110,12 @@ class Machine:
         self.immortal = False
         self.deaths = 0
         self._folder = Path(tempfile.mkdtemp(prefix="lives-", dir=_memory()))
-        self._settings = _SETTINGS.model_copy(update={"merge_delay_s": world.merge_delay_s, "data": self._folder})
+        self._settings = _SETTINGS.model_copy(
+            update={"merge_delay_s": world.merge_delay_s, "data": self._folder, "share_behind_s": 0}
+        )
         self._life: Life
         self._journal: SqliteJournal
-        self._state: SqliteState
+        self._state: SharedState
         self.service: Service
         self._app: Any
         self._ids: dict[str, int] = {}
@@ -115,6 +128,12 @@ class Machine:
         self._was_killed = False
         self._quiet: Quiet
         self.requests = 0
+        self._born = 0
+        """Other processes so far."""
+        self._mates: list[Process] = []
+        self._board: Board
+        self._spreading: asyncio.Future[None] | None = None
+        self._comings = Random(f"mates {world.schedule}")
 
     # a process
 
@@ -125,7 +144,10 @@ class Machine:
         self._life = Writer.life = Life(self._may_die)
         Writer.pause_s = staticmethod(lambda: self._chance.random() * self._world.commit_s)
         self._journal = SqliteJournal(self._folder / "journal.db", self.clock.time_ms)
-        self._state = SqliteState(self._folder / "state.db", _VAULT)
+        self._state = SharedState(self._folder / "state.db", _VAULT)
+        self._state.clear = {}
+        self._board = board = Board()
+        leader = Leader(board, self._state.far, self.clock, lease_s=600) if self._world.mates else None
         self._quiet = Quiet(self._send, self.clock, for_s=QUIET_S, was_killed=self._was_killed)
         self._was_killed = True
         self.service = Service(
@@ -135,13 +157,36 @@ class Machine:
             send=self._quiet.send,
             clock=self.clock,
             delivers=True,
+            leader=leader,
         )
         if not await self._state.tokens():
             await self._state.add_token(TOKEN)
+        self._mates = [self._mate(board) for _ in range(self._world.mates)]
+        if leader is not None:
+            await leader.begin()
         await self.service.start()
+        self._spreading = None
+        if self.service.spreading is not None:
+            self._spreading = asyncio.ensure_future(self.service.spreading.run())
         self._app = create_app(
             self._journal, self.service.token_check, self.service.status.problems, self.clock.time_ms
         )
+
+    def _mate(self, board: Board) -> Process:
+        self._born += 1
+
+        def workers() -> Workers:
+            return Workers(
+                journal=self._journal,
+                state=self._state,
+                send=self._quiet.send,
+                clock=self.clock,
+                stopped=_stops,
+                merge_delay_s=self._world.merge_delay_s,
+                follows=True,
+            )
+
+        return Process(f"mate {self._born}", board, workers, self._state, self.clock)
 
     def _may_die(self, _what: str) -> bool:
         return not self.immortal and self._chance.random() < self._world.death_rate
@@ -152,13 +197,20 @@ class Machine:
         self.start()
 
     def restart(self) -> None:
-        if self._do(self.service.close(5.0)):
+        mates = self._mates
+        if all(self._do(mate.leave()) for mate in mates) and self._do(self._close()):
             self._do(self._state.close())
             self._do(self._journal.close())
             self._was_killed = self._life.over or not self._quiet.is_over
             self._life.end()
             self._bury()
             self.start()
+
+    async def _close(self) -> None:
+        if self._spreading is not None:
+            self._spreading.cancel()
+            await asyncio.gather(self._spreading, return_exceptions=True)
+        await self.service.close(5.0)
 
     def _bury(self) -> None:
         """Nothing of the dead process runs on; what it had open is closed, as the kernel does."""
@@ -292,7 +344,18 @@ class Machine:
     # time
 
     def wait(self, seconds: float) -> None:
+        if self._mates and self._comings.random() < MATES_CHANGE:
+            self._do(self._change_mates())
         self._do(asyncio.sleep(seconds))
+
+    async def _change_mates(self) -> None:
+        """One ends or is killed, or another one joins."""
+        way = self._comings.choice(["leave", "die", "join"])
+        if way == "join":
+            self._mates.append(self._mate(self._board))
+        elif len(self._mates) > 1:
+            one = self._mates.pop(self._comings.randrange(len(self._mates)))
+            await (one.leave() if way == "leave" else one.die())
 
     def rest(self) -> None:
         """Until nothing is left to do, for nobody."""
@@ -372,6 +435,10 @@ class Machine:
         self._ids[name] = len(self._ids) + 1
 
 
+async def _stops(_connection: Connection, _reason: str) -> None:
+    raise AssertionError("nothing stops a connection here")
+
+
 async def _done(tasks: set[asyncio.Task[Any]]) -> None:
     await asyncio.wait(tasks, timeout=1)
 
@@ -379,7 +446,7 @@ async def _done(tasks: set[asyncio.Task[Any]]) -> None:
 @contextmanager
 def machine(world: World, customerio: Callable[[str], CustomerIo], loop: Loop, chance: Random) -> Iterator[Machine]:
     random.seed(world.schedule)
-    with _real_but_for_threads(world.flush_s):
+    with _real_but_for_threads(world.flush_s, Random(f"step {world.schedule}").choice([0.1, 1, 5])):
         made = Machine(world, customerio, loop, chance)
         made.start()
         try:

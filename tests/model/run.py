@@ -222,8 +222,11 @@ class Run:
         human = self.truth.forget(who, suppress=suppress, said=said)
         self.forgotten.append(human)
         self.forgot.append({n for n, event in enumerate(self.events) if event.who in human.ids})
+        # What named them and was let in while they were suppressed names nobody anymore.
+        named = {n for n, event in enumerate(self.events) if event.named & human.ids}
         for connection in self.connections.values():
             connection.expected.forget(human)
+            connection.expected.optional |= named
 
     # the end
 

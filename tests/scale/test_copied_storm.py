@@ -50,7 +50,7 @@ def test_whatever_is_copied_between_kills_nothing_is_missing_or_counted_twice(
             with psycopg.connect(url, autocommit=True) as link:
                 # It was killed, and nobody wants to wait half a minute.
                 link.execute("DELETE FROM hogline.process")
-                link.execute("UPDATE hogline.store SET owner = NULL, lease = NULL, sends_until = NULL")
+                link.execute("UPDATE hogline.store SET owner = NULL, lease = NULL, begins_until = NULL")
             shutil.rmtree(data, ignore_errors=True)
             hogline(data, "store", "copy", "--to", data)
             before = asyncio.run(content_of(tmp_path / f"data of {len(moves)}", key, url))

@@ -220,7 +220,19 @@ def test_every_table_is_copied(url: str) -> None:
         found = {
             name for (name,) in link.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'hogline'").fetchall()
         }
-    beside = {"schema", "store", "writer", "process", "task", "changed", "journal_end", "folded", "audit_end"}
+    beside = {
+        "schema",
+        "store",
+        "writer",
+        "process",
+        "task",
+        "changed",
+        "journal_end",
+        "folded",
+        "audit_end",
+        "hand",
+        "orders",
+    }
     assert found - beside - {"event_progress", "event_parts", "files"} == {table.name for table in TABLES}
 
 

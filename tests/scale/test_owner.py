@@ -53,7 +53,7 @@ async def test_a_store_has_one_owner_at_a_time(url: str, claim: Claim) -> None:
 
 @pytest.mark.parametrize(
     "gone",
-    ["lease = now() - interval '1 second'", "backend = 1, sends_until = now() - interval '1 second'"],
+    ["lease = now() - interval '1 second'", "backend = 1, begins_until = now() - interval '1 second'"],
     ids=["lease", "session"],
 )
 async def test_an_owner_that_is_gone_is_replaced_at_once(url: str, claim: Claim, gone: str) -> None:

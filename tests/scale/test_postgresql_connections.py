@@ -30,7 +30,7 @@ def said() -> dict[str, int]:
     return {
         role: int(most)
         for role, most in re.findall(
-            r"^  \| (delivers|stands by|receives|console) \| (\d+) \|$", DOCS.read_text(), re.MULTILINE
+            r"^  \| (owns the store|delivers|receives|console) \| (\d+) \|$", DOCS.read_text(), re.MULTILINE
         )
     }
 
@@ -48,20 +48,20 @@ def test_each_process_keeps_as_many_connections_as_the_docs_say(store: Store, cu
     most = said()
     assert max(most.values()) == MOST_LINKS
     with store.serving("a", "deliver"):
-        until(lambda: open_now(store) == most["delivers"])
+        until(lambda: open_now(store) == most["owns the store"])
         with store.serving("b", "deliver"):
-            until(lambda: open_now(store) == most["delivers"] + most["stands by"])
+            until(lambda: open_now(store) == most["owns the store"] + most["delivers"])
         with store.serving("r", "receive") as receiver:
             assert send(receiver, token, "x") == 200
             until(lambda: "x" in names(customerio))
-            until(lambda: open_now(store) == most["delivers"] + most["receives"])
+            until(lambda: open_now(store) == most["owns the store"] + most["receives"])
         with store.serving("", "console") as console:
             browser = Browser(console.url)
             until(lambda: "customerio" in browser.post("/sign-in", account="admin", password=PASSWORD))
             for page in ("overview", "events", "people", "failures"):
                 browser.get(f"/connections/customerio/{page}")
             browser.get("/audit")
-            until(lambda: open_now(store) == most["delivers"] + most["console"])
+            until(lambda: open_now(store) == most["owns the store"] + most["console"])
     with store.serving("a"):
         hogline(store.folder / "b", "events")
-        until(lambda: open_now(store) == most["delivers"])
+        until(lambda: open_now(store) == most["owns the store"])

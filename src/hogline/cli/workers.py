@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from hogline.cli.common import Common, Json, moment, out, print_json, run
+from hogline.core.lanes import LANES
 from hogline.service import CannotDo
 from hogline.store.opening import workers as workers_of
 from hogline.store.shared import Worker, Workers
@@ -13,7 +14,7 @@ _DEFAULT = Common()
 
 
 def workers(*, json: Json = False, common: Common = _DEFAULT) -> None:
-    """Show which processes share the store, which one delivers, and how far behind each connection is."""
+    """Show which processes share the store, who delivers how much, and how far behind each connection is."""
     settings = common.settings()
     if settings.shared is None or settings.secret_key is None:
         raise CannotDo("Only a store in PostgreSQL is shared by several processes. Set HOGLINE_STORE.")
@@ -43,8 +44,9 @@ def _table(found: Workers) -> Table:
 def _doing(one: Worker) -> str:
     if not one.alive:
         return f"no sign of life for {one.seen_s:,.0f} s"
+    carries = f"delivers {one.lanes} of {LANES} lanes" if one.lanes else "stands by"
     if one.owns:
-        return "delivers"
+        return f"{carries}, owns the store"
     if one.role == "deliver":
-        return "stands by"
+        return carries
     return one.address

@@ -47,6 +47,16 @@ class Resends:
         del self._waiting[key]
         self._out.add(key)
 
+    def leave(self, item: Item) -> None:
+        """It is not this process's. It stays on disk."""
+        del self._waiting[_key(item)]
+
+    def give_back(self, item: Item) -> None:
+        """It was taken, and goes later."""
+        key = _key(item)
+        self._out.discard(key)
+        self._waiting[key] = item
+
     def settled(self, items: Iterable[Item], replay_settled: int | None) -> None:
         """Their settlement is on disk. Only from now on does the store no longer return them; anyone who reads it
         earlier must not take them for new ones."""
@@ -57,11 +67,12 @@ class Resends:
             self._replay_read = None
 
     def passed(self, who: str) -> tuple[str, int]:
-        """Whose an id is, as far as this connection has settled the joins, and as of which position."""
+        """Whose an id is, as far as this connection has settled the joins, and as of which position. A person who goes
+        into another process's lane is not this one's anymore."""
         known, at = self._known, 0
         for since in known.changes(who):
             person_lane = self._lanes.all[lane_of(known.group(who, since))]
-            if person_lane.settled < since:
+            if person_lane.mine and person_lane.settled < since:
                 break
             at = since
         return known.who(who, at), at

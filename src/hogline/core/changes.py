@@ -25,6 +25,9 @@ class Intent(Struct, frozen=True):
     connection: int
     told: Mapping[str, Told]
     ledger: Mapping[str, LedgerRow | None]
+    expected: Mapping[str, LedgerRow | None] | None = None
+    """If others deliver this connection, too: the rows as this process has them. Nothing is written if one is
+    different."""
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -120,9 +123,16 @@ class Settlement(Struct, frozen=True, kw_only=True):
     freed: Sequence[str] = ()
     """Emails, in lowercase, that another person may have from now on. Everyone who is known by one of them is looked
     at again (`Origin.FREED`)."""
-    waiting: Sequence[str] = ()
-    """People who are looked at again besides: they are known by one of these, but not on disk yet; or they were looked
-    at too early."""
+    unwritten: Sequence[str] = ()
+    """People who are known by one, but that is not on disk yet."""
+    denied: Mapping[str, str] = field(default_factory=dict)
+    """People without an email, in lowercase, that was someone else's. If it is free by now, they are looked at
+    again."""
+    expected: Mapping[str, LedgerRow | None] | None = None
+    """If others deliver this connection, too: the rows of `ledger` as this process has them. One that is different is
+    someone else's now, and stays."""
+    clear: Mapping[int, int] = field(default_factory=dict)
+    """Of lanes: up to which position everything was known when what is under way in them was begun."""
     noted: Noted | None = None
     """What the event log is to learn of it."""
 

@@ -7,25 +7,24 @@ continues.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from msgspec.structs import replace
-
 from hogline.core.again import Resends
-from hogline.core.changes import Intent
-from hogline.core.draft import Draft
 from hogline.core.fold import Suppressed, other_of
 from hogline.core.forward import Forwarded
+from hogline.core.intend import intent_of
 from hogline.core.items import ELSEWHERE, OVERLOADED, Item, OperationOutcome, Origin
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import LANES, Lane, Lanes, checksum, checksum_of_name, lane_of
-from hogline.core.ledger import row_name
+from hogline.core.ledger import LedgerRow, row_name
 from hogline.core.records import RecordReads, Records
 from hogline.core.removing import removal_of
 from hogline.core.settle import SettledShipment, Times, settle
+from hogline.core.share import Far, Share
 from hogline.core.shipment import Shipment
-from hogline.core.told import NOBODY, Told
+from hogline.core.told import NOBODY
 from hogline.destinations.base import Destination, Rules
 from hogline.model import Identifier
 from hogline.posthog.entry import Entry
@@ -34,6 +33,8 @@ MOST_EVENTS = 2_000
 """The maximum in one shipment, even if few of them are sent, because the event loop has other work."""
 SPARE_BYTES = 33_000
 """Kept free in a request for what the last event of a shipment may add."""
+MOST_HEARD = 500
+"""How many events of a lane are looked at when other processes are heard."""
 UNSETTLED_MS = 60_000
 """An intent that is not settled by then is due: what it claimed may exist at the destination, and nothing else would
 finish it if no more events of this person are sent."""
@@ -50,6 +51,7 @@ class Desk:
         reads: RecordReads,
         start: int,
         lanes: Mapping[int, int],
+        mine: Collection[int] | None = None,
         start_s: int,
         suppressed: Suppressed,
         merge_delay_ms: int = 30_000,
@@ -57,9 +59,10 @@ class Desk:
         elsewhere: Callable[[int, int], Sequence[range]] | None = None,
         failed: Callable[[Entry, Exception], None] | None = None,
     ) -> None:
-        """`start`, `lanes`: as on disk. `start_s`: when the newest event in the journal was received. `settled_before`:
-        whether an older Hogline settled the event at a position out of the lanes' order. `elsewhere`: the positions
-        between two that are not for this connection. `failed` is called for an internal error about an event.
+        """`start`, `lanes`: as on disk. `mine`: the lanes that this process carries, if others carry the rest.
+        `start_s`: when the newest event in the journal was received. `settled_before`: whether an older Hogline settled
+        the event at a position out of the lanes' order. `elsewhere`: the positions between two that are not for this
+        connection. `failed` is called for an internal error about an event.
         """
         self._destination = destination
         self._people = destination.people
@@ -72,7 +75,8 @@ class Desk:
         self._settled_before = settled_before
         self._elsewhere = elsewhere
         self._failed = failed
-        self.lanes = Lanes(start, lanes)
+        self.lanes = Lanes(start, lanes, range(LANES) if mine is None else mine)
+        self.share = None if mine is None else Share(mine, self.lanes.read)
         self.records = Records(reads, connection, start_s=start_s)
         self.resends = Resends(known, self.lanes)
         self._locked: dict[str, Shipment] = {}
@@ -82,8 +86,9 @@ class Desk:
 
     def feed(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
         """The next events in the journal, all folded: positions, entries, and their sizes in the journal."""
-        known, lanes = self._known, self.lanes
-        known.load({entry.distinct_id for _, entry, _ in entries})
+        known, lanes, share = self._known, self.lanes, self.share
+        load = known.load if share is None else known.load_ids
+        load({entry.distinct_id for _, entry, _ in entries})
         people: set[str] = set()
         speaking: set[str] = set()
         others: Sequence[range] = ()
@@ -98,10 +103,11 @@ class Desk:
             item.name_checksum, item.who_checksum = checksum_of_name(entry.name), checksum(who)
             if others and any(position in each for each in others):
                 item.filtered = ELSEWHERE
-            if known.id(who) is None:
-                item.lane, item.people = item.who_checksum % LANES, (who,)
-            else:
-                self._join(item, entry)
+            item.lane = item.who_checksum % LANES if known.id(who) is None else lane_of(known.group(who, position))
+            if share is not None and item.lane not in share.mine:
+                share.heard(known.group(who, position), position)
+                continue
+            self._join(item, entry)
             if position <= lanes.all[item.lane].settled or (
                 self._settled_before is not None and self._settled_before(position)
             ):
@@ -110,6 +116,8 @@ class Desk:
             if entry.said is not None:
                 speaking.update(item.people)
             lanes.add(item)
+        if share is not None:
+            known.load(people)
         self.records.load(people)
         if self._people is not None:
             emails = (known.person(one).email for one in speaking)
@@ -127,9 +135,11 @@ class Desk:
         self.records.ledger.load({one.lower() for one in emails if one is not None})
 
     def _join(self, item: Item, entry: Entry) -> None:
-        """The lane's name for an event of an id that was ever joined, and the person it is about."""
+        """Whom an event is about, and what it waits for."""
         known, at, who = self._known, item.position, item.who
-        item.lane = lane_of(known.group(who, at))
+        if known.id(who) is None:
+            item.people = (who,)
+            return
         person = known.who(who, at)
         item.people = (person,)
         other = other_of(entry)
@@ -139,8 +149,13 @@ class Desk:
             dict.fromkeys((person, known.who(who, at - 1), known.who(other, at - 1), known.who(other, at)))
         )
         if known.who(other, at) == person:
-            lanes = {lane_of(known.group(one, at - 1)) for one in (who, other)}
-            item.waits = tuple(lanes - {item.lane})
+            groups = {lane_of(group): group for group in (known.group(one, at - 1) for one in (who, other))}
+            groups.pop(item.lane, None)
+            item.waits = tuple(number for number in groups if self.lanes.all[number].mine)
+            if self.share is not None:
+                item.far = tuple(
+                    self.share.wait(number, group, at) for number, group in groups.items() if number not in item.waits
+                )
 
     # planning
 
@@ -168,8 +183,8 @@ class Desk:
                 break
             if lane.shipment is None:
                 self._take_lane(shipment, lane, full)
-        for lane in self.lanes.all:
-            if lane.shipment is shipment and lane.out is None:
+        for lane in self.lanes.mine:
+            if lane.shipment is shipment and lane.out is None and lane.since is None:
                 lane.shipment = None
         if not shipment.items:
             return None
@@ -177,7 +192,13 @@ class Desk:
         shipment.before = {name: draft.was for name, draft in drafts.items()}
         shipment.on_disk = dict(shipment.before)
         shipment.changing = {name for name, was in shipment.before.items() if drafts[name].told is not (was or NOBODY)}
-        shipment.intent = self._intent(shipment, now_ms + UNSETTLED_MS)
+        shipment.intent = intent_of(
+            shipment,
+            self.records.ledger,
+            connection=self._connection,
+            due_ms=now_ms + UNSETTLED_MS,
+            shared=self.share is not None,
+        )
         if shipment.intent is not None:
             shipment.on_disk.update(shipment.intent.told)
         self.records.put({name: drafts[name].told for name in shipment.changing})
@@ -193,6 +214,8 @@ class Desk:
             if not lane.waiting or (item := lane.waiting[0]).position >= before:
                 stack.pop()
                 continue
+            if item.far:  # other processes' lanes are not that far
+                return
             if item.waits and (blocking := self._blocking(shipment, item)) is not None:
                 if blocking.shipment is not None and blocking.shipment is not shipment:
                     return
@@ -221,6 +244,41 @@ class Desk:
             if lane.shipment is not shipment and lane.out is not None and lane.out < item.position:
                 return lane
         return None
+
+    def hear(self, far: Mapping[int, Far]) -> None:
+        """How far other processes' lanes are. Ids that events take out of those may be free to go now; then what their
+        people were told is on disk."""
+        share = self.share
+        assert share is not None
+        share.hear(far)
+        free = [
+            item
+            for lane in self.lanes.mine
+            for item in islice(lane.waiting, MOST_HEARD)
+            if item.far and share.is_past(item.far)
+        ]
+        came = {one for item in free for one in item.people if one not in self._locked}
+        self.records.lose(came)
+        self.records.load(came)
+        names = {
+            name for told in map(self.records.stored, came) if told is not None for name in (*told.emails, *told.claims)
+        }
+        ledger = self.records.ledger
+        ledger.lose(names.difference(*(one.roster.rows for one in self.flight)))
+        ledger.load(names)
+        for item in free:
+            item.far = ()
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether an event can only go when another process is further."""
+        return any(lane.waiting and lane.waiting[0].far for lane in self.lanes.mine)
+
+    def is_mine(self, who: str) -> bool:
+        """Whether this process carries a person now."""
+        if self.share is None:
+            return True
+        return self.lanes.all[lane_of(self._known.group(who, self.resends.passed(who)[1]))].mine
 
     def _lock(self, shipment: Shipment, people: tuple[str, ...]) -> bool:
         """These are in this shipment now, and in no other. False if one of them is in another."""
@@ -259,8 +317,14 @@ class Desk:
             if full():
                 break
             person, at = self.resends.passed(item.who)
+            lane = self.lanes.all[lane_of(self._known.group(item.who, at))] if self.share is not None else None
+            if lane is not None and not lane.mine:
+                if item.entry is None:
+                    self.resends.leave(item)
+                continue
             busy = (
                 person in blocked
+                or (lane is not None and lane.shipment not in {None, shipment})
                 or (item.origin is Origin.DUE and person in shipment.roster.drafts)
                 or self._must_wait(shipment, item, (person,))
             )
@@ -268,22 +332,43 @@ class Desk:
                 blocked.add(person)
                 continue
             self.resends.took(item)
+            if lane is not None:  # others learn that it is busy
+                lane.shipment = shipment
+                lane.since = self.lanes.read if lane.since is None else lane.since
+                email = self._known.person(person).email
+                if item.origin is Origin.FREED and email is not None:
+                    self._reread(email.lower(), shipment)
             gate_at = EVER - 1 if item.entry is not None else self.lanes.read
             item.people = (person,)
             self._add(shipment, item, max(at, gate_at), person)
 
-    def _intent(self, shipment: Shipment, due_ms: int) -> Intent | None:
-        """What has to be on disk before the shipment is sent; None: nothing new is named, linked or removed."""
-        told: dict[str, Told] = {}
-        for name in shipment.changing:
-            wanted = _intended(shipment.roster.drafts[name], shipment.before[name] or NOBODY, due_ms)
-            if wanted is not None:
-                told[name] = wanted
-        ledger = self.records.ledger
-        rows = {email: ledger.row(email) for email in shipment.roster.rows}
-        return Intent(self._connection, told, rows) if told or rows else None
+    def _reread(self, name: str, shipment: Shipment) -> None:
+        """Another process may have changed this row of the ledger."""
+        if not any(name in one.roster.rows for one in (shipment, *self.flight)):
+            self.records.ledger.lose((name,))
 
     # out
+
+    def give_back(self, shipment: Shipment, rows: Mapping[str, LedgerRow | None]) -> None:
+        """Another process was first with an identifier, so nothing of this was written or sent. It is planned again,
+        with the ledger's `rows` as they are."""
+        self.records.put(shipment.before)
+        for name, row in {**shipment.roster.were, **rows}.items():
+            self.records.ledger.put(name, row)
+        for item in reversed(shipment.items):
+            item.person, item.refusals, item.adjusted, item.held = "", (), (), False
+            item.filtered = item.filtered if item.filtered == ELSEWHERE else None
+            if item.lane >= 0:
+                self.lanes.give_back(item)
+            elif item.origin is not Origin.HELD:
+                self.resends.give_back(item)
+        self.lanes.free(shipment)
+        self._unlock(shipment)
+
+    def _unlock(self, shipment: Shipment) -> None:
+        for name in shipment.locked:
+            del self._locked[name]
+        self.flight.remove(shipment)
 
     def settle(
         self,
@@ -304,13 +389,13 @@ class Desk:
             connection=self._connection,
             times=Times(now_ms, now_ms + self._merge_delay_ms, self.rules.merges),
             lanes=self.lanes.positions(shipment),
+            clear=self.lanes.clear(shipment) if self.share is not None else {},
             requests=requests,
             retries=retries,
             replay_settled=self.resends.ended(shipment.items),
             unwritten=self._known.unwritten,
+            shared=self.share is not None,
         )
-        if settled.settlement.freed:
-            self._too_early(shipment, settled.settlement.freed)
         for email, row in settled.settlement.ledger.items():
             self.records.ledger.put(email, row)
             shipment.roster.rows.add(email)  # to be remembered until it is on disk
@@ -325,36 +410,6 @@ class Desk:
         records.spoken |= settled.spoken
         self.lanes.settled(settlement.lanes, shipment, (one for one in shipment.items if one.lane >= 0))
         self.resends.settled(shipment.items, settlement.replay_settled)
-        for name in shipment.locked:
-            del self._locked[name]
-        self.flight.remove(shipment)
+        self._unlock(shipment)
         records.make_room(self._locked)
         records.ledger.make_room({email for one in self.flight for email in one.roster.rows})
-
-    def _too_early(self, shipment: Shipment, freed: Sequence[str]) -> None:
-        """Other shipments may have people who wait for one of these emails, and were looked at before it was free."""
-        for other in self.flight:
-            for item in other.items if other is not shipment else ():
-                email = self._known.person(item.person).email if item.origin is Origin.FREED else None
-                if email is not None and email.lower() in freed:
-                    other.too_early.add(item.person)
-
-
-def _intended(draft: Draft, was: Told, due_ms: int) -> Told | None:
-    """What has to be on disk before; None if nothing is new. Nothing counts as told yet."""
-    now = draft.told
-    if draft.taken:  # the customer of someone who was joined here is theirs until that is settled
-        now = replace(now, main=was.main, others=was.others)
-    if _structure(now) == _structure(was):
-        return None
-    main = now.main
-    if main is not None:
-        same = was.main is not None and was.main.key == main.key
-        main = replace(main, refused=was.main.refused if same and was.main is not None else {})
-    due_ms = was.due_ms if 0 < was.due_ms < due_ms else due_ms
-    return replace(now, has_held=was.has_held, seen=None, main=main, due_ms=due_ms)
-
-
-def _structure(told: Told) -> object:
-    main = (told.main.key, told.main.said_s) if told.main is not None else None
-    return main, tuple((one.key, one.state) for one in told.others), told.anonymous, told.emails, told.claims

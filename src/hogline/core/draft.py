@@ -50,6 +50,10 @@ class Roster:
         self._into: dict[str, str] = {}
         self.rows: set[str] = set()
         """Names of the ledger's rows that change."""
+        self.were: dict[str, LedgerRow | None] = {}
+        """Those rows before this shipment."""
+        self.denied: dict[str, str] = {}
+        """People without an email, in lowercase, that is someone else's."""
 
     def draft(self, person: str) -> Draft:
         found = self.drafts.get(person)
@@ -86,16 +90,21 @@ class Roster:
         return replace(row, person=self.root(row.person)) if row is not None and self._into else row
 
     def keep(self, draft: Draft, email: str, row: LedgerRow) -> None:
-        self.records.ledger.put(email, row)
-        self.rows.add(email)
+        self._put(email, row)
         if email not in draft.told.emails:
             draft.told = replace(draft.told, emails=(*draft.told.emails, email))
+
+    def _put(self, name: str, row: LedgerRow) -> None:
+        ledger = self.records.ledger
+        if name not in self.rows:
+            self.rows.add(name)
+            self.were[name] = ledger.row(name)
+        ledger.put(name, row)
 
     def claim(self, draft: Draft, identifier: Identifier) -> None:
         """An identifier that is no email is this person's."""
         name = row_name(identifier)
-        self.records.ledger.put(name, LedgerRow(draft.person, "accepted", identifier, others=0))
-        self.rows.add(name)
+        self._put(name, LedgerRow(draft.person, "accepted", identifier, others=0))
         draft.told = replace(draft.told, claims=tuple(dict.fromkeys((*draft.told.claims, name))))
 
 

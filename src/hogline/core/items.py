@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hogline.core.share import Wait
 from hogline.core.told import Mark
 from hogline.model import Identifier, Operation, Refusal
 from hogline.posthog.entry import Entry
@@ -63,6 +64,8 @@ class Item(Struct, gc=False):
     """Of `who`."""
     waits: tuple[int, ...] = ()
     """Lanes that must have nothing earlier left, because one of the joined ids comes from there."""
+    far: tuple[Wait, ...] = ()
+    """What other processes' lanes must have reached, for the same reason."""
     people: tuple[str, ...] = ()
     """The people it is about, its owner first. They are in one shipment at a time."""
     again: frozenset[str] = frozenset()

@@ -110,11 +110,7 @@ class Known:
     def load(self, ids: Iterable[str]) -> None:
         """Read these, their groups and their people, in few steps. Anything else is read one by one."""
         known, wanted = self._ids, list(ids)
-        missing = {one for one in wanted if one not in known}
-        while missing:
-            found = self._reads.ids(list(missing))
-            known.update((one, found.get(one)) for one in missing)
-            missing = {one.parent for one in found.values() if one.parent is not None} - known.keys()
+        self.load_ids(wanted)
         people = self._people
         names = {self.who(one) for one in wanted if known[one] is not None}
         names.update(one for one in wanted if known[one] is None)
@@ -122,6 +118,15 @@ class Known:
         if absent:
             read = self._reads.people(absent)
             people.update((one, read.get(one)) for one in absent)
+
+    def load_ids(self, ids: Iterable[str]) -> None:
+        """Read these and their groups, in few steps."""
+        known = self._ids
+        missing = {one for one in ids if one not in known}
+        while missing:
+            found = self._reads.ids(list(missing))
+            known.update((one, found.get(one)) for one in missing)
+            missing = {one.parent for one in found.values() if one.parent is not None} - known.keys()
 
     def make_room(self) -> None:
         """Drop what was read first, but nothing that still has to be written."""
@@ -205,6 +210,20 @@ class Known:
         for one in ids:
             self._ids.pop(one, None)
             self._people.pop(one, None)
+
+    def outdated(self, ids: Collection[str]) -> None:
+        """Another process has written something new about these: read them and their groups again."""
+        self.load_ids(ids)
+        for one in ids:
+            name: str | None = one
+            while name is not None:
+                joined = self._ids.pop(name, None)
+                self._people.pop(name, None)
+                if joined is None:
+                    break
+                for _, person in joined.people:
+                    self._people.pop(person, None)
+                name = joined.parent
 
     def put(self, person: Person) -> None:
         self._people[person.id] = person

@@ -84,6 +84,11 @@ class Ledger:
     def put(self, name: str, row: LedgerRow | None) -> None:
         self._rows[name] = row
 
+    def lose(self, names: Iterable[str]) -> None:
+        """They may be different on disk."""
+        for one in names:
+            self._rows.pop(one, None)
+
     def make_room(self, promised: Container[str]) -> None:
         """Drop what was read first, but nothing that a shipment on its way changes."""
         for name in self._room.surplus(self._rows):

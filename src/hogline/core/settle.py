@@ -71,11 +71,14 @@ def settle(
     connection: int,
     times: Times,
     lanes: Mapping[int, int],
+    clear: Mapping[int, int],
     requests: int = 0,
     retries: Mapping[str, int] | None = None,
     replay_settled: int | None = None,
     unwritten: Callable[[Collection[str]], list[str]],
+    shared: bool = False,
 ) -> SettledShipment:
+    """`shared`: others deliver this connection, too."""
     refusals: dict[int, list[Refusal]] = {}
     effects: dict[str, list[tuple[Effect, bool]]] = {}
     adjusted: Counter[str] = Counter()
@@ -103,6 +106,7 @@ def settle(
     settlement = Settlement(
         connection=connection,
         lanes=lanes,
+        clear=clear,
         told=told,
         ledger=rows,
         delivered=counted.delivered,
@@ -118,7 +122,9 @@ def settle(
         released=sorted(shipment.released - shipment.holds.keys()),
         absorbed={goes: shipment.roster.root(stays) for stays, goes in shipment.roster.joins},
         freed=freed,
-        waiting=[*sorted(shipment.too_early), *(unwritten(freed)[:MOST_FREED] if freed else ())],
+        unwritten=unwritten(freed)[:MOST_FREED] if freed else (),
+        denied=shipment.roster.denied,
+        expected={name: shipment.roster.records.ledger.row(name) for name in rows} if shared else None,
         again_done=[(item.origin.value, item.who) for item in asides if item.origin is not Origin.DUE],
     )
     return SettledShipment(settlement, counted.outcomes, spoken)

@@ -66,8 +66,6 @@ class Shipment:
         """Names of events that are sent."""
         self.merging: set[str] = set()
         """People with a merge here: nothing else of theirs goes along."""
-        self.too_early: set[str] = set()
-        """People who were looked at because an email of theirs was free, which it only became since."""
         self.locked: list[str] = []
         """People who are in no other shipment in the meantime."""
         self.before: dict[str, Told | None] = {}

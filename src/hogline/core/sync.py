@@ -3,7 +3,7 @@ theirs, which attributes have to be sent. Once for each person in a shipment, be
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from zlib import crc32
 
 import msgspec
@@ -21,6 +21,7 @@ from hogline.destinations.base import People
 from hogline.model import UNKNOWN, Identifier, Operation, Refusal
 
 _encode = msgspec.json.Encoder().encode
+_TAKEN = frozenset(get_args(EmailMissing))
 NULL = crc32(b"null")
 """The fingerprint of a removed value."""
 
@@ -114,6 +115,7 @@ class Sync:
             linked = self._link(draft, person, main)
             if linked.missing is not None and (fresh or _says(item, "email")):
                 adjusted.append(linked.missing)
+        self._note_denied(person, linked.missing or unsaid)
         mine = {one.key for one in told.customers}
         theirs = {one.key for part in self._roster.parts(draft)[1:] for one in part.customers}
         draft.taken = draft.taken or (main.key in theirs and main.key not in mine)
@@ -149,6 +151,10 @@ class Sync:
             operations += self._identify(draft, values, effect)
         adopted = [one for part in self._roster.parts(draft) for one in part.anonymous]
         return operations + self.adopt(draft, item, adopted)
+
+    def _note_denied(self, person: Person, why: str | None) -> None:
+        if why in _TAKEN and person.email is not None:
+            self._roster.denied[person.id] = person.email.lower()
 
     def _names_by(self, main: Customer) -> str:
         """The property that decides which customer they are."""

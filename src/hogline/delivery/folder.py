@@ -5,30 +5,26 @@ changed, and how far it is. After a crash it continues from there, with the same
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 
 from hogline.clock import Clock
 from hogline.core.fold import Fold
 from hogline.core.known import Known
+from hogline.delivery.window import Received, Window, received_after
 from hogline.destinations.base import DEFAULT_LEARNING, Learning
-from hogline.posthog.entry import Entry, decode_entry
-from hogline.posthog.weight import weight_bytes
-from hogline.store.base import READ_BYTES, Journal, State, Unwritable
+from hogline.posthog.entry import Entry
+from hogline.store.base import Journal, State, Unwritable
 from hogline.store.forgetting import Expired
 from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.delivery")
 
-Received: TypeAlias = tuple[int, Entry, int]
-"""An event in the journal: its position, the entry, and its size in a window (`weight_bytes`)."""
-
 READ = 1_000
 FLUSH_S = 1.0
-WINDOW_BYTES = 8_000_000
-"""The newest events, decoded, so that connections that keep up need not read them again."""
+FLUSH_FOR_OTHERS_S = 0.1
+"""If others wait for it."""
 MOST_SEEN = 200_000
 """How many ids are remembered in memory as seen today."""
 _DAY_MS = 86_400_000
@@ -86,9 +82,9 @@ class Folder:
         self._seen: DaysSeen | None = DaysSeen() if retains else None
         self._flushing = asyncio.Lock()
         self._stepping = asyncio.Lock()
-        self._base = self.known.folded + 1
-        self._window: list[Received] = []
-        self._window_bytes = 0
+        self._window = Window(journal, self.known.folded + 1)
+        self.shared = False
+        """Others deliver, too: connections get an event only when what it taught is on disk."""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -147,7 +143,7 @@ class Folder:
     async def _flush_next(self) -> None:
         while self.known.folded == self._flushed:
             await self._grown.wait()
-        await self._clock.sleep(FLUSH_S)
+        await self._clock.sleep(FLUSH_FOR_OTHERS_S if self.shared else FLUSH_S)
         await self.flush()
 
     async def step(self) -> bool:
@@ -164,19 +160,15 @@ class Folder:
 
     async def _step(self) -> bool:
         known, fold = self.known, self._fold
-        rows = await self._journal.read(known.folded, READ, READ_BYTES)
-        if not rows:
+        received = await received_after(self._journal, known.folded, READ)
+        if not received:
             return False
-        received = [(position, *_weighed(body)) for position, body in rows]
         if self._seen is not None:
             self._seen.note(entry for _, entry, _ in received)
         ids = {entry.distinct_id for _, entry, _ in received if entry.said is not None}
         ids.update(entry.said.other for _, entry, _ in received if entry.said is not None and entry.said.other)
         known.load(ids)
-        if known.folded + 1 != received[0][0]:  # trimmed in the meantime: nobody needs what was in between
-            self._window, self._window_bytes = [], 0
-        if not self._window:
-            self._base = received[0][0]
+        expected = known.folded + 1
         for position, entry, _ in received:
             try:
                 fold.fold(position, entry)
@@ -184,22 +176,13 @@ class Folder:
                 # An internal error about one event must not keep all others from being delivered.
                 place = kind_and_place(error)
                 log.error("an event was skipped because of an internal error", uuid=entry.uuid, error=place)  # noqa: TRY400
-        self._remember(received)
-        grown, self._grown = self._grown, asyncio.Event()
-        grown.set()
+        self._window.add(received, expected)
+        self._tell()
         return True
 
-    def _remember(self, received: Sequence[Received]) -> None:
-        window = self._window
-        window.extend(received)
-        self._window_bytes += sum([one[2] for one in received])
-        if self._window_bytes > WINDOW_BYTES:
-            gone = 0
-            while self._window_bytes > WINDOW_BYTES // 2 and gone < len(window) - 1:
-                self._window_bytes -= window[gone][2]
-                gone += 1
-            del window[:gone]
-            self._base = window[0][0]
+    def _tell(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
 
     async def flush(self) -> None:
         """Write what changed since the last time."""
@@ -213,6 +196,8 @@ class Folder:
             await self._state.flush(flush)
             known.flushed(flush)
             self._flushed = flush.folded
+            if self.shared:
+                self._tell()
             if self._seen is not None:
                 self._seen.written(flush.seen)
 
@@ -229,24 +214,16 @@ class Folder:
 
     # reading, for the connections
 
+    @property
+    def _ready(self) -> int:
+        return self._flushed if self.shared else self.known.folded
+
     async def wait(self, after: int) -> None:
         """Returns when there is a folded event after this position, and everything that was there at the start is
         folded. Otherwise older knowledge would overwrite newer."""
-        known = self.known
-        while known.folded < self._must or known.folded <= after:
+        while self._ready < self._must or self._ready <= after:
             await self._grown.wait()
 
     async def read(self, after: int, limit: int) -> list[Received]:
         """At most `limit` folded events after a position, in order."""
-        last = self.known.folded
-        first = after + 1
-        if self._window and self._base <= first:
-            begin = first - self._base
-            return self._window[begin : begin + limit]
-        rows = await self._journal.read(after, limit, READ_BYTES)
-        return [(position, *_weighed(body)) for position, body in rows if position <= last]
-
-
-def _weighed(body: bytes) -> tuple[Entry, int]:
-    entry = decode_entry(body)
-    return entry, weight_bytes(body, entry)
+        return await self._window.read(after, limit, self._ready)

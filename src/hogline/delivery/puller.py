@@ -14,6 +14,7 @@ from hogline.core.changes import Failure, Settlement
 from hogline.core.desk import Desk
 from hogline.core.items import Item, Origin
 from hogline.delivery.folder import Folder
+from hogline.delivery.follower import Follower
 from hogline.delivery.resender import Resender
 from hogline.posthog.entry import Entry, decode_entry
 from hogline.store.base import Journal, State
@@ -34,7 +35,7 @@ class Puller:
         connection: int,
         desk: Desk,
         *,
-        folder: Folder,
+        folder: Folder | Follower,
         journal: Journal,
         state: State,
         clock: Clock,
@@ -68,10 +69,15 @@ class Puller:
         """A settlement is on disk."""
         self._room.set()
         self.resender.settled()
-        if settlement.freed or settlement.waiting or settlement.again_done:
+        if settlement.freed or settlement.denied or settlement.again_done:
             self._asked_again.set()  # there may be more than was read last time
         if any(told is not None and told.due_ms for told in settlement.told.values()):
             self._due_changed.set()
+
+    def look(self) -> None:
+        """Others deliver this connection, too: what they left for this process is on disk."""
+        self._asked_again.set()
+        self._due_changed.set()
 
     async def _space(self) -> None:
         """Returns when the window has room for more events."""
@@ -104,6 +110,7 @@ class Puller:
             self._due_changed.clear()
             due = self._state.due(self._connection, PULL)
             now_ms = self._clock.time_ms()
+            due = [(person, at_ms) for person, at_ms in due if self._desk.is_mine(person)]
             added = [again.add(Item(Origin.DUE, 0, person, None)) for person, at_ms in due if at_ms <= now_ms]
             if any(added):
                 self._pulled.set()
@@ -156,7 +163,11 @@ class Puller:
     async def _pull_asked(self) -> None:
         while asked := self._state.again(self._connection, PULL):
             self._desk.load([person for _, person in asked])
-            new = [self._desk.resends.add(Item(Origin(kind), 0, person, None)) for kind, person in asked]
+            new = [
+                self._desk.resends.add(Item(Origin(kind), 0, person, None))
+                for kind, person in asked
+                if self._desk.is_mine(person)
+            ]
             if not any(new):
                 break
             self._pulled.set()

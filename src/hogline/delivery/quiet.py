@@ -18,21 +18,23 @@ class Quiet:
         self._send = send
         self._clock = clock
         self._for_s = for_s
-        self._until_s = clock.now_s() + for_s if was_killed else 0.0
-        self._gave_up_s: float | None = None
+        self._until_s = clock.now_s() + (for_s if was_killed else 0.0)
 
     @property
     def is_over(self) -> bool:
-        """Nothing that was given up can still be on its way."""
-        return self._gave_up_s is None or self._clock.now_s() >= self._gave_up_s + self._for_s
+        """Nothing that this process gave up, or the one before it, can still be on its way."""
+        return self._clock.now_s() >= self._until_s
 
-    async def send(self, request: Request) -> Response:
+    async def over(self) -> None:
+        """Returns when `is_over`."""
         while (pause_s := self._until_s - self._clock.now_s()) > 0:
             await self._clock.sleep(pause_s)
+
+    async def send(self, request: Request) -> Response:
+        await self.over()
         try:
             return await self._send(request)
         except asyncio.CancelledError:
             if request.method != "GET":
-                self._gave_up_s = self._clock.now_s()
-                self._until_s = self._gave_up_s + self._for_s
+                self._until_s = self._clock.now_s() + self._for_s
             raise

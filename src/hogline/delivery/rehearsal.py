@@ -122,12 +122,14 @@ class Rehearsal:
         settled = self._desk.settle(shipment, [None] * len(shipment.operations), now_ms)
         given_up = self._store.settle(settled.settlement)
         self._desk.settled(shipment, settled)
-        for person, told in settled.settlement.told.items():
+        settlement = settled.settlement
+        for person, told in settlement.told.items():
             if told is not None and 0 < told.due_ms <= now_ms:
                 self._desk.resends.add(Item(Origin.DUE, 0, person, None))
-        for person in (*self._store.known_by(settled.settlement.freed), *settled.settlement.waiting):
+        denied = self._store.denied(self._connection, settlement.denied)
+        for person in (*self._store.known_by(settlement.freed), *settlement.unwritten, *denied):
             self._desk.resends.add(Item(Origin.FREED, 0, person, None))
         flush = self._known.take_flush()
         self._store.flush(flush)
         self._known.flushed(flush)
-        return Rehearsed(shipment, settled.settlement, given_up)
+        return Rehearsed(shipment, settlement, given_up)

@@ -7,11 +7,11 @@ for. While requests are out, the next events gather, so batches grow under load.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -21,9 +21,11 @@ from hogline.core.changes import Noted, Settlement
 from hogline.core.desk import Desk
 from hogline.core.items import OperationOutcome
 from hogline.core.settle import Outcome
+from hogline.core.share import Far
 from hogline.core.shipment import Shipment
 from hogline.delivery.carrier import Carrier, Stopped
 from hogline.delivery.folder import Folder
+from hogline.delivery.follower import Follower
 from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
 from hogline.delivery.logbook import noted
@@ -34,6 +36,7 @@ from hogline.destinations.base import Destination, Send
 from hogline.model import Refusal
 from hogline.posthog.entry import Entry
 from hogline.store.base import Connection, Journal, State, Unwritable
+from hogline.store.shared import Contended
 from hogline.telemetry.delivery import DeliveryWatch, RequestListener, nobody
 
 OptionsT = TypeVar("OptionsT")
@@ -45,6 +48,24 @@ LOOK_AGAIN_S = 5.0
 """After the disk could not be read."""
 
 
+STEP_EVERY_S = 0.1
+"""How often processes that share a connection tell each other how far they are, if no settlement does."""
+HEAR_EVERY_S = 0.02
+"""How often one that waits for another looks how far that is."""
+LOOK_FOR_LEFT_S = 5.0
+"""How often a process looks for what another has left for it."""
+
+
+class Part(NamedTuple):
+    """What of a connection this process carries."""
+
+    lanes: Collection[int]
+    far: Callable[[int], Awaitable[Mapping[int, Far]]]
+    """How far all lanes of a connection are, as on disk."""
+    shares: int
+    """In how many parts the connection is."""
+
+
 class Worker(Generic[OptionsT]):
     def __init__(
         self,
@@ -52,9 +73,10 @@ class Worker(Generic[OptionsT]):
         destination: Destination[OptionsT],
         options: OptionsT,
         *,
-        folder: Folder,
+        folder: Folder | Follower,
         journal: Journal,
         state: State,
+        part: Part | None = None,
         send: Send,
         gate: Gate,
         clock: Clock,
@@ -63,16 +85,17 @@ class Worker(Generic[OptionsT]):
         listener: RequestListener = nobody,
         noting: Callable[[], None] | None = None,
     ) -> None:
-        """`merge_delay_s`: how long a merge waits when both customers are accepted. `tallies`: anyone who waits for
-        events, now or later. `listener` gets each request. `noting`: called whenever what happened to events was noted
-        for the event log; None: nothing is.
+        """`part`: of a connection that others deliver, too; None: all of it. `merge_delay_s`: how long a merge waits
+        when both customers are accepted. `tallies`: anyone who waits for events, now or later. `listener` gets each
+        request. `noting`: called whenever what happened to events was noted for the event log; None: nothing is.
         """
-        self._connection = connection
+        self.connection = connection
         self._destination = destination
         self._options = options
         self._folder = folder
         self._journal = journal
         self._state = state
+        self._part = part
         self._gate = gate
         self._clock = clock
         self._merge_delay_ms = round(merge_delay_s * 1_000)
@@ -98,7 +121,7 @@ class Worker(Generic[OptionsT]):
 
     async def _begin(self) -> tuple[Desk, Puller]:
         """Starts from what is on disk: nothing is pulled, and no one is known."""
-        state, connection = self._state, self._connection
+        state, connection = self._state, self.connection
         received_ms = await self._journal.received_at(self._journal.end)
         last, positions = state.settled_before(connection.id)
         desk = self._desk = Desk(
@@ -109,6 +132,7 @@ class Worker(Generic[OptionsT]):
             reads=state,
             start=connection.start,
             lanes=await state.lanes(connection.id),
+            mine=self._part.lanes if self._part is not None else None,
             start_s=(received_ms or 0) // 1_000,
             suppressed=self._state.suppressed,
             merge_delay_ms=self._merge_delay_ms,
@@ -130,7 +154,7 @@ class Worker(Generic[OptionsT]):
         return desk, puller
 
     def _failed(self, entry: Entry, error: Exception) -> None:
-        log.error("planning failed", connection=self._connection.name, uuid=entry.uuid, error=type(error).__name__)
+        log.error("planning failed", connection=self.connection.name, uuid=entry.uuid, error=type(error).__name__)
 
     def _note_forgotten(self, position: int) -> None:
         for tally in self._tallies:
@@ -160,7 +184,7 @@ class Worker(Generic[OptionsT]):
     @property
     def settled(self) -> int:
         """The position up to which everything is settled; 0: not read yet."""
-        return 0 if self._desk is None else min(lane.settled for lane in self._desk.lanes.all)
+        return 0 if self._desk is None else min(lane.settled for lane in self._desk.lanes.mine)
 
     @property
     def unsaved_requests(self) -> int:
@@ -194,6 +218,8 @@ class Worker(Generic[OptionsT]):
                     tasks.create_task(self._ship(desk, tasks)),
                     tasks.create_task(self._recover()),
                 ]
+                if self._part is not None:
+                    loops.append(tasks.create_task(self._keep_step(self._part, desk, puller)))
                 await self._closing.wait()
                 for loop in loops:
                     loop.cancel()
@@ -203,8 +229,29 @@ class Worker(Generic[OptionsT]):
             requests, retries = self._carrier.take_counts()
             with suppress(Unwritable):
                 await self._state.settle(
-                    Settlement(connection=self._connection.id, lanes={}, requests=requests, retries=retries)
+                    Settlement(connection=self.connection.id, lanes={}, requests=requests, retries=retries)
                 )
+
+    async def _keep_step(self, part: Part, desk: Desk, puller: Puller) -> None:
+        """Tell the others how far these lanes are, and hear how far theirs are, until cancelled."""
+        assert desk.share is not None
+        told_s = looked_s = self._clock.now_s()
+        told = dict[int, int]()
+        while True:
+            await self._clock.sleep(HEAR_EVERY_S if desk.waits_for_others else STEP_EVERY_S)
+            if desk.waits_for_others:
+                desk.hear(await part.far(self.connection.id))
+                self._wake.set()
+            now_s = self._clock.now_s()
+            if now_s >= told_s + STEP_EVERY_S:
+                told_s, positions, clear = now_s, desk.lanes.positions(None), desk.lanes.clear()
+                if positions or clear != told:
+                    await self._keep(Settlement(connection=self.connection.id, lanes=positions, clear=clear))
+                    desk.lanes.settled(positions, None, ())
+                    told = clear
+            if now_s >= looked_s + LOOK_FOR_LEFT_S:
+                looked_s = now_s
+                puller.look()
 
     async def _recover(self) -> None:
         """The disk could not be read. It can once nothing has failed for as long as we waited before."""
@@ -263,7 +310,12 @@ class Worker(Generic[OptionsT]):
         began_ms = self._clock.time_ms()
         with self._watch.shipment(item.entry.uuid for item in shipment.items if item.entry is not None):
             if (intent := shipment.intent) is not None:
-                await self._persist(lambda: self._state.intend(intent))
+                try:
+                    await self._persist(lambda: self._state.intend(intent))
+                except Contended as contended:
+                    desk.give_back(shipment, contended.rows)
+                    self._wake.set()
+                    return
             with self._retries.of(shipment) as retried:
                 outcomes = await self._carrier.carry(shipment.operations, retried, people=shipment.whose)
                 self._watch.standing(self.trouble)
@@ -278,7 +330,7 @@ class Worker(Generic[OptionsT]):
             found = noted(shipment, people, outcomes, began_ms=began_ms, at_ms=at_ms)
             return found and self._retries.with_those(shipment, found)
         except Exception as error:  # a bug in what is only looked at must not stop delivery
-            log.error("the event log failed", connection=self._connection.name, error=type(error).__name__)  # noqa: TRY400  # the kind says it
+            log.error("the event log failed", connection=self.connection.name, error=type(error).__name__)  # noqa: TRY400  # the kind says it
             return None
 
     async def _settle(

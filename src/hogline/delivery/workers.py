@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import structlog
 
 from hogline.clock import Clock
 from hogline.delivery.carrier import Stopped
+from hogline.delivery.crew import Alone
 from hogline.delivery.folder import Folder
+from hogline.delivery.follower import Follower
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.installed import Installed
 from hogline.delivery.retried import Retried
 from hogline.delivery.tally import Notes, Tally
-from hogline.delivery.worker import Worker
+from hogline.delivery.worker import Part, Worker
 from hogline.destinations.base import InvalidOptions, Learning, Send
 from hogline.store.base import Connection, Journal, State, Unwritable
+from hogline.store.crew import Report
 from hogline.store.forgetting import Expired
 from hogline.telemetry.delivery import RequestListener, nobody
 from hogline.telemetry.internal_errors import kind_and_place
@@ -39,11 +42,18 @@ class Workers:
         stopped: Callable[[Connection, str], Awaitable[None]],
         merge_delay_s: float,
         retains: bool = False,
+        follows: bool = False,
+        others: Alone | None = None,
         listener: RequestListener = nobody,
         noting: Callable[[], None] | None = None,
+        calm: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`retains`: inactive people are removed. `noting`: as for a `Worker`."""
+        """`retains`: inactive people are removed. `follows`: another process folds. `others`: who else delivers.
+        `noting`: as for a `Worker`. `calm`: returns when no request that was given up can still be on its way.
+        """
         self._noting = noting
+        self._calm = calm or _calm
+        self.others = others or Alone()
         self._journal = journal
         self._state = state
         self._send = send
@@ -57,7 +67,13 @@ class Workers:
         self._retried: dict[int, Retried] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
         self._folder: Folder | None = None
+        self._follows = follows
+        self._follower: Follower | None = None
         self._learning = Learning()
+        self.go_alone: Callable[[Collection[int]], Awaitable[None]] | None = None
+        """Returns when no other process carries anything of these connections, for a while."""
+        self.removed_some = False
+        """Other processes may still have someone in memory who is not stored anymore."""
 
     # what is known
 
@@ -100,6 +116,7 @@ class Workers:
         expired = await self.folder.expire_people(before_day=before_day, today=today, after=after, most=most)
         for worker, _ in self._running.values():
             worker.lose(expired.ids)
+        self.removed_some = self.removed_some or bool(expired.ids)
         return expired
 
     async def stop_folding(self) -> None:
@@ -110,17 +127,19 @@ class Workers:
 
     # workers
 
-    def start(self, one: Installed[Any]) -> None:
-        """Run this connection. Nothing happens if it already runs."""
+    def start(self, one: Installed[Any], part: Part | None = None) -> None:
+        """Run this connection, or a part of it. Nothing happens if it already runs."""
         connection = one.connection
         if connection.id in self._running:
             return
-        rate = Rate(one.destination.requests_per_second(one.options), self._clock)
+        per_second = one.destination.requests_per_second(one.options)
+        rate = Rate(per_second if part is None else max(per_second // part.shares, 1), self._clock)
         worker: Worker[Any] = Worker(
             connection,
             one.destination,
             one.options,
-            folder=self.folder,
+            folder=self._follow() if self._follows else self.folder,
+            part=part,
             journal=self._journal,
             state=self._state,
             send=self._send,
@@ -134,6 +153,11 @@ class Workers:
         )
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
         self._running[connection.id] = (worker, task)
+
+    def _follow(self) -> Follower:
+        if self._follower is None:
+            self._follower = Follower(self._journal, self._state, self._clock)
+        return self._follower
 
     async def _run(self, connection: Connection, worker: Worker[Any]) -> None:
         log.info("connection started", connection=connection.name)
@@ -160,15 +184,44 @@ class Workers:
             else:
                 return
 
+    async def part(self, connection: int) -> Part | None:
+        """What of a connection is carried here from now on; None: all of it. It must not run."""
+        if not self.others.shares(connection):
+            await self.others.release(connection)
+            return None
+        await self._calm()
+        self.folder.shared = True
+        await self.folder.flush()
+        return await self.others.part(connection)
+
     async def stop(self, connection: int, within_s: float = 20.0) -> None:
-        """Returns when nothing of this connection is in flight. Harmless if it is not running."""
+        """Returns when nothing of this connection is in flight, in no process. Harmless if it is not running."""
+        both = (self._stop(connection, within_s), self.others.release(connection))
+        for failed in await asyncio.gather(*both, return_exceptions=True):
+            if isinstance(failed, BaseException):
+                raise failed
+
+    async def _stop(self, connection: int, within_s: float) -> None:
         if running := self._running.pop(connection, None):
             worker, task = running
             await worker.close(within_s)
             await task
+        if not self._running:
+            self._follower = None  # what it has read may be different by the next time: someone was forgotten
+
+    async def stop_for(self, connection: int, reason: str) -> None:
+        """Another process says that it has to stop."""
+        if running := self._running.get(connection):
+            one = running[0].connection
+            await self.stop(connection)
+            await self._report(one, reason)
 
     async def close(self, within_s: float = 20.0) -> None:
-        await asyncio.gather(*(self.stop(connection, within_s) for connection in list(self._running)))
+        stops = [self.stop(connection, within_s) for connection in list(self._running)]
+        for failed in await asyncio.gather(*stops, return_exceptions=True):
+            # The next owner waits until the others have put down what is theirs.
+            if isinstance(failed, BaseException) and not isinstance(failed, Unwritable):
+                raise failed
         await self.stop_folding()
 
     def runs(self, connection: int) -> bool:
@@ -176,7 +229,16 @@ class Workers:
 
     def trouble(self, connection: int) -> str | None:
         running = self._running.get(connection)
-        return (running[0].trouble or self.folding_trouble) if running else None
+        if running is None:
+            return None
+        return running[0].trouble or self.folding_trouble or self.others.trouble(connection)
+
+    def reports(self) -> dict[int, Report]:
+        """How each connection does here."""
+        return {
+            one: Report(trouble=worker.trouble, since_ms=worker.since_ms, next_try_ms=worker.next_try_ms)
+            for one, (worker, _) in self._running.items()
+        }
 
     def since_ms(self, connection: int) -> int:
         """Since when it has this trouble, or none; 0: it does not run."""
@@ -215,6 +277,17 @@ class Workers:
         """Notify `notes` of everything this connection settles, even after it was stopped and started again."""
         self._tallies.setdefault(connection, set()).add(notes)
 
+    async def alone(self, connections: Collection[int]) -> None:
+        """Returns when only this process delivers these, because someone is about to watch every event, or something is
+        about to be sent again. It stays like this as long as that lasts. Raises `Unwritable`."""
+        if self.go_alone is not None:
+            await self.go_alone(connections)
+
+    def is_watched(self, connection: int) -> bool:
+        """Whether someone waits for the events of a connection."""
+        watching = self._tallies.get(connection, ())
+        return any(not (isinstance(one, Retried) and one.is_over) for one in watching)
+
     def listen_no_more(self, connection: int, notes: Notes) -> None:
         self._tallies[connection].discard(notes)
 
@@ -242,6 +315,10 @@ class Workers:
     def forget(self, tallies: dict[int, Tally]) -> None:
         for connection, tally in tallies.items():
             self._tallies[connection].discard(tally)
+
+
+async def _calm() -> None:
+    """Nothing was given up."""
 
 
 class Retention:

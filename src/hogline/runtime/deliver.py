@@ -12,6 +12,7 @@ import structlog
 from hogline.clock import Clock, SystemClock
 from hogline.destinations.catalogue import PROBLEMS
 from hogline.runtime.beside import any_of, running
+from hogline.runtime.hand import lend_a_hand
 from hogline.runtime.housekeeping import Housekeeping
 from hogline.runtime.listening import watched
 from hogline.runtime.wiring import own_service
@@ -96,6 +97,7 @@ class _Turns:
         self._stop = asyncio.Event()
         self._joined = asyncio.Event()
         """PostgreSQL was there, and this process may use the store."""
+        self._helping: asyncio.Task[None] | None = None
         self._trouble: str | None = None
         """Why the last turn ended, until this process delivers or stands by again."""
 
@@ -145,8 +147,9 @@ class _Turns:
 
     async def _turn(self) -> None:
         directory = DataDirectory(self._settings.data)
-        joining = Joining(role="deliver", wait_s=None, waits=self._stand_by)
+        joining = Joining(role="deliver", wait_s=None, waits=self._stand_by, taken=self._put_down)
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._put_down)
             await self._hold(stack, directory)
             delivery = await stack.enter_async_context(
                 delivering(self._settings, directory, self._metrics, clock=self._clock, joining=joining)
@@ -178,3 +181,23 @@ class _Turns:
             log.info("standing by: another process delivers")
         self._trouble = None
         self._joined.set()
+        if self._helping is None or self._helping.done():
+            self._helping = asyncio.create_task(self._help(), name="hand")
+
+    async def _help(self) -> None:
+        """Deliver what the owner of the store gives to this process."""
+        try:
+            await lend_a_hand(self._settings, self._clock, self._metrics.observed)
+        except (Unusable, Unwritable) as trouble:
+            log.warning("cannot help to deliver now", reason=str(trouble))
+            await asyncio.sleep(AGAIN_S)
+        except Exception as error:
+            log.error("helping to deliver failed", error=kind_and_place(error))  # noqa: TRY400  # the kind and place say it
+            await asyncio.sleep(AGAIN_S)
+
+    async def _put_down(self) -> None:
+        """Returns when this process carries nothing for another one."""
+        if self._helping is not None:
+            self._helping.cancel()
+            await asyncio.gather(self._helping, return_exceptions=True)
+            self._helping = None

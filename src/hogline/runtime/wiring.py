@@ -13,9 +13,11 @@ from msgspec.structs import replace
 
 from hogline.clock import Clock, SystemClock
 from hogline.delivery.client import Client
+from hogline.delivery.crew import Leader
 from hogline.delivery.quiet import Quiet
 from hogline.destinations.base import Send
 from hogline.model import Request, Response
+from hogline.runtime.beside import running
 from hogline.runtime.calls import answering, owner_of
 from hogline.runtime.control_socket import Unanswered, offered, reached
 from hogline.runtime.figures import Fresh, Sampler
@@ -61,12 +63,16 @@ async def own_service(
         journal, state = stores.journal, stores.state
         sampler = Sampler(stores.figures, journal, state, clock)
         was_killed = directory.was_killed or (stores.hold is not None and stores.hold.was_killed)
-        send = client.send if stores.hold is None else _held(client.send, stores.hold)
+        send = client.send if stores.hold is None else held(client.send, stores.hold)
         quiet = Quiet(send, clock, for_s=settings.quiet_after_kill_s, was_killed=was_killed)
         if delivers:
             directory.delivers()
             stack.callback(_ended, directory, quiet)
             await stack.enter_async_context(sampler.running())  # until what is in flight at the end is settled
+        leader: Leader | None = None
+        if stores.board is not None and stores.far is not None and settings.shared is not None:
+            leader = Leader(stores.board, stores.far, clock, lease_s=settings.shared.lease_s)
+            await leader.begin()  # also for a command that changes something: nobody else delivers in the meantime
         service = Service(
             settings,
             journal=journal,
@@ -79,12 +85,16 @@ async def own_service(
             sources=stores.sources,
             trail=Trail(stores.audit, stores.fingerprint, clock.time_ms, retention_days=settings.audit_retention_days),
             listener=sampler.heard(listener),
+            leader=leader if delivers else None,
+            calm=quiet.over,
         )
         if stores.changing is not None:
             service.accounts = told(service.accounts, stores.changing)
             service.api_tokens = told(service.api_tokens, stores.changing)
         stack.push_async_callback(service.close, STOP_WITHIN_S)
         await service.start()
+        if service.spreading is not None:
+            await stack.enter_async_context(running(service.spreading.run()))
         if delivers and stores.answers is None:
             await stack.enter_async_context(offered(service, directory.control))
         elif delivers and stores.answers is not None:
@@ -98,7 +108,7 @@ def _ended(directory: DataDirectory, quiet: Quiet) -> None:
         directory.ended_well()
 
 
-def _held(send: Send, hold: Hold) -> Send:
+def held(send: Send, hold: Hold) -> Send:
     """Sends only while it is certain that no other process has taken over the store: it would send the same, and
     newer things before these.
     """

@@ -4,9 +4,11 @@ the API all call the same functions.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from hogline.clock import Clock
+from hogline.delivery.crew import Leader
 from hogline.delivery.scribe import Scribe
 from hogline.delivery.workers import Retention, Workers
 from hogline.destinations.base import Send
@@ -39,6 +41,7 @@ from hogline.service.replays import Replays
 from hogline.service.resending import Resending
 from hogline.service.runner import Runner
 from hogline.service.sources import Sources
+from hogline.service.spreading import Spreading
 from hogline.service.status import Statuses
 from hogline.service.trail import Trail
 from hogline.service.trials import Trials
@@ -108,10 +111,13 @@ class Service:
         trail: Trail | None = None,
         addresses: Addresses | None = None,
         listener: RequestListener = nobody,
+        leader: Leader | None = None,
+        calm: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`delivers`: connections run as long as this service lives. `figures`: where figures over time are read from.
         `events`: the event log. `sources`: what is fetched from; without it, there are none. `trail`: the audit log;
         without one nothing is noted. `listener` gets every request to a destination.
+        `leader`: of other processes that deliver, too. `calm`: see `Workers`.
         """
         self._delivers = delivers
         self.journal = journal
@@ -137,8 +143,21 @@ class Service:
             retains=settings.people_retention_days > 0,
             listener=listener,
             noting=None if event_log is None else event_log.wake,
+            others=leader,
+            calm=calm,
         )
         self._runner = runner = Runner(workers, state, clock, delivers=delivers)
+        self.spreading: Spreading | None = None
+        if leader is not None:
+            self.spreading = Spreading(
+                leader,
+                workers=workers,
+                runner=runner,
+                journal=journal,
+                state=state,
+                clock=clock,
+                behind_s=settings.share_behind_s,
+            )
         self.retention = Retention(workers, runner.changing)
         """For housekeeping."""
 

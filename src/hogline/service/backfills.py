@@ -278,6 +278,7 @@ class Backfills:
 
     async def _fed(self, number: int, feeder: Feeder, connections: Sequence[Connection]) -> None:
         try:
+            await self._workers.alone([one.id for one in connections])
             await feeder.run()
             await self._finish(number, feeder)
         except Exception as error:  # whatever it is, nobody who watches may wait forever

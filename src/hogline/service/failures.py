@@ -85,6 +85,7 @@ class Failures:
         one = await connection_named(self._state, connection)
         watched, retried, within = self._workers.retries(one.id), list[int](), _span(since_ms, until_ms)
         try:
+            await self._workers.alone([one.id])
             retried = await self._state.retry_failures(one.id, reason=reason, positions=ids, within=within)
         finally:
             watched.claim(retried)

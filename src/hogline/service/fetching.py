@@ -226,6 +226,7 @@ class Fetching:
         for connection in heard:
             self._workers.listen(connection, feeder)
         try:
+            await self._workers.alone(heard)
             await feeder.take_all()
         finally:
             standing.feeder = None

@@ -49,6 +49,7 @@ class Sendings:
         running = [connection for connection in await self._state.connections() if connection.id in tallies]
         if not running:
             raise CannotDo("No connection is running. See `hogline connections`.")
+        await self._workers.alone([one.id for one in running])
         handle = self.handles.begin(
             Sending(
                 journal=self._journal,

@@ -32,6 +32,7 @@ class Replays:
         )
         if last < first:
             raise CannotDo("The journal has no delivered events from that time (see HOGLINE_JOURNAL_RETENTION_DAYS).")
+        await self._workers.alone([one.id])
         await self._state.begin_replay(one.id, Replay(settled=first - 1, last=last, events=tuple(events or ())))
         self._workers.ask_again(one.id)
         await self._trail.note("replay_begun", {"events": last - first + 1}, connection=connection)

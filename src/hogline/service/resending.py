@@ -48,6 +48,7 @@ class Resending:
         view = looked.view(name)
         if view.customer is None:
             raise CannotDo(f"{name} is not a customer at {connection}, so there is nothing to resend.")
+        await self._workers.alone([one.id])
         await self._state.send_again(one.id, "again", [name])
         self._workers.ask_again(one.id)
         await self._trail.note("person_resent", connection=connection, person=name)
@@ -70,6 +71,7 @@ class Resending:
         begins = self._state.resending(one.id) is None
         if begins:
             await self._workers.flush()
+            await self._workers.alone([one.id])
             await self._state.resend_everyone(one.id)
         self._workers.ask_again(one.id)
         if begins:

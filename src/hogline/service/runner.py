@@ -53,9 +53,12 @@ class Runner:
 
     async def run(self, connection: Connection) -> None:
         """Unless it is paused or stopped, or this process does not deliver. It stops if it cannot be opened."""
+        if self._workers.runs(connection.id):
+            return
         if self.delivers and not connection.paused and connection.stopped is None:
             try:
-                self._workers.start(installed(connection))
+                one = installed(connection)
+                self._workers.start(one, await self._workers.part(connection.id))
             except InvalidOptions as invalid:
                 log.warning("connection stopped", connection=connection.name, reason=str(invalid))
                 await note_stopped(self._state, self._clock, connection, str(invalid))

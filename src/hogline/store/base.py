@@ -287,8 +287,8 @@ class State(Forgets, Resends, Lists, Repeats, Protocol):
         5. Of each person in `held` or in the values of `absorbed`, only the newest `HELD_FOR_ONE` events stay, and only
            `HELD_BYTES_FOR_ONE` bytes, but always the newest one. The others count as filtered (`hold_too_many`).
         6. `again_done` is removed from `again`. Then people are added with the kind `freed`: those who are known by one
-           of the `freed` emails, at most `MOST_FREED` for each, if this connection told them something; and the
-           `waiting`.
+           of the `freed` emails, at most `MOST_FREED` for each, if this connection told them something; the
+           `unwritten`, and the `denied` whose email has no row, or one that says `left`.
         7. `replay_settled` is the replay's new `settled`. At `last`, the replay is over and removed.
         8. `lanes`: each position goes up to the given one, never down.
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from hogline.core.changes import MOST_FREED, Failure, HeldEvent, Intent, Settlement
 from hogline.core.known import Flush, Id, KnownReads, Person
-from hogline.core.ledger import LedgerRow
+from hogline.core.ledger import LedgerRow, is_free
 from hogline.core.records import RecordReads
 from hogline.core.told import Told
 
@@ -112,6 +112,11 @@ class MemoryStore:
             theirs = (one for one in sorted(self._by_email.get(email, ())) if self._is_known_by(one, email))
             found += islice(theirs, MOST_FREED)
         return found
+
+    def denied(self, connection: int, denied: Mapping[str, str]) -> list[str]:
+        """Of people who were denied an email, in lowercase, those whose email is free after all."""
+        taken = self.ledger(connection, list(denied.values()))
+        return [one for one, email in denied.items() if is_free(taken.get(email))]
 
     def _is_known_by(self, person: str, email: str) -> bool:
         return (self._people[person].email or "").lower() == email

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from hogline.core.share import Far
 from hogline.store.audit import Audit
 from hogline.store.base import Journal, State, Unusable
+from hogline.store.crew import Board
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources
 from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
-from hogline.store.shared import Answers, Asks, Changing, Hold, Joining, Receiver, Shared, Workers
+from hogline.store.shared import Answers, Asks, Changing, HandStores, Hold, Joining, Receiver, Shared, Workers
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.figures import SqliteFigures
@@ -42,6 +44,10 @@ class Stores:
     """What others ask of the owner of such a store."""
     changing: Changing | None = None
     """Of such a store: how accounts and API tokens are changed."""
+    board: Board | None = None
+    """Of such a store: where its owner says what others deliver."""
+    far: Callable[[int], Awaitable[Mapping[int, Far]]] | None = None
+    """Of such a store: see `delivery.worker.Part`."""
 
 
 @asynccontextmanager
@@ -62,6 +68,8 @@ async def opened(
         hold: Hold | None = None
         answers: Answers | None = None
         changing: Changing | None = None
+        board: Board | None = None
+        far: Callable[[int], Awaitable[Mapping[int, Far]]] | None = None
         journal: Journal
         state: State
         events: EventLog
@@ -82,9 +90,12 @@ async def opened(
             module = postgresql("hogline.store.postgresql.opening")
             myself = module.Myself(role=joining.role, lease_s=shared.lease_s, place=directory.place)
             opening = module.opened(shared.url, vault, directory.path, time_ms, myself=myself, joining=joining)
-            journal, state, events, figures, audit, hold, answers, changing = await stack.enter_async_context(opening)
+            made = await stack.enter_async_context(opening)
+            journal, state, events, figures, audit, hold, answers, changing, board = made
+            far = made.state.far
         sources = Sources(directory.path, vault)
-        yield Stores(journal, state, events, figures, audit, sources, vault.fingerprint, hold, answers, changing)
+        kept = (journal, state, events, figures, audit, sources, vault.fingerprint)
+        yield Stores(*kept, hold, answers, changing, board, far)
 
 
 def receiver(
@@ -96,6 +107,15 @@ def receiver(
     module = postgresql("hogline.store.postgresql.opening")
     myself = module.Myself(role=role, lease_s=shared.lease_s)
     entered: AbstractAsyncContextManager[Receiver] = module.receiver(shared.url, Vault(key), time_ms, myself)
+    return entered
+
+
+def hand(shared: Shared, key: str, time_ms: Callable[[], int]) -> AbstractAsyncContextManager[HandStores]:
+    """Deliver for the process that owns the store, as long as the context lasts. Raises `Unusable`, also on entering
+    it."""
+    module = postgresql("hogline.store.postgresql.opening")
+    myself = module.Myself(role="deliver", lease_s=shared.lease_s)
+    entered: AbstractAsyncContextManager[HandStores] = module.hand(shared.url, Vault(key), time_ms, myself)
     return entered
 
 

@@ -192,6 +192,10 @@ def _customer_of(person: str, packed: _Customer) -> Customer:
     )
 
 
+LEFT = _ROWS.index("left")
+"""The column of a row that another person may have."""
+
+
 def pack_row(row: LedgerRow) -> tuple[str, int, int, str, int]:
     """A row of the ledger as columns: person, state, customer's kind, customer's value, others."""
     return row.person, _ROWS.index(row.state), _KINDS.index(row.customer.kind), row.customer.value, row.others

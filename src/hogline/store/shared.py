@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
 
-from hogline.store.base import Journal, Unusable
+from hogline.core.ledger import LedgerRow
+from hogline.core.share import Far
+from hogline.store.base import Journal, State, Unusable
+from hogline.store.crew import Seat
 from hogline.store.forgetting import Suppressed
 
 
@@ -35,6 +38,10 @@ class Hold(Protocol):
         ...
 
 
+async def _nothing() -> None:
+    """There is nothing to do."""
+
+
 class Joining(Struct, frozen=True, kw_only=True):
     """How a process wants to own a store."""
 
@@ -44,6 +51,8 @@ class Joining(Struct, frozen=True, kw_only=True):
     """For so long it waits for the owner to end; None: forever."""
     waits: Callable[[], None] = lambda: None
     """Called while it waits."""
+    taken: Callable[[], Awaitable[None]] = _nothing
+    """Called once this process owns the store."""
 
 
 class Worker(Struct, frozen=True, kw_only=True):
@@ -61,7 +70,9 @@ class Worker(Struct, frozen=True, kw_only=True):
     alive: bool
     """That is less than half of its lease."""
     owns: bool
-    """It delivers, and no other process does."""
+    """It leads all that deliver, and answers what others ask."""
+    lanes: int = 0
+    """Of the 32 lanes of a connection, so many are this one's."""
 
 
 class Behind(Struct, frozen=True, kw_only=True):
@@ -105,6 +116,38 @@ class Receiver(Protocol):
     async def follow(self, tokens: Callable[[Sequence[str], Sequence[str]], None]) -> None:
         """Look every second, until it is cancelled."""
         ...
+
+
+class SharedState(State, Protocol):
+    """A state that several processes write. `intend` may also raise `Contended`."""
+
+    async def far(self, connection: int) -> Mapping[int, Far]:
+        """How far all lanes of a connection are, its own and those of others."""
+        ...
+
+
+class HandStores(Protocol):
+    """What a process is given that delivers for the owner of a store."""
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def state(self) -> SharedState: ...
+
+    @property
+    def seat(self) -> Seat: ...
+
+    @property
+    def hold(self) -> Hold: ...
+
+
+class Contended(Exception):
+    """Another process was first with an identifier, so nothing was written. `rows`: whose they are."""
+
+    def __init__(self, rows: Mapping[str, LedgerRow | None]) -> None:
+        super().__init__()
+        self.rows = rows
 
 
 class OwnedByOther(Unusable):

@@ -438,7 +438,7 @@ def test_what_is_replayed_already_is_not_replayed_twice() -> None:
     assert [one.origin for one in its.say().items] == [Origin.REPLAY]
 
 
-def test_whoever_was_looked_at_before_an_email_is_free_is_looked_at_once_more() -> None:
+def test_a_settlement_says_who_was_denied_an_email() -> None:
     its = life()
     its.say(event(distinct_id="u1", set={"email": "a@x.co"}))
     its.say(event(distinct_id="u2", set={"email": "a@x.co"}), event(distinct_id="u3", set={"email": "c@x.co"}))
@@ -449,6 +449,6 @@ def test_whoever_was_looked_at_before_an_email_is_free_is_looked_at_once_more() 
     assert too_early.operations == []
     assert its.land(leaves).settled.settlement.freed == ["a@x.co"]
     settlement = its.land(too_early).settled.settlement
-    assert (settlement.waiting, settlement.again_done) == (["u2"], [("freed", "u2"), ("freed", "u3")])
+    assert (settlement.denied, settlement.again_done) == ({"u2": "a@x.co"}, [("freed", "u2"), ("freed", "u3")])
     made = its.again(Item(Origin.FREED, 0, "u2", None))
     assert [body["attributes"] for body in bodies(made)] == [{"email": "a@x.co"}]

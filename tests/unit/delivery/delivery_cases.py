@@ -42,17 +42,13 @@ class Worker(StoredWorker[Any]):
         self._made = (journal, state, clock)
         super().__init__(*of_what, folder=cast("Folder", None), journal=journal, state=state, clock=clock, **more)
 
-    @property
-    def folder(self) -> Folder:
-        return self._folder
-
     async def run(self) -> None:
-        self._folder = Folder(*self._made)
-        self._folder.start()
+        self.folder = self._folder = Folder(*self._made)
+        self.folder.start()
         try:
             await super().run()
         finally:
-            await self._folder.close()
+            await self.folder.close()
 
 
 class Server:

@@ -23,6 +23,7 @@ async def test_requests_wait_until_the_time_is_over_and_go_at_once_after_it() ->
     clock = ManualClock()
     quiet = Quiet(answered, clock, for_s=3, was_killed=True)
     await clock.advance(1)
+    assert not quiet.is_over  # a process that ends now leaves it to the next one
     sending = asyncio.create_task(quiet.send(REQUEST))
     await asyncio.sleep(0)
     await clock.advance(1.9)

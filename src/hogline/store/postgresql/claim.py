@@ -15,15 +15,13 @@ import psycopg
 
 from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.link import LOST, Link, close, rows, value
+from hogline.store.postgresql.presence import SENDS, Myself, Presence, entered
 from hogline.store.postgresql.presence import SQL as PRESENCE
-from hogline.store.postgresql.presence import Myself, Presence, entered
 from hogline.store.postgresql.queries import queries
 from hogline.store.shared import OwnedByOther
 
 SQL = queries("claim")
 
-SENDS = 0.5
-"""Requests may still begin for this part of the lease after the last good beat."""
 WAIT_FOR_OTHER_S = 10.0
 """Another command may hold the store for a moment."""
 LOOK_EVERY_S = 0.25
@@ -34,7 +32,7 @@ class Claim(Presence):
     """The store is this process's until `release`."""
 
     name = "lease"
-    journal_writer = "journal"
+    journal_writer, state_writer = "journal", "state"
 
     def __init__(self, url: str, link: Link, myself: Myself, epoch: int, *, was_killed: bool) -> None:
         """`was_killed`: the last owner did not release it."""
@@ -48,11 +46,6 @@ class Claim(Presence):
     def identity(self) -> dict[str, object]:
         """For the queries that check it."""
         return {"owner": self.myself.id, "epoch": self.epoch}
-
-    async def holding(self) -> None:
-        """Returns as soon as it is certain that no other process owns the store."""
-        while time.monotonic() - self._good_s > SENDS * self.myself.lease_s or self.lost.is_set():
-            await asyncio.sleep(0.1)
 
     def _beat(self, link: Link) -> bool:
         if value(link, SQL["beat"], {**self.identity, **_times(self.myself), "is_full": self.is_full}) is None:

@@ -2,10 +2,10 @@
 UPDATE store SET epoch = epoch + 1, owner = %(owner)s, host = %(host)s, place = %(place)s, backend = pg_backend_pid(),
     began = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()),
     lease = clock_timestamp() + %(lease_s)s * interval '1 second',
-    sends_until = clock_timestamp() + %(sends_s)s * interval '1 second'
+    begins_until = clock_timestamp() + %(sends_s)s * interval '1 second'
 FROM (SELECT owner IS NOT NULL AS was_owned FROM store) AS before
 WHERE owner IS NULL OR lease < clock_timestamp() OR (
-    (place = %(place)s OR sends_until < clock_timestamp()) AND NOT EXISTS (
+    (place = %(place)s OR begins_until < clock_timestamp()) AND NOT EXISTS (
         SELECT FROM pg_stat_activity WHERE pid = backend AND (backend_start IS NULL OR backend_start = began)))
 RETURNING epoch, was_owned
 
@@ -25,7 +25,7 @@ SELECT host FROM store WHERE owner IS NOT NULL
 -- name: beat
 UPDATE store SET lease = clock_timestamp() + %(lease_s)s * interval '1 second', backend = pg_backend_pid(),
     began = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()),
-    sends_until = clock_timestamp() + %(sends_s)s * interval '1 second', is_full = %(is_full)s
+    begins_until = clock_timestamp() + %(sends_s)s * interval '1 second', is_full = %(is_full)s
 WHERE owner = %(owner)s AND epoch = %(epoch)s RETURNING epoch
 
 -- name: let_go

@@ -16,11 +16,12 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.aside import Aside
 from hogline.store.postgresql.audit import PostgresqlAudit
 from hogline.store.postgresql.claim import Claim, claimed
+from hogline.store.postgresql.crew import PostgresqlBoard, PostgresqlSeat
 from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import AWAY, Fenced, close, sentence_of, trouble_of
-from hogline.store.postgresql.presence import Myself, Presence, entered, joined, usable, workers
+from hogline.store.postgresql.presence import Hand, Myself, Presence, entered, entered_as_hand, joined, usable, workers
 from hogline.store.postgresql.receiver import PostgresqlReceiver
 from hogline.store.postgresql.small_files import SmallFiles
 from hogline.store.postgresql.state import PostgresqlState
@@ -44,6 +45,42 @@ class Opened(NamedTuple):
     hold: Claim
     answers: PostgresqlAnswers
     changing: Changing
+    board: PostgresqlBoard
+
+
+class OpenedHand(NamedTuple):
+    journal: PostgresqlJournal
+    state: PostgresqlState
+    seat: PostgresqlSeat
+    hold: Hand
+
+
+@asynccontextmanager
+async def hand(url: str, vault: Vault, time_ms: Callable[[], int], myself: Myself) -> AsyncIterator[OpenedHand]:
+    """What a process needs that carries lanes for the owner, as long as the context lasts. Raises `Unusable`."""
+
+    async def once(stack: AsyncExitStack) -> OpenedHand:
+        entering = asyncio.create_task(asyncio.to_thread(entered_as_hand, url, vault, myself))
+        try:
+            one = Hand(url, await asyncio.shield(entering), myself)
+        except asyncio.CancelledError:
+            await Hand(url, await entering, myself).release()  # the owner would wait for it
+            raise
+        stack.push_async_callback(one.release)
+        journal = PostgresqlJournal(one, time_ms)
+        stack.push_async_callback(journal.close)
+        state = PostgresqlState(one, vault)
+        stack.push_async_callback(state.close)
+        return OpenedHand(journal, state, PostgresqlSeat(one, state), one)
+
+    async with AsyncExitStack() as opening:
+        stores = await _tried(opening, once)
+        following = asyncio.create_task(stores.journal.follow(), name="journal's end")
+        try:
+            yield stores
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -55,6 +92,7 @@ async def opened(
     async def once(stack: AsyncExitStack) -> tuple[Opened, SmallFiles]:
         claim = await claimed(url, vault, myself, wait_s=joining.wait_s, waits=joining.waits)
         stack.push_async_callback(claim.release)
+        await joining.taken()
         journal = PostgresqlJournal(claim, time_ms)
         stack.push_async_callback(journal.close)
         state = PostgresqlState(claim, vault)
@@ -68,7 +106,9 @@ async def opened(
         answers = PostgresqlAnswers(claim, vault)
         stack.push_async_callback(answers.close)
         figures, audit = PostgresqlFigures(aside), PostgresqlAudit(aside)
-        return Opened(journal, state, events, figures, audit, claim, answers, files.changing), files
+        return Opened(
+            journal, state, events, figures, audit, claim, answers, files.changing, PostgresqlBoard(state)
+        ), files
 
     async with AsyncExitStack() as opening:
         stores, files = await _tried(opening, once)

@@ -50,10 +50,11 @@ class _InDoubt(Exception):
 class Pen:
     """Used by one thread. `name`: the row of `writer` that counts its transactions."""
 
-    def __init__(self, claim: Claim | Guest, name: str) -> None:
-        """Raises `psycopg.Error` and `Fenced`."""
+    def __init__(self, claim: Claim | Guest, name: str, first: bytes | None = None) -> None:
+        """`first`: the first statement of each transaction. Raises `psycopg.Error` and `Fenced`."""
         self._claim = claim
         self._name = name
+        self._first = first
         self._link: Link | None = None
         self._unsure = False
         """The old connection may still be busy with a transaction."""
@@ -71,6 +72,8 @@ class Pen:
             done = False
             try:
                 with link.pipeline(), link.transaction():
+                    if self._first is not None:
+                        execute(link, self._first)
                     execute(link, SQL["fence"], self._mine)
                     result = work(link)
                     done = True

@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from hogline import __version__
 from hogline.core.lanes import LANES
 from hogline.store.base import Unusable
+from hogline.store.crew import most_lanes
 from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.link import LOST, Link, Reading, Values, close, connect, rows, sentence_of, value
 from hogline.store.postgresql.queries import queries
@@ -29,6 +30,8 @@ log = structlog.get_logger("hogline.store")
 
 SQL = queries("presence")
 
+SENDS = 0.5
+"""Requests may still begin for this part of the lease after the last good beat."""
 BEATS = 6
 """In the time of a lease."""
 AGAIN_S = 1.0
@@ -98,6 +101,11 @@ class Presence:
     def look(self) -> None:
         """See now whether PostgreSQL is there. From any thread."""
         self._wake.set()
+
+    async def holding(self) -> None:
+        """Returns as soon as it is certain that no other process has what this one may do."""
+        while time.monotonic() - self._good_s > SENDS * self.myself.lease_s or self.lost.is_set():
+            await asyncio.sleep(0.1)
 
     def lose(self) -> None:
         """A write was fenced off. From any thread."""
@@ -177,6 +185,42 @@ class Guest(Presence):
         super()._leave(link)
 
 
+class Hand(Guest):
+    """May also write the state beside the owner, for the lanes that it was given."""
+
+    name = "hand"
+
+    @property
+    def state_writer(self) -> str:
+        """Its row of `writer`."""
+        return f"hand {self.myself.id}"
+
+    def _beat(self, link: Link) -> bool:
+        if value(link, SQL["beat_hand"], {"id": self.myself.id}) is None:
+            self.lose()
+            return False
+        return super()._beat(link)
+
+    def _leave(self, link: Link) -> None:
+        link.execute(SQL["no_hand"], {"id": self.myself.id})
+        link.execute(SQL["no_writer"], {"name": self.state_writer})
+        super()._leave(link)
+
+
+def entered_as_hand(url: str, vault: Vault, myself: Myself) -> Link:
+    """A connection to a store whose owner may give something to this process. Raises as `joined`."""
+    link = entered(url, vault, myself, Hand.name)
+    try:
+        with link.transaction():
+            link.execute(SQL["new_hand"], {"id": myself.id, "lease_s": myself.lease_s})
+            for name in (f"guest {myself.id}", f"hand {myself.id}"):
+                link.execute(SQL["new_writer"], {"name": name, "owner": myself.id, "epoch": 0})
+    except BaseException:
+        close(link)
+        raise
+    return link
+
+
 async def joined(url: str, vault: Vault, myself: Myself) -> Guest:
     """Creates or upgrades the tables if needed. Raises `psycopg.Error`, and `Unusable`, also for another key."""
     link = await asyncio.to_thread(entered, url, vault, myself, Guest.name)
@@ -220,6 +264,8 @@ def workers(url: str, vault: Vault) -> Workers:
         behind = rows(link, SQL["behind"], {"lanes": LANES})
     finally:
         close(link)
+    given = [(0 if row[-1] is None else most_lanes(row[-1])) for row in found]
+    left = LANES - sum(given)
     return Workers(
         workers=[
             Worker(
@@ -232,8 +278,11 @@ def workers(url: str, vault: Vault) -> Workers:
                 seen_s=seen_s,
                 alive=alive,
                 owns=owns,
+                lanes=left if owns else lanes,
             )
-            for role, host, pid, version, address, began_ms, seen_s, alive, owns in found
+            for (role, host, pid, version, address, began_ms, seen_s, alive, owns, _), lanes in zip(
+                found, given, strict=True
+            )
         ],
         connections=[Behind(connection=name, pending=pending, lag_s=lag_s) for name, pending, lag_s in behind],
     )

@@ -15,11 +15,27 @@ INSERT INTO writer (name, epoch, owner) VALUES (%(name)s, %(epoch)s, %(owner)s)
 -- name: no_writer
 DELETE FROM writer WHERE name = %(name)s
 
+-- name: new_hand
+INSERT INTO hand (process, lease_s, seen) VALUES (%(id)s, %(lease_s)s, clock_timestamp())
+
+-- name: beat_hand
+UPDATE hand SET seen = clock_timestamp() WHERE process = %(id)s RETURNING process
+
+-- name: no_hand
+DELETE FROM hand WHERE process = %(id)s
+
 -- name: processes
 SELECT role, host, pid, version, address, (extract(epoch FROM began) * 1000)::bigint,
-    extract(epoch FROM clock_timestamp() - seen)::float8, seen > clock_timestamp() - lease_s / 2 * interval '1 second',
-    EXISTS (SELECT FROM store WHERE owner = id AND lease > clock_timestamp())
-FROM process WHERE role <> 'command' ORDER BY role, began, id
+    extract(epoch FROM clock_timestamp() - process.seen)::float8,
+    process.seen > clock_timestamp() - process.lease_s / 2 * interval '1 second',
+    owns, hand.ordered
+FROM process LEFT JOIN hand ON hand.process = process.id,
+    LATERAL (SELECT EXISTS (SELECT FROM store WHERE owner = id AND lease > clock_timestamp()) AS owns) AS owning
+WHERE role <> 'command' AND (owns OR hand.process IS NOT NULL OR NOT EXISTS (
+    -- It waits to own the store, too.
+    SELECT FROM hand JOIN process AS helper ON helper.id = hand.process
+    WHERE helper.host = process.host AND helper.pid = process.pid))
+ORDER BY role, began, id
 
 -- name: behind
 SELECT name, greatest(0, ending.last - start - (

@@ -7,12 +7,13 @@ from typing import TypeAlias
 
 import msgspec
 
-from hogline.core.changes import MOST_FREED, Flush, HeldEvent, Intent
+from hogline.core.changes import MOST_FREED, Flush, HeldEvent, Intent, Settlement
 from hogline.core.known import Id, Person
 from hogline.core.ledger import LedgerRow
 from hogline.core.told import WAITS_MS, Told
 from hogline.store.base import READ_BYTES
 from hogline.store.packing import (
+    LEFT,
     pack_people,
     pack_person,
     pack_row,
@@ -22,8 +23,9 @@ from hogline.store.packing import (
     unpack_row,
     unpack_told,
 )
-from hogline.store.postgresql.link import Link, Row, Values, execute
+from hogline.store.postgresql.link import Link, Row, Values, execute, rows
 from hogline.store.postgresql.queries import queries
+from hogline.store.shared import Contended
 
 SQL = queries("records")
 
@@ -129,8 +131,29 @@ def _all_of(statements: Sequence[tuple[bytes, Values]]) -> Write:
     return write
 
 
-def intend(intent: Intent) -> Write:
-    return change(intent.connection, intent.told, intent.ledger)
+def intend(intent: Intent, link: Link) -> None:
+    """Raises `Contended`."""
+    if intent.expected is not None:
+        others = _different(link, intent.connection, intent.expected)
+        if others:
+            raise Contended(others)
+    change(intent.connection, intent.told, intent.ledger)(link)
+
+
+def settle(settlement: Settlement, link: Link) -> None:
+    """What was told, and whose the emails are."""
+    ledger = settlement.ledger
+    if settlement.expected:
+        others = _different(link, settlement.connection, settlement.expected)
+        ledger = {name: row for name, row in ledger.items() if name not in others}
+    change(settlement.connection, settlement.told, ledger)(link)
+
+
+def _different(link: Link, connection: int, expected: Mapping[str, LedgerRow | None]) -> dict[str, LedgerRow | None]:
+    """Rows that are not as expected, as they are."""
+    found = rows(link, SQL["ledger"], {"connection": connection, "names": list(expected)})
+    there = {name: unpack_row(*rest) for name, *rest in found}
+    return {name: there.get(name) for name, row in expected.items() if there.get(name) != row}
 
 
 def change(connection: int, told: Mapping[str, Told | None], ledger: Mapping[str, LedgerRow | None]) -> Write:
@@ -159,6 +182,13 @@ def change(connection: int, told: Mapping[str, Told | None], ledger: Mapping[str
 def put_again(link: Link, connection: int, kind: str, people: Sequence[str]) -> None:
     if people:
         execute(link, SQL["put_again"], {"connection": connection, "kind": kind, "names": list(people)})
+
+
+def put_denied(link: Link, connection: int, denied: Mapping[str, str]) -> None:
+    """People whose email is free after all are looked at again."""
+    if denied:
+        given = {"connection": connection, "people": list(denied), "emails": list(denied.values()), "left": LEFT}
+        execute(link, SQL["put_denied"], given)
 
 
 def put_freed(link: Link, connection: int, emails: Sequence[str]) -> None:

@@ -87,6 +87,13 @@ SELECT %(connection)s, 'freed', id FROM unnest(%(emails)b::text[]) AS freed (add
 ) AS theirs
 ON CONFLICT DO NOTHING
 
+-- name: put_denied
+INSERT INTO again (connection, kind, person)
+SELECT %(connection)s, 'freed', who FROM unnest(%(people)b::text[], %(emails)b::text[]) AS denied (who, address)
+WHERE NOT EXISTS (
+    SELECT FROM ledger WHERE connection = %(connection)s AND email = address AND state <> %(left)s)
+ON CONFLICT DO NOTHING
+
 -- name: end_again
 DELETE FROM again USING unnest(%(kinds)b::text[], %(names)b::text[]) AS done (kind, person)
 WHERE connection = %(connection)s AND partition = 0 AND again.kind = done.kind AND again.person = done.person

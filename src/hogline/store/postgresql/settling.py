@@ -11,7 +11,7 @@ from hogline.store.event_log import EventOutcome, changed, packed
 from hogline.store.memory import HELD_BYTES_FOR_ONE, HELD_FOR_ONE
 from hogline.store.postgresql.link import Link, execute, rows, value
 from hogline.store.postgresql.queries import queries
-from hogline.store.postgresql.records import Write, end_again, put_again, put_freed
+from hogline.store.postgresql.records import Write, end_again, put_again, put_denied, put_freed
 
 SQL = queries("settling")
 
@@ -29,12 +29,16 @@ def settle(settlement: Settlement, written: Write, link: Link) -> None:
     _settle_held(settlement, link)
     end_again(link, connection, settlement.again_done)
     put_freed(link, connection, settlement.freed)
-    put_again(link, connection, "freed", settlement.waiting)
+    put_again(link, connection, "freed", settlement.unwritten)
+    put_denied(link, connection, settlement.denied)
     if settlement.replay_settled is not None:
         execute(link, SQL["settle_replay"], {"connection": connection, "settled": settlement.replay_settled})
     if settlement.lanes:
         where = {"lanes": list(settlement.lanes), "positions": list(settlement.lanes.values())}
         execute(link, SQL["lanes"], {"connection": connection, **where})
+    if settlement.clear:
+        where = {"lanes": list(settlement.clear), "positions": list(settlement.clear.values())}
+        execute(link, SQL["clear"], {"connection": connection, **where})
 
 
 def count(link: Link, connection: int, counted: Iterable[tuple[str, str, int]]) -> None:

@@ -3,6 +3,11 @@ INSERT INTO counters (connection, kind, reason, n)
 SELECT %(connection)s, * FROM unnest(%(kinds)b::text[], %(reasons)b::text[], %(ns)b::bigint[])
 ON CONFLICT (connection, partition, kind, reason) DO UPDATE SET n = counters.n + excluded.n
 
+-- name: clear
+UPDATE lanes SET clear = greatest(lanes.clear, one.position)
+FROM unnest(%(lanes)b::smallint[], %(positions)b::bigint[]) AS one (lane, position)
+WHERE connection = %(connection)s AND partition = 0 AND lanes.lane = one.lane
+
 -- name: lanes
 INSERT INTO lanes (connection, lane, position)
 SELECT %(connection)s, * FROM unnest(%(lanes)b::smallint[], %(positions)b::bigint[])

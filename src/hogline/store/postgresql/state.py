@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from hogline.core.changes import Flush, Intent, Settlement
+from hogline.core.share import Far
 from hogline.core.told import WAITS_MS
 from hogline.store.base import Connection, Counts, NameTaken, TokenKind, Unwritable
 from hogline.store.datadir.secrets import Vault
@@ -21,8 +22,9 @@ from hogline.store.postgresql.claim import Claim
 from hogline.store.postgresql.directory import PostgresqlLists
 from hogline.store.postgresql.failures import PostgresqlFailures
 from hogline.store.postgresql.forgetting import PostgresqlForgetting, suppressed_hashes, to_clean
-from hogline.store.postgresql.link import Link, Row, Values, execute, rows, trouble_of, vacuum, value
+from hogline.store.postgresql.link import Link, Row, Values, execute, firsts, rows, trouble_of, vacuum, value
 from hogline.store.postgresql.pen import Pen
+from hogline.store.postgresql.presence import Hand
 from hogline.store.postgresql.queries import queries
 from hogline.store.postgresql.resending import PostgresqlResends
 from hogline.store.postgresql.settling import expire_held, settle
@@ -48,7 +50,7 @@ class PostgresqlState(
     read in another thread, and searches in a third.
     """
 
-    def __init__(self, claim: Claim, vault: Vault) -> None:
+    def __init__(self, claim: Claim | Hand, vault: Vault) -> None:
         """Raises `psycopg.Error`. Blocks; create it in the running event loop."""
         self._claim = claim
         self._vault = vault
@@ -59,7 +61,7 @@ class PostgresqlState(
         self._read_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-read")
         self._search_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-search")
         self.suppressed = Suppressed(vault.fingerprint, suppressed_hashes(self._reading.rows))
-        self._pen = Pen(claim, "state")
+        self._pen = Pen(claim, claim.state_writer, first=SQL["in_turn"])
         self._writer: Writer[_Job] = Writer(
             self._perform, name="state-writer", probe=self._pen.touch, trouble_of=trouble_of
         )
@@ -71,6 +73,18 @@ class PostgresqlState(
         if self._claim.trouble is not None:
             raise Unwritable(self._claim.trouble)
         return await self._writer.write(job)  # type: ignore[return-value]  # what `_perform` gave for this job
+
+    async def write(self, job: Callable[[Link], T]) -> T:
+        """In one transaction of this process, if it still may. Raises `Unwritable`."""
+        return await self._write(job)
+
+    async def read(self, query: bytes, values: Values | None = None) -> list[Row]:
+        """Raises `Unwritable`."""
+        return await self._read(query, values)
+
+    async def read_suppressed(self) -> None:
+        """Another process has changed who is suppressed. Raises `Unwritable`."""
+        self.suppressed.replace(firsts(await self._read(SQL["suppressed_hashes"])))
 
     async def _read(self, query: bytes, values: Values | None = None) -> list[Row]:
         return await asyncio.get_running_loop().run_in_executor(self._read_thread, self._reading.rows, query, values)
@@ -198,11 +212,10 @@ class PostgresqlState(
         await self._write(records.flush(flush))
 
     async def intend(self, intent: Intent) -> None:
-        await self._write(records.intend(intent))
+        await self._write(partial(records.intend, intent))
 
     async def settle(self, settlement: Settlement) -> None:
-        changed = records.change(settlement.connection, settlement.told, settlement.ledger)
-        await self._write(partial(settle, settlement, changed))
+        await self._write(partial(settle, settlement, partial(records.settle, settlement)))
 
     async def options_changed(self, connection: int, now_ms: int) -> None:
         def change(link: Link) -> None:
@@ -217,6 +230,11 @@ class PostgresqlState(
         )
 
     # what happened to events
+
+    async def far(self, connection: int) -> dict[int, Far]:
+        """How far all lanes of a connection are, its own and those of others."""
+        found = await self._read(SQL["far"], {"connection": connection})
+        return {lane: Far(position, clear) for lane, position, clear in found}
 
     async def lanes(self, connection: int) -> dict[int, int]:
         return dict(await self._read(SQL["lanes"], {"connection": connection}))

@@ -157,3 +157,13 @@ RETURNING number
 
 -- name: newest_unlogged
 SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM unlogged_number_seq
+
+-- name: in_turn
+-- Transactions of several processes go one after the other, so none decides on what another is about to change.
+SELECT pg_advisory_xact_lock(hashtext('hogline state'))
+
+-- name: suppressed_hashes
+SELECT hash FROM suppressed
+
+-- name: far
+SELECT lane, position, clear FROM lanes WHERE connection = %(connection)s AND partition = 0

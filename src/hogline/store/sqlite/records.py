@@ -14,6 +14,7 @@ from hogline.core.ledger import LedgerRow
 from hogline.core.told import WAITS_MS, Told
 from hogline.store.base import READ_BYTES
 from hogline.store.packing import (
+    LEFT,
     pack_people,
     pack_person,
     pack_row,
@@ -211,6 +212,15 @@ def put_freed(database: apsw.Connection, connection: int, emails: Sequence[str])
         "INSERT OR IGNORE INTO again SELECT ?1, 'freed', id FROM known INDEXED BY known_by_email_and_id"
         " WHERE email = ?2 AND EXISTS (SELECT 1 FROM told WHERE connection = ?1 AND person = id) LIMIT ?3",
         [(connection, email, MOST_FREED) for email in emails],
+    )
+
+
+def put_denied(database: apsw.Connection, connection: int, denied: Mapping[str, str]) -> None:
+    """People whose email is free after all are looked at again."""
+    database.execute(
+        "INSERT OR IGNORE INTO again SELECT ?1, 'freed', value ->> 0 FROM json_each(?2) WHERE NOT EXISTS"
+        " (SELECT 1 FROM ledger WHERE connection = ?1 AND email = json_each.value ->> 1 AND state != ?3)",
+        (connection, _json(denied.items()), LEFT),
     )
 
 

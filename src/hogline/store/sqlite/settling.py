@@ -11,7 +11,7 @@ import msgspec
 from hogline.core.changes import Settlement
 from hogline.store.memory import HELD_BYTES_FOR_ONE, HELD_FOR_ONE
 from hogline.store.sqlite.database import rows, value
-from hogline.store.sqlite.records import Write, end_again, put_again, put_freed
+from hogline.store.sqlite.records import Write, end_again, put_again, put_denied, put_freed
 from hogline.store.sqlite.unlogged import note, note_change
 
 _BEYOND_MOST = (
@@ -33,8 +33,10 @@ def settle(settlement: Settlement, changed: Write, database: apsw.Connection) ->
     _settle_held(settlement, database)
     end_again(database, connection, settlement.again_done)
     put_freed(database, connection, settlement.freed)
-    if settlement.waiting:
-        put_again(database, connection, "freed", settlement.waiting)
+    if settlement.unwritten:
+        put_again(database, connection, "freed", settlement.unwritten)
+    if settlement.denied:
+        put_denied(database, connection, settlement.denied)
     if settlement.replay_settled is not None:
         database.execute(
             "UPDATE replays SET settled = ?2 WHERE connection = ?1", (connection, settlement.replay_settled)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from hogline.core.changes import MOST_FREED, Settlement
+from hogline.core.changes import MOST_FREED, Intent, Settlement
+from hogline.core.ledger import LedgerRow
+from hogline.model import Identifier
 from hogline.store.base import Counts, Replay, Span, State
 from hogline.testing.stores.words import Store, installed, known, learn, letter, told
 
@@ -172,7 +174,7 @@ async def test_whoever_is_known_by_an_email_that_is_free_is_looked_at_again(stat
     connection, other = (await installed(state)).id, (await installed(state, "other")).id
     await learn(state, known("ada", "a@x.co"), known("ann", "a@x.co"), known("bob", "b@x.co"), known("eve", "a@x.co"))
     met = {name: told(name) for name in ("ada", "ann", "bob")}  # eve is a stranger here
-    settlement = Settlement(connection=connection, lanes={}, freed=["a@x.co", "nobody@x.co"], waiting=["new", "ann"])
+    settlement = Settlement(connection=connection, lanes={}, freed=["a@x.co", "nobody@x.co"], unwritten=["new", "ann"])
     await state.settle(replace(settlement, told=met))
     await state.settle(replace(settlement, again_done=[("freed", "ada")]))  # it became free once more
     assert state.again(connection, 9) == [("freed", "ada"), ("freed", "ann"), ("freed", "new")]
@@ -187,3 +189,16 @@ async def test_of_very_many_who_are_known_by_one_email_some_are_looked_at(state:
     await state.settle(Settlement(connection=connection, lanes={}, told=met, freed=["info@x.co", "zoe@x.co"]))
     asked = [person for _, person in state.again(connection, 2 * MOST_FREED)]
     assert (len(asked), asked[-1]) == (MOST_FREED + 1, "zoe")
+
+
+async def test_whoever_was_denied_an_email_that_is_free_by_now_is_looked_at_again(state: State) -> None:
+    connection = (await installed(state)).id
+    rows = {"a@x.co": _row("ada"), "b@x.co": replace(_row("bob"), state="left"), "c@x.co": _row("cay")}
+    await state.intend(Intent(connection, {}, rows))
+    denied = {"u1": "a@x.co", "u2": "b@x.co", "u3": "nobody@x.co", "u4": "c@x.co"}
+    await state.settle(Settlement(connection=connection, lanes={}, ledger={"c@x.co": None}, denied=denied))
+    assert state.again(connection, 9) == [("freed", "u2"), ("freed", "u3"), ("freed", "u4")]
+
+
+def _row(person: str) -> LedgerRow:
+    return LedgerRow(person, "accepted", Identifier("id", person), others=0)
