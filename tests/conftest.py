@@ -18,7 +18,8 @@ os.environ.setdefault("HOGLINE_QUIET_AFTER_KILL_S", "0.3")
 
 
 MEASURED = ("unit", "conformance")
-"""Folders whose tests show that every branch is covered. In the others, measuring it would cost half of the time."""
+"""Folders whose tests show that every branch is covered. In the others, measuring it would cost half of the time; a test
+that is needed for it is marked `measured`."""
 
 
 SLOWEST = ("crash", "browser", "model", "system")
@@ -30,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     folders = {item: item.path.relative_to(here).parts[0] for item in items if item.path.is_relative_to(here)}
     for item in items:
-        if folders.get(item, MEASURED[0]) not in MEASURED:
+        if folders.get(item, MEASURED[0]) not in MEASURED and item.get_closest_marker("measured") is None:
             item.add_marker("no_cover")
     order = {folder: number for number, folder in enumerate(SLOWEST)}
     items.sort(key=lambda item: order.get(folders.get(item, ""), len(order)))

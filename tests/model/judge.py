@@ -211,7 +211,7 @@ class Judge:
                 continue
             if not customers:
                 if not (self._connection.blurred or self._ids_collide or self._customers_that_may_be(human)):
-                    self._wrong(f"is no customer: {human}")
+                    self._wrong(f"is not a customer: {human}")
             elif len(customers) > 1 and not self._is_apart():
                 self._wrong(f"{len(customers)} customers: {human}: {', '.join(map(str, customers))}")
             elif len(customers) == 1 and not self._is_left_over(human):
@@ -222,7 +222,7 @@ class Judge:
                 self._wrong(f"a stranger: {customer}")
 
     def _is_left_over(self, human: Human) -> bool:
-        """Whether somebody is no customer by the options that came while they were to become one, or because another
+        """Whether somebody is not a customer by the options that came while they were to become one, or because another
         has their id. There may be one all the same: by a request without an answer, or from before a join."""
         if not self._connection.blurred and not self._ids_collide:
             return False

@@ -18,6 +18,7 @@ def test_random_lives_end_as_posthog_has_it(first: int) -> None:
     assert not live(range(first, first + AT_ONCE)).wrong
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("first", range(0, WITH_MATES, WITH_MATES // 3))
 def test_lives_end_the_same_if_three_processes_deliver(first: int) -> None:
     assert not live(range(first, first + WITH_MATES // 3), mates=2).wrong

@@ -19,7 +19,7 @@ async def test_72_hours_without_customerio_lose_nothing_and_fill_neither_disk_no
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that these few events are many times what may be in memory.
-    for room in ("folder", "puller"):
+    for room in ("window", "puller"):
         monkeypatch.setattr(f"hogline.delivery.{room}.WINDOW_BYTES", 500_000)
     found = await outage(tmp_path, events=EVENTS)
     assert found.hours >= 72

@@ -15,6 +15,7 @@ from hogline.destinations.base import InvalidOptions
 from hogline.service.runner import Runner
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.store.positions import lag_ms
+from hogline.telemetry.internal_errors import kind_and_place
 
 log = structlog.get_logger("hogline.service")
 
@@ -61,6 +62,8 @@ class Spreading:
                 await self._look()
             except Unwritable as trouble:
                 log.warning("lanes cannot be given to others", reason=str(trouble))
+            except Exception as error:  # without the next look, nobody would learn who is lost
+                log.error("giving lanes to others failed", error=kind_and_place(error))  # noqa: TRY400  # the kind and place say it
             await self._clock.sleep(LOOK_EVERY_S)
 
     async def _look(self) -> None:
@@ -113,6 +116,8 @@ class Spreading:
         return self._leader.is_spread(connection.id) and now_s < since_s + CAUGHT_UP_S
 
     async def _needs_one(self, connection: Connection) -> bool:
+        if not self._leader.mates:
+            return True
         if self._can_only_be_one(connection) or self._workers.is_watched(connection.id):
             return True
         state = self._state

@@ -9,6 +9,8 @@ from desk_bench import LATER_MS, NOW_S, Life, actions, bodies, event
 from msgspec.structs import replace
 
 from hogline.core.items import Effect, Item, Origin
+from hogline.core.lanes import LANES, lane_of
+from hogline.core.share import Share
 from hogline.core.told import Customer, Told
 from hogline.core.truth import Truth
 from hogline.destinations.base import Written
@@ -452,3 +454,25 @@ def test_a_settlement_says_who_was_denied_an_email() -> None:
     assert (settlement.denied, settlement.again_done) == ({"u2": "a@x.co"}, [("freed", "u2"), ("freed", "u3")])
     made = its.again(Item(Origin.FREED, 0, "u2", None))
     assert [body["attributes"] for body in bodies(made)] == [{"email": "a@x.co"}]
+
+
+def test_a_shipment_that_came_second_is_planned_again_with_what_it_released() -> None:
+    its = life(anonymous_users="identified", hold_days=30)
+    its.say(event(distinct_id="v1"))
+    shipment = its.out(identify())
+    assert Origin.HELD in {item.origin for item in shipment.items}
+    sent = [one.body for one in shipment.operations]
+    its.desk.give_back(shipment, {})
+    anew = its.desk.plan(its.now_ms)
+    assert anew is not None
+    assert [one.body for one in anew.operations] == sent
+
+
+def test_what_is_another_process_s_is_left_to_it() -> None:
+    its = life()
+    its.say(event(distinct_id="u1"))
+    its.desk.share = Share(range(LANES), begun=0)
+    its.desk.lanes.all[lane_of("u1")].mine = False
+    its.desk.resends.add(again("u1"))
+    assert its.desk.plan(its.now_ms) is None
+    assert not its.desk.resends.is_waiting
