@@ -11,6 +11,7 @@ from bench import (
     events,
     history,
     kafka,
+    kinds,
     people,
     people_bytes,
     pure,
@@ -24,6 +25,7 @@ from bench import (
 BENCHMARKS = {
     "pure": pure.main,
     "send": send.main,
+    "kinds": kinds.main,
     "serve": serve.main,
     "crowd": crowd.main,
     "people": people.main,

@@ -15,7 +15,7 @@ from hogline.core.again import Resends
 from hogline.core.fold import Suppressed, other_of
 from hogline.core.forward import Forwarded
 from hogline.core.intend import intent_of
-from hogline.core.items import ELSEWHERE, OVERLOADED, Item, OperationOutcome, Origin
+from hogline.core.items import ELSEWHERE, OVERLOADED, Item, Join, OperationOutcome, Origin
 from hogline.core.known import EVER, Known
 from hogline.core.lanes import LANES, Lane, Lanes, checksum, checksum_of_name, lane_of
 from hogline.core.ledger import LedgerRow, row_name
@@ -137,18 +137,17 @@ class Desk:
     def _join(self, item: Item, entry: Entry) -> None:
         """Whom an event is about, and what it waits for."""
         known, at, who = self._known, item.position, item.who
-        if known.id(who) is None:
-            item.people = (who,)
-            return
         person = known.who(who, at)
         item.people = (person,)
         other = other_of(entry)
         if other is None:
             return
-        item.people = tuple(
-            dict.fromkeys((person, known.who(who, at - 1), known.who(other, at - 1), known.who(other, at)))
-        )
-        if known.who(other, at) == person:
+        mine, theirs, others = known.who(who, at - 1), known.who(other, at - 1), known.who(other, at)
+        item.people = tuple(dict.fromkeys((person, mine, theirs, others)))
+        refused = others != person
+        if mine != theirs:
+            item.join = Join(other, mine, theirs, refused)
+        if not refused:
             groups = {lane_of(group): group for group in (known.group(one, at - 1) for one in (who, other))}
             groups.pop(item.lane, None)
             item.waits = tuple(number for number in groups if self.lanes.all[number].mine)

@@ -48,6 +48,8 @@ class Roster:
         self.joins: list[tuple[str, str]] = []
         """Who stays, and who is part of them from here on."""
         self._into: dict[str, str] = {}
+        self._joined: dict[str, list[str]] = {}
+        """Everyone who is part of somebody from here on, in the order of the joins."""
         self.rows: set[str] = set()
         """Names of the ledger's rows that change."""
         self.were: dict[str, LedgerRow | None] = {}
@@ -65,6 +67,8 @@ class Roster:
     def join(self, stays: str, goes: str) -> None:
         self.joins.append((stays, goes))
         self._into[goes] = stays
+        into = self._joined.setdefault(self.root(stays), [])
+        into += (*self._joined.pop(goes, ()), goes)
 
     def root(self, person: str) -> str:
         """The person that someone is part of, after the joins of this shipment."""
@@ -74,15 +78,11 @@ class Roster:
 
     def parts(self, draft: Draft) -> list[Told]:
         """What the draft's person was told, and those who joined them here."""
-        if not self.joins:
-            return [draft.told]
-        return [draft.told] + [
-            self.drafts[goes].told for _, goes in self.joins if goes != draft.person and self.root(goes) == draft.person
-        ]
+        return [draft.told, *(self.drafts[goes].told for goes in self._joined.get(draft.person, ()))]
 
     def names(self, draft: Draft) -> list[str]:
         """The person, and those who joined them here."""
-        return [draft.person] + [goes for _, goes in self.joins if self.root(goes) == draft.person]
+        return [draft.person, *self._joined.get(draft.person, ())]
 
     def row(self, name: str) -> LedgerRow | None:
         """Whose an identifier is. People who were joined in this shipment are one."""

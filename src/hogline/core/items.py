@@ -45,6 +45,19 @@ ELSEWHERE = "other_connection"
 """Why an older event that was brought in for another connection is not sent."""
 
 
+class Join(Struct, frozen=True, gc=False):
+    """Two people whom an event wants to be one, as they are before it."""
+
+    other: str
+    """The event's other id."""
+    mine: str
+    """Whose its distinct_id is."""
+    theirs: str
+    """Whose the other id is."""
+    refused: bool
+    """PostHog keeps them apart."""
+
+
 class Item(Struct, gc=False):
     """One thing in a shipment, and its result."""
 
@@ -68,6 +81,7 @@ class Item(Struct, gc=False):
     """What other processes' lanes must have reached, for the same reason."""
     people: tuple[str, ...] = ()
     """The people it is about, its owner first. They are in one shipment at a time."""
+    join: Join | None = None
     again: frozenset[str] = frozenset()
     """For a failure: attributes that were rejected and may be sent again."""
 

@@ -7,6 +7,7 @@ use, and hands out what has to be written.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -177,12 +178,8 @@ class Known:
             one = self.group(one, position)
             joined = self.id(one)
             assert joined is not None  # what is a parent is in the forest
-        name = one
-        for since, person in joined.people:
-            if since > position:
-                break
-            name = person
-        return name
+        before = bisect_left(joined.people, (position + 1,))
+        return joined.people[before - 1][1] if before else one
 
     def changes(self, one: str) -> list[int]:
         """The positions at which an id changed its person, in order."""

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from hogline.core.changes import Intent
 from hogline.core.draft import Draft, Roster
-from hogline.core.fold import Suppressed, names_suppressed, never_sent, other_of
+from hogline.core.fold import Suppressed, names_suppressed, never_sent
 from hogline.core.gate import is_visitor, kept_away, not_qualified, says_something
 from hogline.core.hints import hints
-from hogline.core.items import Effect, Item, Origin, without_lessons
+from hogline.core.items import Effect, Item, Join, Origin, without_lessons
 from hogline.core.known import Known, Person
 from hogline.core.merging import made_elsewhere, merges, to_merge
 from hogline.core.records import Records
@@ -135,9 +135,8 @@ class Shipment:
             return
         draft = self.roster.draft(person)
         adjusted = list(entry.repaired)
-        said = entry.said
-        if said is not None and said.other is not None and item.origin is Origin.JOURNAL:
-            self._join(item, entry, draft, adjusted)
+        if item.join is not None:
+            self._join(item, entry, item.join, draft, adjusted)
         if self._is_suppressed(entry):
             item.filtered = "suppressed"
         elif item.filtered is None:
@@ -162,19 +161,13 @@ class Shipment:
         self._ready[person] = draft
         return draft
 
-    def _join(self, item: Item, entry: Entry, draft: Draft, adjusted: list[str]) -> None:
+    def _join(self, item: Item, entry: Entry, join: Join, draft: Draft, adjusted: list[str]) -> None:
         """Record that two people are one from here on. What they were told becomes one when this is settled."""
-        other = other_of(entry)
-        if other is None:
-            return
-        known, at = self._known, item.position
-        mine, theirs = known.who(entry.distinct_id, at - 1), known.who(other, at - 1)
-        if mine == theirs:
-            return
-        if known.who(entry.distinct_id, at) != known.who(other, at):
+        if join.refused:
             adjusted.append("join_refused")
             return
-        person, absorbed = known.person(mine), known.person(theirs)
+        mine, theirs = join.mine, join.theirs
+        person, absorbed = self._known.person(mine), self._known.person(theirs)
         if absorbed.protected and person.protected and entry.name == "$merge_dangerously":
             adjusted.append("merged_dangerously")
         goes = theirs if mine == draft.person else mine
@@ -184,7 +177,8 @@ class Shipment:
         if gone.told.has_held and not draft.told.has_held:
             draft.told = replace(draft.told, has_held=True)
         if self._rules.merge_people == "all":
-            new = made_elsewhere((entry.distinct_id, other, mine, theirs), draft.person, self.roster.parts(draft))
+            ids = (entry.distinct_id, join.other, mine, theirs)
+            new = made_elsewhere(ids, draft.person, self.roster.parts(draft))
             draft.told = replace(draft.told, others=(*draft.told.others, *new)) if new else draft.told
         if draft.synced and gone.told.anonymous:
             self._emit_all(self._sync.adopt(draft, item, list(gone.told.anonymous)))
