@@ -120,9 +120,8 @@ class Desk:
             known.load(people)
         self.records.load(people)
         if self._people is not None:
-            emails = (known.person(one).email for one in speaking)
-            names = {one.lower() for one in emails if one is not None}
             stored = self.records.stored
+            names = self._emails(speaking)
             names.update(row_name(Identifier("id", one)) for one in people if stored(one) is None)
             self.records.ledger.load(names)
 
@@ -131,8 +130,13 @@ class Desk:
         self._known.load(people)
         names = {self._known.who(one) for one in people}
         self.records.load(names)
-        emails = (self._known.person(one).email for one in names)
-        self.records.ledger.load({one.lower() for one in emails if one is not None})
+        self.records.ledger.load(self._emails(names))
+
+    def _emails(self, people: Collection[str]) -> set[str]:
+        """Those that these people have, and those that their customers had, in lowercase."""
+        now = (self._known.person(one).email for one in people)
+        told = (self.records.stored(one) for one in people)
+        return {one.lower() for one in now if one is not None}.union(*(one.emails for one in told if one is not None))
 
     def _join(self, item: Item, entry: Entry) -> None:
         """Whom an event is about, and what it waits for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -108,7 +108,7 @@ class Roster:
         draft.told = replace(draft.told, claims=tuple(dict.fromkeys((*draft.told.claims, name))))
 
 
-def bounded(emails: Sequence[str], ledger_rows: dict[str, LedgerRow | None]) -> tuple[str, ...]:
+def bounded(emails: Sequence[str], ledger_rows: Mapping[str, LedgerRow | None]) -> tuple[str, ...]:
     """The most recent emails. One with a row always stays."""
     if len(emails) <= MOST_EMAILS:
         return tuple(emails)

@@ -176,7 +176,7 @@ def _finished(told: Told, draft: Draft, on_disk: Told | None, rows: Mapping[str,
     if told == NOBODY:
         return None
     recent = (*told.recent, *draft.recent)[-MOST_RECENT:] if draft.recent or told.recent else ()
-    return replace(told, recent=recent, emails=bounded(told.emails, dict(rows)))
+    return replace(told, recent=recent, emails=bounded(told.emails, rows))
 
 
 def _with_due(
