@@ -391,3 +391,13 @@ def test_what_a_killed_process_said_by_an_email_creates_nobody_once_the_email_mo
         options=BY_EMAIL, latency_s=2, schedule=52,
     )  # fmt: skip
     assert len(customers(run)) == 1
+
+
+def test_an_email_that_is_given_up_right_after_a_join_is_free() -> None:
+    """Someone who is sent nothing yet takes over the customer of a visitor, made a moment ago, with another email."""
+    run = lived(
+        said("page", "u3", email="c@x.com"), said("page", "u1"), said("page", V, email="a@x.com", user_id="7"),
+        identify("u1", V, email="b@x.com"), said("page", "u2", email="a@x.com"), Rest(),
+        options={"identify_by": "property:user_id", "anonymous_users": "emails"}, latency_s=2,
+    )  # fmt: skip
+    assert customers(run) == [("7", "b@x.com"), ("u2", "a@x.com"), ("u3", "c@x.com")]

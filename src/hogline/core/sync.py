@@ -128,7 +128,7 @@ class Sync:
             newest_ms = max(newest_ms, person.facts["email"].ms)
         first = main.state != "accepted"
         draft.told = replace(draft.told, main=main, others=others, seen=None if unsaid or linked.missing else seen)
-        self._aim(draft, main, changing=linked.says)
+        self._aim(draft, main)
         operations: list[tuple[Operation, Effect]] = []
         if first or values or linked.says:
             if linked.says:
@@ -268,11 +268,11 @@ class Sync:
 
     # identifiers
 
-    def _aim(self, draft: Draft, main: Customer, *, changing: bool = False) -> None:
+    def _aim(self, draft: Draft, main: Customer) -> None:
         """The identifier for all operations of this shipment: one that none of them removes."""
         address = main.identifier
         draft.key = address.key
-        if self._rules.by_email and main.kind == "id" and main.state == "accepted" and main.email and not changing:
+        if self._rules.by_email and main.kind == "id" and main.state == "accepted" and main.email:
             row = self._roster.row(main.email)
             if (
                 row is not None
