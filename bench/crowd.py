@@ -6,6 +6,7 @@ Prints events a second and peak memory of both, as medians of interleaved runs, 
 
 from __future__ import annotations
 
+import asyncio
 import random
 import tempfile
 from collections.abc import Iterable
@@ -13,14 +14,23 @@ from pathlib import Path
 from statistics import median
 from uuid import UUID
 
-import apsw
 import msgspec
 
 from bench.processes import Cost, run, sandbox
 from bench.traffic import events
+from hogline.core.changes import Flush, Settlement
+from hogline.core.known import Fact, Person
+from hogline.core.ledger import LedgerRow
+from hogline.core.sync import fingerprint
+from hogline.core.told import Customer, Mark, Told
+from hogline.destinations.catalogue import DESTINATIONS
+from hogline.model import Identifier
+from hogline.runtime.serve import serving
+from hogline.settings import Settings
 
 PEOPLE, EVENTS, RUNS = 5_000_000, 100_000, 3
-AT_ONCE = 50_000
+AT_ONCE = 10_000
+LONG_AGO_MS = 1_790_000_000_000
 
 
 def main() -> None:
@@ -34,7 +44,7 @@ def main() -> None:
                 data, "connect", "customerio", "--site-id=sandbox-site", "--api-key=sandbox-key",
                 f"--tracking-endpoint={url}",
             )  # fmt: skip
-            _know(data, ids)
+            asyncio.run(_know(data, ids))
         print(f"  {'state.db, MB':28} {(many / 'state.db').stat().st_size / 1e6:>9,.0f}")
         costs: dict[Path, list[Cost]] = {few: [], many: []}
         for _ in range(RUNS):
@@ -42,9 +52,12 @@ def main() -> None:
                 found.append(run(data, "send", str(file)))
         for title, data in ((f"only {len(named):,} known", few), (f"{PEOPLE:,} known", many)):
             _print(f"{title}: events/s", [EVENTS / cost.wall_s for cost in costs[data]], ",.0f")
+            _print(f"{title}: CPU, µs an event", [cost.cpu_s / EVENTS * 1e6 for cost in costs[data]], ".0f")
             _print(f"{title}: peak MB", [cost.peak_mb for cost in costs[data]], ".0f")
         ratios = [one.wall_s / other.wall_s for one, other in zip(costs[few], costs[many], strict=True)]
         _print("speed, of that with few", ratios, ".2f")
+        ratios = [one.cpu_s / other.cpu_s for one, other in zip(costs[few], costs[many], strict=True)]
+        _print("the same by CPU", ratios, ".2f")
 
 
 def _print(title: str, figures: list[float], form: str) -> None:
@@ -65,22 +78,37 @@ def _write(file: Path) -> set[int]:
     return named
 
 
-def _know(data: Path, numbers: Iterable[int]) -> None:
-    """People as a connection knows them that has had them for long."""
-    database = apsw.Connection(str(data / "state.db"))
-    database.execute("BEGIN")
-    rows = ((f"user-{number}", f"user-{number}@example.com") for number in numbers)
-    while some := [row for row, _ in zip(rows, range(AT_ONCE), strict=False)]:
-        database.execute(
-            "INSERT INTO people (connection, distinct_id, email, person)"
-            " SELECT 1, value ->> 0, value ->> 1, json_object('distinct_id', value ->> 0, 'identified', json('true'),"
-            " 'email', value ->> 1, 'customer', json_object('kind', 'id', 'value', value ->> 0),"
-            " 'linked_email', value ->> 1, 'recent', json('[1,2,3,4,5,6,7,8,9,10]'),"
-            " 'accepted', json_object('email', value ->> 1, 'plan', 'free', 'visits', 0),"
-            " 'attributes_ms', 1792000000000, 'first_seen_ms', 1792000000000, 'last_seen_ms', 1792000000000)"
-            " FROM json_each(?)",
-            (msgspec.json.encode(some).decode(),),
-        )
-    database.execute("COMMIT")
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    database.close()
+async def _know(data: Path, numbers: Iterable[int]) -> None:
+    """People who are customers and were told everything. In the order of their ids, as that is quickest to write."""
+    settings = Settings(data=data, listen="127.0.0.1:0", console="127.0.0.1:0", log_level="error")
+    people = DESTINATIONS["customerio"].people
+    assert people is not None
+    view = people.rules(DESTINATIONS["customerio"].read_options({"site_id": "s", "api_key": "k"})).view
+    ids = sorted(f"user-{number}" for number in numbers)
+    async with serving(settings) as service:
+        (connection,) = await service.state.connections()
+        for begin in range(0, len(ids), AT_ONCE):
+            some = ids[begin : begin + AT_ONCE]
+            await service.state.flush(Flush({}, {one: _person(one) for one in some}, 0))
+            ledger = {_email(one): LedgerRow(one, "accepted", Identifier("id", one), 0) for one in some}
+            told = {one: _told(one, view) for one in some}
+            await service.state.settle(Settlement(connection=connection.id, lanes={}, told=told, ledger=ledger))
+
+
+def _email(who: str) -> str:
+    return f"{who}@example.com"
+
+
+def _values(who: str) -> dict[str, object]:
+    return {"email": _email(who), "plan": "free", "visits": 0}
+
+
+def _person(who: str) -> Person:
+    facts = {name: Fact(value, LONG_AGO_MS, 1) for name, value in _values(who).items()}
+    return Person(who, facts, identified_at=0, emailed_at=0, version=1)
+
+
+def _told(who: str, view: int) -> Told:
+    names = {name: Mark(1, fingerprint(value)) for name, value in _values(who).items()}
+    main = Customer("id", who, "accepted", _email(who), names, said_s=LONG_AGO_MS // 1_000)
+    return Told(main, emails=(_email(who),), seen=(1, view), recent=tuple(range(10)))
