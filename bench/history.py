@@ -1,8 +1,8 @@
 """`hogline backfill` of a million events of 50,000 people as PostHog exports them: read, sorted, planned, kept and sent
 to a sink that accepts everything, by the one command; beside it, in one run, the official client's prebuilt batches.
 
-`HISTORY_EVENTS` in the environment is another number of events, of 20 for each person. `history-large` has ten times as
-many events of the same people.
+An export is four files. `HISTORY_EVENTS` in the environment is another number of events, of 20 for each person, and
+`HISTORY_RUNS` another number of runs. `history-large` has ten times more events of the same people.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench import yardstick
-from bench.processes import Cost, get, peak_mb, run
+from bench.processes import Cost, get, run, together
 from bench.serve import sink
 from bench.traffic import events
 
-EVENTS, EACH, TIMES, RUNS = int(os.environ.get("HISTORY_EVENTS", "1000000")), 20, 10, 3
+EVENTS, EACH, TIMES = int(os.environ.get("HISTORY_EVENTS", "1000000")), 20, 10
+RUNS, PARTS = int(os.environ.get("HISTORY_RUNS", "3")), 4
 PEOPLE = EVENTS // EACH
 """Somebody new costs more than another event, so a shorter run has fewer people."""
 YARDSTICK_EVENTS = 200_000
@@ -37,15 +38,19 @@ LATENCY_MS = 50
 _AT_ONCE = 50_000
 
 _SORT = """
-import sys, time
+import resource, sys, time
 from pathlib import Path
 from hogline.backfill.files import files_of
-from hogline.backfill.prepare import ROWS, Preparation, Window
+from hogline.backfill.prepare import Preparation
+from hogline.backfill.sorted_rows import ROWS, Window
 folder = Path(sys.argv[1])
 preparation = Preparation(files_of(sys.argv[2:]), folder, time.time_ns() // 1_000_000, Window())
 begin = time.perf_counter()
 prepared = preparation.prepare()
-print(prepared.rows, time.perf_counter() - begin, preparation.disk_bytes, (folder / ROWS).stat().st_size, flush=True)
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+cpu_s = sum(one.ru_utime + one.ru_stime for one in used)
+on_disk = preparation.disk_bytes, (folder / ROWS).stat().st_size
+print(prepared.rows, time.perf_counter() - begin, cpu_s, *on_disk, flush=True)
 sys.stdin.read()
 """
 
@@ -60,14 +65,14 @@ def main() -> None:
             official = median(_elsewhere(yardstick.batches, where, *of) for _ in range(RUNS))
         print(f"  the official client, prebuilt batches of {yardstick.BATCH}: {official:,.0f} events/s")
         alone = {}
-        for title, file in files.items():
-            costs = [_backfill([file], EVENTS) for _ in range(RUNS)]
+        for title, parts in files.items():
+            costs = [_backfill(parts, EVENTS) for _ in range(RUNS)]
             alone[title] = _said(title, costs, official)
-        delayed = [_backfill([files["JSON lines, shuffled"]], EVENTS, LATENCY_MS) for _ in range(RUNS)]
+        delayed = [_backfill(files["JSON lines, shuffled"], EVENTS, LATENCY_MS) for _ in range(RUNS)]
         slower = _said(f"JSON lines, shuffled, {LATENCY_MS} ms latency", delayed, official)
         print(f"  with {LATENCY_MS} ms latency / without: {slower / alone['JSON lines, shuffled']:.0%}")
-        for title, file in files.items():
-            _sort(f"reading and sorting alone: {title}", [file], folder)
+        for title, parts in files.items():
+            _sort(f"reading and sorting alone: {title}", parts, folder)
 
 
 def large() -> None:
@@ -80,7 +85,10 @@ def large() -> None:
         small = _backfill(parts[:1], EVENTS)
         much = _backfill(parts, count)
         for title, cost, events_ in ((f"{EVENTS:,} events", small, EVENTS), (f"{count:,} events", much, count)):
-            print(f"  {title:20} {events_ / cost.wall_s:>8,.0f} events/s, {cost.wall_s:,.0f} s, {cost.peak_mb:.0f} MB")
+            print(
+                f"  {title:20} {events_ / cost.wall_s:>8,.0f} events/s, {cost.wall_s:,.0f} s, "
+                f"{cost.cpu_s / events_ * 1e6:.0f} µs of CPU an event, {cost.together_mb:.0f} MB"
+            )
         print(f"  {TIMES} times the events take {much.wall_s / small.wall_s:.1f} times as long")
         _sort("reading and sorting alone", parts, folder)
 
@@ -91,16 +99,34 @@ def _elsewhere(work: Callable[..., T], *arguments: object) -> T:
         return pool.apply(work, arguments)
 
 
-def _files(folder: Path, count: int) -> dict[str, Path]:
-    rows = [msgspec.json.encode(event | {"person_properties": {}}) for event in events(count, PEOPLE)]
-    ordered, mixed, parquet = (folder / name for name in ("sorted.jsonl", "shuffled.jsonl", "shuffled.parquet"))
-    ordered.write_bytes(b"\n".join(rows))
+def _files(folder: Path, count: int) -> dict[str, list[Path]]:
+    """Of each kind, the parts of an export."""
+    ordered = [msgspec.json.encode(event | {"person_properties": {}}) for event in events(count, PEOPLE)]
+    rows = list(ordered)
+    size = -(-count // PARTS)
+    found: dict[str, list[Path]] = {}
+
+    def write(title: str, name: str, written: Callable[[Path, list[bytes]], object]) -> None:
+        found[title] = [folder / name.format(part) for part in range(PARTS)]
+        for part, file in enumerate(found[title]):
+            written(file, rows[part * size : (part + 1) * size])
+
     random.Random(1).shuffle(rows)
-    mixed.write_bytes(b"\n".join(rows))
-    with pq.ParquetWriter(parquet, _columns(rows[:1]).schema, compression="zstd") as writer:
+    write("JSON lines, shuffled", "shuffled-{}.jsonl", _write_lines)
+    write("Parquet (zstd), shuffled", "shuffled-{}.parquet", _write_parquet)
+    rows = ordered
+    write("JSON lines, sorted", "sorted-{}.jsonl", _write_lines)
+    return found
+
+
+def _write_lines(file: Path, rows: list[bytes]) -> None:
+    file.write_bytes(b"\n".join(rows))
+
+
+def _write_parquet(file: Path, rows: list[bytes]) -> None:
+    with pq.ParquetWriter(file, _columns(rows[:1]).schema, compression="zstd") as writer:
         for begin in range(0, len(rows), _AT_ONCE):
             writer.write_table(_columns(rows[begin : begin + _AT_ONCE]))
-    return {"JSON lines, sorted": ordered, "JSON lines, shuffled": mixed, "Parquet (zstd), shuffled": parquet}
 
 
 def _lines(folder: Path, count: int, part: int) -> Path:
@@ -144,11 +170,11 @@ def _backfill(files: Sequence[Path], count: int, latency_ms: int = 0) -> Cost:
 
 def _said(title: str, costs: Sequence[Cost], official: float) -> float:
     rates = [EVENTS / cost.wall_s for cost in costs]
-    rate = median(rates)
+    rate, cpu_us = median(rates), median(cost.cpu_s for cost in costs) / EVENTS * 1e6
     print(
         f"  {title:38} {rate:>8,.0f} events/s ({', '.join(f'{each:,.0f}' for each in rates)}), "
-        f"{rate / official:.2f} of the client, {median(cost.cpu_s for cost in costs):.0f} s of CPU, "
-        f"{max(cost.peak_mb for cost in costs):.0f} MB"
+        f"{rate / official:.2f} of the client, {cpu_us:.0f} µs of CPU an event, "
+        f"{max(cost.together_mb for cost in costs):.0f} MB"
     )
     return rate
 
@@ -161,11 +187,11 @@ def _sort(title: str, files: Sequence[Path], folder: Path) -> None:
         ) as child,
     ):
         assert child.stdout is not None
-        count, wall_s, sort_bytes, rows_bytes = map(float, child.stdout.readline().split())
-        memory_mb = peak_mb(child)
+        with together(child.pid) as memory:
+            count, wall_s, cpu_s, sort_bytes, rows_bytes = map(float, child.stdout.readline().split())
         child.communicate()
     size = sum(file.stat().st_size for file in files)
     print(
-        f"  {title:58} {count / wall_s:>8,.0f} rows/s, {memory_mb:.0f} MB; "
-        f"on disk {(sort_bytes + rows_bytes) / size:.2f} of the files' {size / 1e6:,.0f} MB"
+        f"  {title:58} {count / wall_s:>8,.0f} rows/s, {cpu_s / count * 1e6:.0f} µs of CPU a row, "
+        f"{memory.most_mb:.0f} MB; on disk {(sort_bytes + rows_bytes) / size:.2f} of the files' {size / 1e6:,.0f} MB"
     )

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from history_rows import event_rows, person_rows, shuffled
 
+from hogline.backfill.prepare import MUCH_BYTES
 from hogline.testing import forked, processes
 from hogline.testing.processes import (
     all_events,
@@ -190,8 +191,10 @@ def killed(command: list[str], data: Path, *, after_s: float, sending: bool) -> 
 def test_killed_at_twenty_random_moments_all_is_as_after_one_run(tmp_path: Path) -> None:
     seed = random.SystemRandom().getrandbits(32)
     chosen = random.Random(seed)
-    events = written(tmp_path, "events.jsonl", shuffled(event_rows(400, note="n" * 4_000), seed))
+    # So much that other processes read it.
+    events = written(tmp_path, "events.jsonl", shuffled(event_rows(400, note="n" * 5_000), seed))
     persons = written(tmp_path, "persons.jsonl", shuffled(person_rows(200, deleted=15), seed))
+    assert events.stat().st_size > MUCH_BYTES
     command = ["backfill", "customerio", str(events), "--persons", str(persons)]
     found = []
     for kills, rate in ((0, 100), (20, 1)):

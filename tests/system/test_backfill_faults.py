@@ -55,6 +55,19 @@ main()
 """
 """The command, with a file that grows as soon as its first row was read."""
 
+_ITS_READER_IS_KILLED = """
+import subprocess
+from hogline.backfill import prepare, readers
+from hogline.cli.app import main
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self.kill()
+prepare.MUCH_BYTES, readers.subprocess.Popen = 1, Popen
+main()
+"""
+"""The command, with another process that reads, and is killed."""
+
 
 def backfill(data: Path, *sources: str | Path, code: int = 0, **more: Any) -> dict[str, Any]:
     done = hogline(data, "backfill", "customerio", *sources, "--json", code=code, **more)
@@ -101,6 +114,25 @@ def test_a_file_that_changes_while_it_is_read_is_not_sent_until_you_run_the_comm
     )
     assert [run["state"] for run in hogline_json(data, "backfills")["runs"]] == ["cancelled"]
     assert (status(data)["received"], all_events(sandbox)) == (0, [])
+    assert backfill(data, file)["run"]["state"] == "finished"
+    assert len(all_events(sandbox)) == 180
+
+
+def test_if_the_process_that_reads_is_killed_nothing_is_sent_until_you_run_the_command_again(
+    data: Path, sandbox: str, tmp_path: Path
+) -> None:
+    connect(data, sandbox, "--anonymous-users", "all")
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"".join(event_rows(20)))
+    command = [sys.executable, "-c", _ITS_READER_IS_KILLED, "backfill", "customerio", str(file)]
+    done = subprocess.run(command, env=environment(data), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    said = " ".join(line for line in done.stderr.split("\n") if not line.startswith("Reading"))
+    assert " ".join(said.split()) == (
+        "hogline: A process that read the files was ended from outside, perhaps because memory was short. Run the command "
+        "again. Nothing was sent."
+    )
+    assert all_events(sandbox) == []
     assert backfill(data, file)["run"]["state"] == "finished"
     assert len(all_events(sandbox)) == 180
 

@@ -33,6 +33,7 @@ def started(work: Callable[[], T]) -> asyncio.Future[T]:
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result, error)
 
+    done.add_done_callback(lambda _: done.cancelled() or done.exception())  # perhaps nobody waits for it
     threading.Thread(target=run, daemon=True, name="reading").start()
     return done
 

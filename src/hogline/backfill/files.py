@@ -27,6 +27,15 @@ class CannotRead(Exception):
     """The text is one sentence: what cannot be read, why, and what to do."""
 
 
+class Place(Struct, frozen=True):
+    """Where a file is, for another process that is to open it too."""
+
+    source: str
+    """A path on this machine, or an address in the same bucket."""
+    path: str = ""
+    """In the bucket; empty: `source` is a path on this machine."""
+
+
 class File(Struct, frozen=True):
     name: str
     """As it is shown: without the query of an address, which may hold a signature."""
@@ -36,6 +45,9 @@ class File(Struct, frozen=True):
     seekable: bool = True
     lasts: bool = True
     """It can be read again under the same name."""
+    place: Place | None = None
+    """None: only this process can read it."""
+    size_bytes: Callable[[], int] = int
 
 
 def files_of(sources: Sequence[str]) -> list[File]:
@@ -87,19 +99,22 @@ def _local_file(name: str) -> File:
         now = os.fstat(stream.fileno())
         return (now.st_size, now.st_mtime_ns) if stat.S_ISREG(now.st_mode) else None
 
-    return File(name, opened, stamp, seekable=seekable, lasts=seekable)
+    place = Place(name) if seekable else None
+    return File(name, opened, stamp, seekable, seekable, place, lambda: Path(name).stat().st_size)
+
+
+def file_at(place: Place) -> File:
+    """The file there, in another process than the one that found it. Raises `CannotRead`."""
+    if not place.path:
+        return _local_file(place.source)
+    system, _ = _system(place.source)
+    return _remote_file(system, place)
 
 
 def _remote(source: str, scheme: str) -> Iterator[File]:
-    shown = source.partition("?")[0] if scheme in {"https", "http"} else source
-    try:
-        import fsspec  # noqa: PLC0415  # an extra
-
-        system, path = fsspec.core.url_to_fs(source)
-    except ImportError:
-        raise CannotRead(f"Reading {scheme}:// needs a package: pip install 'hogline[{_EXTRAS[scheme]}]'.") from None
+    system, path = _system(source)
     if _EXTRAS[scheme] == "https":
-        yield _remote_file(system, path, shown)
+        yield _remote_file(system, Place(source, path))
         return
     try:
         if any(mark in path for mark in _WILD):
@@ -107,12 +122,28 @@ def _remote(source: str, scheme: str) -> Iterator[File]:
         else:
             names = [path] if system.isfile(path) else sorted(system.find(path))
     except Exception as error:
-        raise CannotRead(trouble(shown, error)) from None
+        raise CannotRead(trouble(source, error)) from None
     for name in _listed(names, source, system.cat_file):
-        yield _remote_file(system, name, f"{scheme}://{name}")
+        yield _remote_file(system, Place(source, name))
 
 
-def _remote_file(system: Any, path: str, shown: str) -> File:  # noqa: ANN401  # fsspec has no types
+def _system(source: str) -> tuple[Any, str]:
+    """The file system of an address, and the path in it. Raises `CannotRead`."""
+    scheme = source.partition("://")[0]
+    try:
+        import fsspec  # noqa: PLC0415  # an extra
+
+        system, path = fsspec.core.url_to_fs(source)
+    except ImportError:
+        raise CannotRead(f"Reading {scheme}:// needs a package: pip install 'hogline[{_EXTRAS[scheme]}]'.") from None
+    return system, path
+
+
+def _remote_file(system: Any, place: Place) -> File:  # noqa: ANN401  # fsspec has no types
+    path, scheme = place.path, place.source.partition("://")[0]
+    # The query of an address may hold a signature.
+    shown = place.source.partition("?")[0] if _EXTRAS[scheme] == "https" else f"{scheme}://{path}"
+
     def opened() -> BinaryIO:
         return cast("BinaryIO", system.open(path, "rb"))
 
@@ -121,7 +152,7 @@ def _remote_file(system: Any, path: str, shown: str) -> File:  # noqa: ANN401  #
         info = system.info(path)
         return tuple(str(info.get(name)) for name in ("size", "ETag", "etag", "md5Hash"))
 
-    return File(shown, opened, stamp)
+    return File(shown, opened, stamp, place=place, size_bytes=lambda: int(system.size(path) or 0))
 
 
 def _listed(names: Sequence[str], source: str, read: Callable[[str], bytes]) -> list[str]:

@@ -7,7 +7,7 @@ people say nothing, and their events are not sent. Source: PostHog's `products/b
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hogline.backfill.sorter import Sorter
+from hogline.backfill.sorter import MOST_RUNS, Sorter
 from hogline.model import Event
 from hogline.posthog.bounds import NotJson
 from hogline.posthog.identity import is_uuid, uuid_of
@@ -102,9 +102,10 @@ def _time_ms(value: object) -> int:
 class Persons:
     """Takes rows, then says once what they come to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shared_by: int = 1) -> None:
+        """`shared_by`: so many processes share the memory and the open files."""
         self._folder = folder
-        self._by_id = Sorter(folder, memory_bytes=_SORT_BYTES)
+        self._by_id = Sorter(folder, memory_bytes=_SORT_BYTES // shared_by, most_runs=MOST_RUNS // shared_by)
         self.rows = 0
         self.deleted: set[int] = set()
         """Hashes of the ids of deleted people."""
@@ -112,6 +113,14 @@ class Persons:
     def add(self, row: PersonRow) -> None:
         self.rows += 1
         self._by_id.add(_record(row.distinct_id, (row.id_version, row.person_version), row))
+
+    def give(self) -> list[int]:
+        """As `Sorter.give`."""
+        return self._by_id.give()
+
+    def take(self, descriptors: Iterable[int]) -> None:
+        """As `Sorter.take`."""
+        self._by_id.take(descriptors)
 
     def is_deleted(self, distinct_id: str) -> bool:
         return bool(self.deleted) and hash(distinct_id) in self.deleted

@@ -1,35 +1,28 @@
-"""Prepares a run: its files are read, and all rows put in order into one file: first what an export of people says,
-then the events by time. Nothing is sent meanwhile.
+"""Prepares a run: its files are read, and all rows put in order into one file. Nothing is sent meanwhile.
+
+Much of it is done by other processes (`readers`), for their memory and for the second core. Starting them takes a
+tenth of a second, so a little is read here.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import threading
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from hogline.backfill.files import CannotRead, File, trouble
-from hogline.backfill.order import add_all, bodies_in_order
-from hogline.backfill.persons import DELETED, Persons
-from hogline.backfill.reading import Read, Reading
-from hogline.backfill.run_file import write_rows
+from hogline.backfill.readers import Readers
 from hogline.backfill.runs import Prepared
-from hogline.backfill.sorter import Sorter
-from hogline.posthog.entry import decode_identity
+from hogline.backfill.sorted_rows import SortedRows, Window
 
-YOUNG = "too_young"
-ROWS = "rows"
-
-
-class Window(NamedTuple):
-    """Which events a run has, by their own time."""
-
-    before_ms: int | None = None
-    """Only what happened before; None: all."""
+MUCH_BYTES = 16_000_000
+"""Less is read here: a file of so many takes half a second."""
+MOST_READERS = 2
+"""Each takes 40 MB, and 65 MB more for Parquet."""
 
 
 def key_of(files: Sequence[File], asked: Sequence[str]) -> str:
@@ -50,65 +43,65 @@ def key_of(files: Sequence[File], asked: Sequence[str]) -> str:
 
 
 class Preparation:
-    """One thread prepares, another may look at how far it is."""
+    """One thread prepares, another may look at how far it is, or stop it."""
 
     def __init__(self, files: Sequence[File], folder: Path, received_ms: int, window: Window) -> None:
         self.folder = folder
-        self._received_ms = received_ms
-        self._before_ms = window.before_ms
-        self._persons = Persons(folder)
-        self.reading = Reading(files, received_ms, person=self._persons.add)
-        self._left_out: Counter[str] = Counter()
-        self._people = 0
-        self._sorter: Sorter | None = None
-        self.written = 0
+        self._files = files
+        self._asked = folder, received_ms, window
+        self._progress: SortedRows | Readers | None = None
+        self._stopped = threading.Event()
 
     @property
     def read(self) -> int:
         """Rows so far."""
-        return self._persons.rows + (self._sorter.count if self._sorter is not None else 0)
+        return self._progress.read if self._progress else 0
+
+    @property
+    def written(self) -> int:
+        """Of these, how many are in order."""
+        return self._progress.written if self._progress else 0
 
     @property
     def disk_bytes(self) -> int:
         """The most that sorting had on disk at any time, beside the file with all rows in order."""
-        return self._sorter.disk_bytes if self._sorter is not None else 0
+        return self._progress.disk_bytes if self._progress else 0
 
     def prepare(self) -> Prepared:
         """Raises `CannotRead`, and OSError where the disk is full."""
-        reading = self.reading
-        with Sorter(self.folder) as sorter:
-            self._sorter = sorter
-            add_all(self._wanted(reading), sorter)
-            rows = write_rows(self.folder / ROWS, self._bodies(sorter))
-        return Prepared(
-            rows=rows,
-            people=self._people,
-            refused=dict(reading.refused),
-            left_out=dict(self._left_out),
-            bad=reading.bad,
-            first_bad=list(reading.first_bad),
-        )
+        sizes = _sizes(self._files)
+        places = [file.place for file in self._files if file.place is not None]
+        if len(places) == len(self._files) and sum(sizes) >= MUCH_BYTES:
+            shares = _shares(sizes, min(MOST_READERS, os.cpu_count() or 1, len(places)))
+            self._progress = readers = Readers(places, shares, *self._asked, stopped=self._stopped)
+            return readers.prepare()
+        with SortedRows(self._files, *self._asked) as here:
+            self._progress = here
+            here.add(range(len(self._files)))
+            return here.write()
 
-    def _wanted(self, reading: Iterable[Read]) -> Iterator[Read]:
-        before_ms = self._before_ms
-        if before_ms is None:
-            yield from reading
-            return
-        for read in reading:
-            if read.entry.timestamp_ms < before_ms:
-                yield read
-            else:
-                self._left_out[YOUNG] += 1
+    def stop(self) -> None:
+        """Nobody waits for it: end the other processes."""
+        self._stopped.set()
 
-    def _bodies(self, sorter: Sorter) -> Iterator[bytes]:
-        for body in self._persons.bodies(self._received_ms):
-            self._people += 1
-            self.written += 1
-            yield body
-        persons = self._persons
-        for body in bodies_in_order(sorter):
-            self.written += 1
-            if persons.deleted and persons.is_deleted(decode_identity(body).distinct_id):
-                self._left_out[DELETED] += 1
-            else:
-                yield body
+
+def _sizes(files: Sequence[File]) -> list[int]:
+    """In bytes; 0 where it is not known, and reading it may say why."""
+    sizes = []
+    for file in files:
+        try:
+            sizes.append(file.size_bytes())
+        except Exception:  # whatever a bucket raises
+            sizes.append(0)
+    return sizes
+
+
+def _shares(sizes: Sequence[int], count: int) -> list[list[int]]:
+    """The places of the files, about the same number of bytes for each of `count`."""
+    shares: list[list[int]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
+        least = loads.index(min(loads))
+        shares[least].append(place)
+        loads[least] += sizes[place]
+    return [sorted(share) for share in shares]

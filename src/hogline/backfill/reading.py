@@ -67,10 +67,12 @@ class Reading:
         self.first_bad: list[BadRow] = []
 
     def __iter__(self) -> Iterator[Read]:
-        for place, file in enumerate(self.files):
-            yield from self._file(place, file)
+        for place in range(len(self.files)):
+            yield from self.of(place)
 
-    def _file(self, place: int, file: File) -> Iterator[Read]:
+    def of(self, place: int) -> Iterator[Read]:
+        """The events of the file at this place alone."""
+        file = self.files[place]
         try:
             with ExitStack() as stack:
                 stream = file.open()

@@ -6,12 +6,13 @@ Records are bytes and compare as bytes. Knows nothing of what they say.
 from __future__ import annotations
 
 import heapq
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import msgspec
 
@@ -39,8 +40,8 @@ _block = msgspec.msgpack.Decoder(list[bytes])
 class Sorter:
     """Takes records one by one, then gives them back in order, once.
 
-    Its files have no names, so they are gone when the process ends, however it ends. Raises OSError if the disk is
-    full.
+    Its files have no names, so they are gone when the process ends, however it ends. Another process can go on with
+    them (`give`, `take`). Raises OSError if the disk is full.
     """
 
     def __init__(self, folder: Path, *, memory_bytes: int = MEMORY_BYTES, most_runs: int = MOST_RUNS) -> None:
@@ -71,6 +72,17 @@ class Sorter:
         if self._size_bytes >= self._memory_bytes:
             self._spill()
 
+    def give(self) -> list[int]:
+        """All records, as descriptors of files that another sorter takes. Closing this one closes them."""
+        if self._records:
+            self._spill()
+        return [run.descriptor for run in self._runs]
+
+    def take(self, descriptors: Iterable[int]) -> None:
+        """Records that another sorter gave; this one closes the descriptors."""
+        self._runs += [_Run(os.fdopen(descriptor, "rb")) for descriptor in descriptors]
+        self._note_size(0)
+
     def in_order(self) -> Iterator[bytes]:
         """All records. Nothing can be added afterwards."""
         self._records.sort()
@@ -90,18 +102,25 @@ class Sorter:
                     run.close()
 
     def _write(self, records: Iterable[bytes], beside_bytes: int = 0) -> None:
-        run = _Run(self._folder)
+        run = _Run(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115  # closed by the sorter
         self._runs.append(run)
         run.write(records)
+        self._note_size(beside_bytes)
+
+    def _note_size(self, beside_bytes: int) -> None:
         self.disk_bytes = max(self.disk_bytes, beside_bytes + sum(run.size_bytes for run in self._runs))
 
 
 class _Run:
     """Sorted records in a file: blocks of them, compressed, each behind its length."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed by the sorter
-        self.size_bytes = 0
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.size_bytes = os.fstat(file.fileno()).st_size
+
+    @property
+    def descriptor(self) -> int:
+        return self._file.fileno()
 
     def write(self, records: Iterable[bytes]) -> None:
         block: list[bytes] = []

@@ -13,8 +13,9 @@ from cyclopts import Parameter
 
 from hogline.backfill.background import started
 from hogline.backfill.files import CannotRead, File
-from hogline.backfill.prepare import Preparation, Window, key_of
+from hogline.backfill.prepare import Preparation, key_of
 from hogline.backfill.runs import DEFAULT_SHARE, FOLDER, Prepared, Wanted, held_by_reader
+from hogline.backfill.sorted_rows import Window
 from hogline.backfill.views import Delivery, RunView
 from hogline.cli.common import Common, Failed, Json, err, print_json, run
 from hogline.cli.dry_run import show_dry_run
@@ -145,6 +146,8 @@ async def _prepared(service: Service, number: int, preparation: Preparation, pro
     except asyncio.CancelledError:
         await service.backfills.cancel(number)
         raise
+    finally:
+        preparation.stop()
 
 
 async def followed(service: Service, view: RunView, progress: Progress) -> RunView:

@@ -14,9 +14,10 @@ from rich.text import Text
 
 from hogline.backfill.background import started
 from hogline.backfill.files import CannotRead, File
-from hogline.backfill.prepare import ROWS, Preparation, Window
+from hogline.backfill.prepare import Preparation
 from hogline.backfill.run_file import read_rows
 from hogline.backfill.runs import Prepared
+from hogline.backfill.sorted_rows import ROWS, Window
 from hogline.backfill.views import DryRunView
 from hogline.cli.common import Common, Failed, err, out, print_json, run
 from hogline.cli.files import print_bad_rows
@@ -61,9 +62,9 @@ async def _work(
             folder = Path(made)
             preparation = Preparation(files, folder, time.time_ns() // 1_000_000, window)
             preparing = started(preparation.prepare)
-            while not (await asyncio.wait([preparing], timeout=SAY_EVERY_S))[0]:
-                bars.reading(preparation.read, preparation.written)
             try:
+                while not (await asyncio.wait([preparing], timeout=SAY_EVERY_S))[0]:
+                    bars.reading(preparation.read, preparation.written)
                 prepared = await preparing
             except CannotRead as problem:
                 raise CannotDo(str(problem)) from None
@@ -71,6 +72,8 @@ async def _work(
                 raise CannotDo(
                     f"The rows cannot be sorted in {settings.data}: {error.strerror}. Make room there."
                 ) from None
+            finally:
+                preparation.stop()
             for rows in read_rows(folder / ROWS):
                 await service.dry_runs.rows(handle, rows)
             return await service.dry_runs.end(handle, share), prepared

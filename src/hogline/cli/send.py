@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hogline.backfill.prepare import Window
 from hogline.backfill.reading import Reading
 from hogline.backfill.runs import Wanted
+from hogline.backfill.sorted_rows import Window
 from hogline.backfill.views import Delivery
 from hogline.cli.backfill import absolute, backfilled, report, run_key, shown_names
 from hogline.cli.common import Common, Failed, Json, err, print_json, run

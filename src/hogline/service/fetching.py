@@ -20,9 +20,10 @@ from hogline.backfill.background import started
 from hogline.backfill.feeder import Feeder
 from hogline.backfill.files import CannotRead
 from hogline.backfill.posthog import ExportRefused, PostHogExports
-from hogline.backfill.prepare import Preparation, Window
+from hogline.backfill.prepare import Preparation
 from hogline.backfill.run_file import change_rows
 from hogline.backfill.runs import FOLDER, Prepared
+from hogline.backfill.sorted_rows import Window
 from hogline.clock import Clock
 from hogline.delivery.workers import Workers
 from hogline.posthog.forgetting import without
@@ -187,9 +188,7 @@ class Fetching:
             folder.mkdir(mode=0o700, exist_ok=True)
         posthog = self._opens(source.address, source.key)
         preparation = Preparation([posthog.arrived(_utc(since_ms), _utc(until_ms))], rows.parent, now_ms, Window())
-        reading = started(preparation.prepare)
-        reading.add_done_callback(lambda done: done.cancelled() or done.exception())  # if its task was cancelled
-        standing.reading = reading
+        standing.reading = reading = started(preparation.prepare)
         prepared = await asyncio.shield(reading)
         standing.reading = None
         standing.by = "queries" if posthog.queries else "exports"

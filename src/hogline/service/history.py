@@ -12,8 +12,9 @@ import structlog
 from hogline.backfill.background import started
 from hogline.backfill.files import CannotRead, File, files_of
 from hogline.backfill.posthog import SCHEME, PostHogExports
-from hogline.backfill.prepare import Preparation, Window, key_of
+from hogline.backfill.prepare import Preparation, key_of
 from hogline.backfill.runs import DEFAULT_SHARE, FOLDER, Reread, Wanted, held_by_reader
+from hogline.backfill.sorted_rows import Window
 from hogline.backfill.views import RunView
 from hogline.clock import Clock
 from hogline.service.backfills import Backfills
@@ -123,6 +124,8 @@ class History:
         except Exception as error:  # whatever it is, the page says so
             log.error("files could not be read", run=number, error=kind_and_place(error))  # noqa: TRY400  # as above
             await self._backfills.fail(number, f"Internal error ({kind_and_place(error)}). Nothing was sent.")
+        finally:
+            preparation.stop()
 
 
 def _drop(folder: Path) -> None:

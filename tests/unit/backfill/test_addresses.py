@@ -8,15 +8,20 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import patch
 
 import boto3
 import fsspec
 import pytest
-from exports import gzip_by_row, history, json_lines, parquet, read, shuffled
+from exports import RECEIVED_MS, gzip_by_row, history, json_lines, parquet, read, shuffled
 from moto.server import ThreadedMotoServer
 
 from hogline.backfill.files import CannotRead, files_of
+from hogline.backfill.prepare import Preparation
 from hogline.backfill.reading import Reading
+from hogline.backfill.run_file import read_rows
+from hogline.backfill.sorted_rows import ROWS as ROWS_FILE
+from hogline.backfill.sorted_rows import Window
 
 ROWS = history(20)
 UUIDS = [row["uuid"] for row in ROWS]
@@ -66,6 +71,20 @@ def test_an_export_in_a_bucket_is_read_in_order(source: str) -> None:
         f"s3://exports/{SPACE}-1.parquet",
         "s3://exports/prefix/None-2026-10-01T00:00:00+00:00.jsonl",
     }
+
+
+def read_elsewhere(source: str, folder: Path) -> list[bytes]:
+    """The same events, in order, as other processes read them."""
+    with patch("hogline.backfill.prepare.MUCH_BYTES", 1):
+        Preparation(files_of([source]), folder, RECEIVED_MS, Window()).prepare()
+    return [row for rows in read_rows(folder / ROWS_FILE) for row in rows]
+
+
+@pytest.mark.usefixtures("s3")
+def test_other_processes_read_the_same_from_a_bucket(tmp_path: Path) -> None:
+    with patch("hogline.backfill.prepare.SortedRows", None):  # nothing is read here
+        elsewhere = read_elsewhere("s3://exports/prefix/", tmp_path)
+    assert elsewhere == [row.body for row in read("s3://exports/prefix/")[0]]
 
 
 @pytest.mark.usefixtures("s3")
@@ -126,6 +145,8 @@ def test_a_pre_signed_address_is_read_and_its_signature_is_never_shown(tmp_path:
         rows, reading = read(f"{url}/e.jsonl.gz?signature=secret")
         assert (len(rows), reading.bad) == (len(ROWS), 0)
         assert {row.file for row in rows} == {f"{url}/e.jsonl.gz"}
+        with patch("hogline.backfill.prepare.SortedRows", None):
+            assert read_elsewhere(f"{url}/e.jsonl.gz?signature=secret", tmp_path) == [row.body for row in rows]
         with pytest.raises(CannotRead, match=r"/missing cannot be read: file, folder or bucket not found\.") as raised:
             read(f"{url}/missing?signature=secret")
     assert "secret" not in str(raised.value)

@@ -80,7 +80,7 @@ async def test_what_cannot_be_read_is_told_at_the_form_and_stays_typed(
 async def test_files_that_fail_while_they_are_read_end_the_run_with_the_reason(
     browser: Browser, tmp_path: Path
 ) -> None:
-    with patch("hogline.backfill.prepare.write_rows", side_effect=OSError(28, "No space left on device")):
+    with patch("hogline.backfill.sorted_rows.write_rows", side_effect=OSError(28, "No space left on device")):
         await start(browser, file_of(tmp_path, 9))
         page = await until(browser, "Cancelled")
     assert "The rows cannot be sorted (No space left on device)." in page

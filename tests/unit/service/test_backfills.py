@@ -5,6 +5,7 @@ forgotten meanwhile.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,8 @@ from msgspec.structs import replace
 from service_bench import GOOD, RECEIVED_MS, ServiceBench, bench_in
 
 from hogline.backfill import runs
+from hogline.backfill.files import CannotRead
+from hogline.backfill.prepare import Preparation
 from hogline.backfill.run_file import write_rows
 from hogline.backfill.runs import Prepared, Run, Runs, Wanted
 from hogline.backfill.views import RunView
@@ -177,6 +180,25 @@ async def test_a_run_whose_files_are_gone_at_the_next_start_ends_with_the_reason
         view = await until(bench, run.number, "cancelled")
         assert view.reason is not None
         assert view.reason.endswith("No such file or directory. Nothing was sent.")
+
+
+async def test_nobody_goes_on_to_read_for_a_run_that_was_cancelled(bench: ServiceBench, tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def reads_until_stopped(self: Preparation) -> Prepared:
+        assert self._stopped.wait(20)
+        ended.set()
+        raise CannotRead("Reading was stopped.")
+
+    (tmp_path / "old.jsonl").write_bytes(b"{}\n")
+    with (
+        patch.object(Preparation, "prepare", new=reads_until_stopped),
+        patch("hogline.service.history.LOOK_EVERY_S", 0.01),
+    ):
+        run = await bench.service.history.start("shop", str(tmp_path / "old.jsonl"))
+        view = await bench.service.backfills.cancel(run.number)
+        assert await asyncio.to_thread(ended.wait, 20)
+    assert (view.state, view.reason) == ("cancelled", None)
 
 
 async def _reads_for_ever(*_: object) -> None:
