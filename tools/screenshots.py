@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
@@ -29,6 +30,7 @@ sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
 import chromium  # noqa: E402  # tests/browser is on the path only now
 from stage import Stage, found_by_axe, is_wider_than_the_window, staged  # noqa: E402
 
+from hogline.sandbox.script import Script, ScriptedAnswer  # noqa: E402
 from hogline.store.figures import Figure, bucket  # noqa: E402
 
 FOLDER = ROOT / "dist" / "screenshots"
@@ -38,6 +40,8 @@ TALLEST = 2.5
 """Times its width: a long list on a phone is cut in the documentation."""
 SIZES = {"small": (390, 844), "large": (1440, 1000)}
 SETTLE_WITHIN_S = 60
+HEBREW = "משתמש\u202e-42"
+"""An id that is written from right to left, with a character that would turn the rest of its line around."""
 
 
 async def nothing_more(_page: Page, _stage: Stage) -> None:
@@ -134,6 +138,33 @@ PAGES = (
     Shot("not-found", "/no-such-page"),
 )
 
+# What a page says on the first day, and when something is wrong.
+FIRST_DAY = (
+    Shot("day-one-pipeline", "/"),
+    Shot("day-one-connect-posthog", "/connect-posthog"),
+    Shot("day-one-history", "/history"),
+    Shot("day-one-api-tokens", "/api-tokens"),
+)
+NO_EVENTS = (
+    Shot("no-events-overview", "/connections/customerio/overview"),
+    Shot("no-events-people", "/connections/customerio/people"),
+    Shot("no-events-events", "/connections/customerio/events"),
+    Shot("no-events-live", "/connections/customerio/live"),
+    Shot("no-events-failures", "/connections/customerio/failures"),
+    Shot("no-events-try", "/connections/customerio/try"),
+)
+OUTAGE = (
+    Shot("outage-pipeline", "/"),
+    Shot("outage-overview", "/connections/customerio/overview"),
+    Shot("outage-people", "/connections/customerio/people"),
+    Shot("outage-event", "/connections/customerio/events/2"),
+)
+STOPPED = (
+    Shot("stopped-pipeline", "/"),
+    Shot("stopped-overview", "/connections/customerio/overview"),
+    Shot("stopped-person", f"/connections/customerio/person?id={quote(HEBREW)}"),
+)
+
 _DAY = (3, 2, 1, 1, 1, 2, 5, 9, 14, 19, 24, 26, 22, 20, 23, 27, 30, 28, 21, 16, 13, 10, 7, 4)
 """How much a shop is visited at each hour."""
 _NAMES = ("Ada", "Bob", "Chidi", "Dana", "Elif", "Farid", "Grace", "Hana", "Ivo", "Jun", "Kofi", "Lena")
@@ -208,6 +239,36 @@ async def remember_a_day(stage: Stage, connection: int, *, delivered: float) -> 
         )
 
 
+async def states(browser: Browser, folder: Path, words: list[str]) -> list[str]:
+    """Pictures of the first day, an outage and a stopped connection, each with long and right-to-left names."""
+
+    async def taken(shots: tuple[Shot, ...]) -> list[str]:
+        return await photograph(browser, stage, chosen(shots, words), folder)
+
+    with tempfile.TemporaryDirectory() as data:
+        async with staged(Path(data) / "data") as stage:
+            wrong = await taken(FIRST_DAY)
+            await stage.connect("customerio")
+            wrong += await taken(NO_EVENTS)
+            for status, state, shots in ((503, "retrying", OUTAGE), (401, "stopped", STOPPED)):
+                answer = ScriptedAnswer(status=status, times=1_000_000)
+                for member in stage.sandbox.app.track.members.values():
+                    member.director.follow(Script(answers=[answer]))
+                await stage.receive(
+                    {"event": "הזמנה הושלמה", "distinct_id": HEBREW, "$set": {"email": "dana@example.com"}},
+                    {"event": "a name as long as somebody makes it " * 5, "distinct_id": "a-long-id-" * 14},
+                )
+                async with asyncio.timeout(SETTLE_WITHIN_S):
+                    while (await stage.service.status.show()).connections[0].state != state:
+                        await asyncio.sleep(0.05)
+                wrong += await taken(shots)
+    return wrong
+
+
+def chosen(shots: tuple[Shot, ...], words: list[str]) -> list[Shot]:
+    return [shot for shot in shots if not words or any(word in shot.name for word in words)]
+
+
 async def photograph(browser: Browser, stage: Stage, shots: list[Shot], folder: Path = FOLDER) -> list[str]:
     """Returns what is wrong with the pages: what axe finds, and what is wider than its window."""
     wrong = []
@@ -258,13 +319,14 @@ def publish() -> None:
 
 
 async def main(words: list[str]) -> None:
-    shots = [shot for shot in PAGES if not words or any(word in shot.name for word in words)]
+    shots = chosen(PAGES, words)
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         async with staged(Path(folder) / "data") as stage, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium.path(), args=chromium.ARGUMENTS)
             await play(stage)
             wrong = await photograph(browser, stage, shots)
+            wrong += await states(browser, FOLDER, words)
             await browser.close()
     publish()
     print(*wrong, sep="\n")

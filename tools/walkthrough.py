@@ -3,8 +3,9 @@
 
 A fresh Hogline, its console and a shop with the real posthog-js are opened in Chromium: sign in, install Customer.io,
 copy the snippet, visit the shop, sign up, order, and see the customer arrive. Then every page is opened with a day's
-data, light and dark, 390 and 1440 pixels wide. The pictures go to `dist/walkthrough`. It fails if the story does, if
-axe finds anything on a page, or if a page is wider than its window. Words as arguments choose pages.
+data, on the first day, in an outage and stopped: light and dark, 390 and 1440 pixels wide. The pictures go to
+`dist/walkthrough`. It fails if the story does, if axe finds anything on a page, or if a page is wider than its window.
+Words as arguments choose pages.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests"), str(ROOT / "tools")]
 
 import chromium  # noqa: E402  # tests/browser is on the path only now
-from screenshots import PAGES, photograph, play  # noqa: E402
+from screenshots import PAGES, chosen, photograph, play, states  # noqa: E402
 from shop import shop  # noqa: E402
 from stage import Stage, staged  # noqa: E402
 from windows import visit, window  # noqa: E402
@@ -40,6 +41,7 @@ class Story:
 
     async def picture(self, name: str) -> None:
         file = FOLDER / f"story-{next(self._numbers):02}-{name}.png"
+        await self._page.evaluate("window.scrollTo(0, 0)")
         await self._page.screenshot(path=file, full_page=True)
         print(file.relative_to(ROOT))
 
@@ -93,7 +95,6 @@ async def main(words: list[str]) -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("*.png"):
         old.unlink()
-    shots = [shot for shot in PAGES if not words or any(word in shot.name for word in words)]
     with tempfile.TemporaryDirectory() as folder:
         async with staged(Path(folder) / "data") as stage, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium.path(), args=chromium.ARGUMENTS)
@@ -101,7 +102,8 @@ async def main(words: list[str]) -> int:
                 await page.set_viewport_size({"width": 1440, "height": 1000})
                 await Story(browser, stage, page).tell()
             await play(stage, installed=True)
-            wrong = await photograph(browser, stage, shots, FOLDER)
+            wrong = await photograph(browser, stage, chosen(PAGES, words), FOLDER)
+            wrong += await states(browser, FOLDER, words)
             await browser.close()
     print(*wrong, sep="\n")
     return 1 if wrong else 0

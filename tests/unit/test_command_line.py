@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_type_hints
 
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
 from hogline.cli import connections
 from hogline.cli.app import COMMANDS, app
@@ -116,3 +118,10 @@ def test_every_command_names_its_types() -> None:
         command = app[name].default_command
         if command is not None:
             assert get_type_hints(command)["return"] is type(None)
+
+
+def test_a_paragraph_of_help_fills_the_width() -> None:
+    console = Console(file=StringIO(), width=80, force_terminal=False)
+    app.help_print("backfill", console=console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "they are delivered next to live events, which go first." in said

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from hogline import __version__
 from hogline.cli.common import Failed
 from hogline.cli.mistakes import sentence_of
+from hogline.cli.paragraphs import Paragraphs
 from hogline.escaping import escaped
 from hogline.service import CannotDo
 from hogline.settings import InvalidSettings
@@ -22,7 +23,8 @@ app = App(
     help="Brings PostHog's events and people into Customer.io and Engage.",
     version=__version__,
     help_format="plaintext",
-    default_parameter=Parameter(show_default=lambda value: str(value) if value else None),
+    help_formatter=Paragraphs(),
+    default_parameter=Parameter(negative_iterable=(), show_default=lambda value: str(value) if value else None),
     error_formatter=lambda error: _sentence(error),  # noqa: PLW0108  # defined below
     suppress_keyboard_interrupt=False,
 )

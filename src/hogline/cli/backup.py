@@ -23,11 +23,12 @@ from hogline.store.backup import Keys, Manifest
 _DEFAULT = Common()
 _SHORTEST_PASSPHRASE = 12
 
-File = Annotated[Path, Parameter(allow_leading_hyphen=True)]
+File = Annotated[Path, Parameter(allow_leading_hyphen=True, help="The backup, or `-`.")]
 
 
 def backup(
     file: File,
+    /,
     *,
     recipient: Annotated[
         list[str] | None, Parameter(help="Encrypt for this public key (age1… or ssh-ed25519 …). Repeat it for several.")
@@ -59,6 +60,7 @@ def backup(
 
 def restore(
     file: File,
+    /,
     *,
     identity: Annotated[
         Path | None, Parameter(help="The file with your secret key, if the backup was encrypted for a recipient.")

@@ -60,8 +60,8 @@ def table(history: TrendsView) -> Table:
         Column("Pending", "pending", "plot-3", history.pending),
         Column("Longest wait", "lag", "plot-4", history.lag_s, unit="s"),
         Column("Requests", "requests", "plot-1", history.requests),
-        Column("50% within", "time", "plot-2", history.request_p50_ms, unit="ms"),
-        Column("95% within", "time", "plot-3", history.request_p95_ms, unit="ms"),
+        Column("Median", "time", "plot-2", history.request_p50_ms, unit="ms"),
+        Column("95th percentile", "time", "plot-3", history.request_p95_ms, unit="ms"),
     ]
     rows = zip(history.times, zip(*(column.values for column in columns), strict=True), strict=True)
     return Table(columns, [(at_s, values) for at_s, values in rows if any(values)], history)

@@ -5,6 +5,7 @@ Everything that a template is given is shown as text (autoescape). Knows no part
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,6 +181,11 @@ def _time(milliseconds: int) -> Markup:
     )
 
 
+def _with_code(sentence: str) -> Markup:
+    """A sentence that is also shown in the terminal: what stands between backticks becomes code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))  # noqa: S704  # escaped before
+
+
 def _duration(seconds: float) -> str:
     if seconds < 1:
         return f"{round(seconds * 1_000):,} ms"
@@ -210,4 +216,5 @@ def _rate(n: float, seconds: float) -> str:
 
 _environment.filters |= {
     "number": _number, "time": _time, "exact": escape, "duration": _duration, "share": _share, "rate": _rate,
+    "with_code": _with_code,
 }  # fmt: skip

@@ -17,6 +17,7 @@ from hogline.service import CannotDo, Service
 from hogline.service.attributes import STANDINGS, attributes
 from hogline.service.exporting import as_json
 from hogline.service.forgetting import left
+from hogline.service.people_list import called
 from hogline.views.connections import ConnectionView
 from hogline.views.people import PersonDetails
 
@@ -72,6 +73,7 @@ async def person(request: Request) -> Response:
         section="people",
         details=details,
         person=details.person,
+        known_as=called(details.person),
         attributes=attributes(details.person),
         standings=STANDINGS,
         **WORDS,

@@ -54,12 +54,13 @@ class Carrier(Generic[OptionsT]):
         self._watch = watch
         self.requests = 0
         """Requests sent since `take_counts`."""
-        self._retries: Counter[str] = Counter()
+        self.retries: Counter[str] = Counter()
+        """Those of them that have to be sent again, by status."""
 
     def take_counts(self) -> tuple[int, Counter[str]]:
         """How many requests were sent since the last call, and how many of them have to be sent again, by status."""
         requests, self.requests = self.requests, 0
-        retries, self._retries = self._retries, Counter()
+        retries, self.retries = self.retries, Counter()
         return requests, retries
 
     async def carry(
@@ -181,7 +182,7 @@ class Carrier(Generic[OptionsT]):
                 status = str(response.status)
             match answer:
                 case Retry():
-                    self._retries[status] += 1
+                    self.retries[status] += 1
                     retried(operations, status, not answer.throttled)
                     self._gate.failed(answer.reason, answer.after_s, too_fast=answer.throttled)
                 case Stop():

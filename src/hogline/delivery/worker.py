@@ -7,6 +7,7 @@ for. While requests are out, the next events gather, so batches grow under load.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -187,9 +188,9 @@ class Worker(Generic[OptionsT]):
         return 0 if self._desk is None else min(lane.settled for lane in self._desk.lanes.mine)
 
     @property
-    def unsaved_requests(self) -> int:
-        """Requests that were sent but are not part of a settlement yet."""
-        return self._carrier.requests
+    def unsaved_counts(self) -> tuple[int, Counter[str]]:
+        """Requests that were sent but are not part of a settlement yet, and those to send again, by status."""
+        return self._carrier.requests, self._carrier.retries
 
     async def run(self) -> None:
         """Runs until `close`. Raises `Stopped` when the connection has to stop; nothing is in flight then."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -261,9 +262,10 @@ class Workers:
         if running := self._running.get(connection):
             running[0].ask_again()
 
-    def unsaved_requests(self, connection: int) -> int:
+    def unsaved_counts(self, connection: int) -> tuple[int, Counter[str]]:
+        """As of `Worker`; nothing if it is not running."""
         running = self._running.get(connection)
-        return running[0].unsaved_requests if running else 0
+        return running[0].unsaved_counts if running else (0, Counter())
 
     def tally(self) -> dict[int, Tally]:
         """A tally for each running connection, counting from now on."""

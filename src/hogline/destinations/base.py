@@ -35,6 +35,8 @@ class Reason(Struct, frozen=True):
     means: str
     to_do: str = ""
     """Empty: nothing to do."""
+    retry_helps: bool = True
+    """False: the same event is refused every time."""
 
 
 class Choice(Struct, frozen=True):

@@ -37,8 +37,9 @@ class Attribute:
 
 
 def attributes(person: PersonView) -> list[Attribute]:
-    """Sorted by name."""
-    return [Attribute(name, value, *_standing(person, name)) for name, value in sorted(person.attributes.items())]
+    """Sorted by name; those that are left out, often a dozen of PostHog's own, come last."""
+    found = [Attribute(name, value, *_standing(person, name)) for name, value in person.attributes.items()]
+    return sorted(found, key=lambda each: (each.state == "left_out", each.name))
 
 
 def _standing(person: PersonView, name: str) -> tuple[str, str]:

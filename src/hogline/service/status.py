@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from hogline.clock import Clock
@@ -49,6 +50,7 @@ class Statuses:
         counts = await self._state.counts(connection.id)
         state, reason = self._runner.standing(connection)
         received = self._journal.end - connection.start
+        requests, retries = self._workers.unsaved_counts(connection.id)
         return ConnectionStatus(
             name=connection.name,
             destination=connection.destination,
@@ -63,9 +65,9 @@ class Statuses:
             held=counts.held,
             failures=counts.failures,
             pending=received - counts.settled,
-            requests=counts.requests + self._workers.unsaved_requests(connection.id),
+            requests=counts.requests + requests,
             adjusted=counts.adjusted,
-            retries=counts.retries,
+            retries=dict(Counter(counts.retries) + retries),
             replayed=counts.replayed,
             lag_s=await self._lag_s(connection) if received > counts.settled else 0.0,
             resending=0 if (everyone := self._state.resending(connection.id)) is None else everyone.left,

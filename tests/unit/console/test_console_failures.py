@@ -48,6 +48,13 @@ async def test_failures_are_counted_by_reason_and_one_reason_is_chosen(browser: 
     assert "refuse me" not in chosen
 
 
+async def test_a_retry_is_only_put_first_where_it_may_help(browser: Browser) -> None:
+    await settle(browser, REFUSED_EVENT, TOO_LONG)
+    for reason, id_, kind in (("invalid", 1, "button primary"), ("identifier_too_long", 2, "button")):
+        for path in (f"{FAILURES}?reason={reason}", f"{FAILURES}/{id_}"):
+            assert re.findall(r'class="(button[^"]*)">Retry', (await browser.get(path)).text) == [kind], path
+
+
 async def test_there_are_pages(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failures, "ON_A_PAGE", 2)
     await settle(browser, *({**TOO_LONG, "event": f"ordered {n}"} for n in range(3)))

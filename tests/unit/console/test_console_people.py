@@ -271,6 +271,18 @@ async def test_an_attribute_says_what_became_of_it_and_why(browser: Browser) -> 
     assert "plan pro Not sent yet It is sent with their next event." in shown
 
 
+async def test_what_the_options_leave_out_comes_after_the_other_attributes(browser: Browser) -> None:
+    await settle(browser, identified("ada", **{"$os": "Linux", "plan": "pro", "city": "Oslo"}))
+    page = (await browser.get(f"{PERSON}ada")).text
+    assert page.index(">city<") < page.index(">plan<") < page.index(">$os<")
+
+
+async def test_a_person_is_headed_by_what_they_are_called(browser: Browser) -> None:
+    await settle(browser, identified("ada", name="Ada Lovelace"), identified("ben"))
+    assert '<h2 class="person-id"><bdi>Ada Lovelace</bdi></h2>' in (await browser.get(f"{PERSON}ada")).text
+    assert '<h2 class="person-id"><bdi>ben</bdi></h2>' in (await browser.get(f"{PERSON}ben")).text
+
+
 async def test_a_person_is_sent_again_by_a_button(browser: Browser) -> None:
     ben: dict[str, object] = {"event": "seen", "distinct_id": "ben", "$set": {"plan": "pro"}}
     await settle(browser, identified("ada", email="ada@example.com"), ben)

@@ -36,6 +36,13 @@ def file_of(folder: Path, count: int, more: bytes = b"") -> Path:
     return file
 
 
+async def test_without_a_connection_there_is_nothing_to_fill_in(tmp_path: Path) -> None:
+    async with console_in(tmp_path / "data") as browser:
+        said = (await browser.get(PAGE)).text
+    assert "Install a destination first." in said
+    assert 'name="source"' not in said
+
+
 async def until(browser: Browser, text: str) -> str:
     async with asyncio.timeout(20):
         while text not in (page := (await browser.get(PAGE)).text):

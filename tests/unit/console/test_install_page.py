@@ -146,3 +146,9 @@ async def test_only_a_forecast_takes_a_file_and_only_one_of_some_size(browser: B
     assert (await browser.ask("POST", INSTALL, {**OWN, "content-type": FORM}, b"name=" + large)).status in {400, 413}
     browser.cookies.clear()
     assert (await upload(browser, "export.jsonl", large)).status in {400, 413}
+
+
+async def test_what_stands_between_backticks_is_code(browser: Browser) -> None:
+    page = (await browser.get("/install/customerio")).text
+    assert "<code>person.</code> before a property" in page
+    assert "`" not in page

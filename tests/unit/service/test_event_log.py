@@ -201,6 +201,8 @@ async def test_each_time_it_was_sent_in_vain_is_there_while_it_is_under_way_and_
     assert [(one.at_ms, one.answer) for one in details.retries] == [(RECEIVED_MS, "503")]
     assert "503" in details.waits_for
     assert details.next_try_ms is not None
+    connection = (await bench.service.status.show()).connections[0]
+    assert (connection.requests, connection.retries) == (2, {"503": 1}), "the second one is under way"
     go_on.set()
     await settled(bench)
     details = await bench.service.events.show("shop", 1)

@@ -36,7 +36,7 @@ function colour(name) {
 
 function shown(value, unit) {
   if (value === null || value === undefined) return "–";
-  return value.toLocaleString(LOCALE) + (unit ? ` ${unit}` : "");
+  return value.toLocaleString(LOCALE, { maximumFractionDigits: 1 }) + (unit ? ` ${unit}` : "");
 }
 
 function series(column, scale) {
@@ -57,6 +57,18 @@ function axis(more) {
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   return { stroke: colour("plot-ink"), grid, ticks: { ...grid, size: 4 }, font, ...more };
 }
+
+/** 1, 2, 5, 10, 20 …: what is counted has no fractions. */
+const WHOLE_STEPS = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
+
+/** How an axis of times is written: uPlot's format, its longest step first. In each row: the smallest step in seconds,
+ * the text, and what a new year, month and day add. */
+const DAY_S = 86_400;
+const TIMES = [
+  [DAY_S, "{MMM} {D}", "\n{YYYY}", null, null, null, null, null, 1],
+  [3_600, "{h}{aa}", "\n{MMM} {D}", null, "\n{MMM} {D}", null, null, null, 1],
+  [1, "{h}:{mm}{aa}", "\n{MMM} {D}", null, "\n{MMM} {D}", null, null, null, 1],
+];
 
 /** Numbers short enough for an axis. */
 function short(values, unit) {
@@ -81,18 +93,18 @@ function columnsOf(place, table) {
 
 function draw(place, table) {
   const [first, second] = columnsOf(place, table);
-  const left = axis({ scale: "y", size: 52, values: (_, values) => short(values) });
+  const left = axis({ scale: "y", size: 52, incrs: WHOLE_STEPS, values: (_, values) => short(values) });
   const right = axis({ scale: "y2", side: 1, size: 60, grid: { show: false }, values: (_, values) => short(values, second[0]?.unit) });
   const options = {
     width: Math.max(place.clientWidth, 200),
     height: HEIGHT,
     scales: { x: { time: true }, y: { range }, y2: { range } },
     series: [
-      { value: (_, at) => (at === null ? "–" : new Date(at * 1000).toLocaleString(LOCALE, { dateStyle: "short", timeStyle: "short" })) },
+      { value: (_, at) => (at === null ? "–" : new Date(at * 1000).toLocaleString(LOCALE, { dateStyle: "medium", timeStyle: "short" })) },
       ...first.map((column) => series(column, "y")),
       ...second.map((column) => series(column, "y2")),
     ],
-    axes: [axis({}), left, ...(second.length ? [right] : [])],
+    axes: [axis({ values: TIMES }), left, ...(second.length ? [right] : [])],
     cursor: { y: false, points: { size: 7 } },
     legend: { live: true },
     hooks: { setCursor: [showLatest], ready: [showLatest] },

@@ -19,16 +19,20 @@ REASONS: Mapping[str, Reason] = {
         "The event is too large for Customer.io: the limit is 100,000 bytes of data, or 32,000 for an identifier that"
         " can only be sent in a batch.",
         "Send less data with this event. A retry will not help, so discard it.",
+        retry_helps=False,
     ),
     "identifier_too_long": Reason(
         "An identifier is longer than Customer.io's limit of 150 bytes.",
         "Use a shorter id for this person or group. A retry will not help, so discard it.",
+        retry_helps=False,
     ),
     "distinct_id_taken": Reason(
         "Another person's customer has this distinct_id as its id, because of a person property.",
         "Merge the two people in PostHog, or correct the property and forget the other person. Then retry.",
     ),
     "event_name_blank": Reason(
-        "The event has no name.", "Fix the code that sends it. A retry will not help, so discard it."
+        "The event has no name.",
+        "Fix the code that sends it. A retry will not help, so discard it.",
+        retry_helps=False,
     ),
 }
