@@ -1,7 +1,7 @@
 """`hogline serve --only deliver`, once, twice and four times on one PostgreSQL: what an event costs, in CPU and in
-transactions, and how fast a backlog is delivered.
-
-The events come from visitors who sign up, so joins cross the lanes of several processes.
+statements, and how fast a backlog is delivered.
+The events come from visitors who sign up, so joins cross the lanes of several processes. Counting begins when each
+process has its lanes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import LiteralString, NamedTuple
 
 import msgspec
 import psycopg
@@ -25,75 +26,111 @@ from hogline.testing.postgresql import Server, private
 from hogline.testing.processes import post
 
 USERS, EACH, BATCH = 8_000, 18, 200
+KINDS = {"sign up right after their first page": 0.01, "sign up later": 0.3}
+"""When, as a part of the time in which visitors come."""
+
+
+class Cost(NamedTuple):
+    events: float
+    own_s: float
+    """CPU of all processes."""
+    server_s: float
+    statements: int
+    wall_s: float
+
+    def __str__(self) -> str:
+        own_us, server_us = self.own_s / self.events * 1e6, self.server_s / self.events * 1e6
+        per_s, per_1000 = self.events / self.wall_s, self.statements / self.events * 1_000
+        return (f"{per_s:>8,.0f} events/s, CPU per event: Hogline {own_us:.0f} µs, PostgreSQL {server_us:.0f} µs; "
+                f"{per_1000:.0f} statements per 1,000 events")  # fmt: skip
 
 
 def main() -> None:
     print("hogline serve --only deliver on one PostgreSQL (fsync on, same machine), a backlog of "
-          f"{USERS * (EACH + 2):,} events of {USERS:,} people who sign up")  # fmt: skip
-    with private(durable=True) as server:
+          f"{USERS * (EACH + 2):,} events of {USERS:,} people")  # fmt: skip
+    os.environ |= {"HOGLINE_SHARE_BEHIND_S": "0", "HOGLINE_PEOPLE_RETENTION_DAYS": "0"}
+    for title, later in KINDS.items():
+        print(f"  who {title}")
         for deliverers in (1, 2, 4):
-            per_s, own_us, server_us, commits = _once(server, deliverers)
-            print(f"    {deliverers}: {per_s:>8,.0f} events/s, CPU per event: Hogline {own_us:.0f} µs, PostgreSQL "
-                  f"{server_us:.0f} µs; {commits:.1f} transactions per 1,000 events", flush=True)  # fmt: skip
+            with private(durable=True, settings=("shared_preload_libraries=pg_stat_statements",)) as server:
+                print(f"    {deliverers}: {_once(server, deliverers, later)}", flush=True)
 
 
-def _once(server: Server, deliverers: int) -> tuple[float, float, float, float]:
+def _once(server: Server, deliverers: int, later: float) -> Cost:
     with tempfile.TemporaryDirectory() as folder, sink(0) as where, _stored(server), ExitStack() as stack:
         data = Path(folder)
         run(data / "a", "connect", "customerio", "--site-id=s", "--api-key=k", f"--tracking-endpoint={where}")
-        os.environ["HOGLINE_SHARE_BEHIND_S"] = "0"
         token = msgspec.json.decode(run(data / "a", "token", "--json").output)["token"]
-        _receive(data / "r", token)
+        _receive(data / "r", token, later)
         processes = [_delivers(data / name) for name in "abcd"[:deliverers]]
         for one in processes:
             stack.callback(_end, one)
-        wanted = USERS * (EACH + 1)
         for one in processes:
             _said(one.stderr, "(Ready) to deliver")
-        own, postgresql, commits = _cpu_s([one.pid for one in processes]), _of(server), _commits()
+        _until_spread(deliverers)
+        wanted, pids = USERS * (EACH + 1), [one.pid for one in processes]
+        own, postgresql, statements = _cpu_s(pids), _of(server), _statements()
         begin, first = time.perf_counter(), get(f"{where}/report")["events"]
         while (sent := get(f"{where}/report")["events"]) < wanted:
             assert time.perf_counter() - begin < 300, sent
             time.sleep(0.05)
-        wall_s, events = time.perf_counter() - begin, (wanted - first) / wanted * USERS * (EACH + 2)
-        own_s = _cpu_s([one.pid for one in processes]) - own
-        server_s, more = _of(server) - postgresql, _commits() - commits
-        return events / wall_s, own_s / events * 1e6, server_s / events * 1e6, more / events * 1_000
+        return Cost(
+            events=(wanted - first) / wanted * USERS * (EACH + 2),
+            own_s=_cpu_s(pids) - own,
+            server_s=_of(server) - postgresql,
+            statements=_statements() - statements,
+            wall_s=time.perf_counter() - begin,
+        )
+
+
+def _until_spread(deliverers: int) -> None:
+    """Returns when all have their lanes."""
+    sql = "SELECT count(*) FROM hand WHERE ordered LIKE '%lanes%' AND (SELECT number = goes FROM orders)"
+    while _value(sql) < deliverers - 1:
+        time.sleep(0.05)
 
 
 def _delivers(data: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*HOGLINE, "serve", "--only", "deliver"], env=environment(data), stderr=subprocess.PIPE)
 
 
-def _receive(data: Path, token: str) -> None:
+def _receive(data: Path, token: str, later: float) -> None:
     """Everything is in the journal before anyone delivers."""
     process = subprocess.Popen([*HOGLINE, "serve", "--only", "receive"], env=environment(data), stderr=subprocess.PIPE)
     try:
         url = _said(process.stderr, r"Receiving at (http://[\d.:]+)")
-        events = _events()
+        events = _events(later)
         for at in range(0, len(events), BATCH):
             post(f"{url}/batch", {"api_key": token, "batch": events[at : at + BATCH]}, token)
     finally:
         _end(process)
 
 
-def _events() -> list[dict[str, object]]:
+def _events(later: float) -> list[dict[str, object]]:
     chance = random.Random(1)
     made: list[tuple[float, dict[str, object]]] = []
     for user in range(USERS):
         visitor, came = f"0190d3a5-7c1e-7d2a-9b1a-{user:012d}", chance.random()
         said = {"$anon_distinct_id": visitor, "$set": {"email": f"u{user}@example.org", "plan": chance.choice("ab")}}
         made.append((came, {"event": "page", "distinct_id": visitor}))
-        made.append((came + 0.01, {"event": "$identify", "distinct_id": f"u{user}", "properties": said}))
+        made.append((came + later, {"event": "$identify", "distinct_id": f"u{user}", "properties": said}))
         made += [
-            (came + 0.02 + chance.random() / 2, {"event": "order", "distinct_id": f"u{user}", "properties": {"n": n}})
+            (
+                came + later + 0.01 + chance.random() / 2,
+                {"event": "order", "distinct_id": f"u{user}", "properties": {"n": n}},
+            )
             for n in range(EACH)
         ]
     return [event for _, event in sorted(made, key=lambda one: one[0])]
 
 
-def _commits() -> int:
-    with psycopg.connect(os.environ["HOGLINE_STORE"]) as link:
-        found = link.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()").fetchone()
+def _statements() -> int:
+    return _value("SELECT sum(calls)::bigint FROM pg_stat_statements")
+
+
+def _value(sql: LiteralString) -> int:
+    with psycopg.connect(os.environ["HOGLINE_STORE"], options="-c search_path=hogline,public") as link:
+        link.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public")
+        found = link.execute(sql).fetchone()
         assert found is not None
         return int(found[0])

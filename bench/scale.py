@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -145,8 +145,10 @@ def _of(server: Server | None) -> float:
     """CPU of PostgreSQL's processes, also of those that ended."""
     if server is None:
         return 0.0
-    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text("ascii").split()
-    return _cpu_s([server.pid, *map(int, children)], ended=server.pid)
+    while True:
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text("ascii").split()
+        with suppress(FileNotFoundError):  # one ended at this moment
+            return _cpu_s([server.pid, *map(int, children)], ended=server.pid)
 
 
 def _cpu_s(pids: list[int], ended: int = 0) -> float:

@@ -1,10 +1,15 @@
-"""Two that receive and two that deliver on one PostgreSQL, killed and frozen. PostgreSQL crashes, too."""
+"""Two that receive and four that deliver on one PostgreSQL, killed and frozen. PostgreSQL crashes, too. Visitors sign
+up, so people move between those that deliver.
+
+No broker is restarted: Kafka is a source, and receiving from it is not part of this.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +20,7 @@ import psycopg
 from msgspec import Struct
 
 from bench.soak.traffic import Sender, Target, Traffic
-from bench.soak.verdict import Verdict, judge
+from bench.soak.verdict import Verdict, judge, visitors
 from hogline.store.datadir.secrets import Vault
 from hogline.testing.postgresql import Server, private
 from hogline.testing.processes import Running, connect, everywhere, hogline_json, sandbox, serving, status, until
@@ -28,12 +33,24 @@ SAYS = {
     "receive": r"Receiving at (http://[\d.:]+)",
     "": r"Receiving at (http://[\d.:]+)",
 }
-CRASHES = 0.12
+RECEIVERS, DELIVERERS = 2, 4
+CRASHES = 0.07
 """This part of all faults is a crash of PostgreSQL."""
+FAULTS = 320
+EVENTS = 1_000_000
+PEOPLE = 2_000
+VISITS = 3
+SENT_PER_S = 700
+"""So that all faults happen while events arrive."""
+SLOWEST_PER_S = 200
 
 
 class Outcome(Struct, frozen=True):
-    faults: int
+    kills: int
+    freezes: int
+    """Most of them for longer than a lease."""
+    crashes: int
+    """Of PostgreSQL."""
     seconds: float
     gaps: int
     """Among the journal's positions."""
@@ -66,11 +83,10 @@ class Member:
 
 
 @contextmanager
-def four(folder: Path) -> Iterator[list[Member]]:
-    """Two receivers, and two that deliver."""
-    members = [
-        Member(folder / name, only) for name, only in zip("abcd", ["receive"] * 2 + ["deliver"] * 2, strict=True)
-    ]
+def all_members(folder: Path) -> Iterator[list[Member]]:
+    """Those that receive, and those that deliver."""
+    roles = ["receive"] * RECEIVERS + ["deliver"] * DELIVERERS
+    members = [Member(folder / f"{only}-{number}", only) for number, only in enumerate(roles)]
     try:
         for member in members:
             member.start()
@@ -108,54 +124,64 @@ def settings(server: Server) -> dict[str, str]:
         "HOGLINE_STORE_LEASE_S": str(LEASE_S),
         "HOGLINE_LOG_LEVEL": "error",
         "HOGLINE_QUIET_AFTER_KILL_S": "0.5",
+        "HOGLINE_SHARE_BEHIND_S": "0",
+        "HOGLINE_MERGE_DELAY_S": "1",
     }
 
 
-def rage(server: Server, folder: Path, traffic: Traffic, seed: int) -> Outcome:
+def rage(server: Server, folder: Path, traffic: Traffic, faults: int, seed: int) -> Outcome:
     """Send everything, disturbing all the while; then let Hogline finish, and judge."""
-    source, here, faults, begin_s = Random(seed), folder / "here", 0, time.monotonic()
+    source, here, begin_s = Random(seed), folder / "here", time.monotonic()
+    done = Counter[str]()
     with sandbox() as customerio:
         connect(here, customerio.url)
-        with four(folder) as members:
-            target = _Either(hogline_json(here, "token")["token"], members[:2], source)
+        with all_members(folder) as members:
+            target = _Either(hogline_json(here, "token")["token"], members[:RECEIVERS], source)
             senders = [Sender(traffic, number, SENDERS, target, Random(source.random())) for number in range(SENDERS)]
             for sender in senders:
                 sender.start()
-            while any(sender.is_alive() for sender in senders):
-                _disturb(server, members, source)
-                faults += 1
+            while done.total() < faults or any(sender.is_alive() for sender in senders):
+                done[_disturb(server, members, source)] += 1
                 time.sleep(source.uniform(0, 1))
             wrong = [sender.wrong for sender in senders if sender.wrong is not None]
             assert not wrong, wrong
-            until(lambda: status(here)["pending"] == 0)
+            until_s = time.monotonic() + 60 + traffic.events / SLOWEST_PER_S
+            while status(here)["pending"]:
+                assert time.monotonic() < until_s, "delivery stands still"
+                time.sleep(1)
+            until(lambda: visitors(customerio.url) == 0)
             verdict = judge(traffic, customerio.url, here)
         with psycopg.connect(server.url("postgres")) as link:
             (gaps,) = link.execute("SELECT max(position) - count(*) FROM hogline.journal").fetchone() or (-1,)
-    return Outcome(faults, time.monotonic() - begin_s, gaps, verdict)
+    return Outcome(done["kill"], done["freeze"], done["crash"], time.monotonic() - begin_s, gaps, verdict)
 
 
-def _disturb(server: Server, members: list[Member], source: Random) -> None:
+def _disturb(server: Server, members: list[Member], source: Random) -> str:
+    """Returns what was done."""
     if source.random() < CRASHES:
         server.stop("immediate")
         time.sleep(source.uniform(0, 1))
         server.start()
-        return
+        return "crash"
     member = source.choice(members)
     assert member.running is not None
     if source.random() < 0.5:
         member.end(kill=True)
         time.sleep(source.uniform(0, 1))
         member.start()
-    else:  # maybe for longer than a lease
-        member.running.process.send_signal(signal.SIGSTOP)
-        time.sleep(source.uniform(0.1, 1.5 * LEASE_S))
-        member.running.process.send_signal(signal.SIGCONT)
+        return "kill"
+    member.running.process.send_signal(signal.SIGSTOP)
+    time.sleep(source.uniform(0.8, 1.8) * LEASE_S)
+    member.running.process.send_signal(signal.SIGCONT)
+    return "freeze"
 
 
 def print_figures(work: Path, seed: int, part: float) -> None:
     with private(durable=True) as server:
         everywhere.update(settings(server))
-        outcome = rage(server, work, Traffic(people=500, events_each=max(2, int(400 * part)), per_s=200), seed)
+        events_each = max(12, int(EVENTS / PEOPLE * part))
+        traffic = Traffic(people=PEOPLE, events_each=events_each, per_s=SENT_PER_S, batches=0.5, visits=VISITS)
+        outcome = rage(server, work, traffic, int(FAULTS * part), seed)
     for name, value in {**msgspec.to_builtins(outcome), **msgspec.to_builtins(outcome.verdict)}.items():
         if name != "verdict":
             print(f"  {name}: {value}")

@@ -20,6 +20,8 @@ START_S = 1_793_000_000
 BATCH = 50
 _ALPHABET = {character: value for value, character in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
 REFUSED_NAME = "refused"
+VISITOR = "0190d3a5-7c1e-7d2a-9b1a-"
+"""What all ids of visitors begin with."""
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,8 @@ class Traffic(Struct, frozen=True, kw_only=True):
     text_bytes: int = 20
     refused: bool = False
     """One event of twenty has a name for the sandbox to refuse."""
+    visits: int = 0
+    """So many of each person's first events are an anonymous visitor's. With the next one, the visitor signs up."""
 
     @property
     def events(self) -> int:
@@ -44,9 +48,12 @@ class Traffic(Struct, frozen=True, kw_only=True):
         properties: dict[str, object] = {"n": n, "text": self.text(person, n)}
         if sets_attribute(n):
             properties["$set"] = {"latest": n}
+        signs_up, visitor = self.visits and n == self.visits, f"{VISITOR}{person:012d}"
+        if signs_up:
+            properties["$anon_distinct_id"] = visitor
         return {
-            "event": REFUSED_NAME if self.is_refused(person, n) else "clicked",
-            "distinct_id": f"user-{person}",
+            "event": REFUSED_NAME if self.is_refused(person, n) else "$identify" if signs_up else "clicked",
+            "distinct_id": visitor if n < self.visits else f"user-{person}",
             "uuid": str(UUID(int=person + 1 << 64 | n)),
             "timestamp": _iso(START_S + n),
             "properties": properties,

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import msgspec
 from msgspec import Struct
 
-from bench.soak.traffic import REFUSED_NAME, Traffic, sets_attribute, which
+from bench.soak.traffic import REFUSED_NAME, VISITOR, Traffic, sets_attribute, which
 from hogline.testing.processes import hogline
 
 PAGE = 50_000
@@ -39,7 +39,7 @@ class _Seen(Struct):
 
 class _Attributed(Struct):
     sequence: int
-    id: str
+    id: str | None
     attributes: dict[str, object]
 
 
@@ -96,13 +96,15 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """People whose attribute is not what was sent last."""
     wrongly_refused: int
     """Failures without a rejection, or rejections without a failure."""
+    strangers: int
+    """Customers who are nobody who was sent: visitors who signed up, for example."""
     adds_up: bool
 
     @property
     def good(self) -> bool:
         wrong = (
             self.missing, self.twice, self.unknown, self.inversions, self.wrong_content, self.altered,
-            self.old_attributes, self.wrongly_refused,
+            self.old_attributes, self.wrongly_refused, self.strangers,
         )  # fmt: skip
         return self.adds_up and not any(wrong)
 
@@ -163,12 +165,18 @@ def judge(traffic: Traffic, url: str, data: Path) -> Verdict:
         wrongly_refused=abs(len({letter.uuid for letter in dead}) - to_refuse)
         + sum(letter.event != REFUSED_NAME for letter in dead)
         + sum(len(set(numbers[person]) - wanted[person]) for person in numbers),
+        strangers=len(latest.keys() - {f"user-{person}" for person in numbers}),
         adds_up=status.received == settled + status.pending
         and not status.pending
         and status.received >= traffic.events
         and len(dead) == sum(status.failures.values())
         and status.received == status.delivered + len(dead),
     )
+
+
+def visitors(url: str) -> int:
+    """How many customers of the sandbox are visitors."""
+    return sum((one.id or "").startswith(VISITOR) for one in _pages(f"{url}/sandbox/people", _Attributed))
 
 
 def _failures(data: Path) -> list[_Letter]:

@@ -1,4 +1,4 @@
-"""Two that receive and two that deliver, killed, frozen and restarted at random moments, while PostgreSQL crashes."""
+"""Two that receive and four that deliver, killed, frozen and restarted at random moments, while PostgreSQL crashes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hogline.testing.processes import connect, everywhere, hogline_json, post, s
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the storm is that of `make soak`, shorter
 
-from bench.soak.shared import Member, four, rage, settings
+from bench.soak.shared import RECEIVERS, Member, all_members, rage, settings
 from bench.soak.traffic import Traffic
 
 
@@ -34,11 +34,11 @@ def durable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 @pytest.mark.timeout(400)
 def test_whatever_is_killed_or_frozen_nothing_is_missing_or_counted_twice(durable: Server, tmp_path: Path) -> None:
     seed = secrets.randbits(32)
-    traffic = Traffic(people=40, events_each=100, per_s=120)
-    outcome = rage(durable, tmp_path, traffic, seed)
+    traffic = Traffic(people=40, events_each=100, per_s=120, visits=3)
+    outcome = rage(durable, tmp_path, traffic, 8, seed)
     assert outcome.good, (seed, outcome)
     assert outcome.verdict.at_customerio == traffic.events - outcome.verdict.refused, (seed, outcome)
-    assert outcome.faults > 5
+    assert outcome.kills + outcome.freezes + outcome.crashes >= 8
 
 
 class Steady(threading.Thread):
@@ -83,12 +83,12 @@ def _takes(member: Member, token: str) -> bool:
 @pytest.mark.usefixtures("durable")
 def test_a_rolling_restart_refuses_no_request(tmp_path: Path) -> None:
     here = tmp_path / "here"
-    with sandbox() as customerio, four(tmp_path) as members:
+    with sandbox() as customerio, all_members(tmp_path) as members:
         connect(here, customerio.url)
         token = hogline_json(here, "token")["token"]
-        for member in members[:2]:  # receivers know a new token within a second
+        for member in members[:RECEIVERS]:  # receivers know a new token within a second
             until(partial(_takes, member, token))
-        steady = Steady(members[:2], token)
+        steady = Steady(members[:RECEIVERS], token)
         steady.start()
         for member in members:
             member.end(kill=False)

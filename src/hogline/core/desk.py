@@ -87,8 +87,7 @@ class Desk:
     def feed(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
         """The next events in the journal, all folded: positions, entries, and their sizes in the journal."""
         known, lanes, share = self._known, self.lanes, self.share
-        load = known.load if share is None else known.load_ids
-        load({entry.distinct_id for _, entry, _ in entries})
+        self._load_ids(entries)
         people: set[str] = set()
         speaking: set[str] = set()
         others: Sequence[range] = ()
@@ -99,14 +98,16 @@ class Desk:
             who = entry.distinct_id
             if not who:  # forgotten, and counted at that time
                 continue
+            who_checksum = checksum(who)
+            group = who if known.id(who) is None else known.group(who, position)
+            lane = who_checksum % LANES if group is who else lane_of(group)
+            if share is not None and lane not in share.mine:
+                share.heard(group, position)
+                continue
             item = Item(Origin.JOURNAL, position, who, entry, size_bytes)
-            item.name_checksum, item.who_checksum = checksum_of_name(entry.name), checksum(who)
+            item.name_checksum, item.who_checksum, item.lane = checksum_of_name(entry.name), who_checksum, lane
             if others and any(position in each for each in others):
                 item.filtered = ELSEWHERE
-            item.lane = item.who_checksum % LANES if known.id(who) is None else lane_of(known.group(who, position))
-            if share is not None and item.lane not in share.mine:
-                share.heard(known.group(who, position), position)
-                continue
             self._join(item, entry)
             if position <= lanes.all[item.lane].settled or (
                 self._settled_before is not None and self._settled_before(position)
@@ -116,8 +117,22 @@ class Desk:
             if entry.said is not None:
                 speaking.update(item.people)
             lanes.add(item)
-        if share is not None:
-            known.load(people)
+        self._load(people, speaking)
+
+    def _load_ids(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
+        """Read whose events these are; and their people, unless some may be others'."""
+        ids = {entry.distinct_id for _, entry, _ in entries}
+        if self.share is None:
+            self._known.load(ids)
+        else:
+            self._known.load_ids(ids.union(other for _, entry, _ in entries if (other := other_of(entry)) is not None))
+
+    def _load(self, people: Collection[str], speaking: Collection[str]) -> None:
+        """Read what is needed to plan events of these people. `speaking`: those about whom they say something."""
+        known = self._known
+        if self.share is not None:
+            known.load_ids(people)
+            known.load_people({*people, *map(known.who, people)})
         self.records.load(people)
         if self._people is not None:
             stored = self.records.stored
@@ -277,10 +292,15 @@ class Desk:
         """Whether an event can only go when another process is further."""
         return any(lane.waiting and lane.waiting[0].far for lane in self.lanes.mine)
 
-    def is_mine(self, who: str) -> bool:
-        """Whether this process carries a person now."""
-        if self.share is None:
-            return True
+    def mine(self, people: Sequence[str]) -> list[str]:
+        """Those whom this process carries now. What is stored about them is read in few steps."""
+        if self.share is not None:
+            self._known.load_ids(people)
+            people = [one for one in people if self._is_mine(one)]
+        self.load(people)
+        return list(people)
+
+    def _is_mine(self, who: str) -> bool:
         return self.lanes.all[lane_of(self._known.group(who, self.resends.passed(who)[1]))].mine
 
     def _lock(self, shipment: Shipment, people: tuple[str, ...]) -> bool:

@@ -112,9 +112,13 @@ class Known:
         """Read these, their groups and their people, in few steps. Anything else is read one by one."""
         known, wanted = self._ids, list(ids)
         self.load_ids(wanted)
-        people = self._people
         names = {self.who(one) for one in wanted if known[one] is not None}
         names.update(one for one in wanted if known[one] is None)
+        self.load_people(names)
+
+    def load_people(self, names: Iterable[str]) -> None:
+        """Read these in one step."""
+        people = self._people
         absent = [one for one in names if one not in people]
         if absent:
             read = self._reads.people(absent)
@@ -209,18 +213,25 @@ class Known:
             self._people.pop(one, None)
 
     def outdated(self, ids: Collection[str]) -> None:
-        """Another process has written something new about these: read them and their groups again."""
+        """Another process has written something new about these: what is in memory of them and their groups is read
+        again, in few steps."""
+        used = self._ids.keys() & ids
         self.load_ids(ids)
+        names = set[str]()
         for one in ids:
             name: str | None = one
             while name is not None:
                 joined = self._ids.pop(name, None)
-                self._people.pop(name, None)
+                names.add(name)
                 if joined is None:
                     break
-                for _, person in joined.people:
-                    self._people.pop(person, None)
+                names.update(person for _, person in joined.people)
                 name = joined.parent
+        people = names & self._people.keys()
+        for name in people:
+            del self._people[name]
+        self.load_ids(used)
+        self.load_people(people)
 
     def put(self, person: Person) -> None:
         self._people[person.id] = person

@@ -27,6 +27,11 @@ PULL_BYTES = 250_000
 """How much is read before others have their turn. The window is exceeded by at most this."""
 LOOK_FOR_DUE_S = 60.0
 """At the latest, because a clock may be set back."""
+MOST_DUE = 1_000
+"""So many people who are due are read in one step."""
+MORE_DUE_S = 1.0
+"""If there may be more, they are read after this time."""
+NEVER_MS = 2**62
 
 
 class Puller:
@@ -58,6 +63,8 @@ class Puller:
         self._room = asyncio.Event()
         self._asked_again = asyncio.Event()
         self._due_changed = asyncio.Event()
+        self._due_ms = NEVER_MS
+        """When what is due is looked at next, unless something is due earlier."""
         self.resender = Resender(connection, desk, state=state, clock=clock, pull=self._asked_again.set)
 
     def ask_again(self) -> None:
@@ -71,7 +78,7 @@ class Puller:
         self.resender.settled()
         if settlement.freed or settlement.denied or settlement.again_done:
             self._asked_again.set()  # there may be more than was read last time
-        if any(told is not None and told.due_ms for told in settlement.told.values()):
+        if any(told is not None and 0 < told.due_ms < self._due_ms for told in settlement.told.values()):
             self._due_changed.set()
 
     def look(self) -> None:
@@ -108,17 +115,18 @@ class Puller:
         again = self._desk.resends
         while True:
             self._due_changed.clear()
-            due = self._state.due(self._connection, PULL)
+            all_due = self._state.due(self._connection, MOST_DUE)
             now_ms = self._clock.time_ms()
-            due = [(person, at_ms) for person, at_ms in due if self._desk.is_mine(person)]
-            added = [again.add(Item(Origin.DUE, 0, person, None)) for person, at_ms in due if at_ms <= now_ms]
+            mine = self._desk.mine([person for person, at_ms in all_due if at_ms <= now_ms])
+            added = [again.add(Item(Origin.DUE, 0, person, None)) for person in mine]
             if any(added):
                 self._pulled.set()
-            pause_ms = min((at_ms for _, at_ms in due if at_ms > now_ms), default=now_ms) - now_ms
+            self._due_ms = self._next_due_ms(all_due, now_ms)
             waits = asyncio.ensure_future(self._due_changed.wait())
             try:
-                if pause_ms:
-                    sleeps = asyncio.ensure_future(self._clock.sleep(min(pause_ms / 1_000, LOOK_FOR_DUE_S)))
+                if self._due_ms < NEVER_MS:
+                    pause_s = min((self._due_ms - now_ms) / 1_000, LOOK_FOR_DUE_S)
+                    sleeps = asyncio.ensure_future(self._clock.sleep(pause_s))
                     try:
                         await asyncio.wait((waits, sleeps), return_when=asyncio.FIRST_COMPLETED)
                     finally:
@@ -127,6 +135,14 @@ class Puller:
                     await waits
             finally:
                 waits.cancel()
+
+    @staticmethod
+    def _next_due_ms(due: list[tuple[str, int]], now_ms: int) -> int:
+        """When to look again, after this was read."""
+        later = [at_ms for _, at_ms in due if at_ms > now_ms]
+        if later:
+            return later[0]
+        return now_ms + round(MORE_DUE_S * 1_000) if len(due) == MOST_DUE else NEVER_MS
 
     async def pull_again(self) -> None:
         """Failures to retry, a replay, and what was asked for, until cancelled."""
@@ -162,11 +178,9 @@ class Puller:
 
     async def _pull_asked(self) -> None:
         while asked := self._state.again(self._connection, PULL):
-            self._desk.load([person for _, person in asked])
+            mine = set(self._desk.mine([person for _, person in asked]))
             new = [
-                self._desk.resends.add(Item(Origin(kind), 0, person, None))
-                for kind, person in asked
-                if self._desk.is_mine(person)
+                self._desk.resends.add(Item(Origin(kind), 0, person, None)) for kind, person in asked if person in mine
             ]
             if not any(new):
                 break

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from hogline.clock import Clock
 from hogline.core.changes import Noted, Settlement
-from hogline.core.desk import Desk
+from hogline.core.desk import MOST_EVENTS, Desk
 from hogline.core.items import OperationOutcome
 from hogline.core.settle import Outcome
 from hogline.core.share import Far
@@ -51,8 +51,11 @@ LOOK_AGAIN_S = 5.0
 
 STEP_EVERY_S = 0.1
 """How often processes that share a connection tell each other how far they are, if no settlement does."""
-HEAR_EVERY_S = 0.02
+HEAR_EVERY_S = 0.05
 """How often one that waits for another looks how far that is."""
+GATHER_S = 0.1
+"""How long one that is behind gathers events after a small shipment. Each shipment costs several transactions, and
+those of all processes go one after the other."""
 LOOK_FOR_LEFT_S = 5.0
 """How often a process looks for what another has left for it."""
 
@@ -65,6 +68,12 @@ class Part(NamedTuple):
     """How far all lanes of a connection are, as on disk."""
     shares: int
     """In how many parts the connection is."""
+
+    def of(self, per_second: int) -> int:
+        """The requests per second of this part. All parts together are exactly those of the connection, if that is at
+        least one for each part."""
+        place = min(self.lanes)
+        return max(per_second * (place + 1) // self.shares - per_second * place // self.shares, 1)
 
 
 class Worker(Generic[OptionsT]):
@@ -117,6 +126,8 @@ class Worker(Generic[OptionsT]):
         self._carrier = Carrier(destination, options, send=send, gate=gate, clock=clock, watch=self._watch)
         self.requests = 0
         """Sent so far, as far as they are settled."""
+        self._told_s = 0.0
+        """When others were told last how far the lanes are."""
         self._desk: Desk | None = None
         self._puller: Puller | None = None
 
@@ -236,7 +247,7 @@ class Worker(Generic[OptionsT]):
     async def _keep_step(self, part: Part, desk: Desk, puller: Puller) -> None:
         """Tell the others how far these lanes are, and hear how far theirs are, until cancelled."""
         assert desk.share is not None
-        told_s = looked_s = self._clock.now_s()
+        looked_s = self._clock.now_s()
         told = dict[int, int]()
         while True:
             await self._clock.sleep(HEAR_EVERY_S if desk.waits_for_others else STEP_EVERY_S)
@@ -244,8 +255,8 @@ class Worker(Generic[OptionsT]):
                 desk.hear(await part.far(self.connection.id))
                 self._wake.set()
             now_s = self._clock.now_s()
-            if now_s >= told_s + STEP_EVERY_S:
-                told_s, positions, clear = now_s, desk.lanes.positions(None), desk.lanes.clear()
+            if now_s >= self._told_s + STEP_EVERY_S:
+                self._told_s, positions, clear = now_s, desk.lanes.positions(None), desk.lanes.clear()
                 if positions or clear != told:
                     await self._keep(Settlement(connection=self.connection.id, lanes=positions, clear=clear))
                     desk.lanes.settled(positions, None, ())
@@ -305,6 +316,8 @@ class Worker(Generic[OptionsT]):
             shipping.add_done_callback(self._shipping.discard)
             self._wake.set()
             await asyncio.sleep(0)  # it passes the gate now, so the next one is filled when it may go
+            if self._part is not None and desk.lanes.waiting >= MOST_EVENTS > 2 * len(shipment.items):
+                await self._clock.sleep(GATHER_S)
 
     async def _carry(self, desk: Desk, shipment: Shipment) -> None:
         """Send everything, settle it, free the lanes."""
@@ -345,6 +358,7 @@ class Worker(Generic[OptionsT]):
         if (runs := self._journal.backfilled.count(settled.outcomes, shipment.items)) or book is not None:
             settlement = replace(settlement, runs=runs, noted=book)
         await self._persist(lambda: self._state.settle(settlement))
+        self._told_s = self._clock.now_s()
         if book is not None and self._noting is not None:
             self._noting()
         desk.settled(shipment, settled)

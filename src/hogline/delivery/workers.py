@@ -134,7 +134,7 @@ class Workers:
         if connection.id in self._running:
             return
         per_second = one.destination.requests_per_second(one.options)
-        rate = Rate(per_second if part is None else max(per_second // part.shares, 1), self._clock)
+        rate = Rate(per_second if part is None else part.of(per_second), self._clock)
         worker: Worker[Any] = Worker(
             connection,
             one.destination,

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,10 +41,11 @@ def _programs() -> Path:
 class Server:
     """A running PostgreSQL. `url(database)` is what HOGLINE_STORE takes."""
 
-    def __init__(self, folder: Path, *, durable: bool) -> None:
+    def __init__(self, folder: Path, *, durable: bool, settings: Sequence[str] = ()) -> None:
+        """`settings`: of postgresql.conf, each as NAME=VALUE."""
         self.folder = folder
         self._programs = _programs()
-        self._durable = durable
+        self._settings = (f"fsync={'on' if durable else 'off'}", *settings)
         self._user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
 
     def url(self, database: str) -> str:
@@ -70,12 +71,25 @@ class Server:
         self._run("initdb", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync")
 
     def start(self) -> None:
-        options = f"-k {self.folder} -c listen_addresses= -c fsync={'on' if self._durable else 'off'}"
+        options = " ".join([f"-k {self.folder} -c listen_addresses=", *(f"-c {one}" for one in self._settings)])
         self._run("pg_ctl", "-o", options, "-l", str(self.folder / "log"), "-w", "start")
 
     def stop(self, mode: str = "fast") -> None:
         """`immediate`: as if it had crashed."""
         self._run("pg_ctl", "-m", mode, "-w", "stop")
+
+    def fork(self, folder: Path) -> None:
+        """Copy a stopped server's data, as a standby has it."""
+        subprocess.run(["cp", "-a", str(self.folder / "data"), str(folder)], check=True)
+
+    def fail_over(self, standby: Path) -> None:
+        """The server is lost, and this standby is promoted."""
+        self.stop("immediate")
+        shutil.rmtree(self.folder / "data")
+        standby.rename(self.folder / "data")
+        (self.folder / "data" / "standby.signal").touch()
+        self.start()
+        self._run("pg_ctl", "-w", "promote")
 
     @property
     def pid(self) -> int:
@@ -83,12 +97,12 @@ class Server:
 
 
 @contextmanager
-def private(*, durable: bool = False) -> Iterator[Server]:
+def private(*, durable: bool = False, settings: Sequence[str] = ()) -> Iterator[Server]:
     """A server as long as the context lasts. Without `durable` it is faster, and a power cut would harm it. Raises
     `NoPostgresql`.
     """
     folder = Path(tempfile.mkdtemp(prefix="hogline-pg-"))
-    server = Server(folder, durable=durable)
+    server = Server(folder, durable=durable, settings=settings)
     try:
         server.create()
         server.start()

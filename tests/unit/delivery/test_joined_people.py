@@ -11,6 +11,7 @@ import pytest
 from people_bench import ANON, PeopleBench, alias, dangerously, identify, said
 
 from hogline.core.lanes import lane_of
+from hogline.delivery import puller
 from hogline.destinations.base import Unreachable
 from hogline.model import Identifier, Response
 
@@ -100,6 +101,17 @@ async def test_a_merge_that_waits_survives_a_restart(bench: PeopleBench) -> None
         await bench.at_rest()
     assert bench.merges() == [({"id": "ada"}, {"id": ANON})]
     assert bench.customers() == [("ada", None)]
+
+
+async def test_all_merges_are_sent_that_are_due_at_the_same_time(
+    bench: PeopleBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(puller, "MOST_DUE", 2)
+    await bench.deliver(*(said("$pageview", f"{ANON[:-1]}{n}", 1) for n in range(5)))
+    await bench.receive(*(identify(f"user-{n}", 2, f"{ANON[:-1]}{n}") for n in range(5)))
+    async with bench.running(merge_delay_s=30):
+        await bench.at_rest()
+    assert sorted(bench.customers()) == [(f"user-{n}", None) for n in range(5)]
 
 
 async def test_a_merge_outlives_an_outage_and_is_accepted_once(bench: PeopleBench) -> None:

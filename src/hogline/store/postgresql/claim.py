@@ -32,6 +32,7 @@ class Claim(Presence):
     """The store is this process's until `release`."""
 
     name = "lease"
+    knows = True
     journal_writer, state_writer = "journal", "state"
 
     def __init__(self, url: str, link: Link, myself: Myself, epoch: int, *, was_killed: bool) -> None:

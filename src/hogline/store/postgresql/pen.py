@@ -174,7 +174,11 @@ class Pen:
     def _connected(self) -> Link:
         # Another process that takes over waits for what is locked here.
         idle_s = min(IDLE_S, self._claim.myself.lease_s)
-        return connect(self._claim.url, f"{self._name} writer", idle_s=idle_s)
+        link = connect(self._claim.url, f"{self._name} writer", idle_s=idle_s)
+        if not self._claim.recognizes(link):
+            close(link)
+            raise Fenced
+        return link
 
     def _read_number(self, link: Link) -> int:
         number: int | None = value(link, SQL["number"], {"name": self._name, **self._claim.identity})

@@ -35,6 +35,10 @@ SENDS = 0.5
 BEATS = 6
 """In the time of a lease."""
 AGAIN_S = 1.0
+FAILED_OVER = (
+    "PostgreSQL failed over to another server, or was restored. Events that it had not received are lost, even if "
+    "their sender got an answer. Hogline continues from what it has."
+)
 _BEGAN = datetime.now(UTC)
 
 
@@ -66,14 +70,29 @@ class Myself(Struct, frozen=True, kw_only=True):
         }
 
 
+def timeline(link: Link) -> str:
+    """It changes when a standby is promoted or a backup restored. "": PostgreSQL does not say. Raises `psycopg.Error`,
+    also on a standby."""
+    try:
+        found: str | None = value(link, SQL["timeline"])
+    except (psycopg.errors.FeatureNotSupported, psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction):
+        return ""
+    if found is None:
+        raise psycopg.errors.ReadOnlySqlTransaction("a standby")
+    return found
+
+
 class Presence:
     """It may not write until it is a `Guest` or has the `Claim`. `trouble`: why PostgreSQL cannot be used now."""
 
     name = "presence"
+    knows = False
+    """This process has more in memory than what it was asked: if commits are lost, that is wrong."""
 
     def __init__(self, url: str, link: Link, myself: Myself) -> None:
-        """`link` becomes this one's. Create it in the running event loop."""
+        """`link` becomes this one's. Create it in the running event loop. Raises `psycopg.Error`."""
         self.url = url
+        self._timeline = timeline(link)
         self.myself = myself
         self.address = ""
         """Where it listens."""
@@ -107,6 +126,18 @@ class Presence:
         while time.monotonic() - self._good_s > SENDS * self.myself.lease_s or self.lost.is_set():
             await asyncio.sleep(0.1)
 
+    def recognizes(self, link: Link) -> bool:
+        """Whether PostgreSQL has everything at this new connection that was committed before, as far as this process
+        needs it. If not, it is lost. From any thread. Raises `psycopg.Error`."""
+        now = timeline(link)
+        if now == self._timeline:
+            return True
+        self._timeline = now
+        log.error(FAILED_OVER)
+        if self.knows:
+            self.lose()
+        return not self.knows
+
     def lose(self) -> None:
         """A write was fenced off. From any thread."""
         if self.trouble != LOST:
@@ -138,6 +169,8 @@ class Presence:
             was_away = self._link is None
             if self._link is None:
                 self._link = connect(self.url, self.name, self.myself.beat_s)
+                if not self.recognizes(self._link):
+                    return
             began_s = time.monotonic()
             if self._beat(self._link):
                 self._good_s = began_s
@@ -189,6 +222,7 @@ class Hand(Guest):
     """May also write the state beside the owner, for the lanes that it was given."""
 
     name = "hand"
+    knows = True
 
     @property
     def state_writer(self) -> str:

@@ -86,8 +86,9 @@ def _settle_failures(settlement: Settlement, link: Link) -> None:
 
 def _settle_held(settlement: Settlement, link: Link) -> None:
     connection = settlement.connection
-    for absorbed, person in settlement.absorbed.items():
-        execute(link, SQL["absorb"], {"connection": connection, "absorbed": absorbed, "person": person})
+    if settlement.absorbed:
+        absorbed = {"absorbed": list(settlement.absorbed), "people": list(settlement.absorbed.values())}
+        execute(link, SQL["absorb"], {"connection": connection, **absorbed})
     if settlement.released:
         _release(settlement, link)
     if settlement.held:

@@ -32,7 +32,9 @@ DELETE FROM failures
 WHERE connection = %(connection)s AND partition = 0 AND position = ANY(%(positions)b::bigint[]) RETURNING position
 
 -- name: absorb
-UPDATE held SET distinct_id = %(person)s WHERE connection = %(connection)s AND distinct_id = %(absorbed)s
+UPDATE held SET distinct_id = one.person
+FROM unnest(%(absorbed)b::text[], %(people)b::text[]) AS one (absorbed, person)
+WHERE connection = %(connection)s AND distinct_id = one.absorbed
 
 -- name: hold
 INSERT INTO held (connection, position, distinct_id, received_ms, event)
