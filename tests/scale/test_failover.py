@@ -41,6 +41,11 @@ def shared(store: Store) -> bool:
     return sorted(one["lanes"] for one in store.workers()) == [0, 16, 16]
 
 
+def _said(running: Running) -> bytes:
+    assert running.process.stderr is not None
+    return running.process.stderr.read()
+
+
 def test_what_the_standby_has_is_delivered_though_commits_are_lost(
     store: Store, server: Server, customerio: Running
 ) -> None:
@@ -73,7 +78,6 @@ def test_what_the_standby_has_is_delivered_though_commits_are_lost(
             found = status(store.folder / "looking")
             a.kill()
             b.kill()
-            for running in (a, b):
-                assert running.process.stderr is not None
-                assert FAILED_OVER.encode() in running.process.stderr.read()
+            # One that had nothing in memory at that time has nothing to say.
+            assert any(FAILED_OVER.encode() in _said(running) for running in (a, b))
     assert found["received"] == found["delivered"] == 200
