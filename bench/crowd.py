@@ -1,7 +1,7 @@
 """`hogline send` with 5,000,000 people already known: 100,000 events of people drawn from all of them, beside the same
 events where only those people are known whom they name.
 
-Prints events a second and peak memory of both, as medians of interleaved runs, and their ratios.
+Prints events a second and CPU of both, as medians of interleaved runs, and their ratios.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ def main() -> None:
         for title, data in ((f"only {len(named):,} known", few), (f"{PEOPLE:,} known", many)):
             _print(f"{title}: events/s", [EVENTS / cost.wall_s for cost in costs[data]], ",.0f")
             _print(f"{title}: CPU, µs an event", [cost.cpu_s / EVENTS * 1e6 for cost in costs[data]], ".0f")
-            _print(f"{title}: peak MB", [cost.peak_mb for cost in costs[data]], ".0f")
         ratios = [one.wall_s / other.wall_s for one, other in zip(costs[few], costs[many], strict=True)]
         _print("speed, of that with few", ratios, ".2f")
         ratios = [one.cpu_s / other.cpu_s for one, other in zip(costs[few], costs[many], strict=True)]
