@@ -211,7 +211,6 @@ class Service:
         self.live = Live(journal)
 
         self.finder = Finder(journal, state, workers, trail)
-        self.people = People(journal, state, workers, trail)
         self.people_list = PeopleLists(journal, state, clock, workers, trail)
         self.resending = Resending(state, workers, trail)
         self.verification = Verification(state, send, clock, workers)
@@ -223,6 +222,7 @@ class Service:
             runner=runner,
             trail=trail,
         )
+        self.people = People(journal, state, workers, trail, self.events)
         self.exports = Exports(journal, state, clock, self.finder, trail)
         self.failures = Failures(state, workers, trail)
         self.trials = Trials(state, send, clock, trail)

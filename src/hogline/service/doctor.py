@@ -237,7 +237,7 @@ def _open_files() -> FindingView:
             "Open files",
             "warning",
             f"At most {soft:,} files and connections can be open.",
-            "Raise it, with `ulimit -n` or LimitNOFILE in the systemd unit.",
+            "Raise it with `ulimit -n` or LimitNOFILE in the systemd unit.",
         )
     return FindingView("Open files", "ok", f"at most {soft:,}")
 

@@ -125,6 +125,13 @@ class Events:
         ]
         return NewestEvents(events=details, trouble=found.trouble)
 
+    async def latest_of(self, connection: Connection, person: str, most: int) -> list[LoggedEvent] | None:
+        """The newest events of all ids of a person; None if the event log is off."""
+        if self._event_log is None:
+            return None
+        query = Query(connections=[connection.id], people=await self._ids(person), after=self._journal.first - 1)
+        return (await self._logged([connection], query, most))[:most]
+
     def _trouble(self) -> str:
         if self._event_log is None:
             return "The event log is off (HOGLINE_EVENT_LOG), so only pending events are found."

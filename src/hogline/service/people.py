@@ -10,7 +10,7 @@ from hogline.core.identifiers import may_change, whose
 from hogline.core.known import EVER, Fact, Known, Person
 from hogline.core.mapping import mapped
 from hogline.core.sync import fingerprint
-from hogline.core.told import NOBODY, Customer, Mark, Told
+from hogline.core.told import MOST_RECENT, NOBODY, Customer, Mark, Told
 from hogline.delivery.installed import Installed
 from hogline.delivery.workers import Workers
 from hogline.destinations.base import People as PeopleOf
@@ -20,6 +20,7 @@ from hogline.model import UNKNOWN, Identifier
 from hogline.posthog.entry import decode_event
 from hogline.posthog.identity import is_cookieless
 from hogline.service.core import CannotDo, connection_named, opened
+from hogline.service.event_log import Events
 from hogline.service.trail import Trail
 from hogline.store.base import Connection, Journal, State
 from hogline.views.people import CustomerView, PersonDetails, PersonEvent, PersonView
@@ -28,7 +29,8 @@ MOST_JOINED = 100
 
 
 class People:
-    def __init__(self, journal: Journal, state: State, workers: Workers, trail: Trail) -> None:
+    def __init__(self, journal: Journal, state: State, workers: Workers, trail: Trail, events: Events) -> None:
+        self._events = events
         self._journal = journal
         self._state = state
         self._workers = workers
@@ -68,13 +70,28 @@ class People:
             joined=[looked.view(each) for each in looked.joined(distinct_id)] if whole else [],
             relationships=[one.replace("\n", " ") for one in main.objects] if main is not None and whole else [],
             anonymous_ids=list(told.anonymous) if whole else [],
-            recent=[
-                await self._event(*(each if isinstance(each, tuple) else (each, ""))) for each in reversed(told.recent)
-            ]
-            if whole
-            else [],
+            recent=await self._recent(one, distinct_id, told) if whole else [],
             held=len(self._state.held(one.id, [distinct_id])),
         )
+
+    async def _recent(self, connection: Connection, distinct_id: str, told: Told) -> list[PersonEvent]:
+        """Newest first. What is kept beside a person is only written when something else about them is, so the event
+        log knows better."""
+        logged = await self._events.latest_of(connection, distinct_id, MOST_RECENT)
+        if logged is None:
+            return [
+                await self._event(*(each if isinstance(each, tuple) else (each, ""))) for each in reversed(told.recent)
+            ]
+        return [
+            PersonEvent(
+                position=each.position,
+                event=each.event,
+                uuid=each.uuid,
+                timestamp_ms=each.timestamp_ms,
+                outcome=each.reason or each.outcome,
+            )
+            for each in logged
+        ]
 
     async def _event(self, position: int, outcome: str) -> PersonEvent:
         rows = await self._journal.read(position - 1, 1)

@@ -127,6 +127,18 @@ async def test_one_event_has_its_input_its_operations_and_the_answer(bench: Serv
     assert operation.body["name"] == "refuse me"
 
 
+async def test_recent_events_of_a_person_are_their_newest_although_nothing_else_changed(bench: ServiceBench) -> None:
+    await receive(bench, ("$identify", "ada"))
+    await settled(bench)
+    for number in range(12):
+        await receive(bench, (f"ordered {number}", "ada"))
+        await settled(bench)
+    recent = (await bench.service.people.show("shop", "ada")).recent
+    assert [(each.event, each.outcome) for each in recent] == [
+        (f"ordered {number}", "delivered") for number in range(11, 1, -1)
+    ]
+
+
 async def test_an_event_that_is_held_and_released_at_once_is_delivered(bench: ServiceBench) -> None:
     await bench.service.connections.configure("shop", {"hold_days": 7})
     await receive(bench, ("ordered", "ben"), ("$identify", "ben"))
