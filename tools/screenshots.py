@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Takes a picture of every page of the console with believable data: light and dark, small and large.
+"""Takes a picture of every page of the console, light and dark, small and large: on the first day, with believable
+data, and in trouble.
 
 A small shop's events go through Hogline into a sandbox Customer.io, then each page is opened in Chromium. The pictures
 go to `dist/screenshots`. Those that a page of the documentation shows are also written to `docs/screenshots`, as WebP,
@@ -31,7 +32,7 @@ import chromium  # noqa: E402  # tests/browser is on the path only now
 from stage import Stage, found_by_axe, is_wider_than_the_window, staged  # noqa: E402
 
 from hogline.sandbox.script import Script, ScriptedAnswer  # noqa: E402
-from hogline.store.figures import Figure, bucket  # noqa: E402
+from hogline.store.figures import Figure, FigureKind, bucket  # noqa: E402
 
 FOLDER = ROOT / "dist" / "screenshots"
 SHOWN = ROOT / "docs" / "screenshots"
@@ -187,7 +188,7 @@ def shop_events(how_many: int) -> list[dict[str, object]]:
         event = "$identify" if signed_up and number % 9 == 0 else chance.choice(_EVENTS)
         timestamp = (now - timedelta(minutes=chance.randrange(600))).isoformat()
         events.append({"event": event, "distinct_id": distinct_id, "properties": properties, "timestamp": timestamp})
-    return events
+    return sorted(events, key=lambda each: str(each["timestamp"]))
 
 
 async def play(stage: Stage, *, installed: bool = False) -> None:
@@ -195,8 +196,9 @@ async def play(stage: Stage, *, installed: bool = False) -> None:
     if not installed:
         await stage.connect("customerio", anonymous_users="identified")
     await stage.connect("marketing-eu", event_allowlist="order completed, plan changed")
-    for _ in range(4):
-        await stage.receive(*shop_events(500))
+    events = shop_events(2_000)
+    for start in range(0, len(events), 20):
+        await stage.receive(*events[start : start + 20])
     # Ids that are too long become failures.
     for number in range(3):
         too_long = {"distinct_id": f"{number}-" + "x" * 180, "properties": {"$is_identified": True, "total": 12}}
@@ -210,33 +212,35 @@ async def play(stage: Stage, *, installed: bool = False) -> None:
     await stage.service.accounts.add("grace@example.com", "viewer")
     await stage.service.api_tokens.make("reports", "viewer", 90)
     await stage.service.connections.configure("customerio", {"hold_days": 7})
-    await remember_a_day(stage, 1, delivered=0.7)
-    await remember_a_day(stage, 2, delivered=0.15)
+    await remember_a_day(stage, 1, "customerio")
+    await remember_a_day(stage, 2, "marketing-eu")
 
 
-async def remember_a_day(stage: Stage, connection: int, *, delivered: float) -> None:
-    """What the history would have kept of the last 24 hours; `delivered`: how much of it was."""
-    chance = random.Random(connection)  # noqa: S311  # not a secret
-    now_s = int(time.time())
+async def remember_a_day(stage: Stage, connection: int, name: str) -> None:
+    """Spreads what was counted just now over the last 24 hours, so plots and totals agree."""
+    chance = random.Random(name)  # noqa: S311  # not a secret
+    status = next(each for each in (await stage.service.status.show()).connections if each.name == name)
+    counted: dict[tuple[FigureKind, str], int] = {
+        ("received", ""): status.received,
+        ("delivered", ""): status.delivered,
+        **{("filtered", reason): n for reason, n in status.filtered.items()},
+        **{("failed", reason): n for reason, n in status.failures.items()},
+        ("requests", ""): status.requests,
+    }
     history = stage.service.figures
-    if history is None:
-        return
-    for minutes in range(24 * 60, 0, -10):
-        at_s = now_s - minutes * 60
-        received = int(40 * _DAY[at_s // 3_600 % 24] * chance.uniform(0.7, 1.4))
-        sent = int(received * delivered)
-        await history.add(
-            [
-                Figure(connection, "received", received),
-                Figure(connection, "delivered", sent),
-                Figure(connection, "filtered", received - sent, "not_identified"),
-                Figure(connection, "requests", 1 + sent // 40),
-                Figure(connection, "request_ms", int((1 + sent // 40) * chance.uniform(35, 60))),
-                Figure(connection, "took", 1 + sent // 50, str(bucket(chance.uniform(30, 50)))),
-                Figure(connection, "took", 1 + sent // 400, str(bucket(chance.uniform(90, 200)))),
-            ],
-            at_s,
-        )
+    assert history is not None
+    now_s = int(time.time())
+    moments = [now_s - minutes * 60 for minutes in range(24 * 60 - 10, 0, -10)]
+    weights = [_DAY[at_s // 3_600 % 24] * chance.uniform(0.7, 1.4) for at_s in moments]
+    for (kind, reason), total in counted.items():
+        await history.add([Figure(connection, kind, -total, reason)], now_s)
+        at = chance.choices(moments, weights, k=total)
+        for at_s in moments:
+            if n := at.count(at_s):
+                await history.add([Figure(connection, kind, n, reason)], at_s)
+    for at_s in moments:
+        took = [chance.uniform(30, 50) for _ in range(30)] + [chance.uniform(90, 200) for _ in range(3)]
+        await history.add([Figure(connection, "took", 1, str(bucket(each))) for each in took], at_s)
 
 
 async def states(browser: Browser, folder: Path, words: list[str]) -> list[str]:
@@ -281,9 +285,11 @@ async def photograph(browser: Browser, stage: Stage, shots: list[Shot], folder: 
                 reduced_motion="reduce",
             )
             page = await context.new_page()
+            at_the_door = True
             for shot in sorted(shots, key=lambda each: each.signed_in):
-                if shot.signed_in:
+                if shot.signed_in and at_the_door:
                     await stage.open(page)
+                    at_the_door = False
                 await page.goto(shot.path)
                 await shot.then(page, stage)
                 await page.evaluate("window.scrollTo(0, 0)")

@@ -70,6 +70,17 @@ async def test_axe_finds_nothing_serious_and_nothing_is_wider_than_a_phone(page:
     assert found == []
 
 
+async def test_on_a_phone_the_menus_show_where_you_are(page: Page, stage: Stage) -> None:
+    await stage.connect("shop")
+    await page.set_viewport_size({"width": 360, "height": 800})
+    for path, name in (("/audit", "Audit log"), ("/connections/shop/settings", "Settings")):
+        await page.goto(path)
+        box = await page.get_by_role("link", name=name, exact=True).filter(visible=True).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+
+
 async def test_at_the_door_too(page: Page) -> None:
     await page.set_viewport_size({"width": 360, "height": 800})
     await page.get_by_role("button", name="Sign out").click()

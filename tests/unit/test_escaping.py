@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hogline import cli
-from hogline.cli.printing import SafeConsole
+from hogline.cli.printing import SafeConsole, table_of
 from hogline.delivery.client import Client
 from hogline.escaping import HARMFUL, escaped, escaped_json, escaped_lines
 from hogline.model import Request, Response
@@ -163,3 +163,12 @@ def test_nothing_else_in_the_commands_writes_to_a_terminal() -> None:
         and not re.search(r"\b(out|err)\.print\(|escaped\(", line)
     ]
     assert found == []
+
+
+def test_a_table_wraps_what_is_long_and_cuts_nothing() -> None:
+    table = table_of("number", "distinct_id")
+    table.add_row("1", "x" * 200)
+    console = SafeConsole(file=io.StringIO(), width=40)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count("x") == 200

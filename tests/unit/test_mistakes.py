@@ -17,7 +17,7 @@ from hogline.cli.app import app, main
         ("replay shop --events '-$ai_*'", "If the value is -$ai_*, write --events='-$ai_*'."),
         ("events --person --json", "--person needs a value. If the value is --json, write --person=--json."),
         ("audit --who", "--who needs a value. See `hogline audit --help`."),
-        ("people show", "`hogline people show` needs CONNECTION. See `hogline people show --help`."),
+        ("people show", "`hogline people show` needs CONNECTION and DISTINCT_ID. See `hogline people show --help`."),
         ("audit extra", "Unexpected: extra. See `hogline audit --help`."),
         ("pause shop 'two words'", "Unexpected: 'two words'."),
         ("configure shop --events --data folder", "Unexpected: folder. --events has no value in front of --data."),

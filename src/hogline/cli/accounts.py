@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, ask, moment, out, print_json
+from hogline.cli.common import Common, Json, ask, moment, out, print_json, table_of
 from hogline.cli.password import password as set_password
 from hogline.cli.password import read_password
 from hogline.service.accounts import AccountView
@@ -34,7 +34,7 @@ def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
 
 
 def _table(found: list[AccountView]) -> Table:
-    table = Table("account", "role", "sign-in", "last sign-in", box=None, pad_edge=False, header_style="dim")
+    table = table_of("account", "role", "sign-in", "last sign-in")
     for account in found:
         by = "password" if account.has_password else "proxy"
         last = moment(account.signed_in_ms) if account.signed_in_ms else "never"

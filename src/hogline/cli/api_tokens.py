@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, ask, moment, out, print_json
+from hogline.cli.common import Common, Json, ask, moment, out, print_json, table_of
 from hogline.service.api_tokens import ApiTokenView
 
 _DEFAULT = Common()
@@ -31,7 +31,7 @@ def list_(*, json: Json = False, common: Common = _DEFAULT) -> None:
 
 
 def _table(found: list[ApiTokenView]) -> Table:
-    table = Table("token", "role", "created", "expires", "last used", box=None, pad_edge=False, header_style="dim")
+    table = table_of("token", "role", "created", "expires", "last used")
     for token in found:
         expires = moment(token.expires_ms) if token.expires_ms else "never"
         used = moment(token.used_ms) if token.used_ms else "never"

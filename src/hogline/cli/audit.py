@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, moment, out, print_json_line, run
+from hogline.cli.common import Common, moment, out, print_json_line, run, table_of
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo
 from hogline.service.audit_sentences import what_was_done
@@ -56,7 +55,7 @@ def _print(found: list[AuditView]) -> None:
     if not found:
         out.print("No entries.")
         return
-    table = Table("when", "who", "from", "what", box=None, pad_edge=False, header_style="dim")
+    table = table_of("when", "who", "from", "what")
     for entry in found:
         who = Text(entry.who)
         if entry.kind == "token":

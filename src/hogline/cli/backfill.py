@@ -75,6 +75,8 @@ def backfill(
     events, which go first. Stop it whenever you like: the same command continues where it was, and one that is finished
     sends nothing. Exits with 1 if there are failures, or if a row could not be read.
     """
+    if not sources:
+        raise CannotDo("Name the connection first, then the files: `hogline backfill CONNECTION FILES`.")
     files = (
         [*named(tuple(persons), since, until, "persons"), *named(sources, since, until)]
         if persons

@@ -31,7 +31,8 @@ def backup(
     /,
     *,
     recipient: Annotated[
-        list[str] | None, Parameter(help="Encrypt for this public key (age1… or ssh-ed25519 …). Repeat it for several.")
+        list[str] | None,
+        Parameter(negative="", help="Encrypt for this public key (age1… or ssh-ed25519 …). Repeat it for several."),
     ] = None,
     unencrypted: Annotated[bool, Parameter(negative="", help="Do not encrypt. Store it somewhere safe.")] = False,
     common: Common = _DEFAULT,
@@ -88,7 +89,7 @@ def restore(
             found = store_backup.restore(source, settings.data, Keys(passphrase, identity=secret))
     except OSError as error:
         raise CannotDo(f"The backup cannot be restored ({error.strerror}: {error.filename}).") from None
-    _tell(f"Restored {_what(found)} into {settings.data}. Start it with `hogline serve`.")
+    _tell(f"Restored {_what(found)} into {settings.data}. Start it with `hogline serve --data {settings.data}`.")
 
 
 def _only_a_directory(settings: Settings) -> None:

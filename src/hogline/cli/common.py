@@ -11,13 +11,25 @@ from typing import Annotated, TypeVar
 import uvloop
 from cyclopts import Parameter
 
-from hogline.cli.printing import err, moment, out, print_json, print_json_line
+from hogline.cli.printing import err, moment, out, print_json, print_json_line, table_of
 from hogline.runtime.wiring import service_for
 from hogline.service import Service
 from hogline.settings import Settings, read_settings
 from hogline.telemetry.logs import set_up_logs
 
-__all__ = ["Common", "Failed", "Json", "ask", "err", "moment", "out", "print_json", "print_json_line", "run"]
+__all__ = [
+    "Common",
+    "Failed",
+    "Json",
+    "ask",
+    "err",
+    "moment",
+    "out",
+    "print_json",
+    "print_json_line",
+    "run",
+    "table_of",
+]
 
 T = TypeVar("T")
 

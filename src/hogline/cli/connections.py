@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 from cyclopts import App, Parameter
-from rich.table import Table
 
-from hogline.cli.common import Common, Failed, Json, ask, err, out, print_json
+from hogline.cli.common import Common, Failed, Json, ask, err, out, print_json, table_of
 from hogline.cli.options import given, options_type, secret_from_environment, variables
 from hogline.destinations.base import Destination, Importer, InvalidOptions
 from hogline.destinations.catalogue import DESTINATIONS, PROBLEMS
@@ -160,7 +159,7 @@ def connections(*, json: Json = False, common: Common = _DEFAULT) -> None:
     if not found:
         out.print("No connections yet. Create one with `hogline connect`.")
         return
-    table = Table("name", "destination", "state", "options", box=None, pad_edge=False, header_style="dim")
+    table = table_of("name", "destination", "state", "options")
     for connection in found:
         options = ", ".join(f"{key}={value}" for key, value in connection.options.items()) or "defaults"
         table.add_row(connection.name, connection.destination, state_word(connection.state), options)

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 from cyclopts import Parameter
 from msgspec import Struct, field
-from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import out, run
+from hogline.cli.common import out, run, table_of
 from hogline.cli.people import people_table
 from hogline.cli.status import print_status
 from hogline.delivery.client import Client
@@ -214,7 +213,7 @@ def _send(posthog: Posthog, step: _Step) -> None:
 async def _conclude(service: Service, customers: _Customers) -> None:
     out.print()
     out.print("[bold]People in Customer.io[/]")
-    table = Table("id", "email", "attributes", "events", box=None, pad_edge=False, header_style="dim")
+    table = table_of("id", "email", "attributes", "events")
     for person in await customers():
         table.add_row(person.id or "", person.email or "", Text(_attributes(person.attributes)), str(person.events))
     out.print(table)

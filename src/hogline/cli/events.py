@@ -6,11 +6,10 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
-from rich.table import Table
 from rich.text import Text
 
 from hogline.cli.audit import read_moment
-from hogline.cli.common import Common, Json, ask, moment, out, print_json
+from hogline.cli.common import Common, Json, ask, moment, out, print_json, table_of
 from hogline.reasons import why_event_not_sent, why_sent_again
 from hogline.views.events import EventRetry
 
@@ -58,22 +57,13 @@ def list_(
     if not found.events:
         out.print("No events.")
         return
-    table = Table(
-        "number",
-        "connection",
-        "event",
-        "distinct_id",
-        "result",
-        "received",
-        box=None,
-        pad_edge=False,
-        header_style="dim",
-    )
+    several = len({event.connection for event in found.events}) > 1
+    table = table_of("number", *("connection",) * several, "event", "distinct_id", "result", "received")
     for event in found.events:
         result = f"{event.outcome} ({event.reason})" if event.reason else event.outcome
         table.add_row(
             str(event.position),
-            event.connection,
+            *(event.connection,) * several,
             Text(event.event),
             Text(event.distinct_id),
             Text(result, style=_COLOURS.get(event.outcome, "dim")),

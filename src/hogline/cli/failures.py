@@ -10,10 +10,9 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
-from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, ask, err, moment, out, print_json, print_json_line, run
+from hogline.cli.common import Common, Json, ask, err, moment, out, print_json, print_json_line, run, table_of
 from hogline.reasons import SENDING_STATES, state_word
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo, Service
@@ -50,9 +49,7 @@ def list_(
     if not found:
         out.print("No failures.")
         return
-    table = Table(
-        "connection", "id", "reason", "event", "distinct_id", "when", box=None, pad_edge=False, header_style="dim"
-    )
+    table = table_of("connection", "id", "reason", "event", "distinct_id", "when")
     for failure in found:
         table.add_row(
             failure.connection,

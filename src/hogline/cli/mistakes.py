@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from inspect import signature
 
 from cyclopts import CoercionError, CycloptsError, MissingArgumentError, UnusedCliTokensError, ValidationError
 
@@ -33,11 +34,21 @@ def _missing(error: MissingArgumentError, command: str, typed: list[str]) -> str
     option = error.keyword
     if option is None or option not in typed:
         assert error.argument is not None  # nothing else can be missing
-        return f"`{command}` needs {error.argument.name}."
+        needed = _needed(error) or [error.argument.name]
+        return f"`{command}` needs {' and '.join(needed)}."
     after = typed[typed.index(option) + 1 :]
     if after and after[0].startswith("-"):
         return f"{option} needs a value. If the value is {after[0]}, write {option}={shlex.quote(after[0])}."
     return f"{option} needs a value."
+
+
+def _needed(error: MissingArgumentError) -> list[str]:
+    """All arguments without a name that a command must have, in their order."""
+    if error.argument is None or not error.argument.field_info.is_positional or error.target is None:
+        return []
+    parameters = signature(error.target).parameters.values()
+    needed = [each for each in parameters if each.kind is each.POSITIONAL_ONLY and each.default is each.empty]
+    return [each.name.strip("_").upper() for each in needed]
 
 
 def _swallowed(left: str, typed: list[str]) -> str:

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
 
-from hogline.cli.common import Common, Json, ask, out, print_json
+from hogline.cli.common import Common, Json, ask, out, print_json, table_of
 from hogline.cli.resend import resend
 from hogline.service import Service
 from hogline.service.attributes import STANDINGS, attributes
@@ -181,9 +181,7 @@ def _became(person: PersonView) -> str:
 
 def attributes_table(person: PersonView) -> Table:
     """What PostHog says of somebody, and what happened to it at the destination."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("attribute", "PostHog says", f"at {person.connection}"):
-        table.add_column(title, overflow="fold")
+    table = table_of("attribute", "PostHog says", f"at {person.connection}")
     for one in attributes(person):
         said = Text("(removed)", style="dim") if one.value is None else Text(_shown(one.value))
         there = Text(f"{STANDINGS[one.state].lower()}{': ' if one.why else ''}{one.why}")
@@ -198,9 +196,7 @@ def _shown(value: object) -> str:
 
 def people_table(found: list[PersonView]) -> Table:
     several = len({person.connection for person in found}) > 1
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("connection",) * several + ("distinct_id", "email", "identified", "customer", "attributes"):
-        table.add_column(title, overflow="fold")
+    table = table_of(*("connection",) * several, "distinct_id", "email", "identified", "customer", "attributes")
     for person in found:
         if person.joined_into is not None:
             customer = Text(f"merged into {person.joined_into} ({_became(person)})", style="dim")

@@ -12,6 +12,7 @@ from typing import IO
 import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from hogline.escaping import HARMFUL, escaped, escaped_json
@@ -44,6 +45,17 @@ def _escaped(text: Text) -> Text:
 
 out = SafeConsole(highlight=False, soft_wrap=True)
 err = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
+
+
+def table_of(*titles: str) -> Table:
+    """A table whose values wrap if they are long, and are never cut: people copy ids, and programs read them."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in titles:
+        table.add_column(title, overflow="fold", no_wrap=title in _ON_ONE_LINE)
+    return table
+
+
+_ON_ONE_LINE = {"id", "number", "received", "when"}
 
 
 def print_json(value: object) -> None:

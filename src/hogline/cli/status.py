@@ -71,13 +71,12 @@ def token(
     out.print(f"Private: for PostHog webhooks and server SDKs. {PRIVATE_MEANS}")
     out.print(f"Public: for SDKs in browsers and apps. {PUBLIC_MEANS}")
     out.print()
+    out.print("In PostHog, go to Data pipeline, Destinations, HTTP Webhook and enter this URL.")
+    out.print("In an SDK, use a token as the project API key, and the URL without /webhook… as the host.")
     out.print(
-        "In PostHog, go to Data pipeline, Destinations, HTTP Webhook and enter this URL. In an SDK, use a token as"
+        "If a page or app contains a private token, replace it with the public one, then --rotate and --revoke the "
+        "private one."
     )
-    out.print(
-        "the project API key, and the URL without /webhook… as the host. If a page or app contains a private token,"
-    )
-    out.print("replace it with the public one, then --rotate and --revoke the private one.")
 
 
 def status(
@@ -194,8 +193,13 @@ def _connection_shown(connection: ConnectionStatus) -> list[RenderableType]:
 
 def _rows(connection: ConnectionStatus) -> Iterator[tuple[str, str, str]]:
     waits = f"oldest: {connection.lag_s:,.0f} s" if connection.pending else ""
+    requests = f"in {connection.requests:,} request{'s' if connection.requests != 1 else ''}"
     yield "  received", f"{connection.received:,}", ""
-    yield "  delivered", f"{connection.delivered:,}", f"in {connection.requests:,} requests"
+    yield (
+        "  delivered",
+        f"{connection.delivered:,}",
+        requests,
+    )
     yield "  filtered", f"{sum(connection.filtered.values()):,}", _counts(connection.filtered)
     yield "  held", f"{connection.held:,}", ""
     yield "  failures", f"{sum(connection.failures.values()):,}", _counts(connection.failures)

@@ -181,11 +181,6 @@ def _time(milliseconds: int) -> Markup:
     )
 
 
-def _with_code(sentence: str) -> Markup:
-    """A sentence that is also shown in the terminal: what stands between backticks becomes code."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(sentence))))  # noqa: S704  # escaped before
-
-
 def _duration(seconds: float) -> str:
     if seconds < 1:
         return f"{round(seconds * 1_000):,} ms"
@@ -214,7 +209,14 @@ def _rate(n: float, seconds: float) -> str:
     return f"{n / seconds * 86_400:,.1f}".removesuffix(".0") + " per day"
 
 
+def _code(sentence: str) -> Markup:
+    """What stands between backticks as code."""
+    parts = re.split("`([^`]+)`", escaped_lines(sentence))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if place % 2 else part for place, part in enumerate(parts))
+
+
 _environment.filters |= {
-    "number": _number, "time": _time, "exact": escape, "duration": _duration, "share": _share, "rate": _rate,
-    "with_code": _with_code,
+    "code": _code, "number": _number, "time": _time, "exact": escape, "duration": _duration, "share": _share,
+    "rate": _rate,
 }  # fmt: skip

@@ -144,8 +144,11 @@ class Alerts:
         """Send a message to every place that alerts go to; returns where it went. Raises `CannotDo`."""
         notices = Notices(self._settings, self._send)
         if not notices.places:
-            raise CannotDo("Alerts go nowhere yet. Set HOGLINE_ALERT_EMAIL or HOGLINE_ALERT_WEBHOOK.")
-        test = AlertView(key="test", state="test", sentence="This is a test. Alerts of Hogline arrive here.")
+            raise CannotDo(
+                "Alerts go nowhere yet. Set HOGLINE_ALERT_EMAIL or HOGLINE_ALERT_WEBHOOK for `hogline serve`, and "
+                "restart it."
+            )
+        test = AlertView(key="test", state="test", sentence="This is a test. You will get Hogline's alerts here.")
         try:
             return await notices.send([test], self._where())
         except CannotSend as error:

@@ -66,7 +66,8 @@ def what_was_done(action: str, connection: str, details: Mapping[str, object], d
     done = DEEDS.get(action, action.replace("_", " ").capitalize())
     about = ", ".join([*([connection] if connection else []), *_about(details)])
     changed = details.get("options")
-    options = _options(changed, destination) if isinstance(changed, Mapping) else ""
+    is_new = action == "connection_made"
+    options = _options(changed, destination, is_new=is_new) if isinstance(changed, Mapping) else ""
     return ": ".join([done, *([about] if about else [])]) + (f". {options}" if options else "")
 
 
@@ -86,26 +87,28 @@ def _about(details: Mapping[str, object]) -> list[str]:
     return found
 
 
-def _options(changed: Mapping[str, object], destination: str) -> str:
+def _options(changed: Mapping[str, object], destination: str, *, is_new: bool) -> str:
     """All on one line, in the order of the form."""
     known = [destination_of(destination)] if destination else list(DESTINATIONS.values())
     options = next((one.options for one in known if changed.keys() <= {option.key for option in one.options}), ())
     by_key = {option.key: option for option in options}
     places = {key: place for place, key in enumerate(by_key)}
     keys = sorted(changed, key=lambda key: (places.get(key, len(places)), key))
-    return "; ".join(_changed(by_key, key, changed[key]) for key in keys)
+    return "; ".join(_changed(by_key, key, changed[key], is_new=is_new) for key in keys)
 
 
-def _changed(options: Mapping[str, Option], key: str, change: object) -> str:
+def _changed(options: Mapping[str, Option], key: str, change: object, *, is_new: bool) -> str:
+    """`is_new`: nobody saw what it was before, so only what it is counts."""
     option = options.get(key)
     if not isinstance(change, list) or len(change) != 2:  # a secret
-        return f"{option.title if option else key}: changed"
+        return f"{option.title if option else key}: {'set' if is_new else 'changed'}"
     if option is None:
         return f"{key}: {_plain(change[0])} → {_plain(change[1])}"
     if option.instead:
         older, option = option, options[option.instead]
         change = [value if value is None else becomes(older, value) for value in change]
-    return f"{option.title}: {option.in_words(change[0])} → {option.in_words(change[1])}"
+    now = option.in_words(change[1])
+    return f"{option.title}: {now}" if is_new else f"{option.title}: {option.in_words(change[0])} → {now}"
 
 
 def _plain(value: object) -> str:

@@ -239,7 +239,7 @@ def _open_files() -> FindingView:
             f"At most {soft:,} files and connections can be open.",
             "Raise it with `ulimit -n` or LimitNOFILE in the systemd unit.",
         )
-    return FindingView("Open files", "ok", f"at most {soft:,}")
+    return FindingView("Open files", "ok", f"Up to {soft:,}")
 
 
 def _date_s(text: str) -> float | None:
@@ -270,7 +270,7 @@ def _clock(ahead_s: float) -> FindingView:
             f"This machine's clock is {abs(ahead_s):,.0f} s {direction} the destination's.",
             "Set up time synchronization (chrony or systemd-timesyncd): times of events depend on it.",
         )
-    return FindingView("Clock", "ok", f"within {CLOCK_OFF_S:.0f} s of the destination's")
+    return FindingView("Clock", "ok", f"Within {CLOCK_OFF_S:.0f} s of the destination's clock")
 
 
 def _backup(data: Path, now_ms: int) -> FindingView:

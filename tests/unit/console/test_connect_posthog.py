@@ -33,9 +33,10 @@ async def test_rejected_requests_are_shown_with_what_to_correct(browser: Browser
     page = (await browser.get(CONNECT)).text
     said = words(page)
     assert "Requests that Hogline rejected" in said
-    assert said.index("PostHog did not fill in") < said.index("The token is unknown. Run `hogline token`.")
+    assert said.index("PostHog did not fill in") < said.index("The token is unknown.")
     assert "8 times" in said
     assert "<b>{event}" not in page
+    assert "Run <code>hogline token</code>." in page
 
 
 async def test_without_any_nothing_is_said_of_them(browser: Browser) -> None:

@@ -55,6 +55,13 @@ async def start(browser: Browser, source: object, **more: str) -> str:
     return reply.text
 
 
+async def test_without_a_connection_there_is_nowhere_to_send_a_run_to(tmp_path: Path) -> None:
+    async with console_in(tmp_path / "none") as browser:
+        page = (await browser.get(PAGE)).text
+        assert "Install a destination first." in page
+        assert 'name="connection"' not in page
+
+
 async def test_files_are_delivered_and_what_came_of_them_is_shown(browser: Browser, tmp_path: Path) -> None:
     await start(browser, file_of(tmp_path, 9, b'{"bad"\n'))
     page = await until(browser, "Finished")

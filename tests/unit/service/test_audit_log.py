@@ -336,6 +336,12 @@ def test_options_are_named_as_in_the_form(options: dict[str, object], destinatio
     assert said in what_was_done("options_changed", "shop", {"options": options}, destination)
 
 
+def test_options_of_a_new_connection_are_named_without_what_they_were_before() -> None:
+    options = {"api_key": "set anew", "hold_days": [None, 7]}
+    said = what_was_done("connection_made", "shop", {"options": options}, "customerio")
+    assert said == "Created a connection: shop. Customer.io API Key: set; Keep anonymous events: 7"
+
+
 async def test_nothing_personal_and_no_secret_is_in_its_file(bench: ServiceBench, tmp_path: Path) -> None:
     for name, (deed, _) in DEEDS_DONE.items():
         if name not in {"paused", "removed"}:  # the others need it

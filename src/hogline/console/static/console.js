@@ -60,6 +60,15 @@ function toggleName(button) {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+/** On a narrow window the menus scroll sideways: the page that is open comes into view. */
+function showWhereYouAre() {
+  for (const current of document.querySelectorAll('.side nav > ul a[aria-current="page"], .tabs a[aria-current="page"]')) {
+    const menu = current.closest("nav");
+    const past = current.getBoundingClientRect().right - menu.getBoundingClientRect().right;
+    if (menu.scrollWidth > menu.clientWidth && past > 0) menu.scrollLeft += past + 16;
+  }
+}
+
 document.documentElement.classList.add("with-script");
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy]");
@@ -68,3 +77,4 @@ document.addEventListener("click", (event) => {
   if (name) toggleName(name);
 });
 enliven(document);
+showWhereYouAre();

@@ -19,7 +19,7 @@ _WHERE = (
         required=True,
         secret=True,
         variables=("site_id",),
-        hint="Provided during Customer.io setup: Settings, API Credentials, Tracking API Keys.",
+        hint="In Customer.io: Settings, API Credentials, Tracking API Keys.",
     ),
     Option(
         key="api_key",
@@ -28,7 +28,7 @@ _WHERE = (
         required=True,
         secret=True,
         variables=("api_key",),
-        hint="Provided during Customer.io setup, next to the Site ID.",
+        hint="In Customer.io, next to the Site ID.",
     ),
     Option(
         key="tracking_endpoint",
