@@ -80,6 +80,10 @@ def _about(details: Mapping[str, object]) -> list[str]:
             found.append(f"{_plain(value[0])} → {_plain(value[1])}")
         elif key in {"account", "token"}:
             found.append(_plain(value))
+        elif key == "days" and value:
+            found.append(f"valid for {_plain(value)} day{'s' if value != 1 else ''}")
+        elif key == "password" and value is True:
+            found.append("with a password")
         elif value is True:
             found.append(key.replace("_", " "))
         elif value not in (None, False, "", [], {}):

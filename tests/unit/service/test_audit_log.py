@@ -342,6 +342,22 @@ def test_options_of_a_new_connection_are_named_without_what_they_were_before() -
     assert said == "Created a connection: shop. Customer.io API Key: set; Keep anonymous events: 7"
 
 
+@pytest.mark.parametrize(
+    ("action", "details", "said"),
+    [
+        (
+            "api_token_made",
+            {"token": "reports", "role": "viewer", "days": 90},
+            "reports, role viewer, valid for 90 days",
+        ),
+        ("api_token_made", {"token": "reports", "role": "viewer", "days": 1}, "reports, role viewer, valid for 1 day"),
+        ("account_added", {"account": "ada", "role": "viewer", "password": True}, "ada, role viewer, with a password"),
+    ],
+)
+def test_details_are_said_in_words(action: str, details: dict[str, object], said: str) -> None:
+    assert what_was_done(action, "", details).endswith(f": {said}")
+
+
 async def test_nothing_personal_and_no_secret_is_in_its_file(bench: ServiceBench, tmp_path: Path) -> None:
     for name, (deed, _) in DEEDS_DONE.items():
         if name not in {"paused", "removed"}:  # the others need it
