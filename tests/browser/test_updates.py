@@ -111,7 +111,8 @@ async def test_numbers_are_written_the_same_everywhere(page: Page, stage: Stage)
     await german.send("Emulation.setLocaleOverride", {"locale": "de-DE"})
     await page.goto("/connections/shop/overview")
     assert await page.evaluate("(1234.5).toLocaleString()") == "1.234,5"
-    assert await page.evaluate("shown(1234.5, '')") == "1,234.5"
+    assert await page.evaluate("shown(1234.5, 'ms')") == "1,235 ms"
+    assert await page.evaluate("shown(1.25, '')") == "1.3"
 
 
 async def test_a_page_that_was_never_there_does_not_claim_to_have_been_removed(page: Page) -> None:

@@ -69,8 +69,8 @@ async def test_each_trouble_is_named_with_what_to_do(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("ahead_s", "level", "words"),
     [
-        (0.4, "ok", "within"),
-        (-29, "ok", "within"),
+        (0.4, "ok", "Within"),
+        (-29, "ok", "Within"),
         (31, "problem", "31 s ahead of"),
         (-3_600, "problem", "3,600 s behind"),
     ],
