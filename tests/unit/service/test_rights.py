@@ -27,7 +27,7 @@ OWN = {"alerts.watch", "alerts.look", "backlogs.bound", "backlogs.skip", "api_to
 OWN |= {"finder.whole", "finder.in_journal", "backfills.cancel_all_of", "backfills.forget_rows", "backfills.start"}
 OWN |= {"backfills.continue_all"}
 OWN |= {"backfills.stop", "forgetting.start", "project_tokens.start", "fetching.run", "fetching.stop"}
-OWN |= {"backfills.fail", "backfills.read_again", "history.stop"}
+OWN |= {"backfills.fail", "backfills.read_again", "history.stop", "events.latest_of"}
 """Of the process, the API and other parts: no question of a user's."""
 QUESTIONS = sorted(
     f"{part}.{name}"
