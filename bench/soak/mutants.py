@@ -209,7 +209,7 @@ MUTANTS = (
     Mutant("… and whose their emails are", "desk", "        ledger.lose(names.difference(*(one.roster.rows for one in self.flight)))\n", "", mates=2, found_by_failing=True),
     Mutant("Who waits for an email looks at it as it is on disk", "desk", "                    self._reread(email.lower(), shipment)\n", "                    pass\n", mates=2, found_by_failing=True),
     Mutant("An identifier is one process's: the first to write it", "desk", "            shared=self.share is not None,\n        )\n        if shipment.intent", "            shared=False,\n        )\n        if shipment.intent", mates=2),
-    Mutant("What another process taught about people is read again", "known", "                self._people.pop(name, None)\n", "", mates=2),
+    Mutant("What another process taught about people is read again", "known", "        for name in people:\n            del self._people[name]\n", "", mates=2),
     Mutant("Who goes into another process's lane is that one's", "again", "person_lane.mine and person_lane.settled", "person_lane.settled", mates=2),
     # who is sent
     Mutant(

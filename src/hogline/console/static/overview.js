@@ -36,7 +36,8 @@ function colour(name) {
 
 function shown(value, unit) {
   if (value === null || value === undefined) return "–";
-  return value.toLocaleString(LOCALE, { maximumFractionDigits: 1 }) + (unit ? ` ${unit}` : "");
+  const digits = { maximumFractionDigits: Math.abs(value) < 10 ? 1 : 0 };
+  return value.toLocaleString(LOCALE, digits) + (unit ? ` ${unit}` : "");
 }
 
 function series(column, scale) {
