@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 from many import Store, names
@@ -41,6 +42,14 @@ def shared(store: Store) -> bool:
     return sorted(one["lanes"] for one in store.workers()) == [0, 16, 16]
 
 
+def answered(receiver: Running, body: dict[str, object], token: str) -> int:
+    try:
+        return post(f"{receiver.url}/batch", body, token)
+    except HTTPError as refused:  # PostgreSQL was away a moment ago
+        with refused:
+            return refused.code
+
+
 def _said(running: Running) -> bytes:
     assert running.process.stderr is not None
     return running.process.stderr.read()
@@ -55,7 +64,7 @@ def test_what_the_standby_has_is_delivered_though_commits_are_lost(
     with store.serving("r", "receive") as receiver:
 
         def receive(kind: str) -> None:
-            assert post(f"{receiver.url}/batch", {"api_key": token, "batch": events(kind)}, token) == 200
+            until(lambda: answered(receiver, {"api_key": token, "batch": events(kind)}, token) == 200)
 
         def delivered(kind: str) -> bool:
             return {f"{kind} {n}" for n in range(100)} <= names(customerio)
