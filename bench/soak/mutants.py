@@ -199,7 +199,7 @@ MUTANTS = (
     ),
     Mutant("What a request will claim is on disk before it leaves", "intend", "return Intent(connection, told, rows, roster.were if shared else None) if told or rows else None", "return None"),
     Mutant("Nobody is in two shipments at a time", "desk", "if locked.get(one, shipment) is not shipment or one in merging:", "if one in merging:"),
-    Mutant("A join waits for the lane that somebody leaves", "desk", "            item.waits = tuple(number for number in groups if self.lanes.all[number].mine)", "            item.waits = ()"),
+    Mutant("A join waits for the lane that somebody leaves", "arrivals", "            item.waits = tuple(number for number in groups if self._lanes.all[number].mine)", "            item.waits = ()"),
     Mutant("What is sent again goes to the person as of the joins settled here", "again", "            if person_lane.mine and person_lane.settled < since:\n                break\n", ""),
     # several processes
     Mutant("An id leaves another process's lane when what came before it is settled there", "share", "far.settled < one.settled or ", "", mates=2),

@@ -14,7 +14,7 @@ from hogline.core.ledger import LedgerRow
 from hogline.core.share import Far
 from hogline.delivery.crew import Hand
 from hogline.delivery.installed import installed
-from hogline.delivery.worker import Part
+from hogline.delivery.part import Part
 from hogline.delivery.workers import Workers
 from hogline.store.crew import Given, Mate, Order, Report
 from hogline.store.packing import unpack_row

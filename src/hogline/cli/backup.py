@@ -31,8 +31,7 @@ def backup(
     /,
     *,
     recipient: Annotated[
-        list[str] | None,
-        Parameter(negative="", help="Encrypt for this public key (age1… or ssh-ed25519 …). Repeat it for several."),
+        list[str] | None, Parameter(help="Encrypt for this public key (age1… or ssh-ed25519 …). Repeat it for several.")
     ] = None,
     unencrypted: Annotated[bool, Parameter(negative="", help="Do not encrypt. Store it somewhere safe.")] = False,
     common: Common = _DEFAULT,

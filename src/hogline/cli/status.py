@@ -195,11 +195,7 @@ def _rows(connection: ConnectionStatus) -> Iterator[tuple[str, str, str]]:
     waits = f"oldest: {connection.lag_s:,.0f} s" if connection.pending else ""
     requests = f"in {connection.requests:,} request{'s' if connection.requests != 1 else ''}"
     yield "  received", f"{connection.received:,}", ""
-    yield (
-        "  delivered",
-        f"{connection.delivered:,}",
-        requests,
-    )
+    yield "  delivered", f"{connection.delivered:,}", requests
     yield "  filtered", f"{sum(connection.filtered.values()):,}", _counts(connection.filtered)
     yield "  held", f"{connection.held:,}", ""
     yield "  failures", f"{sum(connection.failures.values()):,}", _counts(connection.failures)

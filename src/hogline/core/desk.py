@@ -12,13 +12,14 @@ from itertools import islice
 from typing import Any
 
 from hogline.core.again import Resends
-from hogline.core.fold import Suppressed, other_of
+from hogline.core.arrivals import Arrivals
+from hogline.core.fold import Suppressed
 from hogline.core.forward import Forwarded
 from hogline.core.intend import intent_of
-from hogline.core.items import ELSEWHERE, OVERLOADED, Item, Join, OperationOutcome, Origin
+from hogline.core.items import ELSEWHERE, OVERLOADED, Item, OperationOutcome, Origin
 from hogline.core.known import EVER, Known
-from hogline.core.lanes import LANES, Lane, Lanes, checksum, checksum_of_name, lane_of
-from hogline.core.ledger import LedgerRow, row_name
+from hogline.core.lanes import LANES, Lane, Lanes, lane_of
+from hogline.core.ledger import LedgerRow
 from hogline.core.records import RecordReads, Records
 from hogline.core.removing import removal_of
 from hogline.core.settle import SettledShipment, Times, settle
@@ -26,7 +27,6 @@ from hogline.core.share import Far, Share
 from hogline.core.shipment import Shipment
 from hogline.core.told import NOBODY
 from hogline.destinations.base import Destination, Rules
-from hogline.model import Identifier
 from hogline.posthog.entry import Entry
 
 MOST_EVENTS = 2_000
@@ -72,13 +72,20 @@ class Desk:
         self._known = known
         self._suppressed = suppressed
         self._merge_delay_ms = merge_delay_ms
-        self._settled_before = settled_before
-        self._elsewhere = elsewhere
         self._failed = failed
         self.lanes = Lanes(start, lanes, range(LANES) if mine is None else mine)
         self.share = None if mine is None else Share(mine, self.lanes.read)
         self.records = Records(reads, connection, start_s=start_s)
         self.resends = Resends(known, self.lanes)
+        self._arrivals = Arrivals(
+            known,
+            self.records,
+            self.lanes,
+            self.share,
+            has_people=destination.people is not None,
+            settled_before=settled_before,
+            elsewhere=elsewhere,
+        )
         self._locked: dict[str, Shipment] = {}
         self.flight: list[Shipment] = []
 
@@ -86,94 +93,7 @@ class Desk:
 
     def feed(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
         """The next events in the journal, all folded: positions, entries, and their sizes in the journal."""
-        known, lanes, share = self._known, self.lanes, self.share
-        self._load_ids(entries)
-        people: set[str] = set()
-        speaking: set[str] = set()
-        others: Sequence[range] = ()
-        if self._elsewhere is not None and entries:
-            others = self._elsewhere(entries[0][0], entries[-1][0])
-        for position, entry, size_bytes in entries:
-            lanes.read = position
-            who = entry.distinct_id
-            if not who:  # forgotten, and counted at that time
-                continue
-            who_checksum = checksum(who)
-            group = who if known.id(who) is None else known.group(who, position)
-            lane = who_checksum % LANES if group is who else lane_of(group)
-            if share is not None and lane not in share.mine:
-                share.heard(group, position)
-                continue
-            item = Item(Origin.JOURNAL, position, who, entry, size_bytes)
-            item.name_checksum, item.who_checksum, item.lane = checksum_of_name(entry.name), who_checksum, lane
-            if others and any(position in each for each in others):
-                item.filtered = ELSEWHERE
-            self._join(item, entry)
-            if position <= lanes.all[item.lane].settled or (
-                self._settled_before is not None and self._settled_before(position)
-            ):
-                continue
-            people.update(item.people)
-            if entry.said is not None:
-                speaking.update(item.people)
-            lanes.add(item)
-        self._load(people, speaking)
-
-    def _load_ids(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
-        """Read whose events these are; and their people, unless some may be others'."""
-        ids = {entry.distinct_id for _, entry, _ in entries}
-        if self.share is None:
-            self._known.load(ids)
-        else:
-            self._known.load_ids(ids.union(other for _, entry, _ in entries if (other := other_of(entry)) is not None))
-
-    def _load(self, people: Collection[str], speaking: Collection[str]) -> None:
-        """Read what is needed to plan events of these people. `speaking`: those about whom they say something."""
-        known = self._known
-        if self.share is not None:
-            known.load_ids(people)
-            known.load_people({*people, *map(known.who, people)})
-        self.records.load(people)
-        if self._people is not None:
-            stored = self.records.stored
-            names = self._emails(speaking)
-            names.update(row_name(Identifier("id", one)) for one in people if stored(one) is None)
-            self.records.ledger.load(names)
-
-    def load(self, people: Sequence[str]) -> None:
-        """Read what is stored about these people in few steps: they are about to be sent again."""
-        self._known.load(people)
-        names = {self._known.who(one) for one in people}
-        self.records.load(names)
-        self.records.ledger.load(self._emails(names))
-
-    def _emails(self, people: Collection[str]) -> set[str]:
-        """Those that these people have, and those that their customers had, in lowercase."""
-        now = (self._known.person(one).email for one in people)
-        told = (self.records.stored(one) for one in people)
-        return {one.lower() for one in now if one is not None}.union(*(one.emails for one in told if one is not None))
-
-    def _join(self, item: Item, entry: Entry) -> None:
-        """Whom an event is about, and what it waits for."""
-        known, at, who = self._known, item.position, item.who
-        person = known.who(who, at)
-        item.people = (person,)
-        other = other_of(entry)
-        if other is None:
-            return
-        mine, theirs, others = known.who(who, at - 1), known.who(other, at - 1), known.who(other, at)
-        item.people = tuple(dict.fromkeys((person, mine, theirs, others)))
-        refused = others != person
-        if mine != theirs:
-            item.join = Join(other, mine, theirs, refused)
-        if not refused:
-            groups = {lane_of(group): group for group in (known.group(one, at - 1) for one in (who, other))}
-            groups.pop(item.lane, None)
-            item.waits = tuple(number for number in groups if self.lanes.all[number].mine)
-            if self.share is not None:
-                item.far = tuple(
-                    self.share.wait(number, group, at) for number, group in groups.items() if number not in item.waits
-                )
+        self._arrivals.feed(entries)
 
     # planning
 
@@ -297,7 +217,7 @@ class Desk:
         if self.share is not None:
             self._known.load_ids(people)
             people = [one for one in people if self._is_mine(one)]
-        self.load(people)
+        self._arrivals.load(people)
         return list(people)
 
     def _is_mine(self, who: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Protocol
 from hogline.clock import Clock
 from hogline.core.lanes import LANES
 from hogline.core.share import Far
-from hogline.delivery.worker import Part
+from hogline.delivery.part import Part
 from hogline.store.base import Unwritable
 from hogline.store.crew import Board, Given, Mate, Report, Seat
 

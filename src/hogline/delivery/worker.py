@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -22,7 +22,6 @@ from hogline.core.changes import Noted, Settlement
 from hogline.core.desk import MOST_EVENTS, Desk
 from hogline.core.items import OperationOutcome
 from hogline.core.settle import Outcome
-from hogline.core.share import Far
 from hogline.core.shipment import Shipment
 from hogline.delivery.carrier import Carrier, Stopped
 from hogline.delivery.folder import Folder
@@ -30,6 +29,7 @@ from hogline.delivery.follower import Follower
 from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
 from hogline.delivery.logbook import noted
+from hogline.delivery.part import Part
 from hogline.delivery.puller import Puller
 from hogline.delivery.retries import Retries
 from hogline.delivery.tally import Notes
@@ -58,22 +58,6 @@ GATHER_S = 0.1
 those of all processes go one after the other."""
 LOOK_FOR_LEFT_S = 5.0
 """How often a process looks for what another has left for it."""
-
-
-class Part(NamedTuple):
-    """What of a connection this process carries."""
-
-    lanes: Collection[int]
-    far: Callable[[int], Awaitable[Mapping[int, Far]]]
-    """How far all lanes of a connection are, as on disk."""
-    shares: int
-    """In how many parts the connection is."""
-
-    def of(self, per_second: int) -> int:
-        """The requests per second of this part. All parts together are exactly those of the connection, if that is at
-        least one for each part."""
-        place = min(self.lanes)
-        return max(per_second * (place + 1) // self.shares - per_second * place // self.shares, 1)
 
 
 class Worker(Generic[OptionsT]):

@@ -17,9 +17,10 @@ from hogline.delivery.folder import Folder
 from hogline.delivery.follower import Follower
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.installed import Installed
+from hogline.delivery.part import Part
 from hogline.delivery.retried import Retried
 from hogline.delivery.tally import Notes, Tally
-from hogline.delivery.worker import Part, Worker
+from hogline.delivery.worker import Worker
 from hogline.destinations.base import InvalidOptions, Learning, Send
 from hogline.store.base import Connection, Journal, State, Unwritable
 from hogline.store.crew import Report

@@ -12,8 +12,8 @@ from hogline.clock import Clock
 from hogline.delivery.client import Client
 from hogline.delivery.crew import Hand
 from hogline.delivery.installed import installed
+from hogline.delivery.part import Part
 from hogline.delivery.quiet import Quiet
-from hogline.delivery.worker import Part
 from hogline.delivery.workers import Workers
 from hogline.destinations.base import InvalidOptions
 from hogline.runtime.wiring import STOP_WITHIN_S, held

@@ -10,7 +10,7 @@ from hogline.destinations.engage import ENGAGE
 
 
 def passes_over(its: Life, *stretches: range) -> Life:
-    its.desk._elsewhere = lambda _first, _last: stretches  # as its constructor takes it
+    its.desk._arrivals._elsewhere = lambda _first, _last: stretches  # as its constructor takes it
     return its
 
 

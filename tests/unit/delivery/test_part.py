@@ -8,7 +8,7 @@ import pytest
 
 from hogline.core.lanes import LANES
 from hogline.delivery.gate import Rate
-from hogline.delivery.worker import Part
+from hogline.delivery.part import Part
 from hogline.testing.clock import ManualClock
 
 
