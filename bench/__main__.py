@@ -11,6 +11,7 @@ from bench import (
     events,
     history,
     kafka,
+    kafka_journal,
     kinds,
     people,
     people_bytes,
@@ -39,10 +40,11 @@ BENCHMARKS = {
     "receivers": receivers.main,
     "deliverers": deliverers.main,
     "kafka": kafka.main,
+    "kafka-journal": kafka_journal.main,
 }
 
 
-LARGE = {"history-large", "console", "scale", "receivers", "deliverers", "kafka"}
+LARGE = {"history-large", "console", "scale", "receivers", "deliverers", "kafka", "kafka-journal"}
 """Run only when they are asked for: they take long, or need PostgreSQL or Kafka."""
 
 

@@ -52,7 +52,7 @@ class LongJournal:
         if after >= self._events:
             await asyncio.Event().wait()  # nothing more comes
 
-    async def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+    async def read(self, after: int, limit: int, _most_bytes: int) -> list[tuple[int, bytes]]:
         last = min(after + min(limit, 50), self._events)
         return [(n, self._bodies[n % PEOPLE]) for n in range(after + 1, last + 1)]
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -15,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hogline.sources.addresses import TrustedProxies
+from hogline.sources.kafka import library
 from hogline.store.datadir.accounts import FIRST
 from hogline.store.datadir.passwords import problem_of
 from hogline.store.shared import Shared
@@ -26,6 +28,16 @@ _NO_SIGN_IN_HEADERS = frozenset(
     {"authorization", "cookie", "host", "origin", "referer", "user-agent", "forwarded", "x-forwarded-for"}
 )
 """What clients send themselves."""
+
+
+class JournalTopic(NamedTuple):
+    """The topic of HOGLINE_JOURNAL."""
+
+    address: str
+    brokers: str
+    topic: str
+    settings: Mapping[str, str | int | float | bool]
+    """librdkafka's."""
 
 
 class InvalidSettings(Exception):
@@ -50,6 +62,15 @@ class Settings(BaseSettings):
         le=600,
         description="With HOGLINE_STORE: seconds without a sign of life after which another process takes over "
         "delivery. Use the same value for all processes.",
+    )
+    journal: str = Field(
+        default="",
+        description="A Kafka topic where received events are kept first, until they are in HOGLINE_STORE: "
+        "`kafka://broker:9092,broker:9092/topic`. If empty, they go to the store directly.",
+    )
+    kafka: Path | None = Field(
+        default=None,
+        description="A file with librdkafka's settings for HOGLINE_JOURNAL, such as TLS and SASL.",
     )
     listen: str = Field(
         default="127.0.0.1:8000",
@@ -247,6 +268,36 @@ class Settings(BaseSettings):
                 "Make one with `openssl rand -base64 32 | tr +/ -_` and keep it safe"
             )
         return self
+
+    @field_validator("journal")
+    @classmethod
+    def _is_topic(cls, address: str) -> str:
+        if address and not library.split(address)[0]:
+            raise ValueError("must be the address of a Kafka topic, for example kafka://broker:9092/hogline")
+        return address
+
+    @model_validator(mode="after")
+    def _has_journal(self) -> Self:
+        if self.journal and self.store is None:
+            raise ValueError("HOGLINE_JOURNAL needs HOGLINE_STORE: events go from Kafka into PostgreSQL")
+        if self.kafka is not None:
+            library.read_settings(self._kafka_text(self.kafka))
+        return self
+
+    @staticmethod
+    def _kafka_text(file: Path) -> str:
+        try:
+            return file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise ValueError(f"HOGLINE_KAFKA cannot be read: {file}") from None
+
+    @property
+    def topic(self) -> JournalTopic | None:
+        """Where received events are kept first, if not in the store."""
+        if not self.journal:
+            return None
+        settings = {} if self.kafka is None else library.read_settings(self._kafka_text(self.kafka))
+        return JournalTopic(self.journal, *library.split(self.journal), settings)
 
     @field_validator("public_url", "console_url")
     @classmethod

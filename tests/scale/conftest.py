@@ -12,6 +12,8 @@ import pytest
 from hogline.store.postgresql.aside import Aside
 from hogline.store.postgresql.link import close, connect
 from hogline.store.postgresql.schema import migrate
+from hogline.testing.kafka import Broker, NoKafka
+from hogline.testing.kafka import private as private_kafka
 from hogline.testing.postgresql import NoPostgresql, Server, private
 from hogline.testing.processes import Running, sandbox
 
@@ -49,6 +51,15 @@ async def aside(url: str) -> AsyncIterator[Aside]:
     opened = Aside(url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    try:
+        with private_kafka() as running:
+            yield running
+    except NoKafka as missing:
+        pytest.exit(str(missing), returncode=1)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,34 +20,18 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from hogline.store.datadir.secrets import Vault
-from hogline.testing.kafka import Broker, NoKafka, private
+from hogline.testing.kafka import Broker
 from hogline.testing.processes import (
     Running,
     all_events,
     assert_adds_up,
     ended,
     environment,
-    sandbox,
     serving,
     until,
 )
 
 PARTITIONS = 3
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    try:
-        with private() as running:
-            yield running
-    except NoKafka as missing:
-        pytest.exit(str(missing), returncode=1)
-
-
-@pytest.fixture(scope="module")
-def customerio() -> Iterator[Running]:
-    with sandbox() as running:
-        yield running
 
 
 def row(number: int, name: str) -> bytes:

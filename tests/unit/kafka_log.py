@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
+from hogline.sources.kafka.library import Settings
 from hogline.sources.kafka.log import Described, End, Ends, Moved, Record, Seen, Trouble
 
 
@@ -41,11 +42,13 @@ class Kafka:
         self.ended: set[int] = set()
         self.paused: set[int] = set()
         self.noted: dict[int, int] = {}
-        self.settings: Mapping[str, object] = {}
+        self.topic = "clickhouse_events_json"
+        self.may_drop = True
+        self.settings: Settings = {}
         self.opened = self.closed = 0
 
-    def open(self, brokers: str, topic: str, settings: Mapping[str, object]) -> Kafka:
-        assert (brokers, topic) == ("kafka:9092", "clickhouse_events_json")
+    def open(self, brokers: str, topic: str, settings: Settings) -> Kafka:
+        assert (brokers, topic) == ("kafka:9092", self.topic)
         self.settings = settings
         self.opened += 1
         return self
@@ -110,6 +113,16 @@ class Kafka:
 
     def note(self, offsets: Mapping[int, int]) -> None:
         self.noted = dict(offsets)
+
+    def drop(self, offsets: Mapping[int, int]) -> None:
+        if not self.may_drop:
+            raise Trouble("Kafka does not allow it.")
+        for partition, before in offsets.items():
+            self.trim(partition, before)
+
+    def put(self, time_ms: int, value: bytes | None) -> None:
+        """Into the first partition."""
+        self.records[0].append((time_ms, value))
 
     def close(self) -> None:
         self.closed += 1

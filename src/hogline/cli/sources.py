@@ -14,7 +14,8 @@ from hogline.cli.common import Common, Json, ask, moment, out, print_json
 from hogline.cli.posthog import Host, Project, personal_key
 from hogline.cli.spans import milliseconds
 from hogline.service import CannotDo
-from hogline.sources.kafka.client import TOPIC, NotSettings, read_settings
+from hogline.sources.kafka.client import TOPIC
+from hogline.sources.kafka.library import NotSettings, read_settings
 from hogline.views import source_sentences
 from hogline.views.connections import SourceView
 
@@ -178,7 +179,8 @@ def shown(one: SourceView) -> list[Text]:
         lines.append(Text(f"  {one.reason}", style=color))
     if one.state != "standby":
         how = ", by its query API" if one.by == "queries" else ""
-        lines.append(Text(f"  {one.settled:,} events, all that PostHog received until {moment(one.up_to_ms)}{how}"))
+        whose = "Hogline" if one.ours else "PostHog"
+        lines.append(Text(f"  {one.settled:,} events, all that {whose} received until {moment(one.up_to_ms)}{how}"))
     if one.behind:
         lines.append(Text(f"  {one.behind:,} records not read yet"))
     if one.unreadable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from hogline.cli.common import Common, err
+from hogline.cli.common import Common, err, run
 from hogline.service import CannotDo
+from hogline.settings import JournalTopic
+from hogline.sources.kafka.log import Trouble
+from hogline.sources.kafka.writer import KafkaWriter
 from hogline.store import copying
 from hogline.store.copying import Told
 
@@ -22,10 +26,25 @@ store = App(name="store", help="The store in PostgreSQL: create it, or copy a da
 
 @store.command
 def create(*, common: Common = _DEFAULT) -> None:
-    """Create the tables in the database of HOGLINE_STORE, or upgrade them. `hogline serve` does it, too."""
+    """Create the tables in the database of HOGLINE_STORE, or upgrade them, and the topic of HOGLINE_JOURNAL.
+    `hogline serve` does it, too."""
     url, _ = _store(common)
     copying.create(url)
     _tell("The tables are there.")
+    if (topic := common.settings().topic) is not None:
+        run(_create(topic))
+        _tell("The topic is there.")
+
+
+async def _create(topic: JournalTopic) -> None:
+    try:
+        writer = KafkaWriter(topic.brokers, topic.topic, topic.settings)
+        try:
+            await asyncio.to_thread(writer.create)
+        finally:
+            await writer.close()
+    except Trouble as trouble:
+        raise CannotDo(str(trouble)) from None
 
 
 @store.command

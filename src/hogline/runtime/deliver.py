@@ -65,6 +65,8 @@ async def delivering(
         await stack.enter_async_context(running(housekeeping.run()))
         await stack.enter_async_context(running(service.alerts.watch()))
         await stack.enter_async_context(running(service.fetching.run()))
+        if (topic := settings.topic) is not None:
+            service.consuming.begin_own(topic.address, topic.settings)
         await stack.enter_async_context(running(service.consuming.run(housekeeping.append)))
         yield Delivery(service, stores, housekeeping)
 

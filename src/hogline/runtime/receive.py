@@ -10,6 +10,7 @@ import structlog
 from hogline.clock import SystemClock
 from hogline.runtime.beside import running, told_when
 from hogline.runtime.housekeeping import too_many_pending
+from hogline.runtime.inlet import inlet
 from hogline.runtime.listening import receives, watched
 from hogline.service.core import Addresses
 from hogline.settings import Settings
@@ -33,6 +34,7 @@ async def receiving(settings: Settings, shared: Shared, key: str, lost: Callable
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(receiver(shared, key, clock.time_ms))
+        topic = await inlet(stack, settings)
         tokens = TokenCheck(())
         known: list[str] = []
 
@@ -45,15 +47,16 @@ async def receiving(settings: Settings, shared: Shared, key: str, lost: Callable
             log.warning("no token is known yet: start `hogline serve --only deliver`")
 
         async def problems() -> list[str]:
-            trouble = store.journal.trouble
+            trouble = (topic or store.journal).trouble
             no_tokens = [] if known else ["There are no tokens yet: start `hogline serve --only deliver`."]
             return [*([trouble] if trouble else []), *no_tokens]
 
         await stack.enter_async_context(running(store.follow(accept)))
         most = settings.journal_max_bytes + settings.journal_retention_bytes
-        budget, seen = Budget(), SeenUuids(store.journal)
+        # What came twice is noticed where events leave Kafka.
+        budget, seen = Budget(), SeenUuids(store.journal if topic is None else None)
         app = create_app(
-            _Entrance(store, most),
+            topic or _Entrance(store, most),
             tokens,
             problems,
             clock.time_ms,

@@ -17,6 +17,7 @@ from hogline.clock import Clock, SystemClock
 from hogline.runtime.beside import running, told_when
 from hogline.runtime.console import console, console_beside
 from hogline.runtime.deliver import delivering, delivering_in_turn
+from hogline.runtime.inlet import inlet
 from hogline.runtime.listening import receives, watched
 from hogline.runtime.receive import receiving
 from hogline.runtime.wiring import hold
@@ -26,6 +27,7 @@ from hogline.settings import Settings
 from hogline.sources.budget import Budget
 from hogline.sources.connections import Connections, raise_file_limit, shares
 from hogline.sources.http import create_app, create_watching
+from hogline.sources.seen import SeenUuids
 from hogline.store.base import Unwritable
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.shared import Joining
@@ -65,15 +67,21 @@ async def serving(
         metrics = Metrics(files, clock.now_s)
         delivery = delivering(settings, directory, metrics, clock=clock, joining=Joining(role="serve"))
         service, stores, housekeeping = await stack.enter_async_context(delivery)
-        budget = Budget()
+        budget, topic = Budget(), await inlet(stack, settings)
+
+        async def problems() -> list[str]:
+            found = await service.status.problems()
+            return found if topic is None or topic.trouble is None else [topic.trouble, *found]
+
         app = create_app(
-            housekeeping,
+            topic or housekeeping,
             service.token_check,
-            service.status.problems,
+            problems,
             clock.time_ms,
             suppressed=stores.state.suppressed,
             budget=budget,
-            seen=service.seen_uuids,
+            # What came twice through Kafka is noticed where it leaves it, by the service's.
+            seen=service.seen_uuids if topic is None else SeenUuids(),
             rejections=service.rejections,
         )
         await stack.enter_async_context(running(_known_uuids(service)))
@@ -81,7 +89,7 @@ async def serving(
         where = await receives(stack, app, settings, Connections(for_events), budget)
         if not settings.public_url:
             service.addresses.receives = where
-        watching = create_watching(service.status.problems, partial(metrics.page, service.status.show))
+        watching = create_watching(problems, partial(metrics.page, service.status.show))
         connections = Connections(for_console)
         if settings.metrics:
             service.addresses.watched = await watched(stack, watching, settings, connections)

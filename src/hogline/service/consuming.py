@@ -9,19 +9,23 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import chain, count
 
 import structlog
 from msgspec import field
+from msgspec.structs import replace
 
 from hogline.backfill.background import started
 from hogline.clock import Clock
 from hogline.service.standing import LOOK_EVERY_S, Standing, Standings
 from hogline.service.topic_reader import Append, Progress, Recreated, TopicReader
-from hogline.sources.kafka.client import KafkaLog, Settings
+from hogline.sources.kafka.client import KafkaLog
+from hogline.sources.kafka.library import Settings, split
 from hogline.sources.kafka.log import Log, Trouble
+from hogline.sources.kafka.positions import own_run
 from hogline.sources.seen import SeenUuids
 from hogline.store.base import Journal, State, Unusable, Unwritable
-from hogline.store.datadir.sources import Source
+from hogline.store.datadir.sources import Source, Topic
 from hogline.store.datadir.sources import Sources as Kept
 from hogline.telemetry.internal_errors import kind_and_place
 from hogline.views.connections import SourceState
@@ -29,7 +33,6 @@ from hogline.views.connections import SourceState
 log = structlog.get_logger("hogline.service")
 
 LONGEST_PAUSE_S = 60.0
-SCHEME = "kafka://"
 RECREATED = (
     "The topic was deleted and created again. What it had is gone, so Hogline stopped. Run the same "
     "`hogline source add kafka` again to read the new one from its beginning."
@@ -76,15 +79,39 @@ class Consuming:
         self._standings = Standings(Reading)
         self._runs = False
         self._connected = False
+        self.own = ""
+        """The source that reads the topic of HOGLINE_JOURNAL; empty: there is none."""
 
     def standing(self, name: str) -> Reading:
         return self._standings.of(name)
 
     def open(self, address: str, key: str) -> Log:
         """The log of a source with this address and key. Blocks. Raises `Trouble`."""
-        brokers, _, topic = address.removeprefix(SCHEME).rpartition("/")
+        brokers, topic = split(address)
         settings: Mapping[str, str | int | float | bool] = json.loads(key)
         return self._opens(brokers, topic, settings)
+
+    def begin_own(self, address: str, settings: Settings) -> None:
+        """Read the topic into which Hogline's receivers put events. One that was it before is read to its end: topics
+        are told apart by their names. Raises `Unusable`.
+        """
+        kept, key = self._kept, json.dumps(dict(settings))
+        assert kept is not None  # a process that delivers has them
+        run = own_run(split(address)[1])
+        source = next((one for one in kept.all() if one.run == run), None)
+        if source is None:
+            now_ms = self._clock.time_ms()
+            names = chain(["journal"], (f"journal-{number}" for number in count(2)))
+            source = Source(
+                name=next(name for name in names if kept.find(name) is None),
+                address=address,
+                run=run,
+                up_to_ms=now_ms,
+                created_ms=now_ms,
+                topic=Topic(id="", project=0, ours=True),
+            )
+        kept.put(replace(source, address=address, key=key))
+        self.own = source.name
 
     async def run(self, append: Append) -> None:
         """Read from each source until cancelled. `append` may refuse while too many events are pending."""

@@ -103,6 +103,11 @@ def missed(source: Source) -> str:
     open_ = [gap for gap in source.topic.gaps if not gap.filled_by]
     if not open_:
         return ""
+    if source.topic.ours:
+        return (
+            f"{_what(open_)}. Their senders got an answer and will not send them again. Get them from PostHog with "
+            f"`hogline backfill`; then, or to ignore them, run `hogline source dismiss {source.name}`."
+        )
     return (
         f"{_what(open_)}. To fetch them, run `hogline source add posthog --only-gaps --host YOUR_POSTHOG --project "
         f"{source.topic.project}`; to ignore them, `hogline source dismiss {source.name}`."

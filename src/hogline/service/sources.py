@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -15,12 +14,13 @@ from hogline.backfill.files import CannotRead
 from hogline.backfill.posthog import PostHogExports, address
 from hogline.clock import Clock
 from hogline.service import gaps
-from hogline.service.consuming import SCHEME, Consuming
+from hogline.service.consuming import Consuming
 from hogline.service.core import CannotDo
 from hogline.service.fetching import Fetching
 from hogline.service.topics import Topics
 from hogline.service.trail import Trail
-from hogline.sources.kafka.positions import run_of
+from hogline.sources.kafka.library import SCHEME, Settings, split
+from hogline.sources.kafka.positions import next_run, run_of
 from hogline.store.base import Journal, State
 from hogline.store.datadir.sources import Source, Topic
 from hogline.store.datadir.sources import Sources as Kept
@@ -117,7 +117,7 @@ class Sources:
         brokers: str,
         topic: str,
         project: int,
-        settings: Mapping[str, str | int | float | bool],
+        settings: Settings,
         *,
         name: str = "",
         since_ms: int = 0,
@@ -127,11 +127,11 @@ class Sources:
         they are stored, encrypted.
         """
         kept, now_ms = self._store(), self._clock.time_ms()
-        if not re.fullmatch(r"[^\s/,]+(,[^\s/,]+)*", brokers):
+        where, key = f"{SCHEME}{brokers}/{topic}", json.dumps(dict(settings))
+        if split(where) != (brokers, topic):
             raise CannotDo("--brokers must be like kafka:9092, several separated by commas.")
         if since_ms > now_ms:
             raise CannotDo("--since must not be in the future.")
-        where, key = f"{SCHEME}{brokers}/{topic}", json.dumps(dict(settings))
         described, offsets = await self._topics.reached(where, key, since_ms)
         async with self._changing:
             same = self._same(where, name)
@@ -168,6 +168,8 @@ class Sources:
         """Fetch nothing more, and forget the key. Events that were fetched stay."""
         async with self._changing:
             source, kept = self._find(name), self._store()
+            if name == self._consuming.own:
+                raise CannotDo(f"Hogline's own receivers put events into {name}. Remove HOGLINE_JOURNAL first.")
             async with self._consuming.held(name):
                 await self._fetching.end(name)
                 kept.remove(name)
@@ -223,8 +225,7 @@ class Sources:
 
     def _new_run(self) -> int:
         """A number that no source ever had."""
-        had = [*(one.run for one in self._sources()), *map(run_of, self._journal.backfilled.taken)]
-        return min([0, *had]) - 1
+        return next_run([*(one.run for one in self._sources()), *map(run_of, self._journal.backfilled.taken)])
 
     def _new_name(self, name: str, kind: str) -> str:
         names = {one.name for one in self._sources()}

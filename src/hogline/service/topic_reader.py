@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from hogline.backfill.background import started
 from hogline.clock import Clock
 from hogline.service import gaps
-from hogline.sources.kafka.log import Described, End, Ends, Log, Moved, Record
+from hogline.sources.kafka.entries import Entries
+from hogline.sources.kafka.log import Described, End, Ends, Log, Moved, Record, Trouble
 from hogline.sources.kafka.merge import Change, Merge
 from hogline.sources.kafka.positions import Position, encoded, latest_ms, read_positions
 from hogline.sources.kafka.rows import Rows
@@ -41,6 +42,9 @@ READ_WITHIN_S = 0.2
 LOOK_AGAIN_S = 10.0
 """So often it asks whether there are new partitions, and whether it is the same topic."""
 NOTE_EVERY_S = 10.0
+DROP_EVERY_S = 60.0
+KEPT_MS = 86_400_000
+"""So long Kafka keeps what was taken of a topic of Hogline's own: if the store loses it, it is taken again."""
 COUNT_EVERY_S = 2.0
 AFTER_MOVING_S = 1.0
 REWIND_MS = 600_000
@@ -98,7 +102,7 @@ class TopicReader:
         self._run = source.run
         self._begins_ms = source.up_to_ms
         self._calling: asyncio.Future[object] | None = None
-        self._look_s = self._note_s = self._count_s = 0.0
+        self._look_s = self._note_s = self._count_s = self._drop_s = 0.0
 
     @property
     def _topic(self) -> Topic:
@@ -133,12 +137,17 @@ class TopicReader:
         """Find out where to go on, and note what is gone. Returns the last record of each partition that was taken: the
         one that is there now must be the same. Raises `Recreated`.
         """
+        if self._topic.ours and self._is_another_topic(described.id):
+            # There is nothing to decide: what the other topic had is gone, and this one has what nobody else has.
+            await begin_anew(self._kept, self._name, described, self._journal, self._clock.time_ms())
         topic = self._topic
         self._check_id(described.id)
         if described.id and not topic.id:
             source = self._kept.get(self._name)
             self._kept.put(replace(source, topic=replace(topic, id=described.id)))
         known = read_positions(self._run, self._journal.backfilled.taken, described.partitions)
+        if topic.ours and not known:  # what is gone was never for this store
+            known = {partition: Position(ends.first, 0) for partition, ends in described.partitions.items()}
         found, changed = list[Gap](), dict[int, Position]()
         for partition, ends in described.partitions.items():
             position = known.get(partition, Position(0, 0))  # of a new partition, everything is new
@@ -157,9 +166,12 @@ class TopicReader:
             if position.time_ms and position.offset > described.partitions[partition].first
         }
 
-    def _check_id(self, found: str) -> None:
+    def _is_another_topic(self, found: str) -> bool:
         expected = self._topic.id
-        if expected and found and found != expected:
+        return bool(expected and found and found != expected)
+
+    def _check_id(self, found: str) -> None:
+        if self._is_another_topic(found):
             raise Recreated
 
     def _gap(self, partition: int, position: Position, records: int) -> Gap:
@@ -231,16 +243,33 @@ class TopicReader:
         if now_s >= self._note_s:
             self._note_s = now_s + NOTE_EVERY_S
             await self._call(lambda: self._log.note(offsets))
+        if now_s >= self._drop_s and self._topic.ours:
+            self._drop_s = now_s + DROP_EVERY_S
+            await self._drop(offsets)
         if now_s >= self._look_s:
             self._look_s = now_s + LOOK_AGAIN_S
             found = await self._call(self._log.look)
-            self._check_id(found.id)
-            if set(found.partitions) != described.partitions.keys():
+            if set(found.partitions) != described.partitions.keys() or (
+                self._topic.ours and self._is_another_topic(found.id)
+            ):
                 raise Moved
+            self._check_id(found.id)
+
+    async def _drop(self, offsets: Mapping[int, int]) -> None:
+        """Delete what was taken, and not just now."""
+        before_ms = self._clock.time_ms() - KEPT_MS
+        try:
+            old = await self._call(lambda: self._log.offsets_at(before_ms))
+            gone = {one: min(offset, old.get(one, 0)) for one, offset in offsets.items()}
+            if any(gone.values()):
+                await self._call(lambda: self._log.drop(gone))
+        except Trouble as trouble:  # what is there can be read all the same
+            log.warning("what was taken cannot be deleted in Kafka", source=self._name, reason=str(trouble))
 
     async def _keep(self, records: Sequence[Record]) -> None:
         """Keep what they hold, however long the journal refuses it. Meanwhile nothing more is read."""
-        progress, rows = self._progress, Rows(self._topic.project)
+        progress = self._progress
+        rows = Entries() if self._topic.ours else Rows(self._topic.project)
         for begin in range(0, len(records), SLICE):
             rows.read(records[begin : begin + SLICE], self._clock.time_ms())
             await asyncio.sleep(0)
@@ -267,6 +296,26 @@ class TopicReader:
                 offset=first.offset,
                 reason=first.sentence,
             )
+
+
+async def begin_anew(kept: Kept, name: str, described: Described, journal: Journal, now_ms: int) -> None:
+    """Read a topic that was created again from its beginning, and note what is gone. Its id comes last: after a crash
+    in between, all of this is done again.
+    """
+    source = kept.get(name)
+    taken = journal.backfilled.taken
+    before = read_positions(source.run, taken, described.partitions)
+    since_ms = min((one.time_ms for one in before.values() if one.time_ms), default=0)
+    from_ms = since_ms or latest_ms(source.run, taken) or source.up_to_ms
+    gaps.note(kept, name, [Gap(partition=0, first=0, records=0, from_ms=from_ms, to_ms=now_ms)])
+    begin = {
+        partition: before.get(partition, Position(0, 0))._replace(offset=ends.first)
+        for partition, ends in described.partitions.items()
+    }
+    await journal.append((), positions=encoded(source.run, begin))
+    source = kept.get(name)
+    assert source.topic is not None
+    kept.put(replace(source, topic=replace(source.topic, id=described.id)))
 
 
 class _WithPositions:

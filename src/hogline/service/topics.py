@@ -11,11 +11,11 @@ from hogline.clock import Clock
 from hogline.service import gaps
 from hogline.service.consuming import Consuming
 from hogline.service.core import CannotDo
-from hogline.service.topic_reader import Progress
+from hogline.service.topic_reader import Progress, begin_anew
 from hogline.sources.kafka.log import Described, Trouble
-from hogline.sources.kafka.positions import Position, all_numbers, encoded, latest_ms, read_positions
+from hogline.sources.kafka.positions import Position, all_numbers, encoded, latest_ms
 from hogline.store.base import Journal
-from hogline.store.datadir.sources import Gap, Source, Topic
+from hogline.store.datadir.sources import Source, Topic
 from hogline.store.datadir.sources import Sources as Kept
 from hogline.views.connections import GapView, SourceView
 
@@ -56,34 +56,14 @@ class Topics:
         await self._journal.drop_runs([source.run, *all_numbers(source.run, self._journal.backfilled.taken)])
 
     async def go_on(self, name: str, key: str, described: Described) -> None:
-        """With other settings. A topic that was created again is read from its beginning. Its id comes last: after a
-        crash in between, all of this is done again.
-        """
+        """With other settings. A topic that was created again is read from its beginning."""
         kept = self._kept
         assert kept is not None  # there is a source
         topic = _topic(kept.get(name))
         if topic.id and described.id and topic.id != described.id:
-            await self._begin_again(kept, kept.get(name), described)
+            await begin_anew(kept, name, described, self._journal, self._clock.time_ms())
         source = kept.get(name)
         kept.put(replace(source, key=key, topic=replace(_topic(source), id=described.id or topic.id)))
-
-    async def _begin_again(self, kept: Kept, source: Source, described: Described) -> None:
-        taken = self._journal.backfilled.taken
-        before = read_positions(source.run, taken, described.partitions)
-        since_ms = min((one.time_ms for one in before.values() if one.time_ms), default=0)
-        gap = Gap(
-            partition=0,
-            first=0,
-            records=0,
-            from_ms=since_ms or latest_ms(source.run, taken) or source.up_to_ms,
-            to_ms=self._clock.time_ms(),
-        )
-        gaps.note(kept, source.name, [gap])
-        begin = {
-            partition: before.get(partition, Position(0, 0))._replace(offset=ends.first)
-            for partition, ends in described.partitions.items()
-        }
-        await self._journal.append((), positions=encoded(source.run, begin))
 
     def view(self, source: Source, topic: Topic) -> SourceView:
         """A source that reads from Kafka, without its settings."""
@@ -94,6 +74,7 @@ class Topics:
             name=source.name,
             address=source.address,
             kind="kafka",
+            ours=topic.ours,
             every_s=0,
             state=state,
             reason=reason,

@@ -70,6 +70,8 @@ class SourceView(Struct, frozen=True, kw_only=True):
     address: str
     """Such as posthog://eu.posthog.com/12345, or kafka://kafka:9092/clickhouse_events_json."""
     kind: Literal["posthog", "kafka"] = "posthog"
+    ours: bool = False
+    """Hogline's own receivers put events there (`HOGLINE_JOURNAL`)."""
     every_s: int
     """0: it is read all the time."""
     state: SourceState

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import KafkaError, Producer
 
-from hogline.sources.kafka.client import KafkaLog, NotSettings, read_settings
+from hogline.sources.kafka.client import KafkaLog
+from hogline.sources.kafka.library import NotSettings, read_settings
 from hogline.sources.kafka.log import End, Ends, Moved, Record, Trouble
 
 TOPIC = "clickhouse_events_json"

@@ -1,4 +1,4 @@
-"""A topic's log at a real Kafka: the only module that knows librdkafka.
+"""A topic's log at a real Kafka.
 
 The consumer is no member of a group: it chooses its partitions itself, so no broker takes them away while it waits.
 Where to go on is not asked of Kafka either.
@@ -6,19 +6,16 @@ Where to go on is not asked of Kafka either.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
+from hogline.sources.kafka.library import Library, Settings
 from hogline.sources.kafka.log import Described, End, Ends, Moved, Record, Seen, Trouble
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
     from confluent_kafka.admin import AdminClient
-
-Settings: TypeAlias = Mapping[str, str | int | float | bool]
 
 TOPIC = "clickhouse_events_json"
 GROUP = "hogline"
@@ -36,96 +33,27 @@ _OURS: dict[str, object] = {
     "queued.max.messages.kbytes": QUEUED_KIB,
     "log_level": 0,
 }
-_RESERVED = frozenset(_OURS) | {"bootstrap.servers", "metadata.broker.list", "plugin.library.paths"}
-NEEDED = "Kafka needs confluent-kafka. Install it with `pip install 'hogline[kafka]'`."
-
-
-class NotSettings(ValueError):
-    """A file of settings that cannot be used. The text says why."""
-
-
-def read_settings(text: str) -> dict[str, str | int | float | bool]:
-    """Read librdkafka's settings: a JSON object, or lines of `name=value` as in Kafka's own files. Raises
-    `NotSettings`.
-    """
-    if text.lstrip().startswith("{"):
-        try:
-            found = json.loads(text)
-        except ValueError:
-            raise NotSettings("The settings are not valid JSON.") from None
-    else:
-        lines = [line.strip() for line in text.splitlines()]
-        pairs = [line.partition("=") for line in lines if line and line[0] not in "#!"]
-        if any(not equals for _, equals, _ in pairs):
-            raise NotSettings("The settings must be lines of name=value, or a JSON object.")
-        # In one line, a certificate has `\n` between its own lines.
-        found = {name.strip(): value.strip().replace("\\n", "\n") for name, _, value in pairs}
-    for name, value in found.items():
-        if not isinstance(value, (str, int, float)):
-            raise NotSettings(f"The setting {name} must be a string, a number, true or false.")
-        if name in _RESERVED:
-            raise NotSettings(f"Hogline chooses {name} itself. Remove it from the settings.")
-    return dict(found)
 
 
 class KafkaLog:
     """Implements `log.Log`. Raises `Trouble` if the settings cannot be used; it connects with the first call."""
 
     def __init__(self, brokers: str, topic: str, settings: Settings, *, id_within_s: float = WITHIN_S) -> None:
-        """`brokers`: such as kafka:9092, several with commas. `id_within_s`: how long to wait for the topic's id."""
-        try:
-            import confluent_kafka  # noqa: PLC0415  # an extra
-            from confluent_kafka import admin  # noqa: PLC0415
-        except ImportError:
-            raise Trouble(NEEDED) from None
-        self._kafka = confluent_kafka
-        self._codes = confluent_kafka.KafkaError
-        self._brokers = brokers
-        self._topic = topic
+        """As `Library`. `id_within_s`: how long to wait for the topic's id."""
+        self._library = library = Library(brokers, topic, settings, "read")
+        self._kafka, self._codes, self._topic = library.kafka, library.codes, topic
         self._id_within_s = id_within_s
-        self._last_error = ""
-        self._secrets = [str(value) for value in settings.values() if len(str(value)) > 3]
-        shared: dict[str, Any] = {
-            "client.id": "hogline",
-            **settings,
-            "bootstrap.servers": brokers,
-            "error_cb": self._noted,
-            "log_level": 0,
-        }
+        shared = library.shared.copy()
         group = str(shared.pop("group.id", GROUP))
         try:
-            self._consumer: Consumer = confluent_kafka.Consumer({**shared, **_OURS, "group.id": group})
-            self._admin: AdminClient = admin.AdminClient(shared)
-        except (confluent_kafka.KafkaException, ValueError, TypeError) as error:
-            raise Trouble(f"librdkafka does not accept the settings: {self._told(error)}") from None
-
-    def _noted(self, error: KafkaError) -> None:
-        if error.code() != self._codes._ALL_BROKERS_DOWN:  # noqa: SLF001  # which says nothing of why
-            self._last_error = self._plain(error.str())
-
-    def _plain(self, text: str) -> str:
-        """What librdkafka says, without its own addresses and without the values of settings."""
-        text = re.sub(r"^\S+://\S+: ", "", text.strip())
-        text = re.sub(r" \(after \d+ms in state \w+[^)]*\)", "", text).removesuffix(".")
-        for secret in self._secrets:
-            text = text.replace(secret, "…")
-        return text
-
-    def _told(self, error: Exception) -> str:
-        found = error.args[0] if error.args else error
-        text = found.str() if isinstance(found, self._codes) else str(found)
-        return f"{self._plain(text)}."
+            self._consumer: Consumer = library.kafka.Consumer({**shared, **_OURS, "group.id": group})
+            self._admin: AdminClient = library.admin.AdminClient(shared)
+        except (library.kafka.KafkaException, ValueError, TypeError) as error:
+            raise library.not_accepted(error) from None
 
     def _trouble(self, error: KafkaError) -> Trouble:
-        codes = self._codes
-        code = error.code()
-        if code in {codes.UNKNOWN_TOPIC_OR_PART, codes._UNKNOWN_TOPIC, codes._UNKNOWN_PARTITION}:  # noqa: SLF001
-            return Trouble(f"Kafka has no topic named {self._topic}.")
-        if code == codes.TOPIC_AUTHORIZATION_FAILED:
-            return Trouble(f"Kafka does not allow this user to read {self._topic}: it needs Describe and Read.")
-        self._consumer.poll(0)  # so that `_noted` hears
-        why = self._last_error or self._plain(error.str())
-        return Trouble(f"Kafka cannot be read at {self._brokers}: {why}.")
+        self._consumer.poll(0)  # so that the library hears why
+        return self._library.trouble(error)
 
     def look(self) -> Seen:
         try:
@@ -160,7 +88,8 @@ class KafkaLog:
         return "" if set(told) <= {"A", "="} else told  # all zeros
 
     def _at(self, partition: int, offset: int = -1) -> TopicPartition:
-        return self._kafka.TopicPartition(self._topic, partition, offset)
+        at: TopicPartition = self._kafka.TopicPartition(self._topic, partition, offset)
+        return at
 
     def offsets_at(self, time_ms: int) -> dict[int, int]:
         try:
@@ -221,6 +150,14 @@ class KafkaLog:
         with suppress(self._kafka.KafkaException):
             noted = [self._at(partition, offset) for partition, offset in offsets.items()]
             self._consumer.commit(offsets=noted, asynchronous=True)
+
+    def drop(self, offsets: Mapping[int, int]) -> None:
+        asked = [self._at(partition, offset) for partition, offset in offsets.items()]
+        try:
+            for done in self._admin.delete_records(asked, request_timeout=WITHIN_S).values():
+                done.result()
+        except self._kafka.KafkaException as error:
+            raise self._trouble(error.args[0]) from None
 
     def close(self) -> None:
         self._consumer.close()

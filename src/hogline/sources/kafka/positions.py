@@ -6,10 +6,13 @@ numbers of their partitions are beyond all of theirs.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 _BITS = 40
+_OWN = -(1 << 22)
+"""Numbers of sources are above this one, except those of Hogline's own topics."""
 
 
 class Position(NamedTuple):
@@ -17,6 +20,18 @@ class Position(NamedTuple):
     """The next one."""
     time_ms: int
     """When the last record that was taken was written; 0: none was."""
+
+
+def own_run(topic: str) -> int:
+    """The number of one of Hogline's own topics. It follows from the name: the position in the journal is found even if
+    nothing else is known of the topic.
+    """
+    return _OWN - (zlib.crc32(topic.encode()) & 0xF_FFFF)
+
+
+def next_run(had: Iterable[int]) -> int:
+    """A number that no source had."""
+    return min((run for run in had if 0 > run > _OWN), default=0) - 1
 
 
 def numbers_of(run: int, partition: int) -> tuple[int, int]:

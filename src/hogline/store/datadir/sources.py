@@ -52,7 +52,10 @@ class Topic(Struct, frozen=True, kw_only=True):
     id: str
     """One that is deleted and created again has another; empty: the broker tells none."""
     project: int
+    """0 in a topic of Hogline's own."""
     gaps: tuple[Gap, ...] = ()
+    ours: bool = False
+    """Hogline's receivers write it (`HOGLINE_JOURNAL`)."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
