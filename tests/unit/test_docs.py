@@ -19,6 +19,7 @@ from hogline.destinations.customerio.declared import OPTIONS
 from hogline.posthog.bounds import MAX_DEPTH
 from hogline.reasons import ADJUSTED, FILTERED, NAMING, REFUSED, REJECTED
 from hogline.settings import PREFIX, Settings
+from hogline.sources.kafka.library import split
 from hogline.sources.limits import MIB, ReceivingLimits
 from hogline.store.event_log import OutcomeKind
 
@@ -226,3 +227,14 @@ def test_the_processes_of_the_compose_file_share_what_all_of_them_look_at() -> N
     shared = re.split(r"\n  \w", file.split("environment: &settings")[1])[0]
     own = set(re.findall(r"^ +(HOGLINE_\w+):", file.replace(shared, ""), re.MULTILINE))
     assert own == {"HOGLINE_CONSOLE_URL"}
+
+
+def test_with_kafka_all_that_receive_or_deliver_know_it() -> None:
+    """A console needs no journal."""
+    services = re.findall(
+        r"^  (receive-\d|deliver-\d): \*", (ROOT / "deploy/compose.postgresql.yaml").read_text("utf-8"), re.MULTILINE
+    )
+    file = (ROOT / "deploy/compose.kafka.yaml").read_text("utf-8")
+    assert re.findall(r"^  (\S+): \*journal$", file, re.MULTILINE) == services
+    (address,) = re.findall(r"HOGLINE_JOURNAL: (\S+)", file)
+    assert split(address) == ("kafka:9092", "hogline")

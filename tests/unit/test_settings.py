@@ -52,6 +52,33 @@ def test_every_setting_can_stand_in_a_file(
     assert getattr(read_settings(), name) == value
 
 
+def test_the_journal_can_begin_in_kafka(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert read_settings().topic is None
+    monkeypatch.setenv("HOGLINE_JOURNAL", "kafka://b1:9092,b2:9092/hogline")
+    with pytest.raises(InvalidSettings, match="HOGLINE_JOURNAL needs HOGLINE_STORE"):
+        read_settings()
+    monkeypatch.setenv("HOGLINE_STORE", "postgresql://hogline@db/hogline")
+    monkeypatch.setenv("HOGLINE_SECRET_KEY", "a key")
+    topic = read_settings().topic
+    assert topic is not None
+    assert topic == ("kafka://b1:9092,b2:9092/hogline", "b1:9092,b2:9092", "hogline", {})
+    file = tmp_path / "kafka.properties"
+    monkeypatch.setenv("HOGLINE_KAFKA", str(file))
+    with pytest.raises(InvalidSettings, match="HOGLINE_KAFKA cannot be read"):
+        read_settings()
+    file.write_text("security.protocol=SASL_SSL\n# of our own\n")
+    topic = read_settings().topic
+    assert topic is not None
+    assert topic.settings == {"security.protocol": "SASL_SSL"}
+    file.write_text("acks=0\n")
+    with pytest.raises(InvalidSettings, match="Hogline chooses acks itself"):
+        read_settings()
+    for wrong in ("kafka://b1:9092", "kafka://b1:9092/", "b1:9092/hogline", "kafka://b1 b2/hogline"):
+        monkeypatch.setenv("HOGLINE_JOURNAL", wrong)
+        with pytest.raises(InvalidSettings, match="HOGLINE_JOURNAL must be the address of a Kafka topic"):
+            read_settings()
+
+
 def test_the_key_can_come_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("of the file\n")
     monkeypatch.setenv("HOGLINE_SECRET_KEY_FILE", str(tmp_path / "key"))

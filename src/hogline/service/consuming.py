@@ -92,8 +92,8 @@ class Consuming:
         return self._opens(brokers, topic, settings)
 
     def begin_own(self, address: str, settings: Settings) -> None:
-        """Read the topic into which Hogline's receivers put events. One that was it before is read to its end: topics
-        are told apart by their names. Raises `Unusable`.
+        """Read the topic into which Hogline's receivers put events. Topics are distinguished by their names: the topic
+        of another HOGLINE_JOURNAL is read to its end. Raises `Unusable`.
         """
         kept, key = self._kept, json.dumps(dict(settings))
         assert kept is not None  # a process that delivers has them

@@ -138,7 +138,7 @@ class TopicReader:
         one that is there now must be the same. Raises `Recreated`.
         """
         if self._topic.ours and self._is_another_topic(described.id):
-            # There is nothing to decide: what the other topic had is gone, and this one has what nobody else has.
+            # There is nothing to decide: what the other topic had is gone.
             await begin_anew(self._kept, self._name, described, self._journal, self._clock.time_ms())
         topic = self._topic
         self._check_id(described.id)
@@ -263,7 +263,7 @@ class TopicReader:
             gone = {one: min(offset, old.get(one, 0)) for one, offset in offsets.items()}
             if any(gone.values()):
                 await self._call(lambda: self._log.drop(gone))
-        except Trouble as trouble:  # what is there can be read all the same
+        except Trouble as trouble:  # what is there can still be read
             log.warning("what was taken cannot be deleted in Kafka", source=self._name, reason=str(trouble))
 
     async def _keep(self, records: Sequence[Record]) -> None:

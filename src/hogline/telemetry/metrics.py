@@ -25,7 +25,7 @@ from hogline import __version__
 from hogline.telemetry import names
 from hogline.telemetry.internal_errors import kind_and_place
 from hogline.telemetry.vocabulary import Vocabulary
-from hogline.views.connections import ConnectionStatus, Status
+from hogline.views.connections import ConnectionStatus, SourceView, Status
 
 log = structlog.get_logger("hogline.metrics")
 
@@ -101,6 +101,8 @@ class _Figures(Collector):
         yield from (self._plain(metric, figure, connections) for metric, figure in _FIGURES)
         yield from (self._by_word(metric, counts, connections) for metric, counts in _COUNTS)
         yield self._states(connections)
+        yield self._of_sources(names.SOURCE_BEHIND, lambda source: source.behind)
+        yield self._of_sources(names.SOURCE_TROUBLE, lambda source: source.trouble_s)
         refused = _family(names.REFUSED)
         for reason, n in self._bounded(names.REFUSED, "", self.status.refused).items():
             refused.add_metric([reason], n)
@@ -134,6 +136,12 @@ class _Figures(Collector):
         for connection in connections:
             for word, n in self._bounded(metric, connection.name, counts(connection)).items():
                 family.add_metric([connection.name, word], n)
+        return family
+
+    def _of_sources(self, metric: names.Metric, figure: Callable[[SourceView], float]) -> Metric:
+        family = _family(metric)
+        for source in self.status.sources:
+            family.add_metric([source.name], figure(source))
         return family
 
     def _states(self, connections: list[ConnectionStatus]) -> Metric:

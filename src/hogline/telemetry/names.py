@@ -56,6 +56,10 @@ REQUEST_TIME = Metric(
     "Time from sending a request to its complete answer or failure.",
     _OF_CONNECTION,
 )
+SOURCE_BEHIND = Metric("hogline_source_behind_records", "gauge", "Records in Kafka that are not read yet.", ("source",))
+SOURCE_TROUBLE = Metric(
+    "hogline_source_trouble_seconds", "gauge", "How long a source could not be read; 0 if it can.", ("source",)
+)
 REFUSED = Metric(
     "hogline_refused_events", "counter", "Events rejected on receipt, before any connection got them.", ("reason",)
 )
@@ -65,7 +69,7 @@ INFO = Metric("hogline_info", "gauge", "Always 1; the label says which version i
 
 METRICS = (
     RECEIVED, DELIVERED, FILTERED, HELD, FAILURES, PENDING, LAG, REQUESTS, RETRIES, ADJUSTED, REPLAYED, STATE,
-    REQUEST_TIME, REFUSED, DISK, STATUS_AGE, INFO,
+    REQUEST_TIME, SOURCE_BEHIND, SOURCE_TROUBLE, REFUSED, DISK, STATUS_AGE, INFO,
 )  # fmt: skip
 
 STATES = ("delivering", "retrying", "stopped", "paused", "not_running")

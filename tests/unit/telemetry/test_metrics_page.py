@@ -14,7 +14,7 @@ from hogline import __version__
 from hogline.telemetry import names
 from hogline.telemetry.metrics import ASK_WITHIN_S, FRESH_S, Metrics
 from hogline.telemetry.vocabulary import MOST_WORDS
-from hogline.views.connections import ConnectionStatus, Status
+from hogline.views.connections import ConnectionStatus, SourceView, Status
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,11 @@ SHOP = ConnectionStatus(
     received=20, delivered=9, filtered={"not_identified": 4, "no_email": 1}, held=2, failures={"invalid": 3}, pending=1,
     requests=7, adjusted={"name_cut": 2}, retries={"503": 5}, replayed={"delivered": 6}, lag_s=12.5,
 )  # fmt: skip
-STATUS = Status(connections=[SHOP], refused={"unreadable": 8})
+KAFKA = SourceView(
+    name="journal", address="kafka://kafka:9092/hogline", kind="kafka", every_s=0, state="retrying", reason="It is away.",
+    trouble_s=2.5, up_to_ms=0, fetched_ms=0, settled=1, by="", behind=70,
+)  # fmt: skip
+STATUS = Status(connections=[SHOP], refused={"unreadable": 8}, sources=[KAFKA])
 
 
 class Asked:
@@ -74,6 +78,8 @@ async def test_it_tells_what_status_tells(asked: Asked) -> None:
         "hogline_adjusted_values_total{shop,name_cut}": 2,
         "hogline_replayed_events_total{shop,delivered}": 6,
         "hogline_refused_events_total{unreadable}": 8,
+        "hogline_source_behind_records{journal}": 70,
+        "hogline_source_trouble_seconds{journal}": 2.5,
         "hogline_connection_state{shop,retrying}": 1,
         "hogline_connection_state{shop,delivering}": 0,
         "hogline_connection_state{shop,stopped}": 0,
