@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import msgspec
+import structlog
 
 from bench.soak import forget, hostile, inputs, joins, lives, mutants, outage, power, rate, shared, storms
 from bench.soak.storm import Outcome
@@ -75,15 +77,17 @@ ASKED_FOR: dict[str, Callable[[Path, int, float], None]] = {
     "millions": joins.print_rounds,
     "mutants": mutants.print_figures,
     "scale": shared.print_figures,
+    "scale-kafka": shared.print_with_kafka,
 }
 """Not part of the whole: the first takes half an hour by itself, the second looks at the tests, not at Hogline, and the
-third needs PostgreSQL."""
+others need PostgreSQL, and Kafka."""
 
 
 def main() -> None:
     known = ("--small", "--part=", "--first=")
     if any(argument.startswith("-") and not argument.startswith(known) for argument in sys.argv[1:]):
         sys.exit(f"{__doc__}\n\nThere are: {', '.join(SOAKS | ASKED_FOR)}.")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     names = [argument for argument in sys.argv[1:] if not argument.startswith("--")] or list(SOAKS)
     parts = [float(argument.removeprefix("--part=")) for argument in sys.argv if argument.startswith("--part=")]
     part = 0.01 if "--small" in sys.argv else parts[0] if parts else 1.0

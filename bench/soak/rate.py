@@ -6,7 +6,6 @@ The worker, its state and the HTTP client are the real ones; the journal is in m
 from __future__ import annotations
 
 import asyncio
-import logging
 import multiprocessing
 import sys
 import time
@@ -15,7 +14,6 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
-import structlog
 from msgspec import Struct
 
 from hogline.clock import SystemClock
@@ -167,7 +165,6 @@ async def _deliver(folder: Path, port: int, per_second: int, seconds: float) -> 
 
 
 def print_figures(folder: Path, _: int, part: float = 1.0) -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     bad = False
     for per_second, latency_ms in ((20, 50), (20, 200), (50, 50), (50, 200)):
         (own := folder / f"{per_second}-{latency_ms}").mkdir()

@@ -1,8 +1,5 @@
-"""Two that receive and four that deliver on one PostgreSQL, killed and frozen. PostgreSQL crashes, too. Visitors sign
-up, so people move between those that deliver.
-
-No broker is restarted: Kafka is a source, and receiving from it is not part of this.
-"""
+"""Two that receive and four that deliver on one PostgreSQL, killed and frozen. PostgreSQL crashes, too, and so does
+Kafka if the journal begins there. Visitors sign up, so people move between those that deliver."""
 
 from __future__ import annotations
 
@@ -21,7 +18,10 @@ from msgspec import Struct
 
 from bench.soak.traffic import Sender, Target, Traffic
 from bench.soak.verdict import Verdict, judge, visitors
+from hogline.sources.kafka.client import KafkaLog
 from hogline.store.datadir.secrets import Vault
+from hogline.testing import kafka
+from hogline.testing.kafka import Broker
 from hogline.testing.postgresql import Server, private
 from hogline.testing.processes import Running, connect, everywhere, hogline_json, sandbox, serving, status, until
 
@@ -35,7 +35,8 @@ SAYS = {
 }
 RECEIVERS, DELIVERERS = 2, 4
 CRASHES = 0.07
-"""This part of all faults is a crash of PostgreSQL."""
+"""This part of all faults is a crash of PostgreSQL, and as many are one of Kafka."""
+TOPIC = "hogline"
 FAULTS = 320
 EVENTS = 1_000_000
 PEOPLE = 2_000
@@ -51,6 +52,7 @@ class Outcome(Struct, frozen=True):
     """Most of them for longer than a lease."""
     crashes: int
     """Of PostgreSQL."""
+    broker_crashes: int
     seconds: float
     gaps: int
     """Among the journal's positions."""
@@ -113,12 +115,13 @@ class _Either(Target):
         """They say it themselves."""
 
 
-def settings(server: Server) -> dict[str, str]:
-    """Variables of all processes, and an empty database."""
+def settings(server: Server, broker: Broker | None = None) -> dict[str, str]:
+    """Variables of all processes, and an empty database. With a broker, the journal begins there."""
     url = server.url("postgres")
     with psycopg.connect(url, autocommit=True) as link:
         link.execute(b"DROP SCHEMA IF EXISTS hogline CASCADE")
     return {
+        **({} if broker is None else {"HOGLINE_JOURNAL": f"kafka://{broker.address}/{TOPIC}"}),
         "HOGLINE_STORE": url,
         "HOGLINE_SECRET_KEY": Vault.new_key(),
         "HOGLINE_STORE_LEASE_S": str(LEASE_S),
@@ -129,7 +132,9 @@ def settings(server: Server) -> dict[str, str]:
     }
 
 
-def rage(server: Server, folder: Path, traffic: Traffic, faults: int, seed: int) -> Outcome:
+def rage(
+    server: Server, folder: Path, traffic: Traffic, faults: int, seed: int, *, broker: Broker | None = None
+) -> Outcome:
     """Send everything, disturbing all the while; then let Hogline finish, and judge."""
     source, here, begin_s = Random(seed), folder / "here", time.monotonic()
     done = Counter[str]()
@@ -141,24 +146,42 @@ def rage(server: Server, folder: Path, traffic: Traffic, faults: int, seed: int)
             for sender in senders:
                 sender.start()
             while done.total() < faults or any(sender.is_alive() for sender in senders):
-                done[_disturb(server, members, source)] += 1
+                done[_disturb(server, members, source, broker)] += 1
                 time.sleep(source.uniform(0, 1))
             wrong = [sender.wrong for sender in senders if sender.wrong is not None]
             assert not wrong, wrong
             until_s = time.monotonic() + 60 + traffic.events / SLOWEST_PER_S
-            while status(here)["pending"]:
+            while not (broker is None or _all_taken(here, broker)) or status(here)["pending"]:
                 assert time.monotonic() < until_s, "delivery stands still"
                 time.sleep(1)
             until(lambda: visitors(customerio.url) == 0)
             verdict = judge(traffic, customerio.url, here)
         with psycopg.connect(server.url("postgres")) as link:
             (gaps,) = link.execute("SELECT max(position) - count(*) FROM hogline.journal").fetchone() or (-1,)
-    return Outcome(done["kill"], done["freeze"], done["crash"], time.monotonic() - begin_s, gaps, verdict)
+    seconds = time.monotonic() - begin_s
+    return Outcome(done["kill"], done["freeze"], done["crash"], done["broker crash"], seconds, gaps, verdict)
 
 
-def _disturb(server: Server, members: list[Member], source: Random) -> str:
+def _all_taken(here: Path, broker: Broker) -> bool:
+    """Whether everything in the topic is in the store."""
+    log = KafkaLog(broker.address, TOPIC, {})
+    try:
+        (ends,) = log.describe().partitions.values()
+    finally:
+        log.close()
+    (source,) = hogline_json(here, "source", "list")["sources"]
+    return bool(source["settled"] == ends.next)
+
+
+def _disturb(server: Server, members: list[Member], source: Random, broker: Broker | None) -> str:
     """Returns what was done."""
-    if source.random() < CRASHES:
+    chance = source.random()
+    if broker is not None and chance > 1 - CRASHES:
+        broker.stop()
+        time.sleep(source.uniform(0, 1))
+        broker.start()
+        return "broker crash"
+    if chance < CRASHES:
         server.stop("immediate")
         time.sleep(source.uniform(0, 1))
         server.start()
@@ -177,11 +200,20 @@ def _disturb(server: Server, members: list[Member], source: Random) -> str:
 
 
 def print_figures(work: Path, seed: int, part: float) -> None:
+    _print_figures(work, seed, part, None)
+
+
+def print_with_kafka(work: Path, seed: int, part: float) -> None:
+    with kafka.private() as broker:
+        _print_figures(work, seed, part, broker)
+
+
+def _print_figures(work: Path, seed: int, part: float, broker: Broker | None) -> None:
     with private(durable=True) as server:
-        everywhere.update(settings(server))
+        everywhere.update(settings(server, broker))
         events_each = max(12, int(EVENTS / PEOPLE * part))
         traffic = Traffic(people=PEOPLE, events_each=events_each, per_s=SENT_PER_S, batches=0.5, visits=VISITS)
-        outcome = rage(server, work, traffic, int(FAULTS * part), seed)
+        outcome = rage(server, work, traffic, int(FAULTS * part), seed, broker=broker)
     for name, value in {**msgspec.to_builtins(outcome), **msgspec.to_builtins(outcome.verdict)}.items():
         if name != "verdict":
             print(f"  {name}: {value}")
