@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 import structlog
 
-from bench.soak import forget, hostile, inputs, joins, lives, mutants, outage, power, rate, shared, storms
+from bench.soak import forget, hostile, inputs, joins, lives, mutants, outage, power, rate, restarts, shared, storms
 from bench.soak.storm import Outcome
 
 
@@ -76,6 +76,7 @@ SOAKS: dict[str, Callable[[Path, int, float], None]] = {
 ASKED_FOR: dict[str, Callable[[Path, int, float], None]] = {
     "millions": joins.print_rounds,
     "mutants": mutants.print_figures,
+    "restarts": restarts.print_figures,
     "scale": shared.print_figures,
     "scale-kafka": shared.print_with_kafka,
 }

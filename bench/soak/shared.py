@@ -37,7 +37,7 @@ RECEIVERS, DELIVERERS = 2, 4
 CRASHES = 0.07
 """This part of all faults is a crash of PostgreSQL, and as many are one of Kafka."""
 TOPIC = "hogline"
-FAULTS = 320
+FAULTS = 400
 EVENTS = 1_000_000
 PEOPLE = 2_000
 VISITS = 3

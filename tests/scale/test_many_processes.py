@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import secrets
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from urllib.error import HTTPError, URLError
 
 import pytest
-from many import send
 
 from hogline.testing.postgresql import Server, private
-from hogline.testing.processes import connect, everywhere, hogline_json, post, sandbox, status, until
+from hogline.testing.processes import everywhere
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the storm is that of `make soak`, shorter
 
-from bench.soak.shared import RECEIVERS, Member, all_members, rage, settings
+from bench.soak.restarts import restarts
+from bench.soak.shared import rage, settings
 from bench.soak.traffic import Traffic
 
 
@@ -41,61 +37,10 @@ def test_whatever_is_killed_or_frozen_nothing_is_missing_or_counted_twice(durabl
     assert outcome.kills + outcome.freezes + outcome.crashes >= 8
 
 
-class Steady(threading.Thread):
-    """Sends one event after the other to whichever receiver takes it."""
-
-    def __init__(self, receivers: list[Member], token: str) -> None:
-        super().__init__(daemon=True)
-        self._receivers, self._token = receivers, token
-        self.over = threading.Event()
-        self.refused: list[int] = []
-        self.took_s: list[float] = []
-
-    def run(self) -> None:
-        n = 0
-        while not self.over.is_set():
-            n += 1
-            event = {"event": "steady", "distinct_id": "ada", "properties": {"n": n}}
-            began = time.monotonic()
-            while not any(self._sent(one, event) for one in self._receivers):
-                time.sleep(0.01)
-            self.took_s.append(time.monotonic() - began)
-            time.sleep(0.02)
-
-    def _sent(self, receiver: Member, event: object) -> bool:
-        if receiver.running is None:
-            return False
-        try:
-            return post(f"{receiver.running.url}/webhook", event, self._token) == 200
-        except HTTPError as refused:
-            with refused:
-                self.refused.append(refused.code)
-        except (URLError, OSError):  # it is stopping, or gone
-            pass
-        return False
-
-
-def _takes(member: Member, token: str) -> bool:
-    return member.running is not None and send(member.running, token, "first") == 200
-
-
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("durable")
 def test_a_rolling_restart_refuses_no_request(tmp_path: Path) -> None:
-    here = tmp_path / "here"
-    with sandbox() as customerio, all_members(tmp_path) as members:
-        connect(here, customerio.url)
-        token = hogline_json(here, "token")["token"]
-        for member in members[:RECEIVERS]:  # receivers know a new token within a second
-            until(partial(_takes, member, token))
-        steady = Steady(members[:RECEIVERS], token)
-        steady.start()
-        for member in members:
-            member.end(kill=False)
-            member.start()
-        steady.over.set()
-        steady.join()
-        until(lambda: status(here)["pending"] == 0)
-        assert steady.refused == []
-        assert status(here)["received"] == status(here)["delivered"] == 2 + len(steady.took_s)
-        assert sorted(steady.took_s)[int(0.99 * len(steady.took_s))] < 10, "it waited for something"
+    found = restarts(tmp_path, senders=1, rounds=1)
+    assert found.refused == []
+    assert found.received == found.delivered == found.requests
+    assert found.took_s[int(0.99 * found.requests)] < 10, "it waited for something"
