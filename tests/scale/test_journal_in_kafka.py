@@ -176,7 +176,7 @@ def test_while_kafka_is_away_senders_are_told_to_come_again(
                         post(f"{receiver.url}/webhook", {"event": "meanwhile", "distinct_id": "ada"}, token)
                     with refused.value as answer:
                         assert int(answer.headers["retry-after"]) > 0
-                        assert "Kafka cannot be written to" in answer.read().decode()
+                        assert "Kafka does not take events now" in answer.read().decode()
                     until(lambda: source(store)["state"] == "retrying")
                 finally:
                     broker.start()

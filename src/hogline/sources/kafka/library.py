@@ -107,7 +107,9 @@ class Library:
 
     def _plain(self, text: str) -> str:
         """What librdkafka says, without its own addresses and without the values of settings."""
-        text = re.sub(r"^\S+://\S+: ", "", text.strip())
+        text = (
+            re.sub(r"^\S+://\S+: |^\S+/(bootstrap|\d+): ", "", text.strip()).replace("ipv4#", "").replace("ipv6#", "")
+        )
         text = re.sub(r" \(after \d+ms in state \w+[^)]*\)", "", text).removesuffix(".")
         for secret in self._secrets:
             text = text.replace(secret, "…")

@@ -47,6 +47,8 @@ _CONFIG = {
     "max.message.bytes": str(RECORD_BYTES),
     "message.timestamp.type": "LogAppendTime",
 }
+AWAY = "Kafka does not take events now. Send this again later."
+"""Senders need not know more: the log, `/readyz` and the console say why."""
 FULL = "Events arrive faster than Kafka takes them. Send this again later."
 
 _json = msgspec.json.Encoder().encode
@@ -111,12 +113,15 @@ class KafkaWriter:
                 raise
 
     def _check(self) -> None:
-        """Whether events fit. Raises `Trouble`."""
+        """Whether events fit, and stay. Raises `Trouble`."""
         library = self._library
         resource = library.admin.ConfigResource(library.admin.ConfigResource.Type.TOPIC, library.topic)
         with suppress(library.kafka.KafkaException):  # it may not be allowed to look
             (asked,) = self._admin.describe_configs([resource], request_timeout=self._check_within_s).values()
-            most = int(asked.result()["max.message.bytes"].value)
+            config = asked.result()
+            if (kept_ms := int(config["retention.ms"].value)) >= 0:
+                log.warning("Kafka deletes events that wait too long: set retention.ms to -1", retention_ms=kept_ms)
+            most = int(config["max.message.bytes"].value)
             if most < RECORD_BYTES:
                 raise Trouble(
                     f"The topic {library.topic} takes records of up to {most:,} bytes only, and an event can be larger."
@@ -128,7 +133,7 @@ class KafkaWriter:
         if not values:
             return 0
         if self.trouble is not None:
-            raise Unwritable(self.trouble)
+            raise Unwritable(AWAY)
         call = _Call(len(values), self._loop)
         produce, topic, library = self._producer.produce, self._library.topic, self._library
         try:
@@ -158,7 +163,7 @@ class KafkaWriter:
         self.trouble = trouble
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch(), name="kafka")
-        return Unwritable(trouble)
+        return Unwritable(AWAY)
 
     async def _watch(self) -> None:
         while True:
