@@ -149,14 +149,10 @@ MUTANTS = (
     Mutant("A refused value is not said again and again", "sync", "or main.refused.get(name) == mark", ""),
     # anonymous events
     Mutant(
-        "An anonymous id is given to its customer in a later request than its events",
-        "sync", "if one not in self.anonymous:", "if True:", found_by_failing=True,
-    ),
-    Mutant(
         "The identify that gives an anonymous id is not later than what is said of the attributes",
         "sync", "said_s = self._said.get(main.key) or main.said_s or when_s", "said_s = max(main.said_s, self._now_ms // 1_000)",
     ),
-    Mutant("Whose anonymous events there are is kept in a join", "truth", "tuple(dict.fromkeys((*told.anonymous, *theirs.anonymous)))", "told.anonymous"),
+    Mutant("Whose anonymous events there are is kept in a join", "truth", "dict.fromkeys((*told.anonymous, *theirs.anonymous))", "told.anonymous"),
     # merges
     Mutant(
         "A merge travels alone",

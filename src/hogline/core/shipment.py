@@ -315,7 +315,6 @@ class Shipment:
         anonymous_id = entry.distinct_id
         if anonymous_id not in draft.told.anonymous:
             draft.told = replace(draft.told, anonymous=(*draft.told.anonymous, anonymous_id))
-        self._sync.anonymous.add(anonymous_id)
         self._emit(written.operation, Effect(draft.person, None, item, "anonymous", anonymous=anonymous_id))
 
     # held events

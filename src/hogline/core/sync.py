@@ -72,8 +72,6 @@ class Sync:
         self._said: dict[Identifier, int] = {}
         """The newest time of each customer in this shipment."""
         self._chooser = Chooser(roster, known, people, suppressed)
-        self.anonymous: set[str] = set()
-        """Ids whose anonymous events go with this shipment. They are given to their customer in a later one."""
 
     def is_quiet(self, draft: Draft, person: Person) -> bool:
         """Whether a customer has been told everything that is known. Then their events may go as they are."""
@@ -289,8 +287,8 @@ class Sync:
         draft.head = self._people.head(address)
 
     def adopt(self, draft: Draft, item: Item | None, ids: list[str]) -> list[tuple[Operation, Effect]]:
-        """Gives what was sent under these anonymous ids to the customer: one id at a time, and not in the request with
-        their events."""
+        """Gives what was sent under these anonymous ids to the customer, one id at a time. Anonymous events that go
+        with this shipment are accepted before, because each of them is a separate request."""
         main, address = draft.told.main, draft.address
         if main is None or address is None:
             return []
@@ -298,9 +296,10 @@ class Sync:
         when_s = (entry.time_ms if entry is not None else self._now_ms) // 1_000
         # Never later than the attributes' time: where a person's newest time counts, those would be ignored.
         said_s = self._said.get(main.key) or main.said_s or when_s
-        made = []
-        for one in dict.fromkeys(ids):
-            if one not in self.anonymous:
-                effect = Effect(draft.person, main.key, item, "identify", anonymous=one, uncertain=True)
-                made.append((self._people.give_anonymous(address, one, said_s), effect))
-        return made
+        return [
+            (
+                self._people.give_anonymous(address, one, said_s),
+                Effect(draft.person, main.key, item, "identify", anonymous=one, uncertain=True),
+            )
+            for one in dict.fromkeys(ids)
+        ]

@@ -174,11 +174,12 @@ class Truth:
             self.rows[name] = replace(
                 row, person=stays if row.person == goes else row.person, others=max(row.others - both, 0)
             )
+        given = {effect.anonymous for effect, _ in answered}  # to the customer of both, or rejected for good
         return replace(
             told,
             main=main,
             others=others,
-            anonymous=tuple(dict.fromkeys((*told.anonymous, *theirs.anonymous))),
+            anonymous=tuple(one for one in dict.fromkeys((*told.anonymous, *theirs.anonymous)) if one not in given),
             not_given=tuple(dict.fromkeys((*told.not_given, *theirs.not_given))),
             emails=tuple(dict.fromkeys((*told.emails, *theirs.emails))),
             claims=tuple(dict.fromkeys((*told.claims, *theirs.claims))),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 from customerio_cases import (
     NOW_S,
@@ -20,6 +22,8 @@ from customerio_cases import (
 
 from hogline.core.gate import not_sent
 from hogline.core.told import NOBODY
+from hogline.delivery.pack import pack
+from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Identifier
 
 ANONYMOUS = options(anonymous_users="anonymous-events")
@@ -112,14 +116,21 @@ def test_an_anonymous_id_that_comes_with_a_join_is_told_at_once() -> None:
     assert [one["attributes"] for one in bodies(made) if one["action"] == "identify"] == [{"anonymous_id": "v1"}]
 
 
-def test_an_anonymous_id_is_not_told_in_the_request_that_brings_its_events() -> None:
-    """Operations of one request may take effect in any order."""
+def test_an_anonymous_id_is_told_behind_the_request_that_brings_its_events() -> None:
+    """Operations of one request may take effect in any order, but an anonymous event is a request of its own."""
     life = Life(ANONYMOUS)
-    together = life.say(event("$pageview", "v1"), event("$identify", "u1", properties={"$anon_distinct_id": "v1"}))
-    assert actions(together) == ["page", "identify", "event"]
-    assert [one["attributes"] for one in bodies(life.say(event("ordered"))) if one["action"] == "identify"] == [
-        {"anonymous_id": "v1"}
-    ]
+    made = life.say(event("$pageview", "v1"), event("$identify", "u1", properties={"$anon_distinct_id": "v1"}))
+    (first, second) = pack(made.operations, CUSTOMERIO.limits)
+    assert [one.action for one in first] == ["page"]
+    assert [body(one).get("attributes") for one in second] == [{}, {"anonymous_id": "v1"}, ANY]
+
+
+def test_an_anonymous_id_that_was_told_with_a_join_is_not_told_again() -> None:
+    life = customer("u1", ANONYMOUS, email="ada@example.com")
+    life.say(event("$pageview", "v1"))
+    life.say(event("$identify", "u1", properties={"$anon_distinct_id": "v1"}))
+    assert life.told().anonymous == ()
+    assert life.due() == []
 
 
 def test_what_an_anonymous_event_teaches_arrives_with_the_customer() -> None:
