@@ -1,7 +1,8 @@
 """Takes the core's rules away, one at a time, and looks whether the simulation (`tests/model`) notices.
 
 Each mutant is Hogline with one rule missing: a text of its source is replaced by another. It lives through histories
-until one of them ends wrong. A mutant that survives is a rule without a test, or a rule that nobody needs.
+until one of them ends wrong. What no history shows, such as a request that was not needed, the core's unit tests may
+notice. A mutant that survives is a rule without a test, or a rule that nobody needs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ DOCS = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- mutants: written by `make soak ARGS=mutants` -->", "<!-- end of mutants -->"
 MOST_HISTORIES, MOST_WITH_MATES = 5_000, 1_000
 FEW_HISTORIES = 400
-"""Before those that have a name."""
+"""Before the tests that have a name."""
+TESTS = (("a named history", "tests/model/test_histories.py"), ("a unit test", "tests/unit/core"))
 SURVIVED = "**not in"
 LEAST_PART = 0.1
 """Of that many, for what is written."""
@@ -41,7 +43,7 @@ class Mutant(Struct, frozen=True):
     found_by_failing: bool = False
     """The rule was added because a history failed without it."""
     why_kept: str = ""
-    """For a mutant that survives: what the rule is for."""
+    """For a mutant that no history notices: what the rule is for."""
 
 
 MUTANTS = (
@@ -146,6 +148,7 @@ MUTANTS = (
         "sync", "before_s = 0 if fresh or draft.person in records.spoken else records.start_s", "before_s = 0", found_by_failing=True,
     ),
     Mutant("Other options: all values are compared again", "sync", "seen_view == self._rules.view and main is told.main", "True"),
+    Mutant("… and so are those of another customer of theirs", "sync", " and main is told.main", ""),
     Mutant("A refused value is not said again and again", "sync", "or main.refused.get(name) == mark", ""),
     # anonymous events
     Mutant(
@@ -186,7 +189,7 @@ MUTANTS = (
         "A customer taken over in a join is in no intent before",
         "intend", "    if draft.taken:", "    if False:", found_by_failing=True,
     ),
-    Mutant("What was told about a customer survives the join of its person", "truth", "names={**theirs.names, **told},", "names=told,"),
+    Mutant("What was told about a customer survives the join of its person", "truth", "names={**theirs.names, **told},", "names=told,", why_kept="saves requests"),
     # requests and crashes
     Mutant(
         "Only an accepted identify proves that a customer exists",
@@ -245,22 +248,22 @@ class _Found(Struct):
 
     histories: int
     wrong: dict[int, str]
-    named: str = ""
-    """Of the histories with a name, the one that noticed."""
+    named: tuple[str, str] | None = None
+    """The test with a name that noticed, and before it, what kind of test that is."""
 
     @property
     def what(self) -> str:
         """What was wrong, without naming the people."""
-        if self.named:
-            return f"the history *{self.named}*"
+        if self.named is not None:
+            return f"*{self.named[1]}*"
         for wrong in self.wrong.values():
             return re.sub(r"[0-9]+", "n", re.split(r"[{:\n<,]", wrong.partition("] ")[2] or wrong)[0]).strip()
         return ""
 
 
 def _lives(mutant: Mutant, work: Path, most: int) -> _Found:
-    """Some random histories, then those that have a name because they ended wrong once, then many random ones."""
-    source = work / mutant.rule.replace(" ", "-").replace("/", "")[:60] / "src"
+    """Some random histories, then the tests that have a name, then many random histories."""
+    source = work / str(MUTANTS.index(mutant)) / "src"
     shutil.copytree(
         ROOT / "src" / "hogline", source / "hogline", ignore=shutil.ignore_patterns("__pycache__", "vendor")
     )
@@ -269,9 +272,9 @@ def _lives(mutant: Mutant, work: Path, most: int) -> _Found:
     environment = {**os.environ, "PYTHONPATH": str(source)}
     few = min(FEW_HISTORIES, most)
     found = _random(environment, 0, few, mutant.mates)
-    if not (found.wrong or mutant.mates) and (named := _named(environment)):
-        found.named = named
-    elif not found.wrong:
+    if not found.wrong:
+        found.named = _named(environment, alone=not mutant.mates)
+    if not (found.wrong or found.named):
         found = _random(environment, few, most, mutant.mates)
         found.histories += few
     shutil.rmtree(source.parent)
@@ -284,27 +287,24 @@ def _random(environment: dict[str, str], first: int, last: int, mates: int) -> _
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=_Found)
 
 
-def _named(environment: dict[str, str]) -> str:
-    """The first of the named histories that fails; empty if none does."""
+def _named(environment: dict[str, str], *, alone: bool) -> tuple[str, str] | None:
+    """The first test with a name that fails, and before it, what kind of test that is; None if none does. `alone`: no
+    other process delivers; the histories with a name know of none."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--no-header"]
-    done = subprocess.run(
-        [*command, "tests/model/test_histories.py"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    failed = re.search(r"^FAILED \S+::test_(\w+)", done.stdout, re.MULTILINE)
-    return failed[1].replace("_", " ") if failed else ""
+    for kind, tests in TESTS if alone else TESTS[1:]:
+        done = subprocess.run([*command, tests], cwd=ROOT, env=environment, capture_output=True, check=False, text=True)
+        if failed := re.search(r"^FAILED \S+::test_(\w+)", done.stdout, re.MULTILINE):
+            return kind, failed[1].replace("_", " ")
+    return None
 
 
 def _row(mutant: Mutant, one: _Found) -> str:
-    mark = "◆" if mutant.found_by_failing else ""
-    if one.named:
-        after, what = "a named history", f"*{one.named}*"
+    mark, what = "◆" if mutant.found_by_failing else "", one.what
+    if one.named is not None:
+        after = one.named[0]
+        what += f" ({mutant.why_kept})" if mutant.why_kept else ""
     elif one.wrong:
-        after, what = f"{one.histories:,} histories", one.what
+        after = f"{one.histories:,} histories"
     else:
         after, what = f"**not in {one.histories:,} histories**", mutant.why_kept
     return f"| {mutant.rule} | {mark} | {after} | {what} |"

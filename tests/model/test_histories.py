@@ -4,6 +4,7 @@ against what PostHog has."""
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ from .run import Run, outcome
 
 V, V1, V2 = visitor(1), visitor(1), visitor(2)
 BY_EMAIL: dict[str, object] = {"identify_by_email": True}
+BY_PROPERTY: dict[str, object] = {"identify_by": "property:user_id"}
 
 
 def said(name: str, who: str, **values: object) -> Say:
@@ -329,16 +331,6 @@ def test_forgetting_blocks_no_email_that_is_somebody_s_id() -> None:
     )  # fmt: skip
 
 
-def test_an_email_that_is_free_while_a_join_is_being_written_is_one_person_s() -> None:
-    lived(
-        said("$set", "u2", email="b@x.com"), alias("u1", "u1"), identify("u2", V1, email="c@x.com"),
-        said("page", V2, email=" B@x.com "), Configure({"identify_by_email": False}, at_rest=True),
-        Say(Event("$merge_dangerously", "crm1", other="u2")), Wait(0.1), identify("u3", V2), Wait(0),
-        said("page", "crm1", email=" B@x.com "), Configure(BY_EMAIL, at_rest=False),
-        latency_s=2, merge_delay_s=0, schedule=104913,
-    )  # fmt: skip
-
-
 def test_forgetting_blocks_no_email_that_is_an_id_only_an_alias_names() -> None:
     lived(
         Say(Event("$merge_dangerously", "crm1", other=V2)), alias("crm1", "c@x.com", email="b@x.com"),
@@ -401,3 +393,92 @@ def test_an_email_that_is_given_up_right_after_a_join_is_free() -> None:
         options={"identify_by": "property:user_id", "anonymous_users": "emails"}, latency_s=2,
     )  # fmt: skip
     assert customers(run) == [("7", "b@x.com"), ("u2", "a@x.com"), ("u3", "c@x.com")]
+
+
+# rules that random ones need too rarely
+
+
+def test_an_email_that_was_refused_goes_to_the_next_person_who_says_it() -> None:
+    run = lived(
+        said("page", "u1"), Rest(), Refuse("identify", 2), said("$set", "u1", email="a@x.com"), Rest(),
+        said("page", "u2", email="a@x.com"), Rest(),
+    )  # fmt: skip
+    assert customers(run) == [("u1", None), ("u2", "a@x.com")]
+
+
+@pytest.mark.parametrize("schedule", range(12))
+def test_an_email_that_is_taken_while_a_join_is_being_written_is_one_person_s(schedule: int) -> None:
+    lived(
+        said("page", "u1", email="a@x.com"), Rest(), said("page", "u1", email="b@x.com"), Rest(),
+        Say(Event("$merge_dangerously", "crm1", other="u1")), Wait(0.2), said("page", "u2", email="a@x.com"), Wait(1),
+        said("page", "u3", email="a@x.com"),
+        commit_s=3, schedule=schedule,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [{"set": {"user_id": "k2"}}, {"unset": ("user_id",)}], ids=["another", "none"])
+def test_after_a_join_the_customer_with_an_id_of_yours_stays(more: dict[str, Any]) -> None:
+    """Your other tools know them by it."""
+    run = lived(
+        said("page", V, user_id="k1", plan=1), Rest(), Say(Event("$identify", "u1", other=V, **more)), said("page", "u1"),
+        options=BY_PROPERTY,
+    )  # fmt: skip
+    assert customers(run) == [("k1", None)]
+
+
+def test_customers_are_merged_one_way_whatever_a_property_says_later() -> None:
+    run = lived(
+        said("page", V, user_id="k1"), taken_away(V, "user_id"), said("page", "u1"), Rest(), identify("u1", V), Rest(),
+        said("page", "u1", user_id="k1"), Rest(),
+        options=BY_PROPERTY,
+    )  # fmt: skip
+    assert customers(run) == [("u1", None)]
+
+
+@pytest.mark.parametrize("schedule", range(30))
+def test_customers_are_merged_one_way_whatever_a_property_says_meanwhile(schedule: int) -> None:
+    """The merge may have been done when Hogline is killed, and whoever is sent again goes before it is repeated."""
+    lived(
+        said("page", V, user_id="k1"), taken_away(V, "user_id"), said("page", "u1"), Rest(), identify("u1", V),
+        Wait(3.5 + schedule / 15), said("page", "u1", user_id="k1"), Resend("u1"), Kill(),
+        options=BY_PROPERTY, merge_delay_s=3, latency_s=2, schedule=schedule,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", range(12))
+def test_a_value_that_is_removed_while_a_merge_is_due_does_not_come_back(schedule: int) -> None:
+    """The operations of one request may take effect in any order."""
+    lived(
+        said("page", V, plan=1), said("page", "u1"), Rest(), identify("u1", V), Wait(2.5), said("page", "u1"), Wait(0.1),
+        taken_away("u1", "plan"),
+        merge_delay_s=3, latency_s=2, shuffles=True, schedule=schedule,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", range(6))
+@pytest.mark.parametrize("options", [BY_EMAIL, BY_PROPERTY], ids=["email", "property"])
+def test_nobody_speaks_for_a_visitor_before_their_join_is_settled(options: dict[str, object], schedule: int) -> None:
+    """What the visitor said last was never answered for. After more than a minute, it is sent again."""
+    lived(
+        said("page", V, email="a@x.com", user_id="k1"), Rest(), Fail(("503",) * 12), said("page", V, plan=5),
+        identify("u1", V, plan=7), Wait(70), Kill(),
+        options=options, latency_s=2, schedule=schedule,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", range(20))
+@pytest.mark.parametrize("late_s", [0, 1])
+def test_what_a_killed_process_said_last_is_older_than_what_the_next_says(late_s: int, schedule: int) -> None:
+    """Both values are of the same second, and the killed process's request arrives after the next one's."""
+    lived(
+        said("page", "u1", plan=1), Rest(), said("page", "u1", plan=2), Wait(0.3), late(late_s, "page", "u1", plan=3),
+        Wait(0.01), Kill(),
+        latency_s=2, schedule=schedule,
+    )  # fmt: skip
+
+
+def test_a_refused_value_is_not_said_with_all_that_comes_later() -> None:
+    later = (step for plan in range(5) for step in (Rest(), said("page", "u1", plan=plan)))
+    run = lived(said("page", "u1", code="never taken"), *later)
+    refused = [one for one in run.connections["connection-1"].customerio.done if not one.accepted]
+    assert len(refused) == 2  # with its event, and once more when that is retried in the end

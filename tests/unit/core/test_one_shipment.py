@@ -154,6 +154,47 @@ def test_a_customer_whose_identify_nobody_answered_for_is_said_again_by_itself()
     assert [person for person, at_ms in its.store.due(1) if at_ms <= its.now_ms] == ["u1"]
 
 
+def test_a_merge_goes_without_anything_else_of_its_person() -> None:
+    """Operations of one request may take effect in any order."""
+    its = life()
+    its.say(event(distinct_id="v1", set={"plan": "pro"}))
+    its.say(identify())
+    its.now_ms += 60_000
+    its.desk.resends.add(Item(Origin.DUE, 0, "u1", None))
+    assert actions(its.say(event(unset=("plan",)))) == ["merge"]
+    assert [one.get("attributes") for one in bodies(its.say())] == [{"plan": None}, {}]
+
+
+# other options
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"attribute_mapping": 'source:="a"'}, {"attribute_mapping": 'source:="b"'}, {"source": "b"}),
+        ({}, {"date_attributes": "renews"}, {"renews": 1_793_527_200}),
+    ],
+)
+def test_a_value_that_other_options_change_is_said_with_the_next_event(
+    before: dict[str, object], after: dict[str, object], said: dict[str, object]
+) -> None:
+    its = life(**before)
+    its.say(event(set={"plan": "pro", "renews": "2026-11-01T10:00:00Z"}))
+    its.change(options(**after))
+    assert bodies(its.say(event()))[0]["attributes"] == said
+
+
+def test_a_customer_that_somebody_gets_back_is_said_what_other_options_changed_meanwhile() -> None:
+    its = life(identify_by="property:user_id", attribute_mapping='source:="a"')
+    its.say(event(distinct_id="v1", set={"user_id": "k1"}), event())
+    its.say(event(distinct_id="v1", unset=("user_id",)))
+    its.say(identify())
+    its.change(options(identify_by="property:user_id", attribute_mapping='source:="b"'))
+    its.say(event())
+    said, *_ = bodies(its.say(event(set={"user_id": "k1"})))
+    assert (said["identifiers"], said["attributes"]) == ({"id": "k1"}, {"source": "b", "user_id": "k1"})
+
+
 # held events
 
 
@@ -308,6 +349,32 @@ def test_whoever_moves_to_the_email_of_whom_they_absorb_takes_their_customer_ove
     assert [(one["primary"], one["secondary"]) for one in its.due() if one["action"] == "merge"] == [
         ({"email": B}, {"email": A})
     ]
+
+
+def test_taking_a_customer_over_says_nothing_again() -> None:
+    its = life(identify_by_email=True)
+    its.say(event(distinct_id="v1", set={"email": A, "plan": "pro"}))
+    its.say(identify())
+    assert its.customer() == Identifier("email", A)
+    assert bodies(its.say(event(set={"city": "Ulm"})))[0]["attributes"] == {"email": A, "city": "Ulm"}
+
+
+def test_an_email_that_is_taken_while_a_join_is_being_written_is_nobody_elses() -> None:
+    its = life()
+    its.say(event(set={"email": A}))
+    its.say(event(at_s=NOW_S + 1, set={"email": B}))
+    joins = its.out(event("$merge_dangerously", "u0", properties={"alias": "u1"}))
+    settled = its.desk.settle(joins, [None] * len(joins.operations), its.now_ms)
+    its.feed(event(distinct_id="u2", set={"email": A}))
+    takes = its.desk.plan(its.now_ms)
+    assert takes is not None
+    assert takes.intent is not None
+    its.store.settle(settled.settlement)
+    its.store.intend(takes.intent)
+    its.desk.settled(joins, settled)
+    assert its.out(event(distinct_id="u3", set={"email": A})).items[0].adjusted == ("email_taken",)
+    its.land(takes)
+    assert its.store.ledger(1, [A])[A].person == "u2"
 
 
 # anonymous ids
