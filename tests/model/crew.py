@@ -9,13 +9,15 @@ import apsw
 import msgspec
 
 from hogline.clock import Clock
-from hogline.core.changes import Intent, Settlement
+from hogline.core.changes import Flush, Intent, Settlement
 from hogline.core.ledger import LedgerRow
 from hogline.core.share import Far
+from hogline.core.sheets import Sheet
 from hogline.delivery.crew import Hand
 from hogline.delivery.installed import installed
 from hogline.delivery.part import Part
 from hogline.delivery.workers import Workers
+from hogline.store.base import Journal
 from hogline.store.crew import Given, Mate, Order, Report
 from hogline.store.packing import unpack_row
 from hogline.store.shared import Contended
@@ -28,6 +30,9 @@ class SharedState(SqliteState):
 
     clear: dict[int, dict[int, int]]
     """By connection."""
+    written: dict[int, Sheet]
+    """By their first positions."""
+    journal: Journal
 
     async def intend(self, intent: Intent) -> None:
         def write(database: apsw.Connection) -> None:
@@ -51,6 +56,19 @@ class SharedState(SqliteState):
             self.clear.setdefault(settlement.connection, {}).update(settlement.clear)
 
         await self._write(write)
+
+    async def flush(self, flush: Flush) -> None:
+        await super().flush(flush)
+        # Now and then, one is missing: an older Hogline was the owner.
+        self.written.update((one.first, one) for one in flush.sheets if one.first % 4)
+
+    async def sheets(self, after: int, most: int) -> Sequence[Sheet]:
+        there = sorted(self.written.values(), key=lambda one: one.first)
+        return [one for one in there if one.last > after][:most]
+
+    async def events_at(self, positions: Sequence[int], most_bytes: int) -> list[tuple[int, bytes]]:
+        rows = await self.journal.read(positions[0] - 1, positions[-1] - positions[0] + 1, most_bytes)
+        return [row for row in rows if row[0] in positions]
 
     async def far(self, connection: int) -> Mapping[int, Far]:
         clear = self.clear.get(connection, {})
@@ -114,7 +132,7 @@ class Process:
 
     async def take_up(self, connection: int, given: Given) -> None:
         (one,) = [each for each in await self._state.connections() if each.id == connection]
-        self._workers.start(installed(one), Part(given.lanes, self._state.far, given.shares))
+        self._workers.start(installed(one), Part(given.lanes, self._state, given.shares))
 
     async def put_down(self, connection: int) -> None:
         await self._workers.stop(connection, 5.0)

@@ -86,7 +86,7 @@ def _real_but_for_threads(flush_s: float, step_s: float) -> Iterator[None]:
         patch("hogline.delivery.worker.STEP_EVERY_S", step_s),
         patch("hogline.delivery.worker.HEAR_EVERY_S", step_s / 2),
         patch("hogline.delivery.crew.LOOK_EVERY_S", step_s),
-        patch("hogline.delivery.follower.LOOK_EVERY_S", step_s / 2),
+        patch("hogline.delivery.portions.LOOK_EVERY_S", step_s / 2),
     ):
         yield
 
@@ -145,9 +145,9 @@ class Machine:
         Writer.pause_s = staticmethod(lambda: self._chance.random() * self._world.commit_s)
         self._journal = SqliteJournal(self._folder / "journal.db", self.clock.time_ms)
         self._state = SharedState(self._folder / "state.db", _VAULT)
-        self._state.clear = {}
+        self._state.clear, self._state.written, self._state.journal = {}, {}, self._journal
         self._board = board = Board()
-        leader = Leader(board, self._state.far, self.clock, lease_s=600) if self._world.mates else None
+        leader = Leader(board, self._state, self.clock, lease_s=600) if self._world.mates else None
         self._quiet = Quiet(self._send, self.clock, for_s=QUIET_S, was_killed=self._was_killed)
         self._was_killed = True
         self.service = Service(

@@ -232,6 +232,7 @@ def test_every_table_is_copied(url: str) -> None:
         "audit_end",
         "hand",
         "orders",
+        "lane_sheet",
     }
     assert found - beside - {"event_progress", "event_parts", "files"} == {table.name for table in TABLES}
 

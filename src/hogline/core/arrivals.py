@@ -11,7 +11,8 @@ from hogline.core.known import Known
 from hogline.core.lanes import LANES, Lanes, checksum, checksum_of_name, lane_of
 from hogline.core.ledger import row_name
 from hogline.core.records import Records
-from hogline.core.share import Share
+from hogline.core.share import Share, Wait
+from hogline.core.sheets import Portion
 from hogline.model import Identifier
 from hogline.posthog.entry import Entry
 
@@ -38,8 +39,9 @@ class Arrivals:
         self._settled_before = settled_before
         self._elsewhere = elsewhere
 
-    def feed(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
-        """The next events in the journal, all folded: positions, entries, and their sizes in the journal."""
+    def feed(self, entries: Sequence[tuple[int, Entry, int]], portion: Portion | None = None) -> None:
+        """The next events in the journal, all folded: positions, entries, and their sizes in the journal. `portion`:
+        only some are there, as it says."""
         known, lanes, share = self._known, self._lanes, self._share
         self._load_ids(entries)
         people: set[str] = set()
@@ -53,16 +55,18 @@ class Arrivals:
             if not who:  # forgotten, and counted at that time
                 continue
             who_checksum = checksum(who)
-            group = who if known.id(who) is None else known.group(who, position)
-            lane = who_checksum % LANES if group is who else lane_of(group)
-            if share is not None and lane not in share.mine:
-                share.heard(group, position)
-                continue
+            if share is None:
+                group = who if known.id(who) is None else known.group(who, position)
+                lane = who_checksum % LANES if group is who else lane_of(group)
+            else:
+                lane = self._lane(share, position, who, portion)
+                if lane not in share.mine:
+                    continue
             item = Item(Origin.JOURNAL, position, who, entry, size_bytes)
             item.name_checksum, item.who_checksum, item.lane = checksum_of_name(entry.name), who_checksum, lane
             if others and any(position in each for each in others):
                 item.filtered = ELSEWHERE
-            self._join(item, entry)
+            self._join(item, entry, portion)
             if position <= lanes.all[item.lane].settled or (
                 self._settled_before is not None and self._settled_before(position)
             ):
@@ -71,7 +75,19 @@ class Arrivals:
             if entry.said is not None:
                 speaking.update(item.people)
             lanes.add(item)
+        if portion is not None and share is not None:
+            lanes.read = portion.to
+            share.latest.skipped(portion.to)
         self._load(people, speaking)
+
+    def _lane(self, share: Share, position: int, who: str, portion: Portion | None) -> int:
+        """An event's lane; what is others' is heard."""
+        if portion is not None:
+            return portion.lanes[position]
+        group = checksum(self._known.group(who, position))
+        if group % LANES not in share.mine:
+            share.latest.heard(group, position)
+        return group % LANES
 
     def _load_ids(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
         """Read whose events these are; and their people, unless some may be others'."""
@@ -107,7 +123,7 @@ class Arrivals:
         told = (self._records.stored(one) for one in people)
         return {one.lower() for one in now if one is not None}.union(*(one.emails for one in told if one is not None))
 
-    def _join(self, item: Item, entry: Entry) -> None:
+    def _join(self, item: Item, entry: Entry, portion: Portion | None) -> None:
         """Whom an event is about, and what it waits for."""
         known, at, who = self._known, item.position, item.who
         person = known.who(who, at)
@@ -121,10 +137,13 @@ class Arrivals:
         if mine != theirs:
             item.join = Join(other, mine, theirs, refused)
         if not refused:
-            groups = {lane_of(group): group for group in (known.group(one, at - 1) for one in (who, other))}
+            groups = {group % LANES: group for group in (checksum(known.group(one, at - 1)) for one in (who, other))}
             groups.pop(item.lane, None)
             item.waits = tuple(number for number in groups if self._lanes.all[number].mine)
             if self._share is not None:
+                latest = self._share.latest
                 item.far = tuple(
-                    self._share.wait(number, group, at) for number, group in groups.items() if number not in item.waits
+                    Wait(number, latest.of(group) if portion is None else portion.left.get(at, at - 1), at)
+                    for number, group in groups.items()
+                    if number not in item.waits
                 )

@@ -24,6 +24,7 @@ from hogline.core.records import RecordReads, Records
 from hogline.core.removing import removal_of
 from hogline.core.settle import SettledShipment, Times, settle
 from hogline.core.share import Far, Share
+from hogline.core.sheets import Portion
 from hogline.core.shipment import Shipment
 from hogline.core.told import NOBODY
 from hogline.destinations.base import Destination, Rules
@@ -91,9 +92,9 @@ class Desk:
 
     # in
 
-    def feed(self, entries: Sequence[tuple[int, Entry, int]]) -> None:
-        """The next events in the journal, all folded: positions, entries, and their sizes in the journal."""
-        self._arrivals.feed(entries)
+    def feed(self, entries: Sequence[tuple[int, Entry, int]], portion: Portion | None = None) -> None:
+        """See `Arrivals.feed`."""
+        self._arrivals.feed(entries, portion)
 
     # planning
 

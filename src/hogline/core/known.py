@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from hogline.core.room import MB, Room
+from hogline.core.sheets import Sheet
 from hogline.emails import address
 
 EVER = 2**62
@@ -92,6 +93,8 @@ class Flush(NamedTuple):
     folded: int
     seen: Mapping[str, int] = MappingProxyType({})
     """Ids of events, and the day on which they were received (days since 1970), if an older day is stored."""
+    sheets: Sequence[Sheet] = ()
+    """If other processes deliver, too."""
 
 
 class Known:

@@ -7,12 +7,13 @@ event of that id, and until nothing is under way there that was begun without kn
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
-MOST_GROUPS = 200_000
-"""Of so many groups the last event is remembered. Any other may have one anywhere."""
+PLACES = 2**18
+"""For the last events of groups. Two that have the same place take the later one, and wait a little longer."""
 
 
 class Far(Struct, frozen=True, gc=False):
@@ -32,25 +33,33 @@ class Wait(Struct, frozen=True, gc=False):
     clear: int
 
 
+class Latest:
+    """Where the last event of each group is. Groups are named by their checksums."""
+
+    def __init__(self, begun: int) -> None:
+        """`begun`: the position from which on all events are heard."""
+        self._begun = begun
+        self._at = array("q", bytes(8 * PLACES))
+
+    def heard(self, group: int, position: int) -> None:
+        self._at[group % PLACES] = position
+
+    def skipped(self, position: int) -> None:
+        """Some up to here were not heard."""
+        self._begun = max(self._begun, position)
+
+    def of(self, group: int) -> int:
+        """A position that it is not after."""
+        return max(self._at[group % PLACES], self._begun)
+
+
 class Share:
     def __init__(self, mine: Collection[int], begun: int) -> None:
-        """`begun`: the position from which on all events are heard."""
+        """`begun`: as for `Latest`."""
         self.mine = frozenset(mine)
-        self._begun = begun
+        self.latest = Latest(begun)
+        """Of groups in lanes that are not these."""
         self._far: dict[int, Far] = {}
-        self._last: dict[str, int] = {}
-
-    def heard(self, group: str, position: int) -> None:
-        """An event of a group in a lane that is not one of these."""
-        self._last.pop(group, None)
-        self._last[group] = position
-        if len(self._last) > MOST_GROUPS:
-            oldest = next(iter(self._last))
-            self._begun = max(self._begun, self._last.pop(oldest))
-
-    def wait(self, lane: int, group: str, position: int) -> Wait:
-        """What an event must wait for that takes this group out of its lane."""
-        return Wait(lane, max(self._last.get(group, 0), self._begun), position)
 
     def hear(self, far: Mapping[int, Far]) -> None:
         """How far all lanes are, as on disk."""

@@ -8,21 +8,24 @@ said it, or are dead and fenced off, does anyone take up what is new. So at no t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from hogline.clock import Clock
 from hogline.core.lanes import LANES
-from hogline.core.share import Far
 from hogline.delivery.part import Part
 from hogline.store.base import Unwritable
 from hogline.store.crew import Board, Given, Mate, Report, Seat
+from hogline.store.shared import SharedState
 
 LOOK_EVERY_S = 0.1
 
 
 class Alone:
     """No other process delivers."""
+
+    may_come = False
+    """Others may deliver, too, now or later."""
 
     def shares(self, connection: int) -> bool:  # noqa: ARG002
         """Whether others are to carry parts of a connection, too."""
@@ -41,13 +44,12 @@ class Alone:
 
 
 class Leader(Alone):
-    def __init__(
-        self, board: Board, far: Callable[[int], Awaitable[Mapping[int, Far]]], clock: Clock, *, lease_s: float
-    ) -> None:
-        """`far`: see `Part`. `lease_s`: a process that does not hear an order for so long is given up. Call `begin`
-        first."""
+    may_come = True
+
+    def __init__(self, board: Board, state: SharedState, clock: Clock, *, lease_s: float) -> None:
+        """`lease_s`: a process that does not hear an order for so long is given up. Call `begin` first."""
         self._board = board
-        self._far = far
+        self._state = state
         self._clock = clock
         self._lease_s = lease_s
         self._number = 0
@@ -111,7 +113,7 @@ class Leader(Alone):
                 one: Given(since, list(range(place, LANES, shares)), shares) for place, one in enumerate(ids, 1)
             }
             await self._publish()
-        return Part(range(0, LANES, shares), self._far, shares)
+        return Part(range(0, LANES, shares), self._state, shares)
 
     async def release(self, connection: int) -> None:
         async with self._changing:

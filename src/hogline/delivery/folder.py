@@ -12,6 +12,8 @@ import structlog
 from hogline.clock import Clock
 from hogline.core.fold import Fold
 from hogline.core.known import Known
+from hogline.core.sheet_writer import SheetWriter
+from hogline.core.sheets import Portion
 from hogline.delivery.window import Received, Window, received_after
 from hogline.destinations.base import DEFAULT_LEARNING, Learning
 from hogline.posthog.entry import Entry
@@ -68,8 +70,10 @@ class Folder:
         *,
         learning: Learning = DEFAULT_LEARNING,
         retains: bool = False,
+        spreads: bool = False,
     ) -> None:
-        """`retains`: inactive people are removed, so the day of each id is written."""
+        """`retains`: inactive people are removed, so the day of each id is written. `spreads`: other processes may
+        deliver, too, so each event's lane is written."""
         self._journal = journal
         self._state = state
         self._clock = clock
@@ -80,6 +84,7 @@ class Folder:
         self._grown = asyncio.Event()
         self._flushed = self.known.folded
         self._seen: DaysSeen | None = DaysSeen() if retains else None
+        self._sheets: SheetWriter | None = SheetWriter(self.known) if spreads else None
         self._flushing = asyncio.Lock()
         self._stepping = asyncio.Lock()
         self._window = Window(journal, self.known.folded + 1)
@@ -165,6 +170,9 @@ class Folder:
             return False
         if self._seen is not None:
             self._seen.note(entry for _, entry, _ in received)
+        sheets = self._sheets
+        if sheets is not None:
+            known.load_ids({entry.distinct_id for _, entry, _ in received})
         ids = {entry.distinct_id for _, entry, _ in received if entry.said is not None}
         ids.update(entry.said.other for _, entry, _ in received if entry.said is not None and entry.said.other)
         known.load(ids)
@@ -176,6 +184,8 @@ class Folder:
                 # An internal error about one event must not keep all others from being delivered.
                 place = kind_and_place(error)
                 log.error("an event was skipped because of an internal error", uuid=entry.uuid, error=place)  # noqa: TRY400
+        if sheets is not None:
+            sheets.add(received)
         self._window.add(received, expected)
         self._tell()
         return True
@@ -193,6 +203,8 @@ class Folder:
             flush = known.take_flush()
             if self._seen is not None:
                 flush = flush._replace(seen=self._seen.new)
+            if self._sheets is not None:
+                flush = flush._replace(sheets=self._sheets.to_write())
             await self._state.flush(flush)
             known.flushed(flush)
             self._flushed = flush.folded
@@ -200,6 +212,8 @@ class Folder:
                 self._tell()
             if self._seen is not None:
                 self._seen.written(flush.seen)
+            if self._sheets is not None:
+                self._sheets.written(flush.sheets)
 
     async def expire_people(self, *, before_day: int, today: int, after: str, most: int) -> Expired:
         """See `store.forgetting.Forgets.expire_people`. Nothing is folded in the meantime, so
@@ -215,15 +229,15 @@ class Folder:
     # reading, for the connections
 
     @property
-    def _ready(self) -> int:
+    def ready(self) -> int:
+        """Up to which position connections get events."""
         return self._flushed if self.shared else self.known.folded
 
     async def wait(self, after: int) -> None:
-        """Returns when there is a folded event after this position, and everything that was there at the start is
-        folded. Otherwise older knowledge would overwrite newer."""
-        while self._ready < self._must or self._ready <= after:
+        """See `puller.Folded`."""
+        while self.ready < self._must or self.ready <= after:
             await self._grown.wait()
 
-    async def read(self, after: int, limit: int) -> list[Received]:
-        """At most `limit` folded events after a position, in order."""
-        return await self._window.read(after, limit, self._ready)
+    async def read(self, after: int, limit: int) -> tuple[list[Received], Portion | None]:
+        """See `puller.Folded`."""
+        return await self._window.read(after, limit, self.ready), None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
-from hogline.core.share import Far
+from hogline.store.shared import SharedState
 
 
 class Part(NamedTuple):
     """What of a connection this process carries."""
 
     lanes: Collection[int]
-    far: Callable[[int], Awaitable[Mapping[int, Far]]]
-    """How far all lanes of a connection are, as on disk."""
+    state: SharedState
     shares: int
     """In how many parts the connection is."""
 

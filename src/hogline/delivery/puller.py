@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import msgspec
 
@@ -13,9 +14,10 @@ from hogline.clock import Clock
 from hogline.core.changes import Failure, Settlement
 from hogline.core.desk import Desk
 from hogline.core.items import Item, Origin
-from hogline.delivery.folder import Folder
-from hogline.delivery.follower import Follower
+from hogline.core.known import Known
+from hogline.core.sheets import Portion
 from hogline.delivery.resender import Resender
+from hogline.delivery.window import Received
 from hogline.posthog.entry import Entry, decode_entry
 from hogline.store.base import Journal, State
 
@@ -34,13 +36,31 @@ MORE_DUE_S = 1.0
 NEVER_MS = 2**62
 
 
+class Folded(Protocol):
+    """Events of the journal that are folded, for a connection."""
+
+    @property
+    def known(self) -> Known:
+        """At least as of the last event that was read."""
+        ...
+
+    async def wait(self, after: int) -> None:
+        """Returns when there is a folded event after this position, and everything that was there at the start is
+        folded. Otherwise older knowledge would overwrite newer."""
+        ...
+
+    async def read(self, after: int, limit: int) -> tuple[list[Received], Portion | None]:
+        """At most `limit` folded events after a position, in order: all there are, or those of a portion."""
+        ...
+
+
 class Puller:
     def __init__(
         self,
         connection: int,
         desk: Desk,
         *,
-        folder: Folder | Follower,
+        folder: Folded,
         journal: Journal,
         state: State,
         clock: Clock,
@@ -98,14 +118,15 @@ class Puller:
         while True:
             await self._folder.wait(lanes.read)
             await self._space()
-            received = await self._folder.read(lanes.read, at_once)
+            received, portion = await self._folder.read(lanes.read, at_once)
             size_bytes = sum(one[2] for one in received)
-            self._desk.feed(received)
+            self._desk.feed(received, portion)
             for position, entry, _ in received:
                 if not entry.distinct_id:
                     self._forgotten(position)
             # Large events come in smaller portions, so that the last of them exceeds the window only a little.
-            at_once = max(10, min(PULL, PULL_BYTES * len(received) // max(size_bytes, 1)))
+            if received:
+                at_once = max(10, min(PULL, PULL_BYTES * len(received) // max(size_bytes, 1)))
             self._pulled.set()
             await asyncio.sleep(0)
 

@@ -53,9 +53,10 @@ class Window:
 
 async def received_after(journal: Journal, after: int, limit: int) -> list[Received]:
     """The next events in the journal."""
-    return [(position, *_weighed(body)) for position, body in await journal.read(after, limit, READ_BYTES)]
+    return [(position, *weighed(body)) for position, body in await journal.read(after, limit, READ_BYTES)]
 
 
-def _weighed(body: bytes) -> tuple[Entry, int]:
+def weighed(body: bytes) -> tuple[Entry, int]:
+    """An event, and its size in a window."""
     entry = decode_entry(body)
     return entry, weight_bytes(body, entry)

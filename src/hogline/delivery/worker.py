@@ -24,13 +24,11 @@ from hogline.core.items import OperationOutcome
 from hogline.core.settle import Outcome
 from hogline.core.shipment import Shipment
 from hogline.delivery.carrier import Carrier, Stopped
-from hogline.delivery.folder import Folder
-from hogline.delivery.follower import Follower
 from hogline.delivery.fuse import Fuse
 from hogline.delivery.gate import Gate
 from hogline.delivery.logbook import noted
 from hogline.delivery.part import Part
-from hogline.delivery.puller import Puller
+from hogline.delivery.puller import Folded, Puller
 from hogline.delivery.retries import Retries
 from hogline.delivery.tally import Notes
 from hogline.destinations.base import Destination, Send
@@ -67,7 +65,7 @@ class Worker(Generic[OptionsT]):
         destination: Destination[OptionsT],
         options: OptionsT,
         *,
-        folder: Folder | Follower,
+        folder: Folded,
         journal: Journal,
         state: State,
         part: Part | None = None,
@@ -236,7 +234,7 @@ class Worker(Generic[OptionsT]):
         while True:
             await self._clock.sleep(HEAR_EVERY_S if desk.waits_for_others else STEP_EVERY_S)
             if desk.waits_for_others:
-                desk.hear(await part.far(self.connection.id))
+                desk.hear(await part.state.far(self.connection.id))
                 self._wake.set()
             now_s = self._clock.now_s()
             if now_s >= self._told_s + STEP_EVERY_S:

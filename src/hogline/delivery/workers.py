@@ -14,10 +14,11 @@ from hogline.clock import Clock
 from hogline.delivery.carrier import Stopped
 from hogline.delivery.crew import Alone
 from hogline.delivery.folder import Folder
-from hogline.delivery.follower import Follower
 from hogline.delivery.gate import Gate, Rate
 from hogline.delivery.installed import Installed
 from hogline.delivery.part import Part
+from hogline.delivery.portions import Follower, OfFolder
+from hogline.delivery.puller import Folded
 from hogline.delivery.retried import Retried
 from hogline.delivery.tally import Notes, Tally
 from hogline.delivery.worker import Worker
@@ -70,7 +71,6 @@ class Workers:
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
         self._folder: Folder | None = None
         self._follows = follows
-        self._follower: Follower | None = None
         self._learning = Learning()
         self.go_alone: Callable[[Collection[int]], Awaitable[None]] | None = None
         """Returns when no other process carries anything of these connections, for a while."""
@@ -84,7 +84,12 @@ class Workers:
         """Runs from its first use on."""
         if self._folder is None:
             self._folder = Folder(
-                self._journal, self._state, self._clock, learning=self._learning, retains=self._retains
+                self._journal,
+                self._state,
+                self._clock,
+                learning=self._learning,
+                retains=self._retains,
+                spreads=self.others.may_come,
             )
             self._folder.start()
         return self._folder
@@ -140,7 +145,7 @@ class Workers:
             connection,
             one.destination,
             one.options,
-            folder=self._follow() if self._follows else self.folder,
+            folder=self._folded(part),
             part=part,
             journal=self._journal,
             state=self._state,
@@ -156,10 +161,12 @@ class Workers:
         task = asyncio.create_task(self._run(connection, worker), name=f"worker {connection.name}")
         self._running[connection.id] = (worker, task)
 
-    def _follow(self) -> Follower:
-        if self._follower is None:
-            self._follower = Follower(self._journal, self._state, self._clock)
-        return self._follower
+    def _folded(self, part: Part | None) -> Folded:
+        if part is None:
+            return self.folder
+        if self._follows:
+            return Follower(self._journal, self._state, part, self._clock)
+        return OfFolder(self.folder, part)
 
     async def _run(self, connection: Connection, worker: Worker[Any]) -> None:
         log.info("connection started", connection=connection.name)
@@ -208,8 +215,6 @@ class Workers:
             worker, task = running
             await worker.close(within_s)
             await task
-        if not self._running:
-            self._follower = None  # what it has read may be different by the next time: someone was forgotten
 
     async def stop_for(self, connection: int, reason: str) -> None:
         """Another process says that it has to stop."""

@@ -82,7 +82,7 @@ class _Carries:
         for one in await self._stores.state.connections():
             if one.id == connection:
                 try:
-                    self._workers.start(installed(one), Part(given.lanes, self._stores.state.far, given.shares))
+                    self._workers.start(installed(one), Part(given.lanes, self._stores.state, given.shares))
                 except InvalidOptions as invalid:
                     self._stopped[connection] = str(invalid)
 

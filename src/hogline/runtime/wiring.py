@@ -70,8 +70,8 @@ async def own_service(
             stack.callback(_ended, directory, quiet)
             await stack.enter_async_context(sampler.running())  # until what is in flight at the end is settled
         leader: Leader | None = None
-        if stores.board is not None and stores.far is not None and settings.shared is not None:
-            leader = Leader(stores.board, stores.far, clock, lease_s=settings.shared.lease_s)
+        if stores.board is not None and stores.shared is not None and settings.shared is not None:
+            leader = Leader(stores.board, stores.shared, clock, lease_s=settings.shared.lease_s)
             await leader.begin()  # also for a command that changes something: nobody else delivers in the meantime
         service = Service(
             settings,

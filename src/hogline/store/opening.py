@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from hogline.core.share import Far
 from hogline.store.audit import Audit
 from hogline.store.base import Journal, State, Unusable
 from hogline.store.crew import Board
@@ -18,7 +17,18 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources
 from hogline.store.event_log import EventLog
 from hogline.store.figures import Figures
-from hogline.store.shared import Answers, Asks, Changing, HandStores, Hold, Joining, Receiver, Shared, Workers
+from hogline.store.shared import (
+    Answers,
+    Asks,
+    Changing,
+    HandStores,
+    Hold,
+    Joining,
+    Receiver,
+    Shared,
+    SharedState,
+    Workers,
+)
 from hogline.store.sqlite.audit import SqliteAudit
 from hogline.store.sqlite.event_log import SqliteEventLog
 from hogline.store.sqlite.figures import SqliteFigures
@@ -46,8 +56,8 @@ class Stores:
     """Of such a store: how accounts and API tokens are changed."""
     board: Board | None = None
     """Of such a store: where its owner says what others deliver."""
-    far: Callable[[int], Awaitable[Mapping[int, Far]]] | None = None
-    """Of such a store: see `delivery.worker.Part`."""
+    shared: SharedState | None = None
+    """Of such a store: `state`."""
 
 
 @asynccontextmanager
@@ -69,7 +79,7 @@ async def opened(
         answers: Answers | None = None
         changing: Changing | None = None
         board: Board | None = None
-        far: Callable[[int], Awaitable[Mapping[int, Far]]] | None = None
+        spread: SharedState | None = None
         journal: Journal
         state: State
         events: EventLog
@@ -92,10 +102,10 @@ async def opened(
             opening = module.opened(shared.url, vault, directory.path, time_ms, myself=myself, joining=joining)
             made = await stack.enter_async_context(opening)
             journal, state, events, figures, audit, hold, answers, changing, board = made
-            far = made.state.far
+            spread = made.state
         sources = Sources(directory.path, vault)
         kept = (journal, state, events, figures, audit, sources, vault.fingerprint)
-        yield Stores(*kept, hold, answers, changing, board, far)
+        yield Stores(*kept, hold, answers, changing, board, spread)
 
 
 def receiver(

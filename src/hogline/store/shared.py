@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hogline.core.ledger import LedgerRow
 from hogline.core.share import Far
+from hogline.core.sheets import Sheet
 from hogline.store.base import Journal, State, Unusable
 from hogline.store.crew import Seat
 from hogline.store.forgetting import Suppressed
@@ -123,6 +124,16 @@ class SharedState(State, Protocol):
 
     async def far(self, connection: int) -> Mapping[int, Far]:
         """How far all lanes of a connection are, its own and those of others."""
+        ...
+
+    async def sheets(self, after: int, most: int) -> Sequence[Sheet]:
+        """At most so many sheets, in order, from the one with the event after this position, if there is one."""
+        ...
+
+    async def events_at(self, positions: Sequence[int], most_bytes: int) -> list[tuple[int, bytes]]:
+        """The events at these positions that are in the journal, in order: at most `most_bytes`, but always at least
+        one if there is any.
+        """
         ...
 
 

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from hogline.core import share
-from hogline.core.share import Far, Share, Wait
+from hogline.core.share import PLACES, Far, Latest, Share, Wait
 
 
-def test_an_id_waits_for_its_last_event_in_the_other_lane() -> None:
-    ours = Share([0, 2], begun=10)
-    ours.heard("ada", 11)
-    ours.heard("ada", 14)
-    assert ours.wait(1, "ada", 20) == Wait(1, 14, 20)
-    assert ours.wait(1, "bob", 20) == Wait(1, 10, 20)  # what came before this process listens, nobody knows
+def test_the_last_event_of_a_group_is_where_it_was_heard_last() -> None:
+    latest = Latest(begun=10)
+    latest.heard(7, 11)
+    latest.heard(7, 14)
+    assert latest.of(7) == 14
+    assert latest.of(8) == 10  # what came before this process listens, nobody knows
 
 
-def test_of_too_many_ids_the_first_may_have_had_an_event_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share, "MOST_GROUPS", 2)
-    ours = Share([0], begun=0)
-    for position, group in enumerate(("ada", "bob", "cay"), 1):
-        ours.heard(group, position)
-    assert [ours.wait(1, group, 9).settled for group in ("ada", "bob", "cay", "dan")] == [1, 2, 3, 1]
+def test_what_was_not_heard_may_be_of_any_group() -> None:
+    latest = Latest(begun=10)
+    latest.heard(7, 14)
+    latest.skipped(20)
+    latest.heard(8, 21)
+    assert [latest.of(group) for group in (7, 8, 9)] == [20, 21, 20]
+
+
+def test_groups_with_one_place_have_the_later_event() -> None:
+    latest = Latest(begun=0)
+    latest.heard(7, 14)
+    latest.heard(7 + PLACES, 15)
+    assert latest.of(7) == 15
 
 
 @pytest.mark.parametrize(

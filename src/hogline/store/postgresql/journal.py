@@ -273,6 +273,7 @@ def _beside(link: Link, job: JournalJob) -> None:
         case Trim():
             execute(link, SQL["trim"], {"last": job.last, "row_bytes": ROW_BYTES})
             execute(link, SQL["trim_stretches"], {"last": job.last})
+            execute(link, SQL["trim_sheets"], {"last": job.last})
         case Empty():
             execute(link, SQL["empty"], {"first": job.first, "last": job.last, "body": FORGOTTEN})
         case Rewrite():

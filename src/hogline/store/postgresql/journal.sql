@@ -68,6 +68,9 @@ UPDATE journal_end SET first = %(last)s + 1,
     bytes = bytes - (SELECT coalesce(sum(size + %(row_bytes)s), 0) FROM gone)::bigint
 WHERE partition = 0
 
+-- name: trim_sheets
+DELETE FROM lane_sheet WHERE partition = 0 AND first <= %(last)s AND first + octet_length(lanes) - 1 <= %(last)s
+
 -- name: trim_stretches
 DELETE FROM backfilled WHERE partition = 0 AND last <= %(last)s
 

@@ -11,7 +11,6 @@ from typing import TypeVar
 import msgspec
 
 from hogline.core.changes import Flush, Intent, Settlement
-from hogline.core.share import Far
 from hogline.core.told import WAITS_MS
 from hogline.store.base import Connection, Counts, NameTaken, TokenKind, Unwritable
 from hogline.store.datadir.secrets import Vault
@@ -23,6 +22,7 @@ from hogline.store.postgresql.directory import PostgresqlLists
 from hogline.store.postgresql.failures import PostgresqlFailures
 from hogline.store.postgresql.forgetting import PostgresqlForgetting, suppressed_hashes, to_clean
 from hogline.store.postgresql.link import Link, Row, Values, execute, firsts, rows, trouble_of, vacuum, value
+from hogline.store.postgresql.parts import PostgresqlParts, put_sheets
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import Hand
 from hogline.store.postgresql.queries import queries
@@ -44,7 +44,12 @@ _OF_CONNECTION = tuple(name for name in SQL if name.startswith("remove_") and na
 
 
 class PostgresqlState(
-    PostgresqlForgetting, PostgresqlResends, PostgresqlFailures, PostgresqlLists, records.RecordReader
+    PostgresqlForgetting,
+    PostgresqlResends,
+    PostgresqlFailures,
+    PostgresqlLists,
+    PostgresqlParts,
+    records.RecordReader,
 ):
     """Implements `store.base.State`. What the core reads takes one round trip in the event loop; everything else is
     read in another thread, and searches in a third.
@@ -209,7 +214,11 @@ class PostgresqlState(
     # what the core asks to be written (what it reads: `RecordReader`)
 
     async def flush(self, flush: Flush) -> None:
-        await self._write(records.flush(flush))
+        def write(link: Link) -> None:
+            records.flush(flush)(link)
+            put_sheets(link, flush.sheets)
+
+        await self._write(write)
 
     async def intend(self, intent: Intent) -> None:
         await self._write(partial(records.intend, intent))
@@ -230,11 +239,6 @@ class PostgresqlState(
         )
 
     # what happened to events
-
-    async def far(self, connection: int) -> dict[int, Far]:
-        """How far all lanes of a connection are, its own and those of others."""
-        found = await self._read(SQL["far"], {"connection": connection})
-        return {lane: Far(position, clear) for lane, position, clear in found}
 
     async def lanes(self, connection: int) -> dict[int, int]:
         return dict(await self._read(SQL["lanes"], {"connection": connection}))

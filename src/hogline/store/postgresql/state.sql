@@ -164,6 +164,3 @@ SELECT pg_advisory_xact_lock(hashtext('hogline state'))
 
 -- name: suppressed_hashes
 SELECT hash FROM suppressed
-
--- name: far
-SELECT lane, position, clear FROM lanes WHERE connection = %(connection)s AND partition = 0
