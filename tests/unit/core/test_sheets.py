@@ -167,3 +167,13 @@ def test_a_join_that_no_sheet_explains_waits_for_all_earlier_events() -> None:
     desk.feed(its.journal[3:], Portion(4, {4: lane}, {}))
     (item,) = waiting(desk)
     assert [(wait.settled, wait.clear) for wait in item.far] == [(3, 4)]
+
+
+def test_where_sheets_end_any_group_may_have_had_an_event_before() -> None:
+    its = life(event(distinct_id="ada"), event(distinct_id="v1"), event(distinct_id="bob"), joins("ada", "v1"))
+    lane = lane_of(its.known.group("ada"))
+    desk = part(its, [lane])
+    desk.feed([], Portion(3, {}, {}))
+    desk.feed(its.journal[3:])
+    (item,) = waiting(desk)
+    assert [(wait.settled, wait.clear) for wait in item.far] == [(3, 4)]
