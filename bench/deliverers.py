@@ -2,6 +2,9 @@
 statements, and how fast a backlog is delivered.
 The events come from visitors who sign up, so joins cross the lanes of several processes. Counting begins when each
 process has its lanes.
+
+Each process may use one core only. PostgreSQL and the destination use whatever is left, so on few cores the rate says
+little about more processes. The CPU per event says what they could do with a core each: so many cores divided by it.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ KINDS = {"sign up right after their first page": 0.01, "sign up later": 0.3}
 
 
 class Cost(NamedTuple):
+    deliverers: int
     events: float
     own_s: float
     """CPU of all processes."""
@@ -38,10 +42,20 @@ class Cost(NamedTuple):
     statements: int
     wall_s: float
 
+    @property
+    def rate(self) -> float:
+        """Events per second."""
+        return self.events / self.wall_s
+
+    @property
+    def rate_by_cpu(self) -> float:
+        """Events per second, if none of them ever waited."""
+        return self.deliverers * self.events / self.own_s
+
     def __str__(self) -> str:
         own_us, server_us = self.own_s / self.events * 1e6, self.server_s / self.events * 1e6
-        per_s, per_1000 = self.events / self.wall_s, self.statements / self.events * 1_000
-        return (f"{per_s:>8,.0f} events/s, CPU per event: Hogline {own_us:.0f} µs, PostgreSQL {server_us:.0f} µs; "
+        per_1000 = self.statements / self.events * 1_000
+        return (f"{self.rate:>8,.0f} events/s, CPU per event: Hogline {own_us:.0f} µs, PostgreSQL {server_us:.0f} µs; "
                 f"{per_1000:.0f} statements per 1,000 events")  # fmt: skip
 
 
@@ -51,9 +65,14 @@ def main() -> None:
     os.environ |= {"HOGLINE_SHARE_BEHIND_S": "0", "HOGLINE_PEOPLE_RETENTION_DAYS": "0"}
     for title, later in KINDS.items():
         print(f"  who {title}")
+        costs = {}
         for deliverers in (1, 2, 4):
             with private(durable=True, settings=("shared_preload_libraries=pg_stat_statements",)) as server:
-                print(f"    {deliverers}: {_once(server, deliverers, later)}", flush=True)
+                costs[deliverers] = _once(server, deliverers, later)
+            print(f"    {deliverers}: {costs[deliverers]}", flush=True)
+        one, two = costs[1], costs[2]
+        print(f"    two deliver {two.rate_by_cpu / one.rate_by_cpu:.2f} times as much as one by their CPU, "
+              f"{two.rate / one.rate:.2f} times here, on {os.cpu_count()} cores that do all else, too")  # fmt: skip
 
 
 def _once(server: Server, deliverers: int, later: float) -> Cost:
@@ -62,7 +81,7 @@ def _once(server: Server, deliverers: int, later: float) -> Cost:
         run(data / "a", "connect", "customerio", "--site-id=s", "--api-key=k", f"--tracking-endpoint={where}")
         token = msgspec.json.decode(run(data / "a", "token", "--json").output)["token"]
         _receive(data / "r", token, later)
-        processes = [_delivers(data / name) for name in "abcd"[:deliverers]]
+        processes = [_delivers(data / name, core) for core, name in enumerate("abcd"[:deliverers])]
         for one in processes:
             stack.callback(_end, one)
         for one in processes:
@@ -75,6 +94,7 @@ def _once(server: Server, deliverers: int, later: float) -> Cost:
             assert time.perf_counter() - begin < 300, sent
             time.sleep(0.05)
         return Cost(
+            deliverers=deliverers,
             events=(wanted - first) / wanted * USERS * (EACH + 2),
             own_s=_cpu_s(pids) - own,
             server_s=_of(server) - postgresql,
@@ -90,8 +110,11 @@ def _until_spread(deliverers: int) -> None:
         time.sleep(0.05)
 
 
-def _delivers(data: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*HOGLINE, "serve", "--only", "deliver"], env=environment(data), stderr=subprocess.PIPE)
+def _delivers(data: Path, core: int) -> subprocess.Popen[bytes]:
+    cores = sorted(os.sched_getaffinity(0))
+    process = subprocess.Popen([*HOGLINE, "serve", "--only", "deliver"], env=environment(data), stderr=subprocess.PIPE)
+    os.sched_setaffinity(process.pid, {cores[core % len(cores)]})
+    return process
 
 
 def _receive(data: Path, token: str, later: float) -> None:
