@@ -18,9 +18,9 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql import schema
 from hogline.store.postgresql.claim import Claim, claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import AWAY, LOST, Link, connect, value
+from hogline.store.postgresql.link import AWAY, LOST, Link, close, connect, value
 from hogline.store.postgresql.pen import Pen
-from hogline.store.postgresql.presence import Guest, Myself, joined, workers
+from hogline.store.postgresql.presence import Guest, Myself, joined, usable, workers
 from hogline.store.postgresql.state import PostgresqlState
 from hogline.store.postgresql.texts import meant, written
 from hogline.testing.stores.words import body, installed
@@ -282,6 +282,37 @@ def test_tables_of_a_newer_version_are_used_as_long_as_it_allows(url: str) -> No
     with pytest.raises(Unusable, match="a newer Hogline"):
         schema.migrate(link, known)
     link.close()
+
+
+@pytest.mark.usefixtures("claim")
+async def test_a_start_does_not_wait_for_another_that_is_stuck(url: str) -> None:
+    stuck, starts = connect(url, "stuck"), connect(url, "starts")
+    with stuck.transaction():
+        stuck.execute(b"SELECT pg_advisory_xact_lock(%s)", (schema._LOCK,))
+        starts.execute(b"SET lock_timeout = '1ms'")
+        schema.migrate(starts)
+    stuck.close()
+    starts.close()
+
+
+@pytest.mark.usefixtures("claim")
+async def test_the_key_is_checked_although_the_owner_is_stuck(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = connect(url, "stuck")
+    monkeypatch.setattr("hogline.store.postgresql.link._SESSION", "-c lock_timeout=1ms")
+    with stuck.transaction():
+        stuck.execute(b"SELECT FROM store FOR UPDATE")
+        close(usable(url, VAULT, "starts"))
+    close(stuck)
+
+
+def test_a_lock_is_waited_for_longer_than_a_frozen_process_can_hold_it(url: str) -> None:
+    link = connect(url, "test")
+    sql = b"SELECT setting::int FROM pg_settings WHERE name = %s"
+    waits_ms, held_ms = (
+        link.execute(sql, (name,)).fetchall()[0][0] for name in ("lock_timeout", "idle_in_transaction_session_timeout")
+    )
+    close(link)
+    assert waits_ms >= held_ms + 5_000
 
 
 def test_every_schema_script_says_who_can_still_read() -> None:

@@ -28,9 +28,11 @@ MOST_LINKS = 10
 """So many are open in the process that delivers, which has the most."""
 CONNECT_WITHIN_S = 5
 _LOOK_S = 0.1
-_SESSION = "-c client_encoding=UTF8 -c lock_timeout=20s"
 IDLE_S = 20.0
 """A transaction of a process that is frozen or cut off ends after this time, and gives up what it has locked."""
+LOCKED_S = IDLE_S + 10
+"""Others wait for it so long. If somebody holds a lock longer, it is not Hogline."""
+_SESSION = f"-c client_encoding=UTF8 -c lock_timeout={LOCKED_S:.0f}s"
 FENCED = "HL001"
 """What the function `fence` raises."""
 

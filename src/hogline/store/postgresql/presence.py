@@ -323,7 +323,9 @@ def workers(url: str, vault: Vault) -> Workers:
 
 
 def _check_key(link: Link, vault: Vault) -> None:
-    if not value(link, SQL["check_key"], {"check": vault.fingerprint("hogline")}):
+    check = vault.fingerprint("hogline")
+    # Only the first process writes it: the others would have to wait if somebody is changing that row.
+    if value(link, SQL["key_check"]) != check and not value(link, SQL["check_key"], {"check": check}):
         raise Unusable(
             "The store in PostgreSQL was made with another HOGLINE_SECRET_KEY. Set that key: without it, the "
             "credentials in the store cannot be read."

@@ -1,6 +1,9 @@
 -- name: timeline
 SELECT CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END
 
+-- name: key_check
+SELECT key_check FROM store
+
 -- name: check_key
 UPDATE store SET key_check = coalesce(key_check, %(check)s) RETURNING key_check = %(check)s
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 import structlog
 
 from hogline.store.base import Unusable
-from hogline.store.postgresql.link import Link, rows
+from hogline.store.postgresql.link import Link, rows, value
 
 log = structlog.get_logger("hogline.store")
 
@@ -39,19 +39,16 @@ def schema_of(link: Link) -> bytes:
 
 
 def migrate(link: Link, known: list[str] | None = None) -> None:
-    """Raises `Unusable` if the tables are too new for this Hogline, and `psycopg.Error`."""
+    """Waits for nobody if there is nothing to do. Raises `Unusable` if the tables are too new for this Hogline, and
+    `psycopg.Error`."""
     known = scripts() if known is None else known
+    if value(link, b"SELECT to_regclass('schema') IS NOT NULL") and _version(link, len(known))[0] >= len(known):
+        return
     with link.transaction():
         link.execute(b"SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         link.execute(b"CREATE SCHEMA IF NOT EXISTS " + schema_of(link))
         link.execute(b"CREATE TABLE IF NOT EXISTS schema (version integer NOT NULL, oldest_reader integer NOT NULL)")
-        found = rows(link, b"SELECT version, oldest_reader FROM schema")
-        version, oldest = found[0] if found else (0, 0)
-        if oldest > len(known):
-            raise Unusable(
-                f"The store in PostgreSQL was written by a newer Hogline (version {version}, this one knows "
-                f"{len(known)}). Install that version or a newer one."
-            )
+        version, oldest = _version(link, len(known))
         for number, script in enumerate(known[version:], version + 1):
             link.execute(script.encode())
             oldest = max(oldest, oldest_reader(script))
@@ -59,3 +56,15 @@ def migrate(link: Link, known: list[str] | None = None) -> None:
             link.execute(b"INSERT INTO schema VALUES (%s, %s)", (number, oldest))
         if 0 < version < len(known):
             log.info("upgraded the store in PostgreSQL", schema=len(known), before=version)
+
+
+def _version(link: Link, newest: int) -> tuple[int, int]:
+    """Of the tables, and the oldest that can still use them. Raises `Unusable` if that is newer than `newest`."""
+    found = rows(link, b"SELECT version, oldest_reader FROM schema")
+    version, oldest = found[0] if found else (0, 0)
+    if oldest > newest:
+        raise Unusable(
+            f"The store in PostgreSQL was written by a newer Hogline (version {version}, this one knows {newest}). "
+            "Install that version or a newer one."
+        )
+    return version, oldest
