@@ -12,7 +12,9 @@ from urllib.error import HTTPError
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 from many import Store, names, send
 
@@ -262,6 +264,33 @@ def test_a_topic_that_is_too_small_for_events_is_not_used(
         for done in admin.incremental_alter_configs([config]).values():
             done.result(30)
         until(lambda: send(receiver, token, "late") == 200)
+
+
+def test_a_user_who_may_not_write_is_told_and_can_be_allowed(
+    store: Store, customerio: Running, broker: Broker, topic: str, admin: AdminClient
+) -> None:
+    def allow(*operations: AclOperation) -> None:
+        who = f"User:{broker.USER}", "*"
+        where = ResourceType.TOPIC, topic, ResourcePatternType.LITERAL
+        bindings = [AclBinding(*where, *who, one, AclPermissionType.ALLOW) for one in operations]
+        for done in admin.create_acls(bindings).values():
+            done.result(30)
+
+    hogline(store.folder / "looking", "store", "create")
+    token = connected(store, customerio)
+    settings = store.folder / "kafka.properties"
+    settings.write_text("".join(f"{name}={value}\n" for name, value in broker.sasl.items()))
+    store.env |= {"HOGLINE_JOURNAL": f"kafka://{broker.sasl_address}/{topic}", "HOGLINE_KAFKA": str(settings)}
+    allow(AclOperation.DESCRIBE, AclOperation.READ)
+    with store.serving("a", "receive") as receiver, store.serving("owner", "deliver"):
+        for _ in range(2):
+            assert send(receiver, token, "not allowed") == 503
+        until(lambda: source(store)["state"] == "reading")
+        allow(AclOperation.WRITE)
+        until(lambda: send(receiver, token, "allowed") == 200)
+        until(lambda: "allowed" in names(customerio))
+        assert receiver.stop() == 0
+    assert "not allowed" not in names(customerio)
 
 
 @pytest.fixture

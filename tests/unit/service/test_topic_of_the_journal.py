@@ -14,6 +14,7 @@ from hogline.model import Event
 from hogline.posthog.entry import encode_event
 from hogline.service.core import CannotDo
 from hogline.service.topic_reader import KEPT_MS
+from hogline.sources.kafka.writer import NOTHING
 from hogline.store.datadir.sources import Sources as Kept
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +51,7 @@ async def test_events_and_counts_are_taken_in_order(tmp_path: Path, kafka: Kafka
     kafka.first[0] = 5  # an earlier store had those
     kafka.put(1_000, entry(1))
     kafka.put(1_001, b'{"distinct_id_missing":2}')
+    kafka.put(1_001, NOTHING)
     kafka.put(1_002, entry(2))
     kafka.put(1_003, entry(2))
     for wrong in (None, b"", b"nothing", b'{"a":"b"}', b"\xc1"):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from hogline.sources.kafka.client import KafkaLog
 from hogline.sources.kafka.log import Record, Trouble
-from hogline.sources.kafka.writer import AWAY, FULL, KafkaWriter
+from hogline.sources.kafka.writer import AWAY, FULL, NOTHING, KafkaWriter
 from hogline.store.base import Unwritable
 
 pytestmark = pytest.mark.anyio
@@ -65,36 +66,97 @@ async def test_events_are_in_one_partition_in_their_order_with_counts_of_what_wa
     assert found == [*(b"%d-%d" % (call, n) for call in range(20) for n in range(50)), b'{"empty":2}']
 
 
-async def test_what_kafka_does_not_take_is_an_error_and_later_it_goes_on(
-    writer: KafkaWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Refuses:
-        def __init__(self, error: Exception) -> None:
-            self.error = error
+class Broken:
+    """A producer that takes records and keeps none."""
 
-        def produce(self, *_: object, **__: object) -> None:
-            raise self.error
+    def __init__(self, error: int) -> None:
+        self.error = error
+        self.waiting: list[Callable[[KafkaError, None], None]] = []
+        self.taken: list[bytes] = []
 
-        def poll(self, _: float) -> None:
-            time.sleep(0.01)
+    def produce(self, _topic: str, value: bytes, *, on_delivery: Callable[[KafkaError, None], None], **_: int) -> None:
+        self.taken.append(value)
+        self.waiting.append(on_delivery)
 
-    good = writer._producer
-    monkeypatch.setattr(writer, "_producer", Refuses(BufferError()))
-    with pytest.raises(Unwritable, match=FULL):
-        await writer.append([b"one"])
-    assert writer.trouble is None
-    fatal = KafkaError(KafkaError._FATAL, "the epoch is over", fatal=True)
-    monkeypatch.setattr(writer, "_producer", Refuses(KafkaException(fatal)))
-    for _ in range(2):
-        with pytest.raises(Unwritable, match=AWAY):
-            await writer.append([b"one"])
-        assert writer.trouble is not None
-        assert writer.trouble.startswith("Kafka cannot be written to at 127.0.0.1:")
-    assert writer._producer is not good
+    def poll(self, _: float) -> None:
+        time.sleep(0.01)
+        self.flush(0)
+
+    def flush(self, _: float) -> None:
+        while self.waiting:
+            self.waiting.pop()(KafkaError(self.error), None)
+
+
+class Ends(Broken):
+    """After a fatal error: it is told once, and what becomes of the records says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(KafkaError._PURGE_QUEUE)
+
+    def poll(self, _: float) -> None:
+        time.sleep(0.01)
+        if self.waiting:
+            raise KafkaException(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "no id", fatal=True))
+
+
+async def recovered(writer: KafkaWriter) -> None:
     async with asyncio.timeout(20):
         while writer.trouble is not None:
             await asyncio.sleep(0.01)
+
+
+async def test_when_more_comes_than_kafka_takes(writer: KafkaWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def produce(self, *_: object, **__: object) -> None:
+            raise BufferError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "_producer", Full())
+        with pytest.raises(Unwritable, match=FULL):
+            await writer.append([b"one"])
+    assert writer.trouble is None
+
+
+async def test_a_fatal_error_ends_a_producer_and_all_that_wait_for_it_are_told(writer: KafkaWriter) -> None:
+    ends = Ends()
+    writer._begin(cast(Producer, ends))
+    async with asyncio.timeout(10):
+        told = await asyncio.gather(*(writer.append([b"one", b"two"]) for _ in range(3)), return_exceptions=True)
+    assert [str(one) for one in told] == [AWAY] * 3
+    assert writer.trouble == (
+        "Kafka does not allow this user to write to hogline: it needs Describe, Write and IdempotentWrite."
+    )
+    await recovered(writer)
+    assert cast(Ends, writer._producer) is not ends
     await writer.append([b"one"])
+
+
+async def test_it_is_trouble_until_kafka_takes_a_record(writer: KafkaWriter) -> None:
+    good, broken = writer._producer, Broken(KafkaError._MSG_TIMED_OUT)
+    writer._begin(cast(Producer, broken))
+    with pytest.raises(Unwritable, match=AWAY):
+        await writer.append([b"one"])
+    async with asyncio.timeout(20):
+        while broken.taken.count(NOTHING) < 2:
+            assert writer.trouble is not None
+            await asyncio.sleep(0.01)
+    writer._begin(good)
+    await recovered(writer)
+    await writer.append([b"one"])
+
+
+async def test_whatever_goes_wrong_is_tried_again(writer: KafkaWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    went_wrong = asyncio.Event()
+
+    def create() -> None:
+        writer._loop.call_soon_threadsafe(went_wrong.set)
+        raise KeyError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "create", create)
+        writer._wait("Kafka is away.")
+        await went_wrong.wait()
+    await recovered(writer)
 
 
 async def test_a_broker_that_is_not_there_is_trouble_until_it_is() -> None:

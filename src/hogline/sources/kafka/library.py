@@ -90,8 +90,11 @@ class Library:
         self._brokers = brokers
         self._doing = doing
         self._last_error = ""
+        self._fatal: KafkaError | None = None
         self._secrets = [str(value) for value in settings.values() if len(str(value)) > 3]
         self._no_topic = {codes.UNKNOWN_TOPIC_OR_PART, codes._UNKNOWN_TOPIC, codes._UNKNOWN_PARTITION}  # noqa: SLF001
+        self._after_fatal = {codes._FATAL, codes._PURGE_QUEUE, codes._PURGE_INFLIGHT}  # noqa: SLF001
+        """They do not say what happened."""
         self.shared: dict[str, Any] = {
             "client.id": "hogline",
             **settings,
@@ -121,16 +124,23 @@ class Library:
         text = found.str() if isinstance(found, self.codes) else str(found)
         return Trouble(f"librdkafka does not accept the settings: {self._plain(text)}.")
 
+    def ended(self, error: KafkaError) -> Trouble:
+        """What `poll` of a producer raised: it takes nothing more."""
+        self._fatal = error
+        return self.trouble(error)
+
     def trouble(self, error: KafkaError) -> Trouble:
         """Call `poll` of the client before, so that what it heard is known here."""
+        if error.code() in self._after_fatal and self._fatal is not None:
+            error = self._fatal
         code = error.code()
         if code in self._no_topic:
             return Trouble(f"Kafka has no topic named {self.topic}.")
-        if code == self.codes.TOPIC_AUTHORIZATION_FAILED:
+        if code in {self.codes.TOPIC_AUTHORIZATION_FAILED, self.codes.CLUSTER_AUTHORIZATION_FAILED}:
             right = (
                 "read {}: it needs Describe and Read"
                 if self._doing == "read"
-                else "write to {}: it needs Describe and Write"
+                else "write to {}: it needs Describe, Write and IdempotentWrite"
             )
             return Trouble(f"Kafka does not allow this user to {right.format(self.topic)}.")
         why = self._last_error or self._plain(error.str())

@@ -17,6 +17,7 @@ import structlog
 from hogline.sources.kafka.library import Library, Settings
 from hogline.sources.kafka.log import Trouble
 from hogline.store.base import Unwritable
+from hogline.telemetry.internal_errors import kind_and_place
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message, Producer
@@ -32,6 +33,7 @@ RECORD_BYTES = 4 * 1024 * 1024
 """An event has about a megabyte at most (`posthog.weight`). Packed, it may have a little more."""
 _OURS: dict[str, object] = {
     "acks": "all",
+    "allow.auto.create.topics": False,  # with a broker's own settings
     "enable.idempotence": True,
     "message.timeout.ms": int(WITHIN_S * 1_000),
     "message.max.bytes": RECORD_BYTES,
@@ -49,6 +51,8 @@ _CONFIG = {
 }
 AWAY = "Kafka does not take events now. Send this again later."
 """Senders need not know more: the log, `/readyz` and the console say why."""
+NOTHING = b"{}"
+"""A record that says nothing (`entries`): whether Kafka takes it shows whether it takes events."""
 FULL = "Events arrive faster than Kafka takes them. Send this again later."
 
 _json = msgspec.json.Encoder().encode
@@ -67,17 +71,25 @@ class KafkaWriter:
         self._watching: asyncio.Task[None] | None = None
         self._over = False
         self._check_within_s = check_within_s
+        self._polling: list[Thread] = []
+        self._has_ended = False
+        """After a fatal error, a producer takes nothing more."""
         try:
-            self._producer = self._made()
+            self._begin(self._made())
             self._admin: AdminClient = library.admin.AdminClient(_without_group(library.shared))
         except (library.kafka.KafkaException, ValueError, TypeError) as error:
             raise library.not_accepted(error) from None
-        self._thread = Thread(target=self._poll, name="kafka-writer", daemon=True)
-        self._thread.start()
 
     def _made(self) -> Producer:
         made: Producer = self._library.kafka.Producer({**_PREFERRED, **_without_group(self._library.shared), **_OURS})
         return made
+
+    def _begin(self, producer: Producer) -> None:
+        """From now on, events go through this one."""
+        self._producer, self._has_ended = producer, False
+        thread = Thread(target=self._poll, args=(producer,), name="kafka-writer", daemon=True)
+        self._polling = [*(one for one in self._polling if one.is_alive()), thread]
+        thread.start()
 
     async def open(self) -> None:
         """Create the topic if it is not there. If that is not possible now, try again until it is."""
@@ -116,7 +128,8 @@ class KafkaWriter:
         """Whether events fit, and stay. Raises `Trouble`."""
         library = self._library
         resource = library.admin.ConfigResource(library.admin.ConfigResource.Type.TOPIC, library.topic)
-        with suppress(library.kafka.KafkaException):  # it may not be allowed to look
+        # It may not be allowed to look, and some brokers tell less.
+        with suppress(library.kafka.KafkaException, KeyError, TypeError, ValueError):
             (asked,) = self._admin.describe_configs([resource], request_timeout=self._check_within_s).values()
             config = asked.result()
             if (kept_ms := int(config["retention.ms"].value)) >= 0:
@@ -134,6 +147,14 @@ class KafkaWriter:
             return 0
         if self.trouble is not None:
             raise Unwritable(AWAY)
+        try:
+            await self._put(values)
+        except Trouble as trouble:
+            raise self._wait(str(trouble)) from None
+        return 0
+
+    async def _put(self, values: Sequence[bytes]) -> None:
+        """Kafka has them when it returns. Raises `Trouble`; `Unwritable` if too many wait already."""
         call = _Call(len(values), self._loop)
         produce, topic, library = self._producer.produce, self._library.topic, self._library
         try:
@@ -142,53 +163,64 @@ class KafkaWriter:
         except BufferError:
             raise Unwritable(FULL) from None
         except library.kafka.KafkaException as error:
-            raise self._failed(error.args[0]) from None
+            raise library.trouble(error.args[0]) from None
         if (failed := await call.over) is not None:
-            raise self._failed(failed)
-        return 0
+            raise library.trouble(failed)
 
     def _trouble(self, error: KafkaError) -> Trouble:
         self._admin.poll(0)  # so that the library hears why
         return self._library.trouble(error)
 
-    def _failed(self, error: KafkaError) -> Unwritable:
-        if error.fatal():
-            self._producer = self._made()
-        return self._wait(str(self._library.trouble(error)))
-
     def _wait(self, trouble: str) -> Unwritable:
         """Take nothing until Kafka can be used again. Returns what senders are told."""
         if self.trouble is None:
             log.warning("Kafka cannot be used", reason=trouble)
-        self.trouble = trouble
+            self.trouble = trouble
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch(), name="kafka")
         return Unwritable(AWAY)
 
     async def _watch(self) -> None:
-        while True:
+        while self.trouble is not None:
             await asyncio.sleep(AGAIN_S)
             try:
                 await asyncio.to_thread(self.create)
-            except Trouble as trouble:
+                if self._has_ended:
+                    self._begin(self._made())
+                await self._put([NOTHING])
+            except (Trouble, Unwritable) as trouble:
                 self.trouble = str(trouble)
+            except Exception as error:  # whatever it is, it is tried again
+                self.trouble = f"Internal error ({kind_and_place(error)})."
             else:
                 self.trouble = None
                 log.info("Kafka can be used again")
-                return
 
-    def _poll(self) -> None:
+    def _poll(self, producer: Producer) -> None:
+        """In a thread: hear what becomes of a producer's records, until it has ended."""
+        fatal = self._library.kafka.KafkaException
         while not self._over:
-            self._producer.poll(POLL_S)
+            try:
+                producer.poll(POLL_S)
+            except fatal as error:
+                trouble = self._library.ended(error.args[0])
+                self._loop.call_soon_threadsafe(self._end, str(trouble))
+                break
+        with suppress(fatal):
+            producer.flush(WITHIN_S)
+
+    def _end(self, trouble: str) -> None:
+        self._has_ended = True
+        self._wait(trouble)
 
     async def close(self) -> None:
         """What was not answered by then is not kept, as far as its sender knows."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        await asyncio.to_thread(self._producer.flush, WITHIN_S)
         self._over = True
-        await asyncio.to_thread(self._thread.join)
+        for thread in self._polling:
+            await asyncio.to_thread(thread.join)
 
 
 class _Call:
