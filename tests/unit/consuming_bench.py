@@ -70,8 +70,10 @@ class Consuming:
 
 
 @asynccontextmanager
-async def consuming(folder: Path, kafka: Kafka, *, connected: bool = True) -> AsyncIterator[Consuming]:
-    async with bench_in(folder) as bench:
+async def consuming(
+    folder: Path, kafka: Kafka, *, connected: bool = True, **settings: object
+) -> AsyncIterator[Consuming]:
+    async with bench_in(folder, **settings) as bench:
         if connected and not await bench.service.connections.all():
             await bench.service.connections.add("customerio", GOOD | {"anonymous_users": "all"}, name="shop")
         bench.service.consuming._opens = kafka.open

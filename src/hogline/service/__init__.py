@@ -182,7 +182,7 @@ class Service:
             workers=workers,
             seen=seen,
         )
-        self.consuming = Consuming(sources, journal=journal, state=state, clock=clock, seen=seen)
+        self.consuming = Consuming(sources, journal=journal, state=state, clock=clock, seen=seen, own=settings.journal)
         self.sources = Sources(
             sources, self.fetching, self.consuming, journal=journal, state=state, clock=clock, trail=trail
         )

@@ -33,6 +33,8 @@ from hogline.views.connections import SourceState
 log = structlog.get_logger("hogline.service")
 
 LONGEST_PAUSE_S = 60.0
+LONGEST_OWN_PAUSE_S = 5.0
+"""What waits in a topic of Hogline's own is what was just received."""
 RECREATED = (
     "The topic was deleted and created again. What it had is gone, so Hogline stopped. Run the same "
     "`hogline source add kafka` again to read the new one from its beginning."
@@ -68,8 +70,10 @@ class Consuming:
         state: State,
         clock: Clock,
         seen: SeenUuids,
+        own: str = "",
         opens: Opens = KafkaLog,
     ) -> None:
+        """`own`: the address of the topic of HOGLINE_JOURNAL; empty: there is none."""
         self._kept = kept
         self._journal = journal
         self._state = state
@@ -79,8 +83,7 @@ class Consuming:
         self._standings = Standings(Reading)
         self._runs = False
         self._connected = False
-        self.own = ""
-        """The source that reads the topic of HOGLINE_JOURNAL; empty: there is none."""
+        self._own = own
 
     def standing(self, name: str) -> Reading:
         return self._standings.of(name)
@@ -90,6 +93,10 @@ class Consuming:
         brokers, topic = split(address)
         settings: Mapping[str, str | int | float | bool] = json.loads(key)
         return self._opens(brokers, topic, settings)
+
+    def is_own(self, source: Source) -> bool:
+        """Whether it reads the topic of HOGLINE_JOURNAL. Also known in a process that does not read it."""
+        return bool(self._own) and source.run == own_run(split(self._own)[1])
 
     def begin_own(self, address: str, settings: Settings) -> None:
         """Read the topic into which Hogline's receivers put events. Topics are distinguished by their names: the topic
@@ -111,7 +118,6 @@ class Consuming:
                 topic=Topic(id="", project=0, ours=True),
             )
         kept.put(replace(source, address=address, key=key))
-        self.own = source.name
 
     async def run(self, append: Append) -> None:
         """Read from each source until cancelled. `append` may refuse while too many events are pending."""
@@ -165,25 +171,26 @@ class Consuming:
             await reader.follow()
         except Recreated:
             standing.stopped = True
-            self._troubled(source.name, standing, RECREATED)
+            self._troubled(source, standing, RECREATED)
         except (Trouble, Unusable, Unwritable) as problem:
-            self._troubled(source.name, standing, str(problem))
+            self._troubled(source, standing, str(problem))
         except Exception as error:  # whatever it is, it is tried again
-            self._troubled(source.name, standing, f"Internal error ({kind_and_place(error)}).")
+            self._troubled(source, standing, f"Internal error ({kind_and_place(error)}).")
         finally:
             if reader is not None:
                 await reader.close()
 
-    def _troubled(self, name: str, standing: Reading, trouble: str) -> None:
+    def _troubled(self, source: Source, standing: Reading, trouble: str) -> None:
         if standing.progress.reads:
             standing.trouble, standing.pause_s = None, 0.0
         standing.progress.reads = False
         if standing.trouble is None:
             standing.trouble_ms = self._clock.time_ms()
         if trouble != standing.trouble:
-            log.warning("nothing can be read", source=name, reason=trouble)
+            log.warning("nothing can be read", source=source.name, reason=trouble)
         standing.trouble = trouble
-        standing.pause_s = min(max(standing.pause_s * 2, LOOK_EVERY_S), LONGEST_PAUSE_S)
+        longest_s = LONGEST_OWN_PAUSE_S if source.topic is not None and source.topic.ours else LONGEST_PAUSE_S
+        standing.pause_s = min(max(standing.pause_s * 2, LOOK_EVERY_S), longest_s)
         standing.due_s = self._clock.now_s() + standing.pause_s
 
     async def end(self, name: str) -> None:

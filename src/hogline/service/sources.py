@@ -168,7 +168,7 @@ class Sources:
         """Fetch nothing more, and forget the key. Events that were fetched stay."""
         async with self._changing:
             source, kept = self._find(name), self._store()
-            if name == self._consuming.own:
+            if self._consuming.is_own(source):
                 raise CannotDo(f"Hogline's own receivers put events into {name}. Remove HOGLINE_JOURNAL first.")
             async with self._consuming.held(name):
                 await self._fetching.end(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from consuming_bench import Consuming, consuming
@@ -12,9 +13,11 @@ from kafka_log import Kafka
 
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
+from hogline.service.consuming import LONGEST_OWN_PAUSE_S
 from hogline.service.core import CannotDo
 from hogline.service.topic_reader import KEPT_MS
 from hogline.sources.kafka.writer import NOTHING
+from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources as Kept
 
 pytestmark = pytest.mark.anyio
@@ -84,12 +87,36 @@ async def test_settings_and_brokers_may_change_and_another_name_is_another_topic
         assert [(view.name, view.address) for view in await one.sources.all()] == [
             ("journal", "kafka://b1:9092,b2:9092/hogline")
         ]
-        with pytest.raises(CannotDo, match="Hogline's own receivers put events into journal"):
-            await one.sources.remove("journal")
         one.bench.service.consuming.begin_own("kafka://kafka:9092/other", {})
         assert [view.name for view in await one.sources.all()] == ["journal", "journal-2"]
         await one.sources.remove("journal")
         assert kept(one).get("journal-2").run < -(1 << 22)
+
+
+async def test_a_command_does_not_remove_the_source_of_the_topic_that_receivers_use(
+    tmp_path: Path, kafka: Kafka
+) -> None:
+    async with taking(tmp_path, kafka):
+        pass
+    settings: dict[str, Any] = {
+        "journal": ADDRESS,
+        "store": "postgresql://postgresql/hogline",
+        "secret_key": Vault.new_key(),
+    }
+    async with consuming(tmp_path, kafka, **settings) as command:  # it has not begun to read
+        with pytest.raises(CannotDo, match="Hogline's own receivers put events into journal"):
+            await command.sources.remove("journal")
+    async with consuming(tmp_path, kafka) as command:
+        await command.sources.remove("journal")
+
+
+async def test_once_kafka_is_back_it_is_read_soon(tmp_path: Path, kafka: Kafka) -> None:
+    async with taking(tmp_path, kafka) as one:
+        kafka.trouble = "Kafka is away."
+        standing = one.bench.service.consuming.standing("journal")
+        await one.until(lambda _: standing.pause_s == LONGEST_OWN_PAUSE_S)
+        kafka.trouble = None
+        await one.until(lambda view: view.state == "reading")
 
 
 async def test_what_was_taken_a_day_ago_is_deleted(
