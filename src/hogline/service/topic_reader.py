@@ -27,7 +27,7 @@ from hogline.sources.seen import SeenUuids
 from hogline.sources.suppression import let_in
 from hogline.sources.until_written import until_written
 from hogline.store.base import Journal
-from hogline.store.datadir.sources import Gap, Topic
+from hogline.store.datadir.sources import Gap, Taken, Topic
 from hogline.store.datadir.sources import Sources as Kept
 from hogline.store.forgetting import Suppressed
 
@@ -43,6 +43,8 @@ LOOK_AGAIN_S = 10.0
 """So often it asks whether there are new partitions, and whether it is the same topic."""
 NOTE_EVERY_S = 10.0
 DROP_EVERY_S = 60.0
+TAKEN_EVERY_MS = 3_600_000
+"""So often it notes how far it is."""
 KEPT_MS = 86_400_000
 """So long Kafka keeps what was taken of a topic of Hogline's own: if the store loses it, it is taken again."""
 COUNT_EVERY_S = 2.0
@@ -194,7 +196,12 @@ class TopicReader:
         if found:
             gaps.note(self._kept, self._name, found)
         if changed:
+            self._note_taken(())  # their offsets may be those of other records now
             await self._append((), None, encoded(self._run, changed))
+
+    def _note_taken(self, taken: tuple[Taken, ...]) -> None:
+        if taken != self._topic.taken:
+            self._kept.put(replace(self._kept.get(self._name), topic=replace(self._topic, taken=taken)))
 
     async def _read(self, described: Described, before: dict[int, Record]) -> None:
         """Raises `Moved`, and as `follow` does."""
@@ -256,15 +263,19 @@ class TopicReader:
             self._check_id(found.id)
 
     async def _drop(self, offsets: Mapping[int, int]) -> None:
-        """Delete what was taken, and not just now."""
-        before_ms = self._clock.time_ms() - KEPT_MS
-        try:
-            old = await self._call(lambda: self._log.offsets_at(before_ms))
-            gone = {one: min(offset, old.get(one, 0)) for one, offset in offsets.items()}
-            if any(gone.values()):
+        """Delete what was taken a day ago. When it was written says little: it may have waited for days."""
+        now_ms, taken = self._clock.time_ms(), self._topic.taken
+        if not taken or now_ms - taken[-1].at_ms >= TAKEN_EVERY_MS:
+            taken = (*taken, Taken(at_ms=now_ms, offsets=dict(offsets)))
+        old = [one for one in taken if now_ms - one.at_ms >= KEPT_MS]
+        if old:
+            gone = {one: min(offset, offsets.get(one, 0)) for one, offset in old[-1].offsets.items()}
+            try:
                 await self._call(lambda: self._log.drop(gone))
-        except Trouble as trouble:  # what is there can still be read
-            log.warning("what was taken cannot be deleted in Kafka", source=self._name, reason=str(trouble))
+            except Trouble as trouble:  # what is there can still be read
+                log.warning("what was taken cannot be deleted in Kafka", source=self._name, reason=str(trouble))
+                old.pop()
+        self._note_taken(taken[len(old) :])
 
     async def _keep(self, records: Sequence[Record]) -> None:
         """Keep what they hold, however long the journal refuses it. Meanwhile nothing more is read."""
@@ -315,7 +326,7 @@ async def begin_anew(kept: Kept, name: str, described: Described, journal: Journ
     await journal.append((), positions=encoded(source.run, begin))
     source = kept.get(name)
     assert source.topic is not None
-    kept.put(replace(source, topic=replace(source.topic, id=described.id)))
+    kept.put(replace(source, topic=replace(source.topic, id=described.id, taken=())))
 
 
 class _WithPositions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from consuming_bench import Consuming, consuming
@@ -19,6 +19,7 @@ from hogline.service.topic_reader import KEPT_MS
 from hogline.sources.kafka.writer import NOTHING
 from hogline.store.datadir.secrets import Vault
 from hogline.store.datadir.sources import Sources as Kept
+from hogline.testing.clock import SkippingClock
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,13 @@ def kept(one: Consuming) -> Kept:
     found = one.bench.service.consuming._kept
     assert found is not None
     return found
+
+
+def taken(one: Consuming) -> list[dict[int, int]]:
+    """How far it was, as it notes once an hour."""
+    topic = kept(one).get("journal").topic
+    assert topic is not None
+    return [each.offsets for each in topic.taken]
 
 
 async def test_events_and_counts_are_taken_in_order(tmp_path: Path, kafka: Kafka) -> None:
@@ -122,20 +130,26 @@ async def test_once_kafka_is_back_it_is_read_soon(tmp_path: Path, kafka: Kafka) 
 async def test_what_was_taken_a_day_ago_is_deleted(
     tmp_path: Path, kafka: Kafka, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with consuming(tmp_path, kafka) as one:
-        now_ms = one.sources._clock.time_ms()
-        kafka.put(now_ms - KEPT_MS - 2, entry(1))
-        kafka.put(now_ms - KEPT_MS - 1, entry(2))
-        kafka.put(now_ms - KEPT_MS + 60_000, entry(3))
-        kafka.may_drop = False
-        one.bench.service.consuming.begin_own(ADDRESS, {})
-        await one.until(lambda view: view.settled == 3)
-        await one.again()
-        await one.until(lambda _: "cannot be deleted in Kafka" in capsys.readouterr().out)
+    kafka.put(1_000, entry(1))  # it has waited for longer
+    kafka.put(1_001, entry(2))
+    async with taking(tmp_path, kafka) as one:
+        clock = cast(SkippingClock, one.sources._clock)
+        await one.until(lambda _: taken(one) == [{0: 2}])
+
+        async def later(by_ms: int) -> None:
+            await one.again(lambda: setattr(clock, "off_ms", clock.off_ms + by_ms))
+
+        kafka.put(1_002, entry(3))
+        await later(KEPT_MS - 1)
+        await one.until(lambda _: taken(one) == [{0: 2}, {0: 3}])
         assert kafka.first[0] == 0
+        kafka.may_drop = False
+        await later(1)
+        await one.until(lambda _: "cannot be deleted in Kafka" in capsys.readouterr().out)
         kafka.may_drop = True
-        await one.again()
-        await one.until(lambda _: kafka.first[0] == 2)
+        await later(0)
+        await one.until(lambda _: taken(one) == [{0: 3}])
+        assert kafka.first[0] == 2
         assert (await one.view()).gaps == []
 
 
@@ -143,7 +157,7 @@ async def test_a_topic_that_was_created_again_is_read_from_its_beginning(tmp_pat
     kafka.put(1_000, entry(1))
     kafka.put(1_001, entry(2))
     async with taking(tmp_path, kafka) as one:
-        await one.until(lambda view: view.settled == 2)
+        await one.until(lambda view: view.settled == 2 and taken(one) == [{0: 2}])
 
         def create_again() -> None:
             kafka.id = "second"
@@ -151,7 +165,7 @@ async def test_a_topic_that_was_created_again_is_read_from_its_beginning(tmp_pat
 
         await one.again(create_again)
         assert await one.numbers(3) == [1, 2, 3]
-        view = await one.view()
+        view = await one.until(lambda _: taken(one) == [{0: 1}])
         assert view.state == "reading"
         assert [(gap.records, gap.from_ms) for gap in view.gaps] == [(0, 1_001)]
         assert view.missed.startswith("Kafka deleted an unknown number of records that Hogline had not read")

@@ -46,6 +46,14 @@ class Gap(Struct, frozen=True, kw_only=True):
         return f"{source} {self.partition} {self.first} {self.from_ms} {self.to_ms}"
 
 
+class Taken(Struct, frozen=True, kw_only=True):
+    """How far a topic was taken at some moment."""
+
+    at_ms: int
+    offsets: dict[int, int]
+    """The next one of each partition."""
+
+
 class Topic(Struct, frozen=True, kw_only=True):
     """What is read from Kafka."""
 
@@ -56,6 +64,8 @@ class Topic(Struct, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...] = ()
     ours: bool = False
     """Hogline's receivers write it (`HOGLINE_JOURNAL`)."""
+    taken: tuple[Taken, ...] = ()
+    """If so: how far it was taken in each hour of the last day, oldest first. What is older is deleted in Kafka."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
