@@ -132,3 +132,11 @@ async def test_a_source_is_added_paused_resumed_and_removed(browser: Browser) ->
     assert "No sources yet" in (await browser.get(PAGE)).text
     reply = await browser.post(PAGE, **{**form, "key": ""})
     assert (reply.status, "Enter the number of the project" in reply.text) == (422, True)
+
+
+async def test_the_topic_of_hogline_itself_is_a_source_too(browser: Browser) -> None:
+    browser.bench.service.consuming.begin_own("kafka://kafka:9092/hogline", {})
+    page = (await browser.get(PAGE)).text
+    assert "kafka://kafka:9092/hogline" in page
+    assert "Everything that Hogline received until" in page
+    assert "PostHog received" not in page
