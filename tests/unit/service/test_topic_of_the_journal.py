@@ -153,6 +153,16 @@ async def test_what_was_taken_a_day_ago_is_deleted(
         assert (await one.view()).gaps == []
 
 
+async def test_in_a_log_that_was_cut_back_nothing_is_deleted_by_old_offsets(tmp_path: Path, kafka: Kafka) -> None:
+    kafka.put(1_000, entry(1))
+    kafka.put(1_001, entry(2))
+    async with taking(tmp_path, kafka) as one:
+        await one.until(lambda _: taken(one) == [{0: 2}])
+        await one.again(lambda: kafka.records.update({0: [(1_002, entry(3))]}))
+        await one.until(lambda _: taken(one) == [{0: 1}])
+        assert await one.numbers(3) == [1, 2, 3]
+
+
 async def test_a_topic_that_was_created_again_is_read_from_its_beginning(tmp_path: Path, kafka: Kafka) -> None:
     kafka.put(1_000, entry(1))
     kafka.put(1_001, entry(2))

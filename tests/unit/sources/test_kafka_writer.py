@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from hogline.sources.kafka.client import KafkaLog
+from hogline.sources.kafka.library import Library
 from hogline.sources.kafka.log import Record, Trouble
 from hogline.sources.kafka.writer import AWAY, FULL, NOTHING, KafkaWriter
 from hogline.store.base import Unwritable
@@ -170,6 +171,19 @@ async def test_a_broker_that_is_not_there_is_trouble_until_it_is() -> None:
             await asyncio.to_thread(writer.create)
     finally:
         await writer.close()
+
+
+def test_what_a_broker_answers_is_told_even_if_something_went_wrong_before() -> None:
+    library = Library("b1:9092", TOPIC, {}, "written to")
+    library._noted(KafkaError(KafkaError._TRANSPORT, "Connect to b2 failed"))
+    told = [
+        str(library.trouble(KafkaError(code, "it is said here")))
+        for code in (KafkaError.POLICY_VIOLATION, KafkaError._MSG_TIMED_OUT)
+    ]
+    assert told == [
+        "Kafka cannot be written to at b1:9092: it is said here.",
+        "Kafka cannot be written to at b1:9092: Connect to b2 failed.",
+    ]
 
 
 async def test_settings_that_librdkafka_does_not_know() -> None:

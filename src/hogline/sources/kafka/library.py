@@ -127,6 +127,7 @@ class Library:
     def ended(self, error: KafkaError) -> Trouble:
         """What `poll` of a producer raised: it takes nothing more."""
         self._fatal = error
+        self._noted(error)
         return self.trouble(error)
 
     def trouble(self, error: KafkaError) -> Trouble:
@@ -143,5 +144,6 @@ class Library:
                 else "write to {}: it needs Describe, Write and IdempotentWrite"
             )
             return Trouble(f"Kafka does not allow this user to {right.format(self.topic)}.")
-        why = self._last_error or self._plain(error.str())
+        # A broker's own answer says why; what happened in this library does not.
+        why = (code < 0 and self._last_error) or self._plain(error.str())
         return Trouble(f"Kafka cannot be {self._doing} at {self._brokers}: {why}.")
