@@ -128,8 +128,10 @@ async def test_a_fatal_error_ends_a_producer_and_all_that_wait_for_it_are_told(w
         "Kafka does not allow this user to write to hogline: it needs Describe, Write and IdempotentWrite."
     )
     await recovered(writer)
+    writer._library._noted(KafkaError(KafkaError._TRANSPORT, "Connect to b2 failed"))
     assert cast(Ends, writer._producer) is not ends
     await writer.append([b"one"])
+    assert "Connect" not in str(writer._library.trouble(KafkaError(KafkaError._MSG_TIMED_OUT)))
 
 
 async def test_it_is_trouble_until_kafka_takes_a_record(writer: KafkaWriter) -> None:
@@ -175,7 +177,12 @@ async def test_a_broker_that_is_not_there_is_trouble_until_it_is() -> None:
 
 def test_what_a_broker_answers_is_told_even_if_something_went_wrong_before() -> None:
     library = Library("b1:9092", TOPIC, {}, "written to")
-    library._noted(KafkaError(KafkaError._TRANSPORT, "Connect to b2 failed"))
+    library._noted(
+        KafkaError(
+            KafkaError._TRANSPORT,
+            "b2:9092/2: Connect to b2 failed (after 0ms in state CONNECT, 30 identical error(s) suppressed)",
+        )
+    )
     told = [
         str(library.trouble(KafkaError(code, "it is said here")))
         for code in (KafkaError.POLICY_VIOLATION, KafkaError._MSG_TIMED_OUT)
@@ -184,6 +191,9 @@ def test_what_a_broker_answers_is_told_even_if_something_went_wrong_before() -> 
         "Kafka cannot be written to at b1:9092: it is said here.",
         "Kafka cannot be written to at b1:9092: Connect to b2 failed.",
     ]
+    library.works()
+    later = library.trouble(KafkaError(KafkaError._MSG_TIMED_OUT, "it timed out"))
+    assert str(later) == "Kafka cannot be written to at b1:9092: it timed out."
 
 
 async def test_settings_that_librdkafka_does_not_know() -> None:

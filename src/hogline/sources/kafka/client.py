@@ -119,6 +119,7 @@ class KafkaLog:
         """None: it says something that does not matter."""
         codes, error, partition = self._codes, message.error(), message.partition()
         if error is None:
+            self._library.works()
             offset = message.offset()
             assert partition is not None
             assert offset is not None

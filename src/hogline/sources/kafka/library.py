@@ -108,12 +108,17 @@ class Library:
         if error.code() != self.codes._ALL_BROKERS_DOWN:  # noqa: SLF001  # which says nothing of why
             self._last_error = self._plain(error.str())
 
+    def works(self) -> None:
+        """What went wrong before does not matter anymore."""
+        self._last_error = ""
+
     def _plain(self, text: str) -> str:
         """What librdkafka says, without its own addresses and without the values of settings."""
         text = (
             re.sub(r"^\S+://\S+: |^\S+/(bootstrap|\d+): ", "", text.strip()).replace("ipv4#", "").replace("ipv6#", "")
         )
-        text = re.sub(r" \(after \d+ms in state \w+[^)]*\)", "", text).removesuffix(".")
+        text = re.sub(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) suppressed)?\)", "", text)
+        text = text.removesuffix(".")
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return text

@@ -166,6 +166,7 @@ class KafkaWriter:
             raise library.trouble(error.args[0]) from None
         if (failed := await call.over) is not None:
             raise library.trouble(failed)
+        library.works()
 
     def _trouble(self, error: KafkaError) -> Trouble:
         self._admin.poll(0)  # so that the library hears why
