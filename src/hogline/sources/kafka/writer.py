@@ -75,10 +75,11 @@ class KafkaWriter:
         self._has_ended = False
         """After a fatal error, a producer takes nothing more."""
         try:
-            self._begin(self._made())
             self._admin: AdminClient = library.admin.AdminClient(_without_group(library.shared))
+            producer = self._made()
         except (library.kafka.KafkaException, ValueError, TypeError) as error:
             raise library.not_accepted(error) from None
+        self._begin(producer)
 
     def _made(self) -> Producer:
         made: Producer = self._library.kafka.Producer({**_PREFERRED, **_without_group(self._library.shared), **_OURS})
