@@ -214,7 +214,7 @@ class Judge:
                     self._wrong(f"is not a customer: {human}")
             elif len(customers) > 1 and not self._is_apart():
                 self._wrong(f"{len(customers)} customers: {human}: {', '.join(map(str, customers))}")
-            elif len(customers) == 1 and not self._is_left_over(human):
+            elif len(customers) == 1 and not (self._is_left_over(human) or self._may_be_two(human, customers[0])):
                 self._has_what_posthog_has(human, customers[0])
         for customer in self._customers.values():
             known = customer.key in of_somebody or customer.key in self._there.strange
@@ -228,6 +228,10 @@ class Judge:
             return False
         shown = self._run.hogline.person(self._connection.name, human.first_id)
         return shown is None or shown.customer is None
+
+    def _may_be_two(self, human: Human, customer: Customer) -> bool:
+        """Whether they may have another customer, which is not merged and has what they were told since."""
+        return self._is_apart() and any(one.key != customer.key for one in self._customers_that_may_be(human))
 
     def _may_be_again(self, human: Human) -> bool:
         """Whether events that were sent again may have made somebody a customer, who is judged as of today then."""

@@ -198,6 +198,9 @@ class _Shop:
             self.say("page", self.chance.choice(self.users), unset=("email",))
         else:
             self.say("page", self.chance.choice(self.users + self.others), unset=(self.chance.choice(ATTRIBUTES),))
+        if self.named is not None and self.named.random() < 0.3:
+            visitors = [device.id for device in self.devices if device.user is None]
+            self.say("page", self.named.choice([*self.users, *visitors]), unset=("user_id",))
 
     def use_another_account(self) -> None:
         self.say(self.chance.choice(["page", "page", "$identify"]), self.chance.choice(self.others), self.said())
@@ -366,6 +369,8 @@ def _with_user_id(chance: Random, step: Step) -> Step:
     match step:
         case Say(event) if chance.random() < 0.4:
             return Say(replace(event, set={**event.set, "user_id": _user_id(chance)}))
+        case Say(event) if chance.random() < 0.05:
+            return Say(replace(event, unset=(*event.unset, "user_id")))
         case Configure():
             return Configure({"identify_by": chance.choice(["id", BY_PROPERTY])}, at_rest=step.at_rest)
         case _:
