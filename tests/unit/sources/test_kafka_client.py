@@ -200,3 +200,14 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(__import__("sys").modules, "confluent_kafka", None)
     with pytest.raises(Trouble, match=r"pip install 'hogline\[kafka\]'"):
         KafkaLog("127.0.0.1:1", TOPIC, {})
+
+
+def test_a_question_that_fails_while_it_reads_loses_no_record(cluster: Cluster, log: KafkaLog) -> None:
+    for number in range(1, 50):
+        cluster.write(0, b"%d" % number, 1_000 + number)
+    log.read_from({0: 0})
+    found = list(log.read(1, 10))
+    while len(found) < 50 and not any(isinstance(one, End) for one in found):
+        assert str(log._trouble(KafkaError(KafkaError._TIMED_OUT))).startswith("Kafka cannot be read at")
+        found += log.read(1, 10)
+    assert [one.offset for one in found if isinstance(one, Record)] == list(range(50))

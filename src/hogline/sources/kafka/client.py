@@ -43,6 +43,8 @@ class KafkaLog:
         self._library = library = Library(brokers, topic, settings, "read")
         self._kafka, self._codes, self._topic = library.kafka, library.codes, topic
         self._id_within_s = id_within_s
+        self._early: list[Message] = []
+        """What comes next, got while nobody was reading."""
         shared = library.shared.copy()
         group = str(shared.pop("group.id", GROUP))
         try:
@@ -52,7 +54,9 @@ class KafkaLog:
             raise library.not_accepted(error) from None
 
     def _trouble(self, error: KafkaError) -> Trouble:
-        self._consumer.poll(0)  # so that the library hears why
+        message = self._consumer.poll(0)  # so that the library hears why
+        if message is not None:  # it is not given again
+            self._early.append(message)
         return self._library.trouble(error)
 
     def look(self) -> Seen:
@@ -101,15 +105,17 @@ class KafkaLog:
         return {one.partition: one.offset if one.offset >= 0 else partitions[one.partition].next for one in found}
 
     def read_from(self, offsets: Mapping[int, int]) -> None:
+        self._early.clear()
         self._consumer.assign([self._at(partition, offset) for partition, offset in offsets.items()])
         self.resume(offsets.keys())  # librdkafka keeps them paused
 
     def read(self, most: int, within_s: float) -> Sequence[Record | End]:
         try:
             # Asked for several, it waits until all are there.
-            found = self._consumer.consume(1, within_s)
-            if found and most > 1:
-                found += self._consumer.consume(most - 1, 0)
+            found = self._early or self._consumer.consume(1, within_s)
+            self._early = []
+            if found and most > len(found):
+                found += self._consumer.consume(most - len(found), 0)
         except self._kafka.KafkaException as error:
             raise self._trouble(error.args[0]) from None
         records = map(self._record, found)

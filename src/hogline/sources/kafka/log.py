@@ -70,7 +70,9 @@ class Log(Protocol):
         ...
 
     def read(self, most: int, within_s: float) -> Iterable[Record | End]:
-        """The next records, in order within each partition; none if there are none within that time. Raises `Moved`."""
+        """The next records, in order within each partition; none if there are none within that time. Raises `Moved`.
+        After an error, `read_from` has to come first: what was read with it is lost. No other call loses anything.
+        """
         ...
 
     def pause(self, partitions: Collection[int]) -> None:
