@@ -273,7 +273,10 @@ class Settings(BaseSettings):
     @classmethod
     def _is_topic(cls, address: str) -> str:
         if address and not library.split(address)[0]:
-            raise ValueError("must be the address of a Kafka topic, for example kafka://broker:9092/hogline")
+            raise ValueError(
+                "must be the address of a Kafka topic, for example kafka://broker:9092/hogline. Put a user and a "
+                "password into the file of HOGLINE_KAFKA"
+            )
         return address
 
     @model_validator(mode="after")

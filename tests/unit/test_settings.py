@@ -73,7 +73,13 @@ def test_the_journal_can_begin_in_kafka(monkeypatch: pytest.MonkeyPatch, tmp_pat
     file.write_text("acks=0\n")
     with pytest.raises(InvalidSettings, match="Hogline chooses acks itself"):
         read_settings()
-    for wrong in ("kafka://b1:9092", "kafka://b1:9092/", "b1:9092/hogline", "kafka://b1 b2/hogline"):
+    for wrong in (
+        "kafka://b1:9092",
+        "kafka://b1:9092/",
+        "b1:9092/hogline",
+        "kafka://b1 b2/hogline",
+        "kafka://u:pw@b1:9092/hogline",
+    ):
         monkeypatch.setenv("HOGLINE_JOURNAL", wrong)
         with pytest.raises(InvalidSettings, match="HOGLINE_JOURNAL must be the address of a Kafka topic"):
             read_settings()

@@ -38,8 +38,9 @@ CHOSEN = frozenset(
 
 
 def split(address: str) -> tuple[str, str]:
-    """The brokers and the topic of an address such as kafka://b1:9092,b2:9092/topic. Both are empty if it is none."""
-    if not re.fullmatch(rf"{SCHEME}[^\s/,]+(,[^\s/,]+)*/[A-Za-z0-9._-]+", address):
+    """The brokers and the topic of an address such as kafka://b1:9092,b2:9092/topic. Both are empty if it is none, or
+    has a user: addresses are shown."""
+    if not re.fullmatch(rf"{SCHEME}[^\s/,@]+(,[^\s/,@]+)*/[A-Za-z0-9._-]+", address):
         return "", ""
     brokers, _, topic = address.removeprefix(SCHEME).rpartition("/")
     return brokers, topic
