@@ -124,6 +124,8 @@ class Process:
         self._board = board
         self._state = state
         self._workers = make()
+        self._ending: set[asyncio.Task[None]] = set()
+        """What runs on while it is put down."""
         self._hand = Hand(self, self, clock)
         self._task = asyncio.create_task(self._hand.run())
 
@@ -135,7 +137,9 @@ class Process:
         self._workers.start(installed(one), Part(given.lanes, self._state, given.shares))
 
     async def put_down(self, connection: int) -> None:
+        self._ending = {task for _, task in self._workers._running.values()}
         await self._workers.stop(connection, 5.0)
+        self._ending = set()
 
     def reports(self) -> Mapping[int, Report]:
         return {}
@@ -148,7 +152,7 @@ class Process:
 
     async def die(self) -> None:
         """It is killed, and its lease is over: what it had begun to write is written or never will be."""
-        running = [task for _, task in self._workers._running.values()]
+        running = {task for _, task in self._workers._running.values()} | self._ending
         for task in (self._task, *running):
             task.cancel()
         await asyncio.gather(self._task, *running, return_exceptions=True)
