@@ -59,14 +59,23 @@ _ITS_READER_IS_KILLED = """
 import subprocess
 from hogline.backfill import prepare, readers
 from hogline.cli.app import main
+send = readers._send
 class Popen(subprocess.Popen):
     def __init__(self, *arguments, **more):
         super().__init__(*arguments, **more)
-        self.kill()
-prepare.MUCH_BYTES, readers.subprocess.Popen = 1, Popen
+        Popen.newest = self
+def sent(to, message, descriptors=()):
+    if {early}:
+        kill()
+    send(to, message, descriptors)
+    kill()
+def kill():
+    Popen.newest.kill()
+    Popen.newest.wait()
+prepare.MUCH_BYTES, readers.subprocess.Popen, readers._send = 1, Popen, sent
 main()
 """
-"""The command, with another process that reads, and is killed."""
+"""The command, with another process that reads, and is killed when it knows what to do, or, if `early`, before that."""
 
 
 def backfill(data: Path, *sources: str | Path, code: int = 0, **more: Any) -> dict[str, Any]:
@@ -100,19 +109,20 @@ def test_bad_rows_and_files_are_named_and_all_else_is_delivered_once(data: Path,
     assert len(all_events(sandbox)) == 181
 
 
+_ENDED = (
+    "A process that read the files was ended from outside, perhaps because memory was short. Run the command again."
+    " Nothing was sent."
+)
+
+
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
         (_CHANGES_ITS_FILE, "events.jsonl was changed while it was read. Run the command again. Nothing was sent."),
-        (
-            _ITS_READER_IS_KILLED,
-            (
-                "A process that read the files was ended from outside, perhaps because memory was short. Run the command"
-                " again. Nothing was sent."
-            ),
-        ),
+        (_ITS_READER_IS_KILLED.format(early=True), _ENDED),
+        (_ITS_READER_IS_KILLED.format(early=False), _ENDED),
     ],
-    ids=["the file changes", "the process that reads is killed"],
+    ids=["the file changes", "its reader is killed at once", "its reader is killed"],
 )
 def test_if_reading_is_disturbed_nothing_is_sent_until_you_run_the_command_again(
     data: Path, sandbox: str, tmp_path: Path, script: str, sentence: str

@@ -104,9 +104,9 @@ class Readers:
 
     def prepare(self) -> Prepared:
         with ExitStack() as stack:
-            sockets = [_started(job, stack) for job in self._jobs]
-            talking = list(sockets)
             try:
+                sockets = [_started(job, stack) for job in self._jobs]
+                talking = list(sockets)
                 while not self._stopped.is_set():
                     for ready in select.select(talking, [], [], SAY_EVERY_S)[0]:
                         word, descriptors = _received(ready, Word)
@@ -127,7 +127,9 @@ class Readers:
 
 
 def _started(job: Job, stack: ExitStack) -> socket.socket:
-    """A reader with this to do; it ends at the latest when the stack does."""
+    """A reader with this to do; it ends at the latest when the stack does. Raises ConnectionError if it is gone
+    before it knows what to do.
+    """
     ours, theirs = socket.socketpair()
     stack.callback(ours.close)
     with theirs:
