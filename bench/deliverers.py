@@ -86,7 +86,7 @@ def _once(server: Server, deliverers: int, later: float) -> Cost:
             stack.callback(_end, one)
         for one in processes:
             _said(one.stderr, "(Ready) to deliver")
-        _until_spread(deliverers)
+        until_spread(os.environ["HOGLINE_STORE"], deliverers)
         wanted, pids = USERS * (EACH + 1), [one.pid for one in processes]
         own, postgresql, statements = _cpu_s(pids), _of(server), _statements()
         begin, first = time.perf_counter(), get(f"{where}/report")["events"]
@@ -103,10 +103,10 @@ def _once(server: Server, deliverers: int, later: float) -> Cost:
         )
 
 
-def _until_spread(deliverers: int) -> None:
+def until_spread(url: str, deliverers: int) -> None:
     """Returns when all have their lanes."""
     sql = "SELECT count(*) FROM hand WHERE ordered LIKE '%lanes%' AND (SELECT number = goes FROM orders)"
-    while _value(sql) < deliverers - 1:
+    while value(url, sql) < deliverers - 1:
         time.sleep(0.05)
 
 
@@ -148,12 +148,13 @@ def _events(later: float) -> list[dict[str, object]]:
 
 
 def _statements() -> int:
-    return _value("SELECT sum(calls)::bigint FROM pg_stat_statements")
-
-
-def _value(sql: LiteralString) -> int:
     with psycopg.connect(os.environ["HOGLINE_STORE"], options="-c search_path=hogline,public") as link:
         link.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public")
+    return value(os.environ["HOGLINE_STORE"], "SELECT sum(calls)::bigint FROM pg_stat_statements")
+
+
+def value(url: str, sql: LiteralString) -> int:
+    with psycopg.connect(url, options="-c search_path=hogline,public") as link:
         found = link.execute(sql).fetchone()
         assert found is not None
         return int(found[0])

@@ -13,7 +13,22 @@ from tempfile import TemporaryDirectory
 import msgspec
 import structlog
 
-from bench.soak import forget, hostile, inputs, joins, lives, mutants, outage, power, rate, restarts, shared, storms
+from bench.soak import (
+    forget,
+    hostile,
+    inputs,
+    joins,
+    lives,
+    mutants,
+    outage,
+    power,
+    rate,
+    restarts,
+    shared,
+    shared_joins,
+    shared_rate,
+    storms,
+)
 from bench.soak.storm import Outcome
 
 
@@ -78,7 +93,9 @@ ASKED_FOR: dict[str, Callable[[Path, int, float], None]] = {
     "mutants": mutants.print_figures,
     "restarts": restarts.print_figures,
     "scale": shared.print_figures,
+    "scale-joins": shared_joins.print_figures,
     "scale-kafka": shared.print_with_kafka,
+    "scale-rate": shared_rate.print_figures,
 }
 """Not part of the whole: the first takes half an hour by itself, the second looks at the tests, not at Hogline, and the
 others need PostgreSQL, and Kafka."""

@@ -69,7 +69,7 @@ class Outcome(Struct, frozen=True):
         return all(verdict.good for verdict in self.verdicts.values())
 
 
-class _Witness(Process):
+class Witness(Process):
     """The sandbox with a memory for merges."""
 
     def _launched(self, env: dict[str, str], out: IO[bytes]) -> Started:
@@ -115,10 +115,10 @@ def killed(work: Path, *, kills: int, households: int, events_each: int, faults_
 
     def each_start(url: str, last: bool) -> None:  # noqa: FBT001  # as the storm calls it
         for one in CONNECTIONS:
-            _follow(url, one, faults.script(source, faults_each, 1 if last else 600))
+            follow(url, one, faults.script(source, faults_each, 1 if last else 600))
 
     storm = Storm(traffic=traffic, kills=kills, seed=seed, each_start=each_start)
-    customerio = _Witness("sandbox", data, work / "witness.log")
+    customerio = Witness("sandbox", data, work / "witness.log")
     customerio.start()
     try:
         with patch.dict(os.environ, HOGLINE_MERGE_DELAY_S=MERGE_DELAY_S):
@@ -144,7 +144,8 @@ def killed(work: Path, *, kills: int, households: int, events_each: int, faults_
     return Outcome(kills, during_start, time.monotonic() - begin_s, traffic.events, sent_again, verdicts)
 
 
-def _follow(url: str, one: Installed, script: object) -> None:
+def follow(url: str, one: Installed, script: object) -> None:
+    """Let the sandbox do so at this workspace from now on."""
     request = Request(f"{url}/sandbox/script?workspace={one.name}", msgspec.json.encode(script), method="PUT")
     request.add_header("content-type", "application/json")
     with urlopen(request, timeout=60):  # loopback

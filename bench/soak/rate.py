@@ -6,16 +6,11 @@ The worker, its state and the HTTP client are the real ones; the journal is in m
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import sys
-import time
-from bisect import bisect_left
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
+from bench.soak.counted import RateFigures, counted, figures
 from hogline.clock import SystemClock
 from hogline.delivery.client import Client
 from hogline.delivery.folder import Folder
@@ -32,7 +27,6 @@ PEOPLE = 400
 EVENT_BYTES = 20_000
 BEGIN_MS = 1_793_000_000_000
 SETTLES_S = 2.0
-"""At the beginning, which does not count for what is used; it does for what is beyond."""
 
 
 class LongJournal:
@@ -69,63 +63,10 @@ def _event(n: int) -> Event:
     )
 
 
-def _serve(pipe: Pipe, latency_s: float) -> None:
-    """The process of the server: tells its port, and when it is asked, the times at which requests had come."""
-    asyncio.run(_server(pipe, latency_s))
-
-
-async def _server(pipe: Pipe, latency_s: float) -> None:
-    came_s: list[float] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                came_s.append(time.monotonic())
-                await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r")[0]))
-                await asyncio.sleep(latency_s)
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, limit=2**20)
-    pipe.send(server.sockets[0].getsockname()[1])
-    await asyncio.to_thread(pipe.recv)
-    pipe.send(came_s)
-
-
-class RateFigures(Struct, frozen=True, kw_only=True):
-    per_second: int
-    latency_ms: int
-    seconds: float
-    used: float
-    """Of the allowed requests, from 0 to 1."""
-    most_in_a_second: int
-    """In any one-second window at the server."""
-
-
 def rate(folder: Path, *, per_second: int, latency_ms: int, seconds: float) -> RateFigures:
-    spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
-    server = spawn.Process(target=_serve, args=(theirs, latency_ms / 1_000), daemon=True)
-    server.start()
-    try:
-        asyncio.run(_deliver(folder, ours.recv(), per_second, SETTLES_S + seconds))
-        ours.send("how many?")
-        came_s: list[float] = ours.recv()
-    finally:
-        server.kill()
-        server.join()
-    begin_s = came_s[0] + SETTLES_S
-    counted = bisect_left(came_s, begin_s + seconds) - bisect_left(came_s, begin_s)
-    most = max(n + 1 - bisect_left(came_s, at_s - 1) for n, at_s in enumerate(came_s))
-    return RateFigures(
-        per_second=per_second,
-        latency_ms=latency_ms,
-        seconds=seconds,
-        used=counted / (per_second * seconds),
-        most_in_a_second=most,
-    )
+    with counted(latency_ms) as (port, came):
+        asyncio.run(_deliver(folder, port, per_second, SETTLES_S + seconds))
+        return figures(came(), settles_s=SETTLES_S, per_second=per_second, latency_ms=latency_ms, seconds=seconds)
 
 
 async def _deliver(folder: Path, port: int, per_second: int, seconds: float) -> None:
@@ -165,14 +106,11 @@ async def _deliver(folder: Path, port: int, per_second: int, seconds: float) -> 
 
 
 def print_figures(folder: Path, _: int, part: float = 1.0) -> None:
-    bad = False
+    good = True
     for per_second, latency_ms in ((20, 50), (20, 200), (50, 50), (50, 200)):
         (own := folder / f"{per_second}-{latency_ms}").mkdir()
         found = rate(own, per_second=per_second, latency_ms=latency_ms, seconds=max(3.0, 20 * part))
-        print(
-            f"  {per_second} requests/s allowed, {latency_ms} ms latency: {found.used:.1%} used in"
-            f" {found.seconds:.0f} s, at most {found.most_in_a_second} in any second"
-        )
-        bad |= found.used < 0.95 or found.most_in_a_second > per_second
-    if bad:
+        print(f"  {found}")
+        good &= found.good
+    if not good:
         sys.exit("Less than 95 % was used, or more than allowed.")

@@ -85,9 +85,9 @@ class Member:
 
 
 @contextmanager
-def all_members(folder: Path) -> Iterator[list[Member]]:
+def all_members(folder: Path, *, deliverers: int = DELIVERERS) -> Iterator[list[Member]]:
     """Those that receive, and those that deliver."""
-    roles = ["receive"] * RECEIVERS + ["deliver"] * DELIVERERS
+    roles = ["receive"] * RECEIVERS + ["deliver"] * deliverers
     members = [Member(folder / f"{only}-{number}", only) for number, only in enumerate(roles)]
     try:
         for member in members:
@@ -98,7 +98,7 @@ def all_members(folder: Path) -> Iterator[list[Member]]:
             member.end(kill=True)
 
 
-class _Either(Target):
+class Either(Target):
     """One of the receivers that are there, another one each time."""
 
     def __init__(self, token: str, receivers: list[Member], source: Random) -> None:
@@ -141,12 +141,12 @@ def rage(
     with sandbox() as customerio:
         connect(here, customerio.url)
         with all_members(folder) as members:
-            target = _Either(hogline_json(here, "token")["token"], members[:RECEIVERS], source)
+            target = Either(hogline_json(here, "token")["token"], members[:RECEIVERS], source)
             senders = [Sender(traffic, number, SENDERS, target, Random(source.random())) for number in range(SENDERS)]
             for sender in senders:
                 sender.start()
             while done.total() < faults or any(sender.is_alive() for sender in senders):
-                done[_disturb(server, members, source, broker)] += 1
+                done[disturb(server, members, source, broker)] += 1
                 time.sleep(source.uniform(0, 1))
             wrong = [sender.wrong for sender in senders if sender.wrong is not None]
             assert not wrong, wrong
@@ -172,8 +172,8 @@ def _all_taken(here: Path) -> bool:
     return True
 
 
-def _disturb(server: Server, members: list[Member], source: Random, broker: Broker | None) -> str:
-    """Returns what was done."""
+def disturb(server: Server, members: list[Member], source: Random, broker: Broker | None) -> str:
+    """Kill or freeze one of them, or let a server crash. Returns what was done."""
     chance = source.random()
     if broker is not None and chance > 1 - CRASHES:
         broker.stop()
