@@ -87,7 +87,7 @@ def open_capture(
     try:
         decoded = decode(text)
     except NotJson as wrong:
-        raise Unreadable(wrong.sentence, reason=wrong.reason) from None
+        raise Unreadable(wrong.sentence, wrong.status, wrong.reason) from None
     value = decoded.value
     entries, envelope = _entries(value)
     if not entries:

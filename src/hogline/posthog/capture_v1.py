@@ -85,7 +85,7 @@ def read_capture_v1(
     try:
         decoded = decode(text)
     except NotJson as wrong:
-        raise Unreadable(wrong.sentence, reason=wrong.reason) from None
+        raise Unreadable(wrong.sentence, wrong.status, wrong.reason) from None
     value = event_object(decoded.value)
     entries = _entries(value, batch_events)
     envelope = _Envelope(hints.token, value.get("created_at"), _library(hints.sdk), known_time(hints.sent_at))

@@ -78,7 +78,7 @@ def _read_text(text: bytes, receipt_of: Callable[[int], Receipt], batch_events: 
     try:
         decoded = decode(text)
     except NotJson as wrong:
-        raise Unreadable(wrong.sentence, reason=wrong.reason) from None
+        raise Unreadable(wrong.sentence, wrong.status, wrong.reason) from None
     values = _values(decoded.value)
     if batch_events is not None and len(values) > batch_events:
         raise capture.too_many_events(batch_events)

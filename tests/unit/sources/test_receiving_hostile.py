@@ -97,6 +97,15 @@ def test_what_a_text_would_take_is_known_before_it_is_decoded(case):
     assert peak_mb(read) < bounds.MOST_DECODED_BYTES * 1.1 / 1e6
 
 
+@pytest.mark.parametrize("path", ["/batch/", "/i/v1/analytics/events", "/webhook"])
+def test_whoever_sends_more_values_than_fit_is_asked_for_smaller_parts(path):
+    """PostHog's SDKs divide a batch that is answered with 413, and drop one that is answered with 400."""
+    inbox = Inbox()
+    values, headers = b"[" + b"{}," * 400_000 + b"{}]", {"authorization": f"Bearer {TOKEN}"}
+    reply = inbox.ask("POST", path, b'{"api_key":"%s","batch":%s}' % (TOKEN.encode(), values), headers)
+    assert reply.status == 413
+
+
 def test_twenty_megabytes_of_ordinary_events_are_not_too_many_values():
     properties = {f"property_{n}": f"a value of some length, as most are, {n}" for n in range(12)}
     events = [captured(properties={**properties, "total": 12.5 + n}) for n in range(9_000)]
