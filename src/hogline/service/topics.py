@@ -75,6 +75,7 @@ class Topics:
             address=source.address,
             kind="kafka",
             ours=topic.ours,
+            required=self._consuming.is_own(source),
             every_s=0,
             state=state,
             reason=reason,

@@ -72,6 +72,8 @@ class SourceView(Struct, frozen=True, kw_only=True):
     kind: Literal["posthog", "kafka"] = "posthog"
     ours: bool = False
     """Hogline's own receivers put events there (`HOGLINE_JOURNAL`)."""
+    required: bool = False
+    """It cannot be removed: `HOGLINE_JOURNAL` names it."""
     every_s: int
     """0: it is read all the time."""
     state: SourceState

@@ -114,11 +114,15 @@ class Browser:
 async def console_in(folder: Path, *, signed_in: bool = True, **settings: object) -> AsyncIterator[Browser]:
     """A browser before a console; `settings` as `Settings` takes them."""
     async with bench_in(folder) as bench:
-        ConsoleAccounts(folder).set_password(PASSWORD)
-        browser = Browser(bench, Settings(data=folder, **settings))  # type: ignore[arg-type]
-        if signed_in:
-            assert (await browser.sign_in()).status == 303
-        yield browser
+        yield await console_of(bench, folder, signed_in=signed_in, **settings)
 
 
-__all__ = ["HOST", "OWN", "PASSWORD", "Browser", "Console", "Reply", "console_in"]
+async def console_of(bench: ServiceBench, folder: Path, *, signed_in: bool = True, **settings: object) -> Browser:
+    ConsoleAccounts(folder).set_password(PASSWORD)
+    browser = Browser(bench, Settings(data=folder, **settings))  # type: ignore[arg-type]
+    if signed_in:
+        assert (await browser.sign_in()).status == 303
+    return browser
+
+
+__all__ = ["HOST", "OWN", "PASSWORD", "Browser", "Console", "Reply", "console_in", "console_of"]

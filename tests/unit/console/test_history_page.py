@@ -9,10 +9,11 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
-from console_bench import Browser, console_in
-from service_bench import GOOD
+from console_bench import Browser, console_in, console_of
+from service_bench import GOOD, bench_in
 
 from hogline.console.live import Pulse
+from hogline.store.datadir.secrets import Vault
 
 pytestmark = pytest.mark.anyio
 
@@ -134,9 +135,15 @@ async def test_a_source_is_added_paused_resumed_and_removed(browser: Browser) ->
     assert (reply.status, "Enter the number of the project" in reply.text) == (422, True)
 
 
-async def test_the_topic_of_hogline_itself_is_a_source_too(browser: Browser) -> None:
-    browser.bench.service.consuming.begin_own("kafka://kafka:9092/hogline", {})
-    page = (await browser.get(PAGE)).text
-    assert "kafka://kafka:9092/hogline" in page
+async def test_the_topic_of_hogline_itself_is_a_source_that_cannot_be_removed(tmp_path: Path) -> None:
+    address = "kafka://kafka:9092/hogline"
+    own = {"store": "postgresql://db/hogline", "secret_key": Vault.new_key(), "journal": address}
+    async with bench_in(tmp_path, **own) as bench:
+        bench.service.consuming.begin_own("kafka://kafka:9092/hogline-of-before", {})
+        bench.service.consuming.begin_own(address, {})
+        page = (await (await console_of(bench, tmp_path)).get(PAGE)).text
+    assert f"<code>{address}</code>" in page
     assert "Everything that Hogline received until" in page
     assert "PostHog received" not in page
+    assert page.count('value="pause-source"') == 2
+    assert page.count('value="remove-source"') == 1
