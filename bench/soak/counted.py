@@ -93,3 +93,4 @@ async def _server(pipe: Pipe, latency_s: float) -> None:
     pipe.send(server.sockets[0].getsockname()[1])
     await asyncio.to_thread(pipe.recv)
     pipe.send(came_s)
+    await asyncio.Event().wait()  # it is killed

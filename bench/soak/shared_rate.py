@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.deliverers import until_spread
 from bench.soak.counted import RateFigures, counted, figures
 from bench.soak.shared import DELIVERERS, Member, settings
-from hogline.testing.postgresql import Server, private
+from hogline.testing.postgresql import private
 from hogline.testing.processes import connect, everywhere, hogline_json, post
 
 PEOPLE = 4_000
@@ -24,8 +24,8 @@ SETTLES_S = 5.0
 """Until all have their lanes and have read what waits there."""
 
 
-def rate(folder: Path, server: Server, *, per_second: int, latency_ms: int, seconds: float) -> RateFigures:
-    everywhere.update(settings(server))
+def rate(folder: Path, url: str, *, per_second: int, latency_ms: int, seconds: float) -> RateFigures:
+    """`url`: of the database, which all commands use."""
     with counted(latency_ms) as (port, came), ExitStack() as stack:
         connect(folder / "here", f"http://127.0.0.1:{port}", "--max-requests-per-second", str(per_second))
         token = hogline_json(folder / "here", "token")["token"]
@@ -36,7 +36,7 @@ def rate(folder: Path, server: Server, *, per_second: int, latency_ms: int, seco
         for member in members:
             stack.callback(member.end, kill=True)
             member.start()
-        until_spread(server.url("postgres"), DELIVERERS)
+        until_spread(url, DELIVERERS)
         spread_s = time.monotonic()
         time.sleep(SETTLES_S + seconds)
         came_s = came()
@@ -64,8 +64,9 @@ def print_figures(work: Path, _seed: int, part: float) -> None:
     good = True
     for per_second, latency_ms in ((20, 50), (20, 200), (50, 50)):
         with private(durable=True) as server:
-            own = work / f"{per_second}-{latency_ms}"
-            found = rate(own, server, per_second=per_second, latency_ms=latency_ms, seconds=max(3.0, 20 * part))
+            everywhere.update(settings(server))
+            own, url = work / f"{per_second}-{latency_ms}", server.url("postgres")
+            found = rate(own, url, per_second=per_second, latency_ms=latency_ms, seconds=max(3.0, 20 * part))
         print(f"  {found}", flush=True)
         good &= found.good
     if not good:

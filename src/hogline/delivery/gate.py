@@ -65,6 +65,12 @@ class Rate:
         self._tokens -= 1
         self._passed_s.append(self._at_s)
 
+    def spend(self) -> None:
+        """Someone else may have used all of it until now."""
+        self._refill()
+        self._tokens = 0.0
+        self._passed_s.extend([self._at_s] * self._most)
+
     def halve(self) -> None:
         """The destination says that we are too fast."""
         self._refill()

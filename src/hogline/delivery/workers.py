@@ -69,6 +69,8 @@ class Workers:
         self._tallies: dict[int, set[Notes]] = {}
         self._retried: dict[int, Retried] = {}
         self._running: dict[int, tuple[Worker[Any], asyncio.Task[None]]] = {}
+        self._began: set[int] = set()
+        """Connections that ran here before."""
         self._folder: Folder | None = None
         self._follows = follows
         self._learning = Learning()
@@ -141,6 +143,9 @@ class Workers:
             return
         per_second = one.destination.requests_per_second(one.options)
         rate = Rate(per_second if part is None else part.of(per_second), self._clock)
+        if part is not None or connection.id in self._began:
+            rate.spend()  # by what ran until now, here or in other processes
+        self._began.add(connection.id)
         worker: Worker[Any] = Worker(
             connection,
             one.destination,

@@ -11,12 +11,15 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from delivery_cases import Worker, failing
 
 from hogline.core.changes import Failure, Flush, Intent, Settlement
 from hogline.delivery.gate import Gate, Rate
+from hogline.delivery.installed import installed
+from hogline.delivery.workers import Workers
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.model import Event, Request, Response
 from hogline.posthog.entry import encode_event
@@ -175,13 +178,17 @@ class DistantServer:
         return bisect_left(self.came_s, end_s) - bisect_left(self.came_s, begin_s)
 
 
+def connected(per_second: int) -> Connection:
+    options = {"site_id": "site", "api_key": "key", "max_requests_per_second": per_second}
+    return Connection(
+        id=1, name="customerio", destination="customerio", options=options, paused=False, stopped=None, start=0,
+        created_ms=0,
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def delivering(server: DistantServer, per_second: int, event_bytes: int) -> AsyncIterator[None]:
-    clock = server.clock
-    connection = Connection(
-        id=1, name="customerio", destination="customerio", options={"site_id": "site", "api_key": "key"},
-        paused=False, stopped=None, start=0, created_ms=0,
-    )  # fmt: skip
+    clock, connection = server.clock, connected(per_second)
     journal = LongJournal(event_bytes)
     worker = Worker(
         connection,
@@ -222,6 +229,27 @@ async def test_after_a_pause_the_first_second_is_not_beyond_the_rate_either() ->
     async with delivering(server, 100, EVENT_BYTES):
         await server.clock.run(1.5)
     assert server.most_in_a_second() <= 100
+
+
+async def test_a_connection_that_is_stopped_and_started_keeps_its_rate() -> None:
+    """Its options were changed."""
+    server, connection = DistantServer(VirtualClock(1_793_000_000_000, now_s=1_000), 0.05), connected(20)
+    journal = LongJournal(EVENT_BYTES)
+    workers = Workers(
+        journal=journal,  # type: ignore[arg-type]  # as much of a journal as workers need
+        state=QuickState(journal),
+        send=server.send,
+        clock=server.clock,
+        stopped=AsyncMock(),
+        merge_delay_s=0,
+    )
+    for _ in range(3):
+        workers.start(installed(connection))
+        await server.clock.run(2.3)
+        await workers.stop(connection.id, within_s=0)
+    await workers.close()
+    assert len(server.came_s) >= 20 * (3 * 2.3 - 2 * 1.1)
+    assert server.most_in_a_second() <= 20
 
 
 async def test_too_fast_is_answered_with_half_the_rate_and_the_whole_one_comes_back() -> None:
