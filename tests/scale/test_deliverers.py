@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from many import Store, freeze, names, send, thaw
+from many import SAYS, Store, freeze, names, send, thaw
 
 from hogline.store.datadir.secrets import Vault
-from hogline.testing.processes import Running, connect, everywhere, hogline, hogline_json, until
+from hogline.testing.processes import Running, connect, environment, everywhere, hogline, hogline_json, until
 
 LEASE_S = 3.0
 
@@ -65,6 +68,39 @@ def test_the_next_one_delivers_after_a_stop_a_kill_and_a_freeze(store: Store, cu
         assert store.owner() == second.process.pid
         assert second.stop() == 0
     assert "pending" in hogline(store.folder / "first", "workers").stdout
+
+
+_IS_TAKEN_FOR_DEAD_WHILE_IT_STARTS = """
+from hogline.cli.app import main
+from hogline.store.postgresql.link import Fenced
+from hogline.store.postgresql.opening import SmallFiles
+fetch = SmallFiles.fetch
+async def fenced(self):
+    SmallFiles.fetch = fetch
+    raise Fenced
+SmallFiles.fetch = fenced
+main()
+"""
+
+
+@pytest.mark.parametrize("only", ["deliver", ""])
+def test_a_process_that_is_taken_for_dead_while_it_starts_starts_again(
+    store: Store, customerio: Running, only: str
+) -> None:
+    connect(store.folder / "first", customerio.url)
+    command = [sys.executable, "-c", _IS_TAKEN_FOR_DEAD_WHILE_IT_STARTS, "serve", *(["--only", only] if only else [])]
+    with subprocess.Popen(command, env=environment(store.folder / "a"), stderr=subprocess.PIPE, text=True) as starting:
+        try:
+            assert starting.stderr is not None
+            said = list[str]()
+            while not re.search(SAYS[only], line := starting.stderr.readline()):
+                assert line, said
+                said.append(line)
+        finally:
+            starting.terminate()
+            starting.communicate(timeout=30)
+    assert starting.returncode == 0
+    assert any("starting again" in line for line in said)
 
 
 def test_a_deliverer_that_cannot_use_the_store_ends_with_a_sentence(store: Store) -> None:

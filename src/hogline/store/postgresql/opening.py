@@ -20,7 +20,7 @@ from hogline.store.postgresql.crew import PostgresqlBoard, PostgresqlSeat
 from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import AWAY, Fenced, close, sentence_of, trouble_of
+from hogline.store.postgresql.link import AWAY, LOST, Fenced, close, sentence_of, trouble_of
 from hogline.store.postgresql.presence import Hand, Myself, Presence, entered, entered_as_hand, joined, usable, workers
 from hogline.store.postgresql.receiver import PostgresqlReceiver
 from hogline.store.postgresql.small_files import SmallFiles
@@ -196,7 +196,9 @@ async def workers_of(url: str, vault: Vault) -> Workers:
 
 
 async def _tried(opening: AsyncExitStack, once: Callable[[AsyncExitStack], Awaitable[T]]) -> T:
-    """What `once` opens, and `opening` closes. Waits for a while if PostgreSQL is away. Raises `Unusable`."""
+    """What `once` opens, and `opening` closes. Waits for a while if PostgreSQL is away. Raises `Unusable`, and
+    `Unwritable` if another process took over meanwhile: with a new `Myself`, it can be opened again.
+    """
     until_s = time.monotonic() + WAIT_S
     while True:
         try:
@@ -206,6 +208,8 @@ async def _tried(opening: AsyncExitStack, once: Callable[[AsyncExitStack], Await
                 return made
         except (psycopg.Error, Fenced, Unwritable) as error:
             sentence = str(error) if isinstance(error, Unwritable) else trouble_of(error) or sentence_of(error)
+            if sentence == LOST:
+                raise Unwritable(LOST) from None
             if sentence != AWAY:
                 raise Unusable(sentence) from None
             if time.monotonic() >= until_s:
