@@ -443,6 +443,28 @@ def test_a_retry_that_is_refused_again_stays_a_failure() -> None:
     assert its.store.counts(1)["failures"] == 1
 
 
+def test_whoever_was_refused_is_identified_again_although_their_event_was_accepted() -> None:
+    """The event may be a repeat from before a crash, which creates nobody."""
+    its = life()
+    its.say(event(set={"plan": "pro"}), refuses=refuses("identify"))
+    assert its.customer() is None
+    assert actions(its.say(event())) == ["identify", "event"]
+    assert its.customer() == Identifier("id", "u1")
+
+
+def test_a_retry_of_a_visitor_waits_for_what_is_sent_about_them_before_they_are_somebody_else() -> None:
+    """It would create the customer of the one whom they become, who is merged with theirs a moment later."""
+    its = life()
+    its.say(event(distinct_id="v1"), refuses=refuses("event"))
+    shipment = its.out(event(distinct_id="v1"))
+    its.feed(identify())
+    its.desk.resends.add(Item(Origin.RETRY, 1, "v1", entry_of(event(distinct_id="v1"))))
+    assert its.desk.plan(its.now_ms) is None
+    its.land(shipment)
+    made = its.say()
+    assert [one.origin for one in made.items] == [Origin.RETRY, Origin.JOURNAL]
+
+
 def test_what_waits_already_is_not_asked_for_twice() -> None:
     its = life()
     its.say(event())
