@@ -148,6 +148,23 @@ def test_one_process_for_all_puts_them_there_too(store: Store, customerio: Runni
         assert running.stop() == 0
 
 
+def test_what_receivers_put_into_kafka_is_taken_by_processes_that_do_not_have_the_setting(
+    store: Store, customerio: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = connected(store, customerio)
+    with store.serving("a", "receive") as receiver:
+        assert send(receiver, token, "early") == 200
+        del store.env["HOGLINE_JOURNAL"]
+        monkeypatch.delitem(everywhere, "HOGLINE_JOURNAL")
+        with store.serving("owner", "deliver"):
+            until(lambda: "early" in names(customerio))
+            assert source(store)["state"] == "reading"
+            assert (
+                "receivers put events into journal"
+                in hogline(store.folder / "looking", "source", "remove", "journal", code=1).stderr
+            )
+
+
 def test_while_postgresql_is_away_events_are_received(store: Store, customerio: Running, postgresql: Server) -> None:
     token = connected(store, customerio)
     with store.serving("a", "receive") as receiver, store.serving("owner", "deliver"):

@@ -33,7 +33,7 @@ async def receiving(settings: Settings, shared: Shared, key: str, lost: Callable
     """Receive as long as the context lasts. `lost` is called if this process has to end. Raises `CannotDo`."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(receiver(shared, key, clock.time_ms))
+        store = await stack.enter_async_context(receiver(shared, key, clock.time_ms, settings.journal))
         topic = await inlet(stack, settings)
         tokens = TokenCheck(())
         known: list[str] = []

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from msgspec.structs import replace
@@ -87,6 +88,7 @@ async def own_service(
             listener=sampler.heard(listener),
             leader=leader if delivers else None,
             calm=quiet.over,
+            topics=tuple if stores.hold is None else partial(getattr, stores.hold, "topics"),
         )
         if stores.changing is not None:
             service.accounts = told(service.accounts, stores.changing)

@@ -4,7 +4,7 @@ the API all call the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 from hogline.clock import Clock
@@ -113,11 +113,13 @@ class Service:
         listener: RequestListener = nobody,
         leader: Leader | None = None,
         calm: Callable[[], Awaitable[None]] | None = None,
+        topics: Callable[[], Collection[str]] = tuple,
     ) -> None:
         """`delivers`: connections run as long as this service lives. `figures`: where figures over time are read from.
         `events`: the event log. `sources`: what is fetched from; without it, there are none. `trail`: the audit log;
         without one nothing is noted. `listener` gets every request to a destination.
-        `leader`: of other processes that deliver, too. `calm`: see `Workers`.
+        `leader`: of other processes that deliver, too. `calm`: see `Workers`. `topics`: addresses of those into which
+        other processes put events.
         """
         self._delivers = delivers
         self.journal = journal
@@ -182,7 +184,9 @@ class Service:
             workers=workers,
             seen=seen,
         )
-        self.consuming = Consuming(sources, journal=journal, state=state, clock=clock, seen=seen, own=settings.journal)
+        self.consuming = Consuming(
+            sources, journal=journal, state=state, clock=clock, seen=seen, own=settings.journal, others=topics
+        )
         self.sources = Sources(
             sources, self.fetching, self.consuming, journal=journal, state=state, clock=clock, trail=trail
         )

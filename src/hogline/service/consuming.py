@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain, count
@@ -39,6 +39,8 @@ RECREATED = (
     "The topic was deleted and created again. What it had is gone, so Hogline stopped. Run the same "
     "`hogline source add kafka` again to read the new one from its beginning."
 )
+NOT_SET_HERE = " Set HOGLINE_JOURNAL here as for the receivers, and HOGLINE_KAFKA."
+"""Added to the trouble of a topic that only other processes have in their settings."""
 NOBODY = "Connect a destination first. Kafka keeps the events until then."
 
 Opens = Callable[[str, str, Settings], Log]
@@ -71,9 +73,12 @@ class Consuming:
         clock: Clock,
         seen: SeenUuids,
         own: str = "",
+        others: Callable[[], Collection[str]] = tuple,
         opens: Opens = KafkaLog,
     ) -> None:
-        """`own`: the address of the topic of HOGLINE_JOURNAL; empty: there is none."""
+        """`own`: the address of the topic of HOGLINE_JOURNAL; empty: there is none. `others`: addresses of topics into
+        which other processes put events.
+        """
         self._kept = kept
         self._journal = journal
         self._state = state
@@ -84,6 +89,7 @@ class Consuming:
         self._runs = False
         self._connected = False
         self._own = own
+        self._others = others
 
     def standing(self, name: str) -> Reading:
         return self._standings.of(name)
@@ -95,16 +101,16 @@ class Consuming:
         return self._opens(brokers, topic, settings)
 
     def is_own(self, source: Source) -> bool:
-        """Whether it reads the topic of HOGLINE_JOURNAL. Also known in a process that does not read it."""
-        return bool(self._own) and source.run == own_run(split(self._own)[1])
+        """Whether receivers put events there (HOGLINE_JOURNAL). Also known in a process that does not read it."""
+        return any(source.run == _run_of(address) for address in (self._own, *self._others()) if address)
 
     def begin_own(self, address: str, settings: Settings) -> None:
-        """Read the topic into which Hogline's receivers put events. Topics are distinguished by their names: the topic
-        of another HOGLINE_JOURNAL is read to its end. Raises `Unusable`.
+        """Read the topic into which Hogline's receivers put events. The topic of another HOGLINE_JOURNAL is read to its
+        end. Raises `Unusable`.
         """
         kept, key = self._kept, json.dumps(dict(settings))
         assert kept is not None  # a process that delivers has them
-        run = own_run(split(address)[1])
+        run = _run_of(address)
         source = next((one for one in kept.all() if one.run == run), None)
         if source is None:
             now_ms = self._clock.time_ms()
@@ -129,11 +135,20 @@ class Consuming:
 
     async def _look(self, append: Append) -> None:
         self._connected = bool(await self._state.connections())
+        self._read_what_others_write()
         for source in self._topics():
             if not self._may_read(source):
                 await self._standings.end(source.name)
         for source in self._topics():  # as they are now
             self._look_after(source, append)
+
+    def _read_what_others_write(self) -> None:
+        """Only their processes have HOGLINE_JOURNAL, and perhaps settings for Kafka that are missing here."""
+        there = {one.run for one in self._topics()}
+        for address in self._others():
+            if _run_of(address) not in there:
+                log.warning("receivers put events into a topic; HOGLINE_JOURNAL is not set here", topic=address)
+                self.begin_own(address, {})
 
     def _topics(self) -> list[Source]:
         return [] if self._kept is None else [one for one in self._kept.all() if one.topic is not None]
@@ -226,13 +241,23 @@ class Consuming:
         if not self._runs:
             return "not_running", "Start `hogline serve` to read."
         if standing.stopped:
-            return "stopped", standing.trouble
+            return "stopped", self._trouble(source, standing)
         if not self._connected:
             return "waiting", NOBODY
         if standing.progress.waits:
             return "waiting", standing.progress.waits
-        return ("retrying", standing.trouble) if standing.is_in_trouble else ("reading", None)
+        return ("retrying", self._trouble(source, standing)) if standing.is_in_trouble else ("reading", None)
+
+    def _trouble(self, source: Source, standing: Reading) -> str | None:
+        told = self._own and source.run == _run_of(self._own)
+        more = NOT_SET_HERE if standing.trouble and self.is_own(source) and not told else ""
+        return f"{standing.trouble}{more}" if standing.trouble else None
 
     def trouble_s(self, source: Source) -> float:
         standing = self.standing(source.name)
         return (self._clock.time_ms() - standing.trouble_ms) / 1_000 if standing.is_in_trouble else 0.0
+
+
+def _run_of(address: str) -> int:
+    """Topics are distinguished by their names."""
+    return own_run(split(address)[1])

@@ -109,13 +109,13 @@ async def opened(
 
 
 def receiver(
-    shared: Shared, key: str, time_ms: Callable[[], int], role: str = "receive"
+    shared: Shared, key: str, time_ms: Callable[[], int], topic: str = ""
 ) -> AbstractAsyncContextManager[Receiver]:
-    """Receive beside the process that owns the store, as long as the context lasts. Raises `Unusable`, also on entering
-    it.
+    """Receive beside the process that owns the store, as long as the context lasts. `topic`: where events are put, if
+    not into the journal. Raises `Unusable`, also on entering it.
     """
     module = postgresql("hogline.store.postgresql.opening")
-    myself = module.Myself(role=role, lease_s=shared.lease_s)
+    myself = module.Myself(role="receive", lease_s=shared.lease_s, topic=topic)
     entered: AbstractAsyncContextManager[Receiver] = module.receiver(shared.url, Vault(key), time_ms, myself)
     return entered
 

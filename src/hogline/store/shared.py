@@ -34,6 +34,9 @@ class Hold(Protocol):
     is_full: bool
     """Too many events wait, so other processes must not receive more either."""
 
+    topics: Sequence[str]
+    """Addresses of topics into which processes put events, as they said at their last sign of life."""
+
     async def holding(self) -> None:
         """Returns as soon as it is certain that no other process has taken over."""
         ...

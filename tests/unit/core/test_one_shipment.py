@@ -443,7 +443,7 @@ def test_a_retry_that_is_refused_again_stays_a_failure() -> None:
     assert its.store.counts(1)["failures"] == 1
 
 
-def test_whoever_was_refused_is_identified_again_although_their_event_was_accepted() -> None:
+def test_somebody_who_was_refused_is_identified_again_although_their_event_was_accepted() -> None:
     """The event may be a repeat from before a crash, which creates nobody."""
     its = life()
     its.say(event(set={"plan": "pro"}), refuses=refuses("identify"))

@@ -13,7 +13,7 @@ from kafka_log import Kafka
 
 from hogline.model import Event
 from hogline.posthog.entry import encode_event
-from hogline.service.consuming import LONGEST_OWN_PAUSE_S
+from hogline.service.consuming import LONGEST_OWN_PAUSE_S, NOT_SET_HERE
 from hogline.service.core import CannotDo
 from hogline.service.topic_reader import KEPT_MS
 from hogline.sources.kafka.writer import NOTHING
@@ -116,6 +116,21 @@ async def test_a_command_does_not_remove_the_source_of_the_topic_that_receivers_
             await command.sources.remove("journal")
     async with consuming(tmp_path, kafka) as command:
         await command.sources.remove("journal")
+
+
+async def test_a_topic_that_only_receivers_were_told_of_is_read_too(tmp_path: Path, kafka: Kafka) -> None:
+    topics = [ADDRESS]
+    kafka.put(1_000, entry(1))
+    async with consuming(tmp_path, kafka) as one:
+        one.bench.service.consuming._others = lambda: topics
+        assert await one.numbers(1) == [1]
+        with pytest.raises(CannotDo, match="Hogline's own receivers put events into journal"):
+            await one.sources.remove("journal")
+        kafka.trouble = "Kafka does not let Hogline in."
+        told = await one.until(lambda view: view.state == "retrying")
+        assert told.reason == f"Kafka does not let Hogline in.{NOT_SET_HERE}"
+        topics.clear()
+        await one.sources.remove("journal")
 
 
 async def test_once_kafka_is_back_it_is_read_soon(tmp_path: Path, kafka: Kafka) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import psycopg
@@ -41,6 +41,8 @@ class Claim(Presence):
         self.was_killed = was_killed
         self.is_full = False
         """Too many events wait. The others know it after a beat."""
+        self.topics: Sequence[str] = ()
+        """Into which other processes put events."""
         super().__init__(url, link, myself)
 
     @property
@@ -52,6 +54,7 @@ class Claim(Presence):
         if value(link, SQL["beat"], {**self.identity, **_times(self.myself), "is_full": self.is_full}) is None:
             self.lose()
             return False
+        self.topics = [topic for (topic,) in rows(link, SQL["topics"])]
         return super()._beat(link)
 
     def _leave(self, link: Link) -> None:

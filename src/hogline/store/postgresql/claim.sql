@@ -28,6 +28,9 @@ UPDATE store SET lease = clock_timestamp() + %(lease_s)s * interval '1 second', 
     begins_until = clock_timestamp() + %(sends_s)s * interval '1 second', is_full = %(is_full)s
 WHERE owner = %(owner)s AND epoch = %(epoch)s RETURNING epoch
 
+-- name: topics
+SELECT DISTINCT topic FROM process WHERE topic <> '' AND seen > clock_timestamp() - lease_s * interval '1 second'
+
 -- name: let_go
 UPDATE store SET owner = NULL, lease = NULL WHERE owner = %(owner)s
 

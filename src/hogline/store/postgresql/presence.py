@@ -48,6 +48,8 @@ class Myself(Struct, frozen=True, kw_only=True):
     role: str
     lease_s: float = 30.0
     """Without a sign of life for this long, the owner of the store has lost it."""
+    topic: str = ""
+    """The address of the topic into which it puts events; empty: it puts none into Kafka."""
     place: str | None = None
     """The lock that this process holds on its data directory; see `DataDirectory.place`."""
     id: uuid.UUID = field(default_factory=uuid.uuid4)
@@ -67,6 +69,7 @@ class Myself(Struct, frozen=True, kw_only=True):
             "began": _BEGAN,
             "address": "",
             "lease_s": self.lease_s,
+            "topic": self.topic,
         }
 
 

@@ -8,8 +8,9 @@ SELECT key_check FROM store
 UPDATE store SET key_check = coalesce(key_check, %(check)s) RETURNING key_check = %(check)s
 
 -- name: announce
-INSERT INTO process (id, role, host, pid, version, address, began, lease_s, seen)
-VALUES (%(id)s, %(role)s, %(host)s, %(pid)s, %(version)s, %(address)s, %(began)s, %(lease_s)s, clock_timestamp())
+INSERT INTO process (id, role, host, pid, version, address, began, lease_s, topic, seen)
+VALUES (%(id)s, %(role)s, %(host)s, %(pid)s, %(version)s, %(address)s, %(began)s, %(lease_s)s, %(topic)s,
+    clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, address = excluded.address
 
 -- name: leave
