@@ -14,6 +14,8 @@ from hogline.testing.processes import everywhere
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the storm is that of `make soak`, shorter
 
+from bench.soak import shared_joins
+from bench.soak.households import Households
 from bench.soak.restarts import restarts
 from bench.soak.shared import rage, settings
 from bench.soak.traffic import Traffic
@@ -35,6 +37,16 @@ def test_whatever_is_killed_or_frozen_nothing_is_missing_or_counted_twice(durabl
     assert outcome.good, (seed, outcome)
     assert outcome.verdict.at_customerio == traffic.events - outcome.verdict.refused, (seed, outcome)
     assert outcome.kills + outcome.freezes + outcome.crashes >= 8
+
+
+@pytest.mark.timeout(400)
+def test_people_who_are_joined_across_processes_are_one_customer_each(durable: Server, tmp_path: Path) -> None:
+    seed = secrets.randbits(32)
+    households = Households(people=20, events_each=30, batches=0.3, per_s=120, seed=seed)
+    outcome = shared_joins.rage(durable, tmp_path, households, deliverers=3, disturbances=3, seed=seed)
+    for name, verdict in outcome.verdicts.items():
+        assert verdict.good, (seed, name, verdict)
+    assert all(outcome.verdicts[name].merges > 20 for name in ("all", "all-by-email")), (seed, outcome)
 
 
 @pytest.mark.timeout(300)
