@@ -389,6 +389,16 @@ def test_an_anonymous_id_that_was_refused_is_said_again_when_somebody_asks_for_i
     assert {"anonymous_id": "v1"} in [one["attributes"] for one in bodies(its.again(again("v1")))]
 
 
+def test_somebody_who_was_told_everything_still_gets_an_anonymous_id() -> None:
+    its = life(anonymous_users="anonymous-events")
+    its.say(event("$pageview", "v1"))
+    its.say(event("$identify", "v1"), refuses=refuses("identify", "anonymous_id"))
+    told = its.told("v1")
+    its.store.connection(1).told["v1"] = replace(told, anonymous=("v1",))
+    its.restart(its.options)
+    assert {"anonymous_id": "v1"} in [one.get("attributes") for one in bodies(its.say(event(distinct_id="v1")))]
+
+
 def test_an_anonymous_id_of_somebody_who_cannot_be_a_customer_waits() -> None:
     long = "x" * 151
     its = life(anonymous_users="anonymous-events")
@@ -564,4 +574,15 @@ def test_what_is_another_process_s_is_left_to_it() -> None:
     its.desk.lanes.all[lane_of("u1")].mine = False
     its.desk.resends.add(again("u1"))
     assert its.desk.plan(its.now_ms) is None
-    assert not its.desk.resends.is_waiting
+    assert not its.desk.resends.is_waiting  # the other one finds it on disk
+
+
+def test_a_retry_of_somebody_who_is_another_process_s_waits_until_they_are_not() -> None:
+    its = life()
+    its.say(event(), refuses=refuses("event"))
+    its.desk.share = Share(range(LANES), begun=0)
+    its.desk.lanes.all[lane_of("u1")].mine = False
+    its.desk.resends.add(Item(Origin.RETRY, 1, "u1", entry_of(event())))
+    assert its.desk.plan(its.now_ms) is None
+    its.desk.lanes.all[lane_of("u1")].mine = True
+    assert [one.origin for one in its.say().items] == [Origin.RETRY]
