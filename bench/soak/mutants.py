@@ -216,7 +216,7 @@ MUTANTS = (
         "gate", 'rules.whom == "identified" and person.identified_at > position', 'rules.whom == "identified" and person.identified_at > position + 3',
     ),
     Mutant("Emails are asked for as of when the event came", "gate", 'rules.whom == "emails" and person.emailed_at > position', 'rules.whom == "emails" and person.emailed_at > position + 3'),
-    Mutant("Held events go before what sets them free", "shipment", "self.items.insert(len(self.items) - 1, held)", "self.items.append(held)"),
+    Mutant("Held events go in their order", "shipment", "for held in self._held(draft):", "for held in reversed(self._held(draft)):"),
     Mutant("Held events of somebody joined are released too", "shipment", "        if gone.told.has_held and not draft.told.has_held:", "        if False:"),
     Mutant("A retried failure frees its refused values", "shipment", "        if item.again and draft.told.main is not None:", "        if False:"),
     Mutant("A retried failure releases nothing that is held", "shipment", "        if unmet is None and draft.told.has_held:", "        if rule is None and draft.told.has_held:"),
