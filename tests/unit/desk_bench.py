@@ -3,7 +3,7 @@ for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
 import msgspec
@@ -87,8 +87,17 @@ class Made:
 class Life:
     """A connection. Each call of `say` is a shipment; in between everything is on record."""
 
-    def __init__(self, destination: Destination[Any], options: object, *, suppressed: Suppressed = NOBODY_ELSE) -> None:
+    def __init__(
+        self,
+        destination: Destination[Any],
+        options: object,
+        *,
+        suppressed: Suppressed = NOBODY_ELSE,
+        mine: Collection[int] | None = None,
+    ) -> None:
+        """`mine`: as for a `Desk`."""
         self.destination = destination
+        self.mine = mine
         self.suppressed = suppressed
         self.now_ms = LATER_MS
         self.journal: list[tuple[int, Entry, int]] = []
@@ -108,6 +117,7 @@ class Life:
             reads=self.store,
             start=0,
             lanes=self.store.connection(1).lanes,
+            mine=self.mine,
             start_s=0,
             suppressed=self.suppressed,
         )
