@@ -257,6 +257,13 @@ def test_a_join_behind_its_customers_event_gives_the_anonymous_id_at_once() -> N
     assert {"anonymous_id": "v1"} in [one.get("attributes") for one in bodies(made)]
 
 
+def test_somebody_who_becomes_a_customer_in_a_shipment_is_told_what_a_join_in_it_says() -> None:
+    """Even if the join itself is not sent: nothing else may come for long."""
+    its = life(event_allowlist="page")
+    made = its.say(event("page", "v1"), event("$create_alias", properties={"alias": "v1"}, set={"email": A}))
+    assert A in [one.get("attributes", {}).get("email") for one in bodies(made)]
+
+
 def test_an_email_of_the_absorbed_person_is_that_of_whoever_stays() -> None:
     its = life()
     its.say(event(distinct_id="v1", set={"email": A}))
