@@ -246,6 +246,14 @@ def test_a_plain_event_lets_go_what_is_held_of_somebody_who_qualifies_by_now() -
     assert [one["name"] for one in bodies(made) if one["identifiers"] == {"id": "u1"}] == ["one", "two"]
 
 
+def test_events_of_a_customer_are_theirs_although_the_options_would_make_them_anonymous() -> None:
+    its = life()
+    its.say(event(distinct_id="v1"))
+    its.change(options(anonymous_users="anonymous-events"))
+    made = its.say(event(distinct_id="v1"))
+    assert (actions(made), bodies(made)[-1].get("identifiers")) == (["event"], {"id": "v1"})
+
+
 # joins within a shipment
 
 
