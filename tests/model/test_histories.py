@@ -316,7 +316,7 @@ def test_a_retried_failure_is_decided_as_when_it_came() -> None:
     )  # fmt: skip
 
 
-def test_a_retried_failure_makes_no_customer_of_whoever_does_not_qualify_any_more() -> None:
+def test_a_retried_failure_makes_no_customer_of_somebody_who_no_longer_qualifies() -> None:
     run = lived(
         Refuse("event", 1), said("page", V), Rest(), Configure({"anonymous_users": "emails"}, at_rest=True), Retry(), Rest(),
         options={"anonymous_users": "anonymous-events"},
