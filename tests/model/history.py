@@ -216,6 +216,8 @@ class World:
     """How many other processes deliver the same store."""
     death_rate: float = 0.0
     """How often the process dies before or after a commit or a request."""
+    dies_at: int = 0
+    """It dies at this point, of those before or after a commit or a request, counted from 1; 0: at none."""
     elsewhere: tuple[str, ...] = ()
     """Ids of visitors whom another tool made customers in the first connection's workspace before."""
     schedule: int = 0

@@ -109,6 +109,8 @@ class Machine:
         """What becomes of the next requests."""
         self.immortal = False
         self.deaths = 0
+        self.points = 0
+        """At which it might have died."""
         self._folder = Path(tempfile.mkdtemp(prefix="lives-", dir=_memory()))
         self._settings = _SETTINGS.model_copy(
             update={"merge_delay_s": world.merge_delay_s, "data": self._folder, "share_behind_s": 0}
@@ -189,7 +191,10 @@ class Machine:
         return Process(f"mate {self._born}", board, workers, self._state, self.clock)
 
     def _may_die(self, _what: str) -> bool:
-        return not self.immortal and self._chance.random() < self._world.death_rate
+        if self.immortal:
+            return False
+        self.points += 1
+        return self._chance.random() < self._world.death_rate or self.points == self._world.dies_at
 
     def kill(self) -> None:
         self._life.end()
