@@ -30,8 +30,9 @@ from hogline.delivery.installed import installed
 from hogline.destinations.customerio import CUSTOMERIO
 from hogline.destinations.customerio.template import TEMPLATE
 from hogline.destinations.given import begun
+from hogline.environment import PREFIX
 from hogline.service.rights import RIGHTS
-from hogline.settings import PREFIX, Settings
+from hogline.settings import Settings
 from hogline.store.base import Connection
 from hogline.store.datadir.roles import ROLES, includes
 from hogline.store.event_log import OutcomeKind

@@ -99,8 +99,8 @@ ASKED_FOR: dict[str, Callable[[Path, int, float], None]] = {
     "scale-kafka": shared.print_with_kafka,
     "scale-rate": shared_rate.print_figures,
 }
-"""Not part of the whole: the first takes half an hour by itself, the second looks at the tests, not at Hogline, and the
-others need PostgreSQL, and Kafka."""
+"""Not part of the whole: the first takes more than an hour by itself, the second looks at the tests, not at Hogline,
+and the others need PostgreSQL, and Kafka."""
 
 
 def main() -> None:

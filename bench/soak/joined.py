@@ -108,6 +108,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """Reasons to count by that nothing here explains."""
     adds_up: bool
 
+    def __str__(self) -> str:
+        return ", ".join(f"{figure} {found}" for figure, found in msgspec.to_builtins(self).items())
+
     @property
     def good(self) -> bool:
         wrong = (

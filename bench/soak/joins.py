@@ -133,15 +133,20 @@ def killed(work: Path, *, kills: int, households: int, events_each: int, faults_
                 raging.finish(data)
             finally:
                 raging.end()
-            counts = joined.counts(data)
-        verdicts = {
-            one.name: joined.judge(traffic, one.choice, url, one.name, counts[one.name], by_email=one.by_email)
-            for one in CONNECTIONS
-        }
+            verdicts = judged(traffic, url, data)
     finally:
         customerio.end()
     sent_again = sum(sender.unanswered for sender in raging.senders)
     return Outcome(kills, during_start, time.monotonic() - begin_s, traffic.events, sent_again, verdicts)
+
+
+def judged(traffic: Households, url: str, data: Path) -> dict[str, Verdict]:
+    """By connection."""
+    counts = joined.counts(data)
+    return {
+        one.name: joined.judge(traffic, one.choice, url, one.name, counts[one.name], by_email=one.by_email)
+        for one in CONNECTIONS
+    }
 
 
 def follow(url: str, one: Installed, script: object) -> None:
@@ -188,6 +193,6 @@ def print_figures(work: Path, seed: int, part: float) -> None:
     for figure in ("kills", "kills_during_start", "seconds", "sent", "sent_again"):
         print(f"  {figure}: {getattr(outcome, figure)}")
     for name, verdict in outcome.verdicts.items():
-        print(f"  {name}: " + ", ".join(f"{figure} {found}" for figure, found in msgspec.to_builtins(verdict).items()))
+        print(f"  {name}: {verdict}")
     if not outcome.good:
         sys.exit("Somebody is two, or nobody, or something of theirs is missing.")

@@ -11,14 +11,13 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-import msgspec
 import psycopg
 from msgspec import Struct
 
-from bench.soak import faults, joined
+from bench.soak import faults
 from bench.soak.households import Households
 from bench.soak.joined import Verdict
-from bench.soak.joins import CONNECTIONS, Witness, follow
+from bench.soak.joins import CONNECTIONS, Witness, follow, judged
 from bench.soak.shared import RECEIVERS, SENDERS, Either, all_members, disturb, settings
 from bench.soak.storm import STANDSTILL_S
 from bench.soak.traffic import Sender
@@ -72,11 +71,7 @@ def rage(
             wrong = [sender.wrong for sender in senders if sender.wrong is not None]
             assert not wrong, wrong
             _finish(server, here)
-            counts = joined.counts(here)
-        verdicts = {
-            one.name: joined.judge(traffic, one.choice, url, one.name, counts[one.name], by_email=one.by_email)
-            for one in CONNECTIONS
-        }
+            verdicts = judged(traffic, url, here)
     finally:
         customerio.end()
     return Outcome(dict(done), time.monotonic() - begin_s, verdicts)
@@ -122,8 +117,7 @@ def print_figures(work: Path, seed: int, part: float) -> None:
             f"  {deliverers} processes that deliver, {traffic.events:,} events: {outcome.seconds:.0f} s, {outcome.done}"
         )
         for name, verdict in outcome.verdicts.items():
-            figures = ", ".join(f"{figure} {found}" for figure, found in msgspec.to_builtins(verdict).items())
-            print(f"    {name}: {figures}", flush=True)
+            print(f"    {name}: {verdict}", flush=True)
         good &= outcome.good
     if not good:
         sys.exit("Somebody is two, or nobody, or something of theirs is missing.")

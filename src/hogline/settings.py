@@ -1,27 +1,22 @@
-"""All settings of the process: name, default, unit, help. Each is an environment variable `HOGLINE_<NAME>`.
-`HOGLINE_<NAME>_FILE` names a file with the value; use that for secrets.
-"""
+"""All settings of the process: name, default, unit, help. `environment` says where their values come from."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hogline.environment import PREFIX, FromFiles, InvalidSettings
 from hogline.sources.addresses import TrustedProxies
 from hogline.sources.kafka import library
 from hogline.store.datadir.accounts import FIRST
 from hogline.store.datadir.passwords import problem_of
 from hogline.store.shared import Shared
-
-PREFIX = "HOGLINE_"
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
 _NO_SIGN_IN_HEADERS = frozenset(
@@ -38,10 +33,6 @@ class JournalTopic(NamedTuple):
     topic: str
     settings: Mapping[str, str | int | float | bool]
     """librdkafka's."""
-
-
-class InvalidSettings(Exception):
-    """A setting is invalid; the text names it and says what to do."""
 
 
 class Settings(BaseSettings):
@@ -365,7 +356,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # asked for by pydantic
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, _FromFiles(settings_cls))
+        return (init_settings, env_settings, FromFiles(settings_cls))
 
 
 def _is_host_and_port(text: str) -> bool:
@@ -379,39 +370,6 @@ def _host(address: str) -> str:
 
 def _port(address: str) -> int:
     return int(address.rpartition(":")[2])
-
-
-class _FromFiles(PydanticBaseSettingsSource):
-    """`HOGLINE_<NAME>_FILE`: the value is the content of that file."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  # as above
-        return from_file(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        values = {name: from_file(name) for name in self.settings_cls.model_fields}
-        return {name: value for name, value in values.items() if value is not None}
-
-
-def from_file(name: str) -> str | None:
-    """The content of the file that `HOGLINE_<NAME>_FILE` names, without the final newline; None if not set.
-
-    Raises `InvalidSettings`.
-    """
-    variable = f"{PREFIX}{name.upper()}_FILE"
-    path = os.environ.get(variable)
-    if not path:
-        return None
-    try:
-        return Path(path).read_text("utf-8").strip()
-    except (OSError, ValueError):
-        raise InvalidSettings(f"{variable} names a file that cannot be read.") from None
-
-
-def from_environment(name: str) -> str | None:
-    """`HOGLINE_<NAME>`, or the file that `HOGLINE_<NAME>_FILE` names. For values that are not
-    settings of the process, such as a connection's credentials.
-    """
-    return os.environ.get(PREFIX + name.upper()) or from_file(name)
 
 
 def read_settings(**given: object) -> Settings:

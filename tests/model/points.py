@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import replace
+from itertools import product
 
 from .history import Configure, Event, History, Rest, Say, Step, Wait, World
 from .lives import visitor
@@ -42,19 +44,17 @@ MATES = range(4)
 
 def main(part: float) -> None:
     ended, wrong = Counter[int](), 0
-    for steps in HISTORIES.values():
-        for options in OPTIONS[: max(1, int(len(OPTIONS) * part))]:
-            for mates in MATES:
-                point, points = 0, 1
-                while point <= points:
-                    history = History(World(options, mates=mates, dies_at=point, latency_s=0.3), (*steps, Rest()))
-                    found, run = outcome(history)
-                    points = run.hogline.points if not point else points
-                    ended[mates] += 1
-                    if found is not None:
-                        wrong += 1
-                        print(f"{found}\n{history}", flush=True)
-                    point += 1
+    options = OPTIONS[: max(1, int(len(OPTIONS) * part))]
+    for steps, chosen, mates in product(HISTORIES.values(), options, MATES):
+        world = World(chosen, mates=mates, latency_s=0.3)
+        _, alive = outcome(History(world, (*steps, Rest())))
+        for point in range(alive.hogline.points + 1):
+            history = History(replace(world, dies_at=point), (*steps, Rest()))
+            found, _ = outcome(history)
+            ended[mates] += 1
+            if found is not None:
+                wrong += 1
+                print(f"{found}\n{history}", flush=True)
     for mates, count in ended.items():
         print(f"  {count:,} runs with {mates} other processes")
     print(f"  wrong: {wrong}")

@@ -16,9 +16,10 @@ from hogline.console.posthog import BROWSER, filled
 from hogline.destinations.base import Reason
 from hogline.destinations.catalogue import DESTINATIONS
 from hogline.destinations.customerio.declared import OPTIONS
+from hogline.environment import PREFIX
 from hogline.posthog.bounds import MAX_DEPTH
 from hogline.reasons import ADJUSTED, FILTERED, NAMING, REFUSED, REJECTED
-from hogline.settings import PREFIX, Settings
+from hogline.settings import Settings
 from hogline.sources.kafka.library import split
 from hogline.sources.limits import MIB, ReceivingLimits
 from hogline.store.event_log import OutcomeKind

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hogline.settings import InvalidSettings, Settings, from_environment, read_settings
+from hogline.environment import InvalidSettings, from_environment
+from hogline.settings import Settings, read_settings
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ from hogline import __version__
 from hogline.cli.common import Failed
 from hogline.cli.mistakes import sentence_of
 from hogline.cli.paragraphs import Paragraphs
+from hogline.environment import InvalidSettings
 from hogline.escaping import escaped
 from hogline.service import CannotDo
-from hogline.settings import InvalidSettings
 from hogline.store.base import Unusable, Unwritable
 
 app = App(

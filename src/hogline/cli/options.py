@@ -13,7 +13,8 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from hogline.destinations.base import Destination, Option
-from hogline.settings import PREFIX, Settings, from_environment
+from hogline.environment import PREFIX, from_environment
+from hogline.settings import Settings
 
 
 def options_type(destinations: Iterable[Destination[Any]], *, imports: bool = False) -> type:

@@ -9,9 +9,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from hogline.cli.common import Common, Failed, Json, ask, out, print_json
+from hogline.environment import from_environment
 from hogline.posthog_api import SCOPES
 from hogline.service import CannotDo
-from hogline.settings import from_environment
 
 _DEFAULT = Common()
 

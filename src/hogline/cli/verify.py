@@ -13,11 +13,11 @@ from rich.prompt import Confirm
 
 from hogline.cli.common import Common, Failed, Json, err, out, print_json, run
 from hogline.cli.spans import milliseconds
+from hogline.environment import from_environment
 from hogline.reasons import SENDING_STATES, state_word
 from hogline.runtime.remote import is_remote
 from hogline.runtime.wiring import service_for
 from hogline.service import CannotDo, Service
-from hogline.settings import from_environment
 from hogline.views.people import Difference, Verified
 
 _DEFAULT = Common()

@@ -12,9 +12,10 @@ from service_bench import bench_in
 
 from hogline.cli.common import Common
 from hogline.cli.password import password as password_command
+from hogline.environment import InvalidSettings
 from hogline.service import CannotDo
 from hogline.service.actor import Actor, acting
-from hogline.settings import InvalidSettings, read_settings
+from hogline.settings import read_settings
 from hogline.store.base import Unusable
 from hogline.store.datadir import passwords
 from hogline.store.datadir.accounts import ConsoleAccounts

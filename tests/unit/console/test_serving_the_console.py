@@ -14,9 +14,10 @@ import pytest
 
 from hogline.cli import serve as serve_command
 from hogline.cli.printing import SafeConsole
+from hogline.environment import InvalidSettings
 from hogline.runtime.serve import serving
 from hogline.service import CannotDo
-from hogline.settings import InvalidSettings, Settings, read_settings
+from hogline.settings import Settings, read_settings
 from hogline.store.datadir.accounts import ConsoleAccounts
 from hogline.store.datadir.directory import DataDirectory
 from hogline.store.sqlite.journal import SqliteJournal
