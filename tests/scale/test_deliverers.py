@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,25 @@ def test_the_next_one_delivers_after_a_stop_a_kill_and_a_freeze(store: Store, cu
     assert "pending" in hogline(store.folder / "first", "workers").stdout
 
 
+@contextmanager
+def changed(code: str, data: Path, only: str = "") -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A process whose code was changed, once it is ready; and what it said before."""
+    command = [sys.executable, "-c", code, "serve", *(["--only", only] if only else [])]
+    with subprocess.Popen(command, env=environment(data), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            said = list[str]()
+            while not re.search(SAYS[only], line := process.stderr.readline()):
+                assert line, said
+                said.append(line)
+            yield process, said
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
 _IS_TAKEN_FOR_DEAD_WHILE_IT_STARTS = """
 from hogline.cli.app import main
 from hogline.store.postgresql.link import Fenced
@@ -88,19 +110,49 @@ def test_a_process_that_is_taken_for_dead_while_it_starts_starts_again(
     store: Store, customerio: Running, only: str
 ) -> None:
     connect(store.folder / "first", customerio.url)
-    command = [sys.executable, "-c", _IS_TAKEN_FOR_DEAD_WHILE_IT_STARTS, "serve", *(["--only", only] if only else [])]
-    with subprocess.Popen(command, env=environment(store.folder / "a"), stderr=subprocess.PIPE, text=True) as starting:
-        try:
-            assert starting.stderr is not None
-            said = list[str]()
-            while not re.search(SAYS[only], line := starting.stderr.readline()):
-                assert line, said
-                said.append(line)
-        finally:
-            starting.terminate()
-            starting.communicate(timeout=30)
-    assert starting.returncode == 0
-    assert any("starting again" in line for line in said)
+    with changed(_IS_TAKEN_FOR_DEAD_WHILE_IT_STARTS, store.folder / "a", only) as (_, said):
+        assert any("starting again" in line for line in said)
+
+
+_FREEZES_WITHIN_A_TRANSACTION = """
+import os
+import signal
+from hogline.cli.app import main
+from hogline.store.postgresql.link import value
+from hogline.store.postgresql.pen import Pen
+write = Pen.write
+def freezing(self, work):
+    def frozen(link):
+        result = work(link)
+        if os.path.exists(os.environ["HOGLINE_DATA"] + "-freezes"):
+            value(link, b"SELECT 1")
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return result
+    return write(self, frozen)
+Pen.write = freezing
+main()
+"""
+
+
+def test_the_next_one_delivers_although_the_owner_froze_within_a_transaction(store: Store, customerio: Running) -> None:
+    connect(store.folder / "first", customerio.url)
+    token = hogline_json(store.folder / "first", "token")["token"]
+    freezes = store.folder / "a-freezes"
+    with (
+        store.serving("r", "receive") as receiver,
+        changed(_FREEZES_WITHIN_A_TRANSACTION, store.folder / "a", "deliver") as (a, _),
+        store.serving("b", "deliver") as b,
+    ):
+        until(lambda: store.owner() == a.pid)
+        freezes.touch()
+        assert send(receiver, token, "after it froze") == 200
+        until(lambda: "after it froze" in names(customerio))
+        assert store.owner() == b.process.pid
+        freezes.unlink()
+        a.send_signal(signal.SIGCONT)
+        until(lambda: all(one["seen_s"] < LEASE_S for one in store.workers()))
+        assert b.stop() == 0
+        until(lambda: store.owner() == a.pid)
 
 
 def test_a_deliverer_that_cannot_use_the_store_ends_with_a_sentence(store: Store) -> None:

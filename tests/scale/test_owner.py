@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
@@ -18,9 +20,9 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql import schema
 from hogline.store.postgresql.claim import Claim, claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import AWAY, LOST, Link, close, connect, value
+from hogline.store.postgresql.link import AWAY, LOST, Fenced, Link, close, connect, value
 from hogline.store.postgresql.pen import Pen
-from hogline.store.postgresql.presence import Guest, Myself, joined, usable, workers
+from hogline.store.postgresql.presence import Guest, Hand, Myself, Presence, entered_as_hand, joined, usable, workers
 from hogline.store.postgresql.state import PostgresqlState
 from hogline.store.postgresql.texts import meant, written
 from hogline.testing.stores.words import body, installed
@@ -222,17 +224,51 @@ async def test_a_commit_without_an_answer_is_done_exactly_once(
     pen.close()
 
 
-async def test_an_owner_that_was_frozen_in_a_transaction_is_replaced_after_its_lease(url: str) -> None:
+@asynccontextmanager
+async def frozen_in_a_transaction(process: Presence, pen: Pen) -> AsyncIterator[asyncio.Task[None]]:
+    """As far as the others see: it has locked what it writes, does not commit, and gives no sign of life. Gives what it
+    is writing, which goes on at the end."""
+    inside, thawed = threading.Event(), threading.Event()
+
+    def work(link: Link) -> None:
+        value(link, b"SELECT 1")
+        inside.set()
+        thawed.wait()
+
+    writing = asyncio.create_task(asyncio.to_thread(pen.write, work))
+    await asyncio.to_thread(inside.wait)
+    process._look_after = lambda: None  # type: ignore[method-assign]  # frozen
+    try:
+        yield writing
+    finally:
+        thawed.set()
+        await asyncio.wait([writing])
+        pen.close()
+
+
+async def test_an_owner_that_froze_in_a_transaction_is_replaced_after_its_lease(url: str) -> None:
     frozen = await claimed(url, VAULT, Myself(role="test", lease_s=1))
-    pen = Pen(frozen, "state")
-    assert pen._link is not None
-    pen._link.execute(b"BEGIN")
-    pen._link.execute(b"UPDATE writer SET number = number WHERE name = 'state'")
+    async with frozen_in_a_transaction(frozen, Pen(frozen, "state")) as writing:
+        async with asyncio.timeout(10):
+            second = await claimed(url, VAULT)
+        await second.release()
+    assert isinstance(writing.exception(), Fenced)
     await frozen.release()
-    async with asyncio.timeout(10):
-        second = await claimed(url, VAULT, wait_s=0)
-    await second.release()
-    pen.close()
+
+
+async def test_a_process_that_froze_in_a_transaction_holds_up_the_owner_only_until_its_lease_is_over(url: str) -> None:
+    claim = await claimed(url, VAULT, Myself(role="test", lease_s=1))
+    state = PostgresqlState(claim, VAULT)
+    myself = Myself(role="test", lease_s=1)
+    hand = Hand(url, await asyncio.to_thread(entered_as_hand, url, VAULT, myself), myself)
+    carried = PostgresqlState(hand, VAULT)
+    async with frozen_in_a_transaction(hand, carried._pen):
+        async with asyncio.timeout(10):
+            await state.write(lambda _: None)
+    await state.close()
+    await carried.close()
+    await hand.release()
+    await claim.release()
 
 
 async def test_a_commit_that_was_given_up_cannot_come_later(url: str, claim: Claim) -> None:

@@ -16,7 +16,7 @@ from hogline.delivery.part import Part
 from hogline.delivery.quiet import Quiet
 from hogline.delivery.workers import Workers
 from hogline.destinations.base import InvalidOptions
-from hogline.runtime.wiring import STOP_WITHIN_S, held
+from hogline.runtime.wiring import held, patience_s
 from hogline.settings import Settings
 from hogline.store.base import Connection
 from hogline.store.crew import Given, Report
@@ -87,7 +87,7 @@ class _Carries:
                     self._stopped[connection] = str(invalid)
 
     async def put_down(self, connection: int) -> None:
-        await self._workers.stop(connection, STOP_WITHIN_S)
+        await self._workers.stop(connection, patience_s(self._stores.hold))
         await self._quiet.over()
         self._stopped.pop(connection, None)
 

@@ -93,7 +93,7 @@ async def own_service(
         if stores.changing is not None:
             service.accounts = told(service.accounts, stores.changing)
             service.api_tokens = told(service.api_tokens, stores.changing)
-        stack.push_async_callback(service.close, STOP_WITHIN_S)
+        stack.push_async_callback(_closed, service, stores.hold)
         await service.start()
         if service.spreading is not None:
             await stack.enter_async_context(running(service.spreading.run()))
@@ -102,6 +102,15 @@ async def own_service(
         elif delivers and stores.answers is not None:
             await stack.enter_async_context(answering(service, stores.answers))
         yield service, stores
+
+
+async def _closed(service: Service, hold: Hold | None) -> None:
+    await service.close(STOP_WITHIN_S if hold is None else patience_s(hold))
+
+
+def patience_s(hold: Hold) -> float:
+    """How long the end waits for what is in flight."""
+    return 0.0 if hold.lost.is_set() else STOP_WITHIN_S  # what comes back could not be settled anymore
 
 
 def _ended(directory: DataDirectory, quiet: Quiet) -> None:

@@ -40,11 +40,12 @@ AGAIN_S = 0.2
 class Aside:
     """One connection for writing and one for reading, shared by all that is kept beside delivery."""
 
-    def __init__(self, url: str) -> None:
-        """Create it in the running event loop. It connects when it is needed."""
+    def __init__(self, url: str, name: str = "logs") -> None:
+        """`name`: of its connections. Create it in the running event loop. It connects when it is needed."""
         self._url = url
+        self._name = name
         self._link: Link | None = None
-        self._reading = Reading(url, "logs", within_s=READ_WITHIN_S, reopens_itself=True, broken=lambda: None)
+        self._reading = Reading(url, name, within_s=READ_WITHIN_S, reopens_itself=True, broken=lambda: None)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="logs-read")
         self._writer: Writer[_Job] = Writer(self._perform, name="logs-writer", probe=self._touch, trouble_of=trouble_of)
 
@@ -77,7 +78,7 @@ class Aside:
         began, results = None, list[object]()
         while began is None:
             fresh = self._link is None
-            link = self._link = self._link or connect(self._url, "logs writer")
+            link = self._link = self._link or connect(self._url, f"{self._name} writer")
             try:
                 with link.transaction():
                     began = value(link, b"SELECT pg_current_xact_id()::text")
@@ -99,7 +100,7 @@ class Aside:
         until_s = time.monotonic() + DOUBT_WITHIN_S
         while True:
             try:
-                self._link = self._link or connect(self._url, "logs writer")
+                self._link = self._link or connect(self._url, f"{self._name} writer")
                 status = value(self._link, b"SELECT pg_xact_status(%(id)s::text::xid8)", {"id": transaction})
             except psycopg.errors.InvalidParameterValue:  # after a crash, PostgreSQL had not even begun it
                 return False

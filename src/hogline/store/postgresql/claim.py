@@ -14,8 +14,8 @@ from contextlib import suppress
 import psycopg
 
 from hogline.store.datadir.secrets import Vault
-from hogline.store.postgresql.link import LOST, Link, close, rows, value
-from hogline.store.postgresql.presence import SENDS, Myself, Presence, entered
+from hogline.store.postgresql.link import LOST, Link, close, firsts, rows, value
+from hogline.store.postgresql.presence import SENDS, Myself, Presence, end_connections, entered
 from hogline.store.postgresql.presence import SQL as PRESENCE
 from hogline.store.postgresql.queries import queries
 from hogline.store.shared import OwnedByOther
@@ -54,8 +54,11 @@ class Claim(Presence):
         if value(link, SQL["beat"], {**self.identity, **_times(self.myself), "is_full": self.is_full}) is None:
             self.lose()
             return False
-        self.topics = [topic for (topic,) in rows(link, SQL["topics"])]
-        return super()._beat(link)
+        self.topics = firsts(rows(link, SQL["topics"]))
+        super()._beat(link)
+        # Here, because whatever else this process does may be waiting for one of them.
+        end_connections(link, firsts(rows(link, PRESENCE["late"])))
+        return True
 
     def _leave(self, link: Link) -> None:
         if self.trouble != LOST:
@@ -108,15 +111,16 @@ def _times(myself: Myself) -> dict[str, object]:
 
 
 def _try(link: Link, myself: Myself) -> tuple[int, bool] | None:
-    """The epoch, if the store is free, and whether its last owner did not release it. Writes of that one that are under
-    way end first."""
+    """The epoch, if the store is free, and whether its last owner did not release it. That owner's
+    connections end first: it may be frozen within a transaction."""
     with link.transaction():
         given = {"owner": myself.id, "host": myself.row["host"], "place": myself.place, **_times(myself)}
-        for epoch, was_killed in rows(link, SQL["take"], given):
+        for epoch, before in rows(link, SQL["take"], given):
+            end_connections(link, [before] if before else [])
             link.execute(SQL["take_writers"], {"owner": myself.id, "epoch": epoch})
             link.execute(SQL["bury_writers"])
             link.execute(SQL["bury"])
-            return epoch, was_killed
+            return epoch, before is not None
     return None
 
 

@@ -3,11 +3,11 @@ UPDATE store SET epoch = epoch + 1, owner = %(owner)s, host = %(host)s, place = 
     began = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()),
     lease = clock_timestamp() + %(lease_s)s * interval '1 second',
     begins_until = clock_timestamp() + %(sends_s)s * interval '1 second'
-FROM (SELECT owner IS NOT NULL AS was_owned FROM store) AS before
-WHERE owner IS NULL OR lease < clock_timestamp() OR (
+FROM (SELECT owner FROM store) AS before
+WHERE store.owner IS NULL OR lease < clock_timestamp() OR (
     (place = %(place)s OR begins_until < clock_timestamp()) AND NOT EXISTS (
         SELECT FROM pg_stat_activity WHERE pid = backend AND (backend_start IS NULL OR backend_start = began)))
-RETURNING epoch, was_owned
+RETURNING epoch, before.owner
 
 -- name: take_writers
 UPDATE writer SET owner = %(owner)s, epoch = %(epoch)s, number = number + 1 WHERE name IN ('journal', 'state')

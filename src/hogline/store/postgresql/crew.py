@@ -9,6 +9,7 @@ import msgspec
 from hogline.store.base import Unwritable
 from hogline.store.crew import Given, Mate, Order, Report
 from hogline.store.postgresql.link import Link, execute, firsts, rows
+from hogline.store.postgresql.presence import SQL as PRESENCE
 from hogline.store.postgresql.presence import Hand
 from hogline.store.postgresql.queries import queries
 from hogline.store.postgresql.state import PostgresqlState
@@ -54,9 +55,8 @@ class PostgresqlBoard:
         return number, goes
 
     async def bury(self, mates: Sequence[str]) -> None:
-        those = {"processes": list(mates)}
-        await self._state.read(SQL["terminate"], those)
-        await self._state.write(lambda link: execute(link, SQL["bury"], those))
+        await self._state.read(PRESENCE["end_connections"], {"processes": mates})
+        await self._state.write(lambda link: execute(link, SQL["bury"], {"processes": mates}))
 
 
 class PostgresqlSeat:

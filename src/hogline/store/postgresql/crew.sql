@@ -5,11 +5,6 @@ RETURNING ordered, (SELECT goes FROM orders), (SELECT number FROM changed WHERE 
 -- name: expired
 SELECT process::text FROM hand WHERE seen < clock_timestamp() - lease_s * interval '1 second'
 
--- name: terminate
--- A process that froze within a transaction would hold up everybody.
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE application_name IN (SELECT 'hogline hand ' || one || ' writer' FROM unnest(%(processes)b::text[]) AS one)
-
 -- name: processes
 SELECT process::text FROM hand
 

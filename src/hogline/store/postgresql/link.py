@@ -29,7 +29,8 @@ MOST_LINKS = 10
 CONNECT_WITHIN_S = 5
 _LOOK_S = 0.1
 IDLE_S = 20.0
-"""A transaction of a process that is frozen or cut off ends after this time, and gives up what it has locked."""
+"""A transaction whose process is frozen or cut off ends after this time, and gives up what it has locked. Within a
+pipeline PostgreSQL does not count it: that ends once the process is taken for dead; see `presence.end_connections`."""
 LOCKED_S = IDLE_S + 10
 """Others wait for it so long. If somebody holds a lock longer, it is not Hogline."""
 _SESSION = f"-c client_encoding=UTF8 -c lock_timeout={LOCKED_S:.0f}s"
@@ -92,11 +93,9 @@ def _until(gen: PQGen[T], end_s: float) -> PQGen[T]:
         gen.close()
 
 
-def connect(
-    url: str, name: str, within_s: float | None = None, *, idle_s: float = IDLE_S, schema: str = "hogline"
-) -> Link:
-    """A new connection in autocommit mode. `idle_s`: see `IDLE_S`. Raises `psycopg.Error`, and `Unusable` for what will
-    not pass.
+def connect(url: str, name: str, within_s: float | None = None, *, schema: str = "hogline") -> Link:
+    """A new connection in autocommit mode. `name`: as `Myself.named` gives it. Raises `psycopg.Error`, and `Unusable`
+    for what will not pass.
     """
     try:
         given = conninfo_to_dict(url)
@@ -104,7 +103,7 @@ def connect(
         raise Unusable(
             "HOGLINE_STORE is no PostgreSQL URL, such as postgresql://user:password@host/database."
         ) from None
-    session = f"{_SESSION} -c idle_in_transaction_session_timeout={round(idle_s * 1_000)}"
+    session = f"{_SESSION} -c idle_in_transaction_session_timeout={IDLE_S:.0f}s"
     options = f"{given.pop('options', None) or ''} -c search_path={schema} {session}".strip()
     timeout_s = int(given.pop("connect_timeout", None) or CONNECT_WITHIN_S)
     patient = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
@@ -113,7 +112,7 @@ def connect(
             autocommit=True,
             context=own_adapters(),
             connect_timeout=timeout_s,
-            **{"application_name": f"hogline {name}", **patient, **given, "options": options},  # type: ignore[arg-type]
+            **{**patient, **given, "application_name": f"hogline {name}", "options": options},  # type: ignore[arg-type]
         )
     except psycopg.OperationalError as error:
         said = str(error)  # libpq gives no code here

@@ -97,7 +97,7 @@ async def opened(
         stack.push_async_callback(journal.close)
         state = PostgresqlState(claim, vault)
         stack.push_async_callback(state.close)
-        aside = Aside(url)
+        aside = Aside(url, myself.named("logs"))
         stack.push_async_callback(aside.close)
         events = PostgresqlEventLog(aside)
         await events.ready()
@@ -166,7 +166,7 @@ async def desk(
     async def once(stack: AsyncExitStack) -> tuple[PostgresqlAudit, PostgresqlAsks, SmallFiles]:
         link = await asyncio.to_thread(entered, url, vault, myself, Presence.name)
         stack.push_async_callback(Presence(url, link, myself).release)
-        aside = Aside(url)
+        aside = Aside(url, myself.named("logs"))
         stack.push_async_callback(aside.close)
         files = SmallFiles(folder, vault, aside)
         await files.fetch()

@@ -17,7 +17,6 @@ import structlog
 from hogline.store.postgresql.claim import Claim
 from hogline.store.postgresql.link import (
     FENCED,
-    IDLE_S,
     Fenced,
     Link,
     Values,
@@ -61,7 +60,7 @@ class Pen:
         self.closing = False
         """What is in doubt is given up: the process ends."""
         self._link = self._connected()
-        self._number = self._read_number(self._link)
+        self._number = self._asked(self._link, "number")
 
     def write(self, work: Callable[[Link], T]) -> T:
         """`work` in a transaction. It should wait for few results: statements go out together. Raises what it raises,
@@ -116,7 +115,7 @@ class Pen:
         except psycopg.Error as error:
             if error.sqlstate != FENCED:
                 raise
-            number = self._read_number(link)  # raises `Fenced`, unless another pen of this process wrote
+            number = self._asked(link, "number")  # raises `Fenced`, unless another pen of this process wrote
             if number == self._number:
                 raise
             self._number = number
@@ -154,10 +153,7 @@ class Pen:
 
     def _settle_doubt(self, link: Link) -> bool:
         """From here on, a late commit of the old connection is fenced off."""
-        number = value(link, SQL["skip"], {"name": self._name, **self._claim.identity})
-        if number is None:
-            self._claim.lose()
-            raise Fenced
+        number = self._asked(link, "skip")
         was_done: bool = number == self._number + 2
         self._link, self._number, self._unsure = link, number, False
         return was_done
@@ -172,16 +168,20 @@ class Pen:
         return link
 
     def _connected(self) -> Link:
-        # Another process that takes over waits for what is locked here.
-        idle_s = min(IDLE_S, self._claim.myself.lease_s)
-        link = connect(self._claim.url, f"{self._name} writer", idle_s=idle_s)
+        link = connect(self._claim.url, self._claim.myself.named(f"{self._name.split()[0]} writer"))
         if not self._claim.recognizes(link):
             close(link)
             raise Fenced
         return link
 
-    def _read_number(self, link: Link) -> int:
-        number: int | None = value(link, SQL["number"], {"name": self._name, **self._claim.identity})
+    def _asked(self, link: Link, query: str) -> int:
+        """The number of its last transaction, or a new one (skip). If it raises, `link` is closed."""
+        number: int | None = None
+        try:
+            number = value(link, SQL[query], {"name": self._name, **self._claim.identity})
+        finally:
+            if number is None:
+                close(link)
         if number is None:
             self._claim.lose()
             raise Fenced

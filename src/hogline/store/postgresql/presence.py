@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -54,6 +55,10 @@ class Myself(Struct, frozen=True, kw_only=True):
     """The lock that this process holds on its data directory; see `DataDirectory.place`."""
     id: uuid.UUID = field(default_factory=uuid.uuid4)
 
+    def named(self, connection: str) -> str:
+        """The name of a connection of this process, by which the others can end it."""
+        return f"{self.id} {connection}"
+
     @property
     def beat_s(self) -> float:
         return self.lease_s / BEATS
@@ -71,6 +76,12 @@ class Myself(Struct, frozen=True, kw_only=True):
             "lease_s": self.lease_s,
             "topic": self.topic,
         }
+
+
+def end_connections(link: Link, processes: Sequence[uuid.UUID]) -> None:
+    """Of processes that are taken for dead: one that froze within a transaction would hold up everybody. PostgreSQL
+    rolls the transaction back. Raises `psycopg.Error`."""
+    link.execute(SQL["end_connections"], {"processes": list(processes)})
 
 
 def timeline(link: Link) -> str:
@@ -114,7 +125,9 @@ class Presence:
 
     def reading(self, name: str, *, within_s: float, reopens_itself: bool) -> Reading:
         """A connection for reading. One that does not reopen itself is reopened here. Raises `psycopg.Error`."""
-        made = Reading(self.url, name, within_s=within_s, reopens_itself=reopens_itself, broken=self.look)
+        made = Reading(
+            self.url, self.myself.named(name), within_s=within_s, reopens_itself=reopens_itself, broken=self.look
+        )
         made.reopen()
         if not reopens_itself:
             self._reopened.append(made)
@@ -171,7 +184,7 @@ class Presence:
         try:
             was_away = self._link is None
             if self._link is None:
-                self._link = connect(self.url, self.name, self.myself.beat_s)
+                self._link = connect(self.url, self.myself.named(self.name), self.myself.beat_s)
                 if not self.recognizes(self._link):
                     return
             began_s = time.monotonic()
@@ -272,7 +285,7 @@ async def joined(url: str, vault: Vault, myself: Myself) -> Guest:
 
 def entered(url: str, vault: Vault, myself: Myself, name: str) -> Link:
     """A connection to a store that this process may use, and is known in. Raises as `joined`."""
-    link = usable(url, vault, name)
+    link = usable(url, vault, myself.named(name))
     try:
         link.execute(SQL["announce"], myself.row)
     except BaseException:
