@@ -18,6 +18,7 @@ from hogline.testing.processes import connect, everywhere, hogline_json, post, s
 SENDERS = 8
 ROUNDS = 3
 PAUSE_S = 0.02
+PEOPLE = 500
 
 
 class Steady(threading.Thread):
@@ -34,7 +35,7 @@ class Steady(threading.Thread):
         n = 0
         while not self.over.is_set():
             n += 1
-            event = {"event": "steady", "distinct_id": "ada", "properties": {"n": n}}
+            event = {"event": "steady", "distinct_id": f"person-{n % PEOPLE}", "properties": {"n": n}}
             began = time.monotonic()
             while not any(self._sent(one, event) for one in self._receivers):
                 time.sleep(0.01)

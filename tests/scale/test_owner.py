@@ -254,6 +254,7 @@ async def test_an_owner_that_froze_in_a_transaction_is_replaced_after_its_lease(
         await second.release()
     assert isinstance(writing.exception(), Fenced)
     await frozen.release()
+    assert not workers(url, VAULT).workers
 
 
 async def test_a_process_that_froze_in_a_transaction_holds_up_the_owner_only_until_its_lease_is_over(url: str) -> None:

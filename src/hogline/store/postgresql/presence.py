@@ -175,8 +175,11 @@ class Presence:
                 break
             if not self._over:
                 self._look_after()
-        if self._link is not None:
-            with suppress(psycopg.Error):
+        with suppress(psycopg.Error):
+            if self.trouble == LOST:  # the process that took over has ended the connection
+                close(self._link)
+                self._link = connect(self.url, self.myself.named(self.name), self.myself.beat_s)
+            if self._link is not None:
                 self._leave(self._link)
         close(self._link)
 
