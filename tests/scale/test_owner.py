@@ -163,6 +163,14 @@ async def test_guests_append_beside_the_owner_without_gaps(url: str, claim: Clai
     await other.release()
 
 
+async def test_the_newest_position_is_known_although_another_process_appended(claim: Claim, guest: Guest) -> None:
+    journal, theirs = PostgresqlJournal(claim), PostgresqlJournal(guest)
+    await theirs.append([body(1)])
+    assert (journal.end, await journal.newest()) == (0, 1)
+    await journal.close()
+    await theirs.close()
+
+
 async def test_a_new_owner_leaves_guests_alone_and_a_buried_one_writes_nothing(
     url: str, claim: Claim, guest: Guest
 ) -> None:

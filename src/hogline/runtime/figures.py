@@ -112,7 +112,7 @@ class Sampler:
 
     async def _look(self, connection: Connection, now_ms: int) -> _Seen:
         counts = await self._state.counts(connection.id)
-        received = self._journal.end - connection.start
+        received = await self._journal.newest() - connection.start  # after the counts: others settle all the while
         counters: dict[tuple[FigureKind, str], int] = {
             ("received", ""): received,
             ("delivered", ""): counts.delivered,

@@ -122,7 +122,8 @@ class Backlogs:
                 await self._state.settle(Settlement(connection=connection.id, lanes={}, noted=noted))
 
     async def _pending(self, connection: Connection) -> int:
-        return self._journal.end - connection.start - (await self._state.counts(connection.id)).settled
+        settled = (await self._state.counts(connection.id)).settled
+        return await self._journal.newest() - connection.start - settled
 
     async def bound(self) -> None:
         """Drop the oldest of what waits for each connection that does not run, as far as it is more than the settings
@@ -144,7 +145,7 @@ class Backlogs:
         connection = found[0]
         await self._workers.catch_up()
         last, _ = self._state.settled_before(connection.id)
-        until = max(last, self._journal.end - most, *(await self._state.lanes(connection.id)).values())
+        until = max(last, await self._journal.newest() - most, *(await self._state.lanes(connection.id)).values())
         dropped = until - connection.start - (await self._state.counts(connection.id)).settled
         if dropped > 0:
             await self._note_skipped(connection, until, "backlog_dropped")
@@ -155,7 +156,7 @@ class Backlogs:
     async def skip(self, connection: Connection) -> int:
         """What waits is not sent; it counts as filtered. Returns how many events. No worker of it may run."""
         await self._workers.catch_up()
-        end = self._journal.end
+        end = await self._journal.newest()
         events = end - connection.start - (await self._state.counts(connection.id)).settled
         if events:
             await self._note_skipped(connection, end, "skipped")

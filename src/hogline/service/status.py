@@ -49,7 +49,7 @@ class Statuses:
     async def _status(self, connection: Connection) -> ConnectionStatus:
         counts = await self._state.counts(connection.id)
         state, reason = self._runner.standing(connection)
-        received = self._journal.end - connection.start
+        received = await self._journal.newest() - connection.start  # after the counts: others settle all the while
         requests, retries = self._workers.unsaved_counts(connection.id)
         return ConnectionStatus(
             name=connection.name,

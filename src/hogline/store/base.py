@@ -104,7 +104,13 @@ class Journal(Appender, Protocol):
 
     @property
     def end(self) -> int:
-        """The position of the newest event on disk; 0 if there never was one. Trimming does not change it."""
+        """The position of the newest event on disk; 0 if there never was one. Trimming does not change it. As far as
+        this process has heard: another one may just have appended more.
+        """
+        ...
+
+    async def newest(self) -> int:
+        """As `end`, but the store is asked: nobody has settled anything after it. Raises `Unwritable`."""
         ...
 
     async def read(self, after: int, limit: int, most_bytes: int = READ_BYTES) -> list[tuple[int, bytes]]:

@@ -108,6 +108,10 @@ class PostgresqlJournal:
     async def _look(self) -> None:
         self._reached((await self._rows(SQL["ends"]))[0][1])
 
+    async def newest(self) -> int:
+        await self._look()
+        return self._end
+
     async def _rows(self, query: bytes, values: Values | None = None) -> list[Row]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._reading.rows, query, values)
 

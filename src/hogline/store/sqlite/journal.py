@@ -68,6 +68,9 @@ class SqliteJournal:
     def end(self) -> int:
         return self._end
 
+    async def newest(self) -> int:
+        return self._end
+
     @property
     def first(self) -> int:
         first: int | None = value(self._read, "SELECT min(position) FROM events")
