@@ -22,7 +22,17 @@ from hogline.store.postgresql.claim import Claim, claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import AWAY, LOST, Fenced, Link, close, connect, value
 from hogline.store.postgresql.pen import Pen
-from hogline.store.postgresql.presence import Guest, Hand, Myself, Presence, entered_as_hand, joined, usable, workers
+from hogline.store.postgresql.presence import (
+    Guest,
+    Hand,
+    Myself,
+    Presence,
+    end_connections,
+    entered_as_hand,
+    joined,
+    usable,
+    workers,
+)
 from hogline.store.postgresql.state import PostgresqlState
 from hogline.store.postgresql.texts import meant, written
 from hogline.testing.stores.words import body, installed
@@ -278,6 +288,20 @@ async def test_a_process_that_froze_in_a_transaction_holds_up_the_owner_only_unt
     await carried.close()
     await hand.release()
     await claim.release()
+
+
+async def test_a_process_whose_connection_was_ended_while_it_waited_leaves_no_trace(url: str, claim: Claim) -> None:
+    myself = Myself(role="deliver")
+
+    def waits() -> None:
+        assert workers(url, VAULT).workers
+        link = connect(url, "test")
+        end_connections(link, [myself.id])
+        close(link)
+
+    with pytest.raises(psycopg.OperationalError):
+        await claimed(url, VAULT, myself, wait_s=None, waits=waits)
+    assert not workers(url, VAULT).workers
 
 
 async def test_a_commit_that_was_given_up_cannot_come_later(url: str, claim: Claim) -> None:

@@ -9,13 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-
-import psycopg
 
 from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.link import LOST, Link, close, firsts, rows, value
-from hogline.store.postgresql.presence import SENDS, Myself, Presence, end_connections, entered
+from hogline.store.postgresql.presence import SENDS, Myself, Presence, end_connections, entered, leave
 from hogline.store.postgresql.presence import SQL as PRESENCE
 from hogline.store.postgresql.queries import queries
 from hogline.store.shared import OwnedByOther
@@ -82,7 +79,7 @@ async def claimed(
     try:
         epoch, was_killed = await _waited_for(link, myself, wait_s, waits)
     except BaseException:
-        await asyncio.to_thread(_gone, link, myself)
+        await asyncio.to_thread(_give_up, url, link, myself)
         raise
     return Claim(url, link, myself, epoch, was_killed=was_killed)
 
@@ -124,8 +121,12 @@ def _try(link: Link, myself: Myself) -> tuple[int, bool] | None:
     return None
 
 
-def _gone(link: Link, myself: Myself) -> None:
-    with suppress(psycopg.Error):
-        link.execute(SQL["let_go"], {"owner": myself.id})  # it may just have been taken
-        link.execute(PRESENCE["leave"], {"id": myself.id})
-    close(link)
+def _give_up(url: str, link: Link, myself: Myself) -> None:
+    with link.lock:  # another thread may be taking it
+        close(link)
+
+    def leaves(leaving: Link) -> None:
+        leaving.execute(SQL["let_go"], {"owner": myself.id})  # it may just have been taken
+        leaving.execute(PRESENCE["leave"], {"id": myself.id})
+
+    leave(url, leaves)

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -36,6 +36,7 @@ SENDS = 0.5
 BEATS = 6
 """In the time of a lease."""
 AGAIN_S = 1.0
+LEAVES_WITHIN_S = 5.0
 FAILED_OVER = (
     "PostgreSQL failed over to another server, or was restored. Events that it had not received are lost, even if "
     "their sender got an answer. Hogline continues from what it has."
@@ -82,6 +83,16 @@ def end_connections(link: Link, processes: Sequence[uuid.UUID]) -> None:
     """Of processes that are taken for dead: one that froze within a transaction would hold up everybody. PostgreSQL
     rolls the transaction back. Raises `psycopg.Error`."""
     link.execute(SQL["end_connections"], {"processes": list(processes)})
+
+
+def leave(url: str, leaves: Callable[[Link], None]) -> None:
+    """Tell the others that a process is gone, if PostgreSQL is there. The connection is not named after the process:
+    those that are end if it was taken for dead."""
+    link = None
+    with suppress(psycopg.Error):
+        link = connect(url, "leaving", LEAVES_WITHIN_S)
+        leaves(link)
+    close(link)
 
 
 def timeline(link: Link) -> str:
@@ -175,12 +186,7 @@ class Presence:
                 break
             if not self._over:
                 self._look_after()
-        with suppress(psycopg.Error):
-            if self.trouble == LOST:  # the process that took over has ended the connection
-                close(self._link)
-                self._link = connect(self.url, self.myself.named(self.name), self.myself.beat_s)
-            if self._link is not None:
-                self._leave(self._link)
+        leave(self.url, self._leave)
         close(self._link)
 
     def _look_after(self) -> None:
@@ -213,7 +219,7 @@ class Presence:
         return True
 
     def _leave(self, link: Link) -> None:
-        """Before the connection is closed for good. Raises `psycopg.Error`."""
+        """Nothing is written afterwards. Raises `psycopg.Error`."""
         link.execute(SQL["leave"], {"id": self.myself.id})
 
 
