@@ -59,7 +59,7 @@ async def _event_log(server: Server) -> None:
     with _stored(server):
         url = server.url("postgres")
         copying.create(url)
-        aside = Aside(url)
+        aside = Aside(url, "bench")
         log = PostgresqlEventLog(aside)
         own_s, server_s = time.process_time(), _of(server)
         await events.fill(log)

@@ -48,7 +48,7 @@ async def aside(url: str) -> AsyncIterator[Aside]:
     link = connect(url, "test")
     migrate(link)
     close(link)
-    opened = Aside(url)
+    opened = Aside(url, "test")
     yield opened
     await opened.close()
 

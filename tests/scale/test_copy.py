@@ -294,7 +294,7 @@ async def test_any_text_and_every_kind_of_row_is_copied(tmp_path: Path, url: str
     before = await content_of(tmp_path / "data", key)
     await asyncio.to_thread(copying.from_directory, tmp_path / "data", url, key, nothing)
     assert await content_of(tmp_path / "other", key, url) == before
-    aside = Aside(url)
+    aside = Aside(url, "test")
     await PostgresqlEventLog(aside).forget([5_000])
     await aside.close()
     before = await content_of(tmp_path / "other", key, url)

@@ -17,6 +17,7 @@ from many import breaking, change
 from hogline.core.changes import Settlement
 from hogline.store.base import Unusable, Unwritable
 from hogline.store.datadir.secrets import Vault
+from hogline.store.postgresql import link as link_module
 from hogline.store.postgresql import schema
 from hogline.store.postgresql.claim import Claim, claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
@@ -367,7 +368,7 @@ async def test_a_start_does_not_wait_for_another_that_is_stuck(url: str) -> None
 @pytest.mark.usefixtures("claim")
 async def test_the_key_is_checked_although_the_owner_is_stuck(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = connect(url, "stuck")
-    monkeypatch.setattr("hogline.store.postgresql.link._SESSION", "-c lock_timeout=1ms")
+    monkeypatch.setitem(link_module._SESSION, "lock_timeout", "1ms")
     with stuck.transaction():
         stuck.execute(b"SELECT FROM store FOR UPDATE")
         close(usable(url, VAULT, "starts"))

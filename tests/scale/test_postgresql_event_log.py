@@ -38,7 +38,7 @@ def parts(url: str) -> list[str]:
 
 
 async def test_two_processes_take_each_note_once(aside: Aside, url: str) -> None:
-    other_aside = Aside(url)
+    other_aside = Aside(url, "other")
     one, other = PostgresqlEventLog(aside), PostgresqlEventLog(other_aside)
     news = [shipped(noted(position), noted(position + 1)) for position in range(1, 60, 2)]
     await asyncio.gather(*(log.take(news[:n], 0) for n in (10, 20, 30) for log in (one, other)))

@@ -36,7 +36,7 @@ def from_directory(folder: Path, url: str, key: str, tell: Callable[[Told], None
     try:
         with directory, closing(Directory(folder)) as source:
             source.check_key(vault)
-            with closing(database.NewDatabase(url, vault)) as target, explained(), database.explained():
+            with explained(), database.explained(), closing(database.NewDatabase(url, vault)) as target:
                 return copy(source, target, tell)
     except Held:
         raise Unusable(f"A Hogline is running on {folder}. Stop it first.") from None
@@ -45,7 +45,7 @@ def from_directory(folder: Path, url: str, key: str, tell: Callable[[Told], None
 def to_directory(url: str, key: str, folder: Path, tell: Callable[[Told], None]) -> Copied:
     """Copy a store in PostgreSQL into a new data directory. Raises `Unusable`."""
     database = postgresql("hogline.store.copying.database")
-    with closing(database.Database(url, Vault(key))) as source:
+    with database.explained(), closing(database.Database(url, Vault(key))) as source:
         source.hold()
-        with closing(NewDirectory(folder)) as target, explained(), database.explained():
+        with explained(), closing(NewDirectory(folder)) as target:
             return copy(source, target, tell)

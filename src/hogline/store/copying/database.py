@@ -353,7 +353,7 @@ def _count(table: str) -> bytes:
 
 def _connected(url: str, schema: str) -> Link:
     try:
-        return connect(url, "copy", schema=schema)
+        return connect(url, "copy", None, schema=schema)
     except psycopg.Error as error:
         raise Unusable(sentence_of(error)) from None
 

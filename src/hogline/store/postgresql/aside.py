@@ -21,6 +21,8 @@ from hogline.store.postgresql.link import (
     Values,
     close,
     connect,
+    end_earlier,
+    is_spent,
     trouble_of,
     value,
 )
@@ -40,12 +42,13 @@ AGAIN_S = 0.2
 class Aside:
     """One connection for writing and one for reading, shared by all that is kept beside delivery."""
 
-    def __init__(self, url: str, name: str = "logs") -> None:
-        """`name`: of its connections. Create it in the running event loop. It connects when it is needed."""
+    def __init__(self, url: str, name: str) -> None:
+        """`name`: of its connections, which nobody else has. Create it in the running event loop. It connects when it
+        is needed."""
         self._url = url
         self._name = name
         self._link: Link | None = None
-        self._reading = Reading(url, name, within_s=READ_WITHIN_S, reopens_itself=True, broken=lambda: None)
+        self._reading = Reading(url, name, within_s=READ_WITHIN_S, reopens_itself=True)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="logs-read")
         self._writer: Writer[_Job] = Writer(self._perform, name="logs-writer", probe=self._touch, trouble_of=trouble_of)
 
@@ -78,21 +81,34 @@ class Aside:
         began, results = None, list[object]()
         while began is None:
             fresh = self._link is None
-            link = self._link = self._link or connect(self._url, f"{self._name} writer")
+            link = self._connected()
             try:
                 with link.transaction():
                     began = value(link, b"SELECT pg_current_xact_id()::text")
                     with link.pipeline():
                         results = [job(link) for job in jobs]
-            except psycopg.Error:
-                if not link.closed:
-                    raise
-                close(link)
-                self._link = None
+            except psycopg.Error as error:
+                was_closed = link.closed
+                if is_spent(link, error):
+                    self._drop()
                 # One that broke while nobody used it is replaced.
-                if (began is None and fresh) or (began is not None and not self._was_committed(began)):
+                if not was_closed or (began is None and fresh):
+                    raise
+                if began is not None and not self._was_committed(began):
                     raise
         return results
+
+    def _connected(self) -> Link:
+        if self._link is None:
+            name = f"{self._name} writer"
+            link = connect(self._url, name)
+            end_earlier(link, name)
+            self._link = link
+        return self._link
+
+    def _drop(self) -> None:
+        close(self._link)
+        self._link = None
 
     def _was_committed(self, transaction: str) -> bool:
         """Raises `psycopg.Error` if PostgreSQL stays away."""
@@ -100,13 +116,11 @@ class Aside:
         until_s = time.monotonic() + DOUBT_WITHIN_S
         while True:
             try:
-                self._link = self._link or connect(self._url, f"{self._name} writer")
-                status = value(self._link, b"SELECT pg_xact_status(%(id)s::text::xid8)", {"id": transaction})
+                status = value(self._connected(), b"SELECT pg_xact_status(%(id)s::text::xid8)", {"id": transaction})
             except psycopg.errors.InvalidParameterValue:  # after a crash, PostgreSQL had not even begun it
                 return False
             except psycopg.Error:
-                close(self._link)
-                self._link = None
+                self._drop()
                 if time.monotonic() >= until_s:
                     raise
             else:

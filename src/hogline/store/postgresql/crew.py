@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 import msgspec
 
 from hogline.store.base import Unwritable
 from hogline.store.crew import Given, Mate, Order, Report
 from hogline.store.postgresql.link import Link, execute, firsts, rows
-from hogline.store.postgresql.presence import SQL as PRESENCE
 from hogline.store.postgresql.presence import Hand
 from hogline.store.postgresql.queries import queries
 from hogline.store.postgresql.state import PostgresqlState
@@ -55,7 +55,7 @@ class PostgresqlBoard:
         return number, goes
 
     async def bury(self, mates: Sequence[str]) -> None:
-        await self._state.read(PRESENCE["end_connections"], {"processes": mates})
+        await self._state.end_connections([UUID(mate) for mate in mates])
         await self._state.write(lambda link: execute(link, SQL["bury"], {"processes": mates}))
 
 

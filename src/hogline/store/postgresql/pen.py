@@ -22,7 +22,9 @@ from hogline.store.postgresql.link import (
     Values,
     close,
     connect,
+    end_earlier,
     execute,
+    is_spent,
     trouble_of,
     value,
 )
@@ -54,6 +56,7 @@ class Pen:
         self._claim = claim
         self._name = name
         self._first = first
+        self._connection = claim.myself.named(f"{name.split(maxsplit=1)[0]} writer")
         self._link: Link | None = None
         self._unsure = False
         """The old connection may still be busy with a transaction."""
@@ -131,8 +134,8 @@ class Pen:
             if self.closing:
                 raise psycopg.OperationalError("it is unknown whether that was done") from doubt
             return self._once(self._ready(), attempt)
-        except BaseException:
-            if link.closed:
+        except BaseException as error:
+            if is_spent(link, error):
                 self._drop()
             raise
         self._number += 1
@@ -153,6 +156,7 @@ class Pen:
 
     def _settle_doubt(self, link: Link) -> bool:
         """From here on, a late commit of the old connection is fenced off."""
+        end_earlier(link, self._connection)
         number = self._asked(link, "skip")
         was_done: bool = number == self._number + 2
         self._link, self._number, self._unsure = link, number, False
@@ -168,10 +172,11 @@ class Pen:
         return link
 
     def _connected(self) -> Link:
-        link = connect(self._claim.url, self._claim.myself.named(f"{self._name.split()[0]} writer"))
+        link = connect(self._claim.url, self._connection)
         if not self._claim.recognizes(link):
             close(link)
             raise Fenced
+        self._claim.watch(link)
         return link
 
     def _asked(self, link: Link, query: str) -> int:

@@ -22,7 +22,19 @@ from hogline.core.lanes import LANES
 from hogline.store.base import Unusable
 from hogline.store.crew import most_lanes
 from hogline.store.datadir.secrets import Vault
-from hogline.store.postgresql.link import LOST, Link, Reading, Values, close, connect, rows, sentence_of, value
+from hogline.store.postgresql.link import (
+    LOST,
+    Late,
+    Link,
+    Reading,
+    Values,
+    close,
+    connect,
+    end,
+    rows,
+    sentence_of,
+    value,
+)
 from hogline.store.postgresql.queries import queries
 from hogline.store.postgresql.schema import migrate
 from hogline.store.shared import Behind, Worker, Workers
@@ -82,7 +94,9 @@ class Myself(Struct, frozen=True, kw_only=True):
 def end_connections(link: Link, processes: Sequence[uuid.UUID]) -> None:
     """Of processes that are taken for dead: one that froze within a transaction would hold up everybody. PostgreSQL
     rolls the transaction back. Raises `psycopg.Error`."""
-    link.execute(SQL["end_connections"], {"processes": list(processes)})
+    if processes:
+        which = b"split_part(application_name, ' ', 2) IN (SELECT unnest(%(processes)s::uuid[])::text)"
+        end(link, which, {"processes": list(processes)})
 
 
 def leave(url: str, leaves: Callable[[Link], None]) -> None:
@@ -129,6 +143,10 @@ class Presence:
         """This process may write nothing more: another has taken over, or it was taken for dead."""
         self._reopened: list[Reading] = []
         self._good_s = time.monotonic()
+        self._late = False
+        """PostgreSQL did not answer in time."""
+        self._losses = 0
+        """So often it then answered on a new connection."""
         self._wake = threading.Event()
         self._over = False
         self._thread = threading.Thread(target=self._run, name=f"store-{self.name}", daemon=True)
@@ -137,12 +155,22 @@ class Presence:
     def reading(self, name: str, *, within_s: float, reopens_itself: bool) -> Reading:
         """A connection for reading. One that does not reopen itself is reopened here. Raises `psycopg.Error`."""
         made = Reading(
-            self.url, self.myself.named(name), within_s=within_s, reopens_itself=reopens_itself, broken=self.look
+            self.url,
+            self.myself.named(name),
+            within_s=within_s,
+            reopens_itself=reopens_itself,
+            broken=self.look,
+            opened=self.watch,
         )
         made.reopen()
         if not reopens_itself:
             self._reopened.append(made)
         return made
+
+    def watch(self, link: Link) -> None:
+        """Nobody waits for an answer on this connection anymore as soon as one that is as old proves to be lost."""
+        began = self._losses
+        link.is_lost = lambda: self._losses != began  # type: ignore[attr-defined]  # `connect` made it
 
     def look(self) -> None:
         """See now whether PostgreSQL is there. From any thread."""
@@ -199,9 +227,13 @@ class Presence:
             began_s = time.monotonic()
             if self._beat(self._link):
                 self._good_s = began_s
+                if self._late:
+                    self._late = False
+                    self._losses += 1
             for one in self._reopened:
                 one.renew() if was_away else one.reopen()
         except Exception as error:  # whatever it is: without the next beat, the store is lost
+            self._late |= isinstance(error, Late)
             sentence = str(error) if isinstance(error, Unusable) else sentence_of(error)
             if self.trouble is None:
                 log.warning("PostgreSQL cannot be used", reason=sentence)

@@ -16,11 +16,6 @@ ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, address = excluded.address
 -- name: late
 SELECT id FROM process WHERE seen < clock_timestamp() - lease_s * interval '1 second'
 
--- name: end_connections
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-    AND split_part(application_name, ' ', 2) IN (SELECT unnest(%(processes)s::uuid[])::text)
-
 -- name: leave
 DELETE FROM process WHERE id = %(id)s
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 import structlog
 
 from hogline.store.base import Unusable
-from hogline.store.postgresql.link import Link, rows, value
+from hogline.store.postgresql.link import Link, as_long_as_it_takes, rows, value
 
 log = structlog.get_logger("hogline.store")
 
@@ -44,9 +44,11 @@ def migrate(link: Link, known: list[str] | None = None) -> None:
     known = scripts() if known is None else known
     if value(link, b"SELECT to_regclass('schema') IS NOT NULL") and _version(link, len(known))[0] >= len(known):
         return
-    with link.transaction():
+    with as_long_as_it_takes(link), link.transaction():
         link.execute(b"SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        link.execute(b"CREATE SCHEMA IF NOT EXISTS " + schema_of(link))
+        # Even IF NOT EXISTS needs the right to create schemas.
+        if not value(link, b"SELECT to_regnamespace(%(name)s::text) IS NOT NULL", {"name": schema_of(link).decode()}):
+            link.execute(b"CREATE SCHEMA " + schema_of(link))
         link.execute(b"CREATE TABLE IF NOT EXISTS schema (version integer NOT NULL, oldest_reader integer NOT NULL)")
         version, oldest = _version(link, len(known))
         for number, script in enumerate(known[version:], version + 1):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -21,10 +22,22 @@ from hogline.store.postgresql.claim import Claim
 from hogline.store.postgresql.directory import PostgresqlLists
 from hogline.store.postgresql.failures import PostgresqlFailures
 from hogline.store.postgresql.forgetting import PostgresqlForgetting, suppressed_hashes, to_clean
-from hogline.store.postgresql.link import Link, Row, Values, execute, firsts, rows, trouble_of, vacuum, value
+from hogline.store.postgresql.link import (
+    WITHIN_S,
+    Link,
+    Row,
+    Values,
+    a_moment,
+    execute,
+    firsts,
+    rows,
+    trouble_of,
+    vacuum,
+    value,
+)
 from hogline.store.postgresql.parts import PostgresqlParts, put_sheets
 from hogline.store.postgresql.pen import Pen
-from hogline.store.postgresql.presence import Hand
+from hogline.store.postgresql.presence import Hand, end_connections
 from hogline.store.postgresql.queries import queries
 from hogline.store.postgresql.resending import PostgresqlResends
 from hogline.store.postgresql.settling import expire_held, settle
@@ -90,6 +103,15 @@ class PostgresqlState(
     async def read_suppressed(self) -> None:
         """Another process has changed who is suppressed. Raises `Unwritable`."""
         self.suppressed.replace(firsts(await self._read(SQL["suppressed_hashes"])))
+
+    async def end_connections(self, processes: Sequence[UUID]) -> None:
+        """Of processes that are taken for dead. Raises `Unwritable`."""
+
+        def end() -> None:
+            with a_moment(self._claim.url, self._claim.myself.named("end"), WITHIN_S) as link:
+                end_connections(link, processes)
+
+        await asyncio.to_thread(end)
 
     async def _read(self, query: bytes, values: Values | None = None) -> list[Row]:
         return await asyncio.get_running_loop().run_in_executor(self._read_thread, self._reading.rows, query, values)

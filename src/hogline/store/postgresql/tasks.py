@@ -122,7 +122,7 @@ class PostgresqlAsks:
     """Implements `store.shared.Asks`."""
 
     def __init__(self, url: str, vault: Vault) -> None:
-        reading = Reading(url, "asks", within_s=READ_WITHIN_S, reopens_itself=True, broken=lambda: None)
+        reading = Reading(url, "asks", within_s=READ_WITHIN_S, reopens_itself=True)
         self._rows = _Rows(reading, "asks")
         self._vault = vault
 
