@@ -21,7 +21,7 @@ from hogline.store.postgresql import link as link_module
 from hogline.store.postgresql import schema
 from hogline.store.postgresql.claim import Claim, claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import AWAY, LOST, Fenced, Link, close, connect, value
+from hogline.store.postgresql.link import AWAY, LOST, SLOW, Fenced, Link, close, connect, value
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import (
     Guest,
@@ -352,6 +352,47 @@ def test_tables_of_a_newer_version_are_used_as_long_as_it_allows(url: str) -> No
     with pytest.raises(Unusable, match="a newer Hogline"):
         schema.migrate(link, known)
     link.close()
+
+
+@pytest.mark.usefixtures("claim")
+async def test_an_upgrade_lets_others_work_while_it_waits_for_a_dump(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = [*schema.scripts(), "-- oldest_reader: 1\nALTER TABLE tokens ADD more integer;"]
+    dumps, works, upgrades = (connect(url, name) for name in ("dumps", "works", "upgrades"))
+    dumps.execute(b"BEGIN")
+    dumps.execute(b"SELECT FROM tokens")
+    works.execute(b"SET lock_timeout = '1ms'")
+
+    def pause(_: float) -> None:
+        works.execute(b"SELECT FROM tokens")
+        dumps.execute(b"COMMIT")
+
+    monkeypatch.setattr("hogline.store.postgresql.schema.time.sleep", pause)
+    schema.migrate(upgrades, newer)
+    assert value(works, b"SELECT version FROM schema") == len(newer)
+    assert dumps.info.transaction_status.name == "IDLE"
+    for link in (dumps, works, upgrades):
+        close(link)
+
+
+async def test_senders_get_an_answer_although_the_journal_is_locked(
+    url: str, claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hogline.store.postgresql.journal.ANSWER_WITHIN_S", 1.0)
+    journal, vacuums = PostgresqlJournal(claim), connect(url, "vacuums")
+    with vacuums.transaction():
+        vacuums.execute(b"LOCK TABLE journal")
+        for _ in range(2):
+            with pytest.raises(Unwritable, match="in time"):
+                await journal.append([body(1)])
+        assert journal.trouble == SLOW
+        counts = asyncio.create_task(journal.append([body(2)], positions={1: 2}))
+        while journal.trouble is not None:
+            await asyncio.sleep(0.01)
+    assert await counts == 2  # what counts rows has waited, and the first one is stored after all
+    assert await journal.append([body(3)]) == 3
+    assert journal.trouble is None
+    close(vacuums)
+    await journal.close()
 
 
 @pytest.mark.usefixtures("claim")

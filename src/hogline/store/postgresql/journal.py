@@ -18,7 +18,7 @@ from hogline.store.backfilled import Backfilled, Stretch, Taken
 from hogline.store.base import READ_BYTES, Unwritable
 from hogline.store.journal_jobs import Append, DropRuns, Empty, JournalJob, Rewrite, Trim
 from hogline.store.postgresql.claim import Claim
-from hogline.store.postgresql.link import Link, Reading, Row, Values, execute, trouble_of, vacuum, value
+from hogline.store.postgresql.link import SLOW, Link, Reading, Row, Values, execute, trouble_of, vacuum, value
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import Guest
 from hogline.store.postgresql.queries import queries
@@ -32,6 +32,8 @@ SEARCHED_AT_ONCE = 5_000
 ROW_BYTES = 60
 """What a row takes beside its event: headers and the index."""
 READ_WITHIN_S = 30.0
+ANSWER_WITHIN_S = 5.0
+"""A sender that waits longer gives up. For as long again, the next ones are told so immediately."""
 FOLLOW_EVERY_S = 0.1
 
 
@@ -52,6 +54,7 @@ class PostgresqlJournal:
             map(Stretch._make, self._reading.rows(SQL["stretches"])), dict(self._reading.rows(SQL["taken"]))
         )
         self._grown = asyncio.Event()
+        self._slow_until_s = 0.0
         self._emptied = 0
         """Up to here, older events were emptied."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-read")
@@ -66,7 +69,7 @@ class PostgresqlJournal:
 
     @property
     def trouble(self) -> str | None:
-        return self._claim.trouble or self._writer.trouble
+        return self._claim.trouble or self._writer.trouble or (SLOW if self._is_slow else None)
 
     @property
     def end(self) -> int:
@@ -85,10 +88,27 @@ class PostgresqlJournal:
     ) -> int:
         if not events and not refused and taken is None and not positions:
             return self._end
-        position = await self._write(Append(events, refused or {}, self._time_ms(), taken, positions or {}))
+        job = Append(events, refused or {}, self._time_ms(), taken, positions or {})
+        # What counts rows has to know whether they were stored; a sender repeats its events with the same uuids.
+        position = await (self._write(job) if taken or positions else self._in_time(job))
         if not isinstance(position, int):
             raise TypeError(position)
         return position
+
+    async def _in_time(self, job: Append) -> object:
+        """Raises `Unwritable` also if it takes too long. Then it may still be done."""
+        if self._is_slow:
+            raise Unwritable(SLOW)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await self._write(job)
+        except TimeoutError:
+            self._slow_until_s = time.monotonic() + ANSWER_WITHIN_S
+            raise Unwritable(SLOW) from None
+
+    @property
+    def _is_slow(self) -> bool:
+        return time.monotonic() < self._slow_until_s
 
     async def _write(self, job: JournalJob) -> object:
         if self._claim.trouble is not None:  # senders must not wait until it is over

@@ -65,6 +65,7 @@ LOST = (
     "This process may write nothing more to the store: another process took its place, or it gave no sign of life for "
     "too long."
 )
+SLOW = "PostgreSQL does not store events in time. Somebody has locked the journal, or the disk is slow."
 REFUSED = "PostgreSQL does not accept the user, the password or the database of HOGLINE_STORE. Try the URL with psql."
 _PASSING = ("starting up", "shutting down", "recovery", "not yet accepting", "too many", "remaining connection slots")
 _SENTENCES = {
@@ -74,7 +75,7 @@ _SENTENCES = {
     "53300": f"PostgreSQL has no connection left (max_connections). The Hogline that delivers needs {MOST_LINKS}.",
     "25006": "PostgreSQL is read-only here: a standby, or a disk in trouble. Let HOGLINE_STORE name the primary.",
     "42501": "The user of HOGLINE_STORE lacks a right in PostgreSQL. Let it own the database.",
-    "55P03": "Somebody has locked Hogline's tables in PostgreSQL.",
+    "55P03": "Somebody has locked Hogline's tables in PostgreSQL, with VACUUM FULL for example. Wait until it is done.",
 }
 
 
