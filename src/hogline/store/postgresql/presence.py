@@ -104,7 +104,7 @@ def leave(url: str, leaves: Callable[[Link], None]) -> None:
     those that are end if it was taken for dead."""
     link = None
     with suppress(psycopg.Error):
-        link = connect(url, "leaving", LEAVES_WITHIN_S)
+        link = connect(url, "leaving", within_s=LEAVES_WITHIN_S)
         leaves(link)
     close(link)
 
