@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,7 +17,9 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.opening import opened as opened_anywhere
 from hogline.store.postgresql.aside import Aside
 from hogline.store.postgresql.claim import claimed
+from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import Reading, close, connect, value
+from hogline.store.postgresql.opening import asks
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import Myself, end_connections
 from hogline.testing.postgresql import Server
@@ -73,19 +76,36 @@ async def test_what_was_read_only_can_be_written_again(url: str) -> None:
     claim = await claimed(url, VAULT)
     with setting(url, "default_transaction_read_only", "on"):
         pen, aside = Pen(claim, "state"), Aside(url, "aside")
-        asks = Reading(url, "asks", within_s=9, reopens_itself=True)
+        reading = Reading(url, "asks", within_s=9, reopens_itself=True)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             pen.touch()
         with pytest.raises(Unwritable, match="read-only"):
             await aside.write(lambda link: link.execute(b"UPDATE audit_end SET last = 1"))
         with pytest.raises(Unwritable, match="read-only"):
-            asks.rows(b"UPDATE audit_end SET last = 2 RETURNING last")
+            reading.rows(b"UPDATE audit_end SET last = 2 RETURNING last")
     pen.touch()
     await aside.write(lambda link: link.execute(b"UPDATE audit_end SET last = 1"))
-    assert asks.rows(b"UPDATE audit_end SET last = 2 RETURNING last") == [(2,)]
+    assert reading.rows(b"UPDATE audit_end SET last = 2 RETURNING last") == [(2,)]
     pen.close()
-    asks.close()
+    reading.close()
     await aside.close()
+    await claim.release()
+
+
+async def test_tables_that_are_hidden_for_a_while_are_the_databases_fault(url: str) -> None:
+    claim = await claimed(url, VAULT)
+    journal = PostgresqlJournal(claim)
+    change(url, "ALTER SCHEMA hogline RENAME TO hidden")
+    for _ in range(2):
+        with pytest.raises(Unwritable, match="tables are not in the database"):
+            await journal.append([b"x"])
+    change(url, "ALTER SCHEMA hidden RENAME TO hogline")
+    claim.look()
+    async with asyncio.timeout(20):
+        while claim.trouble is not None:
+            await asyncio.sleep(0.01)
+    assert await journal.append([b"x"]) == 1
+    await journal.close()
     await claim.release()
 
 
@@ -138,6 +158,27 @@ async def test_a_schema_that_the_user_owns_is_enough(
     change(postgresql.url("theirs"), "CREATE SCHEMA hogline AUTHORIZATION guest")
     claim = await claimed(url, VAULT)
     await claim.release()
+
+
+LIMITS = {
+    "the user": "ALTER ROLE few CONNECTION LIMIT 1",
+    "the database": "ALTER DATABASE theirs CONNECTION LIMIT 1",
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+async def test_a_limit_of_connections_is_named(
+    postgresql: Server, made: list[str], limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created(postgresql, made, ("ROLE few", "LOGIN"), ("DATABASE theirs", "OWNER few"))
+    change(postgresql.url("theirs"), LIMITS[limit])
+    url = of_user(postgresql.url("theirs"), "few")
+    link = connect(url, "test")
+    monkeypatch.setattr("hogline.store.postgresql.opening.WAIT_S", 0)
+    with pytest.raises(Unusable, match="no connection left"):
+        async with asks(url, VAULT):
+            pass
+    close(link)
 
 
 USERS = {

@@ -65,16 +65,26 @@ LOST = (
     "This process may write nothing more to the store: another process took its place, or it gave no sign of life for "
     "too long."
 )
+GONE = (
+    "Hogline's tables are not in the database of HOGLINE_STORE, or its user may not see them: it has to own the schema "
+    "hogline."
+)
 SLOW = "PostgreSQL does not store events in time. Somebody has locked the journal, or the disk is slow."
 REFUSED = "PostgreSQL does not accept the user, the password or the database of HOGLINE_STORE. Try the URL with psql."
-_PASSING = ("starting up", "shutting down", "recovery", "not yet accepting", "too many", "remaining connection slots")
+FULL = f"PostgreSQL has no connection left (max_connections). The Hogline that delivers needs {MOST_LINKS}."
+PASSING = frozenset({AWAY, FULL})
+"""At the start, these are waited for."""
+_IS_FULL = ("too many", "remaining connection slots")
+_PASSES = ("starting up", "shutting down", "recovery", "not yet accepting")
 _SENTENCES = {
     FENCED: LOST,
     "53100": "PostgreSQL's disk is full. Free some space; receiving continues automatically.",
     "53200": "PostgreSQL is out of memory.",
-    "53300": f"PostgreSQL has no connection left (max_connections). The Hogline that delivers needs {MOST_LINKS}.",
+    "53300": FULL,
     "25006": "PostgreSQL is read-only here: a standby, or a disk in trouble. Let HOGLINE_STORE name the primary.",
     "42501": "The user of HOGLINE_STORE lacks a right in PostgreSQL. Let it own the database.",
+    # Which tables and functions a statement names does not depend on events.
+    **dict.fromkeys(("3F000", "42P01", "42883"), GONE),
     "55P03": "Somebody has locked Hogline's tables in PostgreSQL, with VACUUM FULL for example. Wait until it is done.",
 }
 
@@ -87,8 +97,16 @@ class Late(psycopg.OperationalError):
     """PostgreSQL did not answer in time."""
 
 
+class Full(psycopg.OperationalError):
+    """PostgreSQL is there, and has no connection left for us."""
+
+    sentence = FULL
+
+
 class Refused(psycopg.OperationalError):
     """PostgreSQL is there, and does not let us in."""
+
+    sentence = REFUSED
 
 
 class Linked(psycopg.Connection[Row]):
@@ -183,7 +201,9 @@ def connect(url: str, name: str, within_s: float | None = WITHIN_S, *, schema: s
         )
     except psycopg.OperationalError as error:
         said = str(error)  # libpq gives no code here
-        if "FATAL" in said and not any(passing in said for passing in _PASSING):
+        if any(full in said for full in _IS_FULL):
+            raise Full("full") from None
+        if "FATAL" in said and not any(passes in said for passes in _PASSES):
             raise Refused("refused") from None
         raise
     try:
@@ -231,8 +251,8 @@ def trouble_of(error: BaseException) -> str | None:
     is."""
     if isinstance(error, Fenced):
         return LOST
-    if isinstance(error, Refused):
-        return REFUSED
+    if isinstance(error, (Refused, Full)):
+        return error.sentence
     if not isinstance(error, psycopg.Error):
         return None
     if (sentence := _SENTENCES.get(error.sqlstate or "")) is not None:
@@ -319,6 +339,8 @@ class Reading:
             if link is None:
                 raise Unwritable(AWAY)
             return link.execute(query, values, binary=True).fetchall()
+        except psycopg.errors.UndefinedTable:  # a part of the event log may just have been dropped
+            raise
         except psycopg.Error as error:
             if (sentence := trouble_of(error)) is None:
                 raise

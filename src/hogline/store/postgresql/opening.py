@@ -20,7 +20,7 @@ from hogline.store.postgresql.crew import PostgresqlBoard, PostgresqlSeat
 from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import AWAY, LOST, Fenced, close, sentence_of, trouble_of
+from hogline.store.postgresql.link import AWAY, LOST, PASSING, Fenced, close, sentence_of, trouble_of
 from hogline.store.postgresql.presence import Hand, Myself, Presence, entered, entered_as_hand, joined, usable, workers
 from hogline.store.postgresql.receiver import PostgresqlReceiver
 from hogline.store.postgresql.small_files import SmallFiles
@@ -210,8 +210,6 @@ async def _tried(opening: AsyncExitStack, once: Callable[[AsyncExitStack], Await
             sentence = str(error) if isinstance(error, Unwritable) else trouble_of(error) or sentence_of(error)
             if sentence == LOST:
                 raise Unwritable(LOST) from None
-            if sentence != AWAY:
-                raise Unusable(sentence) from None
-            if time.monotonic() >= until_s:
-                raise Unusable(AWAY_AT_FIRST) from None
+            if sentence not in PASSING or time.monotonic() >= until_s:
+                raise Unusable(AWAY_AT_FIRST if sentence == AWAY else sentence) from None
         await asyncio.sleep(AGAIN_S)
