@@ -57,6 +57,7 @@ PgBouncer refuses them in the URL's `options`. PostgreSQL before 17 has no `tran
 WITHIN_S = LOCKED_S + 10
 """An answer that takes longer will not come: a proxy lost the connection and does not say so. Without a limit, that
 would be waited for forever."""
+VACUUM_WITHIN_S = 3_600.0
 FENCED = "HL001"
 """What the function `fence` raises."""
 
@@ -364,7 +365,7 @@ class Reading:
 
 
 @contextmanager
-def a_moment(url: str, name: str, within_s: float | None) -> Iterator[Link]:
+def a_moment(url: str, name: str, within_s: float) -> Iterator[Link]:
     """A connection as long as the context lasts. Raises `Unwritable`."""
     try:
         link = connect(url, name, within_s)
@@ -378,7 +379,7 @@ def a_moment(url: str, name: str, within_s: float | None) -> Iterator[Link]:
 
 def vacuum(url: str, tables: Sequence[str]) -> None:
     """Give the space of what was removed back to these tables. Raises `Unwritable`."""
-    with a_moment(url, "vacuum", None) as link:
+    with a_moment(url, "vacuum", VACUUM_WITHIN_S) as link:
         for table in tables:
             link.execute(f"VACUUM {table}".encode())
 
