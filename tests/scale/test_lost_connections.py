@@ -18,6 +18,7 @@ from hogline.store.postgresql import pen as pen_module
 from hogline.store.postgresql import presence as presence_module
 from hogline.store.postgresql.aside import Aside
 from hogline.store.postgresql.claim import claimed
+from hogline.store.postgresql.journal import PostgresqlJournal
 from hogline.store.postgresql.link import Late, Link, as_long_as_it_takes, close, connect, execute, value
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import Myself
@@ -80,6 +81,22 @@ async def test_the_owner_goes_on_once_it_knows_that_its_connections_were_lost(
         assert await asyncio.to_thread(pen.write, losing(to)) == 1
     assert counted(url) == 2
     pen.close()
+    await claim.release()
+
+
+async def test_a_process_can_stop_although_its_connections_are_lost(there: str, to: Way) -> None:
+    claim = await claimed(there, VAULT, Myself(role="deliver", lease_s=1.2))
+    journal = PostgresqlJournal(claim)
+    to.lose()
+    to.block()
+    appending = asyncio.create_task(journal.append([b"x"]))
+    async with asyncio.timeout(20):
+        while claim.trouble is None:
+            await asyncio.sleep(0.01)
+        await journal.close()
+        with pytest.raises(Unwritable):
+            await appending
+    to.heal()
     await claim.release()
 
 

@@ -176,7 +176,7 @@ class Pen:
         if not self._claim.recognizes(link):
             close(link)
             raise Fenced
-        self._claim.watch(link)
+        self._claim.watch(link, lambda: self.closing)
         return link
 
     def _asked(self, link: Link, query: str) -> int:

@@ -146,7 +146,7 @@ class Presence:
         self._late = False
         """PostgreSQL did not answer in time."""
         self._losses = 0
-        """So often it then answered on a new connection."""
+        """So often that was not because of a lock: a new connection was answered, or there was none."""
         self._wake = threading.Event()
         self._over = False
         self._thread = threading.Thread(target=self._run, name=f"store-{self.name}", daemon=True)
@@ -167,10 +167,11 @@ class Presence:
             self._reopened.append(made)
         return made
 
-    def watch(self, link: Link) -> None:
-        """Nobody waits for an answer on this connection anymore as soon as one that is as old proves to be lost."""
+    def watch(self, link: Link, gives_up: Callable[[], bool] = lambda: False) -> None:
+        """Nobody waits for an answer on this connection anymore as soon as one that is as old proves to be lost, or if
+        `gives_up`."""
         began = self._losses
-        link.is_lost = lambda: self._losses != began  # type: ignore[attr-defined]  # `connect` made it
+        link.is_lost = lambda: self._losses != began or gives_up()  # type: ignore[attr-defined]  # `connect` made it
 
     def look(self) -> None:
         """See now whether PostgreSQL is there. From any thread."""
@@ -227,13 +228,11 @@ class Presence:
             began_s = time.monotonic()
             if self._beat(self._link):
                 self._good_s = began_s
-                if self._late:
-                    self._late = False
-                    self._losses += 1
+                self._note_loss(is_late=False)
             for one in self._reopened:
                 one.renew() if was_away else one.reopen()
         except Exception as error:  # whatever it is: without the next beat, the store is lost
-            self._late |= isinstance(error, Late)
+            self._note_loss(is_late=isinstance(error, Late))
             sentence = str(error) if isinstance(error, Unusable) else sentence_of(error)
             if self.trouble is None:
                 log.warning("PostgreSQL cannot be used", reason=sentence)
@@ -244,6 +243,11 @@ class Presence:
             if self.trouble not in {None, LOST}:
                 log.info("PostgreSQL can be used again")
                 self.trouble = None
+
+    def _note_loss(self, *, is_late: bool) -> None:
+        if self._late and not is_late:
+            self._losses += 1
+        self._late = is_late
 
     def _beat(self, link: Link) -> bool:
         """A sign of life. False: this process may write nothing more."""
