@@ -94,7 +94,7 @@ def changed(code: str, data: Path, only: str = "") -> Iterator[tuple[subprocess.
 
 _IS_TAKEN_FOR_DEAD_WHILE_IT_STARTS = """
 from hogline.cli.app import main
-from hogline.store.postgresql.link import Fenced
+from hogline.store.postgresql.trouble import Fenced
 from hogline.store.postgresql.opening import SmallFiles
 fetch = SmallFiles.fetch
 async def fenced(self):

@@ -19,9 +19,10 @@ from hogline.store.postgresql import presence as presence_module
 from hogline.store.postgresql.aside import Aside
 from hogline.store.postgresql.claim import claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import Late, Link, as_long_as_it_takes, close, connect, execute, value
+from hogline.store.postgresql.link import Link, as_long_as_it_takes, close, connect, execute, value
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import Myself
+from hogline.store.postgresql.trouble import Late
 from hogline.testing.postgresql import Server
 
 pytestmark = pytest.mark.anyio

@@ -21,7 +21,7 @@ from hogline.store.postgresql import link as link_module
 from hogline.store.postgresql import schema
 from hogline.store.postgresql.claim import Claim, claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import AWAY, LOST, SLOW, Fenced, Link, close, connect, value
+from hogline.store.postgresql.link import Link, close, connect, value
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import (
     Guest,
@@ -36,6 +36,7 @@ from hogline.store.postgresql.presence import (
 )
 from hogline.store.postgresql.state import PostgresqlState
 from hogline.store.postgresql.texts import meant, written
+from hogline.store.postgresql.trouble import AWAY, LOST, SLOW, Fenced
 from hogline.testing.stores.words import body, installed
 
 pytestmark = pytest.mark.anyio
@@ -409,7 +410,7 @@ async def test_a_start_does_not_wait_for_another_that_is_stuck(url: str) -> None
 @pytest.mark.usefixtures("claim")
 async def test_the_key_is_checked_although_the_owner_is_stuck(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = connect(url, "stuck")
-    monkeypatch.setitem(link_module._SESSION, "lock_timeout", "1ms")
+    monkeypatch.setitem(link_module.SESSION, "lock_timeout", "1ms")
     with stuck.transaction():
         stuck.execute(b"SELECT FROM store FOR UPDATE")
         close(usable(url, VAULT, "starts"))

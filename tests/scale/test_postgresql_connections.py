@@ -11,7 +11,7 @@ from many import Store, names, send
 from test_console import PASSWORD, Browser
 
 from hogline.store.datadir.secrets import Vault
-from hogline.store.postgresql.link import MOST_LINKS
+from hogline.store.postgresql.trouble import MOST_LINKS
 from hogline.testing.processes import Running, connect, everywhere, hogline, hogline_json, until
 
 DOCS = Path(__file__).parents[2] / "docs/scale.md"

@@ -18,10 +18,11 @@ from hogline.store.opening import opened as opened_anywhere
 from hogline.store.postgresql.aside import Aside
 from hogline.store.postgresql.claim import claimed
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import Reading, close, connect, value
+from hogline.store.postgresql.link import close, connect, value
 from hogline.store.postgresql.opening import asks
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import Myself, end_connections
+from hogline.store.postgresql.reading import Reading
 from hogline.testing.postgresql import Server
 
 pytestmark = pytest.mark.anyio

@@ -18,8 +18,8 @@ from hogline.store.datadir.api_tokens import ApiTokens
 from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql import small_files
 from hogline.store.postgresql.aside import Aside
-from hogline.store.postgresql.link import AWAY
 from hogline.store.postgresql.small_files import LOST, NOT_YET, SmallFiles
+from hogline.store.postgresql.trouble import AWAY
 
 pytestmark = pytest.mark.anyio
 

@@ -13,9 +13,10 @@ from hogline.store.base import Unwritable
 from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql import tasks
 from hogline.store.postgresql.claim import Claim, claimed
-from hogline.store.postgresql.link import AWAY, Row, Values
+from hogline.store.postgresql.link import Row, Values
 from hogline.store.postgresql.presence import Myself
 from hogline.store.postgresql.tasks import PostgresqlAnswers, PostgresqlAsks
+from hogline.store.postgresql.trouble import AWAY
 from hogline.store.shared import NoAnswer, NobodyOwns
 
 pytestmark = pytest.mark.anyio

@@ -22,9 +22,10 @@ from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.event_blocks import seen
 from hogline.store.postgresql.event_shipments import PART_BITS, of_part
 from hogline.store.postgresql.journal import ROW_BYTES
-from hogline.store.postgresql.link import Link, close, connect, execute, rows, sentence_of, value
+from hogline.store.postgresql.link import Link, close, connect, execute, rows, value
 from hogline.store.postgresql.records import folded_or_none
 from hogline.store.postgresql.schema import migrate
+from hogline.store.postgresql.trouble import sentence_of
 
 DRAFT = "hogline_copy"
 FETCHED_AT_ONCE = 100

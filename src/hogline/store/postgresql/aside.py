@@ -14,18 +14,9 @@ from typing import TypeVar
 import psycopg
 import structlog
 
-from hogline.store.postgresql.link import (
-    Link,
-    Reading,
-    Row,
-    Values,
-    close,
-    connect,
-    end_earlier,
-    is_spent,
-    trouble_of,
-    value,
-)
+from hogline.store.postgresql.link import Link, Row, Values, close, connect, end_earlier, is_spent, value
+from hogline.store.postgresql.reading import Reading
+from hogline.store.postgresql.trouble import trouble_of
 from hogline.store.writer import Writer
 
 T = TypeVar("T")

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from hogline.store.datadir.secrets import Vault
-from hogline.store.postgresql.link import LOST, Link, close, firsts, rows, value
+from hogline.store.postgresql.link import Link, close, firsts, rows, value
 from hogline.store.postgresql.presence import SENDS, Myself, Presence, end_connections, entered, leave
 from hogline.store.postgresql.presence import SQL as PRESENCE
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.trouble import LOST
 from hogline.store.shared import OwnedByOther
 
 SQL = queries("claim")

@@ -14,8 +14,9 @@ from hogline.core.ledger import row_name
 from hogline.model import Identifier
 from hogline.store.directory import PeopleCounts, PeopleFound
 from hogline.store.packing import packed_starts, unpack_person
-from hogline.store.postgresql.link import Reading, Row, firsts
+from hogline.store.postgresql.link import Row, firsts
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.reading import Reading
 from hogline.store.postgresql.records import RecordReader
 
 T = TypeVar("T")

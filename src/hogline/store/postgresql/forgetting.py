@@ -15,8 +15,9 @@ from hogline.posthog.forgetting import without
 from hogline.store.datadir.secrets import Vault
 from hogline.store.forgetting import Expired, File, Forgotten, Suppressed, ToClean
 from hogline.store.postgresql import records, retention
-from hogline.store.postgresql.link import Link, Reading, Row, Values, execute, firsts, rows, value
+from hogline.store.postgresql.link import Link, Row, Values, execute, firsts, rows, value
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.reading import Reading
 from hogline.store.postgresql.resending import name_nobody_gone
 from hogline.store.postgresql.settling import count, give_up, note_change
 

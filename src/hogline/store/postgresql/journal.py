@@ -18,10 +18,12 @@ from hogline.store.backfilled import Backfilled, Stretch, Taken
 from hogline.store.base import READ_BYTES, Unwritable
 from hogline.store.journal_jobs import Append, DropRuns, Empty, JournalJob, Rewrite, Trim
 from hogline.store.postgresql.claim import Claim
-from hogline.store.postgresql.link import SLOW, Link, Reading, Row, Values, execute, trouble_of, vacuum, value
+from hogline.store.postgresql.link import Link, Row, Values, execute, vacuum, value
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import Guest
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.reading import Reading
+from hogline.store.postgresql.trouble import SLOW, trouble_of
 from hogline.store.postgresql.turns import in_turns
 from hogline.store.writer import Writer
 

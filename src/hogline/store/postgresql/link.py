@@ -1,8 +1,7 @@
-"""Connections to PostgreSQL: how they are opened, how long they wait, and what errors mean. Knows no tables."""
+"""Connections to PostgreSQL: how they are opened and ended, and how long they wait. Knows no tables."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from hogline.store.base import Unusable, Unwritable
 from hogline.store.postgresql.texts import own_adapters
+from hogline.store.postgresql.trouble import LOST, Full, Late, Refused, sentence_of, trouble_of
 
 T = TypeVar("T")
 
@@ -24,8 +24,6 @@ Values: TypeAlias = Mapping[str, object]
 
 OLDEST = 140_000
 """PostgreSQL 14."""
-MOST_LINKS = 10
-"""So many are open in the process that delivers, which has the most."""
 CONNECT_WITHIN_S = 5
 _LOOK_S = 0.1
 IDLE_S = 20.0
@@ -33,7 +31,7 @@ IDLE_S = 20.0
 pipeline PostgreSQL does not count it: that ends once the process is taken for dead; see `presence.end_connections`."""
 LOCKED_S = IDLE_S + 10
 """Others wait for it so long. If somebody holds a lock longer, it is not Hogline."""
-_SESSION = {
+SESSION = {
     "client_encoding": "UTF8",
     "default_transaction_isolation": "read committed",
     "default_table_access_method": "heap",
@@ -58,56 +56,8 @@ WITHIN_S = LOCKED_S + 10
 """An answer that takes longer will not come: a proxy lost the connection and does not say so. Without a limit, that
 would be waited for forever."""
 VACUUM_WITHIN_S = 3_600.0
-FENCED = "HL001"
-"""What the function `fence` raises."""
-
-AWAY = "PostgreSQL cannot be reached. Hogline tries again every few seconds and loses nothing."
-LOST = (
-    "This process may write nothing more to the store: another process took its place, or it gave no sign of life for "
-    "too long."
-)
-GONE = (
-    "Hogline's tables are not in the database of HOGLINE_STORE, or its user may not see them: it has to own the schema "
-    "hogline."
-)
-SLOW = "PostgreSQL does not store events in time. Somebody has locked the journal, or the disk is slow."
-REFUSED = "PostgreSQL does not accept the user, the password or the database of HOGLINE_STORE. Try the URL with psql."
-FULL = f"PostgreSQL has no connection left (max_connections). The Hogline that delivers needs {MOST_LINKS}."
-PASSING = frozenset({AWAY, FULL})
-"""At the start, these are waited for."""
 _IS_FULL = ("too many", "remaining connection slots")
 _PASSES = ("starting up", "shutting down", "recovery", "not yet accepting")
-_SENTENCES = {
-    FENCED: LOST,
-    "53100": "PostgreSQL's disk is full. Free some space; receiving continues automatically.",
-    "53200": "PostgreSQL is out of memory.",
-    "53300": FULL,
-    "25006": "PostgreSQL is read-only here: a standby, or a disk in trouble. Let HOGLINE_STORE name the primary.",
-    "42501": "The user of HOGLINE_STORE lacks a right in PostgreSQL. Let it own the database.",
-    # Which tables and functions a statement names does not depend on events.
-    **dict.fromkeys(("3F000", "42P01", "42883"), GONE),
-    "55P03": "Somebody has locked Hogline's tables in PostgreSQL, with VACUUM FULL for example. Wait until it is done.",
-}
-
-
-class Fenced(Exception):
-    """The store belongs to another process now."""
-
-
-class Late(psycopg.OperationalError):
-    """PostgreSQL did not answer in time."""
-
-
-class Full(psycopg.OperationalError):
-    """PostgreSQL is there, and has no connection left for us."""
-
-    sentence = FULL
-
-
-class Refused(psycopg.OperationalError):
-    """PostgreSQL is there, and does not let us in."""
-
-    sentence = REFUSED
 
 
 class Linked(psycopg.Connection[Row]):
@@ -222,7 +172,7 @@ def _set_up(link: Link, schema: str) -> None:
     database that cannot keep all texts."""
     if link.info.server_version < OLDEST:
         raise Unusable("Hogline needs PostgreSQL 14 or newer.")
-    session = {**_SESSION, "search_path": schema}
+    session = {**SESSION, "search_path": schema}
     given = {"names": list(session), "values": list(session.values())}
     # What is acknowledged has to outlast a power cut, whatever the database's default is.
     query = b"""
@@ -247,121 +197,10 @@ def close(link: Link | None) -> None:
             link.close()
 
 
-def trouble_of(error: BaseException) -> str | None:
-    """One sentence without any value, if PostgreSQL or the way to it is the cause: that may pass. None: the statement
-    is."""
-    if isinstance(error, Fenced):
-        return LOST
-    if isinstance(error, (Refused, Full)):
-        return error.sentence
-    if not isinstance(error, psycopg.Error):
-        return None
-    if (sentence := _SENTENCES.get(error.sqlstate or "")) is not None:
-        return sentence
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
-        return AWAY if error.sqlstate is None or error.sqlstate[:2] in {"08", "57"} else _of_kind(error)
-    return None
-
-
 def is_spent(link: Link, error: BaseException) -> bool:
     """Whether the next attempt needs another connection. If something is wrong with PostgreSQL, this one may keep it:
     it stays read-only, for example, after the database is not anymore."""
     return link.closed or trouble_of(error) not in {None, LOST}
-
-
-def _of_kind(error: psycopg.Error) -> str:
-    return f"PostgreSQL is in trouble ({type(error).__name__}). See its log."
-
-
-def sentence_of(error: Exception) -> str:
-    """Also for what should not happen."""
-    return trouble_of(error) or f"Database error ({type(error).__name__})."
-
-
-class Reading:
-    """A connection for reading, used by one thread at a time. It is opened when it is needed.
-
-    `reopens_itself`: if it is broken, the next call opens another. Otherwise, calls immediately raise `Unwritable`,
-    until someone else has called `reopen`: for the event loop, which must not wait for a connection.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        name: str,
-        *,
-        within_s: float,
-        reopens_itself: bool,
-        broken: Callable[[], None] = lambda: None,
-        opened: Callable[[Link], None] = lambda _: None,
-    ) -> None:
-        """`broken` is called whenever it just broke, `opened` with each new connection."""
-        self._url, self._name, self._within_s = url, name, within_s
-        self._reopens_itself, self._broken, self._opened = reopens_itself, broken, opened
-        self._link: Link | None = None
-        self._opening = threading.Lock()
-        self._closed = False
-
-    def reopen(self) -> None:
-        """Open it if it is not. Raises `psycopg.Error`."""
-        with self._opening:
-            if self._link is None and not self._closed:
-                self._link = connect(self._url, self._name, self._within_s)
-                self._opened(self._link)
-
-    def renew(self) -> None:
-        """Replace the connection: PostgreSQL was away. Raises `psycopg.Error`."""
-        with self._opening:
-            link, self._link = self._link, None
-        close(link)
-        self.reopen()
-
-    def rows(self, query: bytes, values: Values | None = None) -> list[Row]:
-        """All rows. Raises `Unwritable` if PostgreSQL is away or in trouble. If it reopens itself, a connection that
-        broke while nobody used it is replaced.
-        """
-        was_open = self._link is not None
-        try:
-            return self._rows(query, values)
-        except psycopg.OperationalError as error:
-            if not (was_open and self._reopens_itself):
-                raise Unwritable(sentence_of(error)) from None
-        try:
-            return self._rows(query, values)
-        except psycopg.OperationalError as error:
-            raise Unwritable(sentence_of(error)) from None
-
-    def _rows(self, query: bytes, values: Values | None) -> list[Row]:
-        """Raises `psycopg.OperationalError` if the connection was gone, and `Unwritable`."""
-        try:
-            if self._link is None and self._reopens_itself:
-                self.reopen()
-            link = self._link
-            if link is None:
-                raise Unwritable(AWAY)
-            return link.execute(query, values, binary=True).fetchall()
-        except psycopg.errors.UndefinedTable:  # a part of the event log may just have been dropped
-            raise
-        except psycopg.Error as error:
-            if (sentence := trouble_of(error)) is None:
-                raise
-            if self._link is not None:
-                was_closed = self._link.closed
-                self._break()
-                if was_closed and isinstance(error, psycopg.OperationalError) and not isinstance(error, Late):
-                    raise
-            raise Unwritable(sentence) from None
-
-    def _break(self) -> None:
-        link, self._link = self._link, None
-        close(link)
-        self._broken()
-
-    def close(self) -> None:
-        with self._opening:
-            self._closed = True
-            link, self._link = self._link, None
-        close(link)
 
 
 @contextmanager

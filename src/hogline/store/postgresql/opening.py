@@ -20,12 +20,13 @@ from hogline.store.postgresql.crew import PostgresqlBoard, PostgresqlSeat
 from hogline.store.postgresql.event_log import PostgresqlEventLog
 from hogline.store.postgresql.figures import PostgresqlFigures
 from hogline.store.postgresql.journal import PostgresqlJournal
-from hogline.store.postgresql.link import AWAY, LOST, PASSING, Fenced, close, sentence_of, trouble_of
+from hogline.store.postgresql.link import close
 from hogline.store.postgresql.presence import Hand, Myself, Presence, entered, entered_as_hand, joined, usable, workers
 from hogline.store.postgresql.receiver import PostgresqlReceiver
 from hogline.store.postgresql.small_files import SmallFiles
 from hogline.store.postgresql.state import PostgresqlState
 from hogline.store.postgresql.tasks import PostgresqlAnswers, PostgresqlAsks
+from hogline.store.postgresql.trouble import AWAY, LOST, PASSING, Fenced, sentence_of, trouble_of
 from hogline.store.shared import Changing, Joining, Workers
 
 T = TypeVar("T")

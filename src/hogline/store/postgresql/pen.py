@@ -15,21 +15,10 @@ import psycopg
 import structlog
 
 from hogline.store.postgresql.claim import Claim
-from hogline.store.postgresql.link import (
-    FENCED,
-    Fenced,
-    Link,
-    Values,
-    close,
-    connect,
-    end_earlier,
-    execute,
-    is_spent,
-    trouble_of,
-    value,
-)
+from hogline.store.postgresql.link import Link, Values, close, connect, end_earlier, execute, is_spent, value
 from hogline.store.postgresql.presence import Guest
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.trouble import FENCED, Fenced, trouble_of
 
 T = TypeVar("T")
 

@@ -22,21 +22,11 @@ from hogline.core.lanes import LANES
 from hogline.store.base import Unusable
 from hogline.store.crew import most_lanes
 from hogline.store.datadir.secrets import Vault
-from hogline.store.postgresql.link import (
-    LOST,
-    Late,
-    Link,
-    Reading,
-    Values,
-    close,
-    connect,
-    end,
-    rows,
-    sentence_of,
-    value,
-)
+from hogline.store.postgresql.link import Link, Values, close, connect, end, rows, value
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.reading import Reading
 from hogline.store.postgresql.schema import migrate
+from hogline.store.postgresql.trouble import LOST, Late, sentence_of
 from hogline.store.shared import Behind, Worker, Workers
 
 log = structlog.get_logger("hogline.store")

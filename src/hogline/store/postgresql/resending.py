@@ -7,8 +7,9 @@ from functools import partial
 from typing import TypeVar
 
 from hogline.store.postgresql import records
-from hogline.store.postgresql.link import Link, Reading, execute, firsts, rows, value
+from hogline.store.postgresql.link import Link, execute, firsts, rows, value
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.reading import Reading
 from hogline.store.resending import Resending
 
 T = TypeVar("T")

@@ -22,25 +22,14 @@ from hogline.store.postgresql.claim import Claim
 from hogline.store.postgresql.directory import PostgresqlLists
 from hogline.store.postgresql.failures import PostgresqlFailures
 from hogline.store.postgresql.forgetting import PostgresqlForgetting, suppressed_hashes, to_clean
-from hogline.store.postgresql.link import (
-    WITHIN_S,
-    Link,
-    Row,
-    Values,
-    a_moment,
-    execute,
-    firsts,
-    rows,
-    trouble_of,
-    vacuum,
-    value,
-)
+from hogline.store.postgresql.link import WITHIN_S, Link, Row, Values, a_moment, execute, firsts, rows, vacuum, value
 from hogline.store.postgresql.parts import PostgresqlParts, put_sheets
 from hogline.store.postgresql.pen import Pen
 from hogline.store.postgresql.presence import Hand, end_connections
 from hogline.store.postgresql.queries import queries
 from hogline.store.postgresql.resending import PostgresqlResends
 from hogline.store.postgresql.settling import expire_held, settle
+from hogline.store.postgresql.trouble import trouble_of
 from hogline.store.values import READ_BYTES
 from hogline.store.writer import Writer
 

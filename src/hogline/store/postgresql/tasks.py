@@ -14,8 +14,9 @@ from enum import Enum, auto
 from hogline.store.base import Unusable, Unwritable
 from hogline.store.datadir.secrets import Vault
 from hogline.store.postgresql.claim import Claim
-from hogline.store.postgresql.link import Reading, Row, Values
+from hogline.store.postgresql.link import Row, Values
 from hogline.store.postgresql.queries import queries
+from hogline.store.postgresql.reading import Reading
 from hogline.store.shared import NoAnswer, NobodyOwns
 
 SQL = queries("tasks")
