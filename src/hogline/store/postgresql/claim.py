@@ -109,8 +109,8 @@ def _times(myself: Myself) -> dict[str, object]:
 
 
 def _try(link: Link, myself: Myself) -> tuple[int, bool] | None:
-    """The epoch, if the store is free, and whether its last owner did not release it. That owner's
-    connections end first: it may be frozen within a transaction."""
+    """The epoch, if the store is free, and whether its last owner did not release it. The
+    connections of that owner are ended first: it may be frozen within a transaction."""
     with link.transaction():
         given = {"owner": myself.id, "host": myself.row["host"], "place": myself.place, **_times(myself)}
         for epoch, before in rows(link, SQL["take"], given):

@@ -136,7 +136,8 @@ class Presence:
         self._late = False
         """PostgreSQL did not answer in time."""
         self._losses = 0
-        """So often that was not because of a lock: a new connection was answered, or there was none."""
+        """How often that meant lost connections: the next one was answered, or could not be opened. Otherwise it may be
+        a lock."""
         self._wake = threading.Event()
         self._over = False
         self._thread = threading.Thread(target=self._run, name=f"store-{self.name}", daemon=True)
@@ -158,8 +159,8 @@ class Presence:
         return made
 
     def watch(self, link: Link, gives_up: Callable[[], bool] = lambda: False) -> None:
-        """Nobody waits for an answer on this connection anymore as soon as one that is as old proves to be lost, or if
-        `gives_up`."""
+        """Stop waiting for an answer on this connection once another one of the same age proves to be lost, or once
+        `gives_up` says so."""
         began = self._losses
         link.is_lost = lambda: self._losses != began or gives_up()  # type: ignore[attr-defined]  # `connect` made it
 
